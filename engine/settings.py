@@ -1,0 +1,77 @@
+"""Settings, read once from the environment and `.env`, then frozen."""
+
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+import platformdirs
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from engine.errors import InputError
+
+
+class Settings(BaseSettings):
+    """All there is to set. The environment variable of a field is its alias."""
+
+    model_config = SettingsConfigDict(
+        env_file=".env", extra="ignore", frozen=True, populate_by_name=True, env_ignore_empty=True
+    )
+
+    database_url: SecretStr | None = Field(default=None, alias="DATABASE_URL")
+    home: Path = Field(
+        default_factory=lambda: Path(platformdirs.user_data_dir("backtest-desktop", appauthor=False)),
+        alias="BACKTEST_HOME",
+    )
+    spot_url: str | None = Field(default=None, alias="BACKTEST_SPOT_URL")
+    futures_url: str | None = Field(default=None, alias="BACKTEST_FUTURES_URL")
+    archive_url: str | None = Field(default=None, alias="BACKTEST_ARCHIVE_URL")
+    strategies: Annotated[tuple[Path, ...], NoDecode] = Field(default=(), alias="BACKTEST_STRATEGIES")
+    workers: int = Field(default_factory=lambda: os.cpu_count() or 1, alias="BACKTEST_WORKERS", ge=1, le=256)
+    run_timeout_s: float = Field(default=300, alias="BACKTEST_RUN_TIMEOUT_S", gt=0)
+    run_memory_mb: int = Field(default=4096, alias="BACKTEST_RUN_MEMORY_MB", ge=256)
+
+    @field_validator("strategies", mode="before")
+    @classmethod
+    def _split_folders(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return tuple(Path(part).expanduser() for part in value.split(os.pathsep) if part)
+        return value
+
+    @field_validator("home")
+    @classmethod
+    def _absolute(cls, value: Path) -> Path:
+        return value.expanduser().absolute()
+
+    @field_validator("spot_url", "futures_url")
+    @classmethod
+    def _http_url(cls, value: str | None) -> str | None:
+        if value is not None and not value.startswith(("http://", "https://")):
+            raise ValueError("must start with http:// or https://")
+        return value.rstrip("/") if value else None
+
+    @property
+    def cache_folder(self) -> Path:
+        """Files that can be deleted at any time without losing anything."""
+        return self.home / "cache"
+
+    @property
+    def log_file(self) -> Path:
+        """Where tracebacks and details go."""
+        return self.home / "logs" / "backtest.log"
+
+    @property
+    def user_strategies(self) -> Path:
+        """The user's own plug-in folder."""
+        return self.home / "strategies"
+
+
+def read_settings(**overrides: Any) -> Settings:
+    """Settings from the environment; raises InputError naming the variable, never its value when secret."""
+    try:
+        return Settings(**overrides)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0]) if first["loc"] else "settings"
+        alias = next((f.alias for key, f in Settings.model_fields.items() if name in (key, f.alias)), name)
+        raise InputError(f"{alias}: {first['msg']}") from None

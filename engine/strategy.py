@@ -1,0 +1,277 @@
+"""All that the author of a strategy sees: `Strategy` and `Param`; and `Signals`, what the engines make of the answer."""
+
+from __future__ import annotations
+
+import difflib
+import math
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from engine.errors import InputError, RunError
+from engine.market import Float64Array
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+ParamValue = int | float | bool | str
+
+
+class Param:
+    """A typed, bounded parameter, written as a class attribute: `fast = Param(21, low=2, high=200)`.
+
+    The type is the default's: int, float, bool, or one of `choices`. On an instance the attribute is the plain value.
+    """
+
+    def __init__(
+        self,
+        default: ParamValue,
+        *,
+        low: float | None = None,
+        high: float | None = None,
+        choices: tuple[ParamValue, ...] | None = None,
+        help: str = "",  # noqa: A002 - the word that every form uses
+    ) -> None:
+        self.default, self.low, self.high, self.choices, self.help = default, low, high, choices, help
+        self.name = ""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+        self.parse(self.default)
+
+    def __get__(self, instance: object | None, owner: type) -> Any:
+        return self if instance is None else vars(instance).get(self.name, self.default)
+
+    @property
+    def type_name(self) -> str:
+        """int, float, bool or choice."""
+        return "choice" if self.choices else type(self.default).__name__
+
+    def parse(self, value: Any) -> ParamValue:
+        """`value` (text is converted) checked against type, bounds and choices; raises InputError naming the parameter."""
+        parsed = self._choice(value) if self.choices else self._typed(value)
+        if self.choices or isinstance(parsed, bool | str):
+            return parsed
+        if (self.low is not None and parsed < self.low) or (self.high is not None and parsed > self.high):
+            raise InputError(f"{self.name} must be {self._wanted()}, not {value!r}")
+        return parsed
+
+    def _choice(self, value: Any) -> ParamValue:
+        assert self.choices is not None
+        for choice in self.choices:
+            if value == choice or str(value) == str(choice):
+                return choice
+        raise InputError(f"{self.name} must be one of {', '.join(map(str, self.choices))}, not {value!r}")
+
+    def _typed(self, value: Any) -> ParamValue:
+        wanted = type(self.default)
+        if isinstance(value, str) and wanted is bool:
+            value = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}.get(
+                value.strip().lower(), value
+            )
+        elif isinstance(value, str) and wanted in (int, float):
+            try:
+                value = wanted(value)
+            except ValueError:
+                raise InputError(f"{self.name} must be {self._wanted()}, not {value!r}") from None
+        if wanted is float and isinstance(value, int) and not isinstance(value, bool):
+            value = float(value)
+        if type(value) is not wanted or (isinstance(value, float) and not math.isfinite(value)):
+            raise InputError(f"{self.name} must be {self._wanted()}, not {value!r}")
+        return value
+
+    def _wanted(self) -> str:
+        words = {"int": "a whole number", "float": "a number", "bool": "true or false"}
+        text = words.get(self.type_name, self.type_name)
+        if self.low is not None and self.high is not None:
+            return f"{text} from {self.low:g} to {self.high:g}"
+        if self.low is not None:
+            return f"{text} of at least {self.low:g}"
+        if self.high is not None:
+            return f"{text} of at most {self.high:g}"
+        return text
+
+    def to_json(self) -> dict[str, Any]:
+        """`{name, type, default, low, high, choices, help}`."""
+        return {
+            "name": self.name,
+            "type": self.type_name,
+            "default": self.default,
+            "low": self.low,
+            "high": self.high,
+            "choices": list(self.choices) if self.choices else None,
+            "help": self.help,
+        }
+
+
+class Strategy(ABC):
+    """A trading strategy over whole columns. Subclass it once per file; the docstring's first line is the title.
+
+    The engine acts on a signal of candle i at the open of candle i+1, enters only when flat, and never looks back:
+    a strategy says where it would act, the engine decides whether it can. Set `reverse = True` to let an opposite
+    entry close and turn the position on one open.
+    """
+
+    reverse: ClassVar[bool] = False
+
+    def __init__(self, params: Mapping[str, Any] | None = None) -> None:
+        known = self.params()
+        for name, value in (params or {}).items():
+            if name not in known:
+                near = difflib.get_close_matches(name, known, n=1)
+                hint = f"did you mean {near[0]}?" if near else f"it has: {', '.join(known) or 'none'}"
+                raise InputError(f"the strategy has no parameter {name!r}; {hint}")
+            vars(self)[name] = known[name].parse(value)
+
+    @classmethod
+    def params(cls) -> dict[str, Param]:
+        """The declared parameters by name, in the order written (a base class's first)."""
+        found: dict[str, Param] = {}
+        for base in reversed(cls.__mro__):
+            found |= {name: value for name, value in vars(base).items() if isinstance(value, Param)}
+        return found
+
+    def values(self) -> dict[str, ParamValue]:
+        """Every parameter's value, defaults included."""
+        return {name: getattr(self, name) for name in self.params()}
+
+    def warmup(self) -> int:
+        """How many candles before the period are needed before the first decision can be trusted."""
+        return 0
+
+    def indicators(self, candles: pd.DataFrame) -> pd.DataFrame:
+        """Columns to draw and to use, with the index of `candles` (open, high, low, close, volume; UTC index)."""
+        import pandas as pd
+
+        return pd.DataFrame(index=candles.index)
+
+    @abstractmethod
+    def signals(self, candles: pd.DataFrame, indicators: pd.DataFrame) -> pd.DataFrame:
+        """Boolean columns `signal_<name>_buy`, `signal_<name>_sell`, `exit_long`, `exit_short`; and, where wanted,
+        prices `stop_loss`, `take_profit`. With the index of `candles`.
+        """
+
+
+ENTRY_COLUMN: Final = re.compile(r"signal_\w+_(buy|sell)")
+EXIT_COLUMNS: Final = ("exit_long", "exit_short")
+PRICE_COLUMNS: Final = ("stop_loss", "take_profit")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Signals:
+    """Checked signals over n candles, ready for an engine.
+
+    `entry`: int16 (n,), 0 = none, +(k+1) = enter long by entry column k, -(k+1) = enter short by it, priority applied.
+    `exit_long`, `exit_short`: bool (n,). `stop_loss`, `take_profit`: float64 (n,), NaN = none.
+    `raw`: every boolean column as given, for counting.
+    """
+
+    names: tuple[str, ...]
+    entry: npt.NDArray[np.int16]
+    exit_long: npt.NDArray[np.bool_]
+    exit_short: npt.NDArray[np.bool_]
+    stop_loss: Float64Array
+    take_profit: Float64Array
+    raw: Mapping[str, npt.NDArray[np.bool_]]
+
+    @classmethod
+    def check(cls, frame: pd.DataFrame, candles: pd.DataFrame) -> Signals:
+        """From what `Strategy.signals` returned; raises RunError naming the column at fault."""
+        _check_frame(frame, candles)
+        n = len(candles)
+        raw = {str(name): _booleans(frame, str(name)) for name in frame.columns if name not in PRICE_COLUMNS}
+        names = tuple(name for name in raw if ENTRY_COLUMN.fullmatch(name))
+        if not names:
+            raise RunError("signals() returned no column named signal_<name>_buy or signal_<name>_sell")
+        entry = np.zeros(n, dtype=np.int16)
+        for k in reversed(range(len(names))):  # earlier columns win, so they are written last
+            entry[raw[names[k]]] = (k + 1) if names[k].endswith("_buy") else -(k + 1)
+        none = np.zeros(n, dtype=np.bool_)
+        return cls(
+            names,
+            entry,
+            raw.get("exit_long", none),
+            raw.get("exit_short", none),
+            _prices(frame, "stop_loss"),
+            _prices(frame, "take_profit"),
+            raw,
+        )
+
+
+def _check_frame(frame: Any, candles: pd.DataFrame) -> None:
+    import pandas as pd
+
+    if not isinstance(frame, pd.DataFrame):
+        raise RunError(f"signals() must return a DataFrame, not {type(frame).__name__}")
+    if len(frame) != len(candles) or not frame.index.equals(candles.index):
+        raise RunError(
+            f"signals() returned {len(frame)} rows with another index than the {len(candles)} candles; "
+            "build the frame with index=candles.index"
+        )
+    if not frame.columns.is_unique:
+        raise RunError(
+            f"signals() returned the column {frame.columns[frame.columns.duplicated()][0]!r} twice"
+        )
+    for name in frame.columns:
+        if name not in EXIT_COLUMNS + PRICE_COLUMNS and not ENTRY_COLUMN.fullmatch(str(name)):
+            raise RunError(
+                f"signals() returned the column {name!r}; allowed are signal_<name>_buy, signal_<name>_sell, "
+                "exit_long, exit_short, stop_loss, take_profit"
+            )
+
+
+def _booleans(frame: pd.DataFrame, name: str) -> npt.NDArray[np.bool_]:
+    column = frame[name]
+    if str(column.dtype) == "boolean" and not column.isna().any():
+        column = column.astype(bool)
+    if column.dtype != np.bool_:
+        raise RunError(
+            f"signals() column {name!r} must be boolean, not {column.dtype}; a comparison gives one"
+        )
+    return np.array(column, dtype=np.bool_)
+
+
+def _prices(frame: pd.DataFrame, name: str) -> Float64Array:
+    if name not in frame:
+        return np.full(len(frame), np.nan)
+    try:
+        values = np.array(frame[name], dtype=np.float64)
+    except (TypeError, ValueError):
+        raise RunError(f"signals() column {name!r} must hold prices, not {frame[name].dtype}") from None
+    if np.isinf(values).any() or (values <= 0).any():
+        raise RunError(f"signals() column {name!r} must hold prices above 0, or NaN for none")
+    return values
+
+
+@dataclass(frozen=True, slots=True)
+class StrategyInfo:
+    """A strategy as listed. `error` is one line with file and line number when it does not load, else None.
+
+    `kind` is "signals" (this module's Strategy) or "native" (a backtesting.Strategy subclass). `params`: Param.to_json.
+    """
+
+    name: str
+    title: str
+    description: str
+    params: tuple[Mapping[str, Any], ...]
+    path: str
+    kind: str = "signals"
+    error: str | None = None
+    traceback: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """The contract's strategy."""
+        return {
+            "name": self.name,
+            "title": self.title,
+            "description": self.description,
+            "params": [dict(param) for param in self.params],
+            "kind": self.kind,
+            "path": self.path,
+            "error": self.error,
+        }

@@ -1,0 +1,121 @@
+"""Grids, periods, names."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.errors import InputError
+from engine.market import TIMEFRAMES, Candles, Market, Period, Timeframe, find_market, format_time, parse_time
+
+HOUR = Timeframe("1h")
+MARKETS = [
+    Market("binanceusdm", "SOLUSDT", "SOL/USDT:USDT"),
+    Market("binanceusdm", "BTCUSDT", "BTC/USDT:USDT"),
+    Market("binanceusdm", "币安人生USDT", "币安人生/USDT:USDT"),
+]
+
+
+def test_a_bare_end_date_includes_its_whole_day():
+    assert HOUR.count(Period.parse("2024-01-01", "2024-06-30")) == 4368
+
+
+def test_a_full_end_timestamp_is_exclusive():
+    assert HOUR.count(Period.parse("2024-01-01", "2024-06-30T00:00")) == 4344
+
+
+@pytest.mark.parametrize(
+    "text", ["2024-01-01T02:00+02:00", "2024-01-01", "2024-01-01T00:00:00Z", "2024-01-01 00:00"]
+)
+def test_the_same_instant_written_differently_is_the_same(text: str):
+    assert format_time(parse_time(text)) == "2024-01-01T00:00:00Z"
+
+
+@pytest.mark.parametrize(
+    "text", ["", "today-ish", "2024-13-01", "2024-02-30", "1066-01-01", "9999-12-31", "nan"]
+)
+def test_a_bad_date_is_refused_with_an_example(text: str):
+    with pytest.raises(InputError):
+        parse_time(text)
+
+
+@pytest.mark.parametrize(
+    ("start", "end"), [("2024-05-02", "2024-05-01"), ("2024-05-01T00:00", "2024-05-01T00:00")]
+)
+def test_start_must_be_before_end(start: str, end: str):
+    with pytest.raises(InputError, match="must be before"):
+        Period.parse(start, end)
+
+
+def test_weeks_open_on_monday_and_months_on_the_first():
+    week, month = Timeframe("1w"), Timeframe("1M")
+    assert format_time(week.floor(parse_time("2024-05-01"))) == "2024-04-29T00:00:00Z"
+    assert format_time(month.ceil(parse_time("2024-01-15"))) == "2024-02-01T00:00:00Z"
+    assert month.count(Period.parse("2024-01-01", "2024-12-31")) == 12
+
+
+@pytest.mark.parametrize("name", ["7m", "1H", "1mo", "", "1D", "M1"])
+def test_an_unknown_timeframe_is_refused_with_the_list(name: str):
+    with pytest.raises(InputError, match="known: 1s, 1m"):
+        Timeframe(name)
+
+
+def test_minute_and_month_never_share_a_file_name():
+    names = [Timeframe(name).file_name.lower() for name in TIMEFRAMES]
+    assert len(set(names)) == len(names)
+
+
+@given(st.sampled_from(TIMEFRAMES), st.integers(0, 2**42), st.integers(0, 400))
+def test_the_grid_is_consistent(name: str, ms: int, cells: int):
+    timeframe = Timeframe(name)
+    opened = timeframe.floor(ms)
+    assert opened <= ms < timeframe.next(ms)
+    assert timeframe.floor(opened) == timeframe.ceil(opened) == opened
+    period = Period(opened, timeframe.shift(opened, cells))
+    opens = timeframe.opens(period)
+    assert timeframe.count(period) == len(opens) == cells
+    assert all(timeframe.floor(int(t)) == t for t in opens[:3])
+    assert timeframe.shift(timeframe.shift(ms, cells), -cells) == opened
+
+
+@pytest.mark.parametrize("text", ["SOLUSDT", "sol/usdt", "SOL/USDT:USDT", " solusdt "])
+def test_every_way_to_write_a_symbol_finds_it(text: str):
+    assert find_market(text, MARKETS, "binanceusdm").unified == "SOL/USDT:USDT"
+
+
+def test_a_symbol_beyond_ascii_is_found():
+    assert find_market("币安人生USDT", MARKETS, "binanceusdm").name == "币安人生USDT"
+
+
+def test_an_unknown_symbol_gets_a_suggestion():
+    with pytest.raises(InputError, match="did you mean SOLUSDT"):
+        find_market("SOLUSD", MARKETS, "binanceusdm")
+
+
+@pytest.mark.parametrize(
+    "text", ["x'; DROP TABLE symbols;--", "../../x", "A\x00B", "x" * 10_000, "%", "_", ""]
+)
+def test_a_hostile_symbol_is_only_unknown(text: str):
+    with pytest.raises(InputError) as caught:
+        find_market(text, MARKETS, "binanceusdm")
+    assert len(str(caught.value)) < 200
+    assert "\x00" not in str(caught.value)
+
+
+def test_candles_survive_their_file_bit_for_bit(tmp_path):
+    rows = [
+        (1704067200000 + i * 3_600_000, 1e-5 + i, 5e-5 + i, 1e-5, 2e-5 + i, 3.2e13 + i) for i in range(50)
+    ]
+    candles = Candles.from_rows(rows)
+    candles.save(tmp_path / "c.npy")
+    loaded = Candles.load(tmp_path / "c.npy")
+    assert np.array_equal(loaded.timestamp, candles.timestamp)
+    for name, column in candles.columns().items():
+        assert np.array_equal(loaded.columns()[name], column)
+    assert not loaded.close.flags.writeable
+
+
+def test_a_frame_has_a_utc_index_and_named_columns():
+    frame = Candles.from_rows([(1704067200000, 1, 2, 0.5, 1.5, 9)]).frame()
+    assert str(frame.index.tz) == "UTC"
+    assert list(frame.columns) == ["open", "high", "low", "close", "volume"]
