@@ -1,0 +1,179 @@
+"""How the store reaches PostgreSQL: the URL, the pool, and every driver error turned into one line for the user."""
+
+import re
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Final, TypeVar
+from urllib.parse import unquote
+
+import psycopg
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+from engine.errors import DatabaseError, InputError
+
+T = TypeVar("T")
+
+CONNECT_TIMEOUT_S: Final = 10
+RETRY_DELAYS_S: Final = (0.5, 2.0)
+_SCHEMES: Final = ("postgres", "postgresql", "postgresql+psycopg")
+_EXAMPLE: Final = "write postgresql://user:password@host:5432/database"
+_BAD_PERCENT: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
+
+# SQLSTATE -> what happened and what to do; {detail} is PostgreSQL's own first line
+_STATES: Final = {
+    "08": "the connection to the database broke ({detail}); finished work is kept, run again to continue",
+    "22001": "the database refuses a text that is too long ({detail})",
+    "25006": "the database is read-only; nothing was written",
+    "28": "the database refuses the user or password of DATABASE_URL",
+    "3D000": "the database named in DATABASE_URL does not exist; create it (createdb) or name another",
+    "40": "another program changed the same rows; nothing of this step was written, run again",
+    "42501": "the database user lacks a privilege ({detail}); nothing was written",
+    "42P01": "the database has no tables of this program ({detail}); start the program once to create them",
+    "53100": "the disk of the database is full; finished work is kept, free space and run again",
+    "53200": "the database is out of memory; nothing of this step was written",
+    "53300": "the database accepts no more connections; close other programs or raise max_connections",
+    "55P03": "another program holds a lock on the database for too long; run again",
+    "57014": "the database cancelled a statement ({detail})",
+    "57P03": "the database is starting up or shutting down; run again in a moment",
+    "57P": "the database was shut down; finished work is kept, run again to continue",
+    "XX001": "the database's files are damaged ({detail})",
+    "XX002": "the database's files are damaged ({detail})",
+}
+# libpq gives no SQLSTATE for a failed connection, only PostgreSQL's text
+_TEXTS: Final = (
+    (r"password authentication failed|no password supplied|role .* does not exist|no pg_hba", "28"),
+    (r"database .* does not exist", "3D000"),
+    (r"permission denied for database", "42501"),
+    (r"too many (clients|connections)|remaining connection slots", "53300"),
+    (r"starting up|shutting down|not yet accepting|recovery mode", "57P03"),
+)
+_UNREACHABLE: Final = (
+    (r"failed to resolve host|could not translate host|Name or service", "host name is unknown"),
+    (r"invalid port number", "port number is invalid"),
+    (r"Connection refused", "connection was refused: no PostgreSQL server listens there"),
+    (r"timeout expired|timed out", "server does not answer"),
+    (r"No such file or directory", "socket does not exist: no PostgreSQL server runs there"),
+    (r"Network is unreachable|No route to host", "network has no way there"),
+)
+
+
+def parse_url(text: str) -> URL:
+    """The URL of DATABASE_URL, ready for SQLAlchemy; raises InputError, which never quotes the text."""
+    text = text.strip()
+    scheme = text.partition("://")[0].lower()
+    if scheme not in _SCHEMES or "://" not in text:
+        raise InputError(f"DATABASE_URL must start with postgresql:// or postgres://; {_EXAMPLE}")
+    if _BAD_PERCENT.search(text):
+        raise InputError("DATABASE_URL holds a % that is not followed by two hex digits; write %25 for a %")
+    if any(char.isspace() or not char.isprintable() for char in text):
+        raise InputError("DATABASE_URL holds a space or control character; write %20 for a space")
+    try:
+        unquote(text, errors="strict")
+        url = make_url(text)
+    except (SQLAlchemyError, ValueError):
+        raise InputError(
+            f"DATABASE_URL cannot be read: is its port a number, is @ / : in the password written as %40 %2F %3A? {_EXAMPLE}"
+        ) from None
+    if url.port is not None and not 0 < url.port < 65536:
+        raise InputError(f"DATABASE_URL names the port {url.port}; ports go from 1 to 65535")
+    return url.set(drivername="postgresql+psycopg")
+
+
+def place(url: URL) -> str:
+    """Where the database is, for people; never with the password."""
+    socket = url.query.get("host")
+    host = url.host or (socket if isinstance(socket, str) else None) or "this machine"
+    return f"{url.database or url.username or 'default'} at {host}" + (f":{url.port}" if url.port else "")
+
+
+def explain(error: BaseException, url: URL) -> BaseException:
+    """The error of ours that says what `error` (of SQLAlchemy or psycopg) means to a user."""
+    cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
+    lines = str(cause).strip().splitlines() or [type(cause).__name__]
+    detail = lines[0].strip()
+    if url.password and len(url.password) > 2:
+        detail = detail.replace(url.password, "***")
+    state = getattr(cause, "sqlstate", None) or _state_of_text(detail)
+    if state is None and re.search("invalid connection option|bad value for|invalid .* value", detail):
+        return InputError("DATABASE_URL holds an option that PostgreSQL does not know, or a bad value for one")
+    if state is None and isinstance(cause, psycopg.OperationalError):
+        for pattern, words in _UNREACHABLE:
+            if re.search(pattern, str(cause)):
+                return DatabaseError(f"cannot reach the database {place(url)}: the {words}; check DATABASE_URL")
+        state = "08"
+    for known in (state or "", (state or "")[:3], (state or "")[:2]):
+        if known in _STATES:
+            return DatabaseError(f"{_STATES[known].format(detail=detail)} [{place(url)}]")
+    return DatabaseError(f"the database failed: {detail} [{place(url)}]")
+
+
+def _state_of_text(text: str) -> str | None:
+    return next((state for pattern, state in _TEXTS if re.search(pattern, text)), None)
+
+
+def _is_passing(error: BaseException) -> bool:
+    """Whether the same transaction may succeed when tried again: a lost connection, a deadlock."""
+    if isinstance(error, DBAPIError) and error.connection_invalidated:
+        return True
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    state = getattr(cause, "sqlstate", None)
+    return state in ("40001", "40P01", "57P01", "57P02", "57P03")
+
+
+def _prepare(connection: Any, _: Any) -> None:
+    """Run on each new connection: times are UTC whatever the server's setting."""
+    was, connection.autocommit = connection.autocommit, True
+    connection.execute("SET TIME ZONE 'UTC'")
+    connection.autocommit = was
+
+
+class Database:
+    """A pool of connections; thread-safe; connects on first use."""
+
+    def __init__(self, url: str) -> None:
+        self._url = parse_url(url)
+        options = {} if "connect_timeout" in self._url.query else {"connect_timeout": CONNECT_TIMEOUT_S}
+        self._engine: Engine = create_engine(
+            self._url, pool_pre_ping=True, pool_size=4, max_overflow=12, connect_args=options
+        )
+        event.listen(self._engine, "connect", _prepare)
+
+    def close(self) -> None:
+        """Close all idle connections. The object may be used again and then reconnects."""
+        self._engine.dispose()
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except (SQLAlchemyError, psycopg.Error) as error:
+            raise explain(error, self._url) from error
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Connection]:
+        """One transaction, committed at the end of the block; nothing of it stays when the block raises."""
+        with self._explained(), self._engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def _snapshot(self) -> Iterator[Connection]:
+        """A read-only transaction whose statements all see the same state."""
+        options = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+        with self._explained(), self._engine.connect().execution_options(**options) as connection:
+            yield connection
+
+    def _write(self, work: Callable[[Connection], T]) -> T:
+        """Do `work`, which may be repeated, in one transaction; tried again when the connection broke."""
+        with self._explained():
+            for delay_s in RETRY_DELAYS_S:
+                try:
+                    with self._engine.begin() as connection:
+                        return work(connection)
+                except (SQLAlchemyError, psycopg.Error) as error:
+                    if not _is_passing(error):
+                        raise
+                    time.sleep(delay_s)
+            with self._engine.begin() as connection:
+                return work(connection)

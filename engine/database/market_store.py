@@ -1,0 +1,82 @@
+"""SQL of markets, symbols and what processes tell each other about an exchange."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Column, Connection, delete, insert, select
+from sqlalchemy.dialects.postgresql import insert as upsert
+
+from engine.database.codec import optional_ms, to_time
+from engine.database.connection import Database
+from engine.database.schema import exchange_state, markets, symbols
+from engine.market import Market
+
+
+class MarketStore(Database):
+    """The exchange's list of markets as last seen, the symbols we hold, clocks and blocks."""
+
+    def markets(self, exchange: str) -> list[Market]:
+        """The cached list of an exchange, by name; empty when none was saved."""
+        query = select(markets).where(markets.c.exchange == exchange).order_by(markets.c.name)
+        with self._transaction() as connection:
+            return [
+                Market(row.exchange, row.name, row.unified, row.is_trading, optional_ms(row.listed_at))
+                for row in connection.execute(query)
+            ]
+
+    def markets_saved_ms(self, exchange: str) -> int | None:
+        """When the list was saved last."""
+        return optional_ms(self._state(exchange, exchange_state.c.markets_saved_at))
+
+    def save_markets(self, exchange: str, listed: Sequence[Market], now_ms: int) -> None:
+        """Replace the exchange's list, all or nothing."""
+        rows = [
+            {
+                "exchange": exchange,
+                "name": market.name,
+                "unified": market.unified,
+                "is_trading": market.is_trading,
+                "listed_at": None if market.listed_ms is None else to_time(market.listed_ms),
+            }
+            for market in listed
+        ]
+
+        def replace(connection: Connection) -> None:
+            _save_state(connection, exchange, markets_saved_at=to_time(now_ms))  # its row lock orders two writers
+            connection.execute(delete(markets).where(markets.c.exchange == exchange))
+            if rows:
+                connection.execute(insert(markets), rows)
+
+        self._write(replace)
+
+    def active_symbols(self, exchange: str) -> set[str]:
+        """Names of the symbols we hold and keep up to date."""
+        query = select(symbols.c.name).where(symbols.c.exchange == exchange, symbols.c.is_active)
+        with self._transaction() as connection:
+            return set(connection.scalars(query))
+
+    def clock_offset_ms(self, exchange: str) -> int | None:
+        """The exchange's clock minus this machine's, as last measured."""
+        offset: int | None = self._state(exchange, exchange_state.c.clock_offset_ms)
+        return offset
+
+    def save_clock_offset(self, exchange: str, offset_ms: int) -> None:
+        """Remember the exchange's clock minus this machine's."""
+        self._write(lambda connection: _save_state(connection, exchange, clock_offset_ms=offset_ms))
+
+    def blocked_until_ms(self, exchange: str) -> int | None:
+        """Until when the exchange must not be asked anything; None: never told so."""
+        return optional_ms(self._state(exchange, exchange_state.c.blocked_until))
+
+    def save_blocked_until(self, exchange: str, until_ms: int) -> None:
+        """Tell every process not to ask the exchange before `until_ms`."""
+        self._write(lambda connection: _save_state(connection, exchange, blocked_until=to_time(until_ms)))
+
+    def _state(self, exchange: str, column: Column[Any]) -> Any:
+        with self._transaction() as connection:
+            return connection.scalar(select(column).where(exchange_state.c.exchange == exchange))
+
+
+def _save_state(connection: Connection, exchange: str, **values: object) -> None:
+    statement = upsert(exchange_state).values(exchange=exchange, **values)
+    connection.execute(statement.on_conflict_do_update(index_elements=["exchange"], set_=values))

@@ -1,0 +1,145 @@
+"""The tables, as SQLAlchemy sees them. Migrations create them; a test compares the two."""
+
+from typing import Final
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    Double,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+HEAD: Final = "0001"  # the newest migration; a constant, so that an up-to-date start need not import Alembic
+
+metadata = MetaData()
+
+_TIME = DateTime(timezone=True)
+_NOW = text("now()")
+
+
+def _series_key(*, primary: bool = False) -> tuple[Column[int], Column[str]]:
+    """The two columns that name a series."""
+    return (
+        Column("symbol_id", Integer, ForeignKey("symbols.id"), primary_key=primary, nullable=False),
+        Column("timeframe", String(5), primary_key=primary, nullable=False),
+    )
+
+
+# One name on two exchanges is two symbols. `unified` is ccxt's name.
+symbols = Table(
+    "symbols",
+    metadata,
+    Column("id", Integer, Identity(always=False), primary_key=True),
+    Column("name", String(20), nullable=False),
+    Column("exchange", String(20), nullable=False, server_default=text("'binance'")),
+    Column("is_active", Boolean, nullable=False, server_default=text("true")),
+    Column("unified", Text, nullable=False),
+    UniqueConstraint("exchange", "name", name="symbols_exchange_name_key"),
+)
+
+# docs/decisions/ohlcv-primary-key.md: why the natural key, and not an id
+ohlcv_data = Table(
+    "ohlcv_data",
+    metadata,
+    *_series_key(primary=True),
+    Column("timestamp", _TIME, primary_key=True),
+    *(Column(name, Double, nullable=False) for name in ("open", "high", "low", "close", "volume")),
+)
+
+# Covered: asked of the exchange and answered. Half-open, merged on write; cells known missing are covered too.
+data_ranges = Table(
+    "data_ranges",
+    metadata,
+    Column("id", BigInteger, Identity(always=False), primary_key=True),
+    *_series_key(),
+    Column("start_time", _TIME, nullable=False),
+    Column("end_time", _TIME, nullable=False),
+    Column("candle_count", BigInteger, nullable=False),
+    Column("fetched_at", _TIME, nullable=False, server_default=_NOW),
+    CheckConstraint("start_time < end_time", name="data_ranges_forward"),
+    UniqueConstraint("symbol_id", "timeframe", "start_time", name="data_ranges_start_key"),
+)
+
+# Cells that the exchange has no candle for, confirmed by two answers. Never overlapping, always inside data_ranges.
+missing_candles = Table(
+    "missing_candles",
+    metadata,
+    Column("id", BigInteger, Identity(always=False), primary_key=True),
+    *_series_key(),
+    Column("start_time", _TIME, nullable=False),
+    Column("end_time", _TIME, nullable=False),
+    Column("reason", String(20), nullable=False),
+    Column("confirmed_at", _TIME, nullable=False, server_default=_NOW),
+    CheckConstraint("start_time < end_time", name="missing_candles_forward"),
+    Index("missing_candles_series_idx", "symbol_id", "timeframe", "start_time"),
+)
+
+# What is known of a series beside its candles. The row is also the lock of its writers.
+series_state = Table(
+    "series_state",
+    metadata,
+    *_series_key(primary=True),
+    Column("first_candle", _TIME),
+    Column("unproven_tail", _TIME),
+)
+
+markets = Table(
+    "markets",
+    metadata,
+    Column("exchange", String(20), primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("unified", Text, nullable=False),
+    Column("is_trading", Boolean, nullable=False),
+    Column("listed_at", _TIME),
+)
+
+# What processes tell each other about an exchange. clock_offset_ms = its clock - this machine's.
+exchange_state = Table(
+    "exchange_state",
+    metadata,
+    Column("exchange", String(20), primary_key=True),
+    Column("clock_offset_ms", BigInteger),
+    Column("blocked_until", _TIME),
+    Column("markets_saved_at", _TIME),
+)
+
+backtest_runs = Table(
+    "backtest_runs",
+    metadata,
+    Column("id", Uuid, primary_key=True, server_default=text("gen_random_uuid()")),
+    Column("strategy_name", String(100), nullable=False),
+    *_series_key(),
+    Column("start_time", _TIME, nullable=False),
+    Column("end_time", _TIME, nullable=False),
+    Column("status", String(20), nullable=False),
+    Column("error", Text),
+    Column("traceback", Text),
+    Column("engine", String(20), nullable=False),
+    Column("params", JSONB, nullable=False),
+    Column("costs", JSONB, nullable=False),
+    Column("metrics", JSONB, nullable=False),
+    Column("signals", JSONB, nullable=False),
+    Column("checks", JSONB, nullable=False),
+    Column("trades", JSONB, nullable=False),
+    Column("equity", LargeBinary),
+    Column("indicators", LargeBinary),
+    Column("fingerprint", Text),
+    Column("elapsed_s", Double, nullable=False),
+    Column("created_at", _TIME, nullable=False, server_default=_NOW),
+    Index("backtest_runs_created_idx", "created_at"),
+)
