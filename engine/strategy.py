@@ -202,6 +202,19 @@ class Signals:
             raw,
         )
 
+    def slice(self, start: int | None, stop: int | None) -> Signals:
+        """The signals of the candles at positions start..stop (views, no copy)."""
+        cut = slice(start, stop)
+        return Signals(
+            self.names,
+            self.entry[cut],
+            self.exit_long[cut],
+            self.exit_short[cut],
+            self.stop_loss[cut],
+            self.take_profit[cut],
+            {name: column[cut] for name, column in self.raw.items()},
+        )
+
 
 def _check_frame(frame: Any, candles: pd.DataFrame) -> None:
     import pandas as pd

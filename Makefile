@@ -1,0 +1,63 @@
+# Everything from a bare machine: python3 >= 3.11 and make. Each target makes .venv by itself and is quick the second time.
+.PHONY: help demo test check desktop format bench lock clean qt qt-packages
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+BIN := .venv/bin
+QT_PACKAGES := libegl1 libgl1 libxkbcommon-x11-0 libdbus-1-3 libfontconfig1 libxcb-cursor0 libxcb-icccm4 libxcb-keysyms1
+
+help: ## show this list
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+demo: .venv/ready qt ## the whole job on the bundled sample market, without network; writes demo/
+	@$(BIN)/backtest demo --out demo
+
+test: .venv/ready qt ## all tests
+	@$(BIN)/pytest -n auto --maxprocesses 4
+
+check: .venv/ready qt ## what CI runs: format, lint, types, import contracts, tests
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pytest -n auto --maxprocesses 4
+
+desktop: .venv/ready qt ## open the window
+	@$(BIN)/backtest desktop
+
+format: .venv/ready ## format the code
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: .venv/ready ## time the parts that must be fast, as ratios
+	@for file in benchmarks/[a-z]*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
+
+lock: .venv/ready ## resolve requirements.lock again
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras --no-header --no-annotate \
+	  --no-emit-index-url --no-emit-find-links --upgrade pyproject.toml -o requirements.lock
+
+clean: ## remove .venv and caches; your data is elsewhere and stays
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build *.egg-info
+
+qt: .venv/ready
+	@$(BIN)/python -c "import PySide6.QtWidgets" 2>/dev/null || { \
+	  echo "Qt needs system libraries that are missing; on Debian or Ubuntu: apt-get install -y $(QT_PACKAGES)"; exit 1; }
+
+qt-packages:
+	@echo $(QT_PACKAGES)
+
+# uv does not read pip's configuration, so pip's index is handed on where one is set
+.venv/ready: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "python3 >= 3.11 is needed"; exit 1; }
+	@echo "setting up .venv (once)"
+	@test -x $(BIN)/pip || $(PYTHON) -m venv .venv >/dev/null 2>&1 || { rm -rf .venv; \
+	  echo "python3 cannot make a virtual environment; on Debian or Ubuntu: apt-get install -y python3-venv"; exit 1; }
+	@$(BIN)/pip install --quiet --disable-pip-version-check uv
+	@index="$${PIP_INDEX_URL:-$$($(BIN)/pip config get global.index-url 2>/dev/null)}"; \
+	  if [ -n "$$index" ] && [ -z "$$UV_DEFAULT_INDEX" ]; then export UV_DEFAULT_INDEX="$$index"; fi; \
+	  certificate="$${PIP_CERT:-$$($(BIN)/pip config get global.cert 2>/dev/null)}"; \
+	  if [ -n "$$certificate" ] && [ -z "$$SSL_CERT_FILE" ]; then export SSL_CERT_FILE="$$certificate"; fi; \
+	  $(BIN)/uv pip sync --quiet --python $(BIN)/python requirements.lock && \
+	  $(BIN)/pip install --quiet --disable-pip-version-check uv && \
+	  $(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
+	@touch $@

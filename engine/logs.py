@@ -1,0 +1,21 @@
+"""Logging: everything goes to one rotating file under BACKTEST_HOME, so that the screen can stay at one line."""
+
+import logging
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+
+LOGGERS = ("engine", "desktop")
+
+
+def log_to_file(path: Path) -> None:
+    """Send the program's own loggers to `path` (UTF-8, rotated at 2 MB, five kept). Calling it again changes nothing."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for name in LOGGERS:
+        logger = logging.getLogger(name)
+        if any(isinstance(handler, RotatingFileHandler) for handler in logger.handlers):
+            continue
+        handler = RotatingFileHandler(path, maxBytes=2_000_000, backupCount=5, encoding="utf-8", delay=True)
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(process)d %(name)s: %(message)s"))
+        logger.addHandler(handler)
+        logger.setLevel(logging.INFO)
+        logger.propagate = False
