@@ -1,0 +1,218 @@
+"""The one place where backtesting.py is adapted: a broker that fills as our rules say, and a quiet way to run it.
+
+What backtesting.py 0.6.6 does otherwise, and is corrected here:
+- its `spread` worsens entries only; slippage worsens every fill, stops and targets included;
+- an open beyond the target exits at that open, also when the candle later touches the stop (it would sell at the stop);
+- an order's stop and target are checked against the bare close, not the close plus slippage;
+- what a ruined account owes is kept (it sets the cash to 0).
+
+Importing this module imports backtesting.py and bokeh (seconds): only workers do, and only when they need to.
+"""
+# ruff: noqa: SLF001 - the library's broker is made to be replaced, but only through its private parts
+
+from __future__ import annotations
+
+import math
+import time
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, Final
+
+import backtesting.backtesting as library
+import numpy as np
+import pandas as pd
+from backtesting._util import patch
+
+from engine.backtest.outcome import (
+    OPEN,
+    REVERSE,
+    RUIN,
+    STOP_LOSS,
+    TAKE_PROFIT,
+    Outcome,
+    RoundTrip,
+    exit_signal,
+    make_outcome,
+)
+from engine.events import MIN_INTERVAL_S
+from engine.market import Candles
+from engine.runs import Costs
+
+# Whole units of 1e-8 coin are traded by multiplying the cash: prices stay real, and sizes are floored to 1e-8 coin.
+UNITS: Final = 1e8
+
+Report = Callable[[float, float | None, str], None]
+
+
+def ignore_report(_done: float, _total: float | None, _unit: str) -> None:
+    """The listener of callers who do not listen."""
+
+
+class SlippingBroker(library._Broker):  # type: ignore[misc]
+    """backtesting.py's broker with slippage on every fill; remembers why each trade ended."""
+
+    reversing = False  # set by a strategy that closes a position to turn it
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.exits: list[
+            tuple[float, str]
+        ] = []  # (price without slippage, reason), parallel to closed_trades
+        self.shortfall = 0.0
+        self._cash_after_close = 0.0
+
+    def next(self) -> None:
+        """Fill the orders of one candle and mark the equity at its close."""
+        try:
+            super().next()
+        except library._OutOfMoneyError:
+            self.shortfall = 0.0 - self._cash_after_close  # whoever is ruined owes what the last close left
+            raise
+
+    def _close_trade(self, trade: Any, price: float, time_index: int) -> None:
+        self.exits.append((float(price), self._reason(trade, price)))
+        super()._close_trade(trade, self._adjusted_price(-trade.size, price), time_index)
+        self._cash_after_close = float(self._cash)
+
+    def _reason(self, trade: Any, price: float) -> str:
+        side = 1 if trade.is_long else -1
+        if not math.isnan(
+            self._equity[self._i]
+        ):  # the candle's equity is written: only ruin closes after that
+            return RUIN
+        if any(order.parent_trade is trade and not order.is_contingent for order in self.orders):
+            return REVERSE if self.reversing else exit_signal(side)
+        if (
+            trade._sl_order and trade._sl_order.stop is None
+        ):  # the library clears the price of a stop that is hit
+            return STOP_LOSS
+        if trade._tp_order and side * (price - trade._tp_order.limit) >= 0:
+            return TAKE_PROFIT
+        return exit_signal(side)
+
+
+class SignalBroker(SlippingBroker):
+    """The broker of signal strategies: stops and targets exactly as our rules say."""
+
+    def _adjusted_price(self, size: float | None = None, price: float | None = None) -> float:
+        # Without a price an order is only being checked against its stop and target: at the bare close.
+        return float(self.last_price if price is None else super()._adjusted_price(size, price))
+
+    def _process_orders(self) -> None:
+        opened = self._data._current_value("Open")
+
+        def turn(order: Any) -> int:
+            if order.parent_trade and not order.is_contingent:
+                return 0  # an exit signal fills at the open, before any stop of that candle
+            beaten = order.is_contingent and order.limit and (opened - order.limit) * order.size <= 0
+            return 1 if beaten else 2  # the open is at or beyond the target: first come
+
+        self.orders.sort(key=turn)
+        super()._process_orders()
+
+
+def run_library(
+    frame: pd.DataFrame,
+    strategy: Callable[[Any, Any, Mapping[str, Any]], Any],
+    params: Mapping[str, Any],
+    costs: Costs,
+    broker: type[SlippingBroker],
+    report: Report,
+) -> SlippingBroker:
+    """Run backtesting.py over a frame with columns Open, High, Low, Close, Volume; returns its broker at the end.
+
+    `strategy(broker, data, params)` makes the strategy object. Its statistics are not computed: ours are used.
+    """
+    made: list[SlippingBroker] = []
+    with (
+        _quiet(),
+        patch(library, "compute_stats", lambda **_: None),
+        patch(library, "_tqdm", _progress(report)),
+    ):
+        backtest = library.Backtest(
+            frame,
+            library.Strategy,
+            cash=costs.cash * UNITS,
+            spread=costs.slippage,
+            commission=costs.commission,
+        )
+        settings = backtest._broker.keywords
+
+        def make_broker(data: Any) -> SlippingBroker:
+            made.append(broker(data=data, **settings))
+            return made[0]
+
+        backtest._broker, backtest._strategy = make_broker, strategy
+        backtest.run(**params)
+    return made[0]
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Some (trades remain open|prices are larger)", UserWarning)
+        for category in (
+            UserWarning,
+            pd.errors.Pandas4Warning,
+        ):  # orders it cancels; calls pandas 4 will drop
+            warnings.filterwarnings("ignore", category=category, module=r"backtesting\..*")
+        yield
+
+
+def _progress(report: Report) -> Callable[..., Iterator[int]]:
+    """What stands in for tqdm: tells the listener every tenth of a second, prints nothing."""
+
+    def steps(candles: Sequence[int], **_: Any) -> Iterator[int]:
+        told = time.monotonic()
+        for i in candles:
+            if i % 64 == 0 and time.monotonic() - told >= MIN_INTERVAL_S:
+                told = time.monotonic()
+                report(i, len(candles), "candles")
+            yield i
+
+    return steps
+
+
+def library_frame(candles: Candles) -> pd.DataFrame:
+    """The frame that backtesting.py wants: title-case columns, index in UTC without a zone."""
+    frame = candles.frame().tz_localize(None)
+    return frame.rename(columns=str.title)
+
+
+def outcome_of(broker: SlippingBroker, candles: Candles, costs: Costs, cut: int) -> Outcome:
+    """What the broker did over `candles`; its frame had `cut` more candles in front."""
+    closed = [
+        _round_trip(broker, trade, cut, trade.exit_bar - cut, price, reason)
+        for trade, (price, reason) in zip(broker.closed_trades, broker.exits, strict=True)
+    ]
+    last, close = len(candles) - 1, float(candles.close[-1])
+    for trade in broker.trades:
+        trade._commissions = broker._commission(trade.size, trade.entry_price)  # the exit has not been paid
+    held = [_round_trip(broker, trade, cut, last, close, OPEN) for trade in broker.trades]
+    equity = broker._equity[cut:] / UNITS
+    equity[np.isnan(equity)] = costs.cash  # candles before the strategy's first decision
+    trips = sorted(closed + held, key=lambda trip: trip.entry)
+    return make_outcome(candles, trips, equity, broker.shortfall / UNITS)
+
+
+def _round_trip(
+    broker: SlippingBroker, trade: Any, cut: int, exit_at: int, exit_unslipped: float, reason: str
+) -> RoundTrip:
+    size, entry_price = abs(trade.size) / UNITS, float(trade.entry_price)
+    exit_price = exit_unslipped if trade.exit_price is None else float(trade.exit_price)
+    entry_unslipped = entry_price / (1 + math.copysign(broker._spread, trade.size))
+    return RoundTrip(
+        side=1 if trade.is_long else -1,
+        size=size,
+        entry=trade.entry_bar - cut,
+        entry_price=entry_price,
+        exit=exit_at,
+        exit_price=exit_price,
+        exit_unslipped=exit_unslipped,
+        pnl=float(trade.pl) / UNITS,
+        commission=float(trade._commissions) / UNITS,
+        slippage=size * (abs(entry_price - entry_unslipped) + abs(exit_price - exit_unslipped)),
+        signal=str(trade.tag or ""),
+        reason=reason,
+    )

@@ -1,0 +1,1 @@
+"""Bundled strategies: one file each. README.md shows how to write your own."""

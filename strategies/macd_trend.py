@@ -1,0 +1,37 @@
+"""MACD trend: with momentum, from one cross of the signal line to the next."""
+
+import pandas as pd
+
+from engine.indicators import macd
+from engine.strategy import Param, Strategy
+
+
+class MacdTrend(Strategy):
+    """MACD trend
+
+    Long from where the MACD crosses above its signal line, short from where it crosses below; turns on one open.
+    """
+
+    reverse = True
+
+    fast = Param(12, low=2, high=200, help="candles of the fast EMA")
+    slow = Param(26, low=3, high=500, help="candles of the slow EMA")
+    signal = Param(9, low=1, high=200, help="candles of the signal line")
+
+    def warmup(self) -> int:
+        """Ten lengths of the slow average and of the signal line behind it."""
+        return int(10 * (max(self.fast, self.slow) + self.signal))
+
+    def indicators(self, candles: pd.DataFrame) -> pd.DataFrame:
+        """MACD, signal line and histogram."""
+        return macd(candles["close"], self.fast, self.slow, self.signal)
+
+    def signals(self, candles: pd.DataFrame, indicators: pd.DataFrame) -> pd.DataFrame:
+        """On the candle where the histogram changes sign."""
+        now, before = indicators["macd_histogram"], indicators["macd_histogram"].shift(1)
+        return pd.DataFrame(
+            {
+                "signal_cross_buy": (now > 0) & (before <= 0),
+                "signal_cross_sell": (now < 0) & (before >= 0),
+            }
+        )
