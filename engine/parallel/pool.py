@@ -1,0 +1,333 @@
+"""A pool of warm worker processes, each with a pipe of its own: whatever a job does, it does to itself alone.
+
+One supervising thread owns the processes. It sends jobs, hears answers, keeps time limits, replaces what died, and
+runs all callbacks. Other threads only touch the queue.
+"""
+
+from __future__ import annotations
+
+import atexit
+import io
+import logging
+import multiprocessing
+import os
+import pickle
+import shutil
+import tempfile
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Sequence
+from multiprocessing.connection import wait
+from pathlib import Path
+from typing import Any, Final
+
+import psutil
+
+from engine.parallel import plain
+from engine.parallel.job import Died, Done, Failed, Job, OnProgress, Outcome, Stopped
+from engine.parallel.process import WorkerProcess, timed_out
+
+_LOG: Final = logging.getLogger(__name__)
+_TICK_S: Final = 1.0
+_MOST_FAILED_STARTS: Final = 3
+
+
+class WorkerPool:
+    """Runs "module:function" with a payload in one of `workers` processes. Thread-safe; use as a context manager or close.
+
+    `scratch` is a folder for large results, `memory_mb` the memory of each process, `preload` modules that processes
+    import before their first job. Processes start when first needed, or in the background after `warm_up`.
+    """
+
+    def __init__(self, workers: int, scratch: Path, *, memory_mb: int, preload: Sequence[str] = ()) -> None:
+        self._size, self._scratch, self._memory_mb, self._preload = (
+            workers,
+            scratch,
+            memory_mb,
+            tuple(preload),
+        )
+        self._lock = threading.Lock()
+        self._queue: OrderedDict[Job, None] = OrderedDict()
+        self._cancelled: list[Job] = []
+        self._wanted = 0  # how many processes there should be
+        self._closing = False
+        self._bell, self._bell_rope = multiprocessing.Pipe(duplex=False)
+        self._rung = False
+        self._thread: threading.Thread | None = None
+        self._folder = scratch
+        # from here on: the supervising thread's own
+        self._processes: list[WorkerProcess] = []
+        self._failed_starts = 0
+        self._start_error = ""
+        self._measured = 0.0
+
+    def __enter__(self) -> WorkerPool:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def submit(
+        self,
+        function: str,
+        payload: dict[str, Any],
+        *,
+        timeout_s: float | None,
+        on_progress: OnProgress | None = None,
+    ) -> Job:
+        """Queue `function(payload, report)`; `report(done, total, text)` in the job reaches `on_progress`.
+
+        Raises RuntimeError when the pool is closed, and whatever pickle raises when `payload` cannot be sent.
+        """
+        job = Job(function, pickle.dumps(payload), timeout_s, on_progress, self._cancel)
+        with self._lock:
+            self._check_open()
+            self._supervise()
+            self._queue[job] = None
+            self._ring()
+        return job
+
+    def warm_up(self) -> None:
+        """Start all processes in the background."""
+        with self._lock:
+            self._check_open()
+            self._supervise()
+            self._wanted = self._size
+            self._ring()
+
+    def close(self) -> None:
+        """Kill what runs, stop what is queued, end all processes; returns when they are gone. May be called again."""
+        with self._lock:
+            self._closing = True
+            thread = self._thread
+            if thread is not None:
+                self._ring()
+            elif not self._bell.closed:
+                self._close_bell()
+        if thread is not None and thread is not threading.current_thread():
+            thread.join()
+        atexit.unregister(self.close)
+
+    def pids(self) -> list[int]:
+        """The processes there are now."""
+        return [process.pid for process in tuple(self._processes)]
+
+    # -- called by any thread, under the lock
+
+    def _check_open(self) -> None:
+        if self._closing:
+            raise RuntimeError("the worker pool is closed")
+
+    def _supervise(self) -> None:
+        if self._thread is None:
+            self._folder = _own_folder(self._scratch)
+            # a daemon, because Python waits for other threads before it runs what is registered with atexit
+            self._thread = threading.Thread(target=self._work, name="worker-pool", daemon=True)
+            atexit.register(self.close)
+            self._thread.start()
+
+    def _ring(self) -> None:
+        if not self._rung and not self._bell_rope.closed:
+            self._rung = True
+            self._bell_rope.send_bytes(b"!")
+
+    def _close_bell(self) -> None:
+        self._bell.close()
+        self._bell_rope.close()
+
+    def _cancel(self, job: Job) -> None:
+        with self._lock:
+            if job.done() or job.cancel_requested:
+                return
+            job.cancel_requested = True
+            if job in self._queue:
+                del self._queue[job]
+                self._cancelled.append(job)
+            self._ring()
+
+    # -- the supervising thread
+
+    def _work(self) -> None:
+        verdict: Outcome = Stopped()
+        try:
+            while not self._closing:
+                self._stop_cancelled()
+                self._start_processes()
+                self._send_jobs()
+                self._listen()
+                self._keep_limits()
+        except BaseException as error:  # noqa: BLE001 - jobs must end even then
+            _LOG.exception("the worker pool failed")
+            verdict = Died(f"the worker pool failed: {type(error).__name__}: {error}")
+        finally:
+            self._end(verdict)
+
+    def _stop_cancelled(self) -> None:
+        with self._lock:
+            cancelled, self._cancelled = self._cancelled, []
+        for job in cancelled:
+            job.future.set_result(Stopped())
+        for process in self._processes:
+            if process.job is not None and process.job.cancel_requested:
+                process.kill(Stopped())
+
+    def _start_processes(self) -> None:
+        with self._lock:
+            busy = sum(process.job is not None for process in self._processes)
+            self._wanted = min(self._size, max(self._wanted, busy + len(self._queue)))
+        if self._failed_starts >= _MOST_FAILED_STARTS:
+            self._give_up_starting()
+        for _ in range(self._wanted - len(self._processes)):
+            try:
+                self._processes.append(WorkerProcess(self._folder, self._memory_mb, self._preload))
+            except OSError as error:
+                self._failed_start(str(error))
+                return
+
+    def _failed_start(self, reason: str) -> None:
+        self._failed_starts += 1
+        self._start_error = reason
+        _LOG.warning("a worker process did not start: %s", reason)
+
+    def _give_up_starting(self) -> None:
+        """Go on with the processes there are; without any, queued jobs fail. The next job tries again."""
+        with self._lock:
+            self._wanted = len(self._processes)
+            if self._processes:
+                return
+            jobs = list(self._queue)
+            self._queue.clear()
+        self._failed_starts = 0
+        lines = self._start_error.strip().splitlines() or ["it ended without a word"]
+        for job in jobs:
+            job.future.set_result(Died(f"no worker process could be started: {lines[-1]}", self._start_error))
+
+    def _send_jobs(self) -> None:
+        for process in self._processes:
+            if not process.idle:
+                continue
+            with self._lock:
+                if not self._queue:
+                    return
+                job, _ = self._queue.popitem(last=False)
+            try:
+                process.begin(job)
+            except ConnectionError:  # it died idle; the job has not begun
+                self._put_back(job)
+            except OSError as error:
+                job.future.set_result(Died(f"the job could not be handed to a worker: {error}"))
+
+    def _put_back(self, job: Job) -> None:
+        with self._lock:
+            if job.cancel_requested:
+                self._cancelled.append(job)
+            else:
+                self._queue[job] = None
+                self._queue.move_to_end(job, last=False)
+
+    def _listen(self) -> None:
+        restless = self._failed_starts or any(not process.idle for process in self._processes)
+        limits = [process.limit - time.monotonic() for process in self._processes]
+        timeout = max(0.0, min([_TICK_S, *limits])) if restless else None
+        speakers: dict[Any, WorkerProcess] = {process.connection: process for process in self._processes}
+        for speaker in wait([self._bell, *speakers], timeout):
+            if speaker is self._bell:
+                with self._lock:
+                    self._bell.recv_bytes()
+                    self._rung = False
+            else:
+                self._hear(speakers[speaker])
+
+    def _hear(self, process: WorkerProcess) -> None:
+        try:
+            message = process.connection.recv_bytes()
+        except (EOFError, OSError):
+            self._bury(process)
+            return
+        if process.verdict is not None:
+            return  # what it says on its death bed is not heard
+        if message == b"R":
+            process.become_ready()
+            self._failed_starts = 0
+        elif message[:1] == b"P":
+            _tell(process.job, message[1:])
+        else:
+            self._end_job(process, message)
+
+    def _end_job(self, process: WorkerProcess, message: bytes) -> None:
+        job = process.job
+        assert job is not None
+        outcome = _read_answer(message, process.result_file)
+        process.finish()
+        if message[1:2] != b"+":
+            process.kill(Stopped())
+        job.future.set_result(outcome)
+
+    def _bury(self, process: WorkerProcess) -> None:
+        self._processes.remove(process)
+        report = process.crash_report()
+        outcome = process.bury()
+        if process.job is not None:
+            process.job.future.set_result(outcome)
+        elif not process.ready:
+            self._failed_start(report or getattr(outcome, "message", ""))
+
+    def _keep_limits(self) -> None:
+        now = time.monotonic()
+        for process in tuple(self._processes):
+            if now >= process.limit:
+                process.kill(timed_out(process.job) if process.job else Died("it was not ready in time"))
+            if process.gone() and not process.connection.poll():
+                self._bury(process)  # its end of the pipe lives on in a child that it started
+        if now - self._measured >= _TICK_S / 2:
+            self._measured = now
+            for process in self._processes:
+                if process.job is not None and process.memory_mb() > self._memory_mb:
+                    process.kill(Failed(f"used more than {self._memory_mb} MB of memory", "", "MemoryError"))
+
+    def _end(self, verdict: Outcome) -> None:
+        with self._lock:
+            self._closing = True
+            jobs = [*self._cancelled, *self._queue]
+            self._queue.clear()
+        for process in self._processes:
+            process.kill(verdict)
+        while self._processes:
+            self._bury(self._processes[0])
+        for job in jobs:
+            job.future.set_result(verdict)
+        shutil.rmtree(self._folder, ignore_errors=True)
+        with self._lock:
+            self._close_bell()
+
+
+def _tell(job: Job | None, body: bytes) -> None:
+    if job is None or job.on_progress is None:
+        return
+    try:
+        job.on_progress(*plain.decode(io.BytesIO(body)))
+    except Exception:  # noqa: BLE001 - their mistake must not end the pool
+        _LOG.exception("a listener to progress failed")
+
+
+def _read_answer(message: bytes, result_file: Path) -> Outcome:
+    """What a worker's last message about a job says; values are read here, so that only plain data gets in."""
+    try:
+        if message[:1] == b"F":
+            with result_file.open("rb") as file:
+                return Done(plain.decode(file))
+        value = plain.decode(io.BytesIO(message[2:]))
+        return Done(value) if message[:1] == b"V" else Failed(**value)
+    except (OSError, ValueError, TypeError) as error:
+        return Died(f"the worker's answer cannot be read: {error}")
+
+
+def _own_folder(scratch: Path) -> Path:
+    """A new folder for this pool's files; those of programs that were killed are removed."""
+    scratch.mkdir(parents=True, exist_ok=True)
+    for folder in scratch.glob("pool-*-*"):
+        pid = folder.name.split("-")[1]
+        if pid.isdigit() and not psutil.pid_exists(int(pid)):
+            shutil.rmtree(folder, ignore_errors=True)
+    return Path(tempfile.mkdtemp(prefix=f"pool-{os.getpid()}-", dir=scratch))

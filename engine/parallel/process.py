@@ -1,0 +1,210 @@
+"""One worker process as the pool sees it: how it is started, spoken to, killed, and what its end means."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import multiprocessing
+import os
+import pickle
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import psutil
+
+from engine.parallel.job import Died, Job, Outcome, TimedOut
+from engine.parallel.worker import INLINE_BYTES, Task, kill_group
+
+_START_LIMIT_S: Final = 120.0
+_GRACE_S: Final = 1.0  # the worker's own watch strikes first: it can say where the job hangs
+_numbers = itertools.count()
+
+_SECRET: Final = re.compile(
+    r"DATABASE_URL|^PG|PASSW|SECRET|TOKEN|API_?KEY|CREDENTIAL|PRIVATE|_AUTH|COOKIE", re.IGNORECASE
+)
+_LOGIN_IN_URL: Final = re.compile(r"://[^/@\s]+@")
+_SETTINGS: Final = {
+    # one thread each: figures must not depend on how many cores share a sum
+    **dict.fromkeys(
+        (
+            "OMP_NUM_THREADS",
+            "OPENBLAS_NUM_THREADS",
+            "MKL_NUM_THREADS",
+            "BLIS_NUM_THREADS",
+            "VECLIB_MAXIMUM_THREADS",
+            "NUMEXPR_NUM_THREADS",
+            "NUMBA_NUM_THREADS",
+        ),
+        "1",
+    ),
+    "PYTHONHASHSEED": "0",  # nor on the order of a set
+    "TQDM_DISABLE": "1",
+}
+
+
+def worker_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """The program's environment without what looks like a secret, with single-threaded libraries."""
+    kept = {
+        name: value
+        for name, value in environment.items()
+        if not _SECRET.search(name) and not _LOGIN_IN_URL.search(value)
+    }
+    return kept | _SETTINGS
+
+
+class WorkerProcess:
+    """Owned by the pool's supervising thread. `job` is what it does now, `verdict` why it was killed."""
+
+    def __init__(self, folder: Path, memory_mb: int, preload: Sequence[str]) -> None:
+        self.ready = False
+        self.job: Job | None = None
+        self.verdict: Outcome | None = None
+        self.limit = time.monotonic() + _START_LIMIT_S
+        number = next(_numbers)
+        self.result_file = folder / f"result-{number}"
+        self._payload_file = folder / f"payload-{number}"
+        self._crash_file = folder / f"crash-{number}"
+        self.connection, theirs = multiprocessing.Pipe()
+        try:
+            with theirs, self._crash_file.open("wb") as crash_report:
+                self._process = _spawn(theirs.fileno(), memory_mb, preload, crash_report)
+        except BaseException:
+            self.connection.close()
+            raise
+
+    @property
+    def idle(self) -> bool:
+        """Whether a job may be sent."""
+        return self.ready and self.job is None and self.verdict is None
+
+    @property
+    def pid(self) -> int:
+        """The system's number of the process."""
+        return self._process.pid
+
+    def become_ready(self) -> None:
+        """The process has said that it takes jobs."""
+        self.ready, self.limit = True, float("inf")
+
+    def begin(self, job: Job) -> None:
+        """Send a job; raises OSError when the process has gone, in which case the job has not begun."""
+        payload_file = ""
+        if len(job.payload) > INLINE_BYTES:
+            self._payload_file.write_bytes(job.payload)
+            payload_file = str(self._payload_file)
+        task = Task(
+            job.function,
+            b"" if payload_file else job.payload,
+            payload_file,
+            str(self.result_file),
+            job.timeout_s,
+        )
+        self.connection.send_bytes(pickle.dumps(tuple(task)))
+        self.job = job
+        self.limit = (
+            time.monotonic() + job.timeout_s + _GRACE_S if job.timeout_s is not None else float("inf")
+        )
+
+    def finish(self) -> None:
+        """The job has ended and the process goes on: remove the job's files."""
+        self.job, self.limit = None, float("inf")
+        self._remove(self.result_file, self._payload_file)
+
+    def kill(self, verdict: Outcome) -> None:
+        """End the process now; its pipe will tell when it has."""
+        if self.verdict is None:
+            self.verdict, self.limit = verdict, float("inf")
+            kill_group(self._process.pid)
+
+    def gone(self) -> bool:
+        """Whether the process has ended."""
+        return self._process.poll() is not None
+
+    def memory_mb(self) -> float:
+        """How much of the machine's memory it holds; 0 once it has ended."""
+        try:
+            return float(psutil.Process(self._process.pid).memory_info().rss / 2**20)
+        except psutil.Error:
+            return 0.0
+
+    def bury(self) -> Outcome:
+        """Take the process off the system and say what its end means for its job."""
+        closed_its_pipe = not self._wait(0.5)
+        kill_group(self._process.pid)  # also children of its that are still running
+        self._process.wait()
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        self.connection.close()
+        report = self.crash_report()
+        self._remove(self.result_file, self._payload_file, self._crash_file)
+        if self.verdict is not None:
+            return self.verdict
+        if self.job is not None and report.startswith("Timeout"):
+            return timed_out(self.job, report)
+        if closed_its_pipe:
+            return Died("worker was ended: the job closed files that it had not opened", report)
+        return Died(_cause_of_death(self._process.returncode), report)
+
+    def _wait(self, seconds: float) -> bool:
+        try:
+            self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
+    def crash_report(self) -> str:
+        """What the interpreter wrote when it died: the Python stack at a crash or a time-out, or why it did not start."""
+        with contextlib.suppress(OSError), self._crash_file.open("rb") as file:
+            return file.read(20_000).decode(errors="replace")
+        return ""
+
+    @staticmethod
+    def _remove(*files: Path) -> None:
+        for file in files:
+            with contextlib.suppress(OSError):
+                file.unlink(missing_ok=True)
+
+
+def timed_out(job: Job, report: str = "") -> TimedOut:
+    """The end of a job at its time limit."""
+    return TimedOut(f"exceeded {job.timeout_s:g} s", report)
+
+
+def _spawn(handle: int, memory_mb: int, preload: Sequence[str], crash_report: Any) -> subprocess.Popen[bytes]:
+    """A fresh interpreter. Unlike multiprocessing's own spawn it never runs the program's main module again, and its
+    environment is free of secrets from its first instruction.
+    """
+    paths = [os.path.abspath(entry) for entry in sys.path]  # noqa: PTH100 - entries may be archives, or not exist
+    code = (
+        f"import sys; sys.path[:] = {paths!r}; from engine.parallel.worker import main; "
+        f"main({handle}, {memory_mb}, {list(preload)!r})"
+    )
+    inheritance: dict[str, Any]
+    if sys.platform == "win32":
+        os.set_handle_inheritable(handle, True)
+        startup = subprocess.STARTUPINFO(lpAttributeList={"handle_list": [handle]})
+        inheritance = {"startupinfo": startup, "creationflags": subprocess.CREATE_NO_WINDOW}
+    else:
+        inheritance = {"pass_fds": (handle,), "start_new_session": True}
+    return subprocess.Popen(  # noqa: S603 - ourselves
+        [sys.executable, "-c", code],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=crash_report,
+        env=worker_environment(os.environ),
+        **inheritance,
+    )
+
+
+def _cause_of_death(code: int) -> str:
+    if code >= 0:
+        return f"worker died, exit code {code}"
+    name = signal.Signals(-code).name if -code in signal.valid_signals() else f"signal {-code}"
+    hint = "; most often the system ran out of memory" if name == "SIGKILL" else ""
+    return f"worker died, exit code {128 - code} ({name}{hint})"
