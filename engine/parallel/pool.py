@@ -22,11 +22,11 @@ from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any, Final
 
-import psutil
-
 from engine.parallel import plain
-from engine.parallel.job import Died, Done, Failed, Job, OnProgress, Outcome, Stopped
-from engine.parallel.process import WorkerProcess, timed_out
+from engine.parallel.job import Died, Done, Failed, Job, OnProgress, Outcome, Stopped, TimedOut
+from engine.parallel.process import WorkerProcess, is_running, timed_out
+
+__all__ = ["Died", "Done", "Failed", "Job", "Outcome", "Stopped", "TimedOut", "WorkerPool"]
 
 _LOG: Final = logging.getLogger(__name__)
 _TICK_S: Final = 1.0
@@ -328,6 +328,6 @@ def _own_folder(scratch: Path) -> Path:
     scratch.mkdir(parents=True, exist_ok=True)
     for folder in scratch.glob("pool-*-*"):
         pid = folder.name.split("-")[1]
-        if pid.isdigit() and not psutil.pid_exists(int(pid)):
+        if pid.isdigit() and not is_running(int(pid)):
             shutil.rmtree(folder, ignore_errors=True)
     return Path(tempfile.mkdtemp(prefix=f"pool-{os.getpid()}-", dir=scratch))

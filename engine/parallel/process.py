@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-import psutil
+import psutil  # type: ignore[import-untyped]
 
 from engine.parallel.job import Died, Job, Outcome, TimedOut
 from engine.parallel.worker import INLINE_BYTES, Task, kill_group
@@ -174,6 +174,11 @@ class WorkerProcess:
 def timed_out(job: Job, report: str = "") -> TimedOut:
     """The end of a job at its time limit."""
     return TimedOut(f"exceeded {job.timeout_s:g} s", report)
+
+
+def is_running(pid: int) -> bool:
+    """Whether the system knows a process of that number."""
+    return bool(psutil.pid_exists(pid))
 
 
 def _spawn(handle: int, memory_mb: int, preload: Sequence[str], crash_report: Any) -> subprocess.Popen[bytes]:
