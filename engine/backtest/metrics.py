@@ -1,0 +1,266 @@
+"""The figures of a run, computed with numpy; `metric_definitions.py` says in words what each of them is.
+
+A figure that has no meaning for a run (a Sharpe ratio of ten days, a win rate without trades) is None, never NaN.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from engine.backtest.metric_definitions import DEFINITIONS
+from engine.backtest.outcome import Outcome
+from engine.backtest.trade_metrics import trade_metrics
+from engine.market import DAY_MS, Candles, Float64Array, Int64Array, Timeframe
+from engine.runs import Costs
+
+Metrics = dict[str, float | int | None]
+
+DAYS_PER_YEAR: Final = 365
+MIN_DAYS: Final = 30  # below that nothing is annualised
+MIN_DAYS_CVAR: Final = 100
+STILL: Final = 1e-14  # a deviation of daily returns that is only rounding
+
+
+def compute_metrics(outcome: Outcome, candles: Candles, costs: Costs, timeframe: Timeframe) -> Metrics:
+    """Every metric of DEFINITIONS, in that order, for an outcome over `candles` (at least one)."""
+    account = _Account.of(outcome, candles, costs, timeframe)
+    found = {
+        **_result_metrics(account, outcome, candles),
+        **_annual_metrics(account),
+        **_daily_metrics(account),
+        **_drawdown_metrics(account),
+        **trade_metrics(outcome.trades, costs.cash),
+        **_cost_metrics(outcome, account),
+    }
+    assert found.keys() == DEFINITIONS.keys(), found.keys() ^ DEFINITIONS.keys()
+    return {name: _plain(found[name]) for name in DEFINITIONS}
+
+
+def _plain(value: float | None) -> float | int | None:
+    """Python's own number, None for what is not finite."""
+    if value is None or isinstance(value, int):
+        return value
+    return float(value) if math.isfinite(value) else None
+
+
+def _ratio(above: float, below: float) -> float | None:
+    """above / below; None where that has no meaning."""
+    return above / below if below else None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Account:
+    """The account's values: `values` (n + 1,) begins with the cash, `times` (n + 1,) are the instants (ms) they hold at.
+
+    `returns` (d,) and `market` (d,): of each UTC day, idle days included, of the account and of the market.
+    """
+
+    cash: float
+    values: Float64Array
+    times: Int64Array
+    returns: Float64Array
+    market: Float64Array
+    shortfall: float
+
+    @classmethod
+    def of(cls, outcome: Outcome, candles: Candles, costs: Costs, timeframe: Timeframe) -> _Account:
+        opens = candles.timestamp
+        if timeframe.name == "1M":
+            closes = np.array([timeframe.next(t) for t in opens.tolist()], dtype=np.int64)
+        else:
+            closes = opens + (timeframe.next(int(opens[0])) - opens[0])
+        values = np.concatenate(([costs.cash], outcome.equity))
+        return cls(
+            costs.cash,
+            values,
+            np.concatenate((opens[:1], closes)),
+            daily_returns(costs.cash, outcome.equity, opens),
+            daily_returns(float(candles.open[0]), candles.close, opens),
+            outcome.shortfall,
+        )
+
+    @property
+    def days(self) -> float:
+        """From the first open to the last close."""
+        return float(self.times[-1] - self.times[0]) / DAY_MS
+
+    @property
+    def deviation(self) -> float | None:
+        """Standard deviation of the daily returns (ddof 1); None where nothing may be annualised."""
+        if self.days < MIN_DAYS or len(self.returns) < 2:
+            return None
+        deviation = float(np.std(self.returns, ddof=1))
+        return deviation if deviation > STILL else None
+
+    @property
+    def cagr(self) -> float | None:
+        """Compound annual growth as a fraction."""
+        if self.deviation is None:
+            return None
+        return float((self.values[-1] / self.cash) ** (DAYS_PER_YEAR / self.days) - 1)
+
+
+def daily_returns(start: float, values: Float64Array, opens: Int64Array) -> Float64Array:
+    """Simple returns per UTC day (of the open times), shape (days,); a day without candles returns 0.
+
+    The first day starts from `start`; where nothing is left to lose, the return is 0.
+    """
+    days = opens // DAY_MS
+    last_of_day = np.append(np.flatnonzero(np.diff(days)), len(days) - 1)
+    calendar = np.arange(days[0], days[-1] + 1)
+    held = np.searchsorted(days[last_of_day], calendar, side="right") - 1
+    ends = values[last_of_day][held]
+    starts = np.concatenate(([start], ends[:-1]))
+    returns = np.zeros(len(ends))
+    np.divide(ends, starts, out=returns, where=starts > 0)
+    returns[starts > 0] -= 1
+    return returns
+
+
+def _result_metrics(account: _Account, outcome: Outcome, candles: Candles) -> Mapping[str, float | None]:
+    return_pct = (account.values[-1] / account.cash - 1) * 100
+    buy_hold_pct = (candles.close[-1] / candles.open[0] - 1) * 100
+    return {
+        "final_equity": account.values[-1],
+        "peak_equity": account.values.max(),
+        "low_equity": account.values.min(),
+        "net_profit": account.values[-1] - account.cash,
+        "return_pct": return_pct,
+        "buy_hold_return_pct": buy_hold_pct,
+        "excess_return_pct": return_pct - buy_hold_pct,
+        "exposure_pct": outcome.in_position.mean() * 100,
+    }
+
+
+def _annual_metrics(account: _Account) -> Mapping[str, float | None]:
+    names = ("cagr_pct", "volatility_pct", "sharpe", "sortino", "calmar", "psr", "beta", "alpha_pct")
+    deviation, cagr = account.deviation, account.cagr
+    if deviation is None or cagr is None:
+        return dict.fromkeys((*names, "information_ratio"))
+    r, year = account.returns, math.sqrt(DAYS_PER_YEAR)
+    downside = math.sqrt(np.mean(np.minimum(r, 0) ** 2))
+    active = r - account.market
+    active_deviation = np.std(active, ddof=1)
+    beta = _beta(r, account.market)
+    return {
+        "cagr_pct": cagr * 100,
+        "volatility_pct": deviation * year * 100,
+        "sharpe": r.mean() / deviation * year,
+        "sortino": r.mean() / downside * year if downside > STILL else None,
+        "calmar": _ratio(cagr, abs(_drawdowns(account.values).min())),
+        "psr": _probability_above_zero(r, deviation),
+        "beta": beta,
+        "alpha_pct": None
+        if beta is None
+        else (r.mean() - beta * account.market.mean()) * DAYS_PER_YEAR * 100,
+        "information_ratio": active.mean() / active_deviation * year if active_deviation > STILL else None,
+    }
+
+
+def _beta(returns: Float64Array, market: Float64Array) -> float | None:
+    covariance = np.cov(returns, market)
+    return float(covariance[0, 1] / covariance[1, 1]) if covariance[1, 1] > STILL**2 else None
+
+
+def _probability_above_zero(returns: Float64Array, deviation: float) -> float | None:
+    """Bailey and Lopez de Prado's probabilistic Sharpe ratio against 0, per day."""
+    sharpe = float(returns.mean()) / deviation
+    skew, kurtosis = _moments(returns)
+    spread = 1 - skew * sharpe + (kurtosis + 2) / 4 * sharpe**2  # kurtosis is excess: (k + 3 - 1) / 4
+    if spread <= 0:
+        return None
+    return (1 + math.erf(sharpe * math.sqrt((len(returns) - 1) / spread) / math.sqrt(2))) / 2
+
+
+def _moments(returns: Float64Array) -> tuple[float, float]:
+    """Skewness and excess kurtosis of the population."""
+    centred = returns - returns.mean()
+    variance = np.mean(centred**2)
+    return float(np.mean(centred**3) / variance**1.5), float(np.mean(centred**4) / variance**2 - 3)
+
+
+def _daily_metrics(account: _Account) -> Mapping[str, float | None]:
+    r = account.returns
+    moving = account.deviation is not None
+    skew, kurtosis = _moments(r) if moving else (None, None)
+    gains, losses = r[r > 0].sum(), -r[r < 0].sum()
+    low, high = np.percentile(r, (5, 95))
+    tail = r[r <= low]
+    enough = len(r) >= MIN_DAYS_CVAR
+    return {
+        "best_day_pct": r.max() * 100,
+        "worst_day_pct": r.min() * 100,
+        "avg_day_pct": r.mean() * 100,
+        "winning_days": int((r > 0).sum()),
+        "losing_days": int((r < 0).sum()),
+        "winning_days_pct": (r > 0).mean() * 100,
+        "omega": _ratio(gains, losses) if moving else None,
+        "skew": skew,
+        "kurtosis": kurtosis,
+        "var95_pct": low * 100 if enough else None,
+        "cvar95_pct": tail.mean() * 100 if enough else None,
+        "tail_ratio": _ratio(abs(high), abs(low)) if enough else None,
+    }
+
+
+def _drawdowns(values: Float64Array) -> Float64Array:
+    """Fraction below the running peak at each value, <= 0."""
+    return values / np.maximum.accumulate(values) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class _Underwater:
+    """Stretches below the peak: `peaks` and `ends` are positions of the last peak value and of recovery (or the end)."""
+
+    peaks: npt.NDArray[np.intp]
+    ends: npt.NDArray[np.intp]
+
+    @classmethod
+    def of(cls, drawdowns: Float64Array) -> _Underwater:
+        edges = np.diff(np.concatenate(([False], drawdowns < 0, [False])).astype(np.int8))
+        starts, stops = np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)
+        return cls(starts - 1, np.minimum(stops, len(drawdowns) - 1))
+
+
+def _drawdown_metrics(account: _Account) -> Mapping[str, float | None]:
+    drawdowns = _drawdowns(account.values)
+    under = _Underwater.of(drawdowns)
+    depths = [drawdowns[a : b + 1].min() for a, b in zip(under.peaks, under.ends, strict=True)]
+    lengths = (account.times[under.ends] - account.times[under.peaks]) / DAY_MS
+    money = float((np.maximum.accumulate(account.values) - account.values).max())
+    ulcer = math.sqrt(np.mean(drawdowns[1:] ** 2))
+    cagr, net = account.cagr, float(account.values[-1]) - account.cash
+    return {
+        "max_drawdown_pct": drawdowns.min() * 100,
+        "max_drawdown_days": lengths.max() if len(lengths) else 0.0,
+        "max_drawdown_money": money,
+        "avg_drawdown_pct": float(np.mean(depths)) * 100 if depths else 0.0,
+        "avg_drawdown_days": lengths.mean() if len(lengths) else 0.0,
+        "drawdowns": len(lengths),
+        "time_under_water_pct": (drawdowns[1:] < 0).mean() * 100,
+        "ulcer_index_pct": ulcer * 100,
+        "upi": _ratio(cagr, ulcer) if cagr is not None else None,
+        "recovery_factor": _ratio(net, money),
+    }
+
+
+def _cost_metrics(outcome: Outcome, account: _Account) -> Mapping[str, float | None]:
+    turnover = sum(
+        trade.size * (trade.entry_price + (trade.exit_price if trade.exit_reason != "open" else 0))
+        for trade in outcome.trades
+    )
+    spare = _ratio(float(account.values[-1]) - account.cash, turnover)
+    return {
+        "commission": outcome.commission,
+        "slippage": outcome.slippage,
+        "funding": None,
+        "turnover": turnover,
+        "break_even_cost_pct": None if spare is None else spare * 100,
+        "shortfall": outcome.shortfall,
+    }

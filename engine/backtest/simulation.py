@@ -1,0 +1,162 @@
+"""The body of a run inside a worker: candles and a strategy's file in, trades, equity and metrics out, all plain data."""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import numpy as np
+
+from engine.errors import BacktestError, RunError
+from engine.loader import LoadedStrategy, load, located
+from engine.market import Candles, Float64Array, Timeframe
+from engine.runs import Costs
+from engine.strategy import Signals, Strategy
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from engine.backtest.outcome import Outcome
+
+Report = Callable[[float, float | None, str], None]
+T = TypeVar("T")
+
+REFERENCE: Final = "reference"
+# what a result depends on besides the candles, the strategy's source, its parameters and the costs
+LIBRARIES: Final = ("backtest-desktop", "backtesting", "numpy", "pandas", "pandas-ta-classic")
+
+
+def run_job(task: Mapping[str, Any], report: Report) -> dict[str, Any]:
+    """Run one backtest.
+
+    `task`: candles_path (a file of Candles.save), warmup_candles (how many of its candles precede the period),
+    warmup_wanted, strategy_path, params, costs (dict), engine, timeframe, keep_indicators. Returns metrics, signals,
+    trades, equity, indicators (None unless kept), params (complete), warmup (the check), engine, versions,
+    source_sha256, elapsed_s.
+    Raises RunError with the strategy's file and line where its code fails.
+    """
+    started = time.monotonic()
+    if task["engine"] not in ("auto", REFERENCE):
+        raise RunError(f"the {task['engine']} engine is not built yet; choose auto or reference")
+    candles, held = Candles.load(Path(task["candles_path"])), int(task["warmup_candles"])
+    if len(candles) <= held:
+        raise RunError("the period holds no candle; fetch it or choose another")
+    loaded = load(task["strategy_path"])
+    costs = Costs(**task["costs"])
+    play = _play_signals if issubclass(loaded.strategy, Strategy) else _play_native
+    outcome, parts = play(task, loaded, candles, held, costs, report)
+
+    from engine.backtest.metrics import compute_metrics
+
+    period = candles.slice(held, None)
+    return {
+        **parts,
+        "metrics": compute_metrics(outcome, period, costs, Timeframe(task["timeframe"])),
+        "trades": [asdict(trade) for trade in outcome.trades],
+        "equity": outcome.equity,
+        "engine": REFERENCE,
+        "versions": versions(),
+        "source_sha256": loaded.sha256,
+        "elapsed_s": time.monotonic() - started,
+    }
+
+
+def versions() -> dict[str, str]:
+    """Python's version and those of the libraries that a result depends on."""
+    return {"python": platform.python_version()} | {name: metadata.version(name) for name in LIBRARIES}
+
+
+Played = tuple["Outcome", dict[str, Any]]
+
+
+def _play_signals(
+    task: Mapping[str, Any], loaded: LoadedStrategy, candles: Candles, held: int, costs: Costs, report: Report
+) -> Played:
+    from engine.backtest.reference import run_reference
+
+    path = Path(task["strategy_path"])
+    strategy: Strategy = loaded.strategy(task["params"])
+    wanted = max(int(task["warmup_wanted"]), 0)
+    # frame() copies: whatever a strategy does to its candles, nobody else sees it
+    indicators = _indicators(_asked(path, lambda: strategy.indicators(candles.frame())), candles.frame())
+    _check_usable(indicators, len(candles), held, wanted)
+    answer = _asked(path, lambda: strategy.signals(candles.frame(), indicators.copy()))
+    signals = Signals.check(answer, candles.frame()).slice(held, None)
+    outcome = run_reference(candles.slice(held, None), signals, costs, strategy.reverse, report)
+    columns = {str(name): _floats(indicators, name)[held:] for name in indicators.columns}
+    return outcome, {
+        "params": strategy.values(),
+        "signals": {name: int(column.sum()) for name, column in signals.raw.items()},
+        "indicators": columns if task["keep_indicators"] else None,
+        "warmup": warmup_check(held, wanted),
+    }
+
+
+def _play_native(
+    task: Mapping[str, Any], loaded: LoadedStrategy, candles: Candles, held: int, costs: Costs, report: Report
+) -> Played:
+    from engine.backtest.native import native_params, run_native
+
+    path, params = Path(task["strategy_path"]), native_params(loaded.strategy, task["params"])
+    outcome = _asked(
+        path, lambda: run_native(candles.slice(held, None), loaded.strategy, params, costs, report)
+    )
+    return outcome, {"params": params, "signals": {}, "indicators": None, "warmup": warmup_check(held, 0)}
+
+
+def _asked(path: Path, question: Callable[[], T]) -> T:
+    """What the strategy's code answers; its own exceptions become a RunError with the place in its file."""
+    try:
+        return question()
+    except (BacktestError, MemoryError):
+        raise
+    except Exception as error:
+        raise RunError(located(error, path)) from error
+
+
+def _indicators(answer: Any, candles: pd.DataFrame) -> pd.DataFrame:
+    """What `Strategy.indicators` returned, checked: float columns on the index of the candles."""
+    import pandas as pd
+
+    if not isinstance(answer, pd.DataFrame):
+        raise RunError(f"indicators() must return a DataFrame, not {type(answer).__name__}")
+    if not answer.index.equals(candles.index):
+        raise RunError(
+            f"indicators() returned {len(answer)} rows with another index than the {len(candles)} candles; "
+            "build the frame with index=candles.index"
+        )
+    if not answer.columns.is_unique:
+        raise RunError(
+            f"indicators() returned the column {answer.columns[answer.columns.duplicated()][0]!r} twice"
+        )
+    for name in answer.columns:
+        _floats(answer, name)
+    return answer
+
+
+def _floats(frame: pd.DataFrame, name: Any) -> Float64Array:
+    try:
+        return np.asarray(frame[name].to_numpy(dtype=np.float64, na_value=np.nan))
+    except (TypeError, ValueError):
+        raise RunError(f"indicators() column {name!r} must hold numbers, not {frame[name].dtype}") from None
+
+
+def _check_usable(indicators: pd.DataFrame, candles: int, held: int, wanted: int) -> None:
+    """Refuse a run whose strategy could see nothing: a column without one value because too few candles exist."""
+    empty = [str(name) for name in indicators.columns if np.isnan(_floats(indicators, name)[held:]).all()]
+    if empty and (len(empty) == len(indicators.columns) or candles < wanted):
+        raise RunError(
+            f"no candle of the period has usable values: {', '.join(empty)} would be empty; "
+            f"the strategy wants {wanted} candles before its period, {held} are held, the period has {candles - held}"
+        )
+
+
+def warmup_check(held: int, wanted: int) -> dict[str, Any]:
+    """The warm-up check of a run: did the strategy get as many candles before the period as it asked for?"""
+    status = "skipped" if not wanted else "passed" if held >= wanted else "failed"
+    return {"status": status, "columns": [], "wanted": wanted, "held": held, "note": f"{held} of {wanted}"}
