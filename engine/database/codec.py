@@ -23,7 +23,11 @@ _COPY_TRAILER: Final = struct.pack(">h", -1)
 _FIELDS: Final = ("timestamp", *PRICE_COLUMNS)
 _ROW: Final = np.dtype(
     [("count", ">i2")]
-    + [part for name in _FIELDS for part in ((f"{name}_size", ">i4"), (name, ">f8" if name != "timestamp" else ">i8"))]
+    + [
+        part
+        for name in _FIELDS
+        for part in ((f"{name}_size", ">i4"), (name, ">f8" if name != "timestamp" else ">i8"))
+    ]
 )
 _ARRAY_HEADER_BYTES: Final = 20  # dimensions, flags, element type, length, lower bound: int32 each
 FLOAT8_ARRAY_OID: Final = 1022

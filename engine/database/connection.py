@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final, TypeVar
-from urllib.parse import unquote
 
 import psycopg
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
@@ -16,7 +15,7 @@ from engine.errors import DatabaseError, InputError
 T = TypeVar("T")
 
 CONNECT_TIMEOUT_S: Final = 10
-RETRY_DELAYS_S: Final = (0.5, 2.0)
+RETRY_DELAY_S: Final = 1.0
 _SCHEMES: Final = ("postgres", "postgresql", "postgresql+psycopg")
 _EXAMPLE: Final = "write postgresql://user:password@host:5432/database"
 _BAD_PERCENT: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
@@ -70,12 +69,13 @@ def parse_url(text: str) -> URL:
     if any(char.isspace() or not char.isprintable() for char in text):
         raise InputError("DATABASE_URL holds a space or control character; write %20 for a space")
     try:
-        unquote(text, errors="strict")
         url = make_url(text)
     except (SQLAlchemyError, ValueError):
         raise InputError(
             f"DATABASE_URL cannot be read: is its port a number, is @ / : in the password written as %40 %2F %3A? {_EXAMPLE}"
         ) from None
+    if "@" in f"{url.host}{url.database}":
+        raise InputError("DATABASE_URL holds more than one @; write the one in the password as %40")
     if url.port is not None and not 0 < url.port < 65536:
         raise InputError(f"DATABASE_URL names the port {url.port}; ports go from 1 to 65535")
     return url.set(drivername="postgresql+psycopg")
@@ -97,11 +97,15 @@ def explain(error: BaseException, url: URL) -> BaseException:
         detail = detail.replace(url.password, "***")
     state = getattr(cause, "sqlstate", None) or _state_of_text(detail)
     if state is None and re.search("invalid connection option|bad value for|invalid .* value", detail):
-        return InputError("DATABASE_URL holds an option that PostgreSQL does not know, or a bad value for one")
+        return InputError(
+            "DATABASE_URL holds an option that PostgreSQL does not know, or a bad value for one"
+        )
     if state is None and isinstance(cause, psycopg.OperationalError):
         for pattern, words in _UNREACHABLE:
             if re.search(pattern, str(cause)):
-                return DatabaseError(f"cannot reach the database {place(url)}: the {words}; check DATABASE_URL")
+                return DatabaseError(
+                    f"cannot reach the database {place(url)}: the {words}; check DATABASE_URL"
+                )
         state = "08"
     for known in (state or "", (state or "")[:3], (state or "")[:2]):
         if known in _STATES:
@@ -126,6 +130,7 @@ def _prepare(connection: Any, _: Any) -> None:
     """Run on each new connection: times are UTC whatever the server's setting."""
     was, connection.autocommit = connection.autocommit, True
     connection.execute("SET TIME ZONE 'UTC'")
+    connection.execute("SET jit = off")  # compiling costs more than any statement of ours
     connection.autocommit = was
 
 
@@ -165,15 +170,14 @@ class Database:
             yield connection
 
     def _write(self, work: Callable[[Connection], T]) -> T:
-        """Do `work`, which may be repeated, in one transaction; tried again when the connection broke."""
+        """Do `work` in one transaction; once more when a connection broke or two writers met, so it must bear repeating."""
         with self._explained():
-            for delay_s in RETRY_DELAYS_S:
-                try:
-                    with self._engine.begin() as connection:
-                        return work(connection)
-                except (SQLAlchemyError, psycopg.Error) as error:
-                    if not _is_passing(error):
-                        raise
-                    time.sleep(delay_s)
+            try:
+                with self._engine.begin() as connection:
+                    return work(connection)
+            except (SQLAlchemyError, psycopg.Error) as error:
+                if not _is_passing(error):
+                    raise
+            time.sleep(RETRY_DELAY_S)
             with self._engine.begin() as connection:
                 return work(connection)

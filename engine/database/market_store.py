@@ -26,7 +26,7 @@ class MarketStore(Database):
 
     def markets_saved_ms(self, exchange: str) -> int | None:
         """When the list was saved last."""
-        return optional_ms(self._state(exchange, exchange_state.c.markets_saved_at))
+        return optional_ms(self._exchange_state(exchange, exchange_state.c.markets_saved_at))
 
     def save_markets(self, exchange: str, listed: Sequence[Market], now_ms: int) -> None:
         """Replace the exchange's list, all or nothing."""
@@ -42,7 +42,9 @@ class MarketStore(Database):
         ]
 
         def replace(connection: Connection) -> None:
-            _save_state(connection, exchange, markets_saved_at=to_time(now_ms))  # its row lock orders two writers
+            _save_exchange_state(
+                connection, exchange, markets_saved_at=to_time(now_ms)
+            )  # its row lock orders two writers
             connection.execute(delete(markets).where(markets.c.exchange == exchange))
             if rows:
                 connection.execute(insert(markets), rows)
@@ -57,26 +59,28 @@ class MarketStore(Database):
 
     def clock_offset_ms(self, exchange: str) -> int | None:
         """The exchange's clock minus this machine's, as last measured."""
-        offset: int | None = self._state(exchange, exchange_state.c.clock_offset_ms)
+        offset: int | None = self._exchange_state(exchange, exchange_state.c.clock_offset_ms)
         return offset
 
     def save_clock_offset(self, exchange: str, offset_ms: int) -> None:
         """Remember the exchange's clock minus this machine's."""
-        self._write(lambda connection: _save_state(connection, exchange, clock_offset_ms=offset_ms))
+        self._write(lambda connection: _save_exchange_state(connection, exchange, clock_offset_ms=offset_ms))
 
     def blocked_until_ms(self, exchange: str) -> int | None:
         """Until when the exchange must not be asked anything; None: never told so."""
-        return optional_ms(self._state(exchange, exchange_state.c.blocked_until))
+        return optional_ms(self._exchange_state(exchange, exchange_state.c.blocked_until))
 
     def save_blocked_until(self, exchange: str, until_ms: int) -> None:
         """Tell every process not to ask the exchange before `until_ms`."""
-        self._write(lambda connection: _save_state(connection, exchange, blocked_until=to_time(until_ms)))
+        self._write(
+            lambda connection: _save_exchange_state(connection, exchange, blocked_until=to_time(until_ms))
+        )
 
-    def _state(self, exchange: str, column: Column[Any]) -> Any:
+    def _exchange_state(self, exchange: str, column: Column[Any]) -> Any:
         with self._transaction() as connection:
             return connection.scalar(select(column).where(exchange_state.c.exchange == exchange))
 
 
-def _save_state(connection: Connection, exchange: str, **values: object) -> None:
+def _save_exchange_state(connection: Connection, exchange: str, **values: object) -> None:
     statement = upsert(exchange_state).values(exchange=exchange, **values)
     connection.execute(statement.on_conflict_do_update(index_elements=["exchange"], set_=values))

@@ -1,0 +1,1 @@
+"""Alembic migrations; run by engine/database/migrate.py."""

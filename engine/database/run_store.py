@@ -1,0 +1,158 @@
+"""SQL of finished runs: saved whole, shown again exactly as they were."""
+
+import re
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, fields
+from typing import Any, Final
+
+from sqlalchemy import Connection, RowMapping, Select, delete, select
+from sqlalchemy.dialects.postgresql import insert as upsert
+
+from engine.database.codec import pack_series, to_ms, to_time, unpack_series
+from engine.database.connection import Database
+from engine.database.schema import backtest_runs, symbols
+from engine.database.series_store import add_symbol
+from engine.errors import InputError
+from engine.market import Period
+from engine.runs import Costs, RunResult, Trade, json_ready
+
+_HEAVY: Final = ("trades", "equity", "indicators")
+_TRADE_FLOATS: Final = tuple(field.name for field in fields(Trade) if field.type == "float")
+_PREFIX: Final = re.compile(r"[0-9a-f]{4,32}")
+
+
+class RunStore(Database):
+    """The user's runs."""
+
+    def save_run(self, result: RunResult) -> None:
+        """Insert or replace a run by its id. NaN and infinities in JSON columns become null."""
+        values = _columns(result)
+
+        def save(connection: Connection) -> None:
+            symbol_id = add_symbol(connection, result.exchange, result.symbol, result.unified)
+            row = values | {"symbol_id": symbol_id}
+            statement = upsert(backtest_runs).values(row)
+            connection.execute(statement.on_conflict_do_update(index_elements=["id"], set_=row))
+
+        self._write(save)
+
+    def run(self, run_id: str) -> RunResult:
+        """A run by its id or a unique beginning of it, 4 hex digits or more; raises InputError otherwise."""
+        with self._transaction() as connection:
+            query = _whole().where(backtest_runs.c.id == self._find(connection, run_id))
+            return _result(connection.execute(query).mappings().one())
+
+    def runs(self, limit: int = 100) -> list[RunResult]:
+        """The newest runs first, without trades, equity and indicators."""
+        light = [column for column in backtest_runs.c if column.name not in _HEAVY]
+        query = _whole(light).order_by(backtest_runs.c.created_at.desc(), backtest_runs.c.id).limit(limit)
+        with self._transaction() as connection:
+            return [_result(row) for row in connection.execute(query).mappings()]
+
+    def delete_run(self, run_id: str) -> None:
+        """Delete one run, named as in `run`."""
+
+        def remove(connection: Connection) -> None:
+            found = self._find(connection, run_id)
+            connection.execute(delete(backtest_runs).where(backtest_runs.c.id == found))
+
+        self._write(remove)
+
+    @staticmethod
+    def _find(connection: Connection, run_id: str) -> uuid.UUID:
+        digits = run_id.strip().lower().replace("-", "")
+        shown = run_id if len(run_id) <= 40 else run_id[:37] + "..."
+        if not _PREFIX.fullmatch(digits):
+            raise InputError(
+                f"{shown!r} is not a run id; give 4 or more of its hex digits (`backtest runs` lists them)"
+            )
+        low, high = uuid.UUID(digits.ljust(32, "0")), uuid.UUID(digits.ljust(32, "f"))
+        query = select(backtest_runs.c.id).where(backtest_runs.c.id.between(low, high)).limit(2)
+        found: Sequence[uuid.UUID] = connection.scalars(query).all()
+        if not found:
+            raise InputError(f"no run {shown!r} is stored (`backtest runs` lists them)")
+        if len(found) > 1:
+            raise InputError(f"several runs begin with {shown!r}; give more digits")
+        return found[0]
+
+
+def _whole(columns: Any = tuple(backtest_runs.c)) -> Select[Any]:
+    owner = backtest_runs.join(symbols, backtest_runs.c.symbol_id == symbols.c.id)
+    return select(*columns, symbols.c.name, symbols.c.exchange, symbols.c.unified).select_from(owner)
+
+
+def _columns(result: RunResult) -> dict[str, Any]:
+    """All columns but symbol_id."""
+    try:
+        run_id = uuid.UUID(result.id)
+    except ValueError:
+        raise InputError(f"{result.id!r} is not a run id") from None
+    json_columns = {
+        "params": dict(result.params),
+        "costs": asdict(result.costs),
+        "metrics": dict(result.metrics),
+        "signals": dict(result.signals),
+        "checks": {name: dict(check) for name, check in result.checks.items()},
+        "trades": [asdict(trade) for trade in result.trades],
+    }
+    texts = {"error": result.error, "traceback": result.traceback, "fingerprint": result.fingerprint}
+    return {
+        "id": run_id,
+        "strategy_name": _storable(result.strategy),
+        "timeframe": result.timeframe,
+        "start_time": to_time(result.period.start),
+        "end_time": to_time(result.period.end),
+        "status": result.status,
+        "engine": result.engine,
+        "equity": pack_series(result.equity),
+        "indicators": pack_series(result.indicators),
+        "elapsed_s": float(result.elapsed_s),
+        "created_at": to_time(result.created_ms),
+        **{name: _storable(value) for name, value in texts.items()},
+        **{name: _storable(json_ready(value)) for name, value in json_columns.items()},
+    }
+
+
+def _storable(value: Any) -> Any:
+    """`value` without what PostgreSQL's text cannot hold: a strategy's error may say anything."""
+    if isinstance(value, str):
+        return value.replace("\0", "\ufffd").encode("utf-8", "replace").decode("utf-8")
+    if isinstance(value, Mapping):
+        return {_storable(key): _storable(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_storable(item) for item in value]
+    return value
+
+
+def _trade(stored: dict[str, Any]) -> Trade:
+    # JSONB keeps 1e22 as digits, which read back as an int; null stands for NaN
+    numbers = {name: float("nan") if stored[name] is None else float(stored[name]) for name in _TRADE_FLOATS}
+    return Trade(**stored | numbers)
+
+
+def _result(held: RowMapping) -> RunResult:
+    return RunResult(
+        id=str(held["id"]),
+        status=held["status"],
+        strategy=held["strategy_name"],
+        symbol=held["name"],
+        unified=held["unified"],
+        exchange=held["exchange"],
+        timeframe=held["timeframe"],
+        period=Period(to_ms(held["start_time"]), to_ms(held["end_time"])),
+        params=held["params"],
+        costs=Costs(**held["costs"]),
+        engine=held["engine"],
+        error=held["error"],
+        metrics=held["metrics"],
+        signals=held["signals"],
+        trades=tuple(_trade(stored) for stored in held.get("trades", ())),
+        checks=held["checks"],
+        equity=unpack_series(held.get("equity")),
+        indicators=unpack_series(held.get("indicators")),
+        fingerprint=held["fingerprint"],
+        elapsed_s=held["elapsed_s"],
+        created_ms=to_ms(held["created_at"]),
+        traceback=held["traceback"],
+    )

@@ -1,0 +1,141 @@
+"""The statements of series_store.py. Parameters: `:exchange :name :timeframe` name a series, times are timestamptz.
+
+Intervals are half-open; `range_agg` merges those that overlap or touch, `-` on multiranges leaves what is uncovered.
+"""
+
+# ruff: noqa: S608 - the statements are put together from constants of this file only
+
+from typing import Final
+
+from sqlalchemy import text
+
+_SYMBOL: Final = "(SELECT id FROM symbols WHERE exchange = :exchange AND name = :name)"
+_SERIES: Final = f"symbol_id = {_SYMBOL} AND timeframe = :timeframe"
+_WITHIN: Final = "timestamp >= :start AND timestamp < :end"
+_RANGE: Final = "tstzrange(start_time, end_time)"
+_WANTED: Final = "tstzrange(CAST(:start AS timestamptz), CAST(:end AS timestamptz))"
+_CUT: Final = "CAST(:cut AS tstzmultirange)"
+
+# -- the series and its state
+
+ADD_SYMBOL: Final = text("""
+    INSERT INTO symbols (exchange, name, unified) VALUES (:exchange, :name, :unified) ON CONFLICT DO NOTHING
+""")
+SYMBOL_ID: Final = text("SELECT id FROM symbols WHERE exchange = :exchange AND name = :name")
+ADD_STATE: Final = text(f"""
+    INSERT INTO series_state (symbol_id, timeframe) VALUES ({_SYMBOL}, :timeframe) ON CONFLICT DO NOTHING
+""")
+LOCK_STATE: Final = text(f"SELECT 1 FROM series_state WHERE {_SERIES} FOR UPDATE")
+STATE: Final = text(f"SELECT first_candle, unproven_tail FROM series_state WHERE {_SERIES}")
+SAVE_FIRST_CANDLE: Final = text(f"UPDATE series_state SET first_candle = :time WHERE {_SERIES}")
+SAVE_UNPROVEN_TAIL: Final = text(f"UPDATE series_state SET unproven_tail = :time WHERE {_SERIES}")
+
+# -- what is held
+
+HELD_COUNT: Final = text(f"SELECT count(*) FROM ohlcv_data WHERE {_SERIES} AND {_WITHIN}")
+
+GAPS: Final = text(f"""
+    SELECT lower(gap), upper(gap) FROM unnest(tstzmultirange({_WANTED}) - coalesce(
+        (SELECT range_agg({_RANGE}) FROM data_ranges WHERE {_SERIES} AND start_time < :end AND end_time > :start),
+        CAST('{{}}' AS tstzmultirange))) AS gap
+""")
+
+MISSING: Final = text(f"""
+    WITH known AS (
+        SELECT reason, confirmed_at, {_RANGE} * {_WANTED} AS part FROM missing_candles
+        WHERE {_SERIES} AND start_time < :end AND end_time > :start),
+    merged AS (SELECT reason, unnest(range_agg(part)) AS span FROM known GROUP BY reason)
+    SELECT lower(span), upper(span), reason, min(confirmed_at)
+    FROM merged JOIN known USING (reason) WHERE part <@ span GROUP BY span, reason ORDER BY span
+""")
+
+HELD_SERIES: Final = text("""
+    SELECT s.exchange, s.name, s.unified, m.is_trading, m.listed_at, held.timeframe, held.candles,
+        (SELECT min(timestamp) FROM ohlcv_data AS o WHERE o.symbol_id = s.id AND o.timeframe = held.timeframe),
+        (SELECT max(timestamp) FROM ohlcv_data AS o WHERE o.symbol_id = s.id AND o.timeframe = held.timeframe)
+    FROM (SELECT symbol_id, timeframe, CAST(sum(candle_count) AS bigint) AS candles FROM data_ranges
+          GROUP BY symbol_id, timeframe HAVING sum(candle_count) > 0) AS held
+    JOIN symbols AS s ON s.id = held.symbol_id
+    LEFT JOIN markets AS m ON m.exchange = s.exchange AND m.name = s.name
+    ORDER BY s.exchange, s.name, held.timeframe
+""")
+
+WARMUP_START: Final = text(f"""
+    SELECT min(timestamp) FROM (
+        SELECT timestamp FROM ohlcv_data WHERE {_SERIES} AND timestamp < :before
+        ORDER BY timestamp DESC LIMIT :candles) AS held
+""")
+
+# For psycopg itself: the arrays come binary and numpy takes them as they are
+READ: Final = """
+    SELECT array_agg(timestamp), array_agg(open), array_agg(high), array_agg(low), array_agg(close), array_agg(volume)
+    FROM (SELECT timestamp, open, high, low, close, volume FROM ohlcv_data
+          WHERE symbol_id = (SELECT id FROM symbols WHERE exchange = %(exchange)s AND name = %(name)s)
+            AND timeframe = %(timeframe)s AND timestamp >= %(start)s AND timestamp < %(end)s
+          ORDER BY timestamp) AS held
+"""
+
+# -- writing
+
+PAGE_TABLE: Final = text("""
+    CREATE TEMPORARY TABLE IF NOT EXISTS candle_page (
+        timestamp timestamptz NOT NULL, open float8 NOT NULL, high float8 NOT NULL, low float8 NOT NULL,
+        close float8 NOT NULL, volume float8 NOT NULL) ON COMMIT DELETE ROWS
+""")
+COPY_PAGE: Final = "COPY candle_page (timestamp, open, high, low, close, volume) FROM STDIN (FORMAT BINARY)"
+
+# :start, :end = hull of :covered. Ranges that touch it are taken out, merged with :covered and put back.
+INSERT_PAGE: Final = text(f"""
+    WITH fresh AS (
+        INSERT INTO ohlcv_data (symbol_id, timeframe, timestamp, open, high, low, close, volume)
+        SELECT {_SYMBOL}, :timeframe, timestamp, open, high, low, close, volume FROM candle_page ORDER BY timestamp
+        ON CONFLICT DO NOTHING RETURNING timestamp),
+    touched AS (
+        DELETE FROM data_ranges WHERE {_SERIES} AND start_time <= :end AND end_time >= :start
+        RETURNING {_RANGE} AS part, candle_count),
+    merged AS (
+        SELECT unnest(range_agg(part)) AS span FROM (
+            SELECT part FROM touched UNION ALL SELECT unnest(CAST(:covered AS tstzmultirange))) AS parts),
+    written AS (
+        INSERT INTO data_ranges (symbol_id, timeframe, start_time, end_time, candle_count)
+        SELECT {_SYMBOL}, :timeframe, lower(span), upper(span),
+            coalesce((SELECT sum(candle_count) FROM touched WHERE part <@ span), 0)
+            + (SELECT count(*) FROM fresh WHERE timestamp <@ span)
+        FROM merged)
+    SELECT count(*) FROM fresh
+""")
+
+INSERT_MISSING: Final = text(f"""
+    INSERT INTO missing_candles (symbol_id, timeframe, start_time, end_time, reason, confirmed_at)
+    VALUES ({_SYMBOL}, :timeframe, :start, :end, :reason, coalesce(:confirmed_at, now()))
+""")
+
+HELD_CELLS_KNOWN_MISSING: Final = text("""
+    SELECT o.timestamp FROM missing_candles AS m
+    JOIN ohlcv_data AS o ON o.symbol_id = m.symbol_id AND o.timeframe = m.timeframe
+        AND o.timestamp >= m.start_time AND o.timestamp < m.end_time
+    WHERE m.symbol_id = (SELECT id FROM symbols WHERE exchange = :exchange AND name = :name)
+        AND m.timeframe = :timeframe AND m.start_time < :end AND m.end_time > :start
+""")
+
+CUT_MISSING: Final = text(f"""
+    WITH cut AS (DELETE FROM missing_candles WHERE {_SERIES} AND {_RANGE} && {_CUT} RETURNING *)
+    INSERT INTO missing_candles (symbol_id, timeframe, start_time, end_time, reason, confirmed_at)
+    SELECT symbol_id, timeframe, lower(part), upper(part), reason, confirmed_at
+    FROM cut, unnest(tstzmultirange({_RANGE}) - {_CUT}) AS part
+""")
+
+CUT_RANGES: Final = text(f"""
+    WITH cut AS (DELETE FROM data_ranges WHERE {_SERIES} AND {_RANGE} && {_CUT} RETURNING *)
+    INSERT INTO data_ranges (symbol_id, timeframe, start_time, end_time, candle_count, fetched_at)
+    SELECT symbol_id, timeframe, lower(part), upper(part),
+        (SELECT count(*) FROM ohlcv_data AS o WHERE o.symbol_id = cut.symbol_id AND o.timeframe = cut.timeframe
+            AND o.timestamp >= lower(part) AND o.timestamp < upper(part)),
+        fetched_at
+    FROM cut, unnest(tstzmultirange({_RANGE}) - {_CUT}) AS part
+""")
+
+FORGET_CANDLES: Final = text(f"DELETE FROM ohlcv_data WHERE {_SERIES} AND {_WITHIN}")
+FORGET_TAIL: Final = text(f"""
+    UPDATE series_state SET unproven_tail = NULL WHERE {_SERIES} AND unproven_tail >= :start AND unproven_tail <= :end
+""")

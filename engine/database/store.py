@@ -1,0 +1,51 @@
+"""Store: everything the program keeps in PostgreSQL, behind plain methods. Synchronous and thread-safe.
+
+Raises DatabaseError for whatever goes wrong with the database, InputError for a malformed DATABASE_URL; driver errors
+never escape.
+"""
+
+from typing import Any
+
+from sqlalchemy import text
+
+from engine.database.connection import place
+from engine.database.market_store import MarketStore
+from engine.database.run_store import RunStore
+from engine.database.schema import HEAD
+from engine.database.series_store import HeldSeries, SeriesStore
+
+__all__ = ["HeldSeries", "Store"]
+
+_DESCRIBE = text("""
+    SELECT current_setting('server_version') AS version, current_database() AS database,
+        pg_database_size(current_database()) AS size_bytes,
+        (SELECT coalesce(sum(candle_count), 0)::bigint FROM data_ranges) AS candles,
+        (SELECT count(*) FROM (SELECT DISTINCT symbol_id, timeframe FROM data_ranges) AS held) AS series,
+        (SELECT count(*) FROM backtest_runs) AS runs
+""")
+
+
+class Store(MarketStore, SeriesStore, RunStore):
+    """The database of `url` (postgres://, postgresql:// or postgresql+psycopg://). Connects on first use."""
+
+    def migrate(self) -> None:
+        """Bring the tables up to this program's version; quick when they are. Two programs may do it at once."""
+        with self._explained():
+            with self._engine.connect() as connection:
+                table = connection.scalar(text("SELECT to_regclass('alembic_version')"))
+                if table and connection.scalar(text("SELECT version_num FROM alembic_version")) == HEAD:
+                    return
+            from engine.database.migrate import upgrade
+
+            with self._engine.begin() as connection:
+                upgrade(connection)
+
+    def describe(self) -> dict[str, Any]:
+        """For `doctor`: version, where, database, size_bytes, candles, series, runs."""
+        with self._transaction() as connection:
+            row = connection.execute(_DESCRIBE).mappings().one()
+        return {
+            "where": place(self._url),
+            "host": self._url.host or self._url.query.get("host"),
+            **row,
+        }
