@@ -1,1 +1,224 @@
-"""Test support."""
+"""FakeExchange: the loopback exchange plus what goes wrong with a real one. Fixtures `fake_exchange`, `futures`, `data_settings`."""
+
+import csv
+import gzip
+import json
+import os
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from engine.data.ccxt_client import FUTURES, SPOT
+from engine.data.exchange import Exchange, Patience
+from engine.data.fetcher import DataFetcher
+from engine.data.loopback_exchange import FUTURES_PATH, SPOT_PATH, Listing, LoopbackExchange, Reply, refusal
+from engine.database.store import Store
+from engine.market import Candles, Period, Timeframe, parse_time
+from engine.settings import Settings
+
+# asks again at once: the waits themselves have tests of their own
+EAGER = Patience(timeout_s=5, first_wait_s=0, settle_s=0)
+NOW = parse_time("2025-01-15T00:30")
+
+
+@dataclass
+class Request:
+    """One GET as it arrived; `at` is a monotonic time."""
+
+    path: str
+    params: dict[str, str]
+    at: float
+
+    @property
+    def is_klines(self) -> bool:
+        return self.path.endswith("/klines")
+
+
+@dataclass
+class Fault:
+    """What happens to one request in place of, or on top of, the right answer."""
+
+    status: int | None = None
+    body: str | None = None
+    headers: dict[str, str] = field(default_factory=dict)
+    rows: Callable[[list[Any]], list[Any]] | None = None  # changes the right rows
+    delay_s: float = 0
+    drop: bool = False  # hang up without an answer
+    cut: bool = False  # announce the whole body, send half of it
+
+
+def html(status: int = 200) -> Fault:
+    """A page of a captive portal or a firewall."""
+    return Fault(status, "<html><body>Please log in</body></html>", {"Content-Type": "text/html"})
+
+
+def error(status: int, code: int = 0, text: str = "", **headers: str) -> Fault:
+    """Binance's error object with a status."""
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return Fault(status, json.dumps({"code": code, "msg": text}), named)
+
+
+class FakeExchange(LoopbackExchange):
+    """Serves what tests list, at the time that tests set (`clock_ms`), and does to requests what tests queue."""
+
+    def __init__(self) -> None:
+        super().__init__([], lambda: self.clock_ms)
+        self.clock_ms = NOW
+        self.requests: list[Request] = []
+        self.faults: dict[str, deque[Fault]] = {"klines": deque(), "time": deque(), "exchangeInfo": deque()}
+        self.always: Fault | None = None
+        self.off_grid: dict[str, list[int]] = {}
+
+    def add(
+        self,
+        base: str,
+        timeframe: str,
+        candles: Candles,
+        *,
+        path: str = FUTURES_PATH,
+        quote: str = "USDT",
+        **more: Any,
+    ) -> None:
+        """List a symbol, or give a listed one another timeframe."""
+        known = self._listings.get((path, base + quote))
+        series = {**(known.series if known else {}), timeframe: candles}
+        self._listings[path, base + quote] = Listing(path, base, quote, series, **more)
+
+    def delist(self, base: str, *, path: str = FUTURES_PATH) -> None:
+        """The symbol trades no more; its candles stay."""
+        old = self._listings[path, base + "USDT"]
+        self._listings[path, base + "USDT"] = Listing(
+            path, old.base, old.quote, old.series, old.listed_ms, is_trading=False
+        )
+
+    def fail(self, *faults: Fault, on: str = "klines", times: int = 1) -> None:
+        """Queue faults for the next requests of one endpoint."""
+        self.faults[on].extend(fault for _ in range(times) for fault in faults)
+
+    @property
+    def candle_requests(self) -> list[Request]:
+        return [request for request in self.requests if request.is_klines]
+
+    @property
+    def pages(self) -> list[Request]:
+        """Candle requests that are not probes."""
+        return [request for request in self.candle_requests if "endTime" in request.params]
+
+    def reply(self, path: str, params: Mapping[str, str]) -> Reply:
+        self.requests.append(Request(path, dict(params), time.monotonic()))
+        queue = self.faults.get(path.rpartition("/")[2])
+        fault = queue.popleft() if queue else self.always
+        if fault is None:
+            return super().reply(path, params)
+        time.sleep(fault.delay_s)
+        if fault.drop:
+            raise ConnectionAbortedError
+        right = super().reply(path, params)
+        if fault.rows is not None and right.status == 200:
+            right.value = fault.rows(right.value)
+        if fault.cut:
+            body = json.dumps(right.value).encode()
+            return Reply(
+                200,
+                body=body[: len(body) // 2],
+                headers={"Content-Length": str(len(body)), "Connection": "close"},
+            )
+        if fault.status is not None:
+            right.status = fault.status
+        right.headers |= fault.headers
+        right.body = fault.body.encode() if fault.body is not None else None
+        return right
+
+
+@pytest.fixture
+def fake_exchange() -> Iterator[FakeExchange]:
+    """An exchange on this machine that lists nothing yet."""
+    with FakeExchange() as exchange:
+        yield exchange
+
+
+@pytest.fixture
+def data_settings(fake_exchange: FakeExchange, database_url: str, tmp_path: Path) -> Settings:
+    """Settings whose exchanges are the fake one and whose database is fresh."""
+    return Settings(
+        database_url=database_url,
+        home=tmp_path / "home",
+        spot_url=fake_exchange.url,
+        futures_url=fake_exchange.url,
+    )  # type: ignore[call-arg]
+
+
+class Bench:
+    """A fetcher in front of the fake exchange, with small pages where a test wants them."""
+
+    def __init__(
+        self, fake: FakeExchange, store: Store, page_limit: int | None = None, patience: Patience = EAGER
+    ) -> None:
+        self.fake, self.store = fake, store
+        self.exchanges = {
+            "binanceusdm": Exchange("binanceusdm", FUTURES, store, fake.url, patience, page_limit),
+            "binance": Exchange("binance", SPOT, store, fake.url, patience, page_limit),
+        }
+        self.fetcher = DataFetcher(store, Settings(), self.exchanges)
+
+    def close(self) -> None:
+        self.fetcher.close()
+        for exchange in self.exchanges.values():
+            exchange.close()
+
+
+@pytest.fixture
+def bench(fake_exchange: FakeExchange, store: Store) -> Iterator[Callable[..., Bench]]:
+    """Makes benches: `bench(page_limit=5, patience=...)`."""
+    made: list[Bench] = []
+
+    def make(page_limit: int | None = None, patience: Patience = EAGER) -> Bench:
+        made.append(Bench(fake_exchange, store, page_limit, patience))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+
+
+def grid_candles(timeframe: str, period: Period, *, seed: int = 7) -> Candles:
+    """A random but possible candle in every cell of a period."""
+    opened = Timeframe(timeframe).opens(period)
+    rng = np.random.default_rng(seed)
+    prices = np.round(100 * np.exp(np.cumsum(rng.normal(0, 0.01, (len(opened), 2)), axis=0)), 4)
+    high, low = prices.max(axis=1) + 0.5, prices.min(axis=1) - 0.5
+    return Candles(
+        opened, prices[:, 0], high, low, prices[:, 1], np.round(rng.uniform(0, 1e6, len(opened)), 3)
+    )
+
+
+def without(candles: Candles, *holes: Period) -> Candles:
+    """The candles outside `holes`."""
+    keep = np.ones(len(candles), dtype=bool)
+    for hole in holes:
+        keep &= (candles.timestamp < hole.start) | (candles.timestamp >= hole.end)
+    return Candles(candles.timestamp[keep], *(column[keep] for column in candles.columns().values()))
+
+
+def real_candles(name: str) -> Candles:
+    """A file of real candles; the test is skipped where the machine has none."""
+    root = Path(os.environ.get("BACKTEST_TEST_DATA") or Path(__file__).parents[2].parent / "shared" / "data")
+    found = sorted(root.glob(f"{name}-*.csv.gz"))
+    if not found:
+        pytest.skip(f"no real candles {name} (set BACKTEST_TEST_DATA)")
+    with gzip.open(found[0], "rt", encoding="utf-8") as lines:
+        rows = csv.reader(lines)
+        next(rows)
+        return Candles.from_rows((int(row[0]), *(float(text) for text in row[1:6])) for row in rows)  # type: ignore[misc]
+
+
+__all__ = [
+    "EAGER", "NOW", "Bench", "FakeExchange", "Fault", "error", "grid_candles", "html", "real_candles", "refusal", "without",
+    "SPOT_PATH", "FUTURES_PATH",
+]  # fmt: skip

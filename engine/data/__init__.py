@@ -1,0 +1,1 @@
+"""Candles from the exchange into the database: asked for once, proven page by page."""

@@ -1,0 +1,352 @@
+"""DataFetcher: candles from the database, and from the exchange exactly those that are not held yet."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import date, datetime
+from typing import TYPE_CHECKING
+
+from engine.coverage import AFTER_DELISTING, Coverage, FetchReport
+from engine.data.answers import Unreachable
+from engine.data.ccxt_client import FUTURES, SPOT
+from engine.data.exchange import Errand, Exchange, Patience, local_ms
+from engine.data.filling import SeriesFill, check_listed
+from engine.data.sample import SAMPLE_NOW_MS, open_sample_exchange
+from engine.database.store import Store
+from engine.errors import ExchangeError, InputError, Interrupted
+from engine.events import CancelToken, OnEvent, ProgressMeter, ignore_event
+from engine.market import (
+    DAY_MS,
+    DEFAULT_EXCHANGE,
+    MINUTE_MS,
+    Market,
+    Period,
+    Timeframe,
+    check_exchange,
+    find_market,
+    short_time,
+)
+from engine.settings import Settings, read_settings
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from engine.data.loopback_exchange import LoopbackExchange
+
+
+class DataFetcher:
+    """Fills gaps. Blocking and thread-safe, but for `get_data`, the one coroutine. Without arguments it reads the
+    settings and opens the database itself.
+    """
+
+    def __init__(
+        self,
+        store: Store | None = None,
+        settings: Settings | None = None,
+        exchanges: Mapping[str, Exchange] | None = None,
+    ) -> None:
+        """`exchanges`: ready ones by name, in place of those that the settings name; the caller closes them."""
+        self._settings = settings or read_settings()
+        self._owns_store = store is None
+        self._store = store or _open_store(self._settings)
+        self._given = dict(exchanges or {})
+        self._opened: dict[str, Exchange] = {}
+        self._sample: LoopbackExchange | None = None
+        self._lock = threading.Lock()
+
+    def close(self) -> None:
+        """Close connections, the sample market, and the database where it was opened here. Safe to call twice."""
+        with self._lock:
+            opened, self._opened = self._opened, {}
+            sample, self._sample = self._sample, None
+        for exchange in opened.values():
+            exchange.close()
+        if sample is not None:
+            sample.close()
+        if self._owns_store:
+            self._store.close()
+
+    async def get_data(
+        self,
+        symbol: str,
+        timeframe: str | Timeframe,
+        start: str | date | datetime,
+        end: str | date | datetime,
+        exchange: str = DEFAULT_EXCHANGE,
+    ) -> pd.DataFrame:
+        """Every candle of the period, gaps filled first: columns open high low close volume, a UTC index.
+
+        Dates as on the command line: a bare end date includes that day, a full timestamp is exclusive.
+        """
+        cancel = CancelToken()
+
+        def work() -> pd.DataFrame:
+            cells = timeframe if isinstance(timeframe, Timeframe) else Timeframe(timeframe)
+            period = Period.parse(start, end)
+            market = self.market(symbol, exchange)
+            report = self.fetch(market, cells, period, job=market.name, cancel=cancel)
+            return self._store.read(market, cells, report.period).frame()
+
+        try:
+            return await asyncio.to_thread(work)
+        except asyncio.CancelledError:
+            cancel.cancel()
+            raise
+
+    # -- markets
+
+    def markets(
+        self,
+        exchange: str = DEFAULT_EXCHANGE,
+        *,
+        refresh: bool = False,
+        on_event: OnEvent = ignore_event,
+        cancel: CancelToken | None = None,
+    ) -> list[Market]:
+        """What the exchange lists, from the database; asked of the exchange when never seen, or older than a day and
+        the exchange answers, or when `refresh` insists.
+        """
+        check_exchange(exchange)
+        cached = self._store.markets(exchange)
+        age_ms = local_ms() - (self._store.markets_saved_ms(exchange) or 0)
+        if cached and not refresh and 0 <= age_ms < DAY_MS:
+            return cached
+        source = self._exchange(exchange)
+        patience = replace(source.patience, attempts=1) if cached and not refresh else None
+        try:
+            markets = source.markets(Errand("", on_event, cancel), patience)
+        except ExchangeError:
+            if refresh or not cached:
+                raise
+            return cached
+        self._store.save_markets(exchange, markets, local_ms())
+        return markets
+
+    def market(
+        self,
+        symbol: str,
+        exchange: str = DEFAULT_EXCHANGE,
+        *,
+        on_event: OnEvent = ignore_event,
+        cancel: CancelToken | None = None,
+    ) -> Market:
+        """The market that `symbol` names; the list is asked for again once before a symbol is called unknown."""
+        check_exchange(exchange)
+        cached = self._store.markets(exchange)
+        try:
+            return find_market(symbol, cached, exchange)
+        except InputError:
+            age_ms = local_ms() - (self._store.markets_saved_ms(exchange) or 0)
+            if cached and 0 <= age_ms < MINUTE_MS:
+                raise
+        try:
+            cached = self.markets(exchange, refresh=True, on_event=on_event, cancel=cancel)
+        except ExchangeError:
+            if not cached:
+                raise
+        return find_market(symbol, cached, exchange)
+
+    # -- candles
+
+    def status(self, market: Market, timeframe: Timeframe, period: Period) -> Coverage:
+        """What is held, by the last known clock of the exchange; asks nobody."""
+        wanted = _align(timeframe, period)
+        return self._store.coverage(
+            market, timeframe, _clip(market, timeframe, wanted, self._known_now(market))
+        )
+
+    def fetch(
+        self,
+        market: Market,
+        timeframe: Timeframe,
+        period: Period,
+        *,
+        job: str,
+        on_event: OnEvent = ignore_event,
+        cancel: CancelToken | None = None,
+    ) -> FetchReport:
+        """Fill the gaps of a series: each page is stored with the coverage it proves before the next is asked for.
+
+        Tells `Progress` in candles and `Log`; the caller tells of start and end. Raises InputError for a period without
+        a closed candle, ExchangeError, Interrupted; finished pages are kept in every case.
+        """
+        exchange = self._exchange(market.exchange)
+        exchange.check_timeframe(timeframe)
+        wanted = _align(timeframe, period)
+        errand = Errand(job, on_event, cancel)
+        check_listed(market, wanted, self._store.first_candle(market, timeframe))
+        coverage = self._store.coverage(market, timeframe, wanted)
+        if coverage.complete and not _stale_tails(coverage, self._known_now(market)):
+            return self._report(coverage, errand)
+
+        def tell() -> None:
+            errand.log("info", f"another program is downloading {market.name} {timeframe}; waiting for it")
+
+        with self._store.series_lock(market, timeframe, tell, errand.cancel):
+            return self._fetch_locked(exchange, market, timeframe, wanted, errand)
+
+    def _fetch_locked(
+        self, exchange: Exchange, market: Market, timeframe: Timeframe, wanted: Period, errand: Errand
+    ) -> FetchReport:
+        now = self._now(exchange, market, timeframe, wanted, errand)
+        closed = _clip(market, timeframe, wanted, now)
+        notices = []
+        if closed.end < wanted.end:
+            last = timeframe.shift(closed.end, -1)
+            notices.append(
+                f"end clipped to {short_time(closed.end)}: the last closed {timeframe} candle opened at "
+                f"{short_time(last)}"
+            )
+        coverage = self._store.coverage(market, timeframe, closed)
+        recheck = _stale_tails(coverage, now)
+        if coverage.complete and not recheck:
+            return self._report(coverage, errand, notices=notices)
+        self._let_settle(exchange, coverage, now, errand)
+        fill = SeriesFill(self._store, exchange, market, timeframe, now, errand)
+        self._fill(fill, coverage, recheck, errand)
+        check_listed(market, closed, fill.first_candle)
+        if fill.unproven:
+            count = sum(timeframe.count(part) for part in fill.unproven)
+            notices.append(
+                f"the exchange has no candle after {short_time(fill.unproven[0].start)} yet: {count} stay a gap"
+            )
+        return self._report(self._store.coverage(market, timeframe, closed), errand, fill, notices)
+
+    def _fill(self, fill: SeriesFill, coverage: Coverage, recheck: list[Period], errand: Errand) -> None:
+        """Run the fill; whatever ends it, say how many candles are saved."""
+        market, timeframe = coverage.market, coverage.timeframe
+        gaps = list(coverage.gaps)
+        try:
+            if gaps and (market.listed_ms is None or gaps[0].start <= market.listed_ms):
+                first = fill.prove_listing()
+                check_listed(market, coverage.period, first)
+                gaps = [Period(max(gap.start, first), gap.end) for gap in gaps if gap.end > first]
+            total = sum(timeframe.count(gap) for gap in [*gaps, *recheck])
+            meter = ProgressMeter(errand.job, total, "candles", errand.on_event)
+            fill.fill(gaps, recheck, meter)
+        except Unreachable as error:
+            raise ExchangeError(
+                f"{error}, {fill.fetched:,} candles already saved; run again to continue"
+            ) from error
+        except ExchangeError as error:
+            raise ExchangeError(f"{error}, {fill.fetched:,} candles already saved") from error
+        except Interrupted as error:
+            raise Interrupted(
+                f"stopped, {fill.fetched:,} candles are saved; run again to continue"
+            ) from error
+
+    def _report(
+        self,
+        coverage: Coverage,
+        errand: Errand,
+        fill: SeriesFill | None = None,
+        notices: list[str] | None = None,
+    ) -> FetchReport:
+        market, timeframe, period = coverage.market, coverage.timeframe, coverage.period
+        first = self._store.first_candle(market, timeframe)
+        listing = []
+        if first is not None and period.start < first:
+            listing.append(f"{market.name} has its first {timeframe} candle at {short_time(first)}")
+        if not market.is_trading and any(gone.reason == AFTER_DELISTING for gone in coverage.missing):
+            listing.append(f"{market.name} is not traded any more")
+        return FetchReport(
+            market,
+            timeframe,
+            period,
+            coverage.candles,
+            fill.fetched if fill else 0,
+            errand.candle_requests,
+            tuple(fill.filled) if fill else (),
+            coverage.missing,
+            (*(notices or ()), *listing),
+        )
+
+    # -- clocks
+
+    def _known_now(self, market: Market) -> int:
+        """The exchange's clock without asking it: the local one, put right by the difference last measured."""
+        if market.exchange == "sample":
+            return SAMPLE_NOW_MS
+        return local_ms() + (self._store.clock_offset_ms(market.exchange) or 0)
+
+    def _now(
+        self, exchange: Exchange, market: Market, timeframe: Timeframe, wanted: Period, errand: Errand
+    ) -> int:
+        """The exchange's clock. Where it cannot be asked but nothing is missing by the last known one, that one."""
+        known = self._known_now(market)
+        closed = wanted.clip(Period(0, timeframe.floor(known)))
+        held = closed.start < closed.end and self._store.coverage(market, timeframe, closed).complete
+        try:
+            return exchange.now_ms(errand, replace(exchange.patience, attempts=1) if held else None)
+        except Unreachable as error:
+            if not held:
+                raise Unreachable(f"{error}; nothing was fetched; run again to continue") from error
+            errand.log("warning", f"{error}; everything closed by the last known clock is held")
+            return known
+
+    @staticmethod
+    def _let_settle(exchange: Exchange, coverage: Coverage, now: int, errand: Errand) -> None:
+        """Wait until the newest wanted candle has been closed for a moment: it may still change."""
+        left_s = exchange.patience.settle_s - (now - coverage.period.end) / 1000
+        if left_s > 0 and coverage.gaps and coverage.gaps[-1].end == coverage.period.end:
+            errand.cancel.sleep(left_s)
+
+    # -- exchanges
+
+    def _exchange(self, name: str) -> Exchange:
+        with self._lock:
+            if name in self._given:
+                return self._given[name]
+            if name not in self._opened:
+                self._opened[name] = self._open(check_exchange(name))
+            return self._opened[name]
+
+    def _open(self, name: str) -> Exchange:
+        if name == "sample":
+            self._sample = open_sample_exchange()
+            return Exchange(name, FUTURES, self._store, self._sample.url, Patience(settle_s=0))
+        if name == "binance":
+            return Exchange(name, SPOT, self._store, self._settings.spot_url)
+        return Exchange(name, FUTURES, self._store, self._settings.futures_url)
+
+
+def _open_store(settings: Settings) -> Store:
+    url = settings.database_url
+    if url is None:
+        from engine.database.embedded import start_embedded
+
+        store = Store(start_embedded(settings.home))
+    else:
+        store = Store(url.get_secret_value())
+    store.migrate()
+    return store
+
+
+def _align(timeframe: Timeframe, period: Period) -> Period:
+    wanted = timeframe.align(period)
+    if wanted.start >= wanted.end:
+        raise InputError(f"no {timeframe} candle opens in {period}")
+    return wanted
+
+
+def _clip(market: Market, timeframe: Timeframe, wanted: Period, now_ms: int) -> Period:
+    """The cells that have closed; raises InputError when there are none."""
+    closed_end = timeframe.floor(now_ms)
+    if wanted.start >= closed_end:
+        last = timeframe.shift(closed_end, -1)
+        raise InputError(
+            f"{market} has no closed {timeframe} candle in {wanted}: the last closed one opened at {short_time(last)}"
+        )
+    return wanted.clip(Period(0, closed_end))
+
+
+def _stale_tails(coverage: Coverage, now_ms: int) -> list[Period]:
+    """Cells once found empty after a delisting, whose confirmation is older than a day."""
+    return [
+        gone.period
+        for gone in coverage.missing
+        if gone.reason == AFTER_DELISTING and (gone.confirmed_ms or 0) < now_ms - DAY_MS
+    ]

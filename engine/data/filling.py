@@ -1,0 +1,214 @@
+"""Fills the gaps of one series: page by page, each stored with the coverage that it proves before the next is asked."""
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from engine.coverage import AFTER_DELISTING, MAINTENANCE, OFF_GRID, MissingRange
+from engine.data.answers import UnexpectedAnswer
+from engine.data.exchange import Errand, Exchange
+from engine.data.pages import Page, find_holes, merge, subtract
+from engine.database.store import Store
+from engine.errors import InputError
+from engine.events import ProgressMeter
+from engine.market import DAY_MS, PRICE_COLUMNS, Candles, Market, Period, Timeframe, short_time
+
+
+@dataclass(slots=True)
+class Findings:
+    """What one step learnt about a gap: candles, cells without any, what is still to ask, what nobody can know yet."""
+
+    candles: list[Candles] = field(default_factory=list)
+    missing: list[MissingRange] = field(default_factory=list)
+    to_ask: list[Period] = field(default_factory=list)
+    unproven: list[Period] = field(default_factory=list)
+
+
+class SeriesFill:
+    """One fetch of one series under its lock. `now_ms` is the exchange's clock; all gaps are closed by it."""
+
+    def __init__(
+        self,
+        store: Store,
+        exchange: Exchange,
+        market: Market,
+        timeframe: Timeframe,
+        now_ms: int,
+        errand: Errand,
+    ) -> None:
+        self._store, self._exchange, self._errand = store, exchange, errand
+        self._market, self._timeframe, self._now_ms = market, timeframe, now_ms
+        self.first_candle = store.first_candle(market, timeframe)
+        self._tail = store.unproven_tail(market, timeframe)
+        self.fetched = 0
+        self.filled: list[Period] = []
+        self.unproven: list[Period] = []
+
+    def prove_listing(self, seen: int | None = None) -> int:
+        """Open time of the series' first candle: one probe from the beginning of time, stored and never asked again.
+
+        `seen`: an open time that was served already, so the first candle cannot come after it.
+        """
+        if self.first_candle is None:
+            nothing = f"{self._exchange.name} lists {self._market.name} but serves no candle of it"
+            first = self._insist(0, nothing).cells[0]
+            if seen is not None and first > seen:
+                raise UnexpectedAnswer(self._contradiction)
+            self.first_candle = first
+            self._store.save_first_candle(self._market, self._timeframe, first)
+        return self.first_candle
+
+    def fill(self, gaps: Iterable[Period], recheck: Iterable[Period], meter: ProgressMeter) -> None:
+        """Ask for every cell of `gaps`, and again for `recheck`: the tails once found empty after a delisting."""
+        todo = deque(merge([*gaps, *recheck]))
+        while todo:
+            self._errand.cancel.raise_if_cancelled()
+            gap = todo.popleft()
+            findings = self._ask(gap)
+            self._keep(gap, findings)
+            todo.extendleft(reversed(findings.to_ask))
+            count = self._timeframe.count
+            meter.add(count(gap) - sum(count(part) for part in findings.to_ask))
+
+    def _keep(self, gap: Period, findings: Findings) -> None:
+        """Store what is proven of a gap: candles and coverage in one transaction."""
+        unknown = [*findings.to_ask, *findings.unproven]
+        if self.first_candle is not None:
+            unknown.append(Period(min(gap.start, self.first_candle), self.first_candle))
+        gone = [part.period for part in findings.missing]
+        covered = subtract(gap, [*unknown, *gone])
+        if covered or gone:
+            candles = _concatenate(findings.candles)
+            self.fetched += self._store.add_page(
+                self._market, self._timeframe, candles, covered, findings.missing
+            )
+            self.filled = merge([*self.filled, *covered, *gone])
+        for part in findings.unproven:
+            if self._tail is None or part.start < self._tail:
+                self._tail = part.start
+                self._store.save_unproven_tail(self._market, self._timeframe, part.start)
+        self.unproven += findings.unproven
+
+    # -- asking
+
+    def _ask(self, gap: Period) -> Findings:
+        """One page from the start of a gap, and a second answer for every cell that the page has nothing for."""
+        findings = Findings()
+        if self._is_still_empty(gap):
+            findings.unproven.append(gap)
+            return findings
+        page = self._exchange.page(self._market, self._timeframe, gap, self._errand)
+        findings.candles.append(page.candles)
+        cells = page.cells
+        reach = self._timeframe.next(cells[-1]) if cells else gap.start
+        is_full = page.served >= min(self._exchange.page_limit, self._timeframe.count(gap))
+        for run in merge(Period(cell, self._timeframe.next(cell)) for cell in page.off_grid):
+            self._confirm_off_grid(run, findings)
+        for hole in find_holes(self._timeframe, Period(gap.start, reach), cells):
+            self._confirm_hole(hole, findings, has_later=True)
+        if reach < gap.end:
+            rest = Period(reach, gap.end)
+            if is_full:
+                findings.to_ask.append(rest)
+            else:
+                self._confirm_hole(rest, findings)
+        return findings
+
+    def _is_still_empty(self, gap: Period) -> bool:
+        """Whether one probe shows that there is still nothing from where the last fetch found nothing."""
+        if self._tail is None or gap.start < max(self._tail, self._delisting_cut):
+            return False
+        if not self._probe(gap.start).cells:
+            return True
+        self._tail = None
+        self._store.save_unproven_tail(self._market, self._timeframe, None)
+        return False
+
+    def _confirm_hole(self, hole: Period, findings: Findings, *, has_later: bool = False) -> None:
+        """A probe from the hole's start: its row proves everything before it empty.
+
+        `has_later`: a later candle was served already, so the probe must have a row.
+        """
+        served = findings.candles[0].timestamp
+        first = self.prove_listing(int(served[0]) if len(served) else None)
+        hole = hole.clip(Period(first, max(first, hole.end)))
+        if hole.start >= hole.end:
+            return
+        probe = self._insist(hole.start, self._contradiction) if has_later else self._probe_tail(hole)
+        if not probe.cells:
+            self._leave_tail(hole, findings)
+            return
+        row = probe.cells[0]
+        findings.missing += self._missing(Period(hole.start, min(row, hole.end)), MAINTENANCE)
+        if (
+            row < hole.end
+        ):  # the page was wrong: keep the candle, so that every round gets on, and ask for the rest
+            after = self._timeframe.next(row)
+            findings.candles.append(probe.candles)
+            if probe.off_grid:
+                findings.missing += self._missing(Period(row, after), OFF_GRID)
+            findings.to_ask += merge([Period(after, hole.end)])
+
+    @property
+    def _delisting_cut(self) -> int:
+        """Cells from here on are too young to be called delisted: it may be maintenance under way."""
+        return self._timeframe.floor(self._now_ms - DAY_MS)
+
+    def _probe_tail(self, hole: Period) -> Page:
+        """A probe where nothing later is known; old emptiness of a market that trades is asked for twice."""
+        probe = self._probe(hole.start)
+        if probe.cells or not self._market.is_trading or hole.start >= self._delisting_cut:
+            return probe
+        self._errand.cancel.sleep(self._exchange.patience.first_wait_s)
+        return self._probe(hole.start)
+
+    def _leave_tail(self, hole: Period, findings: Findings) -> None:
+        """Nothing at or after the hole: old cells count as delisted, young ones stay gaps."""
+        cut = min(max(self._delisting_cut, hole.start), hole.end)
+        findings.missing += self._missing(Period(hole.start, cut), AFTER_DELISTING)
+        findings.unproven += merge([Period(cut, hole.end)])
+
+    def _confirm_off_grid(self, run: Period, findings: Findings) -> None:
+        """A second page over cells whose candles open beside the grid; what it has no proper candle for is missing."""
+        again = self._exchange.page(self._market, self._timeframe, run, self._errand)
+        findings.candles.append(again.candles)
+        for hole in find_holes(self._timeframe, run, again.candles.timestamp.tolist()):
+            findings.missing += self._missing(hole, OFF_GRID)
+
+    @property
+    def _contradiction(self) -> str:
+        return f"{self._market.name} {self._timeframe}: the exchange's answers contradict each other"
+
+    def _insist(self, start_ms: int, problem: str) -> Page:
+        """A probe that must have a row; an empty answer is not believed."""
+        patience = self._exchange.patience
+        for attempt in range(patience.attempts):
+            if attempt:
+                self._errand.cancel.sleep(patience.wait_s(attempt))
+            if (probe := self._probe(start_ms)).cells:
+                return probe
+        raise UnexpectedAnswer(problem)
+
+    def _probe(self, start_ms: int) -> Page:
+        return self._exchange.probe(self._market, self._timeframe, start_ms, self._errand)
+
+    def _missing(self, period: Period, reason: str) -> list[MissingRange]:
+        return [MissingRange(period, reason, self._now_ms)] if period.start < period.end else []
+
+
+def check_listed(market: Market, period: Period, first_candle: int | None) -> None:
+    """Raise InputError when the period lies wholly before the market's first candle."""
+    if first_candle is not None and period.end <= first_candle:
+        raise InputError(
+            f"{market} has its first candle at {short_time(first_candle)}; the period {period} lies wholly before"
+        )
+
+
+def _concatenate(parts: list[Candles]) -> Candles:
+    """All candles of the parts, sorted; the parts share no open time."""
+    stamps = np.concatenate([part.timestamp for part in parts]) if parts else np.empty(0, dtype=np.int64)
+    order = np.argsort(stamps, kind="stable")
+    columns = (np.concatenate([part.columns()[name] for part in parts])[order] for name in PRICE_COLUMNS)
+    return Candles(stamps[order], *columns) if parts else Candles.empty()
