@@ -1,4 +1,4 @@
-"""Finds, loads and tries plug-in files. Only `find_strategy_files` may run in the program itself: it never imports them."""
+"""Executes a plug-in file and finds its strategy class. In workers only: a plug-in is anybody's code."""
 
 from __future__ import annotations
 

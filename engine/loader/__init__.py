@@ -1,0 +1,18 @@
+"""Plug-in files: found and read in the program (`find`, `infos`), executed in workers only (`load`, `describe`)."""
+
+from engine.loader.find import StrategyFile, find_strategy_files, strategy_folders
+from engine.loader.infos import strategy_infos
+from engine.loader.load import LoadedStrategy, load, load_strategy, located
+from engine.loader.template import template
+
+__all__ = [
+    "LoadedStrategy",
+    "StrategyFile",
+    "find_strategy_files",
+    "load",
+    "load_strategy",
+    "located",
+    "strategy_folders",
+    "strategy_infos",
+    "template",
+]

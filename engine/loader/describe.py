@@ -1,0 +1,137 @@
+"""The job that describes a plug-in file: executes it, reads its parameters and tries it on generated candles."""
+
+from __future__ import annotations
+
+import inspect
+import traceback
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from engine.errors import RunError, StrategyError
+from engine.loader.load import SIGNALS, LoadedStrategy, load, located
+from engine.market import HOUR_MS, Candles, parse_time
+from engine.strategy import Param, Signals, Strategy
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_FEWEST_CANDLES: Final = 600
+_MOST_CANDLES: Final = 20_000  # keeps a trial under a second whatever warm-up is asked for
+_LONGEST_WARMUP: Final = 1_000_000
+
+
+def describe_job(task: dict[str, Any], report: Callable[..., None]) -> dict[str, Any]:  # noqa: ARG001 - a job's shape
+    """For `{path}`: `{title, description, params, kind, error, traceback}` of the file, `error` None when it works."""
+    path = Path(task["path"])
+    info: dict[str, Any] = {"title": path.stem, "description": "", "params": [], "kind": SIGNALS}
+    info |= {"error": None, "traceback": None}
+    line = None
+    try:
+        loaded = load(path)
+        line = _line_of(loaded.strategy)
+        info |= _description(loaded, path.stem)
+        _try(loaded)
+    except MemoryError:
+        raise
+    except BaseException as error:  # noqa: BLE001 - whatever a plug-in raises is a fact about the plug-in
+        info["error"] = str(error) if isinstance(error, StrategyError) else located(error, path, line)
+        info["traceback"] = "".join(traceback.format_exception(error.__cause__ or error))
+    return info
+
+
+def _line_of(strategy: type) -> int | None:
+    """Where `signals` begins (or the class): the line to show for an answer that cannot be used."""
+    method = vars(strategy).get("signals") or vars(strategy).get("next")
+    code = getattr(method, "__code__", None)
+    if code is not None:
+        return int(code.co_firstlineno)
+    return None
+
+
+def _description(loaded: LoadedStrategy, name: str) -> dict[str, Any]:
+    title, _, rest = inspect.cleandoc(loaded.strategy.__doc__ or name).partition("\n")
+    params = (
+        loaded.strategy.params() if issubclass(loaded.strategy, Strategy) else native_params(loaded.strategy)
+    )
+    return {
+        "title": title.strip(),
+        "description": rest.strip(),
+        "params": [param.to_json() for param in params.values()],
+        "kind": loaded.kind,
+    }
+
+
+def native_params(strategy: type) -> dict[str, Param]:
+    """The parameters of a backtesting.Strategy: its class attributes that are numbers, truth values or texts."""
+    found = {}
+    for base in reversed(strategy.__mro__):
+        if base is object or base.__module__.partition(".")[0] == "backtesting":
+            continue
+        for name, value in vars(base).items():
+            if (
+                not name.startswith("_") and type(value) in (int, float, bool, str) and value == value
+            ):  # not NaN
+                found[name] = Param(value)
+                found[name].name = name
+    return found
+
+
+def _try(loaded: LoadedStrategy) -> None:
+    if loaded.kind == SIGNALS:
+        _try_signals(loaded.strategy())
+    else:
+        _try_native(loaded.strategy)
+
+
+def _try_signals(strategy: Strategy) -> None:
+    warmup: Any = strategy.warmup()
+    if not isinstance(warmup, int) or not 0 <= warmup <= _LONGEST_WARMUP:
+        raise RunError(
+            f"warmup() must return a whole number of candles from 0 to {_LONGEST_WARMUP:,}, not {warmup!r}"
+        )
+    candles = sample_candles(min(_MOST_CANDLES, max(_FEWEST_CANDLES, 2 * warmup))).frame()
+    indicators = strategy.indicators(candles.copy())
+    _check_indicators(indicators, candles)
+    Signals.check(strategy.signals(candles.copy(), indicators), candles)
+
+
+def _check_indicators(indicators: Any, candles: pd.DataFrame) -> None:
+    import pandas as pd
+
+    if not isinstance(indicators, pd.DataFrame):
+        raise RunError(f"indicators() must return a DataFrame, not {type(indicators).__name__}")
+    if not indicators.index.equals(candles.index):
+        raise RunError(
+            "indicators() returned another index than the candles'; build it with index=candles.index"
+        )
+
+
+def _try_native(strategy: type) -> None:
+    from backtesting import Backtest
+
+    candles = sample_candles(_FEWEST_CANDLES).frame().rename(columns=str.capitalize)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about margins and open trades: of no interest here
+        Backtest(candles, strategy, cash=1e9, commission=0.001).run()
+
+
+def sample_candles(count: int) -> Candles:
+    """`count` generated hours from Monday 2024-01-01 with rises, falls and calm: the same in every process."""
+    random = np.random.default_rng(20240101)
+    hours = np.arange(count)
+    drift = 0.002 * np.sin(hours / 40)
+    close = 100 * np.exp(np.cumsum(drift + random.normal(0, 0.008, count)))
+    opened = np.concatenate(([100.0], close[:-1]))
+    reach = 1 + np.abs(random.normal(0, 0.004, (2, count)))
+    return Candles(
+        timestamp=parse_time("2024-01-01") + hours.astype(np.int64) * HOUR_MS,
+        open=opened,
+        high=np.maximum(opened, close) * reach[0],
+        low=np.minimum(opened, close) / reach[1],
+        close=close,
+        volume=random.uniform(10, 1000, count),
+    )

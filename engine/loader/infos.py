@@ -1,0 +1,120 @@
+"""Describes plug-in files in workers, and remembers the descriptions of files that have not changed."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import logging
+import os
+import platform
+import tempfile
+from collections.abc import Callable, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Final
+
+from engine.loader.find import StrategyFile
+from engine.strategy import StrategyInfo
+
+DESCRIBE_FUNCTION: Final = "engine.loader.describe:describe_job"
+DESCRIBE_TIMEOUT_S: Final = 20.0
+_LOG: Final = logging.getLogger(__name__)
+
+# calls a function in workers, once per payload and in parallel; the outcomes in order
+InWorkers = Callable[[str, Sequence[dict[str, Any]], float], Sequence[Any]]
+
+
+def strategy_infos(
+    files: Sequence[StrategyFile], in_workers: InWorkers, cache_folder: Path
+) -> list[StrategyInfo]:
+    """A description of every file, in order. Starts no worker when all files are as they were the last time.
+
+    Only descriptions of working files are remembered: what broke the others may be a library that is installed later.
+    """
+    cache_file = cache_folder / "strategies.json"
+    cache = _read(cache_file)
+    usable = [file for file in files if file.error is None]
+    keys = dict(zip(usable, _keys(usable), strict=True))
+    changed = [file for file in usable if keys[file] not in cache]
+    outcomes = in_workers(
+        DESCRIBE_FUNCTION, [{"path": str(file.path)} for file in changed], DESCRIBE_TIMEOUT_S
+    )
+    described = {file: _described(file, outcome) for file, outcome in zip(changed, outcomes, strict=True)}
+    described |= {file: cache[keys[file]] for file in usable if file not in described}
+    if changed:
+        _write(cache_file, {keys[file]: one for file, one in described.items() if one["error"] is None})
+    return [_info(file, described.get(file)) for file in files]
+
+
+def _described(file: StrategyFile, outcome: Any) -> dict[str, Any]:
+    """What the worker found out; or, where the file ended the worker, what is known of that."""
+    value = getattr(outcome, "value", None)
+    if isinstance(value, dict):
+        return value
+    error = f"{file.path.name}: {outcome.message}"
+    return {"error": error, "traceback": getattr(outcome, "traceback", None) or None}
+
+
+def _info(file: StrategyFile, described: dict[str, Any] | None) -> StrategyInfo:
+    found = described or {"error": file.error}
+    return StrategyInfo(
+        name=file.name,
+        title=found.get("title") or file.name,
+        description=found.get("description", ""),
+        params=tuple(found.get("params", ())),
+        path=str(file.path),
+        kind=found.get("kind", "signals"),
+        error=found["error"],
+        traceback=found.get("traceback"),
+    )
+
+
+def _keys(files: Sequence[StrategyFile]) -> list[str]:
+    """One key per file, over everything its description depends on: its folder, its name and this engine."""
+    engine = Path(__file__).parents[1]
+    digests = {
+        folder: _digest(folder)
+        for folder in {*(file.path.parent for file in files), engine, Path(__file__).parent}
+    }
+    base = f"{_version()} {platform.python_version()} {digests[engine]} {digests[Path(__file__).parent]}"
+    return [
+        hashlib.sha256(f"{base} {digests[file.path.parent]} {file.path}".encode()).hexdigest()
+        for file in files
+    ]
+
+
+def _version() -> str:
+    try:
+        return version("backtest-desktop")
+    except PackageNotFoundError:
+        return ""
+
+
+def _digest(folder: Path) -> str:
+    digest = hashlib.sha256()
+    for path in sorted(folder.glob("*.py")):
+        with contextlib.suppress(OSError):
+            digest.update(f"{path.name}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\0".encode())
+    return digest.hexdigest()
+
+
+def _read(file: Path) -> dict[str, dict[str, Any]]:
+    """The remembered descriptions; none when the file is absent or damaged."""
+    try:
+        cache = json.loads(file.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    if not isinstance(cache, dict):
+        return {}
+    return {key: one for key, one in cache.items() if isinstance(one, dict) and "error" in one}
+
+
+def _write(file: Path, cache: dict[str, dict[str, Any]]) -> None:
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile("w", dir=file.parent, prefix="strategies-", delete=False) as new:
+            json.dump(cache, new)
+        os.replace(new.name, file)  # noqa: PTH105 - whole or not at all
+    except OSError as error:
+        _LOG.warning("descriptions of strategies are not remembered: %s", error)
