@@ -286,7 +286,7 @@ def _postmaster_pid(cluster: Path) -> int | None:
 
 def _is_running(cluster: Path) -> bool:
     """Whether the process of postmaster.pid is a server of this very folder, not one that got its number later."""
-    import psutil  # type: ignore[import-untyped]
+    import psutil
 
     pid = _postmaster_pid(cluster)
     if pid is None:

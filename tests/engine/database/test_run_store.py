@@ -1,0 +1,185 @@
+"""A stored run shows again exactly as it was."""
+
+import uuid
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from engine.database.codec import pack_series, unpack_series
+from engine.database.store import Store
+from engine.errors import InputError
+from engine.market import Float64Array, Period
+from engine.runs import FAILED, FINISHED, Costs, RunResult, Series, Trade
+
+TRADE = Trade(
+    "short", 1e16, 3_600_000, 105.39999999999999, 7_200_000, 1 / 3, -0.1, 5e-324, 1e-9, None, "signal_x_sell", "open", 1,
+    -0.0, 2.5,
+)  # fmt: skip
+
+
+def series(length: int, **columns: Float64Array) -> Series:
+    return Series(np.arange(length, dtype=np.int64) * 3_600_000, columns)
+
+
+def a_run(**changes: object) -> RunResult:
+    usual = RunResult(
+        id=str(uuid.uuid4()),
+        status=FINISHED,
+        strategy="ema_cross",
+        symbol="SOLUSDT",
+        unified="SOL/USDT:USDT",
+        exchange="binanceusdm",
+        timeframe="1h",
+        period=Period(1_704_067_200_000, 1_704_153_600_000),
+        params={"fast": 9, "slow": 21, "kind": "ü€𝛼 'quoted'", "flag": True},
+        costs=Costs(cash=12_345.67, commission=0.00075),
+        engine="reference",
+        metrics={"sharpe": 1.25, "trades": 3, "calmar": None},
+        signals={"signal_cross_buy": 12},
+        trades=(TRADE, replace(TRADE, side="long", funding=0.25)),
+        equity=series(3, equity=np.array([1.0, 2.5, 1 / 3])),
+        fingerprint="ab" * 32,
+        elapsed_s=0.125,
+        created_ms=1_700_000_000_123,
+    )
+    return replace(usual, **changes)  # type: ignore[arg-type]
+
+
+def assert_same_series(left: Series | None, right: Series | None) -> None:
+    assert (left is None) == (right is None)
+    if left is None or right is None:
+        return
+    assert left.time.tobytes() == right.time.tobytes()
+    assert list(left.columns) == list(right.columns)
+    for name, column in left.columns.items():
+        assert column.dtype == np.float64
+        assert column.tobytes() == right.columns[name].tobytes()
+
+
+def assert_same(left: RunResult, right: RunResult) -> None:
+    assert_same_series(left.equity, right.equity)
+    assert_same_series(left.indicators, right.indicators)
+    for name in RunResult.__slots__:
+        if name not in ("equity", "indicators"):
+            assert getattr(left, name) == getattr(right, name), name
+
+
+def test_a_run_reads_back_exactly_as_it_was_saved(store: Store) -> None:
+    weird = np.array([np.nan, np.inf, -np.inf, -0.0, 5e-324])
+    run = a_run(indicators=series(5, **{"ema 9 – ü": weird, "vwap": weird[::-1]}))
+    store.save_run(run)
+    held = store.run(run.id)
+    assert_same(held, run)
+    assert [type(value) for value in (held.trades[0].size, held.trades[0].funding)] == [float, type(None)]
+
+
+def test_half_a_million_points_of_equity_and_indicators_survive(store: Store) -> None:
+    walk = np.cumsum(np.random.default_rng(1).normal(size=525_600)) + 10_000
+    run = a_run(equity=series(len(walk), equity=walk), indicators=series(len(walk), a=walk / 3, b=walk * 7))
+    store.save_run(run)
+    assert_same(store.run(run.id), run)
+
+
+def test_not_a_number_in_metrics_parameters_and_checks_becomes_null(store: Store) -> None:
+    checks = {"data": {"status": "passed", "worst": float("-inf")}}
+    run = a_run(metrics={"sharpe": float("nan"), "sqn": float("inf"), "n": np.int64(3)}, checks=checks)
+    store.save_run(replace(run, trades=(replace(TRADE, mae_pct=float("nan")),)))
+    held = store.run(run.id)
+    assert held.metrics == {"sharpe": None, "sqn": None, "n": 3}
+    assert held.checks == {"data": {"status": "passed", "worst": None}}
+    assert np.isnan(held.trades[0].mae_pct)
+
+
+def test_an_error_text_may_hold_anything_a_strategy_can_say(store: Store) -> None:
+    run = a_run(
+        status=FAILED,
+        error="zero \0 byte and lone \ud800",
+        traceback="line 1\nline 2 \0",
+        trades=(),
+        equity=None,
+    )
+    store.save_run(replace(run, params={"text\0": ["\udfff"]}))
+    held = store.run(run.id)
+    assert held.error == "zero \ufffd byte and lone ?"
+    assert held.traceback == "line 1\nline 2 \ufffd"
+    assert held.params == {"text\ufffd": ["?"]}
+
+
+def test_saving_again_replaces_the_run(store: Store) -> None:
+    run = a_run()
+    store.save_run(run)
+    failed = replace(run, status=FAILED, error="worker died", trades=(), equity=None, metrics={})
+    store.save_run(failed)
+    assert_same(store.run(run.id), failed)
+    assert len(store.runs()) == 1
+
+
+def test_runs_are_listed_newest_first_and_light(store: Store) -> None:
+    made = [a_run(created_ms=ms) for ms in (3_000, 1_000, 2_000)]
+    for run in made:
+        store.save_run(run)
+    listed = store.runs()
+    assert [run.created_ms for run in listed] == [3_000, 2_000, 1_000]
+    assert_same(listed[0], replace(made[0], trades=(), equity=None))
+    assert [run.created_ms for run in store.runs(limit=1)] == [3_000]
+
+
+def test_a_unique_beginning_of_the_id_is_enough(store: Store) -> None:
+    first, second = "abcd1234-0000-4000-8000-000000000001", "abcd5678-0000-4000-8000-000000000002"
+    for run_id in (first, second):
+        store.save_run(a_run(id=run_id))
+    assert store.run("abcd1").id == first
+    assert store.run("ABCD5678").id == second
+    assert store.run(first.replace("-", "")).id == first
+    assert store.run(second).id == second
+
+
+@pytest.mark.parametrize(
+    "text", ["", "abc", "xyz12345", "'; DROP TABLE backtest_runs; --", "../../etc", "%%%%", "a" * 33]
+)
+def test_what_is_not_a_run_id_is_refused(store: Store, text: str) -> None:
+    store.save_run(a_run())
+    with pytest.raises(InputError, match="is not a run id"):
+        store.run(text)
+    assert len(store.runs()) == 1
+
+
+def test_unknown_and_ambiguous_ids_are_told_apart(store: Store) -> None:
+    store.save_run(a_run(id="abcd1234-0000-4000-8000-000000000001"))
+    store.save_run(a_run(id="abcd1234-0000-4000-8000-000000000002"))
+    with pytest.raises(InputError, match="several runs begin with 'abcd1234'"):
+        store.run("abcd1234")
+    with pytest.raises(InputError, match="no run 'ffff'"):
+        store.run("ffff")
+
+
+def test_a_deleted_run_is_gone_and_the_others_stay(store: Store) -> None:
+    gone, kept = a_run(), a_run()
+    store.save_run(gone)
+    store.save_run(kept)
+    store.delete_run(gone.id)
+    with pytest.raises(InputError, match="no run"):
+        store.run(gone.id)
+    assert_same(store.run(kept.id), kept)
+    with pytest.raises(InputError, match="no run"):
+        store.delete_run(gone.id)
+
+
+numbers = st.floats(allow_nan=True, allow_infinity=True, width=64)
+
+
+@given(
+    st.integers(0, 40).flatmap(
+        lambda n: st.dictionaries(st.text(max_size=8), st.lists(numbers, min_size=n, max_size=n))
+    )
+)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_any_columns_are_packed_and_unpacked_bit_for_bit(columns: dict[str, list[float]]) -> None:
+    length = len(next(iter(columns.values()), []))
+    given_series = series(
+        length, **{name: np.array(values, dtype=np.float64) for name, values in columns.items()}
+    )
+    assert_same_series(unpack_series(pack_series(given_series)), given_series)
