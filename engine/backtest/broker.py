@@ -102,13 +102,10 @@ class SignalBroker(SlippingBroker):
     def _process_orders(self) -> None:
         opened = self._data._current_value("Open")
 
-        def turn(order: Any) -> int:
-            if order.parent_trade and not order.is_contingent:
-                return 0  # an exit signal fills at the open, before any stop of that candle
-            beaten = order.is_contingent and order.limit and (opened - order.limit) * order.size <= 0
-            return 1 if beaten else 2  # the open is at or beyond the target: first come
+        def waits(order: Any) -> bool:  # a target that the open is at or beyond comes before the stop
+            return not (order.is_contingent and order.limit and (opened - order.limit) * order.size <= 0)
 
-        self.orders.sort(key=turn)
+        self.orders.sort(key=waits)
         super()._process_orders()
 
 

@@ -1,1 +1,75 @@
-"""Test support."""
+"""Builders shared by tests: candles and signals written as tables, random but repeatable markets, the real data."""
+
+import csv
+import gzip
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from engine.market import HOUR_MS, Candles
+from engine.strategy import Signals
+
+START_MS = 1_704_067_200_000  # 2024-01-01 00:00 UTC
+PRICE_TABLES = ("stop_loss", "take_profit")
+
+
+def candles_from(
+    rows: Sequence[Sequence[float]], *, start_ms: int = START_MS, step_ms: int = HOUR_MS
+) -> Candles:
+    """Candles from rows (open, high, low, close[, volume]), one `step_ms` apart."""
+    return Candles.from_rows(
+        (start_ms + i * step_ms, *map(float, row[:4]), float(row[4]) if len(row) > 4 else 1.0)  # type: ignore[misc]
+        for i, row in enumerate(rows)
+    )
+
+
+def flat_candles(prices: Sequence[float], **grid: int) -> Candles:
+    """Candles that stand still: open = high = low = close."""
+    return candles_from([(price,) * 4 for price in prices], **grid)
+
+
+def signals_for(candles: Candles, columns: Mapping[str, Mapping[int, Any] | Sequence[int]]) -> Signals:
+    """Signals from the positions where a boolean column is true, or {position: price} for the price columns."""
+    frame = candles.frame()[[]]
+    for name, marks in columns.items():
+        if name in PRICE_TABLES:
+            assert isinstance(marks, Mapping)
+            prices = np.full(len(candles), np.nan)
+            prices[list(marks)] = list(marks.values())
+            frame[name] = prices
+        else:
+            flags = np.zeros(len(candles), dtype=np.bool_)
+            flags[list(marks)] = True
+            frame[name] = flags
+    return Signals.check(frame, candles.frame())
+
+
+def random_candles(
+    n: int, seed: int = 0, *, step_ms: int = HOUR_MS, start_ms: int = START_MS, volatility: float = 0.01
+) -> Candles:
+    """A repeatable random walk around 100 whose candles hold together; every tenth candle opens with a gap."""
+    rng = np.random.default_rng(seed)
+    close = 100 * np.exp(rng.normal(0, volatility, n).cumsum())
+    opened = np.concatenate(([100.0], close[:-1]))
+    opened[::10] *= np.exp(rng.normal(0, volatility, len(opened[::10])))
+    wick = np.exp(np.abs(rng.normal(0, volatility / 2, (2, n))))
+    high, low = np.maximum(opened, close) * wick[0], np.minimum(opened, close) / wick[1]
+    timestamp = start_ms + np.arange(n, dtype=np.int64) * step_ms
+    return Candles(timestamp, opened, high, low, close, rng.random(n) * 1000)
+
+
+def real_candles(name: str) -> Candles:
+    """A file of the real data, for example "usdm-SOLUSDT-1h-20231201-20241204"; skips the test where there is none."""
+    beside = Path(__file__).parents[3] / "shared" / "data"
+    folder = Path(os.environ.get("BACKTEST_TEST_DATA", beside))
+    path = folder / f"{name}.csv.gz"
+    if not path.exists():
+        pytest.skip(f"real data {path.name} is not on this machine; set BACKTEST_TEST_DATA to its folder")
+    with gzip.open(path, "rt", newline="") as file:
+        rows = csv.reader(file)
+        next(rows)
+        return Candles.from_rows((int(row[0]), *map(float, row[1:6])) for row in rows)  # type: ignore[misc]

@@ -1,0 +1,46 @@
+"""How the tests of an engine write a scene: candles as rows, signals by position, trades as short rows."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from engine.backtest.outcome import Outcome
+from engine.backtest.reference import run_reference
+from engine.market import HOUR_MS, Candles
+from engine.runs import Costs
+from tests.support.builders import START_MS, candles_from, signals_for
+
+BUY, SELL = "signal_test_buy", "signal_test_sell"
+
+
+def play(
+    rows: Sequence[Sequence[float]] | Candles,
+    columns: Mapping[str, Mapping[int, Any] | Sequence[int]],
+    *,
+    reverse: bool = False,
+    cash: float = 1000.0,
+    commission: float = 0.0,
+    size: float = 1.0,
+    slippage: float = 0.0,
+) -> Outcome:
+    """Run the reference engine; an entry column that the scene does not need is added, empty."""
+    candles = rows if isinstance(rows, Candles) else candles_from(rows)
+    signals = signals_for(candles, {BUY: (), SELL: ()} | dict(columns))
+    return run_reference(candles, signals, Costs(cash, commission, size, slippage), reverse)
+
+
+def hours(ms: int) -> int:
+    """Position of a candle in a scene of hourly candles."""
+    return (ms - START_MS) // HOUR_MS
+
+
+def short(outcome: Outcome) -> list[tuple[str, int, float, int, float, str]]:
+    """Trades as (side, entry candle, entry price, exit candle, exit price, reason)."""
+    return [
+        (t.side, hours(t.entry_time), t.entry_price, hours(t.exit_time), t.exit_price, t.exit_reason)
+        for t in outcome.trades
+    ]
+
+
+def mirrored(rows: Sequence[Sequence[float]]) -> list[tuple[float, ...]]:
+    """The same scene upside down around 100: what a long sees in one, a short sees in the other."""
+    return [(200 - o, 200 - low, 200 - high, 200 - c) for o, high, low, c in rows]
