@@ -15,12 +15,12 @@ import typer
 
 from engine.errors import BacktestError, InputError, Interrupted
 from engine.events import CancelToken
+from engine.logs import silence_console
 from engine.market import DEFAULT_EXCHANGE, Period, Timeframe
 from engine.runs import FINISHED, Costs, RunSpec
 from engine.service import Engine
 from engine.strategy import StrategyInfo
 from engine.terminal import (
-    number,
     print_error,
     print_json,
     print_note,
@@ -31,6 +31,9 @@ from engine.terminal import (
 )
 
 log = logging.getLogger(__name__)
+UsageError: type[Exception] = typer.BadParameter.__bases__[
+    0
+]  # Typer brings its own Click and exports only this
 
 app = typer.Typer(
     help="Backtest trading strategies on Binance candles. Every command takes --json for programs.",
@@ -409,14 +412,13 @@ def run_command_line(arguments: Sequence[str] | None = None) -> None:
 
 def exit_code(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
-    import click
-
+    silence_console()
     try:
         result = app(list(arguments) if arguments is not None else None, standalone_mode=False)
-    except click.ClickException as error:
-        print_error(error.format_message())
-        return 2
-    except (click.exceptions.Abort, KeyboardInterrupt):
+    except UsageError as error:
+        print_error(error.format_message())  # type: ignore[attr-defined]
+        return InputError.exit_code
+    except (typer.Abort, KeyboardInterrupt):
         print_error("interrupted; what was finished is kept")
         return Interrupted.exit_code
     except BacktestError as error:
@@ -433,6 +435,3 @@ def exit_code(arguments: Sequence[str] | None = None) -> int:
         )
         return 1
     return result if isinstance(result, int) else 0
-
-
-__all__ = ["app", "exit_code", "number", "run_command_line"]

@@ -95,7 +95,7 @@ def _exchange(engine: Engine) -> Finding:
 
 
 def _workers(engine: Engine) -> Finding:
-    from engine.parallel.pool import Done
+    from engine.parallel.job import Done
 
     outcome = engine.pool.submit("engine.doctor:worker_job", {}, timeout_s=30).result()
     limits = f"{engine.settings.run_timeout_s:g} s and {engine.settings.run_memory_mb:,} MB per run"

@@ -7,6 +7,12 @@ from pathlib import Path
 LOGGERS = ("engine", "desktop")
 
 
+def silence_console() -> None:
+    """Keep our loggers off the screen also before there is a file for them."""
+    for name in LOGGERS:
+        logging.getLogger(name).addHandler(logging.NullHandler())
+
+
 def log_to_file(path: Path) -> None:
     """Send the program's own loggers to `path` (UTF-8, rotated at 2 MB, five kept). Calling it again changes nothing."""
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+# what every run needs; workers import it while the candles are still being fetched
+WORKER_IMPORTS = ("engine.backtest.simulation", "engine.backtest.reference", "engine.indicators")
+
 
 class Engine:
     """Everything the program can do. Use it as a context manager, or call `close` when done."""
@@ -115,6 +118,7 @@ class Engine:
                     self.settings.workers,
                     self.settings.cache_folder / "workers",
                     memory_mb=self.settings.run_memory_mb,
+                    preload=WORKER_IMPORTS,
                 )
             return self._pool
 
@@ -230,6 +234,7 @@ class Engine:
         """
         if not specs:
             raise InputError("nothing to run: name at least one symbol and one strategy")
+        self.pool.warm_up()
         plan = self.plan(specs)
         self.settings.cache_folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix="batch-", dir=self.settings.cache_folder) as scratch:
@@ -269,7 +274,7 @@ class Engine:
 
     def _prepared(self, payloads: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         """Complete parameters and warm-up of each strategy; equal questions are asked once."""
-        from engine.parallel.pool import Done
+        from engine.parallel.job import Done
 
         keys = [repr((p["strategy_path"], sorted(p["params"].items()))) for p in payloads]
         distinct = dict(zip(keys, payloads, strict=True))

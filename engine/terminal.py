@@ -17,7 +17,8 @@ from engine.events import Cancelled, Event, Failed, Finished, Log, OnEvent, Prog
 from engine.market import format_time
 from engine.runs import FINISHED, RunResult, json_ready
 
-out = Console(highlight=False)
+WIDE = 200  # columns when nobody looks: a pipe has no edge to wrap at
+out = Console(highlight=False, width=None if sys.stdout.isatty() else WIDE)
 err = Console(stderr=True, highlight=False)
 
 
@@ -115,7 +116,14 @@ def run_details(result: RunResult, titles: Mapping[str, str]) -> None:
         out.print(
             f"check {name}: {check['status']}{f' ({note})' if note else ''}", markup=False, soft_wrap=True
         )
-    table("", ("metric", "value"), [(titles.get(k, k), v) for k, v in result.metrics.items()])
+    rows = [(title, result.metrics[name]) for name, title in titles.items() if name in result.metrics]
+    table("", ("metric", "value"), rows)
+    _trades_table(result)
+    if result.exchange == "binanceusdm":
+        print_note("funding not included")
+
+
+def _trades_table(result: RunResult) -> None:
     columns = ("side", "entry", "price", "exit", "price", "size", "pnl", "%", "reason")
     rows = [
         (
@@ -132,9 +140,7 @@ def run_details(result: RunResult, titles: Mapping[str, str]) -> None:
         for t in result.trades
     ]
     if rows:
-        table("\ntrades", columns, rows, left=2)
-    if result.exchange == "binanceusdm":
-        print_note("funding not included")
+        table("trades", columns, rows, left=2)
 
 
 class ProgressLines:
