@@ -91,18 +91,18 @@ def place(url: URL) -> str:
 def explain(error: BaseException, url: URL) -> BaseException:
     """The error of ours that says what `error` (of SQLAlchemy or psycopg) means to a user."""
     cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
-    lines = str(cause).strip().splitlines() or [type(cause).__name__]
-    detail = lines[0].strip()
+    whole = str(cause)
+    detail = next((line.strip() for line in whole.splitlines() if line.strip()), type(cause).__name__)
     if url.password and len(url.password) > 2:
         detail = detail.replace(url.password, "***")
-    state = getattr(cause, "sqlstate", None) or _state_of_text(detail)
-    if state is None and re.search("invalid connection option|bad value for|invalid .* value", detail):
+    state = getattr(cause, "sqlstate", None) or _state_of_text(whole)
+    if state is None and re.search("invalid connection option|bad value for|invalid .* value", whole):
         return InputError(
             "DATABASE_URL holds an option that PostgreSQL does not know, or a bad value for one"
         )
     if state is None and isinstance(cause, psycopg.OperationalError):
         for pattern, words in _UNREACHABLE:
-            if re.search(pattern, str(cause)):
+            if re.search(pattern, whole):
                 return DatabaseError(
                     f"cannot reach the database {place(url)}: the {words}; check DATABASE_URL"
                 )
