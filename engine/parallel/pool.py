@@ -213,7 +213,7 @@ class WorkerPool:
                 job, _ = self._queue.popitem(last=False)
             try:
                 process.begin(job)
-            except ConnectionError:  # it died idle; the job has not begun
+            except ConnectionError:  # it died idle
                 self._put_back(job)
             except OSError as error:
                 job.future.set_result(Died(f"the job could not be handed to a worker: {error}"))
@@ -250,6 +250,8 @@ class WorkerPool:
         if message == b"R":
             process.become_ready()
             self._failed_starts = 0
+        elif message == b"B":
+            process.begun = True
         elif message[:1] == b"P":
             _tell(process.job, message[1:])
         else:
@@ -268,9 +270,11 @@ class WorkerPool:
         self._processes.remove(process)
         report = process.crash_report()
         outcome = process.bury()
-        if process.job is not None:
+        if process.job is not None and not process.begun and process.verdict is None:
+            self._put_back(process.job)  # it died idle, with the job on its way
+        elif process.job is not None:
             process.job.future.set_result(outcome)
-        elif not process.ready:
+        elif not process.ready and not self._closing:
             self._failed_start(report or getattr(outcome, "message", ""))
 
     def _keep_limits(self) -> None:

@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-import psutil  # type: ignore[import-untyped]
+import psutil
 
 from engine.parallel.job import Died, Job, Outcome, TimedOut
 from engine.parallel.worker import INLINE_BYTES, Task, kill_group
@@ -59,10 +59,14 @@ def worker_environment(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 class WorkerProcess:
-    """Owned by the pool's supervising thread. `job` is what it does now, `verdict` why it was killed."""
+    """Owned by the pool's supervising thread.
+
+    `job` is what it does now, `begun` whether the job has reached it, `verdict` why it was killed.
+    """
 
     def __init__(self, folder: Path, memory_mb: int, preload: Sequence[str]) -> None:
         self.ready = False
+        self.begun = False
         self.job: Job | None = None
         self.verdict: Outcome | None = None
         self.limit = time.monotonic() + _START_LIMIT_S
@@ -106,7 +110,7 @@ class WorkerProcess:
             job.timeout_s,
         )
         self.connection.send_bytes(pickle.dumps(tuple(task)))
-        self.job = job
+        self.job, self.begun = job, False
         self.limit = (
             time.monotonic() + job.timeout_s + _GRACE_S if job.timeout_s is not None else float("inf")
         )

@@ -49,7 +49,8 @@ class Surroundings:
         self._modules = frozenset(sys.modules)
         self._locale = locale.setlocale(locale.LC_ALL)
         self._signals = {number: signal.getsignal(number) for number in _SIGNALS}
-        self._umask = os.umask(0o077)
+        self._umask = os.umask(0o077)  # the only way to read it is to set it
+        os.umask(self._umask)
         self._threads = frozenset(threading.enumerate())
         self._hooks = sys.excepthook, threading.excepthook, sys.getrecursionlimit(), sys.dont_write_bytecode
         self._watched: list[tuple[Any, dict[str, Any]]] = []

@@ -1,7 +1,7 @@
 """The body of a worker process: does one job after another and answers in plain data.
 
-Messages begin with one letter. To the pool: R ready, P progress, V value, F value in a file, X failed; the second letter
-of V, F and X is + when the process can go on and - when it must be replaced. From the pool: a pickled `Task`.
+Messages begin with one letter. To the pool: R ready, B begun, P progress, V value, F value in a file, X failed; the second
+letter of V, F and X is + when the process can go on and - when it must be replaced. From the pool: a pickled `Task`.
 """
 
 import contextlib
@@ -73,6 +73,12 @@ def _end_with_parent() -> None:
         kill_group(os.getpid())
 
     threading.Thread(target=wait, name="lifeline", daemon=True).start()
+    if sys.platform == "linux":
+        import fcntl
+
+        # native code may keep the thread above from running: then the kernel's SIGIO ends the whole group
+        fcntl.fcntl(lifeline, fcntl.F_SETOWN, -os.getpid())
+        fcntl.fcntl(lifeline, fcntl.F_SETFL, fcntl.fcntl(lifeline, fcntl.F_GETFL) | os.O_ASYNC)
 
 
 def kill_group(pid: int) -> None:
@@ -114,6 +120,7 @@ class Worker:
                 task = Task(*pickle.loads(self._connection.recv_bytes()))  # noqa: S301 - from our own program
             except (EOFError, OSError):
                 return
+            self._connection.send_bytes(b"B")
             answer = self._answer(task)
             sign = b"+" if self._surroundings.intact else b"-"
             self._connection.send_bytes(answer[:1] + sign + answer[1:])
