@@ -3,7 +3,9 @@
 Serves the bundled sample market in the product; tests add faults, holes and a settable clock on top.
 """
 
+import contextlib
 import json
+import socket
 import socketserver
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -187,12 +189,31 @@ class _Server(ThreadingHTTPServer):
 
     def __init__(self, exchange: LoopbackExchange) -> None:
         self.exchange = exchange
+        self._connections: set[socket.socket] = set()
         super().__init__(("127.0.0.1", 0), _Handler)
 
     def server_bind(self) -> None:
         """Without the base class's look-up of the host's name, which can take seconds."""
         socketserver.TCPServer.server_bind(self)
         self.server_name, self.server_port = "127.0.0.1", self.server_address[1]
+
+    def get_request(self) -> tuple[socket.socket, Any]:
+        """Remember who is connected."""
+        connection, address = super().get_request()
+        self._connections.add(connection)
+        return connection, address
+
+    def shutdown_request(self, request: Any) -> None:
+        """Forget who is not."""
+        self._connections.discard(request)
+        super().shutdown_request(request)
+
+    def server_close(self) -> None:
+        """Hang up on everyone: closed means that nobody gets an answer any more."""
+        super().server_close()
+        for connection in tuple(self._connections):
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that hung up is no news."""
@@ -210,7 +231,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.write(self.server.exchange.reply(url.path, dict(parse_qsl(url.query))))
 
     def write(self, reply: Reply) -> None:
-        """Send the reply; `Connection: drop` among its headers hangs up in place of an answer."""
+        """Send the reply."""
         body = json.dumps(reply.value).encode() if reply.body is None else reply.body
         headers = {
             "Content-Type": "application/json",

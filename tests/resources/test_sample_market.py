@@ -17,7 +17,7 @@ def generated() -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("timeframe", ["1h", "1m"])
-def test_the_bundled_file_is_what_the_generator_makes(generated: dict[str, bytes], timeframe: str):
+def test_the_bundled_file_is_what_the_generator_makes(generated: dict[str, bytes], timeframe: str) -> None:
     path = FOLDER / f"sample_{timeframe}.csv.gz"
     assert gzip.decompress(path.read_bytes()) == generated[timeframe]
     assert path.stat().st_size < 700_000
@@ -27,7 +27,7 @@ def _table(text: bytes) -> np.ndarray:
     return np.array([line.split(",") for line in text.decode().splitlines()[1:]], dtype=np.float64)
 
 
-def test_the_hours_of_december_are_its_minutes_put_together(generated: dict[str, bytes]):
+def test_the_hours_of_december_are_its_minutes_put_together(generated: dict[str, bytes]) -> None:
     hours, minutes = _table(generated["1h"]), _table(generated["1m"])
     december = hours[hours[:, 0] >= minutes[0, 0]]
     belongs = minutes[:, 0] // 3_600_000
@@ -38,7 +38,7 @@ def test_the_hours_of_december_are_its_minutes_put_together(generated: dict[str,
         ]  # fmt: skip
 
 
-def test_candles_are_possible_and_prices_lie_on_ticks(generated: dict[str, bytes]):
+def test_candles_are_possible_and_prices_lie_on_ticks(generated: dict[str, bytes]) -> None:
     for text in generated.values():
         _, open_, high, low, close, volume = _table(text).T
         assert (low <= np.minimum(open_, close)).all()
@@ -49,7 +49,7 @@ def test_candles_are_possible_and_prices_lie_on_ticks(generated: dict[str, bytes
         assert np.median(volume) > 100
 
 
-def test_maintenance_leaves_five_hours_and_thirty_three_minutes_out(generated: dict[str, bytes]):
+def test_maintenance_leaves_five_hours_and_thirty_three_minutes_out(generated: dict[str, bytes]) -> None:
     hours, minutes = _table(generated["1h"])[:, 0], _table(generated["1m"])[:, 0]
     assert len(hours) == 731 * 24 - 5
     assert len(minutes) == 31 * 1440 - 33
@@ -57,7 +57,7 @@ def test_maintenance_leaves_five_hours_and_thirty_three_minutes_out(generated: d
     assert np.diff(minutes).max() == 34 * 60_000
 
 
-def test_the_market_trends_crashes_and_ranges(generated: dict[str, bytes]):
+def test_the_market_trends_crashes_and_ranges(generated: dict[str, bytes]) -> None:
     hours = _table(generated["1h"])
 
     def change(start: str, end: str) -> float:

@@ -1,4 +1,7 @@
-"""FakeExchange: the loopback exchange plus what goes wrong with a real one. Fixtures `fake_exchange`, `futures`, `data_settings`."""
+"""FakeExchange: the loopback exchange plus what goes wrong with a real one.
+
+Fixtures: `fake_exchange`, `data_settings` (pointed at it, fresh database), `bench` (makes a fetcher in front of it).
+"""
 
 import csv
 import gzip
@@ -14,11 +17,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from engine.coverage import Coverage, FetchReport
 from engine.data.ccxt_client import FUTURES, SPOT
 from engine.data.exchange import Exchange, Patience
 from engine.data.fetcher import DataFetcher
-from engine.data.loopback_exchange import FUTURES_PATH, SPOT_PATH, Listing, LoopbackExchange, Reply, refusal
+from engine.data.loopback_exchange import FUTURES_PATH, Listing, LoopbackExchange, Reply
 from engine.database.store import Store
+from engine.events import CancelToken, Event, Log, OnEvent, ignore_event
 from engine.market import Candles, Period, Timeframe, parse_time
 from engine.settings import Settings
 
@@ -73,7 +78,6 @@ class FakeExchange(LoopbackExchange):
         self.requests: list[Request] = []
         self.faults: dict[str, deque[Fault]] = {"klines": deque(), "time": deque(), "exchangeInfo": deque()}
         self.always: Fault | None = None
-        self.off_grid: dict[str, list[int]] = {}
 
     def add(
         self,
@@ -155,17 +159,51 @@ def data_settings(fake_exchange: FakeExchange, database_url: str, tmp_path: Path
 
 
 class Bench:
-    """A fetcher in front of the fake exchange, with small pages where a test wants them."""
+    """A fetcher in front of the fake exchange, with small pages where a test wants them; `events` is all it told."""
 
-    def __init__(
-        self, fake: FakeExchange, store: Store, page_limit: int | None = None, patience: Patience = EAGER
-    ) -> None:
+    def __init__(self, fake: FakeExchange, store: Store, page_limit: int | None, patience: Patience) -> None:
         self.fake, self.store = fake, store
         self.exchanges = {
             "binanceusdm": Exchange("binanceusdm", FUTURES, store, fake.url, patience, page_limit),
             "binance": Exchange("binance", SPOT, store, fake.url, patience, page_limit),
         }
         self.fetcher = DataFetcher(store, Settings(), self.exchanges)
+        self.events: list[Event] = []
+
+    def fetch(
+        self,
+        start: str,
+        end: str,
+        *,
+        symbol: str = "SOLUSDT",
+        exchange: str = "binanceusdm",
+        timeframe: str = "1h",
+        cancel: CancelToken | None = None,
+        on_event: OnEvent = ignore_event,
+    ) -> FetchReport:
+        def listen(event: Event) -> None:
+            self.events.append(event)
+            on_event(event)
+
+        return self.fetcher.fetch(
+            self.fetcher.market(symbol, exchange),
+            Timeframe(timeframe),
+            Period.parse(start, end),
+            job="fetch",
+            on_event=listen,
+            cancel=cancel,
+        )
+
+    def held(self, report: FetchReport) -> Candles:
+        return self.store.read(report.market, report.timeframe, report.period)
+
+    def status(self, start: str, end: str, symbol: str = "SOLUSDT", timeframe: str = "1h") -> Coverage:
+        market = self.fetcher.market(symbol)
+        return self.fetcher.status(market, Timeframe(timeframe), Period.parse(start, end))
+
+    @property
+    def logs(self) -> list[str]:
+        return [event.text for event in self.events if isinstance(event, Log)]
 
     def close(self) -> None:
         self.fetcher.close()
@@ -173,8 +211,11 @@ class Bench:
             exchange.close()
 
 
+MakeBench = Callable[..., Bench]
+
+
 @pytest.fixture
-def bench(fake_exchange: FakeExchange, store: Store) -> Iterator[Callable[..., Bench]]:
+def bench(fake_exchange: FakeExchange, store: Store) -> Iterator[MakeBench]:
     """Makes benches: `bench(page_limit=5, patience=...)`."""
     made: list[Bench] = []
 
@@ -218,7 +259,8 @@ def real_candles(name: str) -> Candles:
         return Candles.from_rows((int(row[0]), *(float(text) for text in row[1:6])) for row in rows)  # type: ignore[misc]
 
 
-__all__ = [
-    "EAGER", "NOW", "Bench", "FakeExchange", "Fault", "error", "grid_candles", "html", "real_candles", "refusal", "without",
-    "SPOT_PATH", "FUTURES_PATH",
-]  # fmt: skip
+def assert_same_candles(held: Candles, expected: Candles) -> None:
+    """Equal to the last bit."""
+    assert np.array_equal(held.timestamp, expected.timestamp)
+    for name, column in expected.columns().items():
+        assert np.array_equal(held.columns()[name], column), name
