@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import pytest
+
 from engine.backtest.outcome import Outcome
 from engine.backtest.reference import run_reference
 from engine.market import HOUR_MS, Candles
@@ -44,3 +46,8 @@ def short(outcome: Outcome) -> list[tuple[str, int, float, int, float, str]]:
 def mirrored(rows: Sequence[Sequence[float]]) -> list[tuple[float, ...]]:
     """The same scene upside down around 100: what a long sees in one, a short sees in the other."""
     return [(200 - o, 200 - low, 200 - high, 200 - c) for o, high, low, c in rows]
+
+
+def near(value: Any, rel: float | None = None, abs: float | None = None) -> Any:  # noqa: A002 - pytest's own words
+    """pytest.approx, usable wherever a number is."""
+    return pytest.approx(value, rel=rel, abs=abs)

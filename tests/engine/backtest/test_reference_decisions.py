@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.engine.backtest.playing import BUY, SELL, play, short
+from tests.engine.backtest.playing import BUY, SELL, near, play, short
 from tests.support.builders import flat_candles
 
 STEPS = flat_candles([100, 101, 102, 103, 104, 105, 106])
@@ -107,5 +107,5 @@ def test_the_equity_has_one_value_per_candle_of_the_period() -> None:
     outcome = play(STEPS, {BUY: [0], "exit_long": [3]}, size=0.5)
     size = 4.95049504  # 500 / 101
     expected = [1000.0] + [1000 + size * gain for gain in (0, 1, 2, 3, 3, 3)]
-    assert outcome.equity.tolist() == pytest.approx(expected, rel=1e-12)
+    assert outcome.equity.tolist() == near(expected, rel=1e-12)
     assert outcome.in_position.tolist() == [False, True, True, True, False, False, False]

@@ -3,7 +3,7 @@
 import pytest
 
 from engine.errors import RunError
-from tests.engine.backtest.playing import BUY, SELL, mirrored, play, short
+from tests.engine.backtest.playing import BUY, SELL, mirrored, near, play, short
 from tests.support.builders import flat_candles
 
 STEPS = flat_candles([100, 100, 110, 110])
@@ -22,37 +22,37 @@ def at(side: str, price: float) -> float:
 def test_slippage_makes_buying_dearer_and_selling_cheaper_on_every_fill() -> None:
     (long,) = play(STEPS, {BUY: [0], "exit_long": [1]}, slippage=0.01, size=0.5).trades
     (short_trade,) = play(STEPS, {SELL: [0], "exit_short": [1]}, slippage=0.01, size=0.5).trades
-    assert (long.entry_price, long.exit_price) == (101.0, pytest.approx(108.9, rel=1e-15))
-    assert (short_trade.entry_price, short_trade.exit_price) == (99.0, pytest.approx(111.1, rel=1e-15))
+    assert (long.entry_price, long.exit_price) == (101.0, near(108.9, rel=1e-15))
+    assert (short_trade.entry_price, short_trade.exit_price) == (99.0, near(111.1, rel=1e-15))
 
 
 def test_stops_and_targets_slip_too() -> None:
     rows = [(100, 101, 99, 100), (100, 101, 99, 100), (100, 100, 89, 95), (95, 95, 95, 95)]
     (stopped,) = play(rows, {BUY: [0], "stop_loss": {0: 90}}, slippage=0.01).trades
-    assert (stopped.exit_reason, stopped.exit_price) == ("stop_loss", pytest.approx(89.1, rel=1e-15))
+    assert (stopped.exit_reason, stopped.exit_price) == ("stop_loss", near(89.1, rel=1e-15))
     (won,) = play(mirrored(rows), {BUY: [0], "take_profit": {0: 110}}, slippage=0.01).trades
-    assert (won.exit_reason, won.exit_price) == ("take_profit", pytest.approx(108.9, rel=1e-15))
+    assert (won.exit_reason, won.exit_price) == ("take_profit", near(108.9, rel=1e-15))
 
 
 def test_slippage_is_counted_as_size_times_distance_of_both_fills() -> None:
     outcome = play(STEPS, {BUY: [0], "exit_long": [1]}, slippage=0.01, size=0.5)
     size = 4.95049504  # 500 / 101
     assert outcome.trades[0].size == size
-    assert outcome.slippage == pytest.approx(size * (1.0 + 1.1), rel=1e-12)
+    assert outcome.slippage == near(size * (1.0 + 1.1), rel=1e-12)
 
 
 def test_the_mark_of_an_open_position_does_not_slip() -> None:
     outcome = play(STEPS, {BUY: [0]}, slippage=0.01, size=0.5)
     assert outcome.trades[0].exit_price == 110
-    assert outcome.slippage == pytest.approx(4.95049504 * 1.0, rel=1e-12)
+    assert outcome.slippage == near(4.95049504 * 1.0, rel=1e-12)
 
 
 def test_commission_is_charged_on_the_slipped_price() -> None:
     outcome = play(STEPS, {BUY: [0], "exit_long": [1]}, slippage=0.01, commission=0.002, size=0.5)
     size = 4.94071146  # floor(500 / (101 + 0.002 x 100) / 1e-8)
     assert outcome.trades[0].size == size
-    assert outcome.commission == pytest.approx(size * 0.002 * (101 + 108.9), rel=1e-12)
-    assert outcome.trades[0].pnl == pytest.approx(size * (108.9 - 101) - outcome.commission, rel=1e-12)
+    assert outcome.commission == near(size * 0.002 * (101 + 108.9), rel=1e-12)
+    assert outcome.trades[0].pnl == near(size * (108.9 - 101) - outcome.commission, rel=1e-12)
 
 
 # -- size
@@ -80,8 +80,8 @@ def test_an_order_below_one_unit_is_dropped_and_the_next_one_is_taken() -> None:
 
 def test_prices_of_a_hundred_millionth_and_huge_sizes_stay_exact() -> None:
     outcome = play(flat_candles([1e-8, 1e-8, 2e-8]), {BUY: [0]}, cash=1000.0, size=0.5)
-    assert outcome.trades[0].size == pytest.approx(5e10, rel=1e-12)
-    assert outcome.equity[-1] == pytest.approx(1500, rel=1e-12)
+    assert outcome.trades[0].size == near(5e10, rel=1e-12)
+    assert outcome.equity[-1] == near(1500, rel=1e-12)
 
 
 # -- stops and targets; every scene is played long, and upside down short
@@ -153,10 +153,10 @@ def test_an_entry_opening_beyond_its_stop_pays_slippage_and_commission_twice(
     outcome = play(rows, {entry: [0], "stop_loss": {0: at(side, 90)}}, slippage=0.01, commission=0.001)
     (trade,) = outcome.trades
     opened, sign = rows[1][0], 1 if side == "long" else -1
-    assert trade.entry_price == pytest.approx(opened * (1 + 0.01 * sign), rel=1e-15)
-    assert trade.exit_price == pytest.approx(opened * (1 - 0.01 * sign), rel=1e-15)
-    assert outcome.slippage == pytest.approx(trade.size * opened * 0.02, rel=1e-12)
-    assert trade.pnl == pytest.approx(-outcome.slippage - outcome.commission, rel=1e-9)
+    assert trade.entry_price == near(opened * (1 + 0.01 * sign), rel=1e-15)
+    assert trade.exit_price == near(opened * (1 - 0.01 * sign), rel=1e-15)
+    assert outcome.slippage == near(trade.size * opened * 0.02, rel=1e-12)
+    assert trade.pnl == near(-outcome.slippage - outcome.commission, rel=1e-9)
 
 
 @both_sides
@@ -209,7 +209,7 @@ def test_the_close_and_not_the_slipped_price_decides_what_the_wrong_side_is() ->
 @pytest.mark.parametrize("columns", [{BUY: [0, 2]}, {BUY: [3]}], ids=["in-a-position", "on-the-last-candle"])
 def test_the_stop_of_a_signal_that_is_not_taken_is_not_looked_at(columns: dict[str, list[int]]) -> None:
     rows = [(100, 101, 99, 100)] * 4
-    outcome = play(rows, columns | {"stop_loss": {2: 150, 3: 150}})  # type: ignore[dict-item]
+    outcome = play(rows, columns | {"stop_loss": {2: 150, 3: 150}})
     assert [t.exit_reason for t in outcome.trades] == ["open"] * (len(columns[BUY]) - 1)
 
 
@@ -227,9 +227,9 @@ def test_a_short_is_ruined_at_the_close_that_takes_everything() -> None:
     outcome = play(rows, {SELL: [0, 3]}, cash=1000)
     assert short(outcome) == [("short", 1, 100, 3, 220, "ruin")]
     # at 190 a tenth is left (the wick to 250 does not count); at 220 the account owes 200
-    assert outcome.equity.tolist() == pytest.approx([1000, 1000, 100, 0, 0], abs=1e-5)
-    assert outcome.shortfall == pytest.approx(200, abs=1e-5)
-    assert outcome.trades[0].pnl == pytest.approx(-1200, abs=1e-5)
+    assert outcome.equity.tolist() == near([1000, 1000, 100, 0, 0], abs=1e-5)
+    assert outcome.shortfall == near(200, abs=1e-5)
+    assert outcome.trades[0].pnl == near(-1200, abs=1e-5)
 
 
 def test_ruin_pays_slippage_and_commission_like_any_exit() -> None:
@@ -237,7 +237,7 @@ def test_ruin_pays_slippage_and_commission_like_any_exit() -> None:
     outcome = play(rows, {SELL: [0]}, size=0.5, commission=0.001, slippage=0.01)
     (trade,) = outcome.trades
     assert (trade.exit_reason, trade.exit_price) == ("ruin", 303)
-    assert outcome.shortfall == pytest.approx(-(1000 + trade.pnl), rel=1e-9)
+    assert outcome.shortfall == near(-(1000 + trade.pnl), rel=1e-9)
     assert outcome.equity[-2:].tolist() == [0, 0]
 
 
@@ -245,14 +245,14 @@ def test_an_exit_at_an_open_that_takes_more_than_everything_is_ruin_at_that_clos
     rows = [(100,) * 4, (100,) * 4, (100,) * 4, (250,) * 4, (100,) * 4]
     outcome = play(rows, {SELL: [0], "exit_short": [2], BUY: [3]})
     assert short(outcome) == [("short", 1, 100, 3, 250, "exit_short")]
-    assert outcome.equity.tolist() == pytest.approx([1000, 1000, 1000, 0, 0], abs=1e-6)
-    assert outcome.shortfall == pytest.approx(500, abs=1e-5)
+    assert outcome.equity.tolist() == near([1000, 1000, 1000, 0, 0], abs=1e-6)
+    assert outcome.shortfall == near(500, abs=1e-5)
 
 
 def test_a_position_open_at_the_end_is_marked_without_exit_commission() -> None:
     outcome = play(STEPS, {BUY: [0]}, commission=0.01, size=0.5)
     (trade,) = outcome.trades
     assert (trade.exit_reason, trade.exit_price, trade.candles) == ("open", 110, 2)
-    assert trade.commission == pytest.approx(4.95049504, rel=1e-12)  # 1 % of 4.95049504 x 100
-    assert trade.pnl == pytest.approx(4.95049504 * 10 - 4.95049504, rel=1e-12)
-    assert outcome.equity[-1] == pytest.approx(1000 + trade.pnl, rel=1e-12)
+    assert trade.commission == near(4.95049504, rel=1e-12)  # 1 % of 4.95049504 x 100
+    assert trade.pnl == near(4.95049504 * 10 - 4.95049504, rel=1e-12)
+    assert outcome.equity[-1] == near(1000 + trade.pnl, rel=1e-12)

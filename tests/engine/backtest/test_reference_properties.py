@@ -107,8 +107,10 @@ def test_returns_do_not_depend_on_the_unit_of_money_or_the_week(
         name: {i: p * unit for i, p in marks.items()} if isinstance(marks, dict) else marks
         for name, marks in columns.items()
     }
-    prices = [candles.columns()[name] * unit for name in ("open", "high", "low", "close")]
-    scaled = Candles(candles.timestamp + weeks * WEEK_MS, *prices, candles.volume)
+    opened, high, low, close, volume = candles.columns().values()
+    scaled = Candles(
+        candles.timestamp + weeks * WEEK_MS, opened * unit, high * unit, low * unit, close * unit, volume
+    )
     dear = Costs(costs.cash * unit, costs.commission, costs.size, costs.slippage)
     one, other = run(*scene), run(scaled, columns, dear, reverse)
     assert (other.equity / unit).tolist() == one.equity.tolist()
@@ -119,7 +121,8 @@ def test_returns_do_not_depend_on_the_unit_of_money_or_the_week(
 def test_a_run_leaves_its_candles_and_signals_as_they_were_and_repeats_bit_for_bit() -> None:
     candles = random_candles(200, 5)
     signals = signals_for(candles, {"signal_a_buy": range(0, 200, 7), "exit_long": range(3, 200, 7)})
-    for column in (*candles.columns().values(), signals.entry, signals.exit_long, signals.stop_loss):
+    columns: list[Any] = [*candles.columns().values(), signals.entry, signals.exit_long, signals.stop_loss]
+    for column in columns:
         column.setflags(write=False)
     first, second = (run_reference(candles, signals, Costs()) for _ in range(2))
     assert first.trades == second.trades

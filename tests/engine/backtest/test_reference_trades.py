@@ -1,9 +1,10 @@
 """What the reference engine writes down of a trade: semantics section 5, clause by clause."""
 
-import pytest
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from engine.runs import Trade
-from tests.engine.backtest.playing import BUY, SELL, mirrored, play
+from tests.engine.backtest.playing import BUY, SELL, mirrored, near, play
 from tests.support.builders import START_MS, flat_candles
 
 HOUR = 3_600_000
@@ -23,28 +24,28 @@ def test_a_trade_row_by_hand() -> None:
         entry_price=100,
         exit_time=START_MS + 2 * HOUR,
         exit_price=120,
-        pnl=pytest.approx(pnl, rel=1e-12),
-        return_pct=pytest.approx(pnl / (size * 100) * 100, rel=1e-12),
-        commission=pytest.approx(size * 0.01 * 220, rel=1e-12),
+        pnl=near(pnl, rel=1e-12),
+        return_pct=near(pnl / (size * 100) * 100, rel=1e-12),
+        commission=near(size * 0.01 * 220, rel=1e-12),
         funding=None,
         entry_signal=BUY,
         exit_reason="exit_long",
         candles=1,
         mae_pct=0,
-        mfe_pct=pytest.approx(20),
+        mfe_pct=near(20),
     )
 
 
 def test_a_short_trade_has_a_positive_size_and_earns_when_price_falls() -> None:
     (trade,) = play(flat_candles([100, 100, 80, 80]), {SELL: [0], "exit_short": [1]}, size=0.5).trades
     assert (trade.side, trade.size) == ("short", 5)
-    assert (trade.pnl, trade.return_pct, trade.mfe_pct) == (100, 20, pytest.approx(20))
+    assert (trade.pnl, trade.return_pct, trade.mfe_pct) == (100, 20, near(20))
 
 
 def excursions(
-    rows: list[tuple[float, ...]], columns: dict[str, object], **costs: float
+    rows: Sequence[Sequence[float]], columns: Mapping[str, Any], **costs: Any
 ) -> tuple[float, float]:
-    (trade,) = play(rows, columns, **costs).trades  # type: ignore[arg-type]
+    (trade,) = play(rows, columns, **costs).trades
     return round(trade.mae_pct, 9), round(trade.mfe_pct, 9)
 
 
