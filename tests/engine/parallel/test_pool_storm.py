@@ -17,15 +17,18 @@ def test_no_other_job_fails_or_stalls_in_a_storm_of_cancels_and_kills(tmp_path: 
     chance = random.Random(7)
     ended: list[Job] = []
     with WorkerPool(2, tmp_path, memory_mb=1024) as pool:
-        short = [pool.submit(f"{JOBS}:sleep", {"seconds": 0.02}, timeout_s=30) for _ in range(600)]
-        large = [
-            pool.submit(f"{JOBS}:large", {"megabytes": 20 + 10 * (n % 4), "number": n}, timeout_s=30)
-            for n in range(40)
-        ]
-        mixed = short + large
+        # every 14th job returns 20 to 50 MB
+        small = [pool.submit(f"{JOBS}:sleep", {"seconds": 0.02}, timeout_s=30) for _ in range(13)]
+        large: list[Job] = []
+        for number in range(46):
+            size = {"megabytes": 20 + 10 * (number % 4), "number": number}
+            large.append(pool.submit(f"{JOBS}:large", size, timeout_s=30))
+            small += [pool.submit(f"{JOBS}:sleep", {"seconds": 0.02}, timeout_s=30) for _ in range(13)]
+        mixed = small + large
         for job in mixed:
             job.add_done_callback(ended.append)
-        doomed = chance.sample(short, 480) + chance.sample(large, 20)
+        doomed = chance.sample(small, 480) + chance.sample(large, 20)
+        chance.shuffle(doomed)
         killed = _storm(pool, doomed, chance)
         innocent = [job for job in mixed if job not in set(doomed)]
         outcomes = {job: job.result(60) for job in mixed}
