@@ -1,0 +1,189 @@
+"""Plug-ins written for backtesting.py run unchanged: real prices, whole coins, plain money, our costs and our trade list."""
+
+import warnings
+from typing import Any
+
+import backtesting
+import numpy as np
+import pytest
+from backtesting.lib import crossover
+
+from engine.backtest.native import native_params, run_native
+from engine.errors import InputError
+from engine.runs import Costs
+from tests.engine.backtest.playing import near, short
+from tests.support.builders import candles_from, flat_candles, random_candles
+
+
+class SmaCross(backtesting.Strategy):  # type: ignore[misc]
+    """The example of backtesting.py's own first page."""
+
+    n1 = 10
+    n2 = 20
+
+    def init(self) -> None:
+        self.sma1 = self.I(_sma, self.data.Close, self.n1)
+        self.sma2 = self.I(_sma, self.data.Close, self.n2)
+
+    def next(self) -> None:
+        if crossover(self.sma1, self.sma2):
+            self.position.close()
+            self.buy(size=0.95)
+        elif crossover(self.sma2, self.sma1):
+            self.position.close()
+            self.sell(size=0.95)
+
+
+def _sma(values: Any, n: int) -> Any:
+    return np.concatenate((np.full(n - 1, np.nan), np.convolve(values, np.ones(n) / n, "valid")))
+
+
+class Scripted(backtesting.Strategy):  # type: ignore[misc]
+    """Does at candle i what the test says; remembers what it saw."""
+
+    script: Any = None
+
+    def init(self) -> None:
+        self.seen: list[Any] = []
+
+    def next(self) -> None:
+        self.script(self, len(self.data) - 1)
+
+
+def run_script(script: Any, prices: Any, **costs: float) -> Any:
+    candles = flat_candles(prices) if isinstance(prices[0], int | float) else candles_from(prices)
+    return run_native(
+        candles, Scripted, {"script": script}, Costs(**({"cash": 1000.0, "commission": 0.0} | costs))
+    )
+
+
+def test_trades_equal_those_of_backtesting_py_alone() -> None:
+    candles = random_candles(800, 4)
+    ours = run_native(candles, SmaCross, {}, Costs(cash=1e9, commission=0.001))
+    alone = backtesting.Backtest(
+        candles.frame().tz_localize(None).rename(columns=str.title), SmaCross, cash=1e9, commission=0.001,
+        finalize_trades=False,
+    )  # fmt: skip
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Some trades remain open")
+        theirs = alone.run()
+    closed = [trade for trade in ours.trades if trade.exit_reason != "open"]
+    rows = theirs["_trades"].sort_values("EntryBar")
+    assert len(closed) == len(rows) > 20
+    assert [t.entry_price for t in closed] == rows["EntryPrice"].tolist()
+    assert [t.exit_price for t in closed] == rows["ExitPrice"].tolist()
+    sizes = [t.size * (1 if t.side == "long" else -1) for t in closed]
+    assert sizes == near(rows["Size"].tolist(), rel=1e-6)  # theirs are whole coins
+    assert ours.equity[-1] == near(theirs["Equity Final [$]"], rel=1e-6)
+
+
+def test_the_strategy_sees_real_prices_coins_and_money() -> None:
+    def script(self: Any, i: int) -> None:
+        if i == 1:
+            self.buy(size=3, tag="first")
+        if i == 2:
+            assert self.data.Close[-1] == 110
+            assert self.equity == near(1000 + 3 * 10)
+            assert (self.position.size, self.position.pl, bool(self.position)) == (3, near(30), True)
+            assert (self.position.is_long, self.position.is_short, self.position.pl_pct) == (
+                True,
+                False,
+                near(10),
+            )
+            (trade,) = self.trades
+            assert (trade.size, trade.pl, trade.value, trade.entry_price) == (3, near(30), near(330), 100)
+            assert (trade.tag, trade.is_long, trade in self.trades) == ("first", True, True)
+            order = self.sell(size=1)
+            assert (order.size, [o.size for o in self.orders]) == (-1, [-1])
+            assert self.sell(size=0.5, limit=500).size == -0.5
+        if i == 3:
+            assert self.position.size == 2
+            assert [t.size for t in self.closed_trades] == [1]
+            self.position.close()
+        if i == 4:
+            assert not self.position
+            self.seen.append("end")
+            assert self.equity == near(1000 + 10 + 2 * 20)
+
+    # flat candles: candle 2 opens at 100 for the fill and closes at 110
+    rows = [(100,) * 4, (100,) * 4, (100, 110, 100, 110), (110, 120, 110, 120), (120,) * 4]
+    outcome = run_script(script, rows)
+    assert short(outcome) == [
+        ("long", 2, 100, 3, 110, "exit_long"),
+        ("long", 2, 100, 4, 120, "exit_long"),
+    ]
+    assert [t.size for t in outcome.trades] == [1, 2]
+    assert [t.entry_signal for t in outcome.trades] == ["first", "first"]
+    assert outcome.equity.tolist() == near([1000, 1000, 1030, 1050, 1050])
+
+
+def test_stops_can_be_set_and_moved_through_the_trade() -> None:
+    def script(self: Any, i: int) -> None:
+        if i == 1:
+            self.buy(size=0.5, sl=90, tp=150)
+        if i == 2:
+            (trade,) = self.trades
+            assert (trade.sl, trade.tp) == (90, 150)
+            trade.sl = 105
+            assert self.trades[0].sl == 105
+
+    rows = [(100,) * 4, (100,) * 4, (100, 110, 100, 110), (110, 112, 104, 108), (108,) * 4]
+    assert short(run_script(script, rows)) == [("long", 2, 100, 3, 105, "stop_loss")]
+
+
+def test_slippage_worsens_every_fill_of_a_native_strategy_too() -> None:
+    def script(self: Any, i: int) -> None:
+        if i == 1:
+            self.buy(size=4)
+        if i == 2:
+            self.position.close()
+
+    outcome = run_script(script, [100] * 5, slippage=0.01, commission=0.001)
+    (trade,) = outcome.trades
+    assert (trade.entry_price, trade.exit_price) == (101, 99)
+    assert outcome.slippage == near(8)
+    assert outcome.commission == near(4 * 200 * 0.001)
+
+
+def test_a_position_open_at_the_end_is_marked_as_ours() -> None:
+    def script(self: Any, i: int) -> None:
+        if i == 1:
+            self.sell(size=2)
+
+    outcome = run_script(script, [100, 100, 100, 90], commission=0.01)
+    (trade,) = outcome.trades
+    assert (trade.exit_reason, trade.exit_price, trade.commission) == ("open", 90, near(2))
+    assert outcome.equity[-1] == near(1000 + 20 - 2)
+    assert sum(t.pnl for t in outcome.trades) == near(18)
+
+
+def test_a_native_account_can_be_ruined() -> None:
+    def script(self: Any, i: int) -> None:
+        if i == 1:
+            self.sell(size=10)
+
+    outcome = run_script(script, [100, 100, 100, 300, 50])
+    assert outcome.trades[0].exit_reason == "ruin"
+    assert outcome.equity.tolist() == near([1000, 1000, 1000, 0, 0])
+    assert outcome.shortfall == near(1000)
+
+
+def test_parameters_are_its_class_variables_in_their_types() -> None:
+    assert native_params(SmaCross, {}) == {"n1": 10, "n2": 20}
+    assert native_params(SmaCross, {"n2": "30"}) == {"n1": 10, "n2": 30}
+    candles = random_candles(300, 2)
+    one, other = (run_native(candles, SmaCross, {"n1": n, "n2": 40}, Costs()) for n in (5, 20))
+    assert [t.entry_time for t in one.trades] != [t.entry_time for t in other.trades]
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"n3": 5}, "no parameter 'n3'; it has: n1, n2"),
+        ({"n1": "x"}, "n1 must be of type int"),
+        ({"n1": 2.5}, "n1 must be"),
+    ],
+)
+def test_a_wrong_parameter_is_refused(given: dict[str, Any], words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        native_params(SmaCross, given)

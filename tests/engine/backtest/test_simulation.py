@@ -1,0 +1,257 @@
+"""The body of a run: from a candle file and a plug-in file to plain data, with every way a strategy can go wrong."""
+
+import json
+import traceback
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from engine.backtest.preparation import prepare_job
+from engine.backtest.simulation import run_job
+from engine.errors import InputError, RunError, StrategyError
+from engine.market import Candles
+from engine.runs import Trade, json_ready
+from tests.support.builders import random_candles
+
+STRATEGIES = Path(__file__).parents[3] / "strategies"
+
+
+def ignore(*_: Any) -> None:
+    pass
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> Any:
+    """Runs a strategy (a file, or the source of one) over random candles through real files."""
+
+    def run(
+        strategy: str | Path, *, candles: Candles | None = None, held: int = 100, **changes: Any
+    ) -> dict[str, Any]:
+        candles = random_candles(400, 7) if candles is None else candles
+        candles.save(tmp_path / "candles.npy")
+        if isinstance(strategy, str):
+            (tmp_path / "mine.py").write_text(strategy)
+            strategy = tmp_path / "mine.py"
+        task = {
+            "candles_path": str(tmp_path / "candles.npy"),
+            "warmup_candles": held,
+            "warmup_wanted": 100,
+            "strategy_path": str(strategy),
+            "params": {},
+            "costs": {},
+            "engine": "auto",
+            "timeframe": "1h",
+            "keep_indicators": True,
+        }
+        return run_job(task | changes, ignore)
+
+    return run
+
+
+def mine(body: str, *, indicators: str = "return pd.DataFrame(index=candles.index)", head: str = "") -> str:
+    """The source of a strategy whose methods have these bodies; `signals` begins on line 8."""
+    return (
+        "import numpy as np\nimport pandas as pd\nfrom engine.strategy import Param, Strategy\n"
+        f"class Mine(Strategy):\n    n = Param(3, low=1, high=9){head}\n"
+        f"    def indicators(self, candles): {indicators}\n"
+        "    def signals(self, candles, indicators):\n"
+        + "".join(f"        {line}\n" for line in body.splitlines())
+    )
+
+
+ALWAYS = "return pd.DataFrame({'signal_x_buy': True}, index=candles.index)"
+
+
+def test_a_run_gives_plain_data_with_one_equity_value_per_candle_of_the_period(job: Any) -> None:
+    result = job(STRATEGIES / "ema_cross.py", params={"fast": 5, "slow": 12})
+    assert result["params"] == {"fast": 5, "slow": 12}
+    assert (result["engine"], result["warmup"]["note"]) == ("reference", "100 of 100")
+    assert result["equity"].shape == (300,)
+    assert {name: column.shape for name, column in result["indicators"].items()} == {
+        "ema_fast": (300,),
+        "ema_slow": (300,),
+    }
+    trades = [Trade(**trade) for trade in result["trades"]]
+    assert len(trades) == result["metrics"]["trades"] > 5
+    assert min(trade.entry_time for trade in trades) > random_candles(400, 7).timestamp[100]
+    assert set(result["versions"]) == {
+        "python", "backtest-desktop", "backtesting", "numpy", "pandas", "pandas-ta-classic",
+    }  # fmt: skip
+    json.dumps(json_ready(result), allow_nan=False)
+
+
+def test_the_same_task_gives_the_same_bytes(job: Any) -> None:
+    one, other = (job(STRATEGIES / "vwap_supertrend_ema.py") for _ in range(2))
+    for result in (one, other):
+        del result["elapsed_s"]
+    assert json.dumps(json_ready(one)) == json.dumps(json_ready(other))
+
+
+def test_signals_are_counted_raw_and_only_inside_the_period(job: Any) -> None:
+    body = (
+        "n = len(candles)\n"
+        "return pd.DataFrame({'signal_x_buy': np.arange(n) < 150, 'signal_y_sell': True, 'exit_long': False,"
+        " 'stop_loss': np.nan}, index=candles.index)"
+    )
+    result = job(mine(body))
+    assert result["signals"] == {"signal_x_buy": 50, "signal_y_sell": 300, "exit_long": 0}
+
+
+def test_a_signal_on_a_warm_up_candle_is_never_acted_on(job: Any) -> None:
+    body = "return pd.DataFrame({'signal_x_buy': np.arange(len(candles)) == %d}, index=candles.index)"
+    assert job(mine(body % 99))["trades"] == []
+    (trade,) = job(mine(body % 100))["trades"]
+    assert trade["entry_time"] == random_candles(400, 7).timestamp[101]
+
+
+def test_indicators_are_left_out_when_nobody_keeps_them(job: Any) -> None:
+    assert job(STRATEGIES / "ema_cross.py", keep_indicators=False)["indicators"] is None
+
+
+def test_a_strategy_that_changes_its_candles_changes_nothing_else(job: Any) -> None:
+    late = "return pd.DataFrame({'signal_x_buy': True}, index=indicators.index)"
+    spoiled = job(
+        mine(
+            f"candles['close'] = 1.0\ndel candles['open']\n{late}",
+            indicators="x = pd.DataFrame(index=candles.index); candles.iloc[:] = 0; return x",
+        )
+    )
+    clean = job(mine(ALWAYS))
+    assert spoiled["trades"] == clean["trades"]
+    assert spoiled["equity"].tolist() == clean["equity"].tolist()
+
+
+def test_the_source_of_the_strategy_is_part_of_the_result(job: Any) -> None:
+    assert job(mine(ALWAYS))["source_sha256"] == job(mine(ALWAYS))["source_sha256"]
+    assert job(mine(ALWAYS))["source_sha256"] != job(mine(ALWAYS + "  # changed"))["source_sha256"]
+
+
+def test_an_exception_in_the_strategy_names_its_file_and_line_and_keeps_the_traceback(job: Any) -> None:
+    with pytest.raises(RunError, match=r"^mine\.py:8: ZeroDivisionError: division by zero$") as caught:
+        job(mine("1 / 0"))
+    assert "in signals\n    1 / 0" in "".join(traceback.format_exception(caught.value))
+    with pytest.raises(RunError, match=r"^mine\.py:6: KeyError: 'closed'$"):
+        job(mine(ALWAYS, indicators="return candles['closed']"))
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ("return 5", "signals\\(\\) must return a DataFrame, not int"),
+        ("return pd.DataFrame({'signal_x': True}, index=candles.index)", "column 'signal_x'; allowed are"),
+        ("return pd.DataFrame({'exit_long': True}, index=candles.index)", "no column named signal_"),
+        ("return pd.DataFrame({'signal_x_buy': 1.0}, index=candles.index)", "'signal_x_buy' must be boolean"),
+        ("return pd.DataFrame({'signal_x_buy': [True]})", "another index"),
+        (
+            "return pd.DataFrame({'signal_x_buy': True, 'stop_loss': -1.0}, index=candles.index)",
+            "prices above 0",
+        ),
+    ],
+)
+def test_wrong_signals_fail_the_run_and_name_the_column(job: Any, body: str, words: str) -> None:
+    with pytest.raises(RunError, match=words):
+        job(mine(body))
+
+
+@pytest.mark.parametrize(
+    ("indicators", "words"),
+    [
+        ("return None", "indicators\\(\\) must return a DataFrame, not NoneType"),
+        ("return pd.DataFrame({'a': [1.0]})", "1 rows with another index than the 400 candles"),
+        ("return pd.DataFrame({'a': 'x'}, index=candles.index)", "'a' must hold numbers"),
+        ("x = pd.DataFrame({'a': 1.0}, index=candles.index); return pd.concat([x, x], axis=1)", "'a' twice"),
+    ],
+)
+def test_wrong_indicators_fail_the_run(job: Any, indicators: str, words: str) -> None:
+    with pytest.raises(RunError, match=words):
+        job(mine(ALWAYS, indicators=indicators))
+
+
+def test_a_stop_on_the_wrong_side_fails_the_run_and_names_the_candle(job: Any) -> None:
+    body = "return pd.DataFrame({'signal_x_buy': True, 'stop_loss': 1e6}, index=candles.index)"
+    with pytest.raises(RunError, match=r"stop_loss 1e\+06 .* 2024-01-05 04:00 UTC must lie below its close"):
+        job(mine(body))
+
+
+def test_fewer_warm_up_candles_than_wanted_are_said_and_the_run_goes_on(job: Any) -> None:
+    result = job(STRATEGIES / "ema_cross.py", held=61, warmup_wanted=500)
+    assert result["warmup"] == {
+        "status": "failed",
+        "columns": [],
+        "wanted": 500,
+        "held": 61,
+        "note": "61 of 500",
+    }
+    assert result["metrics"]["trades"] > 0
+    assert job(mine(ALWAYS), warmup_wanted=0)["warmup"]["status"] == "skipped"
+    assert job(mine(ALWAYS), warmup_wanted=90)["warmup"]["status"] == "passed"
+
+
+def test_a_period_without_one_usable_value_is_an_error(job: Any) -> None:
+    few = random_candles(30, 1)
+    with pytest.raises(
+        RunError, match=r"no candle of the period has usable values: ema_slow .* 500 .* 0 are held"
+    ):
+        job(STRATEGIES / "ema_cross.py", candles=few, held=0, warmup_wanted=500)
+
+
+def test_a_column_that_is_empty_by_nature_is_no_error(job: Any) -> None:
+    indicators = "return pd.DataFrame({'line': 1.0, 'never': np.nan}, index=candles.index)"
+    assert np.isnan(job(mine(ALWAYS, indicators=indicators))["indicators"]["never"]).all()
+
+
+def test_a_period_without_candles_is_an_error(job: Any) -> None:
+    with pytest.raises(RunError, match="the period holds no candle"):
+        job(STRATEGIES / "ema_cross.py", candles=random_candles(50), held=50)
+
+
+def test_what_is_not_built_is_refused(job: Any) -> None:
+    with pytest.raises(RunError, match="compiled engine is not built yet"):
+        job(STRATEGIES / "ema_cross.py", engine="compiled")
+
+
+def test_a_wrong_parameter_or_a_broken_file_is_told_apart_from_a_failed_run(job: Any) -> None:
+    with pytest.raises(InputError, match="fast must be a whole number"):
+        job(STRATEGIES / "ema_cross.py", params={"fast": "x"})
+    with pytest.raises(StrategyError, match=r"mine\.py:1"):
+        job("import nowhere_to_be_found\n")
+
+
+NATIVE = """
+from backtesting import Strategy
+
+class Mine(Strategy):
+    every = 10
+    fail = False
+    def init(self):
+        pass
+    def next(self):
+        if self.fail:
+            raise ValueError("no luck")
+        if len(self.data) % self.every == 0:
+            self.position.close() if self.position else self.buy(size=2)
+"""
+
+
+def test_a_native_strategy_runs_over_the_period_only(job: Any) -> None:
+    result = job(NATIVE, params={"every": "20"})
+    assert result["params"] == {"every": 20, "fail": False}
+    assert (result["signals"], result["indicators"], result["warmup"]["status"]) == ({}, None, "skipped")
+    assert result["equity"].shape == (300,)
+    assert {trade["size"] for trade in result["trades"]} == {2.0}
+    assert result["trades"][0]["entry_time"] == random_candles(400, 7).timestamp[120]
+
+
+def test_an_exception_in_a_native_strategy_names_its_line(job: Any) -> None:
+    with pytest.raises(RunError, match=r"^mine\.py:11: ValueError: no luck$"):
+        job(NATIVE, params={"fail": True})
+
+
+def test_before_a_run_parameters_are_checked_and_the_warm_up_is_asked_for() -> None:
+    task = {"strategy_path": str(STRATEGIES / "vwap_supertrend_ema.py"), "params": {"ema_slow": 80}}
+    ready = prepare_job(task, ignore)
+    assert (ready["warmup"], ready["params"]["ema_slow"], ready["params"]["lookback"]) == (800, 80, 4)
+    with pytest.raises(InputError, match="no parameter 'ema_slo'; did you mean ema_slow"):
+        prepare_job(task | {"params": {"ema_slo": 1}}, ignore)
