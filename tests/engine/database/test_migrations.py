@@ -1,0 +1,117 @@
+"""Tables are created once, by whoever comes first, and never from a version that this program does not know."""
+
+import contextlib
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import create_engine
+
+from engine.database import schema
+from engine.database.connection import parse_url
+from engine.database.migrate import LOCK_KEY, MIGRATIONS
+from engine.database.store import Store
+from engine.errors import DatabaseError
+from tests.support.database import execute
+
+
+def test_the_constant_head_is_the_newest_migration() -> None:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.set_main_option("path_separator", "os")
+    assert ScriptDirectory.from_config(config).get_heads() == [schema.HEAD]
+
+
+def test_the_migrations_make_the_tables_that_the_program_uses(database_url: str) -> None:
+    engine = create_engine(parse_url(database_url))
+    with engine.connect() as connection:
+        context = MigrationContext.configure(
+            connection, opts={"compare_type": True, "compare_server_default": True}
+        )
+        assert compare_metadata(context, schema.metadata) == []
+    engine.dispose()
+
+
+def test_migrating_twice_is_quick_and_does_not_import_alembic(database_url: str) -> None:
+    code = (
+        "import sys, time; from engine.database.store import Store; store = Store(sys.argv[1]); store.migrate(); "
+        "began = time.perf_counter(); store.migrate(); print(time.perf_counter() - began, 'alembic' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, database_url], capture_output=True, text=True, check=True
+    )
+    seconds, imported = done.stdout.split()
+    assert imported == "False"
+    assert float(seconds) < 0.1
+
+
+def test_two_programs_migrating_at_once_both_succeed(empty_database_url: str) -> None:
+    code = (
+        "import sys; from engine.database import migrate; from engine.database.store import Store; "
+        "store = Store(sys.argv[1]); print('ready', flush=True); sys.stdin.readline(); store.migrate(); print(store.runs())"
+    )
+    command = [sys.executable, "-c", code, empty_database_url]
+    programs = [
+        subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        for _ in range(2)
+    ]
+    for program in programs:
+        assert program.stdout is not None
+        assert program.stdout.readline() == "ready\n"
+    said: list[tuple[str, str]] = []
+    threads = [
+        threading.Thread(target=lambda p=program: said.append(p.communicate("go\n"))) for program in programs
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert said == [("[]\n", "")] * 2
+    assert execute(empty_database_url, "SELECT version_num FROM alembic_version") == [(schema.HEAD,)]
+
+
+def test_a_program_waits_while_another_one_migrates(empty_database_url: str) -> None:
+    first, second, done = Store(empty_database_url), Store(empty_database_url), threading.Event()
+
+    def migrate() -> None:
+        second.migrate()
+        done.set()
+
+    with contextlib.closing(first), contextlib.closing(second):
+        with first._transaction() as connection:
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({LOCK_KEY})")
+            thread = threading.Thread(target=migrate)
+            thread.start()
+            time.sleep(0.2)
+            assert not done.is_set()
+        assert done.wait(10)
+        thread.join()
+
+
+def test_a_newer_schema_is_refused_and_left_alone(database_url: str) -> None:
+    execute(database_url, "UPDATE alembic_version SET version_num = '9999'")
+    with contextlib.closing(Store(database_url)) as store, pytest.raises(DatabaseError) as caught:
+        store.migrate()
+    assert "made by a newer version of this program (its schema is 9999)" in str(caught.value)
+    assert execute(database_url, "SELECT version_num FROM alembic_version") == [("9999",)]
+
+
+def test_a_migration_that_fails_leaves_nothing_and_may_be_run_again(empty_database_url: str) -> None:
+    execute(empty_database_url, "CREATE TABLE backtest_runs (somebody_elses integer)")
+    with contextlib.closing(Store(empty_database_url)) as store:
+        with pytest.raises(DatabaseError, match=r"backtest_runs.*already exists"):
+            store.migrate()
+        assert execute(
+            empty_database_url, "SELECT to_regclass('symbols'), to_regclass('alembic_version')"
+        ) == [(None, None)]
+        execute(empty_database_url, "DROP TABLE backtest_runs")
+        store.migrate()
+        assert store.runs() == []
