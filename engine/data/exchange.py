@@ -22,7 +22,7 @@ from engine.errors import ExchangeError, InputError
 from engine.events import CancelToken, Log, OnEvent, ignore_event
 from engine.market import MINUTE_MS, Market, Period, Timeframe
 
-_FOREVER_MS: Final = 2**62
+_LAST_MS: Final = 2**43 - 1  # year 2248: a probe's window ends here, so that microseconds are refused
 _CANCEL_POLL_S: Final = 0.1
 _CLOCK_WARNING_MS: Final = MINUTE_MS
 T = TypeVar("T")
@@ -141,7 +141,7 @@ class Exchange:
 
     def probe(self, market: Market, timeframe: Timeframe, start_ms: int, errand: Errand) -> Page:
         """The first candle that opens at or after `start_ms`, the one still open included. An empty page: none."""
-        window = Period(start_ms, _FOREVER_MS)
+        window = Period(start_ms, _LAST_MS)
         return self._candles(market, timeframe, window, {"startTime": start_ms, "limit": 1}, errand)
 
     def _candles(

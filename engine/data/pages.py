@@ -51,7 +51,7 @@ def check_page(value: Any, timeframe: Timeframe, window: Period, title: str) -> 
     if outside and not rows:
         raise UnexpectedAnswer(
             f"{title}: the exchange repeats a page (asked from {short_time(window.start)}, "
-            f"got {short_time(int(value[0][0]))})"
+            f"got {_moment(value[0][0])})"
         )
     on_grid = {opened: row for opened, row in rows.items() if timeframe.floor(opened) == opened}
     off_grid = {timeframe.floor(opened) for opened in rows.keys() - on_grid.keys()} - on_grid.keys()

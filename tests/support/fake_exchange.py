@@ -124,7 +124,7 @@ class FakeExchange(LoopbackExchange):
         if fault.drop:
             raise ConnectionAbortedError
         right = super().reply(path, params)
-        if fault.rows is not None and right.status == 200:
+        if fault.rows is not None and isinstance(right.value, list):
             right.value = fault.rows(right.value)
         if fault.cut:
             body = json.dumps(right.value).encode()
@@ -231,12 +231,12 @@ def bench(fake_exchange: FakeExchange, store: Store) -> Iterator[MakeBench]:
 def grid_candles(timeframe: str, period: Period, *, seed: int = 7) -> Candles:
     """A random but possible candle in every cell of a period."""
     opened = Timeframe(timeframe).opens(period)
-    rng = np.random.default_rng(seed)
-    prices = np.round(100 * np.exp(np.cumsum(rng.normal(0, 0.01, (len(opened), 2)), axis=0)), 4)
-    high, low = prices.max(axis=1) + 0.5, prices.min(axis=1) - 0.5
-    return Candles(
-        opened, prices[:, 0], high, low, prices[:, 1], np.round(rng.uniform(0, 1e6, len(opened)), 3)
-    )
+    draws = np.random.default_rng(seed).normal(
+        0, 0.01, (len(opened), 3)
+    )  # by rows: longer periods begin alike
+    prices = np.round(100 * np.exp(np.cumsum(draws[:, :2], axis=0)), 4)
+    high, low = prices.max(axis=1) * 1.01, prices.min(axis=1) * 0.99
+    return Candles(opened, prices[:, 0], high, low, prices[:, 1], np.round(np.abs(draws[:, 2]) * 1e8, 3))
 
 
 def without(candles: Candles, *holes: Period) -> Candles:
