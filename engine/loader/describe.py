@@ -5,7 +5,8 @@ from __future__ import annotations
 import inspect
 import traceback
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -29,27 +30,16 @@ def describe_job(task: dict[str, Any], report: Callable[..., None]) -> dict[str,
     path = Path(task["path"])
     info: dict[str, Any] = {"title": path.stem, "description": "", "params": [], "kind": SIGNALS}
     info |= {"error": None, "traceback": None}
-    line = None
     try:
         loaded = load(path)
-        line = _line_of(loaded.strategy)
         info |= _description(loaded, path.stem)
-        _try(loaded)
+        _try(loaded, path)
     except MemoryError:
         raise
     except BaseException as error:  # noqa: BLE001 - whatever a plug-in raises is a fact about the plug-in
-        info["error"] = str(error) if isinstance(error, StrategyError) else located(error, path, line)
+        info["error"] = str(error) if isinstance(error, StrategyError) else located(error, path)
         info["traceback"] = "".join(traceback.format_exception(error.__cause__ or error))
     return info
-
-
-def _line_of(strategy: type) -> int | None:
-    """Where `signals` begins (or the class): the line to show for an answer that cannot be used."""
-    method = vars(strategy).get("signals") or vars(strategy).get("next")
-    code = getattr(method, "__code__", None)
-    if code is not None:
-        return int(code.co_firstlineno)
-    return None
 
 
 def _description(loaded: LoadedStrategy, name: str) -> dict[str, Any]:
@@ -80,23 +70,43 @@ def native_params(strategy: type) -> dict[str, Param]:
     return found
 
 
-def _try(loaded: LoadedStrategy) -> None:
+def _try(loaded: LoadedStrategy, path: Path) -> None:
+    missing = getattr(loaded.strategy, "__abstractmethods__", None)
+    if missing:
+        line = inspect.getsourcelines(loaded.strategy)[1]
+        raise StrategyError(
+            f"{path.name}:{line}: {loaded.strategy.__name__} does not define {min(missing)}()"
+        )
     if loaded.kind == SIGNALS:
-        _try_signals(loaded.strategy())
+        _try_signals(loaded.strategy(), path)
     else:
         _try_native(loaded.strategy)
 
 
-def _try_signals(strategy: Strategy) -> None:
-    warmup: Any = strategy.warmup()
-    if not isinstance(warmup, int) or not 0 <= warmup <= _LONGEST_WARMUP:
-        raise RunError(
-            f"warmup() must return a whole number of candles from 0 to {_LONGEST_WARMUP:,}, not {warmup!r}"
-        )
+def _try_signals(strategy: Strategy, path: Path) -> None:
+    with _answer_of(strategy.warmup, path):
+        warmup: Any = strategy.warmup()
+        if not isinstance(warmup, int) or not 0 <= warmup <= _LONGEST_WARMUP:
+            raise RunError(
+                f"warmup() must return a whole number of candles from 0 to {_LONGEST_WARMUP:,}, not {warmup!r}"
+            )
     candles = sample_candles(min(_MOST_CANDLES, max(_FEWEST_CANDLES, 2 * warmup))).frame()
-    indicators = strategy.indicators(candles.copy())
-    _check_indicators(indicators, candles)
-    Signals.check(strategy.signals(candles.copy(), indicators), candles)
+    with _answer_of(strategy.indicators, path):
+        indicators = strategy.indicators(candles.copy())
+        _check_indicators(indicators, candles)
+    with _answer_of(strategy.signals, path):
+        Signals.check(strategy.signals(candles.copy(), indicators), candles)
+
+
+@contextmanager
+def _answer_of(method: Any, path: Path) -> Iterator[None]:
+    """Point to the method whose answer cannot be used: the error that says so was not raised in the plug-in."""
+    try:
+        yield
+    except RunError as error:
+        code = method.__func__.__code__
+        line = code.co_firstlineno if code.co_filename == str(path) else None
+        raise StrategyError(located(error, path, line)) from error
 
 
 def _check_indicators(indicators: Any, candles: pd.DataFrame) -> None:

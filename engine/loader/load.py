@@ -69,7 +69,7 @@ def located(error: BaseException, path: Path | str, line: int | None = None) -> 
     `line` is used when the error's traceback does not pass through the file. Our own errors are shown without class name.
     """
     path = Path(path).absolute()
-    if isinstance(error, SyntaxError) and error.filename == str(path):
+    if isinstance(error, SyntaxError) and error.filename in (None, str(path)):
         line, text = error.lineno, f"invalid syntax: {error.msg}" if "syntax" not in error.msg else error.msg
     else:
         line = _own_line(error, path) or line

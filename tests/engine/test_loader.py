@@ -1,0 +1,421 @@
+"""Plug-in files, good and broken, found without importing them and described by real workers."""
+
+import json
+import os
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine.errors import InputError, StrategyError
+from engine.loader import find_strategy_files, load, load_strategy, strategy_folders, strategy_infos, template
+from engine.loader.describe import sample_candles
+from engine.loader.find import BUNDLED
+from engine.parallel.pool import WorkerPool
+from engine.settings import read_settings
+from engine.strategy import StrategyInfo
+
+GOOD = """
+from engine.strategy import Param, Strategy
+import pandas as pd
+
+class Good(Strategy):
+    '''A good one
+
+    With a description.
+    '''
+    length = Param(5, low=1, high=9)
+    mode = Param("calm", choices=("calm", "wild"))
+
+    def signals(self, candles, indicators):
+        return pd.DataFrame({"signal_up_buy": candles["close"] > candles["open"]})
+"""
+NATIVE = """
+from backtesting import Strategy
+from backtesting.lib import crossover
+from backtesting.test import SMA
+
+class Crossing(Strategy):
+    '''SMA crossing'''
+    n1 = 10
+    n2 = 20.5
+    flag = True
+    word = "close"
+    _private = 3
+
+    def init(self):
+        self.fast = self.I(SMA, self.data.Close, self.n1)
+
+    def next(self):
+        if crossover(self.data.Close, self.fast):
+            self.buy()
+"""
+
+
+def broken(signals: str) -> str:
+    return GOOD.replace('pd.DataFrame({"signal_up_buy": candles["close"] > candles["open"]})', signals)
+
+
+@pytest.fixture(scope="module")
+def pool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WorkerPool]:
+    with WorkerPool(2, tmp_path_factory.mktemp("scratch"), memory_mb=2048) as pool:
+        yield pool
+
+
+class Asked:
+    """Asks real workers, and remembers what was asked."""
+
+    def __init__(self, pool: WorkerPool, timeout_s: float | None = None) -> None:
+        self.pool, self.timeout_s = pool, timeout_s
+        self.paths: list[str] = []
+
+    def __call__(self, function: str, payloads: Sequence[dict[str, Any]], timeout_s: float) -> list[Any]:
+        self.paths += [Path(payload["path"]).name for payload in payloads]
+        jobs = [
+            self.pool.submit(function, payload, timeout_s=self.timeout_s or timeout_s) for payload in payloads
+        ]
+        return [job.result() for job in jobs]
+
+
+@pytest.fixture
+def describe(pool: WorkerPool, tmp_path: Path) -> Callable[[str], StrategyInfo]:
+    """Describe one file with that text."""
+
+    def one(text: str) -> StrategyInfo:
+        file = tmp_path / "plug_ins" / "mine.py"
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(text)
+        (info,) = strategy_infos(find_strategy_files([file.parent]), Asked(pool), tmp_path / "cache")
+        return info
+
+    return one
+
+
+# -- finding
+
+
+def test_folders_are_the_bundled_one_the_named_ones_and_the_users_own(tmp_path: Path) -> None:
+    settings = read_settings(strategies=(tmp_path / "one",), home=tmp_path)
+    assert strategy_folders(settings) == [BUNDLED, tmp_path / "one", tmp_path / "strategies"]
+    assert {file.name for file in find_strategy_files([BUNDLED])} >= {"ema_cross", "vwap_supertrend_ema"}
+    assert not [file for file in find_strategy_files([BUNDLED]) if file.error]
+
+
+def test_finding_executes_nothing(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(f"open({str(tmp_path / 'trace')!r}, 'w')\n{GOOD}")
+    (file,) = find_strategy_files([tmp_path])
+    assert (file.name, file.path, file.error) == ("mine", tmp_path / "mine.py", None)
+    assert not (tmp_path / "trace").exists()
+
+
+def test_private_files_folders_and_absent_folders_are_passed_over(tmp_path: Path) -> None:
+    for name in ("_shared.py", "__init__.py", ".hidden.py", "notes.txt"):
+        (tmp_path / name).write_text("x = (")
+    (tmp_path / "folder.py").mkdir()
+    assert find_strategy_files([tmp_path, tmp_path / "absent"]) == []
+
+
+def test_a_folder_named_twice_is_read_once(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(GOOD)
+    (tmp_path / "link").symlink_to(tmp_path)
+    assert len(find_strategy_files([tmp_path, tmp_path, tmp_path / "link"])) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "error"),
+    [
+        ("mine.py", "x = 1\nif x\n    pass\n", "mine.py:2: invalid syntax: expected ':'"),
+        ("mine.py", "x = (", "mine.py:1: invalid syntax: '(' was never closed"),
+        (
+            "mine.py",
+            "x = 1\0",
+            "mine.py: cannot be read (ValueError: source code string cannot contain null bytes)",
+        ),
+        ("mine.py", "", "mine.py: no class derives from Strategy"),
+        ("mine.py", "import enum\nclass Zone(enum.Enum): pass\n", "mine.py: no class derives from Strategy"),
+        (
+            "mine.py",
+            "class Strategy: pass\nclass A(Strategy): pass\n",
+            "mine.py: no class derives from Strategy",
+        ),
+        (
+            "mine.py",
+            "import engine.strategy as s\nclass A(s.Strategy): pass\nclass B(s.Strategy): pass\n",
+            "mine.py: A and B derive from Strategy; one file holds one strategy",
+        ),
+        (
+            "my-own.py",
+            GOOD,
+            "my-own.py: the name of a strategy's file may only hold letters, digits and _, as in my_strategy.py",
+        ),
+        (
+            "class.py",
+            GOOD,
+            "class.py: the name of a strategy's file may only hold letters, digits and _, as in my_strategy.py",
+        ),
+    ],
+)
+def test_a_file_that_cannot_hold_a_strategy_is_listed_with_the_reason(
+    tmp_path: Path, name: str, text: str, error: str
+) -> None:
+    (tmp_path / name).write_text(text)
+    (file,) = find_strategy_files([tmp_path])
+    assert file.error == error
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "from engine.strategy import Strategy as Plan\nclass A(Plan): pass\n",
+        "import engine.strategy\nclass A(engine.strategy.Strategy): pass\n",
+        "import backtesting as bt\nclass A(bt.Strategy): pass\n",
+        "from backtesting.lib import SignalStrategy\nclass A(SignalStrategy): pass\n",
+        "from engine.strategy import Strategy\nclass Base(Strategy): pass\nclass A(Base): pass\n",
+        "try:\n    from engine.strategy import Strategy\n    class A(Strategy): pass\nexcept ImportError: pass\n",
+        "from _shared import Base\nclass A(Base): pass\n",
+        "from engine.strategy import *\nclass A(Strategy): pass\n",
+    ],
+)
+def test_a_strategy_is_recognised_however_it_is_written(tmp_path: Path, text: str) -> None:
+    (tmp_path / "mine.py").write_text(text)
+    (file,) = find_strategy_files([tmp_path])
+    assert file.error is None
+
+
+def test_a_name_that_is_taken_is_an_error_that_names_the_other_file(tmp_path: Path) -> None:
+    for folder in ("first", "second"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "mine.py").write_text(GOOD)
+    first, second = find_strategy_files([tmp_path / "first", tmp_path / "second"])
+    assert first.error is None
+    assert (
+        second.error
+        == f"mine.py: the name is taken by {tmp_path / 'first' / 'mine.py'}; rename one of the two"
+    )
+
+
+# -- loading
+
+
+def test_an_edited_file_is_read_anew_even_within_the_same_second(tmp_path: Path) -> None:
+    file = tmp_path / "mine.py"
+    digests = set()
+    for low in ("1", "2", "3"):
+        file.write_text(GOOD.replace("low=1", f"low={low}"))
+        os.utime(file, (1e9, 1e9))
+        loaded = load(file)
+        assert vars(loaded.strategy)["length"].low == int(low)
+        digests.add(loaded.sha256)
+    assert len(digests) == 3
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.py"]  # and no byte code is left behind
+
+
+def test_an_edited_module_beside_the_file_is_read_anew_and_counts(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(GOOD.replace("Param(5", "Param(LENGTH") + "\nVALUE = 1\n")
+    (tmp_path / "mine.py").write_text(
+        "from _lengths import LENGTH\n" + GOOD.replace("Param(5", "Param(LENGTH")
+    )
+    found = []
+    for length in (3, 4):
+        (tmp_path / "_lengths.py").write_text(f"LENGTH = {length}\n")
+        loaded = load(tmp_path / "mine.py")
+        found.append((vars(loaded.strategy)["length"].default, loaded.sha256))
+    assert [length for length, _ in found] == [3, 4]
+    assert len({digest for _, digest in found}) == 2
+
+
+def test_a_file_named_like_a_library_shadows_nothing(tmp_path: Path) -> None:
+    (tmp_path / "colorsys.py").write_text("raise RuntimeError('the wrong one')\n")
+    (tmp_path / "mine.py").write_text("import colorsys\ncolorsys.rgb_to_hls\n" + GOOD)
+    assert load_strategy(tmp_path / "mine.py").__name__ == "Good"
+
+
+def test_a_dataclass_in_a_plug_in_finds_its_module(tmp_path: Path) -> None:
+    text = "from __future__ import annotations\nfrom dataclasses import dataclass\n@dataclass\nclass Level:\n    x: int\n"
+    (tmp_path / "mine.py").write_text(text + GOOD)
+    assert load_strategy(tmp_path / "mine.py").__name__ == "Good"
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        ("x = 1\nimport nothing_such\n", "mine.py:2: ModuleNotFoundError: No module named 'nothing_such'"),
+        ("import sys\n\nsys.exit(3)\n", "mine.py:3: SystemExit: 3"),
+        ("import _bad\n", "mine.py:1: SyntaxError: invalid syntax (_bad.py, line 1)"),
+        ("def f():\n    return 1 / 0\nf()\n", "mine.py:2: ZeroDivisionError: division by zero"),
+        ("from engine.strategy import Strategy\nX = Strategy\n", "mine.py: no class derives from Strategy"),
+        (
+            "from engine.strategy import Param\np = Param('a b', low=1)\nclass A:\n    n = Param(5, low=9)\n",
+            "mine.py:3: ",
+        ),
+    ],
+)
+def test_a_file_that_does_not_load_says_where(tmp_path: Path, text: str, error: str) -> None:
+    (tmp_path / "mine.py").write_text(text)
+    (tmp_path / "_bad.py").write_text("x = = 1\n")
+    with pytest.raises(StrategyError) as caught:
+        load(tmp_path / "mine.py")
+    assert str(caught.value).startswith(error)
+
+
+# -- describing, in workers
+
+
+def test_a_good_file_is_described(describe: Callable[[str], StrategyInfo]) -> None:
+    info = describe(GOOD)
+    assert (info.name, info.title, info.description, info.kind) == (
+        "mine",
+        "A good one",
+        "With a description.",
+        "signals",
+    )
+    assert info.error is None
+    assert [(param["name"], param["type"], param["default"]) for param in info.params] == [
+        ("length", "int", 5),
+        ("mode", "choice", "calm"),
+    ]
+    assert info.params[1]["choices"] == ["calm", "wild"]
+
+
+def test_a_native_strategy_is_described_with_its_attributes_as_parameters(
+    describe: Callable[[str], StrategyInfo],
+) -> None:
+    info = describe(NATIVE)
+    assert (info.title, info.kind, info.error) == ("SMA crossing", "native", None)
+    assert {param["name"]: (param["type"], param["default"]) for param in info.params} == {
+        "n1": ("int", 10),
+        "n2": ("float", 20.5),
+        "flag": ("bool", True),
+        "word": ("str", "close"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        ("import nothing_such\n" + GOOD, "mine.py:1: ModuleNotFoundError: No module named 'nothing_such'"),
+        (broken("None"), "mine.py:13: signals() must return a DataFrame, not NoneType"),
+        (broken("1 / 0"), "mine.py:14: ZeroDivisionError: division by zero"),
+        (broken("candles[['close']]"), "mine.py:13: signals() returned the column 'close'; allowed are"),
+        (broken("__import__('sys').exit(1)"), "mine.py:14: SystemExit: 1"),
+        (broken("__import__('os')._exit(7)"), "mine.py: worker died, exit code 7"),
+        (
+            broken("candles.lookup"),
+            "mine.py:14: AttributeError: 'DataFrame' object has no attribute 'lookup'",
+        ),
+        (GOOD + "\n    def warmup(self): return 'many'\n", "mine.py:16: warmup() must return a whole number"),
+        (
+            GOOD + "\n    def indicators(self, candles): return 5\n",
+            "mine.py:16: indicators() must return a DataFrame",
+        ),
+        (
+            "from engine.strategy import Strategy\n\nclass A(Strategy):\n    pass\n",
+            "mine.py:3: A does not define signals()",
+        ),
+        (
+            NATIVE.replace("self.buy()", "self.bye()"),
+            "mine.py:19: AttributeError: 'Crossing' object has no attribute",
+        ),
+        (
+            "from _absent import Base\nclass A(Base): pass\n",
+            "mine.py:1: ModuleNotFoundError: No module named '_absent'",
+        ),
+    ],
+)
+def test_a_broken_file_is_described_by_one_line_with_the_line_number(
+    describe: Callable[[str], StrategyInfo], text: str, error: str
+) -> None:
+    info = describe(text)
+    assert info.error is not None
+    assert info.error.startswith(error)
+    assert "\n" not in info.error
+    assert info.traceback or "worker died" in error
+
+
+def test_an_endless_loop_at_import_is_ended_and_the_others_load(pool: WorkerPool, tmp_path: Path) -> None:
+    (tmp_path / "good.py").write_text(GOOD)
+    (tmp_path / "loop.py").write_text(
+        "from engine.strategy import Strategy\nclass A(Strategy): pass\nwhile True: pass\n"
+    )
+    infos = strategy_infos(find_strategy_files([tmp_path]), Asked(pool, timeout_s=6), tmp_path / "cache")
+    assert [(info.name, info.error) for info in infos] == [("good", None), ("loop", "loop.py: exceeded 6 s")]
+    assert 'loop.py", line 3' in (infos[1].traceback or "")
+
+
+def test_a_strategy_with_a_warm_up_of_thousands_is_tried_on_enough_candles(
+    describe: Callable[[str], StrategyInfo],
+) -> None:
+    needs = "\n        assert len(candles) >= 4000\n        return pd.DataFrame"
+    info = describe(
+        GOOD.replace("\n        return pd.DataFrame", needs) + "\n    def warmup(self): return 2000\n"
+    )
+    assert info.error is None
+
+
+def test_candles_for_the_trial_are_valid_and_always_the_same() -> None:
+    once, again = sample_candles(5000), sample_candles(5000)
+    assert all((once.columns()[name] == again.columns()[name]).all() for name in once.columns())
+    assert (once.low <= once.open).all()
+    assert (once.low <= once.close).all()
+    assert (once.high >= once.open).all()
+    assert (once.high >= once.close).all()
+    assert (once.low > 0).all()
+
+
+# -- remembering
+
+
+def test_unchanged_files_are_not_described_again_and_changed_ones_are(
+    pool: WorkerPool, tmp_path: Path
+) -> None:
+    folder, other = tmp_path / "plug_ins", tmp_path / "others"
+    for one in (folder, other):
+        one.mkdir()
+    (folder / "mine.py").write_text("from _lengths import LENGTH\n" + GOOD.replace("Param(5", "Param(LENGTH"))
+    (folder / "_lengths.py").write_text("LENGTH = 3\n")
+    (other / "steady.py").write_text(GOOD)
+    (other / "broken.py").write_text("import nothing_such\n" + GOOD)
+
+    def ask() -> tuple[list[str], list[StrategyInfo]]:
+        asked = Asked(pool)
+        infos = strategy_infos(find_strategy_files([folder, other]), asked, tmp_path / "cache")
+        return asked.paths, infos
+
+    first, infos = ask()
+    assert first == ["mine.py", "broken.py", "steady.py"]
+    assert ask() == (["broken.py"], infos)  # what broke it may be mended elsewhere
+    (folder / "_lengths.py").write_text("LENGTH = 7\n")
+    again, changed = ask()
+    assert again == ["mine.py", "broken.py"]
+    assert changed[0].params[0]["default"] == 7
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"a": 1}', "\0"])
+def test_a_damaged_memory_is_written_anew(pool: WorkerPool, tmp_path: Path, content: str) -> None:
+    (tmp_path / "mine.py").write_text(GOOD)
+    memory = tmp_path / "cache" / "strategies.json"
+    memory.parent.mkdir()
+    memory.write_text(content)
+    (info,) = strategy_infos(find_strategy_files([tmp_path]), Asked(pool), memory.parent)
+    assert info.error is None
+    assert [one["title"] for one in json.loads(memory.read_text()).values()] == ["A good one"]
+    assert len(list(memory.parent.iterdir())) == 1
+
+
+# -- a new one
+
+
+@pytest.mark.parametrize("name", ["my_first_strategy", "x", "a1"])
+def test_the_template_works_as_it_is(pool: WorkerPool, tmp_path: Path, name: str) -> None:
+    (tmp_path / f"{name}.py").write_text(template(name))
+    (info,) = strategy_infos(find_strategy_files([tmp_path]), Asked(pool), tmp_path / "cache")
+    assert (info.name, info.error) == (name, None)
+    assert info.title == name.replace("_", " ").capitalize()
+    assert [param["name"] for param in info.params] == ["fast", "slow"]
+
+
+@pytest.mark.parametrize("name", ["", "a-b", "../x", "class", "_x", "ä", "a b", "x.py"])
+def test_a_template_needs_a_name_that_would_be_found(name: str) -> None:
+    with pytest.raises(InputError, match="cannot name a strategy"):
+        template(name)
