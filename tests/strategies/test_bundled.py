@@ -1,0 +1,161 @@
+"""Every bundled strategy keeps the rules of the interface, looks at no later candle, and trades real markets as recorded."""
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from engine.backtest.simulation import run_job
+from engine.loader import load_strategy
+from engine.market import Period
+from engine.strategy import ENTRY_COLUMN, Signals, Strategy
+from tests.support.builders import random_candles, real_candles
+
+FOLDER = Path(__file__).parents[2] / "strategies"
+NAMES = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem != "__init__")
+every = pytest.mark.parametrize("name", NAMES)
+
+
+def load(name: str) -> type[Strategy]:
+    return load_strategy(FOLDER / f"{name}.py")
+
+
+def columns_of(strategy: Strategy, candles: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    indicators = strategy.indicators(candles)
+    return indicators, strategy.signals(candles, indicators)
+
+
+def test_the_bundle_is_complete() -> None:
+    assert NAMES == [
+        "bollinger_reversion",
+        "buy_and_hold",
+        "donchian_breakout",
+        "ema_cross",
+        "macd_trend",
+        "rsi_reversion",
+        "vwap_supertrend_ema",
+    ]
+
+
+@every
+def test_it_says_what_it_is(name: str) -> None:
+    strategy = load(name)
+    title, _, description = (strategy.__doc__ or "").strip().partition("\n")
+    assert title
+    assert description.strip()
+    assert "reverse" in vars(strategy), "each bundled strategy states it"
+    for param in strategy.params().values():
+        assert param.help
+        assert param.low is not None
+        assert param.high is not None
+    assert (FOLDER / f"{name}.py").read_text().count("\n") < 120
+
+
+@every
+def test_its_signals_pass_the_check_and_it_trades_both_ways_where_it_should(name: str) -> None:
+    candles = random_candles(3000, 6).frame()
+    _, answer = columns_of(load(name)(), candles)
+    signals = Signals.check(answer, candles)
+    fired = {column for column, flags in signals.raw.items() if flags.any()}
+    assert fired == set(signals.raw), "a column that never fires in 3,000 candles"
+    assert any(ENTRY_COLUMN.fullmatch(column) for column in fired)
+
+
+@every
+def test_no_column_depends_on_later_candles(name: str) -> None:
+    candles = random_candles(900, 9).frame()
+    whole = columns_of(load(name)(), candles)
+    for cut in (300, 555, 899):
+        part = columns_of(load(name)(), candles.head(cut))
+        for expected, found in zip(whole, part, strict=True):
+            pd.testing.assert_frame_equal(found, expected.head(cut))
+
+
+@every
+def test_after_its_warm_up_the_start_of_the_data_no_longer_matters(name: str) -> None:
+    strategy = load(name)()
+    start = -(-strategy.warmup() // 24) * 24  # whole days: VWAP restarts at midnight
+    candles = random_candles(start + 1500, 10).frame()
+    long_history, short_history = (
+        columns_of(strategy, candles),
+        columns_of(strategy, candles.tail(start + 24)),
+    )
+    for full, fresh in zip(long_history, short_history, strict=True):
+        for column in full:
+            expected, found = full[column].tail(24), fresh[column].tail(24)
+            np.testing.assert_allclose(found.astype(float), expected.astype(float), rtol=1e-4, err_msg=column)
+
+
+@every
+def test_a_market_that_stands_still_or_is_one_candle_long_is_survived(name: str) -> None:
+    candles = random_candles(700, 2).frame()
+    still = candles.assign(open=5.0, high=5.0, low=5.0, close=5.0, volume=0.0)
+    for frame in (still, candles.head(1), candles.head(40)):
+        Signals.check(columns_of(load(name)(), frame)[1], frame)
+
+
+@every
+def test_every_parameter_matters(name: str) -> None:
+    candles = random_candles(3000, 6).frame()
+    usual = columns_of(load(name)(), candles)[1]
+    for parameter, param in load(name).params().items():
+        if parameter == "stoch_d":
+            continue  # %D is drawn, never used
+        changed = columns_of(load(name)({parameter: param.low}), candles)[1]
+        assert not changed.equals(usual), parameter
+
+
+def test_a_stop_of_the_donchian_breakout_lies_two_true_ranges_away_from_the_close() -> None:
+    candles = random_candles(500, 3).frame()
+    indicators, signals = columns_of(load("donchian_breakout")(), candles)
+    buys, sells = signals["signal_breakout_buy"], signals["signal_breakout_sell"]
+    distance = (candles["close"] - signals["stop_loss"]) / indicators["atr"]
+    np.testing.assert_allclose(distance[buys].dropna(), 2.0)
+    np.testing.assert_allclose(distance[sells].dropna(), -2.0)
+    assert signals["stop_loss"].isna()[~buys & ~sells].all()
+
+
+# Trades, final equity and exits of every strategy at its defaults and the default costs on real SOLUSDT hours of the first
+# half of 2024. They were looked at once, trade by trade, against the candles; a change here is a change of the rules.
+GOLDEN: dict[str, tuple[int, float, dict[str, int]]] = {
+    "bollinger_reversion": (154, 6668.386780806734, {"exit_long": 80, "exit_short": 73, "open": 1}),
+    "buy_and_hold": (1, 14133.260114636914, {"open": 1}),
+    "donchian_breakout": (
+        125,
+        5437.207041108382,
+        {"stop_loss": 45, "exit_short": 40, "exit_long": 39, "open": 1},
+    ),
+    "ema_cross": (77, 9242.729094581924, {"reverse": 76, "open": 1}),
+    "macd_trend": (337, 4696.507008614701, {"reverse": 336, "open": 1}),
+    "rsi_reversion": (63, 11420.726067245612, {"exit_short": 35, "exit_long": 27, "open": 1}),
+    "vwap_supertrend_ema": (83, 4973.207733535567, {"exit_short": 43, "exit_long": 40}),
+}
+
+
+@every
+def test_real_solusdt_gives_the_recorded_result(name: str, tmp_path: Path) -> None:
+    whole = real_candles("usdm-SOLUSDT-1h-20231201-20241204")
+    period = Period.parse("2024-01-01", "2024-06-30")
+    assert len(whole.within(period)) == 4368
+    held = int(np.searchsorted(whole.timestamp, period.start))
+    whole.slice(0, held + 4368).save(tmp_path / "candles.npy")
+    task: dict[str, Any] = {
+        "candles_path": str(tmp_path / "candles.npy"),
+        "warmup_candles": held,
+        "warmup_wanted": load(name)().warmup(),
+        "strategy_path": str(FOLDER / f"{name}.py"),
+        "params": {},
+        "costs": {},
+        "engine": "reference",
+        "timeframe": "1h",
+        "keep_indicators": False,
+    }
+    result = run_job(task, lambda *_: None)
+    trades, equity, exits = GOLDEN[name]
+    assert result["metrics"]["trades"] == trades
+    assert result["metrics"]["final_equity"] == pytest.approx(equity, rel=1e-9)
+    assert Counter(trade["exit_reason"] for trade in result["trades"]) == exits
+    assert result["warmup"]["status"] == ("skipped" if name == "buy_and_hold" else "passed")
