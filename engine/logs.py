@@ -14,14 +14,15 @@ def silence_console() -> None:
 
 
 def log_to_file(path: Path) -> None:
-    """Send the program's own loggers to `path` (UTF-8, rotated at 2 MB, five kept). Calling it again changes nothing."""
+    """Send the program's own loggers to `path` (UTF-8, rotated at 2 MB, five kept), and no longer to another file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     for name in LOGGERS:
         logger = logging.getLogger(name)
-        if any(isinstance(handler, RotatingFileHandler) for handler in logger.handlers):
-            continue
-        handler = RotatingFileHandler(path, maxBytes=2_000_000, backupCount=5, encoding="utf-8", delay=True)
-        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(process)d %(name)s: %(message)s"))
-        logger.addHandler(handler)
+        for handler in list(logger.handlers):
+            if isinstance(handler, RotatingFileHandler):
+                logger.removeHandler(handler)
+                handler.close()
+        to_file = RotatingFileHandler(path, maxBytes=2_000_000, backupCount=5, encoding="utf-8", delay=True)
+        to_file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(process)d %(name)s: %(message)s"))
+        logger.addHandler(to_file)
         logger.setLevel(logging.INFO)
-        logger.propagate = False
