@@ -119,7 +119,7 @@ def test_a_stop_of_the_donchian_breakout_lies_two_true_ranges_away_from_the_clos
 
 
 # Trades, final equity and exits of every strategy at its defaults and the default costs on real SOLUSDT hours of the first
-# half of 2024. They were looked at once, trade by trade, against the candles; a change here is a change of the rules.
+# half of 2024. The plain loop of test_reference_naive.py gives the same trades; a change here is a change of the rules.
 GOLDEN: dict[str, tuple[int, float, dict[str, int]]] = {
     "bollinger_reversion": (154, 6668.386780806734, {"exit_long": 80, "exit_short": 73, "open": 1}),
     "buy_and_hold": (1, 14133.260114636914, {"open": 1}),
