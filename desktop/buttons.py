@@ -1,0 +1,25 @@
+"""Small buttons: flat ones and framed chips, each with a tooltip and a name for screen readers."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QToolButton
+
+
+def tool_button(text: str, tip: str) -> QToolButton:
+    """A flat button with its icon beside its text; without text only the icon shows."""
+    button = QToolButton()
+    button.setText(text)
+    button.setToolTip(tip)
+    button.setAccessibleName(tip)
+    if text:
+        button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+    return button
+
+
+def chip(text: str, tip: str, *, checkable: bool = False) -> QToolButton:
+    """A small framed button."""
+    button = tool_button(text, tip)
+    button.setProperty("chip", True)
+    button.setCheckable(checkable)
+    return button

@@ -1,0 +1,1 @@
+"""Plots over a UTC time axis."""

@@ -1,0 +1,79 @@
+"""Axes: UTC times below, numbers in the user's locale on the right."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import pyqtgraph as pg
+from PySide6.QtGui import QPainter
+
+from desktop import formats
+
+VALUE_AXIS_WIDTH = 74
+MOST_TICKS = 16
+
+
+class _DirectAxis(pg.AxisItem):  # type: ignore[misc]
+    """Draws straight onto the widget. pyqtgraph replays a QPicture on every frame, ten times slower where it holds text."""
+
+    _specs: Any = None
+    picture: Any
+
+    def paint(self, painter: QPainter, option: Any, widget: Any) -> None:
+        """Draw line, ticks and texts; they are computed anew only after pyqtgraph has dropped its picture."""
+        del option, widget
+        if self.picture is None:
+            self._specs = self.generateDrawSpecs(painter)
+            self.picture = self._specs or None
+        if self._specs:
+            self.drawPicture(painter, *self._specs)
+
+    def tickValues(self, low: float, high: float, size: float) -> list[tuple[float, list[float]]]:
+        """The ticks by level, coarsest first; levels that would only crowd the grid are left out."""
+        levels: list[tuple[float, list[float]]] = super().tickValues(low, high, size)
+        kept, total = levels[:1], len(levels[0][1]) if levels else 0
+        for level in levels[1:]:
+            total += len(level[1])
+            if total > MOST_TICKS:
+                break
+            kept.append(level)
+        return kept
+
+
+class UtcAxis(_DirectAxis, pg.DateAxisItem):  # type: ignore[misc]
+    """Times in UTC whatever the machine's zone is."""
+
+    def __init__(self) -> None:
+        super().__init__(orientation="bottom", utcOffset=0)
+
+
+class ValueAxis(_DirectAxis):
+    """Numbers with as many decimals as the distance of the ticks needs; one width, so that panes align."""
+
+    def __init__(self, suffix: str = "", *, short: bool = False) -> None:
+        super().__init__("right")
+        self._suffix, self._short = suffix, short
+        self.enableAutoSIPrefix(False)
+
+    def set_suffix(self, suffix: str) -> None:
+        """What follows each number."""
+        self._suffix = suffix
+        self.picture = None
+        self.update()
+
+    def tickStrings(self, values: Sequence[float], scale: float, spacing: float) -> list[str]:
+        """The texts of the ticks."""
+        del scale
+        if self._short:
+            return [formats.tick(value) for value in values]
+        digits = min(10, max(0, -math.floor(math.log10(spacing) + 1e-9))) if spacing > 0 else 2
+        return [formats.number(value, digits) + self._suffix for value in values]
+
+
+def style_axis(axis: Any, line: str, text: str) -> None:
+    """Colour an axis."""
+    axis.setPen(pg.mkPen(line))
+    axis.setTextPen(pg.mkPen(text))
+    axis.setTickPen(pg.mkPen(line))

@@ -1,0 +1,142 @@
+"""One plot of a chart: its curves, and fitting its height to what is visible."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from html import escape
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import pyqtgraph as pg
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QGraphicsTextItem
+
+from desktop.charts.axes import VALUE_AXIS_WIDTH, UtcAxis, ValueAxis, style_axis
+from desktop.theme import Theme
+
+Floats = npt.NDArray[np.float64]
+MARGIN = 0.06
+GRID_ALPHA = 45
+
+
+class Extending(Protocol):
+    """Whatever knows its lowest and highest value between two x."""
+
+    def within(self, start: float, end: float) -> tuple[float, float] | None:
+        """Lowest and highest value, or None where there is nothing."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Extent:
+    """What decides the visible height: low and high values over sorted x."""
+
+    x: Floats
+    low: Floats
+    high: Floats
+
+    def within(self, start: float, end: float) -> tuple[float, float] | None:
+        """Lowest and highest value between two x, or None where there is nothing."""
+        first, last = np.searchsorted(self.x, (start, end), side="left")
+        first, last = max(0, int(first) - 1), min(len(self.x), int(last) + 1)
+        if first >= last:
+            return None
+        with np.errstate(all="ignore"):
+            low, high = np.fmin.reduce(self.low[first:last]), np.fmax.reduce(self.high[first:last])
+        return (float(low), float(high)) if np.isfinite(low) and np.isfinite(high) else None
+
+
+class Pane:
+    """A plot item without buttons and menus whose x is moved by the chart and whose y fits itself."""
+
+    def __init__(
+        self, name: str, *, suffix: str = "", short: bool = False, include_zero: bool = False
+    ) -> None:
+        self.name = name
+        self.axis = ValueAxis(suffix, short=short)
+        self.time_axis = UtcAxis()
+        self.plot = pg.PlotItem(axisItems={"right": self.axis, "bottom": self.time_axis})
+        self.plot.showAxes((False, False, True, True), showValues=(False, False, True, True))
+        self.axis.setWidth(VALUE_AXIS_WIDTH)
+        self.axis.setStyle(maxTickLevel=0, tickLength=3)
+        self.time_axis.setStyle(maxTickLevel=0, tickLength=3)
+        self.plot.hideButtons()
+        self.plot.setMenuEnabled(False)
+        self.view = self.plot.getViewBox()
+        self.view.setMouseEnabled(x=True, y=False)
+        self.view.disableAutoRange()
+        self.cross = pg.InfiniteLine(angle=90, movable=False)
+        self.cross.hide()
+        self.plot.addItem(self.cross, ignoreBounds=True)
+        self.title = QGraphicsTextItem(self.view)  # a pg.LabelItem would outlive its anchor and complain
+        self.title.setZValue(50)
+        self.title.setPos(4, 0)
+        self._include_zero = include_zero
+        self._items: list[Any] = []
+        self._extents: list[Extending] = []
+
+    def style(self, theme: Theme) -> None:
+        """Take the theme's colours; curves are coloured when they are drawn."""
+        for axis in (self.axis, self.time_axis):
+            style_axis(axis, theme.grid, theme.muted)
+            axis.setGrid(GRID_ALPHA)
+        self.view.setBorder(pg.mkPen(theme.border))
+        self.cross.setPen(pg.mkPen(theme.crosshair, style=Qt.PenStyle.DashLine))
+        self.set_title(self.name, theme)
+
+    def set_title(self, text: str, theme: Theme) -> None:
+        """The words in the pane's corner."""
+        self.name = text
+        ground = f"background-color:{theme.base};" if text else ""
+        self.title.setHtml(f"<span style='color:{theme.muted};font-size:8pt;{ground}'>{escape(text)}</span>")
+
+    def add_curve(
+        self,
+        x: Floats,
+        y: Floats,
+        colour: str,
+        *,
+        dashed: bool = False,
+        fill: str | None = None,
+        fits: bool = True,
+    ) -> Any:
+        """Draw a line. Clipping is switched on after the item is in the plot: before, pyqtgraph raises."""
+        pen = pg.mkPen(colour, width=1, style=Qt.PenStyle.DashLine if dashed else Qt.PenStyle.SolidLine)
+        item = pg.PlotDataItem(pen=pen, connect="finite")
+        self.plot.addItem(item)
+        item.setClipToView(True)
+        item.setDownsampling(auto=True, method="peak")
+        if fill is not None:
+            item.setFillLevel(0.0)
+            item.setFillBrush(pg.mkBrush(fill))
+        item.setData(x, y)
+        self._items.append(item)
+        if fits:
+            self._extents.append(Extent(x, y, y))
+        return item
+
+    def add_item(self, item: Any, extent: Extending | None = None) -> None:
+        """Put any graphics item into the plot."""
+        self.plot.addItem(item, ignoreBounds=True)
+        self._items.append(item)
+        if extent is not None:
+            self._extents.append(extent)
+
+    def clear(self) -> None:
+        """Take out all that was added."""
+        for item in self._items:
+            self.plot.removeItem(item)
+        self._items.clear()
+        self._extents.clear()
+
+    def fit(self, start: float, end: float) -> None:
+        """Set the height so that all visible values fit."""
+        found = [bounds for extent in self._extents if (bounds := extent.within(start, end))]
+        if not found:
+            return
+        low, high = min(low for low, _ in found), max(high for _, high in found)
+        if self._include_zero:
+            low, high = min(low, 0.0), max(high, 0.0)
+        span = (high - low) or abs(high) * 0.02 or 1.0
+        top = high + (0.0 if self._include_zero and high <= 0 else span * MARGIN)
+        self.view.setYRange(low - (0.0 if self._include_zero and low >= 0 else span * MARGIN), top, padding=0)

@@ -1,0 +1,212 @@
+"""Panes over one UTC time axis: linked, with one crosshair, wheel zoom at the cursor, own view history.
+
+x is seconds since 1970 (what pyqtgraph's date axis wants); everything outside speaks milliseconds.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+import pyqtgraph as pg
+from PySide6.QtCore import QEvent, QPointF, Qt, QTimer, Signal
+from PySide6.QtGui import QKeyEvent
+from PySide6.QtWidgets import QWidget
+
+from desktop.charts.pane import Floats, Pane
+from desktop.theme import DARK, Theme
+from engine.market import Int64Array
+
+RANGES: Final = {"1D": 86_400, "1W": 7 * 86_400, "1M": 30 * 86_400, "3M": 91 * 86_400, "1Y": 365 * 86_400}
+_FEWEST_STEPS: Final = 8
+
+
+def seconds(times_ms: Int64Array) -> Floats:
+    """Times as x values."""
+    return times_ms / 1000.0
+
+
+class TimeChart(pg.GraphicsLayoutWidget):  # type: ignore[misc]
+    """The panes below each other. `hovered` carries x in seconds, or None when the cursor left; `clicked` the point."""
+
+    hovered = Signal(object)
+    range_changed = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.theme: Theme = DARK
+        self.panes: list[Pane] = []
+        self._bounds = (0.0, 1.0)
+        self._step = 60.0
+        self._back: list[tuple[float, float]] = []
+        self._quiet = QTimer(self, singleShot=True, interval=300)
+        self._quiet.timeout.connect(self._remember)
+        self._last: tuple[float, float] | None = None
+        self.ci.layout.setContentsMargins(4, 4, 0, 0)
+        self.ci.layout.setSpacing(0)
+        self._mouse = pg.SignalProxy(self.scene().sigMouseMoved, rateLimit=60, slot=self._moved)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+
+    def add_pane(self, pane: Pane, stretch: int) -> Pane:
+        """Put a pane below the others; only the lowest shows times."""
+        row = len(self.panes)
+        self.addItem(pane.plot, row=row, col=0)
+        self.ci.layout.setRowStretchFactor(row, stretch)
+        if self.panes:
+            pane.view.setXLink(self.panes[0].view)
+        else:
+            pane.view.sigXRangeChanged.connect(self._x_changed)
+        self.panes.append(pane)
+        pane.style(self.theme)
+        self.arrange()
+        return pane
+
+    def arrange(self) -> None:
+        """Show times below the lowest visible pane only, and give hidden panes no room."""
+        shown = [pane for pane in self.panes if pane.plot.isVisible()]
+        for pane in self.panes:
+            lowest = bool(shown) and pane is shown[-1]
+            pane.time_axis.setStyle(showValues=lowest)
+            pane.time_axis.setHeight(24 if lowest else 2)
+            pane.plot.setMaximumHeight(16_777_215 if pane in shown else 0)
+
+    def apply_theme(self, theme: Theme) -> None:
+        """Take the theme's colours."""
+        self.theme = theme
+        self.setBackground(theme.base)
+        for pane in self.panes:
+            pane.style(theme)
+
+    # -- range -------------------------------------------------------------------------------------------------------
+
+    def set_bounds(self, start: float, end: float, step: float) -> None:
+        """The outermost times, and the distance of two points; panning stops a little beyond."""
+        self._bounds, self._step = (start, max(end, start + step)), step
+        slack = max((end - start) * 0.25, step * 20)
+        for pane in self.panes:
+            pane.view.setLimits(
+                xMin=start - slack,
+                xMax=end + slack,
+                minXRange=step * _FEWEST_STEPS,
+                maxXRange=end - start + 2 * slack,
+            )
+
+    def x_range(self) -> tuple[float, float]:
+        """The visible times."""
+        low, high = self.panes[0].view.viewRange()[0]
+        return float(low), float(high)
+
+    def show_range(self, start: float, end: float) -> None:
+        """Show these times."""
+        self.panes[0].view.setXRange(start, end, padding=0)
+        self.fit()
+
+    def show_all(self) -> None:
+        """Show everything."""
+        start, end = self._bounds
+        pad = max((end - start) * 0.01, self._step)
+        self.show_range(start - pad, end + pad)
+
+    def show_last(self, span_s: float) -> None:
+        """Show a span that ends where the view ends now, or at the end of everything."""
+        start, end = self._bounds
+        right = min(self.x_range()[1], end)
+        right = right if right - span_s > start else min(start + span_s, end)
+        self.show_range(max(right - span_s, start - self._step), right + self._step)
+
+    def centre_on(self, x: float, *, at_least: float = 0.0) -> None:
+        """Move so that x is in the middle; zoom out only where `at_least` seconds would not fit."""
+        low, high = self.x_range()
+        half = max(high - low, at_least) / 2
+        self.show_range(x - half, x + half)
+
+    def pan(self, fraction: float) -> None:
+        """Move by a part of the visible width."""
+        low, high = self.x_range()
+        shift = (high - low) * fraction
+        self.show_range(low + shift, high + shift)
+
+    def zoom(self, factor: float) -> None:
+        """Zoom around the middle; below 1 zooms in."""
+        low, high = self.x_range()
+        middle, half = (low + high) / 2, (high - low) / 2 * factor
+        self.show_range(middle - half, middle + half)
+
+    def back(self) -> None:
+        """The view before this one."""
+        if self._back:
+            self._last = None
+            self.show_range(*self._back.pop())
+            self._quiet.stop()
+            self._last = self.x_range()
+
+    def fit(self) -> None:
+        """Fit the height of every pane to what is visible."""
+        start, end = self.x_range()
+        for pane in self.panes:
+            pane.fit(start, end)
+
+    def _x_changed(self, *_: Any) -> None:
+        self.fit()
+        self._quiet.start()
+        self.range_changed.emit()
+
+    def _remember(self) -> None:
+        now = self.x_range()
+        if self._last is not None and self._last != now:
+            self._back = [*self._back[-49:], self._last]
+        self._last = now
+
+    # -- pointer and keys --------------------------------------------------------------------------------------------
+
+    def _moved(self, args: tuple[QPointF]) -> None:
+        point = args[0]
+        inside = [pane for pane in self.panes if pane.plot.sceneBoundingRect().contains(point)]
+        if not inside:
+            self.point_at(None)
+            return
+        self.point_at(float(inside[0].view.mapSceneToView(point).x()))
+
+    def point_at(self, x: float | None) -> None:
+        """Move the crosshair to a time (None hides it)."""
+        for pane in self.panes:
+            pane.cross.setVisible(x is not None)
+            if x is not None:
+                pane.cross.setPos(x)
+        self.hovered.emit(x)
+
+    def leaveEvent(self, event: QEvent) -> None:
+        """The crosshair goes with the cursor."""
+        super().leaveEvent(event)
+        self.point_at(None)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Arrows pan, + and - zoom, Home and End go to the ends, Backspace to the view before."""
+        start, end = self._bounds
+        low, high = self.x_range()
+        key = event.key()
+        if key == Qt.Key.Key_Left:
+            self.pan(-0.15)
+        elif key == Qt.Key.Key_Right:
+            self.pan(0.15)
+        elif key in (Qt.Key.Key_Plus, Qt.Key.Key_Equal):
+            self.zoom(0.7)
+        elif key == Qt.Key.Key_Minus:
+            self.zoom(1 / 0.7)
+        elif key == Qt.Key.Key_Home:
+            self.show_range(start, start + high - low)
+        elif key == Qt.Key.Key_End:
+            self.show_range(end - (high - low), end)
+        elif key == Qt.Key.Key_Backspace:
+            self.back()
+        else:
+            super().keyPressEvent(event)
+
+    def nearest(self, x_values: Floats, x: float) -> int | None:
+        """Position of the value nearest to x, or None where there are none."""
+        if not len(x_values):
+            return None
+        right = int(np.searchsorted(x_values, x))
+        left = max(0, right - 1)
+        right = min(right, len(x_values) - 1)
+        return left if x - x_values[left] <= x_values[right] - x else right

@@ -1,0 +1,134 @@
+"""How numbers and times read on screen. Values stay as they are; only text is made here.
+
+Screen text uses the user's locale; what leaves the program (clipboard, CSV) uses a decimal point and ISO times.
+"""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from PySide6.QtCore import QLocale
+
+from engine.market import format_time
+
+NO_VALUE: Final = "–"
+_LARGE: Final = 1e15
+
+
+def is_missing(value: Any) -> bool:
+    """Whether there is nothing to show: None, NaN or infinite."""
+    return value is None or (isinstance(value, float) and not math.isfinite(value))
+
+
+def number(value: float | None, digits: int = 2) -> str:
+    """A number with thousands separators and a fixed count of decimals; an en dash where there is none."""
+    if value is None or is_missing(value):
+        return NO_VALUE
+    if abs(value) >= _LARGE:
+        return f"{value:.3e}"
+    text = QLocale().toString(float(value), "f", digits)
+    return text.replace("-", "−", 1) if text.startswith("-") else text
+
+
+def whole(value: float | None) -> str:
+    """A count."""
+    return number(value, 0)
+
+
+def signed(value: float | None, digits: int = 2) -> str:
+    """A number with its sign always shown."""
+    text = number(value, digits)
+    return f"+{text}" if value is not None and not is_missing(value) and value > 0 else text
+
+
+def percent(value: float | None, digits: int = 2) -> str:
+    """A signed percentage; `value` is in percent already."""
+    text = signed(value, digits)
+    return text if text == NO_VALUE else f"{text} %"
+
+
+def price(value: float | None) -> str:
+    """A price with as many decimals as its size needs, so that cheap coins stay legible."""
+    if value is None or is_missing(value):
+        return NO_VALUE
+    return number(value, price_digits(value))
+
+
+def price_digits(value: float) -> int:
+    """Decimals that give about six significant digits, between 2 and 10."""
+    if not value or not math.isfinite(value):
+        return 2
+    return min(10, max(2, 5 - math.floor(math.log10(abs(value)))))
+
+
+def compact(value: float | None) -> str:
+    """A large number in few characters: 1.25 M."""
+    if value is None or is_missing(value):
+        return NO_VALUE
+    for limit, suffix in ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e4, "k")):
+        if abs(value) >= limit:
+            scaled = value / (1e3 if suffix == "k" else limit)
+            return f"{number(scaled, 2 if abs(scaled) < 100 else 0)} {suffix}"
+    return number(value, 0 if float(value).is_integer() else 2)
+
+
+def tick(value: float) -> str:
+    """A large number on an axis, without needless zeros: 100 k, 2.5 M."""
+    for limit, suffix in ((1e12, " T"), (1e9, " B"), (1e6, " M"), (1e3, " k")):
+        if abs(value) >= limit:
+            return f"{QLocale().toString(value / limit, 'g', 4)}{suffix}"
+    return QLocale().toString(float(value), "g", 4)
+
+
+def minute(ms: float | None) -> str:
+    """A UTC time to the minute: 2024-01-31 12:00."""
+    return NO_VALUE if ms is None else _utc(ms).strftime("%Y-%m-%d %H:%M")
+
+
+def day(ms: float | None) -> str:
+    """A UTC date: 2024-01-31."""
+    return NO_VALUE if ms is None else _utc(ms).strftime("%Y-%m-%d")
+
+
+def spoken(ms: float) -> str:
+    """A UTC time in words, midnight left in: 1 Jan 2024 00:00."""
+    moment = _utc(ms)
+    return f"{moment.day} {moment.strftime('%b %Y %H:%M')}"
+
+
+def _utc(ms: float) -> datetime:
+    return datetime.fromtimestamp(ms / 1000, tz=UTC)
+
+
+def duration(seconds: float | None) -> str:
+    """How long: 0.35 s, 8.2 s, 02:15, 1:02:15."""
+    if seconds is None or not math.isfinite(seconds):
+        return NO_VALUE
+    if seconds < 60:
+        return f"{number(seconds, 2 if seconds < 1 else 1)} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes:02d}:{rest:02d}"
+
+
+def remaining(seconds: float | None) -> str:
+    """Time left on a clock: 00:08."""
+    if seconds is None or not math.isfinite(seconds):
+        return NO_VALUE
+    minutes, rest = divmod(max(0, round(seconds)), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes:02d}:{rest:02d}"
+
+
+def exported(value: Any) -> str:
+    """A value for the clipboard or a CSV: decimal point, empty where there is none."""
+    if is_missing(value):
+        return ""
+    return repr(value) if isinstance(value, float) else str(value)
+
+
+def exported_time(ms: int | None) -> str:
+    """ISO-8601 with Z."""
+    return "" if ms is None else format_time(ms)

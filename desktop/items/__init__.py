@@ -1,0 +1,1 @@
+"""Graphics items that stay fast at a million candles."""

@@ -1,0 +1,414 @@
+"""The window: docks, tabs, menus; connects bridge, workspace and panels, and does nothing else."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any, Final
+
+from PySide6.QtCore import QByteArray, Qt
+from PySide6.QtGui import QCloseEvent, QShowEvent
+from PySide6.QtWidgets import (
+    QApplication,
+    QDockWidget,
+    QFileDialog,
+    QLabel,
+    QMainWindow,
+    QTabWidget,
+    QVBoxLayout,
+    QWidget,
+)
+
+from desktop.actions import Actions
+from desktop.bridge import Bridge, Phase
+from desktop.models.log import LogLine
+from desktop.panels.banner import Banner
+from desktop.panels.bottom_panel import BottomPanel, DockTitle
+from desktop.panels.chart_panel import ChartPanel
+from desktop.panels.data_panel import DataPanel
+from desktop.panels.jobs import Jobs
+from desktop.panels.log_panel import LogPanel
+from desktop.panels.metrics_panel import MetricsPanel
+from desktop.panels.overview_panel import OverviewPanel
+from desktop.panels.runs_panel import RunsPanel
+from desktop.panels.status import StatusBar
+from desktop.panels.trades_panel import TradesPanel
+from desktop.preferences import LAYOUT_VERSION, Preferences
+from desktop.setup.panel import SetupPanel
+from desktop.setup.values import Setup
+from desktop.theme import SYSTEM, THEME_NAMES, Theme, apply_theme, theme_named
+from desktop.workspace import Workspace
+from engine.events import Cancelled, Event, Failed, Finished, Log
+from engine.runs import FAILED, FINISHED, RunResult
+
+TITLE: Final = "Backtest"
+MOST_COMPARED: Final = 10  # of one batch; more curves would not be told apart
+
+
+class MainWindow(QMainWindow):
+    """Everything visible."""
+
+    def __init__(self, bridge: Bridge, preferences: Preferences, *, workers: int = 1) -> None:
+        super().__init__()
+        self.setWindowTitle(TITLE)
+        self.resize(1440, 900)
+        self.setMinimumSize(900, 600)
+        self.bridge, self.preferences = bridge, preferences
+        self.workspace = Workspace(self)
+        self.jobs = Jobs()
+        self.theme: Theme = theme_named(SYSTEM)
+        self._failures: list[str] = []
+        self._laid_out = False
+        self._build(workers)
+        self.actions_ = Actions(self)
+        self.actions_.fill_menus()
+        self._connect_bridge()
+        self._connect_panels()
+        self._default_layout = self.saveState(LAYOUT_VERSION)
+        self.use_theme(str(preferences.read("theme", SYSTEM)))
+        self.restore()
+        self._phase_changed(Phase.IDLE)
+
+    # -- building ----------------------------------------------------------------------------------------------------
+
+    def _build(self, workers: int) -> None:
+        self.setup_panel = SetupPanel()
+        self.overview, self.chart = OverviewPanel(self.workspace), ChartPanel(self.workspace)
+        self.runs, self.trades = RunsPanel(self.workspace), TradesPanel(self.workspace)
+        self.metrics, self.data, self.log = MetricsPanel(self.workspace), DataPanel(), LogPanel()
+        self.banner = Banner()
+        self.status = StatusBar(workers)
+        self.setStatusBar(self.status)
+        self.centre = QTabWidget(documentMode=True)
+        self.centre.addTab(self.overview, "Overview")
+        self.centre.addTab(self.chart, "Chart")
+        self.centre.tabBar().setAccessibleName("Views")
+        middle = QWidget()
+        middle.setObjectName("centrePanel")
+        layout = QVBoxLayout(middle)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(2)
+        layout.addWidget(self.banner)
+        layout.addWidget(self.centre, 1)
+        self.setCentralWidget(middle)
+        self.results = BottomPanel()
+        pages = (self.runs, self.trades, self.metrics, self.data, self.log)
+        for name, page in zip(("Runs", "Trades", "Metrics", "Data", "Log"), pages, strict=True):
+            self.results.add_page(name, page)
+        self.setup_dock = self._dock(
+            "Set-up", "setupDock", self.setup_panel, Qt.DockWidgetArea.LeftDockWidgetArea
+        )
+        self.results_dock = self._dock(
+            "Results", "resultsDock", self.results, Qt.DockWidgetArea.BottomDockWidgetArea
+        )
+        heading = QLabel("Set-up")
+        heading.setProperty("role", "title")
+        heading.setContentsMargins(10, 5, 0, 5)
+        self.setup_dock.setTitleBarWidget(DockTitle(heading))
+        self.results_dock.setTitleBarWidget(self.results.title_bar)
+        self.setCorner(Qt.Corner.BottomLeftCorner, Qt.DockWidgetArea.LeftDockWidgetArea)
+        self._share_room()
+
+    def _dock(self, title: str, name: str, content: QWidget, area: Qt.DockWidgetArea) -> QDockWidget:
+        dock = QDockWidget(title, self)
+        dock.setObjectName(name)
+        dock.setWidget(content)
+        self.addDockWidget(area, dock)
+        return dock
+
+    def _share_room(self) -> None:
+        self.resizeDocks([self.setup_dock], [340], Qt.Orientation.Horizontal)
+        self.resizeDocks([self.results_dock], [round(self.height() * 0.3)], Qt.Orientation.Vertical)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """The first time, without a layout to restore, share the room out for this height."""
+        super().showEvent(event)
+        if not self._laid_out:
+            self._laid_out = True
+            self._share_room()
+
+    def _connect_bridge(self) -> None:
+        bridge = self.bridge
+        bridge.phase_changed.connect(self._phase_changed)
+        bridge.happened.connect(self._event)
+        bridge.problem.connect(self.report)
+        bridge.batch_done.connect(self._batch_done)
+        bridge.strategies_loaded.connect(self.setup_panel.strategies.set_infos)
+        bridge.markets_loaded.connect(self.setup_panel.market.set_markets)
+        bridge.markets_loaded.connect(lambda *_: self.setup_panel.ask_coverage_again())
+        bridge.runs_loaded.connect(self._runs_loaded)
+        bridge.run_loaded.connect(lambda result: self.workspace.put([result]))
+        bridge.candles_loaded.connect(self.workspace.put_candles)
+        bridge.coverage_loaded.connect(self.setup_panel.set_coverage)
+        bridge.held_loaded.connect(self.data.set_held)
+        bridge.definitions_loaded.connect(self.metrics.set_definitions)
+        bridge.definitions_loaded.connect(self.overview.tiles.set_definitions)
+        bridge.database_changed.connect(self.status.set_database)
+        bridge.exported.connect(self._exported)
+
+    def _connect_panels(self) -> None:
+        panel = self.setup_panel
+        panel.run_wanted.connect(self.start_run)
+        panel.fetch_wanted.connect(self.start_fetch)
+        panel.stop_wanted.connect(self.stop)
+        panel.coverage_wanted.connect(self._ask_coverage)
+        panel.market.exchange_changed.connect(self.bridge.load_markets)
+        panel.market.refresh_wanted.connect(lambda _: self.reload_symbols())
+        panel.strategies.reload_wanted.connect(self.reload_strategies)
+        panel.setup_changed.connect(self._setup_changed)
+        self.status.stop_wanted.connect(self.stop)
+        self.banner.details_wanted.connect(self._show_details)
+        self.workspace.details_wanted.connect(self._load_details)
+        self.chart.step_wanted.connect(self.step_trade)
+        self.runs.delete_wanted.connect(self._delete_run)
+        self.runs.setup_wanted.connect(self._use_setup_of)
+        self.runs.export_wanted.connect(self._export_run)
+        self.trades.saved.connect(lambda path: self.say(f"Trades written to {path}"))
+        self.trades.not_saved.connect(lambda text: self.report("error", text, ""))
+        self.trades.table.clicked.connect(lambda _: self.show_page("Chart"))
+        self.data.series_wanted.connect(self._use_series)
+
+    # -- what the user asks for --------------------------------------------------------------------------------------
+
+    def start_run(self) -> None:
+        """Run the set-up; a second call while it runs does nothing."""
+        setup = self.setup_panel.setup()
+        problem = setup.problem()
+        if problem is not None:
+            self.report("warning", f"{problem}; nothing was run", "")
+            return
+        if self.bridge.phase is not Phase.IDLE:
+            return
+        specs = setup.specs()
+        self.jobs.begin(len(specs))
+        self._failures.clear()
+        self.banner.hide()
+        if self.bridge.run(specs):
+            self.workspace.clear_checks()
+            self.results.show_page("Runs")
+
+    def start_fetch(self) -> None:
+        """Fetch what is not held."""
+        setup = self.setup_panel.setup()
+        if setup.data_problem() is not None or self.bridge.phase is not Phase.IDLE:
+            return
+        self.jobs.begin(0)
+        self.banner.hide()
+        self.bridge.fetch(setup.series(), self.setup_panel.period.chosen_timeframe(), setup.period)
+
+    def stop(self) -> None:
+        """Stop the work."""
+        self.bridge.stop()
+
+    def reload_symbols(self) -> None:
+        """Load the symbols of the exchange again, from the exchange."""
+        self.bridge.load_markets(self.setup_panel.market.exchange_id(), refresh=True)
+
+    def reload_strategies(self) -> None:
+        """Read the strategy files again."""
+        self.bridge.load_strategies()
+
+    def export(self) -> None:
+        """Export the visible trades."""
+        self.trades.ask_and_export()
+
+    def find_symbol(self) -> None:
+        """Go to the symbol search."""
+        self.setup_dock.show()
+        self.setup_panel.market.search.setFocus()
+        self.setup_panel.market.search.selectAll()
+
+    def focus_filter(self) -> None:
+        """Go to the filter of the visible table."""
+        fields = {"Runs": self.runs.search, "Trades": self.trades.text, "Log": self.log.text}
+        field = fields.get(self.results.page())
+        if field is None:
+            self.results.show_page("Trades")
+            field = self.trades.text
+        field.setFocus()
+        field.selectAll()
+
+    def step_trade(self, by: int) -> None:
+        """Select the next or previous visible trade and show it."""
+        self.show_page("Chart")
+        self.trades.step(by)
+
+    def compare_none(self) -> None:
+        """Take every run out of the comparison."""
+        self.workspace.clear_checks()
+
+    def show_page(self, name: str) -> None:
+        """Bring a page of the centre or of the results to the front."""
+        if name in ("Overview", "Chart"):
+            self.centre.setCurrentIndex(("Overview", "Chart").index(name))
+            return
+        self.results_dock.show()
+        self.results.show_page(name)
+
+    def toggle_full_screen(self) -> None:
+        """Use the whole screen, or not."""
+        self.setWindowState(self.windowState() ^ Qt.WindowState.WindowFullScreen)
+
+    def reset_layout(self) -> None:
+        """Put every panel back to its place."""
+        self.preferences.forget_layout()
+        self.restoreState(QByteArray(self._default_layout), LAYOUT_VERSION)
+
+    def use_theme(self, name: str) -> None:
+        """Show another theme everywhere."""
+        name = name if name in THEME_NAMES else SYSTEM
+        self.theme = theme_named(name)
+        self.actions_.themes[name].setChecked(True)
+        self.preferences.save("theme", name)
+        app = QApplication.instance()
+        if isinstance(app, QApplication):
+            apply_theme(app, self.theme)
+        self.actions_.apply_theme(self.theme)
+        for part in (
+            self.setup_panel, self.overview, self.chart, self.runs, self.trades, self.metrics, self.data, self.log,
+            self.banner, self.status,
+        ):  # fmt: skip
+            part.apply_theme(self.theme)
+
+    # -- what arrives ------------------------------------------------------------------------------------------------
+
+    def report(self, level: str, text: str, details: str) -> None:
+        """Say what went wrong: in the banner and in the log, never in a dialog."""
+        self.banner.show_message(level, text, has_details=bool(details))
+        self.write_log(level, text, details)
+
+    def write_log(self, level: str, text: str, details: str = "") -> None:
+        """Add a line to the log."""
+        self.log.add(LogLine(round(time.time() * 1000), level, text, details))
+
+    def say(self, text: str) -> None:
+        """Say something good."""
+        self.status.say(text)
+        self.write_log("info", text)
+
+    def _phase_changed(self, phase: Phase) -> None:
+        self.setup_panel.set_phase(phase)
+        self.status.set_phase(phase)
+        busy = phase is not Phase.IDLE
+        self.actions_.run.setEnabled(not busy)
+        self.actions_.fetch.setEnabled(not busy)
+        self.actions_.stop.setEnabled(phase in (Phase.RUNNING, Phase.FETCHING))
+
+    def _event(self, event: Event) -> None:
+        self.jobs.take(event)
+        self.runs.take(event)
+        if isinstance(event, Log):
+            self.write_log(event.level, event.text)
+        result = getattr(event, "result", None)
+        if isinstance(event, Finished | Failed | Cancelled) and isinstance(result, RunResult):
+            self._run_ended(result)
+        elif isinstance(event, Finished) and result is not None:
+            self._fetch_ended(result)
+        if self.bridge.phase is not Phase.IDLE:
+            self.status.show_jobs(self.jobs)
+
+    def _run_ended(self, result: RunResult) -> None:
+        self.workspace.put([result])
+        if result.status == FAILED:
+            self._failures.append(f"{result.strategy} on {result.symbol}: {result.error}")
+            self.write_log("error", self._failures[-1], result.traceback or "")
+        if result.status == FINISHED and len(self.workspace.checked) < MOST_COMPARED:
+            self.workspace.check(result.id, on=True)
+            if len(self.workspace.checked) == 1:
+                self.workspace.show(result.id)
+
+    def _fetch_ended(self, report: Any) -> None:
+        fetched = f"{report.fetched:,} candles fetched" if report.fetched else "nothing was missing"
+        self.write_log("info", f"{report.market.name} {report.timeframe}: {fetched}, {report.candles:,} held")
+        for notice in report.notices:
+            self.write_log("warning", f"{report.market.name}: {notice}")
+
+    def _batch_done(self, results: list[RunResult]) -> None:
+        self.runs.end_batch()
+        done = sum(result.status == FINISHED for result in results)
+        if results:
+            self.say(f"{done} of {len(results)} runs finished")
+        if self._failures:
+            first = self._failures[0]
+            more = f" (and {len(self._failures) - 1} more)" if len(self._failures) > 1 else ""
+            self.banner.show_message(
+                "error", f"Failed: {first}{more}. The other runs are kept.", has_details=True
+            )
+
+    def _runs_loaded(self, results: list[RunResult]) -> None:
+        self.workspace.put(reversed(results))
+        newest = next((result for result in results if result.status == FINISHED), None)
+        if newest is not None and self.workspace.current is None and not self.workspace.checked:
+            self.workspace.check(newest.id, on=True)
+            self.workspace.show(newest.id)
+
+    def _load_details(self, run_id: str) -> None:
+        self.bridge.load_details(self.workspace.runs[run_id])
+
+    def _ask_coverage(self) -> None:
+        setup = self.setup_panel.setup()
+        timeframe = self.setup_panel.period.chosen_timeframe()
+        self.bridge.load_coverage(setup.series(), timeframe, setup.period)
+
+    def _delete_run(self, run_id: str) -> None:
+        self.bridge.delete(run_id, lambda _: self.workspace.remove(run_id))
+
+    def _export_run(self, run_id: str) -> None:
+        folder = QFileDialog.getExistingDirectory(self, "Export the run into a folder")
+        if folder:
+            self.bridge.export(run_id, Path(folder))
+
+    def _exported(self, paths: list[Path]) -> None:
+        self.say(f"Written: {', '.join(path.name for path in paths)}")
+
+    def _show_details(self) -> None:
+        self.show_page("Log")
+        self.log.show_last()
+
+    def _use_setup_of(self, run_id: str) -> None:
+        run = self.workspace.runs[run_id]
+        self.setup_panel.set_setup(
+            Setup(
+                run.exchange, (run.symbol,), run.timeframe, run.period.start, run.period.end,
+                (run.strategy,), {run.strategy: dict(run.params)}, run.costs,
+            )
+        )  # fmt: skip
+        self.setup_panel.strategies.focus(run.strategy)
+
+    def _use_series(self, held: Any) -> None:
+        market = self.setup_panel.market
+        market.set_choice(held.market.exchange, (held.market.name,))
+        end = held.timeframe.next(held.last_ms)
+        self.setup_panel.period.set_values(str(held.timeframe), held.first_ms, end)
+
+    # -- memory ------------------------------------------------------------------------------------------------------
+
+    def restore(self) -> None:
+        """Put layout, columns and the last set-up back."""
+        self._laid_out = self.preferences.restore_layout(self)
+        for name, table in self._tables().items():
+            self.preferences.restore_header(name, table.horizontalHeader())
+        setup = Setup.from_json(self.preferences.read("setup")) or Setup()
+        self.setup_panel.set_setup(setup)
+
+    def remember(self) -> None:
+        """Keep layout, columns and the set-up for the next start."""
+        self.preferences.save_layout(self)
+        for name, table in self._tables().items():
+            self.preferences.save_header(name, table.horizontalHeader())
+        self.preferences.save("setup", self.setup_panel.setup().to_json())
+        self.preferences.sync()
+
+    def _tables(self) -> dict[str, Any]:
+        return {"runs": self.runs.table, "trades": self.trades.table, "data": self.data.table}
+
+    def _setup_changed(self) -> None:
+        self.preferences.save("setup", self.setup_panel.setup().to_json())
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        """Remember, stop the work, and close the plots before the interpreter goes (their axes complain otherwise)."""
+        self.remember()
+        self.bridge.stop()
+        self.overview.chart.close()
+        self.chart.chart.close()
+        super().closeEvent(event)

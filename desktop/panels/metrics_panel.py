@@ -1,0 +1,54 @@
+"""The figures of the compared runs side by side; the tooltip of a row defines it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from PySide6.QtWidgets import QVBoxLayout, QWidget
+
+from desktop.models.metrics import MetricsModel
+from desktop.panels.table_view import TableView
+from desktop.theme import DARK, Theme
+from desktop.workspace import Workspace
+
+
+class MetricsPanel(QWidget):
+    """Follows the compared runs; without any, the current one."""
+
+    def __init__(self, workspace: Workspace, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.workspace = workspace
+        self.model = MetricsModel(self)
+        self.table = TableView(
+            self.model, "Metrics", "Check runs in the Runs tab to compare their figures here."
+        )
+        self.table.horizontalHeader().setStretchLastSection(False)
+        self._theme = DARK
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.table)
+        workspace.checked_changed.connect(self.refresh)
+        workspace.current_changed.connect(self.refresh)
+        workspace.runs_changed.connect(lambda _: self.refresh())
+
+    def set_definitions(self, definitions: Mapping[str, Any]) -> None:
+        """What each metric means."""
+        self.model.definitions = definitions
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Show the compared runs."""
+        runs = self.workspace.checked_runs()
+        colours = [self._theme.curve(self.workspace.slot(run.id)) for run in runs]
+        current = self.workspace.current_run()
+        if not runs and current is not None:
+            runs, colours = [current], [self._theme.text]
+        self.model.set_runs(runs, colours)
+        self.table.fit_columns()
+
+    def apply_theme(self, theme: Theme) -> None:
+        """Take the theme's colours."""
+        self._theme = theme
+        self.table.apply_theme(theme)
+        self.refresh()

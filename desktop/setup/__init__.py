@@ -1,0 +1,1 @@
+"""The set-up dock: what to run, on what, at which costs."""

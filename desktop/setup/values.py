@@ -1,0 +1,104 @@
+"""The set-up as a frozen value: what to run, on what, at which costs. Saved and restored as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from itertools import product
+from typing import Any, Final
+
+from engine.errors import InputError
+from engine.market import EXCHANGES, TIMEFRAMES, Period, Timeframe, parse_time
+from engine.runs import Costs, RunSpec
+
+SAMPLE_EXCHANGE: Final = "sample"
+SAMPLE_SYMBOL: Final = "SAMPLEUSDT"
+SAMPLE_END_MS: Final = parse_time("2025-01-01")  # the sample market's clock stands still here
+FIRST_STRATEGIES: Final = ("vwap_supertrend_ema", "ema_cross", "buy_and_hold")
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """All that the set-up dock holds; the defaults are the first start's, which works offline.
+
+    `params` per strategy name: only what differs from the strategy's defaults.
+    """
+
+    exchange: str = SAMPLE_EXCHANGE
+    symbols: tuple[str, ...] = (SAMPLE_SYMBOL,)
+    timeframe: str = "1h"
+    start: int = parse_time("2024-07-01")
+    end: int = SAMPLE_END_MS
+    strategies: tuple[str, ...] = FIRST_STRATEGIES
+    params: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    costs: Costs = field(default_factory=Costs)
+
+    @property
+    def period(self) -> Period:
+        """The period as chosen; may be empty."""
+        return Period(self.start, max(self.start, self.end))
+
+    def series(self) -> list[tuple[str, str]]:
+        """The chosen symbols with their exchange."""
+        return [(symbol, self.exchange) for symbol in self.symbols]
+
+    def specs(self) -> list[RunSpec]:
+        """One run per symbol and strategy."""
+        return [
+            RunSpec(
+                strategy=strategy,
+                symbol=symbol,
+                exchange=self.exchange,
+                timeframe=Timeframe(self.timeframe),
+                period=self.period,
+                params=dict(self.params.get(strategy, {})),
+                costs=self.costs,
+            )
+            for symbol, strategy in product(self.symbols, self.strategies)
+        ]
+
+    def data_problem(self) -> str | None:
+        """Why nothing can be fetched, or None."""
+        if not self.symbols:
+            return "Select a symbol"
+        if self.start >= self.end:
+            return "The period is empty: From must be before To"
+        return None
+
+    def problem(self) -> str | None:
+        """Why nothing can be run, or None."""
+        return self.data_problem() or (None if self.strategies else "Select a strategy")
+
+    def summary(self) -> str:
+        """How many runs that makes: 2 symbols × 3 strategies = 6 runs."""
+        symbols, strategies = len(self.symbols), len(self.strategies)
+        return (
+            f"{_count(symbols, 'symbol', 'symbols')} × {_count(strategies, 'strategy', 'strategies')} = "
+            f"{_count(symbols * strategies, 'run', 'runs')}"
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """A JSON value that `from_json` understands."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, value: Any) -> Setup | None:
+        """The set-up as saved, or None where it does not make sense any more."""
+        try:
+            found = cls(
+                exchange=value["exchange"],
+                symbols=tuple(map(str, value["symbols"])),
+                timeframe=value["timeframe"],
+                start=int(value["start"]),
+                end=int(value["end"]),
+                strategies=tuple(map(str, value["strategies"])),
+                params={str(name): dict(params) for name, params in value["params"].items()},
+                costs=Costs(**value["costs"]),
+            )
+        except (KeyError, TypeError, ValueError, AttributeError, InputError):
+            return None
+        return found if found.exchange in EXCHANGES and found.timeframe in TIMEFRAMES else None
+
+
+def _count(number: int, one: str, many: str) -> str:
+    return f"{number} {one if number == 1 else many}"

@@ -1,0 +1,138 @@
+"""What the window shows: the runs, which of them are overlaid, which one is current, which trade is selected.
+
+One object that every pane listens to, so that one selection drives all views and each pane can be tested alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from PySide6.QtCore import QObject, Signal
+
+from engine.market import Candles
+from engine.runs import FINISHED, RunResult
+
+MAX_CANDLE_SETS = 12
+RUNNING = "running"
+
+
+class Workspace(QObject):
+    """Runs by id, in the order they arrived, and the selection.
+
+    Signals: `runs_changed(ids)` rows came or changed; `runs_removed(ids)`; `checked_changed()`; `current_changed()`;
+    `details_changed(id)` equity, trades or candles of a run arrived; `trade_changed()`; `details_wanted(id)`: somebody
+    wants to see a run whose details are not loaded.
+    """
+
+    runs_changed = Signal(list)
+    runs_removed = Signal(list)
+    checked_changed = Signal()
+    current_changed = Signal()
+    details_changed = Signal(str)
+    details_wanted = Signal(str)
+    trade_changed = Signal()
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.runs: dict[str, RunResult] = {}
+        self.checked: list[str] = []
+        self.current: str | None = None
+        self.trade: int | None = None
+        self._slots: dict[str, int] = {}
+        self._candles: dict[str, Candles] = {}
+
+    def put(self, results: Iterable[RunResult]) -> None:
+        """Add runs, or replace those of the same id; full ones are never replaced by mere summaries."""
+        changed = []
+        for result in results:
+            known = self.runs.get(result.id)
+            if known is not None and known.equity is not None and result.equity is None:
+                continue
+            self.runs[result.id] = result
+            changed.append(result.id)
+        if not changed:
+            return
+        self.runs_changed.emit(changed)
+        for run_id in changed:
+            if self.runs[run_id].equity is not None:
+                self.details_changed.emit(run_id)
+
+    def remove(self, run_id: str) -> None:
+        """Forget a run."""
+        if self.runs.pop(run_id, None) is None:
+            return
+        self._candles.pop(run_id, None)
+        self.check(run_id, on=False)
+        if self.current == run_id:
+            self.show(self.checked[0] if self.checked else None)
+        self.runs_removed.emit([run_id])
+
+    def check(self, run_id: str, *, on: bool) -> None:
+        """Overlay a run in the comparison, or take it out."""
+        if on == (run_id in self.checked):
+            return
+        if on:
+            taken = {self._slots[other] for other in self.checked}
+            self._slots[run_id] = next(slot for slot in range(len(taken) + 1) if slot not in taken)
+            self.checked.append(run_id)
+            self._want(run_id)
+        else:
+            self.checked.remove(run_id)
+        self.checked_changed.emit()
+
+    def clear_checks(self) -> None:
+        """Overlay nothing."""
+        if self.checked:
+            self.checked.clear()
+            self.checked_changed.emit()
+
+    def slot(self, run_id: str) -> int:
+        """The run's place in the palette; kept as long as it is overlaid."""
+        return self._slots.get(run_id, 0)
+
+    def show(self, run_id: str | None) -> None:
+        """Make a run the current one: its trades are listed and its candles drawn."""
+        if run_id == self.current:
+            return
+        self.current, self.trade = run_id, None
+        self.current_changed.emit()
+        self.trade_changed.emit()
+        if run_id is not None:
+            self._want(run_id)
+
+    def select_trade(self, index: int | None) -> None:
+        """Select a trade of the current run by its position in the run's list."""
+        if index != self.trade:
+            self.trade = index
+            self.trade_changed.emit()
+
+    def current_run(self) -> RunResult | None:
+        """The current run, or None."""
+        return None if self.current is None else self.runs.get(self.current)
+
+    def checked_runs(self) -> list[RunResult]:
+        """The overlaid runs, in the order they were checked."""
+        return [self.runs[run_id] for run_id in self.checked if run_id in self.runs]
+
+    def candles(self, run_id: str) -> Candles | None:
+        """The candles of a run's period, once loaded."""
+        return self._candles.get(run_id)
+
+    def put_candles(self, run_id: str, candles: Candles) -> None:
+        """Keep the candles of a run; the oldest sets go first."""
+        self._candles.pop(run_id, None)
+        self._candles[run_id] = candles
+        while len(self._candles) > MAX_CANDLE_SETS:
+            self._candles.pop(next(iter(self._candles)))
+        self.details_changed.emit(run_id)
+
+    def lacks_details(self, run_id: str) -> bool:
+        """Whether equity, trades or candles of a run are still to be loaded."""
+        result = self.runs.get(run_id)
+        if result is None or result.status != FINISHED:
+            return False
+        return result.equity is None or run_id not in self._candles
+
+    def _want(self, run_id: str) -> None:
+        if self.lacks_details(run_id):
+            self.details_wanted.emit(run_id)
