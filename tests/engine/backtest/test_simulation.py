@@ -1,6 +1,8 @@
 """The body of a run: from a candle file and a plug-in file to plain data, with every way a strategy can go wrong."""
 
 import json
+import subprocess
+import sys
 import traceback
 from pathlib import Path
 from typing import Any
@@ -121,6 +123,27 @@ def test_a_strategy_that_changes_its_candles_changes_nothing_else(job: Any) -> N
     clean = job(mine(ALWAYS))
     assert spoiled["trades"] == clean["trades"]
     assert spoiled["equity"].tolist() == clean["equity"].tolist()
+
+
+@pytest.mark.parametrize("name", ["vwap_supertrend_ema", "macd_trend"])
+def test_a_process_of_its_own_prints_nothing_and_loads_neither_window_nor_database(
+    tmp_path: Path, name: str
+) -> None:
+    random_candles(900, 7).save(tmp_path / "candles.npy")
+    task = {
+        "candles_path": str(tmp_path / "candles.npy"), "warmup_candles": 500, "warmup_wanted": 500,
+        "strategy_path": str(STRATEGIES / f"{name}.py"), "params": {}, "costs": {}, "engine": "auto",
+        "timeframe": "1h", "keep_indicators": True,
+    }  # fmt: skip
+    script = (
+        "import sys\nfrom engine.backtest.simulation import run_job\n"
+        f"assert len(run_job({task!r}, lambda *_: None)['equity']) == 400\n"
+        "assert not {'PySide6', 'sqlalchemy', 'psycopg', 'ccxt', 'rich', 'pydantic'} & set(sys.modules)\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-W", "always", "-c", script], cwd=STRATEGIES.parent, capture_output=True, text=True
+    )
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
 
 
 def test_the_source_of_the_strategy_is_part_of_the_result(job: Any) -> None:
