@@ -23,6 +23,7 @@ class DataPanel(QWidget):
         self.model: TableModel[Any] = TableModel(COLUMNS, self)
         hint = "No candles held yet. Fetch or Run on the left fills this; only what is missing is ever downloaded."
         self.table = TableView(self.model, "Held candles", hint)
+        self.table.horizontalHeader().setStretchLastSection(False)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.table)

@@ -17,7 +17,7 @@ Text = Callable[[Any], str]
 _TILES: Final[tuple[tuple[str, str, Text, bool], ...]] = (
     ("return_pct", "Return", formats.percent, True),
     ("cagr_pct", "CAGR", formats.percent, True),
-    ("max_drawdown_pct", "Max drawdown", formats.percent, False),
+    ("max_drawdown_pct", "Max DD", formats.percent, False),
     ("sharpe", "Sharpe", formats.number, False),
     ("profit_factor", "Profit factor", formats.number, False),
     ("win_rate_pct", "Win rate", lambda value: _plain_percent(value), False),

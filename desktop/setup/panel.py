@@ -21,6 +21,15 @@ from desktop.theme import DARK, Theme
 _SETTLE_MS = 250
 
 
+class WideScrollArea(QScrollArea):
+    """Scrolls up and down only; never narrower than its content, so that nothing is cut off at the right."""
+
+    def minimumSizeHint(self) -> QSize:
+        """As wide as the content and the scroll bar."""
+        bar = self.verticalScrollBar().sizeHint().width()
+        return QSize(self.widget().minimumSizeHint().width() + bar, 120)
+
+
 class SetupPanel(QWidget):
     """Signals: `run_wanted()`, `fetch_wanted()`, `stop_wanted()`; `coverage_wanted()` once the series settled."""
 
@@ -75,12 +84,12 @@ class SetupPanel(QWidget):
         for section in self.sections:
             inner.addWidget(section)
         inner.addStretch()
-        scroll = QScrollArea(widgetResizable=True)
+        scroll = WideScrollArea()
+        scroll.setWidgetResizable(True)
         scroll.setWidget(content)
         scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         scroll.setFrameShape(QFrame.Shape.NoFrame)
         scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        scroll.setMinimumWidth(content.minimumSizeHint().width() + 12)  # nothing is ever cut off at the right
         footer = QWidget()
         footer.setObjectName("setupFooter")
         buttons = QHBoxLayout()

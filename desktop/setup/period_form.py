@@ -93,8 +93,6 @@ class PeriodForm(QWidget):
     def _lay_out(self) -> None:
         row = QHBoxLayout()
         row.setSpacing(2)
-        row.addWidget(self.timeframe)
-        row.addSpacing(4)
         for button in self.presets.values():
             row.addWidget(button)
         row.addStretch()
@@ -106,12 +104,16 @@ class PeriodForm(QWidget):
             label.setBuddy(field)
             grid.addWidget(label, line, 0)
             grid.addWidget(field, line, 1)
+        length = QLabel("T&imeframe")
+        length.setBuddy(self.timeframe)
+        grid.addWidget(length, 0, 2)
+        grid.addWidget(self.timeframe, 1, 2)
         grid.setColumnStretch(1, 1)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(5)
-        layout.addLayout(row)
         layout.addLayout(grid)
+        layout.addLayout(row)
         layout.addWidget(self.echo)
 
     def chosen_timeframe(self) -> Timeframe:

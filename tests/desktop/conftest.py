@@ -1,0 +1,89 @@
+"""The real application, windows on real engines, and an event loop, for tests of the desktop."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import qasync
+from PySide6.QtWidgets import QApplication
+from pytestqt.qtbot import QtBot
+
+from desktop.app import create_application
+from desktop.bridge import Bridge
+from desktop.main_window import MainWindow
+from desktop.preferences import Preferences
+from engine.service import Engine
+from engine.settings import Settings
+from tests.support.database import TEMPLATE, _database
+
+MakeWindow = Callable[..., MainWindow]
+
+
+@pytest.fixture
+def app(qapp: QApplication) -> QApplication:
+    """The application as the program sets it up."""
+    return create_application()
+
+
+@pytest.fixture
+def make_window(app: QApplication, qtbot: QtBot, tmp_path: Path) -> Iterator[MakeWindow]:
+    """Windows whose engine is never asked: no database, no workers are opened."""
+    opened: list[MainWindow] = []
+
+    def make(preferences: Preferences | None = None) -> MainWindow:
+        engine = Engine(Settings(home=tmp_path / "home", workers=1, _env_file=None))
+        window = MainWindow(Bridge(engine), preferences or Preferences(tmp_path / "window.ini"))
+        window.use_theme("dark")
+        opened.append(window)
+        window.show()
+        qtbot.waitExposed(window)
+        return window
+
+    yield make
+    for window in opened:
+        window.close()
+        window.deleteLater()
+
+
+@pytest.fixture
+def window(make_window: MakeWindow) -> MainWindow:
+    """A window at its first start."""
+    return make_window()
+
+
+@pytest.fixture(scope="module")
+def engine(embedded_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    """An engine with real workers, a real database and the bundled market, shared by the tests of a file."""
+    with contextmanager(_database)(embedded_url, TEMPLATE) as url:
+        home = tmp_path_factory.mktemp("desktop-home")
+        settings = Settings(database_url=url, home=home, workers=2, _env_file=None)
+        with Engine(settings) as opened:
+            yield opened
+
+
+@pytest.fixture
+def loop(app: QApplication) -> Iterator[qasync.QEventLoop]:
+    """asyncio on Qt's loop, running whenever a test waits."""
+    running = qasync.QEventLoop(app, already_running=True)
+    yield running
+    running.stop()
+    asyncio.events._set_running_loop(None)
+    running.close()
+
+
+@pytest.fixture
+def live_window(
+    engine: Engine, loop: qasync.QEventLoop, qtbot: QtBot, tmp_path: Path
+) -> Iterator[MainWindow]:
+    """A window that has asked the engine for everything it shows first."""
+    bridge = Bridge(engine)
+    window = MainWindow(bridge, Preferences(tmp_path / "window.ini"), workers=2)
+    window.show()
+    bridge.start(window.setup_panel.market.exchange_id())
+    qtbot.waitUntil(lambda: not bridge.busy and bool(window.setup_panel.strategies.infos), timeout=60_000)
+    yield window
+    window.close()
+    qtbot.waitUntil(lambda: not bridge.busy, timeout=20_000)
+    window.deleteLater()

@@ -1,0 +1,214 @@
+"""Charts draw what is visible and only that, keep extremes, speak UTC, and find the trade under the pointer."""
+
+import os
+import time
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PySide6.QtCore import QPointF
+from PySide6.QtGui import QColor, QImage, QPainter
+from PySide6.QtWidgets import QApplication
+from pytestqt.qtbot import QtBot
+
+from desktop.charts.equity_chart import PERCENT, EquityChart, drawdown_pct, hold_curve, run_curve
+from desktop.charts.indicator_groups import group_indicators
+from desktop.charts.price_chart import PriceChart
+from desktop.items.buckets import MOST_BUCKETS, visible_bars
+from desktop.theme import DARK, LIGHT
+from engine.market import HOUR_MS, Candles
+from tests.desktop.builders import many_candles, run_on
+from tests.support.builders import START_MS, random_candles
+
+FRAME_S = 0.016
+
+
+@pytest.fixture
+def chart(app: QApplication, qtbot: QtBot) -> Iterator[PriceChart]:
+    opened = PriceChart()
+    opened.apply_theme(DARK)
+    opened.resize(1000, 600)
+    opened.show()
+    qtbot.waitExposed(opened)
+    yield opened
+    opened.close()
+
+
+def pixels_of(image: QImage, colour: str) -> int:
+    wanted = QColor(colour).rgb()
+    return sum(
+        image.pixel(x, y) == wanted for x in range(image.width()) for y in range(0, image.height(), 3)
+    )
+
+
+@given(n=st.integers(1, 400), most=st.integers(5, 60), start=st.integers(0, 300), width=st.integers(1, 400))
+def test_gathered_bars_keep_every_extreme_and_the_volume(n: int, most: int, start: int, width: int) -> None:
+    candles = random_candles(n, seed=n)
+    low, high = START_MS / 1000 + start * 3600, START_MS / 1000 + (start + width) * 3600
+    bars = visible_bars(candles, 3600.0, low, high, most)
+    inside = (candles.timestamp >= low * 1000) & (candles.timestamp <= high * 1000)
+    if not inside.any():
+        return
+    assert len(bars) <= most + 2
+    assert bars.high.max() >= candles.high[inside].max()
+    assert bars.low.min() <= candles.low[inside].min()
+    assert bars.volume.sum() >= candles.volume[inside].sum() * (1 - 1e-9)
+    assert (np.diff(bars.x) > 0).all()
+
+
+def test_half_a_million_candles_are_gathered_and_drawn_within_a_frame(chart: PriceChart) -> None:
+    candles = many_candles(500_000)
+    chart.show_run(run_on(candles, trades=(), indicators=None), candles)
+    chart.show_all()
+    chart.grab()
+    item = next(item for item in chart.price.plot.items if type(item).__name__ == "CandleItem")
+    assert len(item.bars()) <= MOST_BUCKETS + 2
+    spent = []
+    for _ in range(5):
+        chart.zoom(0.97)
+        started = time.perf_counter()
+        item.bars()
+        image = QImage(1000, 500, QImage.Format.Format_ARGB32_Premultiplied)
+
+        painter = QPainter(image)
+        painter.setTransform(item.sceneTransform())
+        item.paint(painter, None)  # type: ignore[arg-type]
+        painter.end()
+        spent.append(time.perf_counter() - started)
+    assert min(spent) < FRAME_S
+
+
+def test_coins_that_cost_a_fraction_of_a_cent_are_visible(chart: PriceChart) -> None:
+    walk = random_candles(300)
+    tiny = Candles(
+        walk.timestamp, *(column * 1e-7 for column in list(walk.columns().values())[:4]), walk.volume
+    )
+    chart.show_run(run_on(tiny, trades=(), indicators=None), tiny)
+    image = chart.grab().toImage()
+    assert pixels_of(image, DARK.up) > 50
+    assert pixels_of(image, DARK.down) > 50
+
+
+def test_selecting_a_trade_brings_it_into_view(chart: PriceChart) -> None:
+    candles = random_candles(5000)
+    run = run_on(candles)
+    chart.show_run(run, candles)
+    chart.select_trade(5, move=True)
+    low, high = chart.x_range()
+    assert low < run.trades[5].entry_time / 1000 < run.trades[5].exit_time / 1000 < high
+    bottom, top = chart.price.view.viewRange()[1]
+    assert bottom < run.trades[5].entry_price < top
+
+
+def test_clicking_a_marker_names_its_trade_and_clicking_beside_names_none(
+    chart: PriceChart, qtbot: QtBot
+) -> None:
+    candles = random_candles(5000)
+    run = run_on(candles)
+    chart.show_run(run, candles)
+    chart.select_trade(5, move=True)
+    with qtbot.waitSignal(chart.trade_clicked) as clicked:
+        chart.click_at(QPointF(run.trades[5].exit_time / 1000, run.trades[5].exit_price))
+    assert clicked.args == [5]
+    with qtbot.assertNotEmitted(chart.trade_clicked):
+        chart.click_at(QPointF(run.trades[5].entry_time / 1000, run.trades[5].entry_price * 1.5))
+
+
+def test_the_height_follows_the_visible_candles_and_not_all_of_them(chart: PriceChart) -> None:
+    candles = random_candles(5000)
+    chart.show_run(run_on(candles), candles)
+    chart.show_range(START_MS / 1000 + 3600 * 1000, START_MS / 1000 + 3600 * 1100)
+    bottom, top = chart.price.view.viewRange()[1]
+    visible = candles.slice(999, 1101)
+    assert bottom <= visible.low.min() <= visible.high.max() <= top
+    assert top - bottom < 1.5 * (visible.high.max() - visible.low.min())
+
+
+def test_indicators_go_where_their_values_belong() -> None:
+    candles = random_candles(500)
+    run = run_on(candles)
+    assert run.indicators is not None
+    groups = group_indicators(run.indicators.columns | {"macd": candles.close * 0.01 - 1.2}, candles.close)
+    assert groups.on_price == ("ema",)
+    assert groups.lower == (("rsi",), ("macd",))
+    assert groups.flags == ("direction",)
+
+
+def test_hidden_indicators_leave_no_empty_pane(chart: PriceChart) -> None:
+    candles = random_candles(500)
+    chart.show_run(run_on(candles), candles)
+    assert chart.lower[0].plot.isVisible()
+    chart.toggle("rsi", hidden=True)
+    assert not chart.lower[0].plot.isVisible()
+
+
+def test_the_read_out_names_the_candle_under_the_crosshair_in_utc(chart: PriceChart) -> None:
+    candles = random_candles(500)
+    chart.show_run(run_on(candles), candles)
+    text = chart.read_out(START_MS / 1000 + 10 * 3600 + 600)
+    assert "2024-01-01 10:00</b> UTC" in text
+    assert f"{candles.close[10]:.3f}" in text
+
+
+@pytest.mark.parametrize("zone", ["Asia/Kolkata", "America/New_York"])
+def test_times_do_not_depend_on_the_machines_zone(
+    chart: PriceChart, monkeypatch: pytest.MonkeyPatch, zone: str
+) -> None:
+    candles = random_candles(48)
+
+    def texts() -> tuple[list[str], str]:
+        chart.show_run(run_on(candles), candles)
+        axis = chart.price.time_axis
+        ticks = [START_MS / 1000 + hour * 3600 for hour in range(0, 48, 6)]
+        levels = axis.tickValues(ticks[0], ticks[-1], 800)
+        return [
+            text for spacing, values in levels for text in axis.tickStrings(values, 1, spacing)
+        ], chart.read_out(None)
+
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+    at_home = texts()
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    try:
+        assert texts() == at_home
+    finally:
+        monkeypatch.delenv("TZ")
+        os.environ.pop("TZ", None)
+        time.tzset()
+
+
+def test_equity_is_shown_in_percent_with_drawdown_and_buy_and_hold(app: QApplication, qtbot: QtBot) -> None:
+    chart = EquityChart()
+    chart.apply_theme(LIGHT)
+    candles = random_candles(500)
+    run = run_on(candles)
+    line, hold = run_curve(run, "#123456", with_symbol=False), hold_curve(run, candles, "#888888")
+    assert line is not None
+    assert hold is not None
+    chart.show_curves([line, hold], PERCENT, keep_view=False)
+    assert len(chart.line_items()) == 2
+    assert chart.value_at(hold, None) == f"{(candles.close[-1] / candles.open[0] - 1) * 100:+.2f} %".replace(
+        "-", "−"
+    )
+    chart.toggle(hold.key, hidden=True)
+    assert len(chart.line_items()) == 1
+    chart.close()
+
+
+def test_drawdown_starts_at_the_cash_and_never_rises_above_zero() -> None:
+    equity = np.array([90.0, 120.0, 60.0, 130.0])
+    assert drawdown_pct(equity, 100.0).tolist() == pytest.approx([-10.0, 0.0, -50.0, 0.0])
+
+
+def test_the_view_before_comes_back(chart: PriceChart, qtbot: QtBot) -> None:
+    candles = random_candles(3000)
+    chart.show_run(run_on(candles), candles)
+    qtbot.wait(400)
+    before = chart.x_range()
+    chart.show_range(START_MS / 1000, START_MS / 1000 + 100 * HOUR_MS / 1000)
+    qtbot.wait(400)
+    chart.back()
+    assert chart.x_range() == pytest.approx(before)
