@@ -1,5 +1,6 @@
 """Workers begin and end with their program, however it was started and however it ends."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -94,7 +95,12 @@ def test_workers_are_gone_soon_after_their_program_was_killed(
     assert len(pids) == 2
     owner.kill()
     owner.wait()
-    wait_until_gone(family, 3)
+    try:
+        wait_until_gone(family, 3)
+    finally:
+        for pid in family:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                psutil.Process(pid).kill()
 
 
 def test_a_folder_of_a_killed_program_is_removed_by_the_next_one(
