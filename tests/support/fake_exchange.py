@@ -76,6 +76,7 @@ class FakeExchange(LoopbackExchange):
         super().__init__([], lambda: self.clock_ms)
         self.clock_ms = NOW
         self.requests: list[Request] = []
+        self.served: list[int] = []  # open times of all rows of pages (not probes) that were answered rightly
         self.faults: dict[str, deque[Fault]] = {"klines": deque(), "time": deque(), "exchangeInfo": deque()}
         self.always: Fault | None = None
 
@@ -119,7 +120,10 @@ class FakeExchange(LoopbackExchange):
         queue = self.faults.get(path.rpartition("/")[2])
         fault = queue.popleft() if queue else self.always
         if fault is None:
-            return super().reply(path, params)
+            answer = super().reply(path, params)
+            if self.requests[-1].is_klines and "endTime" in params:
+                self.served += [row[0] for row in answer.value]
+            return answer
         time.sleep(fault.delay_s)
         if fault.drop:
             raise ConnectionAbortedError
