@@ -109,6 +109,16 @@ class Param:
         }
 
 
+def complete(known: Mapping[str, Param], given: Mapping[str, Any]) -> dict[str, ParamValue]:
+    """Every parameter's value: checked where given, else its default; raises InputError for an unknown name."""
+    for name in given:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"it has: {', '.join(known) or 'none'}"
+            raise InputError(f"the strategy has no parameter {name!r}; {hint}")
+    return {name: param.parse(given.get(name, param.default)) for name, param in known.items()}
+
+
 class Strategy(ABC):
     """A trading strategy over whole columns. Subclass it once per file; the docstring's first line is the title.
 
@@ -120,13 +130,7 @@ class Strategy(ABC):
     reverse: ClassVar[bool] = False
 
     def __init__(self, params: Mapping[str, Any] | None = None) -> None:
-        known = self.params()
-        for name, value in (params or {}).items():
-            if name not in known:
-                near = difflib.get_close_matches(name, known, n=1)
-                hint = f"did you mean {near[0]}?" if near else f"it has: {', '.join(known) or 'none'}"
-                raise InputError(f"the strategy has no parameter {name!r}; {hint}")
-            vars(self)[name] = known[name].parse(value)
+        vars(self).update(complete(self.params(), params or {}))
 
     @classmethod
     def params(cls) -> dict[str, Param]:

@@ -6,7 +6,6 @@ money and sizes back; prices need no scaling. Stops, targets and order types wor
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,7 +19,6 @@ from engine.backtest.broker import (
     run_library,
 )
 from engine.backtest.outcome import Outcome
-from engine.errors import InputError
 from engine.market import Candles
 from engine.runs import Costs
 
@@ -42,41 +40,6 @@ def run_native(
 
     broker = run_library(library_frame(candles), make, params, costs, SlippingBroker, report)
     return outcome_of(broker, candles, costs, cut=0)
-
-
-def native_params(strategy: type, given: Mapping[str, Any]) -> dict[str, Any]:
-    """All parameters of a backtesting.Strategy subclass (its plain class variables), with `given` in their types.
-
-    Raises InputError for an unknown name or a value of another type.
-    """
-    known: dict[str, Any] = {}
-    for base in reversed(strategy.__mro__):
-        known |= {
-            name: value
-            for name, value in vars(base).items()
-            if not name.startswith("_") and isinstance(value, int | float | str)
-        }
-    for name, value in given.items():
-        if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"it has: {', '.join(known) or 'none'}"
-            raise InputError(f"the strategy has no parameter {name!r}; {hint}")
-        known[name] = _typed(name, value, type(known[name]))
-    return known
-
-
-def _typed(name: str, value: Any, kind: type) -> Any:
-    wrong = InputError(f"{name} must be of type {kind.__name__}, not {value!r}")
-    if kind is bool and isinstance(value, str):
-        value = {"true": True, "false": False, "1": True, "0": False}.get(value.lower())
-        if value is None:
-            raise wrong
-    if kind is int and isinstance(value, float) and not value.is_integer():
-        raise wrong
-    try:
-        return kind(value)
-    except (TypeError, ValueError):
-        raise wrong from None
 
 
 class _View:

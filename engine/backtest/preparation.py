@@ -1,9 +1,13 @@
 """What must be known of a strategy before its candles are loaded; a job, because strategy code runs only in workers."""
 
-from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
-Report = Callable[[float, float | None, str], None]
+from engine.backtest.simulation import Report, asking
+from engine.errors import RunError
+from engine.loader import load_strategy
+from engine.loader.describe import native_params
+from engine.strategy import Strategy, complete
 
 
 def prepare_job(task: dict[str, Any], _report: Report) -> dict[str, Any]:
@@ -11,19 +15,15 @@ def prepare_job(task: dict[str, Any], _report: Report) -> dict[str, Any]:
 
     Raises InputError for a parameter that the strategy refuses. A native backtesting.Strategy needs no warm-up of ours.
     """
-    from engine.errors import InputError
-    from engine.loader import load_strategy
-    from engine.strategy import Strategy
-
-    kind = load_strategy(task["strategy_path"])
+    path = Path(task["strategy_path"])
+    kind = load_strategy(path)
     if not issubclass(kind, Strategy):
-        from engine.backtest.native import native_params
-
-        return {"params": native_params(kind, task["params"]), "warmup": 0}
+        return {"params": complete(native_params(kind), task["params"]), "warmup": 0}
     strategy = kind(task["params"])
-    warmup = strategy.warmup()
-    if not isinstance(warmup, int) or not 0 <= warmup <= 1_000_000:
-        raise InputError(
-            f"warmup() must return a whole number of candles from 0 to 1,000,000, not {warmup!r}"
-        )
+    with asking(path, strategy.warmup):
+        warmup: Any = strategy.warmup()
+        if not isinstance(warmup, int) or not 0 <= warmup <= 1_000_000:
+            raise RunError(
+                f"warmup() must return a whole number of candles from 0 to 1,000,000, not {warmup!r}"
+            )
     return {"params": strategy.values(), "warmup": warmup}

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from engine.errors import BacktestError, RunError
 from engine.loader import LoadedStrategy, load, located
+from engine.loader.describe import native_params
 from engine.market import Candles, Float64Array, Timeframe
 from engine.runs import Costs
-from engine.strategy import Signals, Strategy
+from engine.strategy import Signals, Strategy, complete
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,7 +26,6 @@ if TYPE_CHECKING:
     from engine.backtest.outcome import Outcome
 
 Report = Callable[[float, float | None, str], None]
-T = TypeVar("T")
 
 REFERENCE: Final = "reference"
 # what a result depends on besides the candles, the strategy's source, its parameters and the costs
@@ -83,10 +84,12 @@ def _play_signals(
     strategy: Strategy = loaded.strategy(task["params"])
     wanted = max(int(task["warmup_wanted"]), 0)
     # frame() copies: whatever a strategy does to its candles, nobody else sees it
-    indicators = _indicators(_asked(path, lambda: strategy.indicators(candles.frame())), candles.frame())
+    with asking(path, strategy.indicators):
+        indicators = _indicators(strategy.indicators(candles.frame()), candles.frame())
     _check_usable(indicators, len(candles), held, wanted)
-    answer = _asked(path, lambda: strategy.signals(candles.frame(), indicators.copy()))
-    signals = Signals.check(answer, candles.frame()).slice(held, None)
+    with asking(path, strategy.signals):
+        signals = Signals.check(strategy.signals(candles.frame(), indicators.copy()), candles.frame())
+    signals = signals.slice(held, None)
     outcome = run_reference(candles.slice(held, None), signals, costs, strategy.reverse, report)
     columns = {str(name): _floats(indicators, name)[held:] for name in indicators.columns}
     return outcome, {
@@ -100,19 +103,26 @@ def _play_signals(
 def _play_native(
     task: Mapping[str, Any], loaded: LoadedStrategy, candles: Candles, held: int, costs: Costs, report: Report
 ) -> Played:
-    from engine.backtest.native import native_params, run_native
+    from engine.backtest.native import run_native
 
-    path, params = Path(task["strategy_path"]), native_params(loaded.strategy, task["params"])
-    outcome = _asked(
-        path, lambda: run_native(candles.slice(held, None), loaded.strategy, params, costs, report)
-    )
+    params = complete(native_params(loaded.strategy), task["params"])
+    with asking(Path(task["strategy_path"])):
+        outcome = run_native(candles.slice(held, None), loaded.strategy, params, costs, report)
     return outcome, {"params": params, "signals": {}, "indicators": None, "warmup": warmup_check(held, 0)}
 
 
-def _asked(path: Path, question: Callable[[], T]) -> T:
-    """What the strategy's code answers; its own exceptions become a RunError with the place in its file."""
+@contextmanager
+def asking(path: Path, method: Any = None) -> Iterator[None]:
+    """Strategy code runs in here: what it raises becomes a RunError with the place in its file.
+
+    An answer that cannot be used is our own error: it points at the `method` that gave it.
+    """
     try:
-        return question()
+        yield
+    except RunError as error:
+        code = getattr(getattr(method, "__func__", None), "__code__", None)
+        line = code.co_firstlineno if code and code.co_filename == str(path.absolute()) else None
+        raise RunError(located(error, path, line)) from error
     except (BacktestError, MemoryError):
         raise
     except Exception as error:
@@ -159,4 +169,5 @@ def _check_usable(indicators: pd.DataFrame, candles: int, held: int, wanted: int
 def warmup_check(held: int, wanted: int) -> dict[str, Any]:
     """The warm-up check of a run: did the strategy get as many candles before the period as it asked for?"""
     status = "skipped" if not wanted else "passed" if held >= wanted else "failed"
-    return {"status": status, "columns": [], "wanted": wanted, "held": held, "note": f"{held} of {wanted}"}
+    note = f"{held} of {wanted}" if wanted else "no warm-up wanted"
+    return {"status": status, "columns": [], "wanted": wanted, "held": held, "note": note}

@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 from backtesting.lib import crossover
 
-from engine.backtest.native import native_params, run_native
+from engine.backtest.native import run_native
 from engine.errors import InputError
+from engine.loader.describe import native_params
 from engine.runs import Costs
+from engine.strategy import complete
 from tests.engine.backtest.playing import near, short
 from tests.support.builders import candles_from, flat_candles, random_candles
 
@@ -169,8 +171,8 @@ def test_a_native_account_can_be_ruined() -> None:
 
 
 def test_parameters_are_its_class_variables_in_their_types() -> None:
-    assert native_params(SmaCross, {}) == {"n1": 10, "n2": 20}
-    assert native_params(SmaCross, {"n2": "30"}) == {"n1": 10, "n2": 30}
+    assert complete(native_params(SmaCross), {}) == {"n1": 10, "n2": 20}
+    assert complete(native_params(SmaCross), {"n2": "30"}) == {"n1": 10, "n2": 30}
     candles = random_candles(300, 2)
     one, other = (run_native(candles, SmaCross, {"n1": n, "n2": 40}, Costs()) for n in (5, 20))
     assert [t.entry_time for t in one.trades] != [t.entry_time for t in other.trades]
@@ -180,10 +182,10 @@ def test_parameters_are_its_class_variables_in_their_types() -> None:
     ("given", "words"),
     [
         ({"n3": 5}, "no parameter 'n3'; it has: n1, n2"),
-        ({"n1": "x"}, "n1 must be of type int"),
+        ({"n1": "x"}, "n1 must be a whole number, not"),
         ({"n1": 2.5}, "n1 must be"),
     ],
 )
 def test_a_wrong_parameter_is_refused(given: dict[str, Any], words: str) -> None:
     with pytest.raises(InputError, match=words):
-        native_params(SmaCross, given)
+        complete(native_params(SmaCross), given)

@@ -162,7 +162,7 @@ def test_an_exception_in_the_strategy_names_its_file_and_line_and_keeps_the_trac
 @pytest.mark.parametrize(
     ("body", "words"),
     [
-        ("return 5", "signals\\(\\) must return a DataFrame, not int"),
+        ("return 5", r"^mine\.py:7: signals\(\) must return a DataFrame, not int"),
         ("return pd.DataFrame({'signal_x': True}, index=candles.index)", "column 'signal_x'; allowed are"),
         ("return pd.DataFrame({'exit_long': True}, index=candles.index)", "no column named signal_"),
         ("return pd.DataFrame({'signal_x_buy': 1.0}, index=candles.index)", "'signal_x_buy' must be boolean"),
@@ -181,7 +181,7 @@ def test_wrong_signals_fail_the_run_and_name_the_column(job: Any, body: str, wor
 @pytest.mark.parametrize(
     ("indicators", "words"),
     [
-        ("return None", "indicators\\(\\) must return a DataFrame, not NoneType"),
+        ("return None", r"^mine\.py:6: indicators\(\) must return a DataFrame, not NoneType"),
         ("return pd.DataFrame({'a': [1.0]})", "1 rows with another index than the 400 candles"),
         ("return pd.DataFrame({'a': 'x'}, index=candles.index)", "'a' must hold numbers"),
         ("x = pd.DataFrame({'a': 1.0}, index=candles.index); return pd.concat([x, x], axis=1)", "'a' twice"),
@@ -270,6 +270,15 @@ def test_a_native_strategy_runs_over_the_period_only(job: Any) -> None:
 def test_an_exception_in_a_native_strategy_names_its_line(job: Any) -> None:
     with pytest.raises(RunError, match=r"^mine\.py:11: ValueError: no luck$"):
         job(NATIVE, params={"fail": True})
+
+
+@pytest.mark.parametrize(
+    ("warmup", "words"), [("1 / 0", "ZeroDivisionError"), ("2.5", r"warmup\(\) must return a whole")]
+)
+def test_a_warm_up_that_cannot_be_told_points_at_its_line(tmp_path: Path, warmup: str, words: str) -> None:
+    (tmp_path / "mine.py").write_text(mine(ALWAYS) + f"    def warmup(self): return {warmup}\n")
+    with pytest.raises(RunError, match=rf"^mine\.py:9: {words}"):
+        prepare_job({"strategy_path": str(tmp_path / "mine.py"), "params": {}}, ignore)
 
 
 def test_before_a_run_parameters_are_checked_and_the_warm_up_is_asked_for() -> None:
