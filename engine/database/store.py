@@ -8,7 +8,6 @@ from typing import Any
 
 from sqlalchemy import text
 
-from engine.database.connection import place
 from engine.database.market_store import MarketStore
 from engine.database.run_store import RunStore
 from engine.database.schema import HEAD
@@ -41,11 +40,7 @@ class Store(MarketStore, SeriesStore, RunStore):
                 upgrade(connection)
 
     def describe(self) -> dict[str, Any]:
-        """For `doctor`: version, where, database, size_bytes, candles, series, runs."""
+        """For `doctor`: version, database, size_bytes, candles, series, runs, host (or socket folder)."""
         with self._transaction() as connection:
             row = connection.execute(_DESCRIBE).mappings().one()
-        return {
-            "where": place(self._url),
-            "host": self._url.host or self._url.query.get("host"),
-            **row,
-        }
+        return {**row, "host": self._url.host or self._url.query.get("host") or "this machine"}

@@ -148,11 +148,16 @@ def test_coverage_agrees_with_sets_of_cells(
     assert held.timestamp.tolist() == [timeframe.open_ms(base + cell) for cell in cells]
     assert held.close.tolist() == [model.held[cell] for cell in cells]
 
-    counts = execute(
+    milliseconds = "CAST(extract(epoch FROM {}) * 1000 AS bigint)".format
+    ranges = execute(
         database_url,
-        f"SELECT sum(candle_count) FROM data_ranges AS r JOIN symbols AS s ON s.id = symbol_id WHERE name = '{market.name}'",
+        f"SELECT {milliseconds('start_time')}, {milliseconds('end_time')}, candle_count FROM data_ranges "
+        f"JOIN symbols AS s ON s.id = symbol_id WHERE s.name = '{market.name}' ORDER BY 1",
     )
-    assert int(str(counts[0][0] or 0)) == len(model.held)
+    assert ranges == [
+        (period(span).start, period(span).end, sum(cell in model.held for cell in span.cells()))
+        for span in merged(model.covered)
+    ]
 
 
 def test_the_model_itself_merges_neighbours_and_keeps_holes() -> None:

@@ -7,21 +7,29 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import psutil
+import psycopg
 import pytest
 
 from engine.database import embedded, server_account
 from engine.database.embedded import release_embedded, start_embedded
 from engine.database.store import Store
 from engine.errors import DatabaseError
+from engine.market import Candles, Market, Period, Timeframe
+from tests.support.database import execute
 
 PROJECT = Path(__file__).parents[3]
 AS_ROOT = os.geteuid() == 0
 NOBODY = 65534
+SOL = Market("binanceusdm", "SOLUSDT", "SOL/USDT:USDT")
+HOUR = Timeframe("1h")
+DAY = Period(0, 86_400_000)
 
 PROGRAM = """
 import sys
@@ -154,6 +162,42 @@ def test_a_killed_server_is_recovered_with_all_that_was_committed(home: Path) ->
     running(home).kill()
     eventually(lambda: server_of(home) is None)
     assert recall(start_embedded(home)) == 11
+
+
+def test_a_server_killed_inside_a_page_leaves_nothing_of_it(home: Path) -> None:
+    """The page has its candles in and waits for the row that says so; the server dies; the store says what happened."""
+    url = start_embedded(home)
+    opens = HOUR.opens(DAY)
+    page = Candles(opens, *(np.full(len(opens), value) for value in (2.0, 3.0, 1.0, 2.5, 10.0)))
+    with contextlib.closing(Store(url)) as store:
+        store.migrate()
+        store.add_page(SOL, HOUR, page.slice(0, 12), [Period(DAY.start, int(opens[12]))])
+        told: list[DatabaseError] = []
+
+        def add() -> None:
+            try:
+                store.add_page(SOL, HOUR, page, [DAY])
+            except DatabaseError as error:
+                told.append(error)
+
+        with contextlib.suppress(psycopg.OperationalError), psycopg.connect(url) as blocker:
+            blocker.execute("SELECT 1 FROM data_ranges FOR UPDATE")
+            thread = threading.Thread(target=add)
+            thread.start()
+            eventually(lambda: waits_for_a_row(url))
+            running(home).kill()
+        thread.join()
+        (error,) = told
+        assert "cannot reach the database" in str(error)
+        assert "\n" not in str(error)
+        start_embedded(home)
+        coverage = store.coverage(SOL, HOUR, DAY)
+        assert (coverage.candles, coverage.gaps) == (12, (Period(int(opens[12]), DAY.end),))
+        assert store.add_page(SOL, HOUR, page, [DAY]) == 12
+
+
+def waits_for_a_row(url: str) -> bool:
+    return bool(execute(url, "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"))
 
 
 def test_a_killed_program_leaves_a_server_that_the_next_one_uses_and_stops(home: Path) -> None:
