@@ -1,6 +1,7 @@
 """What an exchange answered, and what is wrong with it: pure functions from one HTTP answer to an error in words."""
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
@@ -80,9 +81,11 @@ def unexpected(answer: Answer) -> UnexpectedAnswer:
 def fault(answer: Answer) -> ExchangeError | InputError | None:
     """What is wrong with an answer by its status and error code; None for an answer worth reading."""
     code, text = _error_code(answer.body)
-    host = urlsplit(answer.url).netloc
+    host = host_of(answer.url)
     if answer.status == 418:
-        return Banned(f"{host} has locked this address out (HTTP 418)", _retry_after(answer, DEFAULT_BAN_S))
+        return Banned(
+            f"{host} has locked this address out (HTTP 418)", _retry_after(answer, _ban_s(answer, text))
+        )
     if answer.status == 429 or code == _TOO_MANY:
         return RateLimited(f"{host} is rate limiting", _retry_after(answer, DEFAULT_RETRY_AFTER_S))
     if answer.status == 451:
@@ -106,7 +109,7 @@ def fault(answer: Answer) -> ExchangeError | InputError | None:
 
 def no_answer(url: str, error: BaseException) -> ExchangeError:
     """Why nothing came back, in words, from the exception that the HTTP client raised."""
-    host = urlsplit(url).netloc
+    host = host_of(url)
     causes = " ".join(_chain(error))
     for needle, words in _REASONS:
         if needle in causes:
@@ -138,7 +141,13 @@ def _chain(error: BaseException | None) -> list[str]:
 
 def _place(url: str) -> str:
     parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc}{parts.path}"
+    return f"{parts.scheme}://{host_of(url)}{parts.path}"
+
+
+def host_of(url: str) -> str:
+    return urlsplit(url).netloc.rpartition("@")[
+        2
+    ]  # without the name and password that a proxy's address may hold
 
 
 def _error_code(body: str) -> tuple[int | None, str]:
@@ -156,3 +165,11 @@ def _error_code(body: str) -> tuple[int | None, str]:
 def _retry_after(answer: Answer, default_s: float) -> float:
     text = answer.headers.get("retry-after", "").strip()
     return float(text) if text.isdecimal() else default_s
+
+
+def _ban_s(answer: Answer, text: str) -> float:
+    """Seconds of "IP banned until 1659146400000", by the exchange's own clock."""
+    until = re.search(r"until (\d{13})", text)
+    if until is None or answer.date_ms is None:
+        return DEFAULT_BAN_S
+    return max(0.0, (int(until[1]) - answer.date_ms) / 1000)

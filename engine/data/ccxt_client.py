@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from engine.data.answers import Answer, no_answer
+from engine.data.answers import Answer, host_of, no_answer
 from engine.market import TIMEFRAMES, Market
 
 _LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
@@ -60,6 +60,11 @@ class Client:
         self._ccxt.on_rest_response = self._record
         self._answers: list[Answer] = []  # at most the one of the request under way
         self._wants_futures = api is FUTURES
+
+    @property
+    def host(self) -> str:
+        """Host and port of the addresses asked."""
+        return host_of(self._base)
 
     def close(self) -> None:
         """Close the HTTP session."""

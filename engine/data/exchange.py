@@ -1,5 +1,6 @@
 """Speaks to an exchange: checked answers, patience with faults, limits shared by all processes, the exchange's clock."""
 
+import math
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -32,9 +33,9 @@ T = TypeVar("T")
 class Patience:
     """How long an exchange is waited for, and how often it is asked again."""
 
-    timeout_s: float = 15
+    timeout_s: float = 10
     attempts: int = 5
-    first_wait_s: float = 1  # doubles from attempt to attempt
+    first_wait_s: float = 0.5  # doubles from attempt to attempt
     longest_wait_s: float = 20
     rate_limits: int = 20  # waits as told before giving up
     settle_s: float = 1.5  # a candle that closed less than this ago may still change
@@ -100,6 +101,13 @@ class Exchange:
             resting, self._resting = self._resting, []
         for client in resting:
             client.close()
+
+    @property
+    def host(self) -> str:
+        """The host that is asked."""
+        client = self._take_client()
+        self._rest_client(client)
+        return client.host
 
     # -- the three endpoints
 
@@ -198,7 +206,7 @@ class Exchange:
                 if failures >= patience.attempts:
                     raise
                 wait_s = patience.wait_s(failures)
-                errand.log("warning", f"{error}; asking again in {wait_s:.0f} s")
+                errand.log("warning", f"{error}; asking again in {wait_s:g} s")
                 errand.cancel.sleep(wait_s)
 
     def _send(
@@ -260,7 +268,7 @@ class Exchange:
             left_s = (until - local_ms()) / 1000
             if left_s <= 0:
                 return
-            errand.log("warning", f"rate limited, resuming in {left_s:.0f} s")
+            errand.log("warning", f"rate limited, resuming in {math.ceil(left_s)} s")
             errand.cancel.sleep(min(left_s, 5))
 
     def _mind_weight(self, answer: Answer) -> None:

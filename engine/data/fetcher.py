@@ -149,6 +149,12 @@ class DataFetcher:
                 raise
         return find_market(symbol, cached, exchange)
 
+    def ping(self, exchange: str = DEFAULT_EXCHANGE) -> tuple[str, int]:
+        """The exchange's host, and its clock minus the local one in ms. Asks once; raises ExchangeError."""
+        source = self._exchange(check_exchange(exchange))
+        now = source.now_ms(Errand(), replace(source.patience, attempts=1))
+        return source.host, now - local_ms()
+
     # -- candles
 
     def status(self, market: Market, timeframe: Timeframe, period: Period) -> Coverage:
@@ -281,9 +287,12 @@ class DataFetcher:
         held = closed.start < closed.end and self._store.coverage(market, timeframe, closed).complete
         try:
             return exchange.now_ms(errand, replace(exchange.patience, attempts=1) if held else None)
-        except Unreachable as error:
+        except ExchangeError as error:
             if not held:
-                raise Unreachable(f"{error}; nothing was fetched; run again to continue") from error
+                again = (
+                    "; nothing was fetched; run again to continue" if isinstance(error, Unreachable) else ""
+                )
+                raise ExchangeError(f"{error}{again}") from error
             errand.log("warning", f"{error}; everything closed by the last known clock is held")
             return known
 

@@ -100,3 +100,17 @@ def test_a_redirect_is_not_followed_and_says_so() -> None:
     found = no_answer(URL, error)
     assert not isinstance(found, Unreachable)
     assert "redirects are not followed" in str(found)
+
+
+def test_a_ban_without_retry_after_lasts_as_long_as_its_text_says() -> None:
+    text = coded(-1003, "Way too much request weight used; IP banned until 1714564990000.")
+    banned = fault(answer(418, text, date="Wed, 01 May 2024 12:00:00 GMT"))
+    assert isinstance(banned, Banned)
+    assert banned.retry_after_s == 190
+
+
+def test_a_password_in_the_address_is_never_shown() -> None:
+    secret = Answer("http://me:s3cret@proxy.test:8080/fapi/v1/time", 500, {}, "<html>")
+    for error in (fault(secret), unexpected(secret), no_answer(secret.url, OSError("refused"))):
+        assert "s3cret" not in str(error)
+        assert "proxy.test:8080" in str(error)

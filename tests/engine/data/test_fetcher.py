@@ -16,6 +16,7 @@ from tests.support.fake_exchange import (
     Fault,
     MakeBench,
     assert_same_candles,
+    error,
     grid_candles,
     real_candles,
 )
@@ -275,6 +276,16 @@ def test_what_is_held_is_served_without_an_exchange(
         one.fetch("2024-01-01", "2024-01-11")
 
 
+def test_what_is_held_is_served_to_a_banned_address(
+    bench: MakeBench, fake_exchange: FakeExchange, sol: Candles
+) -> None:
+    one = bench()
+    one.fetch("2025-01-01", "2025-01-31")
+    fake_exchange.always = error(418, -1003, "banned", Retry_After="60")
+    assert one.fetch("2025-01-01", "2025-01-31").candles == 14 * 24
+    assert any("locked this address out" in text for text in one.logs)
+
+
 def test_markets_come_from_the_cache_when_the_exchange_is_away(
     bench: MakeBench, fake_exchange: FakeExchange, sol: Candles
 ) -> None:
@@ -290,6 +301,16 @@ def test_markets_come_from_the_cache_when_the_exchange_is_away(
         one.fetcher.markets("binanceusdm", refresh=True)
     with pytest.raises(ExchangeError, match="network"):
         one.fetcher.markets("binance")
+
+
+def test_a_ping_tells_the_host_and_its_clock(bench: MakeBench, fake_exchange: FakeExchange) -> None:
+    one = bench()
+    host, offset_ms = one.fetcher.ping()
+    assert host == fake_exchange.url.removeprefix("http://")
+    assert abs(offset_ms - (one.store.clock_offset_ms("binanceusdm") or 0)) < 1000
+    fake_exchange.close()
+    with pytest.raises(ExchangeError, match="connection refused"):
+        one.fetcher.ping()
 
 
 def test_cancel_keeps_every_finished_page(
