@@ -145,9 +145,8 @@ def _place(url: str) -> str:
 
 
 def host_of(url: str) -> str:
-    return urlsplit(url).netloc.rpartition("@")[
-        2
-    ]  # without the name and password that a proxy's address may hold
+    """Host and port of an address, without the name and password that it may hold."""
+    return urlsplit(url).netloc.rpartition("@")[2]
 
 
 def _error_code(body: str) -> tuple[int | None, str]:
