@@ -30,7 +30,8 @@ __all__ = ["Died", "Done", "Failed", "Job", "Outcome", "Stopped", "TimedOut", "W
 
 _LOG: Final = logging.getLogger(__name__)
 _TICK_S: Final = 1.0
-_MOST_FAILED_STARTS: Final = 3
+_MOST_FAILED_STARTS: Final = 3  # in a row: it cannot work here
+_MOST_KILLED_STARTS: Final = 30  # in a row: somebody or the system kills what we start, and may stop doing so
 
 
 class WorkerPool:
@@ -58,7 +59,7 @@ class WorkerPool:
         self._folder = scratch
         # from here on: the supervising thread's own
         self._processes: list[WorkerProcess] = []
-        self._failed_starts = 0
+        self._failed_starts = self._killed_starts = 0
         self._start_error = ""
         self._measured = 0.0
 
@@ -176,7 +177,7 @@ class WorkerPool:
         with self._lock:
             busy = sum(process.job is not None for process in self._processes)
             self._wanted = min(self._size, max(self._wanted, busy + len(self._queue)))
-        if self._failed_starts >= _MOST_FAILED_STARTS:
+        if self._failed_starts >= _MOST_FAILED_STARTS or self._killed_starts >= _MOST_KILLED_STARTS:
             self._give_up_starting()
         for _ in range(self._wanted - len(self._processes)):
             try:
@@ -185,8 +186,9 @@ class WorkerPool:
                 self._failed_start(str(error))
                 return
 
-    def _failed_start(self, reason: str) -> None:
-        self._failed_starts += 1
+    def _failed_start(self, reason: str, *, killed: bool = False) -> None:
+        self._failed_starts += not killed
+        self._killed_starts += killed
         self._start_error = reason
         _LOG.warning("a worker process did not start: %s", reason)
 
@@ -198,7 +200,7 @@ class WorkerPool:
                 return
             jobs = list(self._queue)
             self._queue.clear()
-        self._failed_starts = 0
+        self._failed_starts = self._killed_starts = 0
         lines = self._start_error.strip().splitlines() or ["it ended without a word"]
         for job in jobs:
             job.future.set_result(Died(f"no worker process could be started: {lines[-1]}", self._start_error))
@@ -249,7 +251,7 @@ class WorkerPool:
             return  # what it says on its death bed is not heard
         if message == b"R":
             process.become_ready()
-            self._failed_starts = 0
+            self._failed_starts = self._killed_starts = 0
         elif message == b"B":
             process.begun = True
         elif message[:1] == b"P":
@@ -275,7 +277,7 @@ class WorkerPool:
         elif process.job is not None:
             process.job.future.set_result(outcome)
         elif not process.ready and not self._closing:
-            self._failed_start(report or getattr(outcome, "message", ""))
+            self._failed_start(report or getattr(outcome, "message", ""), killed=process.was_killed)
 
     def _keep_limits(self) -> None:
         now = time.monotonic()

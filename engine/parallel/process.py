@@ -92,6 +92,11 @@ class WorkerProcess:
         """The system's number of the process."""
         return self._process.pid
 
+    @property
+    def was_killed(self) -> bool:
+        """Whether it was ended from outside."""
+        return self._process.returncode == -9
+
     def become_ready(self) -> None:
         """The process has said that it takes jobs."""
         self.ready, self.limit = True, float("inf")

@@ -174,6 +174,17 @@ def test_a_worker_killed_while_idle_is_replaced_unnoticed(tmp_path: Path) -> Non
             assert isinstance(run(pool, "echo"), Done)
 
 
+def test_a_job_waits_while_workers_are_killed_as_they_start(tmp_path: Path) -> None:
+    with WorkerPool(1, tmp_path, memory_mb=1024) as pool:
+        job = pool.submit(f"{JOBS}:echo", {}, timeout_s=30)
+        killed: set[int] = set()
+        while len(killed) < 8:
+            for pid in set(pool.pids()) - killed:
+                psutil.Process(pid).kill()
+                killed.add(pid)
+        assert isinstance(job.result(30), Done)
+
+
 def _wait_until_gone(pids: list[int], seconds: float = 3) -> None:
     deadline = time.monotonic() + seconds
     while any(psutil.pid_exists(pid) for pid in pids):
