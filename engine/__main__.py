@@ -1,4 +1,4 @@
-"""The `backtest` command's entry. Imports nothing at the top: spawned workers load this module again."""
+"""The entry of the `backtest` command and of `python -m engine`."""
 
 
 def main() -> None:

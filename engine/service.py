@@ -288,7 +288,8 @@ class Engine:
         for key, outcome in outcomes.items():
             if not isinstance(outcome, Done):
                 name = Path(distinct[key]["strategy_path"]).stem
-                raise InputError(f"{name}: {outcome.message}")
+                loads = getattr(outcome, "kind", "") != StrategyError.__name__
+                raise (InputError if loads else StrategyError)(f"{name}: {outcome.message}; nothing was run")
         return [outcomes[key].value for key in keys]
 
     def run_result(self, run_id: str) -> RunResult:

@@ -4,4 +4,9 @@ import os
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
-pytest_plugins = ["tests.support.database", "tests.support.fake_exchange", "tests.support.builders", "tests.support.command_line"]
+pytest_plugins = [
+    "tests.support.database",
+    "tests.support.fake_exchange",
+    "tests.support.builders",
+    "tests.support.command_line",
+]

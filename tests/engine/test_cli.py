@@ -157,9 +157,11 @@ def test_fetch_refuses_in_one_line_with_exit_code_2(cli: CommandLine, arguments:
     answer = cli("fetch", *arguments, "--json")
     assert answer.code == 2
     assert len(answer.error) < 300
-    assert (
-        cli("symbols", "--exchange", "sample", "--json").json[0]["is_active"] is False
-    )  # nothing was inserted
+
+
+def test_an_unknown_symbol_leaves_no_trace(cli: CommandLine):
+    assert "did you mean SAMPLEUSDT" in cli("fetch", "SAMPLUSDT", *SERIES[1:], *MONTH).error
+    assert cli("symbols", "--exchange", "sample", "--json").json[0]["is_active"] is False
 
 
 BAD_RUNS = {
@@ -229,7 +231,7 @@ def test_a_run_says_which_trades_lie_beside_missing_candles(cli: CommandLine):
 def test_every_command_has_help():
     import typer.main
 
-    from engine.cli import app
+    from engine.cli.options import app
 
     def commands(group, path=()):
         for name, command in group.commands.items():

@@ -1,0 +1,169 @@
+"""Commands about strategies and runs: strategies, new-strategy, run, show, runs, export."""
+
+import difflib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from engine.cli.options import End, Exchange, Json, RunId, Start, Tf, app, cancel_on_interrupt, runs_app
+from engine.errors import InputError
+from engine.market import DEFAULT_EXCHANGE, Period, Timeframe
+from engine.runs import FINISHED, Costs, RunSpec
+from engine.service import Engine
+from engine.strategy import StrategyInfo
+from engine.terminal import print_json, print_note, progress, run_details, runs_table, table
+
+
+@app.command()
+def strategies(json: Json = False) -> None:
+    """List the strategies, with the broken ones and what is wrong with them."""
+    with Engine() as engine:
+        infos = engine.strategies()
+    if json:
+        print_json([info.to_json() for info in infos])
+        return
+    rows = [
+        (i.name, i.error or i.title, ", ".join(f"{p['name']} {p['default']}" for p in i.params))
+        for i in infos
+    ]
+    table("", ("strategy", "title", "parameters"), rows, left=3)
+
+
+@app.command("new-strategy")
+def new_strategy(name: str, json: Json = False) -> None:
+    """Write a working strategy to start from into your plug-in folder."""
+    with Engine() as engine:
+        path = engine.new_strategy(name)
+    if json:
+        print_json({"name": name, "path": str(path)})
+    else:
+        print_note(f"wrote {path}; `backtest strategies` lists it")
+
+
+@app.command()
+def run(
+    symbol: Annotated[list[str], typer.Option("-s", "--symbol", help="Repeat for several.")],
+    strategy: Annotated[list[str], typer.Option("-S", "--strategy", help="Repeat for several.")],
+    timeframe: Tf,
+    start: Start,
+    end: End,
+    param: Annotated[
+        list[str] | None, typer.Option("--param", help="name=value, or STRATEGY.name=value.")
+    ] = None,
+    cash: Annotated[float, typer.Option(help="Starting cash.")] = 10_000,
+    commission: Annotated[float, typer.Option(help="Fraction per side.")] = 0.001,
+    size: Annotated[float, typer.Option(help="Fraction of the cash per entry.")] = 0.95,
+    slippage: Annotated[float, typer.Option(help="Fraction by which every fill is worse.")] = 0,
+    engine_name: Annotated[str, typer.Option("--engine", help="auto, compiled or reference.")] = "auto",
+    no_fetch: Annotated[bool, typer.Option("--no-fetch", help="Fail instead of fetching.")] = False,
+    exchange: Exchange = DEFAULT_EXCHANGE,
+    json: Json = False,
+) -> None:
+    """Fetch what is missing, then run every strategy on every symbol in parallel, and store the runs."""
+    asked = Timeframe(timeframe), Period.parse(start, end)
+    costs = Costs(cash, commission, size, slippage)
+    with Engine() as engine, cancel_on_interrupt() as cancel:
+        names = list(dict.fromkeys(strategy))
+        params = assign_params(param or (), names, engine.strategies())
+        specs = [
+            RunSpec(name, wanted, exchange, *asked, params[name], costs, engine_name)
+            for wanted in dict.fromkeys(symbol)
+            for name in names
+        ]
+        with progress(quiet=json) as on_event:
+            results = engine.run(specs, fetch=not no_fetch, on_event=on_event, cancel=cancel)
+    if json:
+        print_json({"runs": [result.to_json() for result in results]})
+    else:
+        runs_table(results)
+        if exchange == "binanceusdm":
+            print_note("funding not included")
+    if any(result.status != FINISHED for result in results):
+        raise typer.Exit(1)
+
+
+def assign_params(
+    texts: Sequence[str], names: Sequence[str], infos: Sequence[StrategyInfo]
+) -> dict[str, dict[str, str]]:
+    """Which of the given `k=v` and `STRATEGY.k=v` go to which selected strategy; raises InputError when one goes nowhere."""
+    known = {i.name: [str(p["name"]) for p in i.params] for i in infos if i.name in names and i.error is None}
+    assigned: dict[str, dict[str, str]] = {name: {} for name in names}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        owner, dot, name = key.strip().rpartition(".")
+        if not equals or not name:
+            raise InputError(f"--param {text!r} must read name=value or STRATEGY.name=value")
+        if dot and owner not in names:
+            raise InputError(f"--param {text!r}: the strategy {owner!r} is not selected")
+        takers = [n for n in ([owner] if dot else names) if n not in known or name in known[n]]
+        if not takers:
+            offered = sorted({p for n in ([owner] if dot else names) for p in known.get(n, ())})
+            near = difflib.get_close_matches(name, offered, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(offered) or 'none'}"
+            raise InputError(f"--param {text!r}: no selected strategy has a parameter {name!r}; {hint}")
+        for taker in takers:
+            assigned[taker][name] = value.strip()
+    return assigned
+
+
+@app.command()
+def show(run_id: RunId, json: Json = False) -> None:
+    """Show a stored run exactly as it was."""
+    with Engine() as engine:
+        result = engine.run_result(run_id)
+        titles = {
+            name: f"{metric.title} ({metric.unit})" for name, metric in engine.metric_definitions().items()
+        }
+    if json:
+        print_json(result.to_json() | {"equity": result.equity_points()})
+    else:
+        run_details(result, titles)
+
+
+@runs_app.callback()
+def runs(
+    context: typer.Context,
+    limit: Annotated[int, typer.Option(min=1, max=100_000, help="How many of the newest.")] = 50,
+    json: Json = False,
+) -> None:
+    """List stored runs, newest first."""
+    if context.invoked_subcommand:
+        return
+    with Engine() as engine:
+        found = engine.runs(limit)
+    if json:
+        print_json({"runs": [result.to_json() for result in found]})
+    elif found:
+        runs_table(found)
+    else:
+        print_note("no runs yet; `backtest run --help` says how to make one, `backtest demo` makes seven")
+
+
+@runs_app.command("delete")
+def delete_run(run_id: RunId, json: Json = False) -> None:
+    """Delete a stored run."""
+    with Engine() as engine:
+        found = engine.run_result(run_id)
+        engine.delete_run(found.id)
+    if json:
+        print_json({"deleted": found.id})
+    else:
+        print_note(f"deleted run {found.id}")
+
+
+@app.command()
+def export(
+    run_id: RunId,
+    out: Annotated[Path, typer.Option("--out", help="A folder; it is made when needed.")],
+    json: Json = False,
+) -> None:
+    """Write a stored run's trades, equity and figures as files."""
+    with Engine() as engine:
+        paths = engine.export_run(run_id, out)
+    if json:
+        print_json({"files": [str(path) for path in paths]})
+    else:
+        for path in paths:
+            print_note(str(path))

@@ -1,0 +1,48 @@
+"""The Typer application, the options that several commands share, and what Ctrl-C does."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated
+
+import typer
+
+from engine.events import CancelToken
+
+app = typer.Typer(
+    help="Backtest trading strategies on Binance candles. Every command takes --json for programs.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+runs_app = typer.Typer(help="List stored runs, or delete one.", invoke_without_command=True)
+app.add_typer(runs_app, name="runs")
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
+Exchange = Annotated[str, typer.Option("--exchange", help="binanceusdm, binance (spot) or sample.")]
+Symbol = Annotated[str, typer.Argument(help="SOLUSDT, SOL/USDT or SOL/USDT:USDT.")]
+Tf = Annotated[str, typer.Option("-t", "--timeframe", help="1m, 1h, 1d, ...; 1M is a month.")]
+Start = Annotated[str, typer.Option("--start", help="Date or time, UTC.")]
+End = Annotated[str, typer.Option("--end", help="A bare date includes that day; a full time is exclusive.")]
+RunId = Annotated[str, typer.Argument(help="A run's id, or a unique beginning of it.")]
+
+
+@contextmanager
+def cancel_on_interrupt() -> Iterator[CancelToken]:
+    """A token that the first Ctrl-C sets; a second Ctrl-C interrupts at once."""
+    token = CancelToken()
+
+    def stop(_signal: int, _frame: object) -> None:
+        if token.cancelled:
+            raise KeyboardInterrupt
+        token.cancel()
+
+    before = {name: signal.signal(name, stop) for name in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield token
+    finally:
+        for name, handler in before.items():
+            signal.signal(name, handler)
