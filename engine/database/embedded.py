@@ -29,7 +29,13 @@ from urllib.parse import quote
 
 import psycopg
 
-from engine.database.server_account import as_account, programs_for, server_account, system_folder
+from engine.database.server_account import (
+    as_account,
+    create_system_folder,
+    programs_for,
+    server_account,
+    system_folder,
+)
 from engine.errors import DatabaseError
 
 MAJOR_VERSION: Final = "18"
@@ -98,7 +104,10 @@ def _cluster_folder(home: Path) -> Path:
         return inside
     outside = system_folder() / hashlib.sha256(str(home).encode()).hexdigest()[:16]
     reachable = all(folder.stat().st_mode & 0o001 for folder in inside.parents)
-    return inside if reachable and not (outside / "PG_VERSION").exists() else outside
+    if reachable and not (outside / "PG_VERSION").exists():
+        return inside
+    create_system_folder()
+    return outside
 
 
 def _socket_folder(cluster: Path) -> Path:

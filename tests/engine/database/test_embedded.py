@@ -371,11 +371,15 @@ def permissions(path: Path) -> dict[Path, tuple[int, int, int]]:
     }
 
 
-def test_no_parent_of_a_reachable_home_changes_its_permissions(home: Path) -> None:
+def test_no_parent_of_a_reachable_home_changes_its_permissions(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server_account, "SYSTEM_FOLDER", home / "system")
     before = permissions(home)
     start_embedded(home)
     assert permissions(home) == before
     assert cluster_of(home) == home / "postgres"
+    assert not (home / "system").exists()
 
 
 @pytest.mark.skipif(not AS_ROOT, reason="only root's server needs an account of its own")
