@@ -25,7 +25,7 @@ from engine.data.loopback_exchange import FUTURES_PATH, Listing, LoopbackExchang
 from engine.database.store import Store
 from engine.events import CancelToken, Event, Log, OnEvent, ignore_event
 from engine.market import Candles, Period, Timeframe, parse_time
-from engine.settings import Settings
+from engine.settings import Settings, read_settings
 
 # asks again at once: the waits themselves have tests of their own
 EAGER = Patience(timeout_s=5, first_wait_s=0, settle_s=0)
@@ -154,12 +154,12 @@ def fake_exchange() -> Iterator[FakeExchange]:
 @pytest.fixture
 def data_settings(fake_exchange: FakeExchange, database_url: str, tmp_path: Path) -> Settings:
     """Settings whose exchanges are the fake one and whose database is fresh."""
-    return Settings(
+    return read_settings(
         database_url=database_url,
         home=tmp_path / "home",
         spot_url=fake_exchange.url,
         futures_url=fake_exchange.url,
-    )  # type: ignore[call-arg]
+    )
 
 
 class Bench:

@@ -1,6 +1,10 @@
 """What counts as missing, and what it takes to be believed."""
 
+import os
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -8,6 +12,7 @@ import pytest
 
 from engine.errors import ExchangeError, InputError
 from engine.market import DAY_MS, HOUR_MS, Candles, Period, Timeframe, parse_time
+from engine.settings import Settings
 from tests.support.fake_exchange import (
     Bench,
     FakeExchange,
@@ -351,3 +356,30 @@ def test_overlapping_periods_at_once_share_their_candles(bench: MakeBench, list_
         for cell in range(int(request.params["limit"]))
     ]
     assert len(served) == len(set(served)) == 15 * 24
+
+
+def test_a_program_killed_in_the_middle_leaves_only_proven_pages(
+    bench: MakeBench, list_sol: ListSol, data_settings: Settings
+) -> None:
+    candles = list_sol(MADE_UP)
+    one = bench(page_limit=499)
+    fake = one.fake
+    fake.fail(Fault(), Fault(), Fault(delay_s=60))  # pages one and two, then silence
+    assert data_settings.database_url is not None
+    program = (
+        "import asyncio; from engine.data.fetcher import DataFetcher\n"
+        "asyncio.run(DataFetcher().get_data('SOLUSDT', '1h', '2024-01-05', '2024-06-30'))"
+    )
+    places = {
+        "DATABASE_URL": data_settings.database_url.get_secret_value(),
+        "BACKTEST_FUTURES_URL": fake.url,
+    }
+    with subprocess.Popen([sys.executable, "-c", program], env=os.environ | places) as process:
+        deadline = time.monotonic() + 60
+        while len(fake.pages) < 3 and time.monotonic() < deadline and process.poll() is None:
+            time.sleep(0.02)
+        process.kill()
+    assert one.status("2024-01-05", "2024-06-30").candles == 2 * 499
+    report = one.fetch("2024-01-05", "2024-06-30")
+    assert report.fetched == report.candles - 2 * 499
+    assert_same_candles(one.held(report), candles.within(report.period))
