@@ -10,7 +10,7 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING
 
 from engine.coverage import AFTER_DELISTING, Coverage, FetchReport
-from engine.data.answers import Unreachable
+from engine.data.answers import UnexpectedAnswer, Unreachable
 from engine.data.ccxt_client import FUTURES, SPOT
 from engine.data.exchange import Errand, Exchange, Patience, local_ms
 from engine.data.filling import SeriesFill, check_listed
@@ -118,8 +118,12 @@ class DataFetcher:
         patience = replace(source.patience, attempts=1) if cached and not refresh else None
         try:
             markets = source.markets(Errand("", on_event, cancel), patience)
-        except ExchangeError:
-            if refresh or not cached:
+        except ExchangeError as error:
+            if not cached:
+                raise ExchangeError(
+                    f"{error}; the markets of {exchange} are not known yet: run again"
+                ) from error
+            if refresh:
                 raise
             return cached
         self._store.save_markets(exchange, markets, local_ms())
@@ -233,7 +237,7 @@ class DataFetcher:
             total = sum(timeframe.count(gap) for gap in [*gaps, *recheck])
             meter = ProgressMeter(errand.job, total, "candles", errand.on_event)
             fill.fill(gaps, recheck, meter)
-        except Unreachable as error:
+        except (Unreachable, UnexpectedAnswer) as error:
             raise ExchangeError(
                 f"{error}, {fill.fetched:,} candles already saved; run again to continue"
             ) from error
