@@ -33,6 +33,11 @@ class DemoReport:
     results: list[RunResult]
     files: list[Path]
 
+    def best_first(self) -> list[RunResult]:
+        """The finished runs by return."""
+        finished = [result for result in self.results if result.status == FINISHED]
+        return sorted(finished, key=lambda result: -(result.metrics["return_pct"] or 0))
+
     def to_json(self) -> dict[str, Any]:
         """`{fetch, again, runs, files}`."""
         return {

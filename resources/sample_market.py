@@ -42,17 +42,17 @@ class Regime(NamedTuple):
 
 
 REGIMES: Final = (
-    Regime("2023-01-01", 0.000, 0.018, swing=0.035),  # range
-    Regime("2023-03-01", 0.007, 0.028),  # trend up
-    Regime("2023-07-10", -0.090, 0.080),  # crash
-    Regime("2023-07-16", 0.000, 0.016, swing=0.040),  # range
-    Regime("2023-10-15", 0.006, 0.030),  # trend up
-    Regime("2024-01-10", 0.000, 0.065),  # volatile, no direction
-    Regime("2024-04-01", -0.005, 0.025),  # slow decline
-    Regime("2024-08-02", -0.110, 0.060),  # crash
-    Regime("2024-08-06", 0.008, 0.040),  # recovery
-    Regime("2024-11-01", 0.000, 0.014, swing=0.030),  # range
-    Regime("2024-12-16", 0.002, 0.055),  # volatile
+    Regime("2023-01-01", 0.000, 0.022, swing=0.020),  # range
+    Regime("2023-03-01", 0.004, 0.030),  # trend up
+    Regime("2023-07-10", -0.060, 0.075),  # crash
+    Regime("2023-07-14", 0.000, 0.020, swing=0.020),  # range
+    Regime("2023-10-15", 0.0035, 0.032),  # trend up
+    Regime("2024-01-10", 0.000, 0.045),  # volatile, no direction
+    Regime("2024-04-01", -0.003, 0.028),  # slow decline
+    Regime("2024-08-02", -0.140, 0.070),  # crash
+    Regime("2024-08-05", 0.0045, 0.036),  # recovery
+    Regime("2024-11-01", 0.000, 0.020, swing=0.020),  # range
+    Regime("2024-12-16", 0.001, 0.045),  # volatile
 )
 HOLES: Final = (  # start, end (excluded), UTC
     ("2023-08-16T02:00", "2023-08-16T07:00"),

@@ -40,7 +40,7 @@ def demo(
 
     with Engine() as engine, cancel_on_interrupt() as cancel, progress(quiet=json) as on_event:
         report = run_demo(engine, out, on_event, cancel)
-        picture = _render(engine, [result.id for result in report.results], out / "window.png")
+        picture = _render(engine, [result.id for result in report.best_first()], out / "window.png")
     if json:
         print_json(report.to_json() | {"picture": picture and str(picture)})
     else:

@@ -48,7 +48,7 @@ symbols = Table(
     Column("name", String(20), nullable=False),
     Column("exchange", String(20), nullable=False, server_default=text("'binance'")),
     Column("is_active", Boolean, nullable=False, server_default=text("true")),
-    Column("unified", Text, nullable=False),
+    Column("unified", Text, nullable=False, server_default=text("''")),
     UniqueConstraint("exchange", "name", name="symbols_exchange_name_key"),
 )
 

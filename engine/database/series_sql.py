@@ -50,7 +50,8 @@ MISSING: Final = text(f"""
 """)
 
 HELD_SERIES: Final = text("""
-    SELECT s.exchange, s.name, s.unified, m.is_trading, m.listed_at, held.timeframe, held.candles,
+    SELECT s.exchange, s.name, coalesce(nullif(s.unified, ''), s.name), m.is_trading, m.listed_at,
+        held.timeframe, held.candles,
         (SELECT min(timestamp) FROM ohlcv_data AS o WHERE o.symbol_id = s.id AND o.timeframe = held.timeframe),
         (SELECT max(timestamp) FROM ohlcv_data AS o WHERE o.symbol_id = s.id AND o.timeframe = held.timeframe)
     FROM (SELECT symbol_id, timeframe, CAST(sum(candle_count) AS bigint) AS candles FROM data_ranges
@@ -58,12 +59,6 @@ HELD_SERIES: Final = text("""
     JOIN symbols AS s ON s.id = held.symbol_id
     LEFT JOIN markets AS m ON m.exchange = s.exchange AND m.name = s.name
     ORDER BY s.exchange, s.name, held.timeframe
-""")
-
-WARMUP_START: Final = text(f"""
-    SELECT min(timestamp) FROM (
-        SELECT timestamp FROM ohlcv_data WHERE {_SERIES} AND timestamp < :before
-        ORDER BY timestamp DESC LIMIT :candles) AS held
 """)
 
 # For psycopg itself: the arrays come binary and numpy takes them as they are

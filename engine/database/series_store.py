@@ -8,7 +8,6 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Final
 
 import numpy as np
@@ -165,13 +164,6 @@ class SeriesStore(Database):
             return Candles.empty()
         columns = parts[0] if len(parts) == 1 else map(np.concatenate, zip(*parts, strict=True))
         return Candles(*columns)
-
-    def warmup_start(self, market: Market, timeframe: Timeframe, before_ms: int, candles: int) -> int:
-        """Open time of the `candles`-th held candle before `before_ms`; of the earliest where fewer; else `before_ms`."""
-        values = _series(market, timeframe) | {"before": to_time(before_ms), "candles": candles}
-        with self._transaction() as connection:
-            first: datetime | None = connection.scalar(sql.WARMUP_START, values)
-        return before_ms if first is None else to_ms(first)
 
     @contextmanager
     def series_lock(

@@ -39,7 +39,7 @@ def test_candles_are_written_exactly_as_parquet(tmp_path):
 
 
 def test_another_ending_is_refused(tmp_path):
-    with pytest.raises(InputError, match="csv or .parquet"):
+    with pytest.raises(InputError, match=r"csv or \.parquet"):
         write_candles(CANDLES, tmp_path / "c.xlsx")
 
 

@@ -198,17 +198,6 @@ def test_forgetting_reopens_exactly_that_period(store: Store) -> None:
     store.forget(Market("binance", "NEVERSEEN", "NEVER/SEEN"), HOUR, held)
 
 
-def test_warmup_counts_held_candles_also_across_a_hole(store: Store) -> None:
-    hold(store, Period(0, 3 * HOUR_MS))
-    hold(store, Period(10 * HOUR_MS, 12 * HOUR_MS))
-    before = 12 * HOUR_MS
-    assert store.warmup_start(SOL, HOUR, before, 1) == 11 * HOUR_MS
-    assert store.warmup_start(SOL, HOUR, before, 3) == 2 * HOUR_MS
-    assert store.warmup_start(SOL, HOUR, before, 500) == 0
-    assert store.warmup_start(SOL, HOUR, before, 0) == before
-    assert store.warmup_start(SOL, HOUR, 0, 5) == 0
-
-
 def test_a_long_series_is_read_in_parts_without_seams(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("engine.database.series_store.READ_CELLS", 100)
     period = days("2024-01-01", "2024-02-10")

@@ -14,7 +14,7 @@ def upgrade() -> None:
             name varchar(20) NOT NULL,
             exchange varchar(20) NOT NULL DEFAULT 'binance',
             is_active boolean NOT NULL DEFAULT true,
-            unified text NOT NULL,
+            unified text NOT NULL DEFAULT '',
             CONSTRAINT symbols_exchange_name_key UNIQUE (exchange, name)
         );
         CREATE TABLE ohlcv_data (
