@@ -409,6 +409,7 @@ class MainWindow(QMainWindow):
         """Remember, stop the work, and close the plots before the interpreter goes (their axes complain otherwise)."""
         self.remember()
         self.bridge.stop()
-        self.overview.chart.close()
+        self.workspace.blockSignals(True)  # late answers must not draw on closed plots
+        self.overview.release()
         self.chart.chart.close()
         super().closeEvent(event)

@@ -169,4 +169,6 @@ def apply_theme(app: QApplication, theme: Theme) -> None:
     if QGuiApplication.styleHints().colorScheme() != scheme:
         QGuiApplication.styleHints().setColorScheme(scheme)
     app.setPalette(palette(theme))
-    app.setStyleSheet(style_sheet(theme))
+    sheet = style_sheet(theme)
+    if app.styleSheet() != sheet:  # setting it again would style every widget again
+        app.setStyleSheet(sheet)

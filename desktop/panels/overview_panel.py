@@ -173,6 +173,11 @@ class OverviewPanel(QWidget):
         self._legend_layout.invalidate()
         self.time.setText(self.chart.time_text(x))
 
+    def release(self) -> None:
+        """Draw no more, and close the plots."""
+        self._timer.stop()
+        self.chart.close()
+
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Little height goes to the curves."""
         super().resizeEvent(event)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import qasync
+from PySide6.QtCore import QEvent
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
@@ -44,7 +45,13 @@ def make_window(app: QApplication, qtbot: QtBot, tmp_path: Path) -> Iterator[Mak
     yield make
     for window in opened:
         window.close()
-        window.deleteLater()
+        discard(app, window)
+
+
+def discard(app: QApplication, window: MainWindow) -> None:
+    """Delete a window now; otherwise every later change of style would reach all windows of all tests."""
+    window.deleteLater()
+    app.sendPostedEvents(None, QEvent.Type.DeferredDelete)
 
 
 @pytest.fixture
@@ -63,19 +70,27 @@ def engine(embedded_url: str, tmp_path_factory: pytest.TempPathFactory) -> Itera
             yield opened
 
 
-@pytest.fixture
-def loop(app: QApplication) -> Iterator[qasync.QEventLoop]:
-    """asyncio on Qt's loop, running whenever a test waits."""
-    running = qasync.QEventLoop(app, already_running=True)
-    yield running
-    running.stop()
+@pytest.fixture(scope="session")
+def session_loop(qapp: QApplication) -> Iterator[qasync.QEventLoop]:
+    """One loop for all tests: qasync does not deliver to a second one that is declared running on the same application."""
+    made = qasync.QEventLoop(qapp, already_running=True)
     asyncio.events._set_running_loop(None)
-    running.close()
+    yield made
+    made.stop()
+    made.close()
+
+
+@pytest.fixture
+def loop(app: QApplication, session_loop: qasync.QEventLoop) -> Iterator[qasync.QEventLoop]:
+    """asyncio on Qt's loop, running whenever a test waits."""
+    asyncio.events._set_running_loop(session_loop)
+    yield session_loop
+    asyncio.events._set_running_loop(None)
 
 
 @pytest.fixture
 def live_window(
-    engine: Engine, loop: qasync.QEventLoop, qtbot: QtBot, tmp_path: Path
+    app: QApplication, engine: Engine, loop: qasync.QEventLoop, qtbot: QtBot, tmp_path: Path
 ) -> Iterator[MainWindow]:
     """A window that has asked the engine for everything it shows first."""
     bridge = Bridge(engine)
@@ -86,4 +101,4 @@ def live_window(
     yield window
     window.close()
     qtbot.waitUntil(lambda: not bridge.busy, timeout=20_000)
-    window.deleteLater()
+    discard(app, window)

@@ -38,9 +38,7 @@ def chart(app: QApplication, qtbot: QtBot) -> Iterator[PriceChart]:
 
 def pixels_of(image: QImage, colour: str) -> int:
     wanted = QColor(colour).rgb()
-    return sum(
-        image.pixel(x, y) == wanted for x in range(image.width()) for y in range(0, image.height(), 3)
-    )
+    return sum(image.pixel(x, y) == wanted for x in range(image.width()) for y in range(0, image.height(), 3))
 
 
 @given(n=st.integers(1, 400), most=st.integers(5, 60), start=st.integers(0, 300), width=st.integers(1, 400))

@@ -1,0 +1,229 @@
+"""The window as a whole: one selection drives all views, nothing is modal, everything is remembered and reachable."""
+
+from collections import Counter
+from pathlib import Path
+
+from PySide6.QtCore import QByteArray, Qt
+from PySide6.QtGui import QColor, QPalette
+from PySide6.QtWidgets import (
+    QAbstractButton,
+    QAbstractItemView,
+    QApplication,
+    QComboBox,
+    QDialog,
+    QLineEdit,
+    QTabBar,
+    QWidget,
+)
+from pytestqt.qtbot import QtBot
+
+from desktop.main_window import MainWindow
+from desktop.preferences import LAYOUT_VERSION, Preferences
+from desktop.setup.values import Setup
+from desktop.theme import DARK, LIGHT
+from engine.market import parse_time
+from engine.runs import FAILED, Costs
+from tests.desktop.builders import run_on
+from tests.desktop.conftest import MakeWindow
+from tests.support.builders import random_candles
+
+FIRST, SECOND = "a" * 32, "b" * 32
+
+
+def show_two_runs(window: MainWindow, qtbot: QtBot) -> None:
+    candles = random_candles(3000)
+    window.workspace.put(
+        [run_on(candles, FIRST), run_on(candles, SECOND, strategy="macd_trend", symbol="BTCUSDT")]
+    )
+    for run_id in (FIRST, SECOND):
+        window.workspace.put_candles(run_id, candles)
+        window.workspace.check(run_id, on=True)
+    window.workspace.show(FIRST)
+    qtbot.waitUntil(lambda: len(window.overview.chart.curves) == 4)
+    window.runs.flush()
+
+
+def test_the_first_start_shows_hints_in_place_of_empty_views(window: MainWindow) -> None:
+    assert window.overview.stack.currentWidget() is window.overview.empty
+    assert "F5" in window.overview.empty.text()
+    assert window.chart.stack.currentWidget() is window.chart.empty
+    for panel in (window.runs, window.trades, window.metrics, window.data, window.log):
+        assert panel.table.hint
+
+
+def test_a_selected_row_moves_the_chart_and_a_clicked_marker_selects_the_row(
+    window: MainWindow, qtbot: QtBot
+) -> None:
+    show_two_runs(window, qtbot)
+    trades = window.workspace.runs[FIRST].trades
+    window.trades.table.select_row(7)
+    low, high = window.chart.chart.x_range()
+    assert low < trades[7].entry_time / 1000 < high
+    assert window.chart.chart.trades is not None
+    assert window.chart.chart.trades.selected == 7
+    before = window.chart.chart.x_range()
+    window.chart.chart.trade_clicked.emit(3)
+    assert window.trades.table.selected_rows() == [3]
+    assert window.chart.chart.x_range() == before
+
+
+def test_next_and_previous_trade_walk_over_what_the_filter_shows(window: MainWindow, qtbot: QtBot) -> None:
+    show_two_runs(window, qtbot)
+    window.trades.side.setCurrentText("Short")
+    for expected in (1, 3, 5):
+        window.actions_.next_trade.trigger()
+        assert window.workspace.trade == expected
+    window.actions_.previous_trade.trigger()
+    assert window.workspace.trade == 3
+    assert window.centre.currentWidget() is window.chart
+
+
+def test_sorted_trades_still_select_the_right_trade(window: MainWindow, qtbot: QtBot) -> None:
+    show_two_runs(window, qtbot)
+    table = window.trades.table
+    table.sortByColumn(window.trades.model.column_number("pnl"), Qt.SortOrder.DescendingOrder)
+    table.select_row(0)
+    trades = window.workspace.runs[FIRST].trades
+    assert window.workspace.trade is not None
+    assert trades[window.workspace.trade].pnl == max(trade.pnl for trade in trades)
+
+
+def test_checked_runs_are_overlaid_in_percent_when_their_symbols_differ(
+    window: MainWindow, qtbot: QtBot
+) -> None:
+    show_two_runs(window, qtbot)
+    assert {curve.key for curve in window.overview.chart.curves} >= {FIRST, SECOND}
+    assert window.overview.chart.unit == "percent"
+    window.workspace.check(SECOND, on=False)
+    qtbot.waitUntil(lambda: window.overview.chart.unit == "money")
+    assert SECOND not in {curve.key for curve in window.overview.chart.curves}
+
+
+def test_metrics_of_checked_runs_stand_side_by_side_with_dashes_for_none(
+    window: MainWindow, qtbot: QtBot
+) -> None:
+    show_two_runs(window, qtbot)
+    model = window.metrics.model
+    assert model.columnCount() == 4
+    rows = {model.row_at(row).key: row for row in range(model.rowCount())}
+    assert model.data(model.index(rows["sharpe"], 2)) == "–"
+    assert model.data(model.index(rows["return_pct"], 3)) == "+12.50"
+
+
+def test_the_theme_changes_widgets_tables_and_plots(
+    window: MainWindow, qtbot: QtBot, app: QApplication
+) -> None:
+    show_two_runs(window, qtbot)
+    for name, theme in (("light", LIGHT), ("dark", DARK)):
+        window.actions_.themes[name].trigger()
+        assert app.palette().color(QPalette.ColorRole.Base) == QColor(theme.base)
+        assert window.overview.chart.backgroundBrush().color() == QColor(theme.base)
+        assert window.overview.chart.curves[-1].colour in theme.curves
+        assert window.runs.model.colours["positive"] == QColor(theme.positive)
+        assert window.chart.chart.price.axis.textPen().color() == QColor(theme.muted)
+        assert window.grab().toImage().pixelColor(2, window.height() - 3) == QColor(theme.window)
+
+
+def test_an_error_shows_in_the_banner_and_the_log_and_never_in_a_dialog(
+    window: MainWindow, app: QApplication
+) -> None:
+    window.bridge.problem.emit("error", "Binance answered 451; 4 of 6 series were kept", "Traceback ...")
+    assert window.banner.isVisible()
+    assert "451" in window.banner.message.text()
+    assert window.log.model.rows[-1].level == "error"
+    window.banner.details.click()
+    assert window.results.page() == "Log"
+    assert window.log.details.toPlainText() == "Traceback ..."
+    window.banner.dismiss.click()
+    assert not window.banner.isVisible()
+    assert not [
+        widget for widget in app.topLevelWidgets() if isinstance(widget, QDialog) and widget.isVisible()
+    ]
+
+
+def test_a_failed_run_is_a_row_with_its_reason(window: MainWindow, qtbot: QtBot) -> None:
+    failed = run_on(random_candles(100), status=FAILED, error="IndexError in line 12", equity=None, trades=())
+    window.workspace.put([failed])
+    window.runs.flush()
+    row = window.runs.model.row_at(0)
+    assert row.status_text() == "Failed"
+    assert window.runs.model.tooltip(row, window.runs.model.columns[0]) == "IndexError in line 12"
+    window.workspace.show(FIRST)
+    assert "IndexError in line 12" in window.chart.empty.text()
+
+
+def test_layout_theme_and_set_up_come_back_after_a_restart(make_window: MakeWindow, tmp_path: Path) -> None:
+    first = make_window()
+    first.resize(900, 700)
+    first.addDockWidget(Qt.DockWidgetArea.RightDockWidgetArea, first.setup_dock)
+    first.use_theme("light")
+    chosen = Setup(
+        exchange="binance", symbols=("SOLUSDT", "BTCUSDT"), timeframe="15m", start=parse_time("2024-01-01"),
+        end=parse_time("2024-02-01"), strategies=("ema_cross",), params={"ema_cross": {"fast": 9}}, costs=Costs(cash=500),
+    )  # fmt: skip
+    first.setup_panel.set_setup(chosen)
+    first.close()
+    second = MainWindow(first.bridge, Preferences(tmp_path / "window.ini"))
+    assert second.dockWidgetArea(second.setup_dock) == Qt.DockWidgetArea.RightDockWidgetArea
+    assert (second.width(), second.height()) == (900, 700)
+    assert second.theme is LIGHT
+    assert second.setup_panel.setup() == chosen
+    second.close()
+
+
+def test_a_layout_of_another_version_is_refused_and_the_default_stands(make_window: MakeWindow) -> None:
+    window = make_window()
+    foreign = window.saveState(LAYOUT_VERSION + 1)
+    assert not window.restoreState(QByteArray(foreign), LAYOUT_VERSION)
+    assert window.dockWidgetArea(window.setup_dock) == Qt.DockWidgetArea.LeftDockWidgetArea
+
+
+def test_reset_layout_puts_every_panel_back(window: MainWindow) -> None:
+    window.addDockWidget(Qt.DockWidgetArea.RightDockWidgetArea, window.setup_dock)
+    window.results_dock.hide()
+    window.actions_.reset.trigger()
+    assert window.dockWidgetArea(window.setup_dock) == Qt.DockWidgetArea.LeftDockWidgetArea
+    assert window.results_dock.isVisible()
+
+
+def test_no_shortcut_is_taken_twice_and_every_action_explains_itself(window: MainWindow) -> None:
+    actions = window.actions_.all
+    keys = Counter(key.toString() for action in actions for key in action.shortcuts())
+    assert [key for key, times in keys.items() if times > 1] == []
+    assert {"F5", "Esc", "Ctrl+L", "Ctrl+F", "Ctrl+E", "Ctrl+1", "N", "P"} <= set(keys)
+    assert [action.text() for action in actions if not action.text() or not action.toolTip()] == []
+
+
+def test_every_widget_that_takes_the_focus_has_an_accessible_name(window: MainWindow, qtbot: QtBot) -> None:
+    show_two_runs(window, qtbot)
+    own = (QAbstractButton, QAbstractItemView, QLineEdit, QTabBar)
+    nameless = [
+        f"{type(widget).__name__} {widget.objectName()} in {type(widget.parent()).__name__}"
+        for widget in window.findChildren(QWidget)
+        if widget.focusPolicy() != Qt.FocusPolicy.NoFocus
+        and (isinstance(widget, own) or type(widget).__module__.startswith("desktop"))
+        and not widget.objectName().startswith("qt_")
+        and not isinstance(widget.parent().parent(), QComboBox)  # the list that Qt pops up for a combo box
+        and not widget.accessibleName()
+        and not (isinstance(widget, QAbstractButton) and widget.text())
+    ]
+    assert nameless == []
+
+
+def test_the_style_sheets_are_understood(window: MainWindow, qtlog: object) -> None:
+    window.use_theme("light")
+    window.use_theme("dark")
+    records = [record.message for record in qtlog.records]  # type: ignore[attr-defined]
+    assert [message for message in records if "stylesheet" in message.lower()] == []
+
+
+def test_the_visible_trades_are_written_as_csv_and_a_bad_path_is_said(
+    window: MainWindow, qtbot: QtBot, tmp_path: Path
+) -> None:
+    show_two_runs(window, qtbot)
+    window.trades.outcome.setCurrentText("Wins")
+    window.trades.write_csv(tmp_path / "trades.csv")
+    lines = (tmp_path / "trades.csv").read_text().splitlines()
+    assert len(lines) == 1 + window.trades.model.rowCount()
+    window.trades.write_csv(tmp_path / "missing" / "trades.csv")
+    assert "nothing was exported" in window.banner.message.text()

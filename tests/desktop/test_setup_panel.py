@@ -1,0 +1,215 @@
+"""The set-up dock: typed parameters, periods in words, reasons why nothing can run, broken strategies in sight."""
+
+import json
+from typing import Any
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QApplication, QCheckBox, QComboBox, QDoubleSpinBox, QSpinBox
+from pytestqt.qtbot import QtBot
+
+from desktop.bridge import Phase
+from desktop.setup.coverage_view import coverage_words
+from desktop.setup.panel import SetupPanel
+from desktop.setup.param_form import ParamForm
+from desktop.setup.period_form import months_before, preset_period
+from desktop.setup.values import Setup
+from engine.coverage import MAINTENANCE, Coverage, MissingRange
+from engine.market import HOUR_MS, Market, Period, Timeframe, parse_time
+from engine.runs import Costs
+from engine.strategy import Param, StrategyInfo
+
+SAMPLE = Market("sample", "SAMPLEUSDT", "SAMPLE/USDT:USDT", listed_ms=parse_time("2023-01-01"))
+MARKETS = [
+    (Market("binanceusdm", name, f"{name[:-4]}/USDT:USDT"), False)
+    for name in ("BTCUSDT", "ETHUSDT", "SOLUSDT")
+]
+
+
+def params(**declared: Param) -> tuple[dict[str, Any], ...]:
+    for name, param in declared.items():
+        param.name = name
+    return tuple(param.to_json() for param in declared.values())
+
+
+CROSS = StrategyInfo("ema_cross", "EMA cross", "", params(fast=Param(21, low=2, high=200)), "ema_cross.py")
+BROKEN = StrategyInfo(
+    "mine",
+    "",
+    "",
+    (),
+    "mine.py",
+    error="mine.py:3: SyntaxError: '(' was never closed",
+    traceback="line 3\n  foo(",
+)
+
+
+@pytest.fixture
+def panel(app: QApplication, qtbot: QtBot) -> SetupPanel:
+    opened = SetupPanel()
+    opened.apply_theme()
+    opened.set_setup(Setup())
+    opened.market.set_markets("sample", [(SAMPLE, True)])
+    opened.strategies.set_infos([CROSS, BROKEN])
+    opened.show()
+    qtbot.addWidget(opened)
+    return opened
+
+
+def test_each_parameter_gets_the_field_of_its_type_with_its_bounds(app: QApplication, qtbot: QtBot) -> None:
+    form = ParamForm(
+        params(
+            length=Param(14, low=2, high=50),
+            factor=Param(2.5, low=0.5, high=9.0),
+            both=Param(True),
+            kind=Param("fast", choices=("fast", "slow")),
+        )
+    )
+    qtbot.addWidget(form)
+    length, factor = form.fields["length"], form.fields["factor"]
+    assert isinstance(length, QSpinBox)
+    assert (length.minimum(), length.maximum(), length.value()) == (2, 50, 14)
+    assert isinstance(factor, QDoubleSpinBox)
+    assert (factor.minimum(), factor.maximum(), factor.value()) == (0.5, 9.0, 2.5)
+    assert isinstance(form.fields["both"], QCheckBox)
+    assert isinstance(form.fields["kind"], QComboBox)
+
+
+def test_only_changed_parameters_are_sent_and_they_are_bold_until_reset(
+    app: QApplication, qtbot: QtBot
+) -> None:
+    form = ParamForm(params(fast=Param(21, low=2, high=200), slow=Param(50), share=Param(0.1)))
+    qtbot.addWidget(form)
+    form.fields["fast"].setValue(30)  # type: ignore[attr-defined]
+    form.fields["share"].setValue(0.25)  # type: ignore[attr-defined]
+    assert form.values() == {"fast": 30, "share": 0.25}
+    assert form._labels["fast"].font().bold()
+    assert not form._labels["slow"].font().bold()
+    form.reset()
+    assert form.values() == {}
+    assert not form._labels["fast"].font().bold()
+
+
+def test_a_strategy_that_does_not_load_is_listed_with_its_error_and_cannot_be_chosen(
+    panel: SetupPanel,
+) -> None:
+    item = panel.strategies.list.item(1)
+    assert "does not load" in item.text()
+    assert not item.flags() & Qt.ItemFlag.ItemIsUserCheckable
+    panel.strategies.focus("mine")
+    assert "mine.py:3: SyntaxError" in panel.strategies.description.text()
+    assert "foo(" in panel.strategies.description.text()
+    panel.strategies.focus("ema_cross")
+    assert panel.strategies.form is not None
+    assert panel.setup().strategies == ("ema_cross",)
+
+
+def test_the_first_start_is_ready_to_run_offline(panel: SetupPanel) -> None:
+    setup = panel.setup()
+    assert (setup.exchange, setup.symbols, setup.problem()) == ("sample", ("SAMPLEUSDT",), None)
+    assert panel.run.isEnabled()
+    assert panel.summary.text() == "1 symbol × 1 strategy = 1 run"
+
+
+def test_run_says_why_it_cannot(panel: SetupPanel) -> None:
+    panel.strategies.list.item(0).setCheckState(Qt.CheckState.Unchecked)
+    assert (panel.run.isEnabled(), panel.reason.text()) == (False, "Select a strategy")
+    panel.market.model.set_chosen([])
+    assert panel.reason.text() == "Select a symbol"
+    panel.market.model.set_chosen(["SAMPLEUSDT"])
+    panel.period.set_values("1h", parse_time("2024-02-01"), parse_time("2024-01-01"))
+    assert panel.reason.text() == "The period is empty: From must be before To"
+    assert not panel.fetch.isEnabled()
+
+
+def test_while_work_is_under_way_only_stop_is_possible(panel: SetupPanel) -> None:
+    panel.set_phase(Phase.RUNNING)
+    assert (panel.run.isEnabled(), panel.fetch.isEnabled(), panel.stop.isEnabled()) == (False, False, True)
+    panel.set_phase(Phase.STOPPING)
+    assert not panel.stop.isEnabled()
+    panel.set_phase(Phase.IDLE)
+    assert (panel.run.isEnabled(), panel.stop.isEnabled()) == (True, False)
+
+
+def test_every_symbol_meets_every_strategy_with_its_own_parameters(panel: SetupPanel) -> None:
+    panel.market.exchange.setCurrentIndex(panel.market.exchange.findData("binanceusdm"))
+    panel.market.set_markets("binanceusdm", MARKETS)
+    panel.market.model.set_chosen(["BTCUSDT", "SOLUSDT"])
+    assert panel.strategies.form is not None
+    panel.strategies.form.set_values({"fast": 30})
+    panel.costs.commission.setValue(0.05)
+    panel.costs.slippage.setValue(0.01)
+    specs = panel.setup().specs()
+    assert [(spec.symbol, spec.strategy, dict(spec.params)) for spec in specs] == [
+        ("BTCUSDT", "ema_cross", {"fast": 30}),
+        ("SOLUSDT", "ema_cross", {"fast": 30}),
+    ]
+    assert specs[0].costs == Costs(commission=0.0005, slippage=0.0001)
+    assert specs[0].timeframe == Timeframe("1h")
+
+
+def test_the_search_finds_symbols_by_any_part_with_or_without_slash(panel: SetupPanel) -> None:
+    model = panel.market.model
+    model.set_markets(MARKETS)
+    panel.market.search.setText("sol/us")
+    assert [model.market(row).name for row in range(model.rowCount())] == ["SOLUSDT"]
+    panel.market.search.setText("nothing")
+    assert model.rowCount() == 0
+    assert "None of 3 symbols" in panel.market.note.text()
+
+
+def test_the_period_is_said_in_words_with_its_candles(panel: SetupPanel) -> None:
+    panel.period.set_values("1h", parse_time("2024-01-01"), parse_time("2024-07-01"))
+    words = "1 Jan 2024 00:00 (incl.) to 1 Jul 2024 00:00 (excl.) UTC = 4,368 candles"
+    assert panel.period.echo.text() == words
+
+
+@pytest.mark.parametrize(
+    ("name", "start", "end"),
+    [
+        ("1M", "2024-02-29", "2024-03-31"),
+        ("6M", "2023-09-30", "2024-03-31"),
+        ("1Y", "2023-03-31", "2024-03-31"),
+        ("YTD", "2024-01-01", "2024-03-31"),
+        ("Max", "2020-08-17", "2024-03-31"),
+    ],
+)
+def test_presets_end_with_today_and_count_calendar_months(name: str, start: str, end: str) -> None:
+    now, first = parse_time("2024-03-30T15:20"), parse_time("2020-08-17T06:00")
+    assert preset_period(name, now, first) == Period(parse_time(start), parse_time(end))
+
+
+def test_a_month_before_the_31st_is_the_last_day_of_a_shorter_month() -> None:
+    assert months_before(parse_time("2023-03-31T05:00"), 1) == parse_time("2023-02-28T05:00")
+
+
+def test_presets_of_the_sample_market_end_where_its_clock_stands(panel: SetupPanel) -> None:
+    panel.use_preset("3M")
+    assert panel.period.bounds() == (parse_time("2024-10-01"), parse_time("2025-01-01"))
+    panel.use_preset("Max")
+    assert panel.period.bounds()[0] == parse_time("2023-01-01")
+
+
+def test_what_is_held_and_missing_is_said_before_the_run() -> None:
+    period = Period(parse_time("2024-01-01"), parse_time("2024-07-01"))
+    gap = Period(parse_time("2024-02-29"), parse_time("2024-04-01"))
+    gone = MissingRange(Period(gap.end, gap.end + 2 * HOUR_MS), MAINTENANCE)
+    full = Coverage(SAMPLE, Timeframe("1h"), period, 4368, (), ())
+    assert coverage_words(full) == "4,368 of 4,368 held"
+    holed = Coverage(SAMPLE, Timeframe("1h"), period, 3598, (gap,), (gone,))
+    assert coverage_words(holed) == (
+        "3,598 of 4,368 held, 2 missing at the exchange · gap 2024-02-29 – 2024-03-31"
+    )
+
+
+def test_the_set_up_survives_json_and_nonsense_does_not(panel: SetupPanel) -> None:
+    setup = Setup(symbols=("A", "B"), params={"ema_cross": {"fast": 3}}, costs=Costs(cash=5.0))
+    assert Setup.from_json(json.loads(json.dumps(setup.to_json()))) == setup
+    for damaged in (
+        None,
+        {},
+        "x",
+        {**setup.to_json(), "costs": {"cash": -1}},
+        {**setup.to_json(), "timeframe": "7m"},
+    ):
+        assert Setup.from_json(damaged) is None
