@@ -43,6 +43,10 @@ PREPARE_TIMEOUT_S = 30.0
 EXIT_CODE_ORDER = (130, 4, 3, 5, 2, 1)  # of several causes, the first decides
 
 
+SeriesPeriod = tuple[Market, Timeframe, Period]
+FetchOutcome = FetchReport | BacktestError
+
+
 @dataclass(frozen=True, slots=True)
 class PlannedRun:
     """A run whose strategy, parameters and market are known to exist; `period` has its bounds on the grid."""
@@ -58,6 +62,11 @@ class PlannedRun:
     def period(self) -> Period:
         """The period asked for, on the grid."""
         return self.spec.timeframe.align(self.spec.period)
+
+    @property
+    def series_period(self) -> SeriesPeriod:
+        """What is fetched once for all runs that share it."""
+        return self.market, self.spec.timeframe, self.period
 
     @property
     def load_period(self) -> Period:
@@ -137,7 +146,7 @@ class Batch:
         Raises, after everything else is done and stored, when the user stopped the work or data lacked for a run.
         """
         ready: list[tuple[PlannedRun, LoadedSeries]] = []
-        reports: dict[tuple[Market, Timeframe, Period], FetchReport | BacktestError] = {}
+        reports: dict[SeriesPeriod, FetchOutcome] = {}
         files: dict[tuple[Market, Timeframe, Period, Period], LoadedSeries] = {}
         for planned in plan:
             try:
@@ -166,51 +175,40 @@ class Batch:
     # -- candles
 
     def _fetch_once(
-        self,
-        planned: PlannedRun,
-        plan: Sequence[PlannedRun],
-        reports: dict[tuple[Market, Timeframe, Period], FetchReport | BacktestError],
+        self, planned: PlannedRun, plan: Sequence[PlannedRun], reports: dict[SeriesPeriod, FetchOutcome]
     ) -> None:
         """Fill the series for all runs on it at once, from the longest warm-up on."""
-        key = (planned.market, planned.spec.timeframe, planned.period)
+        key = planned.series_period
         if key not in reports:
-            start = min(
-                other.load_period.start
-                for other in plan
-                if (other.market, other.spec.timeframe, other.period) == key
-            )
-            reports[key] = self._fetch(planned, Period(start, planned.period.end))
-        report = reports[key]
-        if isinstance(report, BacktestError):
-            raise report
+            first = min(other.load_period.start for other in plan if other.series_period == key)
+            reports[key] = self._fetch(planned, first)
+        outcome = reports[key]
+        if isinstance(outcome, BacktestError):
+            raise outcome
 
-    def _fetch(self, planned: PlannedRun, wanted: Period) -> FetchReport | BacktestError:
+    def _fetch(self, planned: PlannedRun, first: int) -> FetchOutcome:
+        """Fetch the period, then the warm-up in front of it from `first` on."""
         market, timeframe = planned.market, planned.spec.timeframe
         job = f"fetch:{market.exchange}:{market.name}:{timeframe.file_name}"
         self._on_event(Started(job, "fetch", f"{market.name} {timeframe}: checking candles"))
+        fetch = partial(self._fetcher.fetch, job=job, on_event=self._on_event, cancel=self._cancel)
         try:
-            self._fetcher.status(market, timeframe, planned.period)  # refuses a period without closed candles
-            report = self._fetcher.fetch(
-                market, timeframe, wanted, job=job, on_event=self._on_event, cancel=self._cancel
-            )
+            report = fetch(market, timeframe, planned.period)
+            if first < planned.period.start:
+                try:
+                    fetch(market, timeframe, Period(first, planned.period.start))
+                except (
+                    InputError
+                ) as error:  # wholly before the listing: the warm-up check counts what there is
+                    self._on_event(Log(job, "info", str(error)))
+                except ExchangeError as error:
+                    text = f"{error}; the period is complete, going on with the warm-up candles held"
+                    self._on_event(Log(job, "warning", text))
         except BacktestError as error:
-            if isinstance(error, ExchangeError) and self._only_warmup_lacks(planned):
-                self._on_event(Log(job, "warning", f"{error}; going on with the warm-up candles held"))
-                report = self._offline_report(planned)
-            else:
-                self._on_event(ending(job, error))
-                return error
+            self._on_event(ending(job, error))
+            return error
         self._on_event(Finished(job, report))
         return report
-
-    def _only_warmup_lacks(self, planned: PlannedRun) -> bool:
-        return self._fetcher.status(planned.market, planned.spec.timeframe, planned.period).complete
-
-    def _offline_report(self, planned: PlannedRun) -> FetchReport:
-        held = self._fetcher.status(planned.market, planned.spec.timeframe, planned.period)
-        return FetchReport(
-            held.market, held.timeframe, held.period, held.candles, 0, 0, (), held.missing, ("offline",)
-        )
 
     def _load(self, planned: PlannedRun) -> LoadedSeries:
         market, timeframe = planned.market, planned.spec.timeframe
