@@ -12,11 +12,10 @@ from typing import Any
 from engine.coverage import FetchReport
 from engine.events import CancelToken, OnEvent
 from engine.export import csv_text, safe_name, trades_csv, write_text
-from engine.market import Period, Timeframe
+from engine.market import SAMPLE_EXCHANGE, Period, Timeframe
 from engine.runs import FINISHED, RunResult, RunSpec
 from engine.service import Engine
 
-EXCHANGE = "sample"
 SYMBOL = "SAMPLEUSDT"
 TIMEFRAME = Timeframe("1h")
 WHOLE = Period.parse("2023-01-01", "2024-12-31")
@@ -59,14 +58,14 @@ class DemoReport:
 
 def run_demo(engine: Engine, folder: Path, on_event: OnEvent, cancel: CancelToken) -> DemoReport:
     """Hold the sample market with a gap in the middle, fill the gap, run every strategy, write trades and a summary."""
-    market = engine.market(SYMBOL, EXCHANGE)
+    market = engine.market(SYMBOL, SAMPLE_EXCHANGE)
     engine.store.forget(market, TIMEFRAME, WHOLE)
     for part in HELD_FIRST:
-        engine.fetch(SYMBOL, TIMEFRAME, part, exchange=EXCHANGE, cancel=cancel)
-    gap_fill = engine.fetch(SYMBOL, TIMEFRAME, WHOLE, exchange=EXCHANGE, on_event=on_event, cancel=cancel)
-    again = engine.fetch(SYMBOL, TIMEFRAME, WHOLE, exchange=EXCHANGE, cancel=cancel)
+        engine.fetch(SYMBOL, TIMEFRAME, part, exchange=SAMPLE_EXCHANGE, cancel=cancel)
+    gap_fill = engine.fetch(SYMBOL, TIMEFRAME, WHOLE, exchange=SAMPLE_EXCHANGE, on_event=on_event, cancel=cancel)
+    again = engine.fetch(SYMBOL, TIMEFRAME, WHOLE, exchange=SAMPLE_EXCHANGE, cancel=cancel)
     names = [info.name for info in engine.strategies() if info.error is None]
-    specs = [RunSpec(name, SYMBOL, EXCHANGE, TIMEFRAME, TRADED) for name in names]
+    specs = [RunSpec(name, SYMBOL, SAMPLE_EXCHANGE, TIMEFRAME, TRADED) for name in names]
     results = engine.run(specs, on_event=on_event, cancel=cancel)
     return DemoReport(gap_fill, again, results, _write(results, folder))
 

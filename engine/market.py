@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 # "sample" is the bundled, generated market: served on loopback in Binance's format, works with no network
-EXCHANGES: Final = ("binanceusdm", "binance", "sample")
+SAMPLE_EXCHANGE: Final = "sample"
+EXCHANGES: Final = ("binanceusdm", "binance", SAMPLE_EXCHANGE)
 DEFAULT_EXCHANGE: Final = "binanceusdm"
 
 SECOND_MS: Final = 1_000

@@ -21,7 +21,7 @@ from engine.data.ccxt_client import Api, Client
 from engine.data.pages import Page, check_page
 from engine.errors import ExchangeError, InputError
 from engine.events import CancelToken, Log, OnEvent, ignore_event
-from engine.market import MINUTE_MS, Market, Period, Timeframe
+from engine.market import MINUTE_MS, SAMPLE_EXCHANGE, Market, Period, Timeframe
 
 _LAST_MS: Final = 2**43 - 1  # year 2248: a probe's window ends here, so that microseconds are refused
 _CANCEL_POLL_S: Final = 0.1
@@ -133,7 +133,7 @@ class Exchange:
 
         now = self._ask("Time", {}, read, errand, patience, on_fault=lambda answer: answer.date_ms)
         offset = now - local_ms()
-        if abs(offset) > _CLOCK_WARNING_MS:
+        if abs(offset) > _CLOCK_WARNING_MS and self.name != SAMPLE_EXCHANGE:  # whose clock stands still
             errand.log(
                 "warning",
                 f"the local clock differs from {self.name}'s by {abs(offset) // 1000:,} s; theirs counts",
