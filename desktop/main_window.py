@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import Any, Final
 
-from PySide6.QtCore import QByteArray, Qt
+from PySide6.QtCore import QByteArray, Qt, QTimer
 from PySide6.QtGui import QCloseEvent, QShowEvent
 from PySide6.QtWidgets import (
     QApplication,
@@ -42,6 +42,7 @@ from engine.events import Cancelled, Event, Failed, Finished, Log
 from engine.runs import FAILED, FINISHED, RunResult
 
 TITLE: Final = "Backtest"
+_JOBS_MS: Final = 100
 MOST_COMPARED: Final = 10  # of one batch; more curves would not be told apart
 
 
@@ -57,6 +58,10 @@ class MainWindow(QMainWindow):
         self.workspace = Workspace(self)
         self.jobs = Jobs()
         self.theme: Theme = theme_named(SYSTEM)
+        self._jobs_timer = QTimer(
+            self, singleShot=True, interval=_JOBS_MS
+        )  # a progress bar repaints on every value
+        self._jobs_timer.timeout.connect(self._show_jobs)
         self._failures: list[str] = []
         self._laid_out = False
         self._build(workers)
@@ -304,6 +309,10 @@ class MainWindow(QMainWindow):
             self._run_ended(result)
         elif isinstance(event, Finished) and result is not None:
             self._fetch_ended(result)
+        if self.bridge.phase is not Phase.IDLE and not self._jobs_timer.isActive():
+            self._jobs_timer.start()
+
+    def _show_jobs(self) -> None:
         if self.bridge.phase is not Phase.IDLE:
             self.status.show_jobs(self.jobs)
 
@@ -411,5 +420,5 @@ class MainWindow(QMainWindow):
         self.bridge.stop()
         self.workspace.blockSignals(True)  # late answers must not draw on closed plots
         self.overview.release()
-        self.chart.chart.close()
+        self.chart.release()
         super().closeEvent(event)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from PySide6.QtWidgets import QWidget
@@ -85,12 +85,12 @@ class EquityChart(TimeChart):
     def show_curves(self, curves: list[Curve], unit: str, *, keep_view: bool) -> None:
         """Draw other curves; the view stays where it is when `keep_view`."""
         self.curves, self.unit = curves, unit
-        self.redraw()
+        self._draw()
         if not curves:
             return
         starts = [float(curve.x[0]) for curve in curves]
         ends = [float(curve.x[-1]) for curve in curves]
-        steps = [float(np.median(np.diff(curve.x[:1000]))) for curve in curves if len(curve.x) > 1]
+        steps = [float(np.diff(curve.x[:1000]).min()) for curve in curves if len(curve.x) > 1]
         self.set_bounds(min(starts), max(ends), min(steps, default=60.0))
         if keep_view:
             self.fit()
@@ -98,7 +98,11 @@ class EquityChart(TimeChart):
             self.show_all()
 
     def redraw(self) -> None:
-        """Draw what is not hidden."""
+        """Draw what is not hidden, and fit it."""
+        self._draw()
+        self.fit()
+
+    def _draw(self) -> None:
         self.equity.clear()
         self.drawdown.clear()
         self.equity.axis.set_suffix("" if self.unit == MONEY else " %")
@@ -110,7 +114,6 @@ class EquityChart(TimeChart):
         for curve in runs:
             fill = f"{curve.colour}40" if len(runs) <= _LINES_WITH_FILL else None
             self.drawdown.add_curve(curve.x, drawdown_pct(curve.money, curve.cash), curve.colour, fill=fill)
-        self.fit()
 
     def toggle(self, key: str, *, hidden: bool) -> None:
         """Hide or show a curve."""
@@ -127,13 +130,11 @@ class EquityChart(TimeChart):
         position = len(curve.x) - 1 if x is None else self.nearest(curve.x, x)
         if position is None or (x is not None and not curve.x[0] - 1 <= x <= curve.x[-1] + self._step):
             return ""
-        value = float(curve.values(self.unit)[position])
-        return formats.number(value) if self.unit == MONEY else formats.percent(value)
+        money = float(curve.money[position])
+        return (
+            formats.number(money) if self.unit == MONEY else formats.percent((money / curve.cash - 1) * 100)
+        )
 
     def time_text(self, x: float | None) -> str:
         """The time under the crosshair in words."""
         return "" if x is None else f"{formats.minute(x * 1000)} UTC"
-
-    def line_items(self) -> list[Any]:
-        """The drawn lines of the equity pane, for tests and for the accessible description."""
-        return list(self.equity.plot.listDataItems())

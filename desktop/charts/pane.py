@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from html import escape
 from typing import Any, Protocol
 
-import numpy as np
-import numpy.typing as npt
 import pyqtgraph as pg
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QGraphicsTextItem
 
 from desktop.charts.axes import VALUE_AXIS_WIDTH, UtcAxis, ValueAxis, style_axis
+from desktop.items.envelope import Floats
+from desktop.items.line_item import LineItem
 from desktop.theme import Theme
 
-Floats = npt.NDArray[np.float64]
 MARGIN = 0.06
 GRID_ALPHA = 45
 
@@ -25,25 +23,6 @@ class Extending(Protocol):
 
     def within(self, start: float, end: float) -> tuple[float, float] | None:
         """Lowest and highest value, or None where there is nothing."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Extent:
-    """What decides the visible height: low and high values over sorted x."""
-
-    x: Floats
-    low: Floats
-    high: Floats
-
-    def within(self, start: float, end: float) -> tuple[float, float] | None:
-        """Lowest and highest value between two x, or None where there is nothing."""
-        first, last = np.searchsorted(self.x, (start, end), side="left")
-        first, last = max(0, int(first) - 1), min(len(self.x), int(last) + 1)
-        if first >= last:
-            return None
-        with np.errstate(all="ignore"):
-            low, high = np.fmin.reduce(self.low[first:last]), np.fmax.reduce(self.high[first:last])
-        return (float(low), float(high)) if np.isfinite(low) and np.isfinite(high) else None
 
 
 class Pane:
@@ -99,21 +78,11 @@ class Pane:
         dashed: bool = False,
         fill: str | None = None,
         fits: bool = True,
-    ) -> Any:
-        """Draw a line. Clipping is switched on after the item is in the plot: before, pyqtgraph raises."""
-        pen = pg.mkPen(colour, width=1, style=Qt.PenStyle.DashLine if dashed else Qt.PenStyle.SolidLine)
-        item = pg.PlotDataItem(pen=pen, connect="finite")
-        self.plot.addItem(item)
-        item.setClipToView(True)
-        item.setDownsampling(auto=True, method="peak")
-        if fill is not None:
-            item.setFillLevel(0.0)
-            item.setFillBrush(pg.mkBrush(fill))
-        item.setData(x, y)
-        self._items.append(item)
-        if fits:
-            self._extents.append(Extent(x, y, y))
-        return item
+    ) -> LineItem:
+        """Draw a line; its values decide the height too unless `fits` is off."""
+        line = LineItem(x, y, colour, dashed=dashed, fill=fill)
+        self.add_item(line, line.envelope if fits else None)
+        return line
 
     def add_item(self, item: Any, extent: Extending | None = None) -> None:
         """Put any graphics item into the plot."""
@@ -121,6 +90,10 @@ class Pane:
         self._items.append(item)
         if extent is not None:
             self._extents.append(extent)
+
+    def lines(self) -> list[LineItem]:
+        """The drawn lines."""
+        return [item for item in self._items if isinstance(item, LineItem)]
 
     def clear(self) -> None:
         """Take out all that was added."""

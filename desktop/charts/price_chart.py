@@ -11,9 +11,10 @@ from PySide6.QtWidgets import QWidget
 
 from desktop import formats
 from desktop.charts.indicator_groups import Grouping, group_indicators
-from desktop.charts.pane import Extent, Pane
+from desktop.charts.pane import Pane
 from desktop.charts.time_chart import TimeChart, seconds
 from desktop.items.candle_item import CandleItem, VolumeItem
+from desktop.items.envelope import Envelope
 from desktop.items.trade_item import TradeItem
 from desktop.theme import Theme
 from engine.market import Candles, Timeframe
@@ -76,7 +77,7 @@ class PriceChart(TimeChart):
         self._show_panes()
         if self.run is None or not len(self.candles):
             return
-        extent = Extent(self._x, self.candles.low, self.candles.high)
+        extent = Envelope(self._x, self.candles.low, self.candles.high)
         self.price.add_item(CandleItem(self.candles, self.step_s, self.theme), extent)
         volume = VolumeItem(self.candles, self.step_s, self.theme)
         self.volume.add_item(volume, volume)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
@@ -47,6 +47,8 @@ class ChartPanel(QWidget):
         self.position.setProperty("role", "muted")
         self.empty = QLabel(_NO_RUN, alignment=Qt.AlignmentFlag.AlignCenter, wordWrap=True)
         self.empty.setProperty("role", "muted")
+        self._timer = QTimer(self, singleShot=True, interval=0)
+        self._timer.timeout.connect(self.draw)
         self._drawn: tuple[str, bool] | None = None
         self._from_chart = False
         self._lay_out()
@@ -90,7 +92,7 @@ class ChartPanel(QWidget):
             self.refresh()
 
     def refresh(self) -> None:
-        """Draw the current run once its candles and details are there."""
+        """Show the current run, or say why not yet. Drawing waits for its own turn of the event loop: no long turns."""
         run = self.workspace.current_run()
         candles = None if run is None else self.workspace.candles(run.id)
         ready = run is not None and candles is not None and run.equity is not None
@@ -100,6 +102,13 @@ class ChartPanel(QWidget):
         if mark == self._drawn:
             return
         self._drawn = mark
+        self._timer.start()
+
+    def draw(self) -> None:
+        """Draw the current run now."""
+        run = self.workspace.current_run()
+        candles = None if run is None else self.workspace.candles(run.id)
+        ready = run is not None and candles is not None and run.equity is not None
         self.chart.show_run(run if ready else None, candles if ready else None)
         self._fill_menu()
         self._hover(None)
@@ -136,6 +145,11 @@ class ChartPanel(QWidget):
         self.previous.setEnabled(total > 0)
         self.next.setEnabled(total > 0)
         self.position.setText(f"Trade {index + 1} of {total}" if index is not None else f"{total} trades")
+
+    def release(self) -> None:
+        """Draw no more, and close the plots."""
+        self._timer.stop()
+        self.chart.close()
 
     def apply_theme(self, theme: Theme) -> None:
         """Take the theme's colours."""

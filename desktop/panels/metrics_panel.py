@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from desktop.models.metrics import MetricsModel
 from desktop.panels.table_view import TableView
 from desktop.theme import DARK, Theme
 from desktop.workspace import Workspace
+
+_GATHER_MS = 50  # a run that ends changes several things at once
 
 
 class MetricsPanel(QWidget):
@@ -28,9 +31,11 @@ class MetricsPanel(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.table)
-        workspace.checked_changed.connect(self.refresh)
-        workspace.current_changed.connect(self.refresh)
-        workspace.runs_changed.connect(lambda _: self.refresh())
+        self._timer = QTimer(self, singleShot=True, interval=_GATHER_MS)
+        self._timer.timeout.connect(self.refresh)
+        workspace.checked_changed.connect(self._timer.start)
+        workspace.current_changed.connect(self._timer.start)
+        workspace.runs_changed.connect(lambda _: self._timer.start())
 
     def set_definitions(self, definitions: Mapping[str, Any]) -> None:
         """What each metric means."""
@@ -44,8 +49,10 @@ class MetricsPanel(QWidget):
         current = self.workspace.current_run()
         if not runs and current is not None:
             runs, colours = [current], [self._theme.text]
+        before = self.model.columnCount()
         self.model.set_runs(runs, colours)
-        self.table.fit_columns()
+        if self.model.columnCount() != before:
+            self.table.fit_columns()
 
     def apply_theme(self, theme: Theme) -> None:
         """Take the theme's colours."""

@@ -41,7 +41,7 @@ class TableView(QTableView):
         header.setStretchLastSection(True)
         header.setSortIndicatorClearable(True)
         header.setSortIndicator(-1, Qt.SortOrder.AscendingOrder)
-        header.setResizeContentsPrecision(60)
+        header.setResizeContentsPrecision(25)
         header.setMinimumSectionSize(36)
 
     def apply_theme(self, theme: Theme) -> None:

@@ -48,6 +48,7 @@ class TradesPanel(QWidget):
         self.count.setProperty("role", "muted")
         self.export = tool_button("CSV …", "Write the visible trades to a CSV file (Ctrl+E)")
         self._shown: str | None = None
+        self._fitted = False
         self._lay_out()
         self._connect()
 
@@ -88,7 +89,8 @@ class TradesPanel(QWidget):
         self._shown = None if run is None else _mark(run)
         self.table.hint = _hint(run)
         self.model.set_trades(() if run is None else run.trades)
-        if self.model.rowCount():
+        if self.model.rowCount() and not self._fitted:
+            self._fitted = True
             self.table.fit_columns()
         self._update()
         self._show_trade()

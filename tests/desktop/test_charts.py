@@ -17,6 +17,7 @@ from desktop.charts.equity_chart import PERCENT, EquityChart, drawdown_pct, hold
 from desktop.charts.indicator_groups import group_indicators
 from desktop.charts.price_chart import PriceChart
 from desktop.items.buckets import MOST_BUCKETS, visible_bars
+from desktop.items.envelope import Envelope
 from desktop.theme import DARK, LIGHT
 from engine.market import HOUR_MS, Candles
 from tests.desktop.builders import many_candles, run_on
@@ -54,6 +55,26 @@ def test_gathered_bars_keep_every_extreme_and_the_volume(n: int, most: int, star
     assert bars.low.min() <= candles.low[inside].min()
     assert bars.volume.sum() >= candles.volume[inside].sum() * (1 - 1e-9)
     assert (np.diff(bars.x) > 0).all()
+
+
+@given(
+    values=st.lists(st.floats(-1e6, 1e6) | st.just(float("nan")), min_size=1, max_size=900),
+    start=st.integers(-5, 900),
+    width=st.integers(0, 950),
+)
+def test_an_envelope_answers_as_if_it_had_read_every_value(
+    values: list[float], start: int, width: int
+) -> None:
+    y = np.array(values)
+    envelope = Envelope(np.arange(len(y), dtype=np.float64), y, y)
+    first, last = envelope.positions(start, start + width)
+    read = y[first:last][np.isfinite(y[first:last])]
+    assert envelope.within(start, start + width) == ((read.min(), read.max()) if len(read) else None)
+    _, drawn = envelope.outline(start, start + width, 60)
+    assert len(drawn) <= 66
+    if len(read):
+        assert np.nanmin(drawn) <= read.min()
+        assert np.nanmax(drawn) >= read.max()
 
 
 def test_half_a_million_candles_are_gathered_and_drawn_within_a_frame(chart: PriceChart) -> None:
@@ -187,12 +208,12 @@ def test_equity_is_shown_in_percent_with_drawdown_and_buy_and_hold(app: QApplica
     assert line is not None
     assert hold is not None
     chart.show_curves([line, hold], PERCENT, keep_view=False)
-    assert len(chart.line_items()) == 2
+    assert len(chart.equity.lines()) == 2
     assert chart.value_at(hold, None) == f"{(candles.close[-1] / candles.open[0] - 1) * 100:+.2f} %".replace(
         "-", "−"
     )
     chart.toggle(hold.key, hidden=True)
-    assert len(chart.line_items()) == 1
+    assert len(chart.equity.lines()) == 1
     chart.close()
 
 

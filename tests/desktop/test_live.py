@@ -24,9 +24,9 @@ import pandas as pd
 from engine.strategy import Strategy
 
 class Faulty(Strategy):
-    """Raises on long histories."""
+    """Raises on the last day of October 2024."""
     def signals(self, candles, indicators):
-        if len(candles) > 500:
+        if candles.index[-1] >= pd.Timestamp("2024-10-31", tz="UTC"):
             raise RuntimeError("no luck")
         return pd.DataFrame({"signal_x_buy": candles.close > 0}, index=candles.index)
 '''
@@ -36,9 +36,9 @@ import pandas as pd
 from engine.strategy import Strategy
 
 class Slow(Strategy):
-    """Takes a minute on long histories."""
+    """Takes a minute on the last day of October 2024."""
     def signals(self, candles, indicators):
-        if len(candles) > 500:
+        if candles.index[-1] >= pd.Timestamp("2024-10-31", tz="UTC"):
             time.sleep(60)
         return pd.DataFrame({"signal_x_buy": candles.close > 0}, index=candles.index)
 '''
@@ -82,8 +82,8 @@ def test_f5_on_the_first_start_runs_offline_and_everything_fills(
     run = window.workspace.current_run()
     assert run is not None
     assert window.trades.model.rowCount() == len(run.trades) > 0
-    assert len(window.chart.chart.candles) == 61 * 24
-    assert window.metrics.model.rowCount() > 20
+    qtbot.waitUntil(lambda: len(window.chart.chart.candles) == 61 * 24)
+    qtbot.waitUntil(lambda: window.metrics.model.rowCount() > 20)
     qtbot.waitUntil(lambda: window.data.model.rowCount() == 1, timeout=10_000)
     qtbot.waitUntil(lambda: "1,464 of 1,464 held" in window.setup_panel.coverage.toolTip(), timeout=10_000)
     assert window.status.database.text() == "● Database"
@@ -162,7 +162,8 @@ def test_stored_runs_are_there_at_the_next_start_exactly_as_they_were(
     assert ran.equity is not None
     assert again.equity is not None
     assert (again.equity.columns["equity"] == ran.equity.columns["equity"]).all()
-    assert len(later.chart.chart.candles) == len(ran.equity.time)
+    candles = len(ran.equity.time)
+    qtbot.waitUntil(lambda: len(later.chart.chart.candles) == candles)
     later.close()
 
 

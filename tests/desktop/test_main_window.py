@@ -39,7 +39,7 @@ def show_two_runs(window: MainWindow, qtbot: QtBot) -> None:
         window.workspace.put_candles(run_id, candles)
         window.workspace.check(run_id, on=True)
     window.workspace.show(FIRST)
-    qtbot.waitUntil(lambda: len(window.overview.chart.curves) == 4)
+    qtbot.waitUntil(lambda: len(window.overview.chart.curves) == 4 and window.chart.chart.run is not None)
     window.runs.flush()
 
 
@@ -104,7 +104,7 @@ def test_metrics_of_checked_runs_stand_side_by_side_with_dashes_for_none(
 ) -> None:
     show_two_runs(window, qtbot)
     model = window.metrics.model
-    assert model.columnCount() == 4
+    qtbot.waitUntil(lambda: model.columnCount() == 4)
     rows = {model.row_at(row).key: row for row in range(model.rowCount())}
     assert model.data(model.index(rows["sharpe"], 2)) == "–"
     assert model.data(model.index(rows["return_pct"], 3)) == "+12.50"
