@@ -24,7 +24,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-HEAD: Final = "0001"  # the newest migration; a constant, so that an up-to-date start need not import Alembic
+HEAD: Final = "0002"  # the newest migration; a constant, so that an up-to-date start need not import Alembic
 
 metadata = MetaData()
 
@@ -89,13 +89,29 @@ missing_candles = Table(
     Index("missing_candles_series_idx", "symbol_id", "timeframe", "start_time"),
 )
 
-# What is known of a series beside its candles. The row is also the lock of its writers.
+# Held candles that came from a file and were not compared with the exchange yet. Never overlapping.
+imported_ranges = Table(
+    "imported_ranges",
+    metadata,
+    Column("id", BigInteger, Identity(always=False), primary_key=True),
+    *_series_key(),
+    Column("start_time", _TIME, nullable=False),
+    Column("end_time", _TIME, nullable=False),
+    Column("file_name", Text, nullable=False),
+    Column("imported_at", _TIME, nullable=False, server_default=_NOW),
+    CheckConstraint("start_time < end_time", name="imported_ranges_forward"),
+    Index("imported_ranges_series_idx", "symbol_id", "timeframe", "start_time"),
+)
+
+# What is known of a series beside its candles. The row is also the lock of its writers. Any change of its candles,
+# ranges or missing cells changes `version`, by triggers; 0: never written through this row.
 series_state = Table(
     "series_state",
     metadata,
     *_series_key(primary=True),
     Column("first_candle", _TIME),
     Column("unproven_tail", _TIME),
+    Column("version", BigInteger, nullable=False, server_default=text("0")),
 )
 
 markets = Table(
@@ -139,6 +155,10 @@ backtest_runs = Table(
     Column("equity", LargeBinary),
     Column("indicators", LargeBinary),
     Column("fingerprint", Text),
+    # which candles the run saw: their hash, from when on, the version of the series
+    Column("candles_sha256", Text),
+    Column("candles_start", _TIME),
+    Column("candles_version", BigInteger),
     Column("elapsed_s", Double, nullable=False),
     Column("created_at", _TIME, nullable=False, server_default=_NOW),
     Index("backtest_runs_created_idx", "created_at"),

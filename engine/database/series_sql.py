@@ -26,27 +26,48 @@ ADD_STATE: Final = text(f"""
     INSERT INTO series_state (symbol_id, timeframe) VALUES ({_SYMBOL}, :timeframe) ON CONFLICT DO NOTHING
 """)
 LOCK_STATE: Final = text(f"SELECT 1 FROM series_state WHERE {_SERIES} FOR UPDATE")
+# Locks the series like LOCK_STATE, and tells the triggers that nothing else changes in this transaction
+CHANGE_VERSION: Final = text(
+    f"UPDATE series_state SET version = next_series_version(version) WHERE {_SERIES}"
+)
+SAY_VERSIONED: Final = text("SELECT set_config('backtest.versioned', 'yes', true)")
+VERSION: Final = text(f"SELECT version FROM series_state WHERE {_SERIES}")
 STATE: Final = text(f"SELECT first_candle, unproven_tail FROM series_state WHERE {_SERIES}")
 SAVE_FIRST_CANDLE: Final = text(f"UPDATE series_state SET first_candle = :time WHERE {_SERIES}")
 SAVE_UNPROVEN_TAIL: Final = text(f"UPDATE series_state SET unproven_tail = :time WHERE {_SERIES}")
 
 # -- what is held
 
-HELD_COUNT: Final = text(f"SELECT count(*) FROM ohlcv_data WHERE {_SERIES} AND {_WITHIN}")
+_RANGES: Final = f"""coalesce(
+        (SELECT range_agg({_RANGE}) FROM data_ranges
+         WHERE {_SERIES} AND start_time < end_time AND start_time < :end AND end_time > :start),
+        CAST('{{}}' AS tstzmultirange))"""
+
+# The covered parts of a period, and how many candles each really holds: a row of data_ranges alone proves nothing.
+COVERED: Final = text(f"""
+    SELECT lower(part), upper(part),
+        (SELECT count(*) FROM ohlcv_data WHERE {_SERIES} AND timestamp >= lower(part) AND timestamp < upper(part))
+    FROM unnest({_RANGES} * tstzmultirange({_WANTED})) AS part
+""")
+
+RANGES_WITHIN: Final = text(f"""
+    SELECT lower(part), upper(part) FROM unnest({_RANGES} * tstzmultirange({_WANTED})) AS part
+""")
+
+HELD_CELLS: Final = text(f"SELECT timestamp FROM ohlcv_data WHERE {_SERIES} AND {_WITHIN} ORDER BY timestamp")
 
 GAPS: Final = text(f"""
-    SELECT lower(gap), upper(gap) FROM unnest(tstzmultirange({_WANTED}) - coalesce(
-        (SELECT range_agg({_RANGE}) FROM data_ranges WHERE {_SERIES} AND start_time < :end AND end_time > :start),
-        CAST('{{}}' AS tstzmultirange))) AS gap
+    SELECT lower(gap), upper(gap)
+    FROM unnest(tstzmultirange({_WANTED}) - ({_RANGES} - CAST(:claimed AS tstzmultirange))) AS gap
 """)
 
 MISSING: Final = text(f"""
     WITH known AS (
         SELECT reason, confirmed_at, {_RANGE} * {_WANTED} AS part FROM missing_candles
         WHERE {_SERIES} AND start_time < :end AND end_time > :start),
-    merged AS (SELECT reason, unnest(range_agg(part)) AS span FROM known GROUP BY reason)
+    merged AS (SELECT reason, unnest(range_agg(part) * {_RANGES}) AS span FROM known GROUP BY reason)
     SELECT lower(span), upper(span), reason, min(confirmed_at)
-    FROM merged JOIN known USING (reason) WHERE part <@ span GROUP BY span, reason ORDER BY span
+    FROM merged JOIN known USING (reason) WHERE part && span GROUP BY span, reason ORDER BY span
 """)
 
 HELD_SERIES: Final = text("""
@@ -100,6 +121,12 @@ INSERT_PAGE: Final = text(f"""
     SELECT count(*) FROM fresh
 """)
 
+# A candle outside every row of data_ranges is proven by nothing: what the exchange says takes its place.
+DROP_UNPROVEN: Final = text(f"""
+    DELETE FROM ohlcv_data WHERE {_SERIES} AND {_WITHIN}
+        AND timestamp <@ (CAST(:covered AS tstzmultirange) - {_RANGES})
+""")
+
 INSERT_MISSING: Final = text(f"""
     INSERT INTO missing_candles (symbol_id, timeframe, start_time, end_time, reason, confirmed_at)
     VALUES ({_SYMBOL}, :timeframe, :start, :end, :reason, coalesce(:confirmed_at, now()))
@@ -130,7 +157,38 @@ CUT_RANGES: Final = text(f"""
     FROM cut, unnest(tstzmultirange({_RANGE}) - {_CUT}) AS part
 """)
 
+RANGES_HULL: Final = text(f"""
+    SELECT min(start_time), max(end_time) FROM data_ranges WHERE {_SERIES} AND start_time < end_time
+""")
+DROP_RANGES: Final = text(f"DELETE FROM data_ranges WHERE {_SERIES}")
+WRITE_RANGES: Final = text(f"""
+    INSERT INTO data_ranges (symbol_id, timeframe, start_time, end_time, candle_count)
+    SELECT {_SYMBOL}, :timeframe, lower(part), upper(part),
+        (SELECT count(*) FROM ohlcv_data WHERE {_SERIES} AND timestamp >= lower(part) AND timestamp < upper(part))
+    FROM unnest(CAST(:covered AS tstzmultirange) - CAST(:claimed AS tstzmultirange)) AS part
+""")
+
 FORGET_CANDLES: Final = text(f"DELETE FROM ohlcv_data WHERE {_SERIES} AND {_WITHIN}")
 FORGET_TAIL: Final = text(f"""
     UPDATE series_state SET unproven_tail = NULL WHERE {_SERIES} AND unproven_tail >= :start AND unproven_tail <= :end
+""")
+
+# -- what came from files
+
+IMPORTED: Final = text(f"""
+    SELECT lower(span), upper(span) FROM unnest((
+        SELECT range_agg({_RANGE} * {_WANTED}) FROM imported_ranges
+        WHERE {_SERIES} AND start_time < :end AND end_time > :start)) AS span ORDER BY span
+""")
+
+MARK_IMPORTED: Final = text(f"""
+    INSERT INTO imported_ranges (symbol_id, timeframe, start_time, end_time, file_name)
+    VALUES ({_SYMBOL}, :timeframe, :start, :end, :file_name)
+""")
+
+CUT_IMPORTED: Final = text(f"""
+    WITH cut AS (DELETE FROM imported_ranges WHERE {_SERIES} AND {_RANGE} && {_CUT} RETURNING *)
+    INSERT INTO imported_ranges (symbol_id, timeframe, start_time, end_time, file_name, imported_at)
+    SELECT symbol_id, timeframe, lower(part), upper(part), file_name, imported_at
+    FROM cut, unnest(tstzmultirange({_RANGE}) - {_CUT}) AS part
 """)

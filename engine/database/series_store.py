@@ -66,24 +66,46 @@ class SeriesStore(Database):
         ]
 
     def coverage(self, market: Market, timeframe: Timeframe, period: Period) -> Coverage:
-        """Held, known missing and gaps of a period on the grid. Cells before the proven first candle are missing."""
+        """Held, known missing and gaps of a period on the grid. Cells before the proven first candle are missing.
+
+        Rows of data_ranges are not believed beyond the candles that are there: see `Coverage.claimed`.
+        """
         series = _series(market, timeframe)
         with self._snapshot() as connection:
             state = connection.execute(sql.STATE, series).first()
             first = optional_ms(state[0]) if state else None
             listed = Period(min(max(period.start, first or period.start), period.end), period.end)
-            bounds = series | _bounds(listed)
-            held = connection.scalar(sql.HELD_COUNT, series | _bounds(period))
-            gaps = connection.execute(sql.GAPS, bounds).all()
-            known = connection.execute(sql.MISSING, bounds).all()
-        missing = [
-            MissingRange(Period(to_ms(start), to_ms(end)), reason, to_ms(confirmed))
-            for start, end, reason, confirmed in known
-        ]
+            proven = _proven(connection, timeframe, series, listed)
+            bounds = series | _bounds(listed) | {"claimed": _multirange(proven.claimed)}
+            gaps = [timeframe.align(_period(row)) for row in connection.execute(sql.GAPS, bounds)]
+        missing = list(proven.missing)
         if listed.start > period.start:
             missing.insert(0, MissingRange(Period(period.start, listed.start), BEFORE_LISTING))
-        unfetched = tuple(Period(to_ms(start), to_ms(end)) for start, end in gaps)
-        return Coverage(market, timeframe, period, int(held or 0), unfetched, tuple(missing))
+        claimed = sum(timeframe.count(part) for part in proven.claimed)
+        unfetched = tuple(gap for gap in gaps if gap.start < gap.end)
+        return Coverage(market, timeframe, period, proven.candles, unfetched, tuple(missing), claimed)
+
+    def mend(self, market: Market, timeframe: Timeframe) -> int:
+        """Rewrite data_ranges of a series so that it is canonical and claims nothing that is not held.
+
+        Returns how many cells were claimed without a candle; they are gaps from now on.
+        """
+        series = _series(market, timeframe)
+
+        def mend(connection: Connection) -> int:
+            _lock_series(connection, market, timeframe)
+            start, end = connection.execute(sql.RANGES_HULL, series).one()
+            parts: list[Period] = []
+            claimed: list[Period] = []
+            if start is not None:
+                proven = _proven(connection, timeframe, series, Period(to_ms(start), to_ms(end)))
+                parts, claimed = [timeframe.align(part) for part in proven.covered], proven.claimed
+            connection.execute(sql.DROP_RANGES, series)
+            values = {"covered": _multirange(parts), "claimed": _multirange(claimed)}
+            connection.execute(sql.WRITE_RANGES, series | values)
+            return sum(timeframe.count(part) for part in claimed)
+
+        return self._write(mend)
 
     def first_candle(self, market: Market, timeframe: Timeframe) -> int | None:
         """Open time of the first candle the exchange ever had, where proven."""
@@ -100,6 +122,36 @@ class SeriesStore(Database):
     def save_unproven_tail(self, market: Market, timeframe: Timeframe, ms: int | None) -> None:
         """Remember where the last probe found nothing later; None: it found something."""
         self._save_series_state(sql.SAVE_UNPROVEN_TAIL, market, timeframe, ms)
+
+    def version(self, market: Market, timeframe: Timeframe) -> int:
+        """A number that any change of the series' candles, ranges or missing cells changes, made by hand or not.
+
+        Never the same twice, in no database. 0: unknown to this program; then nothing may be concluded from it.
+        """
+        with self._transaction() as connection:
+            return connection.scalar(sql.VERSION, _series(market, timeframe)) or 0
+
+    def imported(self, market: Market, timeframe: Timeframe, period: Period) -> list[Period]:
+        """Which parts of a period were imported from a file and not compared with the exchange since, merged."""
+        with self._transaction() as connection:
+            rows = connection.execute(sql.IMPORTED, _series(market, timeframe) | _bounds(period)).all()
+        return [Period(to_ms(start), to_ms(end)) for start, end in rows]
+
+    def mark_imported(self, market: Market, timeframe: Timeframe, period: Period, file_name: str) -> None:
+        """Remember that the candles of a period came from a file."""
+        series = _series(market, timeframe)
+
+        def mark(connection: Connection) -> None:
+            _lock_series(connection, market, timeframe)
+            connection.execute(sql.CUT_IMPORTED, series | {"cut": _multirange([period])})
+            connection.execute(sql.MARK_IMPORTED, series | _bounds(period) | {"file_name": file_name})
+
+        self._write(mark)
+
+    def unmark_imported(self, market: Market, timeframe: Timeframe, period: Period) -> None:
+        """Remember that the candles of a period are the exchange's."""
+        cut = _series(market, timeframe) | {"cut": _multirange([period])}
+        self._write(lambda connection: connection.execute(sql.CUT_IMPORTED, cut))
 
     def add_page(
         self,
@@ -123,11 +175,12 @@ class SeriesStore(Database):
         page = copy_binary(candles)
 
         def store(connection: Connection) -> int:
-            _lock_series(connection, market, timeframe)
+            _lock_series(connection, market, timeframe, changes=True)
             connection.execute(sql.PAGE_TABLE)
             with _driver(connection).cursor() as cursor, cursor.copy(sql.COPY_PAGE) as copy:
                 copy.write(page)
             values = series | _bounds(hull) | {"covered": _multirange(periods)}
+            connection.execute(sql.DROP_UNPROVEN, values)
             fresh = connection.scalar(sql.INSERT_PAGE, values)
             _write_missing(connection, series, missing)
             _cut_held_cells(connection, timeframe, series | _bounds(hull))
@@ -141,22 +194,24 @@ class SeriesStore(Database):
         cut = series | {"cut": _multirange([period])}
 
         def forget(connection: Connection) -> None:
-            connection.execute(sql.LOCK_STATE, series)
+            _change_version(connection, series)
             connection.execute(sql.FORGET_CANDLES, series | _bounds(period))
             connection.execute(sql.CUT_RANGES, cut)
             connection.execute(sql.CUT_MISSING, cut)
+            connection.execute(sql.CUT_IMPORTED, cut)
             connection.execute(sql.FORGET_TAIL, series | _bounds(period))
 
         self._write(forget)
 
     def read(self, market: Market, timeframe: Timeframe, period: Period) -> Candles:
-        """The held candles of a period, by open time."""
+        """The held candles of a period, by open time; candles that no row of data_ranges vouches for are left out."""
         series = _series(market, timeframe)
         parts: list[list[Any]] = []
         with self._snapshot() as connection, _driver(connection).cursor(binary=True) as cursor:
             cursor.adapters.register_loader(FLOAT8_ARRAY_OID, Float8ArrayLoader)
             cursor.adapters.register_loader(TIMESTAMPTZ_ARRAY_OID, TimestamptzArrayLoader)
-            for part in _split(period, timeframe):
+            covered = map(_period, connection.execute(sql.RANGES_WITHIN, series | _bounds(period)))
+            for part in (cut for whole in covered for cut in _split(whole, timeframe)):
                 row = cursor.execute(sql.READ, series | _bounds(part)).fetchone()
                 if row is not None and row[0] is not None:
                     parts.append(row)
@@ -208,6 +263,45 @@ class SeriesStore(Database):
         self._write(save)
 
 
+@dataclass(frozen=True, slots=True)
+class _Proven:
+    """What a period's rows prove: covered parts, candles inside them, known missing, cells claimed for nothing."""
+
+    covered: list[Period]
+    candles: int
+    missing: list[MissingRange]
+    claimed: list[Period]
+
+
+def _proven(connection: Connection, timeframe: Timeframe, series: dict[str, Any], period: Period) -> _Proven:
+    bounds = series | _bounds(period)
+    covered = [(_period(row), int(row[2])) for row in connection.execute(sql.COVERED, bounds)]
+    missing = [
+        MissingRange(_period(row), row[2], to_ms(row[3])) for row in connection.execute(sql.MISSING, bounds)
+    ]
+    claimed = []
+    for part, held in covered:
+        gone = [span.period.clip(part) for span in missing]
+        if held + sum(map(timeframe.count, gone)) != timeframe.count(part):
+            claimed += _without_candle(connection, timeframe, series, part, gone)
+    return _Proven([part for part, _ in covered], sum(held for _, held in covered), missing, claimed)
+
+
+def _without_candle(
+    connection: Connection, timeframe: Timeframe, series: dict[str, Any], part: Period, gone: list[Period]
+) -> list[Period]:
+    """The cells of a covered part that are neither held nor known missing."""
+    known = [to_ms(opened) for opened in connection.scalars(sql.HELD_CELLS, series | _bounds(part))]
+    known += [opened for span in gone for opened in timeframe.opens(span).tolist()]
+    bare = np.setdiff1d(timeframe.opens(part), np.asarray(known, dtype=np.int64)).tolist()
+    return [Period(opened, timeframe.next(opened)) for opened in bare]
+
+
+def _period(row: Any) -> Period:
+    """The first two columns of a row."""
+    return Period(to_ms(row[0]), to_ms(row[1]))
+
+
 def _series(market: Market, timeframe: Timeframe) -> dict[str, Any]:
     return {"exchange": market.exchange, "name": market.name, "timeframe": timeframe.name}
 
@@ -244,11 +338,26 @@ def add_symbol(connection: Connection, exchange: str, name: str, unified: str) -
     return known
 
 
-def _lock_series(connection: Connection, market: Market, timeframe: Timeframe) -> None:
-    """Let no other transaction write this series until ours ends; creates its rows on first use."""
+def _lock_series(
+    connection: Connection, market: Market, timeframe: Timeframe, *, changes: bool = False
+) -> None:
+    """Let no other transaction write this series until ours ends; creates its rows on first use.
+
+    `changes`: this transaction changes its candles, ranges or missing cells, so it gets a new version.
+    """
+    series = _series(market, timeframe)
     add_symbol(connection, market.exchange, market.name, market.unified)
-    connection.execute(sql.ADD_STATE, _series(market, timeframe))
-    connection.execute(sql.LOCK_STATE, _series(market, timeframe))
+    connection.execute(sql.ADD_STATE, series)
+    if changes:
+        _change_version(connection, series)
+    else:
+        connection.execute(sql.LOCK_STATE, series)
+
+
+def _change_version(connection: Connection, series: dict[str, Any]) -> None:
+    """Give the series a new version; no other one may change in this transaction."""
+    connection.execute(sql.CHANGE_VERSION, series)
+    connection.execute(sql.SAY_VERSIONED)
 
 
 def _write_missing(connection: Connection, series: dict[str, Any], missing: Sequence[MissingRange]) -> None:
