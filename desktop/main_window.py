@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import Any, Final
 
-from PySide6.QtCore import QByteArray, Qt, QTimer
+from PySide6.QtCore import QByteArray, Qt
 from PySide6.QtGui import QCloseEvent, QShowEvent
 from PySide6.QtWidgets import (
     QApplication,
@@ -20,6 +20,7 @@ from PySide6.QtWidgets import (
 )
 
 from desktop.actions import Actions
+from desktop.batch import Batch
 from desktop.bridge import Bridge, Phase
 from desktop.models.log import LogLine
 from desktop.panels.banner import Banner
@@ -38,12 +39,9 @@ from desktop.setup.panel import SetupPanel
 from desktop.setup.values import Setup
 from desktop.theme import SYSTEM, THEME_NAMES, Theme, apply_theme, theme_named
 from desktop.workspace import Workspace
-from engine.events import Cancelled, Event, Failed, Finished, Log
-from engine.runs import FAILED, FINISHED, RunResult
+from engine.runs import FINISHED, RunResult
 
 TITLE: Final = "Backtest"
-_JOBS_MS: Final = 100
-MOST_COMPARED: Final = 10  # of one batch; more curves would not be told apart
 
 
 class MainWindow(QMainWindow):
@@ -56,18 +54,14 @@ class MainWindow(QMainWindow):
         self.setMinimumSize(900, 600)
         self.bridge, self.preferences = bridge, preferences
         self.workspace = Workspace(self)
-        self.jobs = Jobs()
+        self.batch = Batch(self.workspace, self)
         self.theme: Theme = theme_named(SYSTEM)
-        self._jobs_timer = QTimer(
-            self, singleShot=True, interval=_JOBS_MS
-        )  # a progress bar repaints on every value
-        self._jobs_timer.timeout.connect(self._show_jobs)
-        self._failures: list[str] = []
         self._laid_out = False
         self._build(workers)
         self.actions_ = Actions(self)
         self.actions_.fill_menus()
         self._connect_bridge()
+        self._connect_batch()
         self._connect_panels()
         self._default_layout = self.saveState(LAYOUT_VERSION)
         self.use_theme(str(preferences.read("theme", SYSTEM)))
@@ -93,7 +87,7 @@ class MainWindow(QMainWindow):
         layout = QVBoxLayout(middle)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(2)
-        layout.addWidget(self.banner)
+        layout.addWidget(_with_margins(self.banner))
         layout.addWidget(self.centre, 1)
         self.setCentralWidget(middle)
         self.results = BottomPanel()
@@ -135,9 +129,11 @@ class MainWindow(QMainWindow):
     def _connect_bridge(self) -> None:
         bridge = self.bridge
         bridge.phase_changed.connect(self._phase_changed)
-        bridge.happened.connect(self._event)
+        bridge.happened.connect(self.batch.take)
+        bridge.happened.connect(self.runs.take)
         bridge.problem.connect(self.report)
-        bridge.batch_done.connect(self._batch_done)
+        bridge.batch_done.connect(lambda _: self.runs.end_batch())
+        bridge.batch_done.connect(self.batch.end)
         bridge.strategies_loaded.connect(self.setup_panel.strategies.set_infos)
         bridge.markets_loaded.connect(self.setup_panel.market.set_markets)
         bridge.markets_loaded.connect(lambda *_: self.setup_panel.ask_coverage_again())
@@ -150,6 +146,13 @@ class MainWindow(QMainWindow):
         bridge.definitions_loaded.connect(self.overview.tiles.set_definitions)
         bridge.database_changed.connect(self.status.set_database)
         bridge.exported.connect(self._exported)
+
+    def _connect_batch(self) -> None:
+        batch = self.batch
+        batch.progressed.connect(self._show_jobs)
+        batch.logged.connect(self.write_log)
+        batch.done.connect(self.say)
+        batch.failed.connect(lambda text: self.banner.show_message("error", text, has_details=True))
 
     def _connect_panels(self) -> None:
         panel = self.setup_panel
@@ -185,8 +188,7 @@ class MainWindow(QMainWindow):
         if self.bridge.phase is not Phase.IDLE:
             return
         specs = setup.specs()
-        self.jobs.begin(len(specs))
-        self._failures.clear()
+        self.batch.begin(len(specs))
         self.banner.hide()
         if self.bridge.run(specs):
             self.workspace.clear_checks()
@@ -197,7 +199,7 @@ class MainWindow(QMainWindow):
         setup = self.setup_panel.setup()
         if setup.data_problem() is not None or self.bridge.phase is not Phase.IDLE:
             return
-        self.jobs.begin(0)
+        self.batch.begin(0)
         self.banner.hide()
         self.bridge.fetch(setup.series(), self.setup_panel.period.chosen_timeframe(), setup.period)
 
@@ -299,50 +301,9 @@ class MainWindow(QMainWindow):
         self.actions_.fetch.setEnabled(not busy)
         self.actions_.stop.setEnabled(phase in (Phase.RUNNING, Phase.FETCHING))
 
-    def _event(self, event: Event) -> None:
-        self.jobs.take(event)
-        self.runs.take(event)
-        if isinstance(event, Log):
-            self.write_log(event.level, event.text)
-        result = getattr(event, "result", None)
-        if isinstance(event, Finished | Failed | Cancelled) and isinstance(result, RunResult):
-            self._run_ended(result)
-        elif isinstance(event, Finished) and result is not None:
-            self._fetch_ended(result)
-        if self.bridge.phase is not Phase.IDLE and not self._jobs_timer.isActive():
-            self._jobs_timer.start()
-
-    def _show_jobs(self) -> None:
+    def _show_jobs(self, jobs: Jobs) -> None:
         if self.bridge.phase is not Phase.IDLE:
-            self.status.show_jobs(self.jobs)
-
-    def _run_ended(self, result: RunResult) -> None:
-        self.workspace.put([result])
-        if result.status == FAILED:
-            self._failures.append(f"{result.strategy} on {result.symbol}: {result.error}")
-            self.write_log("error", self._failures[-1], result.traceback or "")
-        if result.status == FINISHED and len(self.workspace.checked) < MOST_COMPARED:
-            self.workspace.check(result.id, on=True)
-            if len(self.workspace.checked) == 1:
-                self.workspace.show(result.id)
-
-    def _fetch_ended(self, report: Any) -> None:
-        fetched = f"{report.fetched:,} candles fetched" if report.fetched else "nothing was missing"
-        self.write_log("info", f"{report.market.name} {report.timeframe}: {fetched}, {report.candles:,} held")
-        for notice in report.notices:
-            self.write_log("warning", f"{report.market.name}: {notice}")
-
-    def _batch_done(self, results: list[RunResult]) -> None:
-        self.runs.end_batch()
-        done = sum(result.status == FINISHED for result in results)
-        if results:
-            self.say(f"{done} of {len(results)} runs finished")
-        if self._failures:
-            first = self._failures[0]
-            more = f" (and {len(self._failures) - 1} more)" if len(self._failures) > 1 else ""
-            self.banner.show_message(
-                "error", f"Failed: {first}{more}. The other runs are kept.", has_details=True
-            )
+            self.status.show_jobs(jobs)
 
     def _runs_loaded(self, results: list[RunResult]) -> None:
         self.workspace.put(reversed(results))
@@ -422,3 +383,11 @@ class MainWindow(QMainWindow):
         self.overview.release()
         self.chart.release()
         super().closeEvent(event)
+
+
+def _with_margins(widget: QWidget) -> QWidget:
+    box = QWidget()
+    layout = QVBoxLayout(box)
+    layout.setContentsMargins(8, 0, 8, 0)
+    layout.addWidget(widget)
+    return box

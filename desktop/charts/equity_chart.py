@@ -9,8 +9,9 @@ import numpy as np
 from PySide6.QtWidgets import QWidget
 
 from desktop import formats
-from desktop.charts.pane import Floats, Pane
+from desktop.charts.pane import Pane
 from desktop.charts.time_chart import TimeChart, seconds
+from desktop.items.envelope import Floats
 from desktop.theme import Theme
 from engine.market import Candles
 from engine.runs import RunResult

@@ -13,7 +13,8 @@ from PySide6.QtCore import QEvent, QPointF, Qt, QTimer, Signal
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QWidget
 
-from desktop.charts.pane import Floats, Pane
+from desktop.charts.pane import Pane
+from desktop.items.envelope import Floats
 from desktop.theme import DARK, Theme
 from engine.market import Int64Array
 

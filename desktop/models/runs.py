@@ -70,6 +70,7 @@ COLUMNS: Final[tuple[Column[RunRow], ...]] = (
     Column("symbol", "Symbol", _field("symbol"), _plain),
     Column("timeframe", "TF", _field("timeframe"), _plain, tooltip="Timeframe"),
     Column("status", "Status", RunRow.status_text),
+    Column("error", "Problem", _field("error"), lambda text: text or ""),
     _metric("return_pct", "Return %", formats.signed, signed=True),
     _metric("buy_hold_return_pct", "Buy & hold %", formats.signed, signed=True),
     _metric("max_drawdown_pct", "Max DD %", formats.number, tooltip="Deepest fall of equity from its peak"),
@@ -88,7 +89,6 @@ COLUMNS: Final[tuple[Column[RunRow], ...]] = (
     Column("created", "Made", lambda row: row.created_ms, formats.minute,
            tooltip="UTC", export=formats.exported_time),
     Column("params", "Parameters", RunRow.changed_params),
-    Column("error", "Problem", _field("error"), lambda text: text or ""),
 )  # fmt: skip
 
 

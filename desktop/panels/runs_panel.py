@@ -18,6 +18,7 @@ from desktop.workspace import Workspace
 from engine.events import Cancelled, Event, Failed, Finished, Progress, Started
 
 _REDRAW_MS = 100
+_PROBLEM_WIDTH = 220
 
 
 class RunsPanel(QWidget):
@@ -48,6 +49,7 @@ class RunsPanel(QWidget):
         self._timer.timeout.connect(self.flush)
         self._lay_out()
         self._connect()
+        self._show_problems()
 
     def _lay_out(self) -> None:
         bar = QWidget()
@@ -113,7 +115,16 @@ class RunsPanel(QWidget):
             self.table.fit_columns(widest=200)
             self._fitted = any(row.result is not None for row in rows)
         self._show_current()
+        self._show_problems()
         self._update()
+
+    def _show_problems(self) -> None:
+        failed = any(row.result is not None and row.result.error for row in self.model.rows)
+        column = self.model.column_number("error")
+        newly = failed and self.table.isColumnHidden(column)
+        self.table.setColumnHidden(column, not failed)
+        if newly:
+            self.table.setColumnWidth(column, _PROBLEM_WIDTH)
 
     def _put(self, row: RunRow) -> None:
         self._dirty[row.id] = row

@@ -62,7 +62,7 @@ class StatusBar(QStatusBar):
         self.progress.setVisible(busy)
         self.stop.setVisible(busy)
         self.stop.setEnabled(phase is not Phase.STOPPING)
-        if busy and phase is not Phase.STOPPING:
+        if phase is not Phase.STOPPING:
             self.words.clear()
 
     def show_jobs(self, jobs: Jobs) -> None:

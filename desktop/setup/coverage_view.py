@@ -17,19 +17,29 @@ MOST_ROWS = 6
 _STRIP = 5
 
 
-def coverage_words(found: Coverage | str) -> str:
-    """Held, missing and gaps of a series in one line."""
+def held_words(found: Coverage | str) -> str:
+    """How much of a series is held, in one line; the error where that is not known."""
     if isinstance(found, str):
         return found
     words = f"{formats.whole(found.candles)} of {formats.whole(found.expected)} held"
     if found.missing:
         words += f", {formats.whole(found.missing_candles)} missing at the exchange"
-    if found.gaps:
-        first = found.gaps[0]
-        words += f" · gap {formats.day(first.start)} – {formats.day(first.end - 1)}"
-        if len(found.gaps) > 1:
-            words += f" and {len(found.gaps) - 1} more"
     return words
+
+
+def gap_words(found: Coverage | str) -> str:
+    """The first gap and how many more; empty where there is none."""
+    if isinstance(found, str) or not found.gaps:
+        return ""
+    first = found.gaps[0]
+    cells = sum(found.timeframe.count(gap) for gap in found.gaps)
+    more = f" and {len(found.gaps) - 1} more" if len(found.gaps) > 1 else ""
+    return f"gap {formats.day(first.start)} – {formats.day(first.end - 1)}{more}: {formats.whole(cells)} to fetch"
+
+
+def coverage_words(found: Coverage | str) -> str:
+    """Held, missing and gaps of a series in one line."""
+    return " · ".join(words for words in (held_words(found), gap_words(found)) if words)
 
 
 class CoverageView(QWidget):
@@ -61,14 +71,15 @@ class CoverageView(QWidget):
         self._theme = theme
         self.update()
 
-    def _row_height(self) -> int:
-        return QFontMetrics(self.font()).height() + _STRIP + 7
+    def _row_height(self, found: Coverage | str) -> int:
+        lines = 2 if gap_words(found) else 1
+        return lines * self.fontMetrics().height() + _STRIP + 7
 
     def sizeHint(self) -> QSize:
         """As high as the rows."""
-        rows = min(max(1, len(self.answers)), MOST_ROWS)
-        more = self.fontMetrics().height() if len(self.answers) > MOST_ROWS else 0
-        return QSize(240, rows * self._row_height() + more)
+        line = self.fontMetrics().height()
+        rows = [self._row_height(found) for _, found in self.answers[:MOST_ROWS]] or [line + _STRIP + 7]
+        return QSize(240, sum(rows) + (line if len(self.answers) > MOST_ROWS else 0))
 
     def paintEvent(self, event: QPaintEvent) -> None:
         """Draw the rows."""
@@ -80,8 +91,10 @@ class CoverageView(QWidget):
             painter.setPen(QColor(self._theme.muted))
             painter.drawText(self.rect(), Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, text)
             return
-        for row, (name, found) in enumerate(self.answers[:MOST_ROWS]):
-            self._paint_row(painter, row * self._row_height(), name, found)
+        top = 0
+        for name, found in self.answers[:MOST_ROWS]:
+            self._paint_row(painter, top, name, found)
+            top += self._row_height(found)
         if len(self.answers) > MOST_ROWS:
             painter.setPen(QColor(self._theme.muted))
             more = f"and {len(self.answers) - MOST_ROWS} more"
@@ -98,14 +111,18 @@ class CoverageView(QWidget):
         left = QFontMetrics(bold).horizontalAdvance(name) + 8
         bold.setBold(False)
         painter.setFont(bold)
-        bad = isinstance(found, str)
-        complete = not bad and not found.gaps  # type: ignore[union-attr]
-        colour = self._theme.negative if bad else self._theme.muted if complete else self._theme.warning
-        painter.setPen(QColor(colour))
-        words = metrics.elidedText(coverage_words(found), Qt.TextElideMode.ElideRight, self.width() - left)
-        painter.drawText(left, baseline, words)
-        if isinstance(found, Coverage):
-            self._paint_strip(painter, QRectF(0, top + metrics.height() + 2, self.width() - 1, _STRIP), found)
+        width = self.width() - left
+        painter.setPen(QColor(self._theme.negative if isinstance(found, str) else self._theme.muted))
+        painter.drawText(
+            left, baseline, metrics.elidedText(held_words(found), Qt.TextElideMode.ElideRight, width)
+        )
+        if isinstance(found, str):
+            return
+        below = top + metrics.height() + 2
+        self._paint_strip(painter, QRectF(0, below, self.width() - 1, _STRIP), found)
+        painter.setPen(QColor(self._theme.warning))
+        words = metrics.elidedText(gap_words(found), Qt.TextElideMode.ElideRight, self.width())
+        painter.drawText(0, below + _STRIP + metrics.ascent() + 1, words)
 
     def _paint_strip(self, painter: QPainter, area: QRectF, found: Coverage) -> None:
         span = max(1, found.period.end - found.period.start)

@@ -27,7 +27,8 @@ class WideScrollArea(QScrollArea):
     def minimumSizeHint(self) -> QSize:
         """As wide as the content and the scroll bar."""
         bar = self.verticalScrollBar().sizeHint().width()
-        return QSize(self.widget().minimumSizeHint().width() + bar, 120)
+        content = self.widget()
+        return QSize((content.minimumSizeHint().width() if content else 0) + bar, 120)
 
 
 class SetupPanel(QWidget):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QColor
 from PySide6.QtWidgets import (
     QHBoxLayout,
@@ -41,6 +41,7 @@ class StrategyForm(QWidget):
         self.list = QListWidget()
         self.list.setUniformItemSizes(True)
         self.list.setProperty("framed", True)
+        self.list.setIconSize(QSize(14, 14))
         self.list.setAccessibleName("Strategies")
         self.title = QLabel("Parameters")
         self.title.setProperty("role", "title")

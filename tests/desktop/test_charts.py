@@ -93,7 +93,7 @@ def test_half_a_million_candles_are_gathered_and_drawn_within_a_frame(chart: Pri
 
         painter = QPainter(image)
         painter.setTransform(item.sceneTransform())
-        item.paint(painter, None)  # type: ignore[arg-type]
+        item.paint(painter, None)
         painter.end()
         spent.append(time.perf_counter() - started)
     assert min(spent) < FRAME_S
@@ -101,9 +101,8 @@ def test_half_a_million_candles_are_gathered_and_drawn_within_a_frame(chart: Pri
 
 def test_coins_that_cost_a_fraction_of_a_cent_are_visible(chart: PriceChart) -> None:
     walk = random_candles(300)
-    tiny = Candles(
-        walk.timestamp, *(column * 1e-7 for column in list(walk.columns().values())[:4]), walk.volume
-    )
+    prices = (walk.open * 1e-7, walk.high * 1e-7, walk.low * 1e-7, walk.close * 1e-7)
+    tiny = Candles(walk.timestamp, *prices, walk.volume)
     chart.show_run(run_on(tiny, trades=(), indicators=None), tiny)
     image = chart.grab().toImage()
     assert pixels_of(image, DARK.up) > 50
@@ -149,7 +148,9 @@ def test_indicators_go_where_their_values_belong() -> None:
     candles = random_candles(500)
     run = run_on(candles)
     assert run.indicators is not None
-    groups = group_indicators(run.indicators.columns | {"macd": candles.close * 0.01 - 1.2}, candles.close)
+    groups = group_indicators(
+        dict(run.indicators.columns) | {"macd": candles.close * 0.01 - 1.2}, candles.close
+    )
     assert groups.on_price == ("ema",)
     assert groups.lower == (("rsi",), ("macd",))
     assert groups.flags == ("direction",)

@@ -194,6 +194,12 @@ def test_no_shortcut_is_taken_twice_and_every_action_explains_itself(window: Mai
     assert [action.text() for action in actions if not action.text() or not action.toolTip()] == []
 
 
+def is_popup_of_combo_box(widget: QWidget) -> bool:
+    """Whether it is the list that Qt makes for a combo box."""
+    frame = widget.parentWidget()
+    return frame is not None and isinstance(frame.parentWidget(), QComboBox)
+
+
 def test_every_widget_that_takes_the_focus_has_an_accessible_name(window: MainWindow, qtbot: QtBot) -> None:
     show_two_runs(window, qtbot)
     own = (QAbstractButton, QAbstractItemView, QLineEdit, QTabBar)
@@ -203,7 +209,7 @@ def test_every_widget_that_takes_the_focus_has_an_accessible_name(window: MainWi
         if widget.focusPolicy() != Qt.FocusPolicy.NoFocus
         and (isinstance(widget, own) or type(widget).__module__.startswith("desktop"))
         and not widget.objectName().startswith("qt_")
-        and not isinstance(widget.parent().parent(), QComboBox)  # the list that Qt pops up for a combo box
+        and not is_popup_of_combo_box(widget)
         and not widget.accessibleName()
         and not (isinstance(widget, QAbstractButton) and widget.text())
     ]
@@ -227,3 +233,14 @@ def test_the_visible_trades_are_written_as_csv_and_a_bad_path_is_said(
     assert len(lines) == 1 + window.trades.model.rowCount()
     window.trades.write_csv(tmp_path / "missing" / "trades.csv")
     assert "nothing was exported" in window.banner.message.text()
+
+
+def test_the_column_of_problems_is_there_only_when_there_is_one(window: MainWindow, qtbot: QtBot) -> None:
+    show_two_runs(window, qtbot)
+    table, column = window.runs.table, window.runs.model.column_number("error")
+    assert table.isColumnHidden(column)
+    failed = run_on(random_candles(100), "c" * 32, status=FAILED, error="IndexError", equity=None, trades=())
+    window.workspace.put([failed])
+    window.runs.flush()
+    assert not table.isColumnHidden(column)
+    assert table.columnWidth(column) > 150

@@ -198,7 +198,7 @@ def test_what_is_held_and_missing_is_said_before_the_run() -> None:
     assert coverage_words(full) == "4,368 of 4,368 held"
     holed = Coverage(SAMPLE, Timeframe("1h"), period, 3598, (gap,), (gone,))
     assert coverage_words(holed) == (
-        "3,598 of 4,368 held, 2 missing at the exchange · gap 2024-02-29 – 2024-03-31"
+        "3,598 of 4,368 held, 2 missing at the exchange · gap 2024-02-29 – 2024-03-31: 768 to fetch"
     )
 
 
