@@ -26,7 +26,8 @@ class MissingRange:
         return {**self.period.to_json(), "reason": self.reason}
 
 
-def _series_json(market: Market, timeframe: Timeframe, period: Period) -> dict[str, Any]:
+def series_json(market: Market, timeframe: Timeframe, period: Period) -> dict[str, Any]:
+    """The keys that name a series and a period in every document."""
     return {
         "symbol": market.name,
         "unified": market.unified,
@@ -68,7 +69,7 @@ class Coverage:
     def to_json(self) -> dict[str, Any]:
         """The contract's `status`."""
         return {
-            **_series_json(self.market, self.timeframe, self.period),
+            **series_json(self.market, self.timeframe, self.period),
             "candles": self.candles,
             "expected": self.expected,
             "complete": self.complete,
@@ -96,7 +97,7 @@ class FetchReport:
     def to_json(self) -> dict[str, Any]:
         """The contract's `fetch`."""
         return {
-            **_series_json(self.market, self.timeframe, self.period),
+            **series_json(self.market, self.timeframe, self.period),
             "candles": self.candles,
             "fetched": self.fetched,
             "requests": self.requests,
