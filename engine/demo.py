@@ -62,7 +62,9 @@ def run_demo(engine: Engine, folder: Path, on_event: OnEvent, cancel: CancelToke
     engine.store.forget(market, TIMEFRAME, WHOLE)
     for part in HELD_FIRST:
         engine.fetch(SYMBOL, TIMEFRAME, part, exchange=SAMPLE_EXCHANGE, cancel=cancel)
-    gap_fill = engine.fetch(SYMBOL, TIMEFRAME, WHOLE, exchange=SAMPLE_EXCHANGE, on_event=on_event, cancel=cancel)
+    gap_fill = engine.fetch(
+        SYMBOL, TIMEFRAME, WHOLE, exchange=SAMPLE_EXCHANGE, on_event=on_event, cancel=cancel
+    )
     again = engine.fetch(SYMBOL, TIMEFRAME, WHOLE, exchange=SAMPLE_EXCHANGE, cancel=cancel)
     names = [info.name for info in engine.strategies() if info.error is None]
     specs = [RunSpec(name, SYMBOL, SAMPLE_EXCHANGE, TIMEFRAME, TRADED) for name in names]
