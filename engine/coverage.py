@@ -42,6 +42,8 @@ class Coverage:
     """A series over a period whose bounds are on the grid and closed.
 
     `candles` = rows held, `expected` = cells, `gaps` = cells neither held nor known missing, merged, half-open.
+    `claimed` = cells that the database's record of ranges claims although no candle is there (a damaged record); they
+    are gaps.
     """
 
     market: Market
@@ -50,6 +52,7 @@ class Coverage:
     candles: int
     gaps: tuple[Period, ...]
     missing: tuple[MissingRange, ...]
+    claimed: int = 0
 
     @property
     def expected(self) -> int:
@@ -81,7 +84,8 @@ class Coverage:
 @dataclass(frozen=True, slots=True)
 class FetchReport:
     """What a fetch did. `candles` = rows held in the period afterwards, `fetched` = rows newly stored by this call,
-    `requests` = candle requests sent, `filled` = merged ranges that became covered, `notices` = lines for people.
+    `requests` = candle requests sent, `filled` = merged ranges that became covered, `notices` = lines for people,
+    `archive_days` = days whose candles came from bulk files.
     """
 
     market: Market
@@ -93,6 +97,7 @@ class FetchReport:
     filled: tuple[Period, ...]
     missing: tuple[MissingRange, ...]
     notices: tuple[str, ...] = ()
+    archive_days: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """The contract's `fetch`."""
@@ -101,6 +106,7 @@ class FetchReport:
             "candles": self.candles,
             "fetched": self.fetched,
             "requests": self.requests,
+            "archive_days": self.archive_days,
             "filled": [part.to_json() for part in self.filled],
             "missing": [gone.to_json() for gone in self.missing],
             "notices": list(self.notices),

@@ -44,13 +44,12 @@ def test_a_series_that_nobody_wrote_has_version_0(store: Store, held: Candles) -
     "change",
     [
         lambda store: store.add_page(SOL, HOUR, random_candles(1, start_ms=DAY.end), [hours(24, 25)]),
-        lambda store: store.add_page(SOL, HOUR, Candles.empty(), [hours(24, 30)]),
         lambda store: store.add_page(
             SOL, HOUR, Candles.empty(), [], [MissingRange(hours(24, 25), MAINTENANCE)]
         ),
         lambda store: store.forget(SOL, HOUR, hours(3, 4)),
     ],
-    ids=["candles", "ranges", "missing", "forget"],
+    ids=["candles", "missing", "forget"],
 )
 def test_the_store_changes_the_version_of_the_series_it_writes_and_of_no_other(
     store: Store, held: Candles, change: Callable[[Store], object]
