@@ -17,7 +17,7 @@ MIN_INTERVAL_S = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """Work on a job begins. `kind` is "fetch" or "run"; `title` is one short line for people."""
+    """Work on a job begins. `kind` is "fetch", "import" or "run"; `title` is one short line for people."""
 
     job: str
     kind: str

@@ -15,9 +15,10 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from engine.batch import PREPARE_FUNCTION, PREPARE_TIMEOUT_S, Batch, PlannedRun, new_run_id
-from engine.coverage import Coverage, FetchReport
+from engine.candle_service import CandleService
+from engine.coverage import Coverage
 from engine.errors import InputError, StrategyError
-from engine.events import CancelToken, Finished, OnEvent, Started, ending, ignore_event
+from engine.events import CancelToken, OnEvent, ignore_event
 from engine.logs import log_to_file
 from engine.market import DEFAULT_EXCHANGE, Candles, Market, Period, Timeframe, check_exchange
 from engine.runs import RunResult, RunSpec
@@ -37,7 +38,7 @@ log = logging.getLogger(__name__)
 WORKER_IMPORTS = ("engine.backtest.simulation", "engine.backtest.reference", "engine.indicators")
 
 
-class Engine:
+class Engine(CandleService):
     """Everything the program can do. Use it as a context manager, or call `close` when done."""
 
     def __init__(self, settings: Settings | None = None) -> None:
@@ -133,42 +134,9 @@ class Engine:
         active = self.store.active_symbols(exchange)
         return [(market, market.name in active) for market in found]
 
-    def market(self, symbol: str, exchange: str = DEFAULT_EXCHANGE) -> Market:
-        """The market that `symbol` names in any of its spellings; raises InputError with the nearest names."""
-        return self.fetcher.market(symbol, check_exchange(exchange))
-
     def held(self) -> list[HeldSeries]:
         """Every series of which candles are held."""
         return self.store.held_series()
-
-    def fetch(
-        self,
-        symbol: str,
-        timeframe: Timeframe,
-        period: Period,
-        *,
-        exchange: str = DEFAULT_EXCHANGE,
-        job: str | None = None,
-        on_event: OnEvent = ignore_event,
-        cancel: CancelToken | None = None,
-    ) -> FetchReport:
-        """Fetch what is not held yet. Raises BacktestError; finished pages are kept whatever happens."""
-        job = job or f"fetch:{exchange}:{symbol}:{timeframe.file_name}"
-        on_event(Started(job, "fetch", f"{symbol} {timeframe}: fetching candles"))
-        try:
-            report = self.fetcher.fetch(
-                self.market(symbol, exchange),
-                timeframe,
-                period,
-                job=job,
-                on_event=on_event,
-                cancel=cancel or CancelToken(),
-            )
-        except BaseException as error:
-            on_event(ending(job, error))
-            raise
-        on_event(Finished(job, report))
-        return report
 
     def status(
         self, symbol: str, timeframe: Timeframe, period: Period, *, exchange: str = DEFAULT_EXCHANGE

@@ -144,7 +144,7 @@ def _trades_table(result: RunResult) -> None:
 
 
 class ProgressLines:
-    """Shows events as progress bars: one per fetch, one for all runs together. Warnings are printed above them."""
+    """Shows events as progress bars: one per fetch or import, one for all runs together. Warnings are printed above them."""
 
     def __init__(self, bar: ProgressBar) -> None:
         self._bar = bar
@@ -156,7 +156,7 @@ class ProgressLines:
         """Show one event."""
         if isinstance(event, Log):
             self._bar.console.print(event.text, markup=False, soft_wrap=True)
-        elif isinstance(event, Started) and event.kind == "fetch":
+        elif isinstance(event, Started) and event.kind != "run":
             self._tasks[event.job] = self._bar.add_task(event.title, total=None, unit="")
         elif isinstance(event, Started):
             self._run_count += 1

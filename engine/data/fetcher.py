@@ -165,7 +165,7 @@ class DataFetcher:
         """What is held, by the last known clock of the exchange; asks nobody."""
         wanted = _align(timeframe, period)
         return self._store.coverage(
-            market, timeframe, _clip(market, timeframe, wanted, self._known_now(market))
+            market, timeframe, _clip(market, timeframe, wanted, self.known_now_ms(market))
         )
 
     def fetch(
@@ -189,7 +189,7 @@ class DataFetcher:
         errand = Errand(job, on_event, cancel)
         check_listed(market, wanted, self._store.first_candle(market, timeframe))
         coverage = self._store.coverage(market, timeframe, wanted)
-        if coverage.complete and not _stale_tails(coverage, self._known_now(market)):
+        if coverage.complete and not _stale_tails(coverage, self.known_now_ms(market)):
             return self._report(coverage, errand)
 
         def tell() -> None:
@@ -276,7 +276,13 @@ class DataFetcher:
 
     # -- clocks
 
-    def _known_now(self, market: Market) -> int:
+    def now_ms(
+        self, exchange: str, *, on_event: OnEvent = ignore_event, cancel: CancelToken | None = None
+    ) -> int:
+        """The exchange's clock, asked for now."""
+        return self._exchange(exchange).now_ms(Errand("", on_event, cancel))
+
+    def known_now_ms(self, market: Market) -> int:
         """The exchange's clock without asking it: the local one, put right by the difference last measured."""
         if market.exchange == "sample":
             return SAMPLE_NOW_MS
@@ -286,7 +292,7 @@ class DataFetcher:
         self, exchange: Exchange, market: Market, timeframe: Timeframe, wanted: Period, errand: Errand
     ) -> int:
         """The exchange's clock. Where it cannot be asked but nothing is missing by the last known one, that one."""
-        known = self._known_now(market)
+        known = self.known_now_ms(market)
         closed = wanted.clip(Period(0, timeframe.floor(known)))
         held = closed.start < closed.end and self._store.coverage(market, timeframe, closed).complete
         try:

@@ -24,7 +24,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-HEAD: Final = "0002"  # the newest migration; a constant, so that an up-to-date start need not import Alembic
+HEAD: Final = "0003"  # the newest migration; a constant, so that an up-to-date start need not import Alembic
 
 metadata = MetaData()
 
@@ -112,6 +112,7 @@ series_state = Table(
     Column("first_candle", _TIME),
     Column("unproven_tail", _TIME),
     Column("version", BigInteger, nullable=False, server_default=text("0")),
+    Column("kept_from", _TIME),  # `symbols add -t`: `sync` keeps everything from here on
 )
 
 markets = Table(

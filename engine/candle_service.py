@@ -1,0 +1,243 @@
+"""The part of Engine that moves candles in bulk: several series at once, files, symbols that are kept up to date."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from engine.batch import EXIT_CODE_ORDER
+from engine.coverage import FetchReport
+from engine.errors import BacktestError, DatabaseError, InputError
+from engine.events import CancelToken, Finished, OnEvent, Started, ending, ignore_event
+from engine.market import DEFAULT_EXCHANGE, Market, Period, Timeframe, check_exchange
+from engine.settings import Settings
+
+if TYPE_CHECKING:
+    from engine.data.csv_import import ImportPreview, ImportReport
+    from engine.data.fetcher import DataFetcher
+    from engine.data.sync import Sync, SyncedSeries
+    from engine.database.store import Store
+
+EVERYTHING = Period(0, 4_102_444_800_000)  # to the year 2100
+
+
+class CandleService:
+    """Base of Engine, which provides the settings, the store and the fetcher."""
+
+    settings: Settings
+
+    @property
+    def store(self) -> Store:
+        """The database, migrated."""
+        raise NotImplementedError
+
+    @property
+    def fetcher(self) -> DataFetcher:
+        """The filler of gaps."""
+        raise NotImplementedError
+
+    def market(self, symbol: str, exchange: str = DEFAULT_EXCHANGE) -> Market:
+        """The market that `symbol` names in any of its spellings; raises InputError with the nearest names."""
+        return self.fetcher.market(symbol, check_exchange(exchange))
+
+    def fetch(
+        self,
+        symbol: str,
+        timeframe: Timeframe,
+        period: Period,
+        *,
+        exchange: str = DEFAULT_EXCHANGE,
+        job: str | None = None,
+        on_event: OnEvent = ignore_event,
+        cancel: CancelToken | None = None,
+    ) -> FetchReport:
+        """Fetch what is not held yet. Raises BacktestError; finished pages are kept whatever happens."""
+        job = job or f"fetch:{exchange}:{symbol}:{timeframe.file_name}"
+        on_event(Started(job, "fetch", f"{symbol} {timeframe}: fetching candles"))
+        try:
+            report = self.fetcher.fetch(
+                self.market(symbol, exchange),
+                timeframe,
+                period,
+                job=job,
+                on_event=on_event,
+                cancel=cancel or CancelToken(),
+            )
+        except BaseException as error:
+            on_event(ending(job, error))
+            raise
+        on_event(Finished(job, report))
+        return report
+
+    def fetch_all(
+        self,
+        wanted: Iterable[tuple[str, Timeframe]],
+        period: Period,
+        *,
+        exchange: str = DEFAULT_EXCHANGE,
+        on_event: OnEvent = ignore_event,
+        cancel: CancelToken | None = None,
+    ) -> list[FetchReport | BacktestError]:
+        """Fetch several series side by side; one that fails leaves the others alone. A report or error for each."""
+        from engine.data.sync import side_by_side
+
+        if not self.store.markets(check_exchange(exchange)):
+            self.fetcher.markets(exchange, on_event=on_event, cancel=cancel)
+
+        def fetch(one: tuple[str, Timeframe]) -> FetchReport:
+            return self.fetch(*one, period, exchange=exchange, on_event=on_event, cancel=cancel)
+
+        return side_by_side(list(wanted), fetch)
+
+    # -- files
+
+    def preview_import(
+        self,
+        path: Path,
+        symbol: str,
+        timeframe: Timeframe,
+        *,
+        exchange: str = DEFAULT_EXCHANGE,
+        columns: Mapping[str, str] | None = None,
+        unit: str = "auto",
+        zone: str = "UTC",
+    ) -> ImportPreview:
+        """How a file of candles is understood and what `import_candles` would store; writes nothing.
+
+        A file with a broken row is a preview with `error`. Raises InputError when it cannot be opened, or its columns
+        are not found: then `columns` must say (field -> column name, or number from 1).
+        """
+        from engine.data import csv_import
+        from engine.data.candle_file import FileFormat
+
+        form, market = FileFormat(columns or {}, unit, zone), self.market(symbol, exchange)
+        now = self.fetcher.known_now_ms(market)
+        return csv_import.preview_import(self.store, path, market, timeframe, form, now)
+
+    def import_candles(
+        self,
+        path: Path,
+        symbol: str,
+        timeframe: Timeframe,
+        *,
+        exchange: str = DEFAULT_EXCHANGE,
+        columns: Mapping[str, str] | None = None,
+        unit: str = "auto",
+        zone: str = "UTC",
+        job: str | None = None,
+        on_event: OnEvent = ignore_event,
+        cancel: CancelToken | None = None,
+    ) -> ImportReport:
+        """Store the candles of a CSV or Parquet file that are not held. Held ones are never changed.
+
+        Raises InputError naming the line of the first row that cannot be a candle; then nothing is stored. Events have
+        kind "import".
+        """
+        from engine.data import csv_import
+        from engine.data.candle_file import FileFormat
+
+        job = job or f"import:{exchange}:{symbol}:{timeframe.file_name}"
+        on_event(Started(job, "import", f"{symbol} {timeframe}: reading {path.name}"))
+        try:
+            form, market = FileFormat(columns or {}, unit, zone), self.market(symbol, exchange)
+            now = self.fetcher.known_now_ms(market)
+            report = csv_import.import_candles(
+                self.store, path, market, timeframe, form, now, job=job, on_event=on_event, cancel=cancel
+            )
+        except BaseException as error:
+            on_event(ending(job, error))
+            raise
+        on_event(Finished(job, report))
+        return report
+
+    # -- symbols
+
+    def add_symbol(
+        self,
+        symbol: str,
+        timeframes: Iterable[Timeframe] = (),
+        *,
+        exchange: str = DEFAULT_EXCHANGE,
+        start_ms: int = 0,
+    ) -> Market:
+        """Make a symbol active: `sync` keeps its held series, and those of `timeframes` from `start_ms` (or listing) on."""
+        market = self.market(symbol, exchange)
+        self.store.activate(market, dict.fromkeys(timeframes, start_ms))
+        return market
+
+    def deactivate_symbol(self, symbol: str, *, exchange: str = DEFAULT_EXCHANGE) -> Market:
+        """Keep a symbol no longer up to date; its candles stay, and `add_symbol` resumes what was kept."""
+        market = self.market(symbol, exchange)
+        if not self.store.deactivate(market):
+            raise InputError(f"{market} was never added or fetched; nothing was changed")
+        return market
+
+    def remove_symbol(
+        self,
+        symbol: str,
+        *,
+        exchange: str = DEFAULT_EXCHANGE,
+        delete_data: bool = False,
+        on_event: OnEvent = ignore_event,
+        cancel: CancelToken | None = None,
+    ) -> tuple[Market, int]:
+        """Keep a symbol no longer and forget which timeframes were asked for; with `delete_data` delete all its candles.
+
+        Returns how many candles were deleted. Stored runs stay.
+        """
+        from engine.data.sync import delete_series
+
+        market = self.market(symbol, exchange)
+        if not self.store.deactivate(market, drop_wishes=True):
+            raise InputError(f"{market} was never added or fetched; nothing was changed")
+        if not delete_data:
+            return market, 0
+        timeframes = self.store.timeframes(market)
+        return market, sum(
+            delete_series(self.store, market, timeframe, EVERYTHING, on_event, cancel or CancelToken())
+            for timeframe in timeframes
+        )
+
+    # -- keeping up to date
+
+    def sync(
+        self,
+        exchange: str | None = None,
+        *,
+        on_event: OnEvent = ignore_event,
+        cancel: CancelToken | None = None,
+    ) -> list[SyncedSeries]:
+        """Bring every kept series (of one exchange) up to its last closed candle. A series that fails has an `error`."""
+        return self._sync(exchange, on_event, cancel).round()
+
+    def watch(
+        self,
+        interval_s: float,
+        tell: Callable[[Sequence[SyncedSeries] | DatabaseError], None],
+        exchange: str | None = None,
+        *,
+        on_event: OnEvent = ignore_event,
+        cancel: CancelToken | None = None,
+    ) -> NoReturn:
+        """`sync` every `interval_s` seconds until cancelled (Interrupted), whatever becomes of network and database."""
+        self._sync(exchange, on_event, cancel).watch(interval_s, tell, self._revive_database)
+
+    def _sync(self, exchange: str | None, on_event: OnEvent, cancel: CancelToken | None) -> Sync:
+        from engine.data.sync import Sync
+
+        if exchange is not None:
+            check_exchange(exchange)
+        return Sync(self.store, self.fetcher, on_event, cancel or CancelToken(), exchange)
+
+    def _revive_database(self) -> None:
+        """Start the embedded server again if it was killed; any other server is its owner's."""
+        if self.settings.database_url is None:
+            from engine.database.embedded import start_embedded
+
+            start_embedded(self.settings.home)
+
+
+def worst(errors: Sequence[BacktestError]) -> BacktestError:
+    """Of several errors the one whose exit code decides."""
+    return min(errors, key=lambda error: EXIT_CODE_ORDER.index(error.exit_code))

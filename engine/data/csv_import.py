@@ -1,0 +1,301 @@
+"""Brings candles from a file into the database: only cells that are not held, marked as imported until they are compared.
+
+The whole file is checked before anything is stored. Then at most `PART_ROWS` new candles in `PART_RUNS` stretches are one
+transaction: a file up to that size is stored whole or not at all; of a larger one the finished parts stay, and importing it
+again goes on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from engine.coverage import series_json
+from engine.data.candle_file import FileFormat, first_candles, read_candle_file
+from engine.database.store import Store
+from engine.errors import BacktestError, InputError, Interrupted
+from engine.events import CancelToken, Log, OnEvent, ProgressMeter, ignore_event
+from engine.market import (
+    PRICE_COLUMNS,
+    Candles,
+    Int64Array,
+    Market,
+    Period,
+    Timeframe,
+    format_time,
+    short_time,
+)
+
+PART_ROWS: Final = 1_000_000
+PART_RUNS: Final = 1_000
+_EXAMPLES: Final = 3
+Bools = np.ndarray[tuple[int, ...], np.dtype[np.bool_]]
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A candle that is held with other values than the file has; the held one stays."""
+
+    time: int
+    held: tuple[float, ...]
+    file: tuple[float, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """`{time, held: {open, ...}, file: {open, ...}}`."""
+        held, file = (dict(zip(PRICE_COLUMNS, values, strict=True)) for values in (self.held, self.file))
+        return {"time": format_time(self.time), "held": held, "file": file}
+
+
+@dataclass(frozen=True, slots=True)
+class ImportReport:
+    """What an import did, or would do (`dry_run`).
+
+    `rows` of the file; `stored` new candles; `equal` were held already; `differing` are held with other values and
+    stay so (`differences`: the first three); `refused`: the exchange is known to have no candle there. `gaps`: holes
+    between the file's candles.
+    """
+
+    market: Market
+    timeframe: Timeframe
+    period: Period
+    file_name: str
+    unit: str
+    rows: int
+    stored: int
+    equal: int
+    differing: int
+    differences: tuple[Difference, ...]
+    refused: int
+    gaps: tuple[Period, ...]
+    dry_run: bool
+    notices: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """One plain document; period and gaps are half-open."""
+        return {
+            **series_json(self.market, self.timeframe, self.period),
+            "file": self.file_name,
+            "unit": self.unit,
+            "rows": self.rows,
+            "stored": self.stored,
+            "equal": self.equal,
+            "differing": self.differing,
+            "differences": [one.to_json() for one in self.differences],
+            "refused": self.refused,
+            "gaps": [gap.to_json() for gap in self.gaps],
+            "dry_run": self.dry_run,
+            "notices": list(self.notices),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class ImportPreview:
+    """How a file is understood. `columns`: field -> its column. `rows`: the first ones as text; `candles`: the same as
+    (open time ms, open, high, low, close, volume), unchecked. `report`: what an import would do; None with `error`.
+    """
+
+    file_name: str
+    header: tuple[str, ...]
+    columns: dict[str, str]
+    unit: str
+    rows: tuple[tuple[str, ...], ...]
+    candles: tuple[tuple[int, tuple[float, ...]], ...]
+    report: ImportReport | None
+    error: BacktestError | None
+
+    def to_json(self) -> dict[str, Any]:
+        """One plain document."""
+        return {
+            "file": self.file_name,
+            "header": list(self.header),
+            "columns": self.columns,
+            "unit": self.unit,
+            "rows": [list(row) for row in self.rows],
+            "candles": [
+                {"time": format_time(time), **dict(zip(PRICE_COLUMNS, values, strict=True))}
+                for time, values in self.candles
+            ],
+            "report": self.report and self.report.to_json(),
+            "error": self.error and str(self.error),
+        }
+
+
+def import_candles(
+    store: Store,
+    path: Path,
+    market: Market,
+    timeframe: Timeframe,
+    form: FileFormat,
+    now_ms: int,
+    *,
+    job: str = "",
+    on_event: OnEvent = ignore_event,
+    cancel: CancelToken | None = None,
+    dry_run: bool = False,
+) -> ImportReport:
+    """Store the candles of a file that are not held; `now_ms` is the exchange's clock as last known.
+
+    Tells `Progress` in rows read. Raises InputError, naming the line, before anything is stored.
+    """
+    cancel = cancel or CancelToken()
+    meter = ProgressMeter(job, None, "rows", on_event)
+    read = read_candle_file(path, timeframe, form, now_ms, meter, cancel)
+
+    def tell() -> None:
+        on_event(Log(job, "info", f"another program is filling {market.name} {timeframe}; waiting for it"))
+
+    if dry_run:
+        plan = _Plan(store, market, timeframe, read.candles)
+        return plan.report(path.name, read.rows, read.unit, read.notices, plan.new, dry_run=True)
+    with store.series_lock(market, timeframe, tell, cancel):
+        plan = _Plan(store, market, timeframe, read.candles)
+        stored = plan.store(path.name, cancel)
+        return plan.report(path.name, read.rows, read.unit, read.notices, stored, dry_run=False)
+
+
+def preview_import(
+    store: Store, path: Path, market: Market, timeframe: Timeframe, form: FileFormat, now_ms: int
+) -> ImportPreview:
+    """The first rows as they are understood, and what an import would store. Nothing is written.
+
+    A file that cannot be imported is a preview with `error`, as far as it could be understood; one that cannot be
+    opened, or whose columns are not found, raises InputError.
+    """
+    report, error = None, None
+    rows, candles, unit = first_candles(path, form)
+    try:
+        report = import_candles(store, path, market, timeframe, form, now_ms, dry_run=True)
+    except InputError as problem:
+        error = problem
+    return ImportPreview(
+        path.name,
+        rows.layout.header,
+        rows.layout.names(),
+        report.unit if report else unit,
+        rows.first_rows,
+        tuple(candles),
+        report,
+        error,
+    )
+
+
+class _Plan:
+    """What becomes of each candle of a file, given what is held."""
+
+    def __init__(self, store: Store, market: Market, timeframe: Timeframe, candles: Candles) -> None:
+        self._store, self._market, self._timeframe, self._candles = store, market, timeframe, candles
+        self._period = Period(int(candles.timestamp[0]), timeframe.next(int(candles.timestamp[-1])))
+        held = store.read(market, timeframe, self._period)
+        self._is_held = _are_in(candles.timestamp, held.timestamp)
+        self._held = _pick(held, _are_in(held.timestamp, candles.timestamp))
+        self._same = _pick(candles, self._is_held)
+        self._differs = np.logical_or.reduce(
+            [ours != theirs for ours, theirs in zip(_values(self._held), _values(self._same), strict=True)]
+        )
+        self._refused = self._known_missing() & ~self._is_held
+        self._fresh = _pick(candles, ~self._is_held & ~self._refused)
+        self.new = len(self._fresh)
+
+    def _known_missing(self) -> Bools:
+        """Candles of cells that the exchange is known to have none for: two of its answers outweigh a file."""
+        stamps = self._candles.timestamp
+        missing = np.zeros(len(stamps), dtype=np.bool_)
+        for gone in self._store.coverage(self._market, self._timeframe, self._period).missing:
+            missing |= (stamps >= gone.period.start) & (stamps < gone.period.end)
+        return missing
+
+    def store(self, file_name: str, cancel: CancelToken) -> int:
+        """Store the new candles; returns how many."""
+        stored = 0
+        breaks = (np.flatnonzero(_breaks(self._timeframe, self._fresh.timestamp)) + 1).tolist()
+        cuts = sorted({*range(0, self.new, PART_ROWS), *breaks[PART_RUNS - 1 :: PART_RUNS], self.new})
+        for start, stop in pairwise(cuts):
+            if cancel.cancelled:
+                raise Interrupted(f"stopped, {stored:,} candles are stored; import again to continue")
+            part = self._fresh.slice(start, stop)
+            covered = runs(self._timeframe, part.timestamp)
+            for run in covered:  # before the candles: a mark without candles does no harm, the reverse would
+                self._store.mark_imported(self._market, self._timeframe, run, file_name)
+            stored += self._store.add_page(self._market, self._timeframe, part, covered)
+        return stored
+
+    def report(
+        self, file_name: str, rows: int, unit: str, notices: tuple[str, ...], stored: int, *, dry_run: bool
+    ) -> ImportReport:
+        """The report, with the notices that the comparison adds."""
+        differing, refused = int(self._differs.sum()), int(self._refused.sum())
+        added = []
+        if differing:
+            added.append(f"{differing:,} candles are held with other values; those held stay")
+        if refused:
+            first = short_time(int(self._candles.timestamp[int(np.argmax(self._refused))]))
+            added.append(
+                f"{refused:,} candles are not taken, the first at {first}: {self._market.exchange} is known to have "
+                "none there"
+            )
+        covered = runs(self._timeframe, self._candles.timestamp)
+        gaps = tuple(Period(one.end, two.start) for one, two in pairwise(covered))
+        return ImportReport(
+            self._market,
+            self._timeframe,
+            self._period,
+            file_name,
+            unit,
+            rows,
+            stored,
+            len(self._held) - differing,
+            differing,
+            self._differences(),
+            refused,
+            gaps,
+            dry_run,
+            (*notices, *added),
+        )
+
+    def _differences(self) -> tuple[Difference, ...]:
+        return tuple(
+            Difference(
+                int(self._held.timestamp[at]),
+                tuple(float(column[at]) for column in _values(self._held)),
+                tuple(float(column[at]) for column in _values(self._same)),
+            )
+            for at in np.flatnonzero(self._differs)[:_EXAMPLES].tolist()
+        )
+
+
+def runs(timeframe: Timeframe, stamps: Int64Array) -> list[Period]:
+    """Stretches of neighbouring cells among sorted open times."""
+    if not len(stamps):
+        return []
+    breaks = np.flatnonzero(_breaks(timeframe, stamps))
+    starts = stamps[np.concatenate([[0], breaks + 1])].tolist()
+    ends = stamps[np.concatenate([breaks, [len(stamps) - 1]])].tolist()
+    return [Period(start, timeframe.next(end)) for start, end in zip(starts, ends, strict=True)]
+
+
+def _breaks(timeframe: Timeframe, stamps: Int64Array) -> Bools:
+    """Where cells are left out between neighbours of sorted open times, shape (n - 1,)."""
+    if timeframe.name == "1M":
+        months = stamps.astype("datetime64[ms]").astype("datetime64[M]").astype(np.int64)
+        return np.asarray(np.diff(months) != 1)
+    return np.asarray(np.diff(stamps) != timeframe.open_ms(1) - timeframe.open_ms(0))
+
+
+def _are_in(stamps: Int64Array, others: Int64Array) -> Bools:
+    """Which of the sorted `stamps` are among the sorted `others`."""
+    if not len(others):
+        return np.zeros(len(stamps), dtype=np.bool_)
+    at = np.minimum(np.searchsorted(others, stamps), len(others) - 1)
+    return np.asarray(others[at] == stamps)
+
+
+def _pick(candles: Candles, which: Bools) -> Candles:
+    return Candles(candles.timestamp[which], *(column[which] for column in candles.columns().values()))
+
+
+def _values(candles: Candles) -> list[Any]:
+    return list(candles.columns().values())

@@ -1,0 +1,171 @@
+"""Keeps the series of active symbols up to the last closed candle; fills several series at once, each failing alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Final, NoReturn, TypeVar
+
+from engine.data.fetcher import DataFetcher
+from engine.database.store import KeptSeries, Store
+from engine.errors import BacktestError, DatabaseError
+from engine.events import CancelToken, Finished, Log, OnEvent, Started, ending
+from engine.market import Market, Period, Timeframe, format_time, short_time
+
+SIDE_BY_SIDE: Final = 4  # series at once: the exchange's weight per minute is used up by fewer already
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+def side_by_side(tasks: Sequence[T], do: Callable[[T], R]) -> list[R | BacktestError]:
+    """What `do` made of each task, in order; the error, where it raised one of ours."""
+
+    def attempt(task: T) -> R | BacktestError:
+        try:
+            return do(task)
+        except BacktestError as error:
+            return error
+
+    if not tasks:
+        return []
+    with ThreadPoolExecutor(min(SIDE_BY_SIDE, len(tasks)), "series") as pool:
+        return list(pool.map(attempt, tasks))
+
+
+@dataclass(frozen=True, slots=True)
+class SyncedSeries:
+    """What a round did for one series. `last_ms`: open time of the last held candle; `error`: why it is not up to date."""
+
+    market: Market
+    timeframe: Timeframe
+    last_ms: int | None
+    fetched: int = 0
+    error: BacktestError | None = None
+
+    def __str__(self) -> str:
+        """One line for people."""
+        name = f"{self.market.name} {self.timeframe}"
+        if self.error is not None:
+            return f"{name}: {self.error}"
+        if self.last_ms is None:
+            return f"{name}: no candle yet"
+        new = f"{self.fetched:,} new" if self.fetched else "nothing new"
+        return f"{name}: {new}, held up to the candle of {short_time(self.last_ms)}"
+
+    def to_json(self) -> dict[str, Any]:
+        """`{symbol, unified, exchange, timeframe, last, fetched, error}`."""
+        return {
+            "symbol": self.market.name,
+            "unified": self.market.unified,
+            "exchange": self.market.exchange,
+            "timeframe": self.timeframe.name,
+            "last": None if self.last_ms is None else format_time(self.last_ms),
+            "fetched": self.fetched,
+            "error": self.error and str(self.error),
+        }
+
+
+class Sync:
+    """Rounds over all kept series (of one exchange). Keeps nothing between rounds but which series are whole."""
+
+    def __init__(
+        self,
+        store: Store,
+        fetcher: DataFetcher,
+        on_event: OnEvent,
+        cancel: CancelToken,
+        exchange: str | None = None,
+    ) -> None:
+        self._store, self._fetcher, self._exchange = store, fetcher, exchange
+        self._on_event, self._cancel = on_event, cancel
+        self._whole: set[tuple[Market, Timeframe]] = (
+            set()
+        )  # held from their start on: only the end is looked at
+
+    def round(self) -> list[SyncedSeries]:
+        """Fetch what has closed since; a series that fails leaves the others alone. Raises DatabaseError, Interrupted."""
+        kept = self._store.kept_series(self._exchange)
+        names = sorted({series.market.exchange for series in kept})
+        clocks = dict(zip(names, side_by_side(names, self._clock), strict=True))
+        outcomes = side_by_side(kept, lambda series: self._extend(series, clocks[series.market.exchange]))
+        self._cancel.raise_if_cancelled()
+        last = {
+            (held.market, held.timeframe): held.last_ms for held in self._store.kept_series(self._exchange)
+        }
+        return [
+            SyncedSeries(
+                series.market,
+                series.timeframe,
+                last.get((series.market, series.timeframe)),
+                *((0, outcome) if isinstance(outcome, BacktestError) else (outcome, None)),
+            )
+            for series, outcome in zip(kept, outcomes, strict=True)
+        ]
+
+    def watch(
+        self,
+        interval_s: float,
+        tell: Callable[[Sequence[SyncedSeries] | DatabaseError], None],
+        revive: Callable[[], None],
+    ) -> NoReturn:
+        """Rounds until cancelled, then Interrupted. `tell` hears of each; `revive` is called when the database is gone."""
+        while True:
+            try:
+                found = self.round()
+                tell(found)
+                if any(isinstance(series.error, DatabaseError) for series in found):
+                    revive()
+            except DatabaseError as error:
+                tell(error)
+                try:
+                    revive()
+                except DatabaseError as still:
+                    tell(still)
+            self._cancel.sleep(interval_s)
+
+    def _clock(self, exchange: str) -> int:
+        return self._fetcher.now_ms(exchange, on_event=self._on_event, cancel=self._cancel)
+
+    def _extend(self, series: KeptSeries, now_ms: int | BacktestError) -> int:
+        """Fetch from the last held candle on, or from where the series is wanted until all since is held.
+
+        Returns how many candles are new.
+        """
+        self._cancel.raise_if_cancelled()
+        if isinstance(now_ms, BacktestError):
+            raise now_ms
+        market, timeframe, last_ms = series.market, series.timeframe, series.last_ms
+        start = series.kept_from_ms
+        if last_ms is not None and (start is None or (market, timeframe) in self._whole):
+            start = timeframe.next(last_ms)
+        assert start is not None
+        period = Period(start, timeframe.floor(now_ms))
+        if period.start >= period.end:
+            return 0
+        job = f"sync:{market.exchange}:{market.name}:{timeframe.file_name}"
+        self._on_event(Started(job, "fetch", f"{market.name} {timeframe}: fetching candles"))
+        try:
+            report = self._fetcher.fetch(
+                market, timeframe, period, job=job, on_event=self._on_event, cancel=self._cancel
+            )
+        except BaseException as error:
+            self._on_event(ending(job, error))
+            raise
+        self._on_event(Finished(job, report))
+        self._whole.add((market, timeframe))
+        return report.fetched
+
+
+def delete_series(
+    store: Store, market: Market, timeframe: Timeframe, period: Period, on_event: OnEvent, cancel: CancelToken
+) -> int:
+    """Delete the candles of a period and what is known of it, while nobody fills the series; returns how many."""
+
+    def tell() -> None:
+        on_event(Log("", "info", f"another program is filling {market.name} {timeframe}; waiting for it"))
+
+    with store.series_lock(market, timeframe, tell, cancel):
+        held = store.coverage(market, timeframe, timeframe.align(period)).candles
+        store.forget(market, timeframe, period)
+        return held

@@ -1,0 +1,105 @@
+"""SQL of the symbols that are kept up to date, and of their series."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, text, update
+
+from engine.database.codec import optional_ms, to_time
+from engine.database.connection import Database
+from engine.database.schema import symbols
+from engine.database.series_rows import add_symbol
+from engine.market import Market, Timeframe
+
+# A series is kept when its symbol is active, and candles of it are held or it was asked for.
+_KEPT = text("""
+    SELECT s.exchange, s.name, coalesce(nullif(s.unified, ''), s.name) AS unified, m.is_trading, m.listed_at,
+        state.timeframe, state.kept_from,
+        (SELECT max(timestamp) FROM ohlcv_data AS o
+         WHERE o.symbol_id = s.id AND o.timeframe = state.timeframe
+            AND o.timestamp < (SELECT max(end_time) FROM data_ranges AS r
+                               WHERE r.symbol_id = s.id AND r.timeframe = state.timeframe)) AS last
+    FROM symbols AS s JOIN series_state AS state ON state.symbol_id = s.id
+    LEFT JOIN markets AS m ON m.exchange = s.exchange AND m.name = s.name
+    WHERE s.is_active AND (CAST(:exchange AS text) IS NULL OR s.exchange = :exchange)
+    ORDER BY s.exchange, s.name, state.timeframe
+""")
+_KEEP_FROM = text("""
+    INSERT INTO series_state (symbol_id, timeframe, kept_from) VALUES (:id, :timeframe, :kept_from)
+    ON CONFLICT (symbol_id, timeframe) DO UPDATE SET kept_from = excluded.kept_from
+""")
+_KEEP_NO_MORE = text("UPDATE series_state SET kept_from = NULL WHERE symbol_id = :id")
+_TIMEFRAMES = text("""
+    SELECT timeframe FROM series_state WHERE symbol_id =
+        (SELECT id FROM symbols WHERE exchange = :exchange AND name = :name) ORDER BY timeframe
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class KeptSeries:
+    """A series to keep up to date. `last_ms`: open time of the last held candle; `kept_from_ms`: everything from there on
+    is wanted, though it may not be held yet. One of them at least is known.
+    """
+
+    market: Market
+    timeframe: Timeframe
+    last_ms: int | None
+    kept_from_ms: int | None
+
+
+class SymbolStore(Database):
+    """Which symbols are active, and which series of them are kept."""
+
+    def kept_series(self, exchange: str | None = None) -> list[KeptSeries]:
+        """The series of active symbols (of one exchange) that are held or were asked for, by name."""
+        with self._transaction() as connection:
+            rows = connection.execute(_KEPT, {"exchange": exchange}).all()
+        return [
+            KeptSeries(
+                Market(
+                    row.exchange,
+                    row.name,
+                    row.unified,
+                    row.is_trading is not False,
+                    optional_ms(row.listed_at),
+                ),
+                Timeframe(row.timeframe),
+                optional_ms(row.last),
+                optional_ms(row.kept_from),
+            )
+            for row in rows
+            if row.last is not None or row.kept_from is not None
+        ]
+
+    def activate(self, market: Market, keep: dict[Timeframe, int]) -> None:
+        """Make a symbol active; `keep`: timeframes to keep from that open time on, whatever is held."""
+
+        def activate(connection: Connection) -> None:
+            symbol_id = add_symbol(connection, market.exchange, market.name, market.unified)
+            connection.execute(update(symbols).where(symbols.c.id == symbol_id).values(is_active=True))
+            for timeframe, start_ms in keep.items():
+                values = {"id": symbol_id, "timeframe": timeframe.name, "kept_from": to_time(start_ms)}
+                connection.execute(_KEEP_FROM, values)
+
+        self._write(activate)
+
+    def deactivate(self, market: Market, *, drop_wishes: bool = False) -> bool:
+        """Keep a symbol no longer; candles stay. `drop_wishes`: forget the asked-for timeframes too.
+
+        False where the symbol is not in our table.
+        """
+
+        def deactivate(connection: Connection) -> bool:
+            chosen = (symbols.c.exchange == market.exchange, symbols.c.name == market.name)
+            change = update(symbols).where(*chosen).values(is_active=False).returning(symbols.c.id)
+            symbol_id = connection.scalar(change)
+            if symbol_id is not None and drop_wishes:
+                connection.execute(_KEEP_NO_MORE, {"id": symbol_id})
+            return symbol_id is not None
+
+        return self._write(deactivate)
+
+    def timeframes(self, market: Market) -> list[Timeframe]:
+        """Every timeframe of which anything was ever stored or asked for."""
+        with self._transaction() as connection:
+            names = connection.scalars(_TIMEFRAMES, {"exchange": market.exchange, "name": market.name})
+            return [Timeframe(name) for name in names]
