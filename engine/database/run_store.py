@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from engine.database.codec import pack_series, to_ms, to_time, unpack_series
 from engine.database.connection import Database
 from engine.database.schema import backtest_runs, symbols
-from engine.database.series_store import add_symbol
+from engine.database.series_rows import add_symbol
 from engine.errors import InputError
 from engine.market import Period
 from engine.runs import Costs, RunResult, Trade, json_ready

@@ -12,7 +12,8 @@ from sqlalchemy import text
 _SYMBOL: Final = "(SELECT id FROM symbols WHERE exchange = :exchange AND name = :name)"
 _SERIES: Final = f"symbol_id = {_SYMBOL} AND timeframe = :timeframe"
 _WITHIN: Final = "timestamp >= :start AND timestamp < :end"
-_RANGE: Final = "tstzrange(start_time, end_time)"
+# a row that somebody turned round stands for nothing
+_RANGE: Final = "CASE WHEN start_time < end_time THEN tstzrange(start_time, end_time) ELSE 'empty' END"
 _WANTED: Final = "tstzrange(CAST(:start AS timestamptz), CAST(:end AS timestamptz))"
 _CUT: Final = "CAST(:cut AS tstzmultirange)"
 
@@ -107,7 +108,8 @@ INSERT_PAGE: Final = text(f"""
         SELECT {_SYMBOL}, :timeframe, timestamp, open, high, low, close, volume FROM candle_page ORDER BY timestamp
         ON CONFLICT DO NOTHING RETURNING timestamp),
     touched AS (
-        DELETE FROM data_ranges WHERE {_SERIES} AND start_time <= :end AND end_time >= :start
+        DELETE FROM data_ranges WHERE {_SERIES}
+            AND least(start_time, end_time) <= :end AND greatest(start_time, end_time) >= :start
         RETURNING {_RANGE} AS part, candle_count),
     merged AS (
         SELECT unnest(range_agg(part)) AS span FROM (
@@ -160,17 +162,46 @@ CUT_RANGES: Final = text(f"""
 RANGES_HULL: Final = text(f"""
     SELECT min(start_time), max(end_time) FROM data_ranges WHERE {_SERIES} AND start_time < end_time
 """)
-DROP_RANGES: Final = text(f"DELETE FROM data_ranges WHERE {_SERIES}")
-WRITE_RANGES: Final = text(f"""
-    INSERT INTO data_ranges (symbol_id, timeframe, start_time, end_time, candle_count)
-    SELECT {_SYMBOL}, :timeframe, lower(part), upper(part),
+_RIGHT_RANGES: Final = f"""
+    SELECT lower(part) AS start_time, upper(part) AS end_time,
         (SELECT count(*) FROM ohlcv_data WHERE {_SERIES} AND timestamp >= lower(part) AND timestamp < upper(part))
     FROM unnest(CAST(:covered AS tstzmultirange) - CAST(:claimed AS tstzmultirange)) AS part
+"""
+RIGHT_RANGES: Final = text(_RIGHT_RANGES)
+RANGE_ROWS: Final = text(f"SELECT start_time, end_time, candle_count FROM data_ranges WHERE {_SERIES}")
+MISSING_SPANS: Final = text(f"""
+    SELECT lower(span), upper(span), reason FROM (
+        SELECT reason, unnest(range_agg({_RANGE})) AS span FROM missing_candles WHERE {_SERIES} GROUP BY reason) AS known
+""")
+DROP_RANGES: Final = text(f"DELETE FROM data_ranges WHERE {_SERIES}")
+DROP_MISSING: Final = text(f"DELETE FROM missing_candles WHERE {_SERIES}")
+WRITE_RANGES: Final = text(f"""
+    INSERT INTO data_ranges (symbol_id, timeframe, start_time, end_time, candle_count)
+    SELECT {_SYMBOL}, :timeframe, part.* FROM ({_RIGHT_RANGES}) AS part
 """)
 
 FORGET_CANDLES: Final = text(f"DELETE FROM ohlcv_data WHERE {_SERIES} AND {_WITHIN}")
 FORGET_TAIL: Final = text(f"""
     UPDATE series_state SET unproven_tail = NULL WHERE {_SERIES} AND unproven_tail >= :start AND unproven_tail <= :end
+""")
+
+REPLACE: Final = text(f"""
+    UPDATE ohlcv_data AS held SET open = page.open, high = page.high, low = page.low, close = page.close,
+        volume = page.volume
+    FROM candle_page AS page
+    WHERE held.symbol_id = {_SYMBOL} AND held.timeframe = :timeframe AND held.timestamp = page.timestamp
+""")
+
+UNPROVEN: Final = text(f"""
+    SELECT timestamp FROM ohlcv_data
+    WHERE {_SERIES} AND {_WITHIN} AND NOT timestamp <@ {_RANGES} ORDER BY timestamp
+""")
+
+EXTENT: Final = text(f"""
+    SELECT least((SELECT min(timestamp) FROM ohlcv_data WHERE {_SERIES}),
+                 (SELECT min(start_time) FROM data_ranges WHERE {_SERIES} AND start_time < end_time)),
+        greatest((SELECT max(timestamp) FROM ohlcv_data WHERE {_SERIES}),
+                 (SELECT max(end_time) - interval '1 ms' FROM data_ranges WHERE {_SERIES} AND start_time < end_time))
 """)
 
 # -- what came from files

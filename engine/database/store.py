@@ -11,9 +11,11 @@ from sqlalchemy import text
 from engine.database.market_store import MarketStore
 from engine.database.run_store import RunStore
 from engine.database.schema import HEAD
-from engine.database.series_store import HeldSeries, SeriesStore
+from engine.database.series_store import HeldSeries
+from engine.database.symbol_store import KeptSeries, SymbolStore
+from engine.database.verify_store import VerifyStore
 
-__all__ = ["HeldSeries", "Store"]
+__all__ = ["HeldSeries", "KeptSeries", "Store"]
 
 _DESCRIBE = text("""
     SELECT current_setting('server_version') AS version, current_database() AS database,
@@ -24,7 +26,7 @@ _DESCRIBE = text("""
 """)
 
 
-class Store(MarketStore, SeriesStore, RunStore):
+class Store(MarketStore, SymbolStore, VerifyStore, RunStore):
     """The database of `url` (postgres://, postgresql:// or postgresql+psycopg://). Connects on first use."""
 
     def migrate(self) -> None:

@@ -1,0 +1,134 @@
+"""What `verify` and the cache of columns need of a series: its version, what was imported, replacing and mending."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from sqlalchemy import Connection
+
+from engine.database import series_sql as sql
+from engine.database.codec import copy_binary, to_ms, to_time
+from engine.database.series_rows import (
+    Proven,
+    bounds_of,
+    change_version,
+    driver,
+    lock_series,
+    multirange,
+    period_of,
+    prove,
+    runs_of,
+    series_key,
+)
+from engine.database.series_store import SeriesStore, write_missing
+from engine.market import Candles, Market, Period, Timeframe
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """What is wrong with the record of a series: `ranges` = rows of data_ranges and missing_candles that are not as
+    they must be, `claimed` = cells recorded as held although no candle is there.
+    """
+
+    ranges: int
+    claimed: int
+
+
+class VerifyStore(SeriesStore):
+    """Versions, imported parts, replaced candles, mended records."""
+
+    def version(self, market: Market, timeframe: Timeframe) -> int:
+        """A number that any change of the series' candles, ranges or missing cells changes, made by hand or not.
+
+        Never the same twice, in no database. 0: unknown to this program; then nothing may be concluded from it.
+        """
+        with self._transaction() as connection:
+            return connection.scalar(sql.VERSION, series_key(market, timeframe)) or 0
+
+    def imported(self, market: Market, timeframe: Timeframe, period: Period) -> list[Period]:
+        """Which parts of a period were imported from a file and not compared with the exchange since, merged."""
+        with self._transaction() as connection:
+            rows = connection.execute(sql.IMPORTED, series_key(market, timeframe) | bounds_of(period)).all()
+        return [Period(to_ms(start), to_ms(end)) for start, end in rows]
+
+    def mark_imported(self, market: Market, timeframe: Timeframe, period: Period, file_name: str) -> None:
+        """Remember that the candles of a period came from a file."""
+        series = series_key(market, timeframe)
+
+        def mark(connection: Connection) -> None:
+            lock_series(connection, market, timeframe)
+            connection.execute(sql.CUT_IMPORTED, series | {"cut": multirange([period])})
+            connection.execute(sql.MARK_IMPORTED, series | bounds_of(period) | {"file_name": file_name})
+
+        self._write(mark)
+
+    def unmark_imported(self, market: Market, timeframe: Timeframe, period: Period) -> None:
+        """Remember that the candles of a period are the exchange's."""
+        cut = series_key(market, timeframe) | {"cut": multirange([period])}
+        self._write(lambda connection: connection.execute(sql.CUT_IMPORTED, cut))
+
+    def mend(self, market: Market, timeframe: Timeframe, *, dry_run: bool = False) -> Damage:
+        """Put the record of what is covered and what is missing right, so that it says what the candles prove.
+
+        Cells that were claimed for nothing are gaps from now on. Candles are left alone, also those that no range
+        covers. A record without damage is not touched. `dry_run`: only say what is wrong.
+        """
+        series = series_key(market, timeframe)
+
+        def mend(connection: Connection) -> Damage:
+            if dry_run:
+                connection.execute(sql.LOCK_STATE, series)
+            else:
+                lock_series(connection, market, timeframe)
+            hull = connection.execute(sql.RANGES_HULL, series).one()
+            proven = Proven([], 0, [], [])
+            if hull[0] is not None:
+                proven = prove(connection, timeframe, series, period_of(hull))
+            values = series | {
+                "covered": multirange(map(timeframe.align, proven.covered)),
+                "claimed": multirange(proven.claimed),
+            }
+            gone = {(to_time(g.period.start), to_time(g.period.end), g.reason) for g in proven.missing}
+            right = set(map(tuple, connection.execute(sql.RIGHT_RANGES, values)))
+            wrong = len(right ^ set(map(tuple, connection.execute(sql.RANGE_ROWS, values))))
+            wrong += len(gone ^ set(map(tuple, connection.execute(sql.MISSING_SPANS, values))))
+            damage = Damage(wrong, sum(map(timeframe.count, proven.claimed)))
+            if damage.ranges and not dry_run:
+                change_version(connection, series)
+                connection.execute(sql.DROP_RANGES, values)
+                connection.execute(sql.WRITE_RANGES, values)
+                connection.execute(sql.DROP_MISSING, values)
+                write_missing(connection, series, proven.missing)
+            return damage
+
+        return self._write(mend)
+
+    def replace(self, market: Market, timeframe: Timeframe, candles: Candles) -> int:
+        """Give held candles new values, all in one moment: a reader sees all old ones or all new ones.
+
+        Coverage is unchanged; a candle that is not held is not added. Returns how many were replaced.
+        """
+        series = series_key(market, timeframe)
+        page = copy_binary(candles)
+
+        def replace(connection: Connection) -> int:
+            lock_series(connection, market, timeframe, changes=True)
+            connection.execute(sql.PAGE_TABLE)
+            with driver(connection).cursor() as cursor, cursor.copy(sql.COPY_PAGE) as copy:
+                copy.write(page)
+            return connection.execute(sql.REPLACE, series).rowcount
+
+        return self._write(replace) if len(candles) else 0
+
+    def unproven(self, market: Market, timeframe: Timeframe, period: Period) -> list[Period]:
+        """Stretches that hold candles which no row of data_ranges covers: left by hand, believed by nobody."""
+        with self._snapshot() as connection:
+            rows = connection.scalars(sql.UNPROVEN, series_key(market, timeframe) | bounds_of(period))
+            return runs_of(timeframe, np.array([to_ms(opened) for opened in rows], dtype=np.int64))
+
+    def extent(self, market: Market, timeframe: Timeframe) -> Period | None:
+        """From the first to after the last cell that is held, covered, or only claimed; None where there is nothing."""
+        with self._snapshot() as connection:
+            start, end = connection.execute(sql.EXTENT, series_key(market, timeframe)).one()
+        if start is None:
+            return None
+        return Period(timeframe.floor(to_ms(start)), timeframe.ceil(to_ms(end) + 1))
