@@ -4,6 +4,7 @@ import pytest
 
 from engine.coverage import MAINTENANCE, MissingRange
 from engine.database.store import Store
+from engine.database.verify_store import Damage
 from engine.market import HOUR_MS, Candles, Market, Period, Timeframe, format_time
 from tests.support.builders import START_MS, random_candles
 from tests.support.database import execute
@@ -67,7 +68,7 @@ def test_no_claim_is_believed_and_mending_leaves_one_true_range(
     before = damaged.coverage(SOL, HOUR, DAY)
     assert (before.candles, before.gaps) == (6, (hours(0, 4), hours(10, 24)))
     assert_same_candles(damaged.read(SOL, HOUR, DAY), HELD)
-    assert damaged.mend(SOL, HOUR) == before.claimed
+    assert damaged.mend(SOL, HOUR).claimed == before.claimed
     assert ranges(database_url) == [(MORNING.start, MORNING.end, 6)]
     after = damaged.coverage(SOL, HOUR, DAY)
     assert (after.candles, after.gaps, after.claimed) == (6, before.gaps, 0)
@@ -80,8 +81,8 @@ def test_a_claim_of_cells_without_a_candle_is_counted(damaged: Store, database_u
     execute(database_url, "DELETE FROM ohlcv_data WHERE timestamp = '2024-01-01T06:00Z'")
     found = damaged.coverage(SOL, HOUR, DAY)
     assert (found.claimed, found.gaps) == (6, (hours(0, 4), hours(6, 7), hours(10, 24)))
-    assert damaged.mend(SOL, HOUR) == 6
-    assert damaged.mend(SOL, HOUR) == 0
+    assert damaged.mend(SOL, HOUR).claimed == 6
+    assert damaged.mend(SOL, HOUR) == Damage(0, 0)
     assert [row[2] for row in ranges(database_url)] == [2, 3]
 
 
