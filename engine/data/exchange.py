@@ -26,6 +26,7 @@ from engine.market import MINUTE_MS, SAMPLE_EXCHANGE, Market, Period, Timeframe
 _LAST_MS: Final = 2**43 - 1  # year 2248: a probe's window ends here, so that microseconds are refused
 _CANCEL_POLL_S: Final = 0.1
 _CLOCK_WARNING_MS: Final = MINUTE_MS
+_LONGEST_LIMIT_S: Final = 3600  # weights are counted per minute, a rate limit is a matter of minutes
 T = TypeVar("T")
 
 
@@ -84,11 +85,14 @@ class Exchange:
         base_url: str | None = None,
         patience: Patience | None = None,
         page_limit: int | None = None,
+        clock: Callable[[], int] = local_ms,
     ) -> None:
-        """`base_url` replaces scheme and host of every address, paths are kept. `page_limit`: rows per page, for tests."""
+        """`base_url` replaces scheme and host of every address, paths are kept. For tests: `page_limit`, rows per page,
+        and `clock`, the local clock in ms.
+        """
         self.name, self.api, self.patience = name, api, patience or Patience()
         self.page_limit = page_limit or api.page_limit
-        self._memory, self._base_url = memory, base_url
+        self._memory, self._base_url, self._clock = memory, base_url, clock
         self._lock = threading.Lock()
         self._resting: list[Client] = []
         self._closed = False
@@ -132,7 +136,7 @@ class Exchange:
             return now
 
         now = self._ask("Time", {}, read, errand, patience, on_fault=lambda answer: answer.date_ms)
-        offset = now - local_ms()
+        offset = now - self._clock()
         if abs(offset) > _CLOCK_WARNING_MS and self.name != SAMPLE_EXCHANGE:  # whose clock stands still
             errand.log(
                 "warning",
@@ -249,11 +253,11 @@ class Exchange:
 
     def _remember_block(self, limited: RateLimited) -> None:
         name = self._ban_name if isinstance(limited, Banned) else self.name
-        self._memory.save_blocked_until(name, local_ms() + round(limited.retry_after_s * 1000))
+        self._memory.save_blocked_until(name, self._clock() + round(limited.retry_after_s * 1000))
 
     def _blocked_error(self) -> ExchangeError | None:
         until = self._memory.blocked_until_ms(self._ban_name) or 0
-        if until <= local_ms():
+        if until <= self._clock():
             return None
         moment = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(until / 1000))
         return ExchangeError(
@@ -265,8 +269,8 @@ class Exchange:
             raise error
         while True:
             until = max(self._memory.blocked_until_ms(self.name) or 0, self._resume_ms)
-            left_s = (until - local_ms()) / 1000
-            if left_s <= 0:
+            left_s = (until - self._clock()) / 1000
+            if left_s <= 0 or left_s > _LONGEST_LIMIT_S:  # so far away: the local clock was put back since
                 return
             errand.log("warning", f"rate limited, resuming in {math.ceil(left_s)} s")
             errand.cancel.sleep(min(left_s, 5))
@@ -275,8 +279,8 @@ class Exchange:
         """Rest until the next minute when this address, all its processes together, has used 90 % of its weight."""
         used = answer.used_weight
         if used is not None and used > 0.9 * self.api.weight_per_minute:
-            now = answer.date_ms or local_ms()
-            self._resume_ms = local_ms() + MINUTE_MS - now % MINUTE_MS
+            now = answer.date_ms or self._clock()
+            self._resume_ms = self._clock() + MINUTE_MS - now % MINUTE_MS
 
     # -- connections
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import date, datetime
 from typing import TYPE_CHECKING
@@ -47,12 +47,15 @@ class DataFetcher:
         store: Store | None = None,
         settings: Settings | None = None,
         exchanges: Mapping[str, Exchange] | None = None,
+        clock: Callable[[], int] = local_ms,
     ) -> None:
-        """`exchanges`: ready ones by name, in place of those that the settings name; the caller closes them."""
+        """`exchanges`: ready ones by name, in place of those that the settings name; the caller closes them.
+        `clock`: the local clock in ms.
+        """
         self._settings = settings or read_settings()
         self._owns_store = store is None
         self._store = store or _open_store(self._settings)
-        self._given = dict(exchanges or {})
+        self._given, self._clock = dict(exchanges or {}), clock
         self._opened: dict[str, Exchange] = {}
         self._sample: LoopbackExchange | None = None
         self._lock = threading.Lock()
@@ -111,7 +114,7 @@ class DataFetcher:
         """
         check_exchange(exchange)
         cached = self._store.markets(exchange)
-        age_ms = local_ms() - (self._store.markets_saved_ms(exchange) or 0)
+        age_ms = self._clock() - (self._store.markets_saved_ms(exchange) or 0)
         if cached and not refresh and 0 <= age_ms < DAY_MS:
             return cached
         source = self._exchange(exchange)
@@ -126,7 +129,7 @@ class DataFetcher:
             if refresh:
                 raise
             return cached
-        self._store.save_markets(exchange, markets, local_ms())
+        self._store.save_markets(exchange, markets, self._clock())
         return markets
 
     def market(
@@ -143,7 +146,7 @@ class DataFetcher:
         try:
             return find_market(symbol, cached, exchange)
         except InputError:
-            age_ms = local_ms() - (self._store.markets_saved_ms(exchange) or 0)
+            age_ms = self._clock() - (self._store.markets_saved_ms(exchange) or 0)
             if cached and 0 <= age_ms < MINUTE_MS:
                 raise
         try:
@@ -157,7 +160,7 @@ class DataFetcher:
         """The exchange's host, and its clock minus the local one in ms. Asks once; raises ExchangeError."""
         source = self._exchange(check_exchange(exchange))
         now = source.now_ms(Errand(), replace(source.patience, attempts=1))
-        return source.host, now - local_ms()
+        return source.host, now - self._clock()
 
     # -- candles
 
@@ -214,6 +217,12 @@ class DataFetcher:
         recheck = _stale_tails(coverage, now)
         if coverage.complete and not recheck:
             return self._report(coverage, errand, notices=notices)
+        if coverage.claimed:
+            self._store.mend(market, timeframe)
+            notices.append(
+                f"the database claimed {coverage.claimed:,} candles of {market.name} {timeframe} that it does not hold; "
+                "its record is mended and they are fetched"
+            )
         self._let_settle(exchange, coverage, now, errand)
         fill = SeriesFill(self._store, exchange, market, timeframe, now, errand)
         self._fill(fill, coverage, recheck, errand)
@@ -286,7 +295,7 @@ class DataFetcher:
         """The exchange's clock without asking it: the local one, put right by the difference last measured."""
         if market.exchange == "sample":
             return SAMPLE_NOW_MS
-        return local_ms() + (self._store.clock_offset_ms(market.exchange) or 0)
+        return self._clock() + (self._store.clock_offset_ms(market.exchange) or 0)
 
     def _now(
         self, exchange: Exchange, market: Market, timeframe: Timeframe, wanted: Period, errand: Errand
@@ -328,8 +337,8 @@ class DataFetcher:
             self._sample = open_sample_exchange()
             return Exchange(name, FUTURES, self._store, self._sample.url, Patience(settle_s=0))
         if name == "binance":
-            return Exchange(name, SPOT, self._store, self._settings.spot_url)
-        return Exchange(name, FUTURES, self._store, self._settings.futures_url)
+            return Exchange(name, SPOT, self._store, self._settings.spot_url, clock=self._clock)
+        return Exchange(name, FUTURES, self._store, self._settings.futures_url, clock=self._clock)
 
 
 def _open_store(settings: Settings) -> Store:
