@@ -10,6 +10,8 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from engine.errors import InputError
 
+ARCHIVE_URL = "https://data.binance.vision"
+
 
 class Settings(BaseSettings):
     """All there is to set. The environment variable of a field is its alias."""
@@ -43,12 +45,24 @@ class Settings(BaseSettings):
     def _absolute(cls, value: Path) -> Path:
         return value.expanduser().absolute()
 
+    @field_validator("archive_url")
+    @classmethod
+    def _off_or_url(cls, value: str | None) -> str | None:
+        return "off" if value is not None and value.lower() == "off" else cls._http_url(value)
+
     @field_validator("spot_url", "futures_url")
     @classmethod
     def _http_url(cls, value: str | None) -> str | None:
         if value is not None and not value.startswith(("http://", "https://")):
             raise ValueError("must start with http:// or https://")
         return value.rstrip("/") if value else None
+
+    @property
+    def archive(self) -> str | None:
+        """Address of the bulk files, None for REST only: who replaces a REST host does not mean Binance's archive."""
+        if self.archive_url is None:
+            return None if self.spot_url or self.futures_url else ARCHIVE_URL
+        return None if self.archive_url == "off" else self.archive_url
 
     @property
     def cache_folder(self) -> Path:

@@ -7,6 +7,7 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 pytest_plugins = [
     "tests.support.database",
     "tests.support.fake_exchange",
+    "tests.support.fake_archive",
     "tests.support.builders",
     "tests.support.command_line",
 ]

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from engine.data.answers import Answer, host_of, no_answer
 from engine.market import TIMEFRAMES, Market
 
-_LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
+LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class Client:
             self._ccxt.urls["api"] = {name: base_url + urlsplit(url).path for name, url in urls.items()}
         self._base = self._ccxt.urls["api"][api.prefix]
         # proxies of the environment are honoured, but never asked for this very machine
-        self._ccxt.session.trust_env = urlsplit(self._base).hostname not in _LOOPBACK
+        self._ccxt.session.trust_env = urlsplit(self._base).hostname not in LOOPBACK
         self._ccxt.session.max_redirects = 0
         self._ccxt.on_rest_response = self._record
         self._answers: list[Answer] = []  # at most the one of the request under way

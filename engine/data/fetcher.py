@@ -9,12 +9,14 @@ from dataclasses import replace
 from datetime import date, datetime
 from typing import TYPE_CHECKING
 
-from engine.coverage import AFTER_DELISTING, Coverage, FetchReport
+from engine.coverage import AFTER_DELISTING, Coverage, FetchReport, VerifyReport
 from engine.data.answers import UnexpectedAnswer, Unreachable
+from engine.data.archive import Archive, has_archive
 from engine.data.ccxt_client import FUTURES, SPOT
 from engine.data.exchange import Errand, Exchange, Patience, local_ms
 from engine.data.filling import SeriesFill, check_listed
 from engine.data.sample import SAMPLE_NOW_MS, open_sample_exchange
+from engine.data.verify import verify_series
 from engine.database.store import Store
 from engine.errors import ExchangeError, InputError, Interrupted
 from engine.events import CancelToken, OnEvent, ProgressMeter, ignore_event
@@ -57,6 +59,7 @@ class DataFetcher:
         self._store = store or _open_store(self._settings)
         self._given, self._clock = dict(exchanges or {}), clock
         self._opened: dict[str, Exchange] = {}
+        self._archive: Archive | None = None
         self._sample: LoopbackExchange | None = None
         self._lock = threading.Lock()
 
@@ -65,10 +68,13 @@ class DataFetcher:
         with self._lock:
             opened, self._opened = self._opened, {}
             sample, self._sample = self._sample, None
+            archive, self._archive = self._archive, None
         for exchange in opened.values():
             exchange.close()
         if sample is not None:
             sample.close()
+        if archive is not None:
+            archive.close()
         if self._owns_store:
             self._store.close()
 
@@ -201,6 +207,25 @@ class DataFetcher:
         with self._store.series_lock(market, timeframe, tell, errand.cancel):
             return self._fetch_locked(exchange, market, timeframe, wanted, errand)
 
+    def verify(
+        self,
+        market: Market,
+        timeframe: Timeframe,
+        period: Period | None = None,
+        *,
+        job: str,
+        dry_run: bool = False,
+        on_event: OnEvent = ignore_event,
+        cancel: CancelToken | None = None,
+    ) -> VerifyReport:
+        """Compare what is held of the period (None: of the series) with the exchange, page by page, and mend it.
+
+        Never asks the bulk archive. Raises InputError where nothing is held, ExchangeError, Interrupted; then nothing
+        was changed.
+        """
+        exchange, errand = self._exchange(market.exchange), Errand(job, on_event, cancel)
+        return verify_series(self._store, exchange, market, timeframe, period, errand, dry_run=dry_run)
+
     def _fetch_locked(
         self, exchange: Exchange, market: Market, timeframe: Timeframe, wanted: Period, errand: Errand
     ) -> FetchReport:
@@ -214,6 +239,7 @@ class DataFetcher:
                 f"{short_time(last)}"
             )
         coverage = self._store.coverage(market, timeframe, closed)
+        notices += coverage.notices
         recheck = _stale_tails(coverage, now)
         if coverage.complete and not recheck:
             return self._report(coverage, errand, notices=notices)
@@ -245,6 +271,8 @@ class DataFetcher:
                 gaps = [Period(max(gap.start, first), gap.end) for gap in gaps if gap.end > first]
             total = sum(timeframe.count(gap) for gap in [*gaps, *recheck])
             meter = ProgressMeter(errand.job, total, "candles", errand.on_event)
+            if (archive := self._archive_of(market.exchange)) is not None:
+                gaps = fill.fill_in_bulk(archive, gaps, meter)
             fill.fill(gaps, recheck, meter)
         except (Unreachable, UnexpectedAnswer) as error:
             raise ExchangeError(
@@ -281,6 +309,7 @@ class DataFetcher:
             tuple(fill.filled) if fill else (),
             coverage.missing,
             (*(notices or ()), *listing),
+            fill.archive_days if fill else 0,
         )
 
     # -- clocks
@@ -331,6 +360,17 @@ class DataFetcher:
             if name not in self._opened:
                 self._opened[name] = self._open(check_exchange(name))
             return self._opened[name]
+
+    def _archive_of(self, exchange: str) -> Archive | None:
+        """The bulk archive of an exchange, None where only REST is to be asked."""
+        url = self._settings.archive
+        is_replaced = exchange in self._given and self._settings.archive_url is None
+        if url is None or is_replaced or not has_archive(exchange):
+            return None
+        with self._lock:
+            if self._archive is None:
+                self._archive = Archive(url)
+            return self._archive
 
     def _open(self, name: str) -> Exchange:
         if name == "sample":

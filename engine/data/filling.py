@@ -1,13 +1,15 @@
 """Fills the gaps of one series: page by page, each stored with the coverage that it proves before the next is asked."""
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from engine.coverage import AFTER_DELISTING, MAINTENANCE, OFF_GRID, MissingRange
 from engine.data.answers import UnexpectedAnswer
+from engine.data.archive import Archive
+from engine.data.bulk import BulkDownload, worthwhile_days
 from engine.data.exchange import Errand, Exchange
 from engine.data.pages import Page, find_holes, merge, subtract
 from engine.database.store import Store
@@ -43,6 +45,7 @@ class SeriesFill:
         self.first_candle = store.first_candle(market, timeframe)
         self._tail = store.unproven_tail(market, timeframe)
         self.fetched = 0
+        self.archive_days = 0
         self.filled: list[Period] = []
         self.unproven: list[Period] = []
 
@@ -72,6 +75,27 @@ class SeriesFill:
             count = self._timeframe.count
             meter.add(count(gap) - sum(count(part) for part in findings.to_ask))
 
+    def fill_in_bulk(self, archive: Archive, gaps: Sequence[Period], meter: ProgressMeter) -> list[Period]:
+        """Take the whole days of long gaps from bulk files; returns what is left for `fill`.
+
+        Files prove candles only: a cell that a file lacks is left, for the exchange itself to say what is there.
+        """
+        page_limit = self._exchange.page_limit
+        days = worthwhile_days(self._timeframe, gaps, page_limit, self._now_ms)
+        if not days:
+            return list(gaps)
+        bulk = BulkDownload(archive, self._market, self._timeframe, days, page_limit, self._errand)
+        taken: list[Period] = []
+        for files in bulk.batches():
+            candles = concatenate([file.candles for file in files])
+            covered = merge(part for file in files for part in subtract(file.day, file.holes))
+            self.fetched += self._store.add_page(self._market, self._timeframe, candles, covered)
+            taken = merge([*taken, *covered])
+            self.archive_days += len(files)
+            meter.add(len(candles))
+        self.filled = merge([*self.filled, *taken])
+        return [part for gap in gaps for part in subtract(gap, taken)]
+
     def _keep(self, gap: Period, findings: Findings) -> None:
         """Store what is proven of a gap: candles and coverage in one transaction."""
         unknown = [*findings.to_ask, *findings.unproven]
@@ -80,7 +104,7 @@ class SeriesFill:
         gone = [part.period for part in findings.missing]
         covered = subtract(gap, [*unknown, *gone])
         if covered or gone:
-            candles = _concatenate(findings.candles)
+            candles = concatenate(findings.candles)
             self.fetched += self._store.add_page(
                 self._market, self._timeframe, candles, covered, findings.missing
             )
@@ -206,7 +230,7 @@ def check_listed(market: Market, period: Period, first_candle: int | None) -> No
         )
 
 
-def _concatenate(parts: list[Candles]) -> Candles:
+def concatenate(parts: list[Candles]) -> Candles:
     """All candles of the parts, sorted; the parts share no open time."""
     stamps = np.concatenate([part.timestamp for part in parts]) if parts else np.empty(0, dtype=np.int64)
     order = np.argsort(stamps, kind="stable")

@@ -165,13 +165,20 @@ def data_settings(fake_exchange: FakeExchange, database_url: str, tmp_path: Path
 class Bench:
     """A fetcher in front of the fake exchange, with small pages where a test wants them; `events` is all it told."""
 
-    def __init__(self, fake: FakeExchange, store: Store, page_limit: int | None, patience: Patience) -> None:
+    def __init__(
+        self,
+        fake: FakeExchange,
+        store: Store,
+        page_limit: int | None = None,
+        patience: Patience = EAGER,
+        archive_url: str | None = None,
+    ) -> None:
         self.fake, self.store = fake, store
         self.exchanges = {
             "binanceusdm": Exchange("binanceusdm", FUTURES, store, fake.url, patience, page_limit),
             "binance": Exchange("binance", SPOT, store, fake.url, patience, page_limit),
         }
-        self.fetcher = DataFetcher(store, Settings(), self.exchanges)
+        self.fetcher = DataFetcher(store, Settings(archive_url=archive_url), self.exchanges)
         self.events: list[Event] = []
 
     def fetch(
@@ -223,8 +230,10 @@ def bench(fake_exchange: FakeExchange, store: Store) -> Iterator[MakeBench]:
     """Makes benches: `bench(page_limit=5, patience=...)`."""
     made: list[Bench] = []
 
-    def make(page_limit: int | None = None, patience: Patience = EAGER) -> Bench:
-        made.append(Bench(fake_exchange, store, page_limit, patience))
+    def make(
+        page_limit: int | None = None, patience: Patience = EAGER, archive_url: str | None = None
+    ) -> Bench:
+        made.append(Bench(fake_exchange, store, page_limit, patience, archive_url))
         return made[-1]
 
     yield make
