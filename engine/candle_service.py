@@ -12,11 +12,11 @@ from engine.errors import BacktestError, DatabaseError, InputError
 from engine.events import CancelToken, Finished, OnEvent, Started, ending, ignore_event
 from engine.market import DEFAULT_EXCHANGE, Market, Period, Timeframe, check_exchange
 from engine.settings import Settings
+from engine.transfer import ImportPreview, ImportReport, SyncedSeries
 
 if TYPE_CHECKING:
-    from engine.data.csv_import import ImportPreview, ImportReport
     from engine.data.fetcher import DataFetcher
-    from engine.data.sync import Sync, SyncedSeries
+    from engine.data.sync import Sync
     from engine.database.store import Store
 
 EVERYTHING = Period(0, 4_102_444_800_000)  # to the year 2100

@@ -1,4 +1,4 @@
-"""Commands about markets and candles: symbols, fetch, status, candles."""
+"""Commands about candles: fetch, status, candles."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -6,54 +6,68 @@ from typing import Annotated, Any
 
 import typer
 
+from engine.candle_service import worst
 from engine.cli.options import End, Exchange, Json, Start, Symbol, Tf, app, cancel_on_interrupt
+from engine.coverage import FetchReport, VerifyReport
+from engine.errors import BacktestError, InputError
 from engine.market import DEFAULT_EXCHANGE, Period, Timeframe
 from engine.service import Engine
-from engine.terminal import print_json, print_note, progress, table
-
-
-@app.command()
-def symbols(
-    exchange: Exchange = DEFAULT_EXCHANGE,
-    refresh: Annotated[bool, typer.Option("--refresh", help="Ask the exchange again.")] = False,
-    json: Json = False,
-) -> None:
-    """List the exchange's markets (from the cache when offline)."""
-    with Engine() as engine:
-        found = engine.markets(exchange, refresh=refresh)
-    if json:
-        print_json(
-            [
-                {"name": m.name, "unified": m.unified, "exchange": m.exchange, "is_active": active}
-                for m, active in found
-            ]
-        )
-        return
-    table(
-        "", ("symbol", "unified", "kept"), [(m.name, m.unified, "yes" if a else "") for m, a in found], left=3
-    )
+from engine.terminal import print_json, print_note, progress
 
 
 @app.command()
 def fetch(
-    symbol: Symbol,
-    timeframe: Tf,
+    symbol: Annotated[
+        list[str], typer.Argument(help="SOLUSDT, SOL/USDT or SOL/USDT:USDT; several if you like.")
+    ],
+    timeframe: Annotated[
+        list[str],
+        typer.Option("-t", "--timeframe", help="1m, 1h, 1d, ...; 1M is a month. Repeat for several."),
+    ],
     start: Start,
     end: End,
     exchange: Exchange = DEFAULT_EXCHANGE,
     json: Json = False,
 ) -> None:
-    """Fetch the candles of a period that are not held yet."""
-    asked = Timeframe(timeframe), Period.parse(start, end)
+    """Fetch the candles of a period that are not held yet, of several series side by side."""
+    cells, period = [Timeframe(name) for name in dict.fromkeys(timeframe)], Period.parse(start, end)
+    wanted = [(name, one) for name in dict.fromkeys(symbol) for one in cells]
+    if len(wanted) > 1:
+        _fetch_all(wanted, period, exchange, json=json)
+        return
     with Engine() as engine, cancel_on_interrupt() as cancel, progress(quiet=json) as on_event:
-        report = engine.fetch(symbol, *asked, exchange=exchange, on_event=on_event, cancel=cancel)
-    for notice in report.notices:
-        print_note(notice)
+        report = engine.fetch(*wanted[0], period, exchange=exchange, on_event=on_event, cancel=cancel)
+    _note_fetch(report, quiet=json)
     if json:
         print_json(report.to_json())
+
+
+def _fetch_all(wanted: Sequence[tuple[str, Timeframe]], period: Period, exchange: str, *, json: bool) -> None:
+    """Several series: what was fetched is told of all; when some fail, the worst error decides how it ends."""
+    with Engine() as engine, cancel_on_interrupt() as cancel, progress(quiet=json) as on_event:
+        outcomes = engine.fetch_all(wanted, period, exchange=exchange, on_event=on_event, cancel=cancel)
+    errors = []
+    for (symbol, timeframe), outcome in zip(wanted, outcomes, strict=True):
+        if isinstance(outcome, BacktestError):
+            errors.append(outcome)
+            print_note(f"{symbol} {timeframe}: {outcome}")
+        else:
+            _note_fetch(outcome, quiet=json)
+    if errors:
+        error = worst(errors)
+        rest = f"; the other {len(wanted) - len(errors)} are done" if len(errors) < len(wanted) else ""
+        raise type(error)(f"{len(errors)} of {len(wanted)} series failed: {error}{rest}")
+    if json:
+        print_json({"series": [report.to_json() for report in outcomes if isinstance(report, FetchReport)]})
+
+
+def _note_fetch(report: FetchReport, *, quiet: bool) -> None:
+    for notice in report.notices:
+        print_note(notice)
+    if quiet:
         return
     print_note(
-        f"{report.market.name} {timeframe}, {report.period}: {report.candles:,} candles held, "
+        f"{report.market.name} {report.timeframe}, {report.period}: {report.candles:,} candles held, "
         f"{report.fetched:,} new in {report.requests} requests"
     )
     _print_missing(report.missing)
@@ -79,6 +93,8 @@ def status(
     print_note(
         f"{held.market.name} {timeframe}, {held.period}: {held.candles:,} of {held.expected:,} candles held, {state}"
     )
+    for notice in held.notices:
+        print_note(notice)
     for gap in held.gaps:
         print_note(f"  not fetched: {gap}")
     _print_missing(held.missing)
@@ -110,3 +126,48 @@ def candles(
         print_json({"path": str(out), "candles": len(held)})
     else:
         print_note(f"{len(held):,} candles written to {out}")
+
+
+@app.command()
+def verify(
+    symbol: Symbol,
+    timeframe: Tf,
+    start: Annotated[str | None, typer.Option("--start", help="Date or time, UTC; with --end.")] = None,
+    end: Annotated[str | None, typer.Option("--end", help="As for fetch; with --start.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Report, change nothing.")] = False,
+    exchange: Exchange = DEFAULT_EXCHANGE,
+    json: Json = False,
+) -> None:
+    """Compare the candles that are held with the exchange's, and mend what differs."""
+    if (start is None) != (end is None):
+        raise InputError("give --start and --end, or neither to verify everything that is held")
+    period = Period.parse(start, end) if start is not None and end is not None else None
+    with Engine() as engine, cancel_on_interrupt() as cancel, progress(quiet=json) as on_event:
+        report = engine.verify(
+            symbol,
+            Timeframe(timeframe),
+            period,
+            exchange=exchange,
+            dry_run=dry_run,
+            on_event=on_event,
+            cancel=cancel,
+        )
+    for notice in report.notices:
+        print_note(notice)
+    if json:
+        print_json(report.to_json())
+    else:
+        _print_verified(report)
+
+
+def _print_verified(report: VerifyReport) -> None:
+    done = "would be" if report.dry_run else "were"
+    print_note(
+        f"{report.market.name} {report.timeframe}, {report.period}: {report.checked:,} candles compared in "
+        f"{report.requests} requests; {len(report.revised[0]):,} revised by the exchange {done} replaced, "
+        f"{report.added:,} {done} added, {report.repaired_ranges} rows of the record of ranges {done} mended"
+    )
+    for part in report.only_here:
+        print_note(f"  held, but the exchange has none: {part}")
+    for part in report.still_missing:
+        print_note(f"  still missing: {part}")

@@ -20,6 +20,10 @@ app = typer.Typer(
 )
 runs_app = typer.Typer(help="List stored runs, or delete one.", invoke_without_command=True)
 app.add_typer(runs_app, name="runs")
+symbols_app = typer.Typer(
+    help="List the exchange's markets, or say which to keep.", invoke_without_command=True
+)
+app.add_typer(symbols_app, name="symbols")
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 Exchange = Annotated[str, typer.Option("--exchange", help="binanceusdm, binance (spot) or sample.")]

@@ -7,121 +7,23 @@ again goes on.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
-from engine.coverage import series_json
 from engine.data.candle_file import FileFormat, first_candles, read_candle_file
 from engine.database.store import Store
-from engine.errors import BacktestError, InputError, Interrupted
+from engine.errors import InputError, Interrupted
 from engine.events import CancelToken, Log, OnEvent, ProgressMeter, ignore_event
-from engine.market import (
-    PRICE_COLUMNS,
-    Candles,
-    Int64Array,
-    Market,
-    Period,
-    Timeframe,
-    format_time,
-    short_time,
-)
+from engine.market import Candles, Int64Array, Market, Period, Timeframe, short_time
+from engine.transfer import Difference, ImportPreview, ImportReport
 
 PART_ROWS: Final = 1_000_000
 PART_RUNS: Final = 1_000
 _EXAMPLES: Final = 3
 Bools = np.ndarray[tuple[int, ...], np.dtype[np.bool_]]
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """A candle that is held with other values than the file has; the held one stays."""
-
-    time: int
-    held: tuple[float, ...]
-    file: tuple[float, ...]
-
-    def to_json(self) -> dict[str, Any]:
-        """`{time, held: {open, ...}, file: {open, ...}}`."""
-        held, file = (dict(zip(PRICE_COLUMNS, values, strict=True)) for values in (self.held, self.file))
-        return {"time": format_time(self.time), "held": held, "file": file}
-
-
-@dataclass(frozen=True, slots=True)
-class ImportReport:
-    """What an import did, or would do (`dry_run`).
-
-    `rows` of the file; `stored` new candles; `equal` were held already; `differing` are held with other values and
-    stay so (`differences`: the first three); `refused`: the exchange is known to have no candle there. `gaps`: holes
-    between the file's candles.
-    """
-
-    market: Market
-    timeframe: Timeframe
-    period: Period
-    file_name: str
-    unit: str
-    rows: int
-    stored: int
-    equal: int
-    differing: int
-    differences: tuple[Difference, ...]
-    refused: int
-    gaps: tuple[Period, ...]
-    dry_run: bool
-    notices: tuple[str, ...] = ()
-
-    def to_json(self) -> dict[str, Any]:
-        """One plain document; period and gaps are half-open."""
-        return {
-            **series_json(self.market, self.timeframe, self.period),
-            "file": self.file_name,
-            "unit": self.unit,
-            "rows": self.rows,
-            "stored": self.stored,
-            "equal": self.equal,
-            "differing": self.differing,
-            "differences": [one.to_json() for one in self.differences],
-            "refused": self.refused,
-            "gaps": [gap.to_json() for gap in self.gaps],
-            "dry_run": self.dry_run,
-            "notices": list(self.notices),
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class ImportPreview:
-    """How a file is understood. `columns`: field -> its column. `rows`: the first ones as text; `candles`: the same as
-    (open time ms, open, high, low, close, volume), unchecked. `report`: what an import would do; None with `error`.
-    """
-
-    file_name: str
-    header: tuple[str, ...]
-    columns: dict[str, str]
-    unit: str
-    rows: tuple[tuple[str, ...], ...]
-    candles: tuple[tuple[int, tuple[float, ...]], ...]
-    report: ImportReport | None
-    error: BacktestError | None
-
-    def to_json(self) -> dict[str, Any]:
-        """One plain document."""
-        return {
-            "file": self.file_name,
-            "header": list(self.header),
-            "columns": self.columns,
-            "unit": self.unit,
-            "rows": [list(row) for row in self.rows],
-            "candles": [
-                {"time": format_time(time), **dict(zip(PRICE_COLUMNS, values, strict=True))}
-                for time, values in self.candles
-            ],
-            "report": self.report and self.report.to_json(),
-            "error": self.error and str(self.error),
-        }
 
 
 def import_candles(

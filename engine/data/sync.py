@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import Any, Final, NoReturn, TypeVar
+from typing import Final, NoReturn, TypeVar
 
 from engine.data.fetcher import DataFetcher
 from engine.database.store import KeptSeries, Store
 from engine.errors import BacktestError, DatabaseError
 from engine.events import CancelToken, Finished, Log, OnEvent, Started, ending
-from engine.market import Market, Period, Timeframe, format_time, short_time
+from engine.market import Market, Period, Timeframe
+from engine.transfer import SyncedSeries
 
 SIDE_BY_SIDE: Final = 4  # series at once: the exchange's weight per minute is used up by fewer already
 T = TypeVar("T")
@@ -31,39 +31,6 @@ def side_by_side(tasks: Sequence[T], do: Callable[[T], R]) -> list[R | BacktestE
         return []
     with ThreadPoolExecutor(min(SIDE_BY_SIDE, len(tasks)), "series") as pool:
         return list(pool.map(attempt, tasks))
-
-
-@dataclass(frozen=True, slots=True)
-class SyncedSeries:
-    """What a round did for one series. `last_ms`: open time of the last held candle; `error`: why it is not up to date."""
-
-    market: Market
-    timeframe: Timeframe
-    last_ms: int | None
-    fetched: int = 0
-    error: BacktestError | None = None
-
-    def __str__(self) -> str:
-        """One line for people."""
-        name = f"{self.market.name} {self.timeframe}"
-        if self.error is not None:
-            return f"{name}: {self.error}"
-        if self.last_ms is None:
-            return f"{name}: no candle yet"
-        new = f"{self.fetched:,} new" if self.fetched else "nothing new"
-        return f"{name}: {new}, held up to the candle of {short_time(self.last_ms)}"
-
-    def to_json(self) -> dict[str, Any]:
-        """`{symbol, unified, exchange, timeframe, last, fetched, error}`."""
-        return {
-            "symbol": self.market.name,
-            "unified": self.market.unified,
-            "exchange": self.market.exchange,
-            "timeframe": self.timeframe.name,
-            "last": None if self.last_ms is None else format_time(self.last_ms),
-            "fetched": self.fetched,
-            "error": self.error and str(self.error),
-        }
 
 
 class Sync:

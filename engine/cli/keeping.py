@@ -1,0 +1,238 @@
+"""Commands that bring candles in and keep them up to date: symbols add/remove/activate/deactivate, import, sync."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from engine.candle_service import worst
+from engine.cli.options import Exchange, Json, Symbol, Tf, app, cancel_on_interrupt, symbols_app
+from engine.data.file_rows import parse_columns
+from engine.errors import DatabaseError, InputError
+from engine.market import DEFAULT_EXCHANGE, Market, Timeframe, format_time, parse_time, short_time
+from engine.service import Engine
+from engine.terminal import print_json, print_note, progress, table
+from engine.transfer import ImportPreview, ImportReport, SyncedSeries
+
+Asked = Annotated[
+    list[str] | None, typer.Option("-t", "--timeframe", help="A timeframe to keep; repeat for several.")
+]
+
+
+@symbols_app.callback()
+def symbols(
+    context: typer.Context,
+    exchange: Exchange = DEFAULT_EXCHANGE,
+    refresh: Annotated[bool, typer.Option("--refresh", help="Ask the exchange again.")] = False,
+    json: Json = False,
+) -> None:
+    """List the exchange's markets (from the cache when offline)."""
+    if context.invoked_subcommand:
+        return
+    with Engine() as engine:
+        found = engine.markets(exchange, refresh=refresh)
+    if json:
+        print_json([_symbol_json(market, is_active=active) for market, active in found])
+        return
+    table(
+        "", ("symbol", "unified", "kept"), [(m.name, m.unified, "yes" if a else "") for m, a in found], left=3
+    )
+
+
+def _symbol_json(market: Market, *, is_active: bool) -> dict[str, object]:
+    return {
+        "name": market.name,
+        "unified": market.unified,
+        "exchange": market.exchange,
+        "is_active": is_active,
+    }
+
+
+@symbols_app.command("add")
+def add_symbol(
+    symbol: Symbol,
+    timeframe: Asked = None,
+    start: Annotated[
+        str | None, typer.Option("--start", help="From when on; without it from listing.")
+    ] = None,
+    exchange: Exchange = DEFAULT_EXCHANGE,
+    json: Json = False,
+) -> None:
+    """Make a symbol active: `sync` keeps what is held of it, and the timeframes named here from their start on."""
+    if start is not None and not timeframe:
+        raise InputError("--start needs the timeframes it is meant for: add -t")
+    timeframes = [Timeframe(name) for name in dict.fromkeys(timeframe or ())]
+    start_ms = parse_time(start) if start else 0
+    with Engine() as engine:
+        market = engine.add_symbol(symbol, timeframes, exchange=exchange, start_ms=start_ms)
+    if json:
+        print_json(_symbol_json(market, is_active=True) | {"timeframes": [str(name) for name in timeframes]})
+        return
+    kept = f" and {', '.join(map(str, timeframes))}" if timeframes else ""
+    print_note(f"{market} is active: `backtest sync` keeps what is held of it{kept} up to date")
+
+
+@symbols_app.command("activate")
+def activate_symbol(symbol: Symbol, exchange: Exchange = DEFAULT_EXCHANGE, json: Json = False) -> None:
+    """Make a symbol active again."""
+    add_symbol(symbol, None, None, exchange, json)
+
+
+@symbols_app.command("deactivate")
+def deactivate_symbol(symbol: Symbol, exchange: Exchange = DEFAULT_EXCHANGE, json: Json = False) -> None:
+    """Keep a symbol no longer up to date; its candles stay."""
+    with Engine() as engine:
+        market = engine.deactivate_symbol(symbol, exchange=exchange)
+    if json:
+        print_json(_symbol_json(market, is_active=False))
+    else:
+        print_note(f"{market} is not kept up to date any more; its candles stay")
+
+
+@symbols_app.command("remove")
+def remove_symbol(
+    symbol: Symbol,
+    delete_data: Annotated[bool, typer.Option("--delete-data", help="Delete its candles too.")] = False,
+    exchange: Exchange = DEFAULT_EXCHANGE,
+    json: Json = False,
+) -> None:
+    """Deactivate a symbol and forget which timeframes were asked for; with --delete-data delete its candles at once."""
+    with Engine() as engine, cancel_on_interrupt() as cancel, progress(quiet=json) as on_event:
+        market, deleted = engine.remove_symbol(
+            symbol, exchange=exchange, delete_data=delete_data, on_event=on_event, cancel=cancel
+        )
+    if json:
+        print_json(_symbol_json(market, is_active=False) | {"deleted": deleted})
+        return
+    fate = f"{deleted:,} candles were deleted; stored runs stay" if delete_data else "its candles stay"
+    print_note(f"{market} is not kept up to date any more; {fate}")
+
+
+@app.command("import")
+def import_file(
+    file: Annotated[Path, typer.Argument(help="CSV (also .gz, or .zip with one file) or Parquet.")],
+    symbol: Annotated[str, typer.Option("-s", "--symbol", help="Whose candles they are.")],
+    timeframe: Tf,
+    exchange: Exchange = DEFAULT_EXCHANGE,
+    columns: Annotated[
+        str, typer.Option("--columns", help="timestamp=Date,open=O,... : a column's name, or number from 1.")
+    ] = "",
+    unit: Annotated[str, typer.Option("--unit", help="Of numeric times: s, ms, us or auto.")] = "auto",
+    tz: Annotated[str, typer.Option("--tz", help="Time zone of times that name none.")] = "UTC",
+    preview: Annotated[
+        bool, typer.Option("--preview", help="Show what would be stored; store nothing.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Store candles of a file that are not held yet; held ones are never changed, differing ones are reported."""
+    cells, mapping = Timeframe(timeframe), parse_columns(columns)
+    with Engine() as engine:
+        if preview:
+            seen = engine.preview_import(
+                file, symbol, cells, exchange=exchange, columns=mapping, unit=unit, zone=tz
+            )
+            _show_preview(seen, json=json)
+            return
+        with cancel_on_interrupt() as cancel, progress(quiet=json) as on_event:
+            report = engine.import_candles(
+                file,
+                symbol,
+                cells,
+                exchange=exchange,
+                columns=mapping,
+                unit=unit,
+                zone=tz,
+                on_event=on_event,
+                cancel=cancel,
+            )
+    if json:
+        print_json(report.to_json())
+    else:
+        _note_import(report)
+
+
+def _show_preview(seen: ImportPreview, *, json: bool) -> None:
+    if json and seen.error is None:
+        print_json(seen.to_json())
+        return
+    if not json:
+        print_note(
+            "columns: "
+            + ", ".join(f"{field} = {name!r}" for field, name in seen.columns.items())
+            + f"; times: {seen.unit}"
+        )
+        rows = [(format_time(time), *(repr(value) for value in values)) for time, values in seen.candles]
+        table("", ("time (UTC)", "open", "high", "low", "close", "volume"), rows)
+    if seen.error is not None:
+        raise seen.error
+    if seen.report is not None:
+        _note_import(seen.report)
+
+
+def _note_import(report: ImportReport) -> None:
+    verb = "would be stored" if report.dry_run else "stored"
+    print_note(
+        f"{report.market.name} {report.timeframe}, {report.period}: {report.stored:,} candles {verb} of {report.rows:,} "
+        f"rows; {report.equal:,} are held already"
+    )
+    for notice in report.notices:
+        print_note(f"  {notice}")
+    for one in report.differences:
+        print_note(f"    {short_time(one.time)}: held {one.held}, in the file {one.file}")
+    if report.gaps:
+        print_note(f"  {len(report.gaps):,} holes inside the file stay gaps, the first {report.gaps[0]}")
+
+
+@app.command()
+def sync(
+    watch: Annotated[bool, typer.Option("--watch", help="Go on until Ctrl-C.")] = False,
+    interval: Annotated[
+        float, typer.Option("--interval", min=1, help="Seconds between rounds of --watch.")
+    ] = 60,
+    exchange: Annotated[str | None, typer.Option("--exchange", help="Only this one; without it all.")] = None,
+    json: Json = False,
+) -> None:
+    """Bring the held series of active symbols up to the last closed candle."""
+    if watch and json:
+        raise InputError("--watch has no end, so it has no JSON document; leave --json or --watch out")
+    with Engine() as engine, cancel_on_interrupt() as cancel:
+        if watch:
+            with progress(quiet=True) as on_event:
+                engine.watch(interval, _Changes(), exchange, on_event=on_event, cancel=cancel)
+        with progress(quiet=json) as on_event:
+            found = engine.sync(exchange, on_event=on_event, cancel=cancel)
+    for series in found:
+        print_note(str(series))
+    if not found:
+        print_note("nothing to keep: fetch something, or `backtest symbols add SYMBOL -t 1h`")
+    errors = [series.error for series in found if series.error is not None]
+    if errors:
+        error = worst(errors)
+        rest = f"; the other {len(found) - len(errors)} are" if len(errors) < len(found) else ""
+        raise type(error)(f"{len(errors)} of {len(found)} series are not up to date: {error}{rest}")
+    if json:
+        print_json({"series": [series.to_json() for series in found]})
+
+
+class _Changes:
+    """Prints a line per series in the first round of a watch, then only what is new: candles, a failure, its end."""
+
+    def __init__(self) -> None:
+        self._said: dict[object, str | None] = {}
+
+    def __call__(self, round_: Sequence[SyncedSeries] | DatabaseError) -> None:
+        """Hear of one round."""
+        if isinstance(round_, DatabaseError):
+            self._say("database", str(round_), str(round_))
+            return
+        if self._said.pop("database", None):
+            print_note("the database answers again")
+        for series in round_:
+            error = None if series.error is None else str(series.error)
+            self._say((series.market, series.timeframe), error, str(series), always=bool(series.fetched))
+
+    def _say(self, about: object, state: str | None, line: str, *, always: bool = False) -> None:
+        if always or about not in self._said or self._said[about] != state:
+            print_note(line)
+        self._said[about] = state
