@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from engine.data.sync import Sync
     from engine.database.store import Store
 
-EVERYTHING = Period(0, 4_102_444_800_000)  # to the year 2100
-
 
 class CandleService:
     """Base of Engine, which provides the settings, the store and the fetcher."""
@@ -189,15 +187,29 @@ class CandleService:
         from engine.data.sync import delete_series
 
         market = self.market(symbol, exchange)
-        if not self.store.deactivate(market, drop_wishes=True):
+        if not self.store.deactivate(market):
             raise InputError(f"{market} was never added or fetched; nothing was changed")
-        if not delete_data:
-            return market, 0
-        timeframes = self.store.timeframes(market)
+        self.store.keep_no_more(market)
+        timeframes = self.store.timeframes(market) if delete_data else []
         return market, sum(
-            delete_series(self.store, market, timeframe, EVERYTHING, on_event, cancel or CancelToken())
+            delete_series(self.store, market, timeframe, on_event, cancel or CancelToken())
             for timeframe in timeframes
         )
+
+    def delete_series(
+        self,
+        symbol: str,
+        timeframe: Timeframe,
+        *,
+        exchange: str = DEFAULT_EXCHANGE,
+        on_event: OnEvent = ignore_event,
+        cancel: CancelToken | None = None,
+    ) -> int:
+        """Delete all candles of one series; returns how many. `sync` does not fetch them again; stored runs stay."""
+        from engine.data.sync import delete_series
+
+        market = self.market(symbol, exchange)
+        return delete_series(self.store, market, timeframe, on_event, cancel or CancelToken())
 
     # -- keeping up to date
 

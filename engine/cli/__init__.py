@@ -46,4 +46,6 @@ def exit_code(arguments: Sequence[str] | None = None) -> int:
             f"{type(error).__name__}: {error} (a fault of this program; the log file has the details)"
         )
         return 1
+    if result == Interrupted.exit_code:  # Typer makes an exit code of a Ctrl-C that nobody waited for
+        print_error("interrupted; what was finished is kept")
     return result if isinstance(result, int) else 0

@@ -1,5 +1,6 @@
 """Commands that bring candles in and keep them up to date: symbols add/remove/activate/deactivate, import, sync."""
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -162,7 +163,7 @@ def _show_preview(seen: ImportPreview, *, json: bool) -> None:
             + ", ".join(f"{field} = {name!r}" for field, name in seen.columns.items())
             + f"; times: {seen.unit}"
         )
-        rows = [(format_time(time), *(repr(value) for value in values)) for time, values in seen.candles]
+        rows = [(format_time(opened), *(repr(value) for value in values)) for opened, values in seen.candles]
         table("", ("time (UTC)", "open", "high", "low", "close", "volume"), rows)
     if seen.error is not None:
         raise seen.error
@@ -216,23 +217,22 @@ def sync(
 
 
 class _Changes:
-    """Prints a line per series in the first round of a watch, then only what is new: candles, a failure, its end."""
+    """Prints a line per series in the first round of a watch, then only what is new, with the time (UTC)."""
 
     def __init__(self) -> None:
-        self._said: dict[object, str | None] = {}
+        self._said: dict[object, str | None] = {"database": None}
 
     def __call__(self, round_: Sequence[SyncedSeries] | DatabaseError) -> None:
         """Hear of one round."""
         if isinstance(round_, DatabaseError):
             self._say("database", str(round_), str(round_))
             return
-        if self._said.pop("database", None):
-            print_note("the database answers again")
+        self._say("database", None, "the database answers again", always=bool(self._said.get("database")))
         for series in round_:
             error = None if series.error is None else str(series.error)
             self._say((series.market, series.timeframe), error, str(series), always=bool(series.fetched))
 
     def _say(self, about: object, state: str | None, line: str, *, always: bool = False) -> None:
         if always or about not in self._said or self._said[about] != state:
-            print_note(line)
+            print_note(f"{time.strftime('%Y-%m-%d %H:%M:%S', time.gmtime())} {line}")
         self._said[about] = state

@@ -14,6 +14,7 @@ from engine.market import Market, Period, Timeframe
 from engine.transfer import SyncedSeries
 
 SIDE_BY_SIDE: Final = 4  # series at once: the exchange's weight per minute is used up by fewer already
+EVERYTHING: Final = Period(0, 4_102_444_800_000)  # to the year 2100
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -95,21 +96,24 @@ class Sync:
         return self._fetcher.now_ms(exchange, on_event=self._on_event, cancel=self._cancel)
 
     def _extend(self, series: KeptSeries, now_ms: int | BacktestError) -> int:
-        """Fetch from the last held candle on, or from where the series is wanted until all since is held.
+        """Fetch what is not held since the series is kept: from where it was asked for, or the last candle held when it
+        first was brought up to date. Later candles may be held before earlier ones when that was stopped.
 
         Returns how many candles are new.
         """
         self._cancel.raise_if_cancelled()
         if isinstance(now_ms, BacktestError):
             raise now_ms
-        market, timeframe, last_ms = series.market, series.timeframe, series.last_ms
-        start = series.kept_from_ms
-        if last_ms is not None and (start is None or (market, timeframe) in self._whole):
-            start = timeframe.next(last_ms)
+        market, timeframe, start = series.market, series.timeframe, series.kept_from_ms
+        after_last = None if series.last_ms is None else timeframe.next(series.last_ms)
+        if after_last is not None and (start is None or (market, timeframe) in self._whole):
+            start = after_last
         assert start is not None
         period = Period(start, timeframe.floor(now_ms))
         if period.start >= period.end:
             return 0
+        if series.kept_from_ms is None:
+            self._store.start_keeping(market, timeframe, start)
         job = f"sync:{market.exchange}:{market.name}:{timeframe.file_name}"
         self._on_event(Started(job, "fetch", f"{market.name} {timeframe}: fetching candles"))
         try:
@@ -117,6 +121,7 @@ class Sync:
                 market, timeframe, period, job=job, on_event=self._on_event, cancel=self._cancel
             )
         except BaseException as error:
+            self._whole.discard((market, timeframe))
             self._on_event(ending(job, error))
             raise
         self._on_event(Finished(job, report))
@@ -125,14 +130,15 @@ class Sync:
 
 
 def delete_series(
-    store: Store, market: Market, timeframe: Timeframe, period: Period, on_event: OnEvent, cancel: CancelToken
+    store: Store, market: Market, timeframe: Timeframe, on_event: OnEvent, cancel: CancelToken
 ) -> int:
-    """Delete the candles of a period and what is known of it, while nobody fills the series; returns how many."""
+    """Delete all candles of a series and what is known of its cells, while nobody fills it; returns how many."""
 
     def tell() -> None:
         on_event(Log("", "info", f"another program is filling {market.name} {timeframe}; waiting for it"))
 
     with store.series_lock(market, timeframe, tell, cancel):
-        held = store.coverage(market, timeframe, timeframe.align(period)).candles
-        store.forget(market, timeframe, period)
+        held = store.coverage(market, timeframe, timeframe.align(EVERYTHING)).candles
+        store.forget(market, timeframe, EVERYTHING)
+        store.keep_no_more(market, timeframe)
         return held

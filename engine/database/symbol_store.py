@@ -27,7 +27,15 @@ _KEEP_FROM = text("""
     INSERT INTO series_state (symbol_id, timeframe, kept_from) VALUES (:id, :timeframe, :kept_from)
     ON CONFLICT (symbol_id, timeframe) DO UPDATE SET kept_from = excluded.kept_from
 """)
-_KEEP_NO_MORE = text("UPDATE series_state SET kept_from = NULL WHERE symbol_id = :id")
+_START_KEEPING = text("""
+    UPDATE series_state SET kept_from = :kept_from WHERE kept_from IS NULL AND timeframe = :timeframe
+        AND symbol_id = (SELECT id FROM symbols WHERE exchange = :exchange AND name = :name)
+""")
+_KEEP_NO_MORE = text("""
+    UPDATE series_state SET kept_from = NULL
+    WHERE symbol_id = (SELECT id FROM symbols WHERE exchange = :exchange AND name = :name)
+        AND (CAST(:timeframe AS text) IS NULL OR timeframe = :timeframe)
+""")
 _TIMEFRAMES = text("""
     SELECT timeframe FROM series_state WHERE symbol_id =
         (SELECT id FROM symbols WHERE exchange = :exchange AND name = :name) ORDER BY timeframe
@@ -70,6 +78,16 @@ class SymbolStore(Database):
             if row.last is not None or row.kept_from is not None
         ]
 
+    def start_keeping(self, market: Market, timeframe: Timeframe, start_ms: int) -> None:
+        """Remember from when on a series is kept, where that is not known yet: a stopped `sync` goes on there."""
+        values = {
+            "exchange": market.exchange,
+            "name": market.name,
+            "timeframe": timeframe.name,
+            "kept_from": to_time(start_ms),
+        }
+        self._write(lambda connection: connection.execute(_START_KEEPING, values))
+
     def activate(self, market: Market, keep: dict[Timeframe, int]) -> None:
         """Make a symbol active; `keep`: timeframes to keep from that open time on, whatever is held."""
 
@@ -82,21 +100,16 @@ class SymbolStore(Database):
 
         self._write(activate)
 
-    def deactivate(self, market: Market, *, drop_wishes: bool = False) -> bool:
-        """Keep a symbol no longer; candles stay. `drop_wishes`: forget the asked-for timeframes too.
+    def deactivate(self, market: Market) -> bool:
+        """Keep a symbol up to date no longer; its candles stay. False where the symbol is not in our table."""
+        chosen = (symbols.c.exchange == market.exchange, symbols.c.name == market.name)
+        change = update(symbols).where(*chosen).values(is_active=False).returning(symbols.c.id)
+        return self._write(lambda connection: connection.scalar(change)) is not None
 
-        False where the symbol is not in our table.
-        """
-
-        def deactivate(connection: Connection) -> bool:
-            chosen = (symbols.c.exchange == market.exchange, symbols.c.name == market.name)
-            change = update(symbols).where(*chosen).values(is_active=False).returning(symbols.c.id)
-            symbol_id = connection.scalar(change)
-            if symbol_id is not None and drop_wishes:
-                connection.execute(_KEEP_NO_MORE, {"id": symbol_id})
-            return symbol_id is not None
-
-        return self._write(deactivate)
+    def keep_no_more(self, market: Market, timeframe: Timeframe | None = None) -> None:
+        """Forget from when on a series (None: every one of the symbol) is kept."""
+        values = {"exchange": market.exchange, "name": market.name, "timeframe": timeframe and timeframe.name}
+        self._write(lambda connection: connection.execute(_KEEP_NO_MORE, values))
 
     def timeframes(self, market: Market) -> list[Timeframe]:
         """Every timeframe of which anything was ever stored or asked for."""
