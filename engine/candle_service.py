@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from engine.batch import EXIT_CODE_ORDER
-from engine.coverage import FetchReport
+from engine.coverage import FetchReport, VerifyReport
 from engine.errors import BacktestError, DatabaseError, InputError
 from engine.events import CancelToken, Finished, OnEvent, Started, ending, ignore_event
 from engine.market import DEFAULT_EXCHANGE, Market, Period, Timeframe, check_exchange
@@ -61,6 +61,40 @@ class CandleService:
                 job=job,
                 on_event=on_event,
                 cancel=cancel or CancelToken(),
+            )
+        except BaseException as error:
+            on_event(ending(job, error))
+            raise
+        on_event(Finished(job, report))
+        return report
+
+    def verify(
+        self,
+        symbol: str,
+        timeframe: Timeframe,
+        period: Period | None = None,
+        *,
+        exchange: str = DEFAULT_EXCHANGE,
+        dry_run: bool = False,
+        job: str | None = None,
+        on_event: OnEvent = ignore_event,
+        cancel: CancelToken | None = None,
+    ) -> VerifyReport:
+        """Compare what is held (of the period, or all of it) with the exchange and mend the database.
+
+        `dry_run` only reports. Raises BacktestError; then nothing was changed.
+        """
+        job = job or f"verify:{exchange}:{symbol}:{timeframe.file_name}"
+        on_event(Started(job, "verify", f"{symbol} {timeframe}: comparing with the exchange"))
+        try:
+            report = self.fetcher.verify(
+                self.market(symbol, exchange),
+                timeframe,
+                period,
+                job=job,
+                dry_run=dry_run,
+                on_event=on_event,
+                cancel=cancel,
             )
         except BaseException as error:
             on_event(ending(job, error))

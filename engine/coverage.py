@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from engine.market import Market, Period, Timeframe
+from engine.market import Candles, Market, Period, Timeframe, format_time
 
 MAINTENANCE = "maintenance"
 BEFORE_LISTING = "before_listing"
@@ -65,6 +65,17 @@ class Coverage:
         return not self.gaps
 
     @property
+    def notices(self) -> tuple[str, ...]:
+        """Lines for people: what is wrong with the database's record of this series."""
+        if not self.claimed:
+            return ()
+        text = (
+            f"{self.market.name} {self.timeframe}: the database claims {self.claimed:,} candles that are not there; "
+            "they count as not fetched, `backtest verify` mends the record"
+        )
+        return (text,)
+
+    @property
     def missing_candles(self) -> int:
         """How many cells are known missing."""
         return sum(self.timeframe.count(gone.period) for gone in self.missing)
@@ -78,6 +89,7 @@ class Coverage:
             "complete": self.complete,
             "gaps": [gap.to_json() for gap in self.gaps],
             "missing": [gone.to_json() for gone in self.missing],
+            "notices": list(self.notices),
         }
 
 
@@ -109,5 +121,58 @@ class FetchReport:
             "archive_days": self.archive_days,
             "filled": [part.to_json() for part in self.filled],
             "missing": [gone.to_json() for gone in self.missing],
+            "notices": list(self.notices),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyReport:
+    """How held candles compare with the exchange's. `revised` gives the candles whose values differ, as they were and
+    as the exchange has them; the others are counts and periods.
+
+    `checked` = held candles that the exchange served too. `added` = candles it has and the database lacked.
+    `still_missing` = inner cells known missing that it still has nothing for. `only_here` = held candles that it does
+    not have; they are kept. `repaired_ranges` = rows of the record of ranges that were wrong. With `dry_run` nothing
+    of it was changed.
+    """
+
+    market: Market
+    timeframe: Timeframe
+    period: Period
+    checked: int
+    revised: tuple[Candles, Candles]
+    added: int
+    still_missing: tuple[Period, ...]
+    only_here: tuple[Period, ...]
+    repaired_ranges: int
+    requests: int
+    dry_run: bool = False
+    notices: tuple[str, ...] = ()
+
+    @property
+    def differences(self) -> int:
+        """How much was wrong: revised, added and only held here, and rows of the record."""
+        only_here = sum(self.timeframe.count(part) for part in self.only_here)
+        return len(self.revised[0]) + self.added + only_here + self.repaired_ranges
+
+    def to_json(self) -> dict[str, Any]:
+        """The shape of `verify --json`; `old` and `new` are [open, high, low, close, volume]."""
+        old, new = (
+            list(zip(*(column.tolist() for column in side.columns().values()), strict=True))
+            for side in self.revised
+        )
+        return {
+            **series_json(self.market, self.timeframe, self.period),
+            "checked": self.checked,
+            "revised": [
+                {"time": format_time(opened), "old": list(before), "new": list(after)}
+                for opened, before, after in zip(self.revised[0].timestamp.tolist(), old, new, strict=True)
+            ],
+            "added": self.added,
+            "still_missing": [part.to_json() for part in self.still_missing],
+            "only_here": [part.to_json() for part in self.only_here],
+            "repaired_ranges": self.repaired_ranges,
+            "requests": self.requests,
+            "dry_run": self.dry_run,
             "notices": list(self.notices),
         }

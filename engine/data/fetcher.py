@@ -239,7 +239,6 @@ class DataFetcher:
                 f"{short_time(last)}"
             )
         coverage = self._store.coverage(market, timeframe, closed)
-        notices += coverage.notices
         recheck = _stale_tails(coverage, now)
         if coverage.complete and not recheck:
             return self._report(coverage, errand, notices=notices)

@@ -172,6 +172,7 @@ RANGE_ROWS: Final = text(f"SELECT start_time, end_time, candle_count FROM data_r
 MISSING_SPANS: Final = text(f"""
     SELECT lower(span), upper(span), reason FROM (
         SELECT reason, unnest(range_agg({_RANGE})) AS span FROM missing_candles WHERE {_SERIES} GROUP BY reason) AS known
+    UNION ALL SELECT start_time, end_time, reason FROM missing_candles WHERE {_SERIES} AND start_time >= end_time
 """)
 DROP_RANGES: Final = text(f"DELETE FROM data_ranges WHERE {_SERIES}")
 DROP_MISSING: Final = text(f"DELETE FROM missing_candles WHERE {_SERIES}")

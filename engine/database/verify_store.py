@@ -30,7 +30,7 @@ class Damage:
     """
 
     ranges: int
-    claimed: int
+    claimed: tuple[Period, ...]
 
 
 class VerifyStore(SeriesStore):
@@ -89,9 +89,9 @@ class VerifyStore(SeriesStore):
             }
             gone = {(to_time(g.period.start), to_time(g.period.end), g.reason) for g in proven.missing}
             right = set(map(tuple, connection.execute(sql.RIGHT_RANGES, values)))
-            wrong = len(right ^ set(map(tuple, connection.execute(sql.RANGE_ROWS, values))))
-            wrong += len(gone ^ set(map(tuple, connection.execute(sql.MISSING_SPANS, values))))
-            damage = Damage(wrong, sum(map(timeframe.count, proven.claimed)))
+            wrong = len(set(map(tuple, connection.execute(sql.RANGE_ROWS, values))) - right)
+            wrong += len(set(map(tuple, connection.execute(sql.MISSING_SPANS, values))) - gone)
+            damage = Damage(wrong, tuple(proven.claimed))
             if damage.ranges and not dry_run:
                 change_version(connection, series)
                 connection.execute(sql.DROP_RANGES, values)

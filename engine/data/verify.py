@@ -1,0 +1,195 @@
+"""Compares the held candles of one series with the exchange's, and puts right what differs."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from engine.coverage import BEFORE_LISTING, Coverage, VerifyReport
+from engine.data.exchange import Errand, Exchange
+from engine.data.filling import concatenate
+from engine.data.pages import Page, merge, subtract
+from engine.database.store import Store
+from engine.errors import ExchangeError, InputError, Interrupted
+from engine.events import ProgressMeter
+from engine.market import PRICE_COLUMNS, Candles, Int64Array, Market, Period, Timeframe
+
+
+def verify_series(
+    store: Store,
+    exchange: Exchange,
+    market: Market,
+    timeframe: Timeframe,
+    period: Period | None,
+    errand: Errand,
+    *,
+    dry_run: bool,
+) -> VerifyReport:
+    """Compare a series with the exchange while no other program fetches it; see `SeriesCheck.check`."""
+    exchange.check_timeframe(timeframe)
+
+    def tell() -> None:
+        errand.log("info", f"another program is at work on {market.name} {timeframe}; waiting for it")
+
+    with store.series_lock(market, timeframe, tell, errand.cancel):
+        try:
+            now = exchange.now_ms(errand)
+            check = SeriesCheck(store, exchange, market, timeframe, now, errand)
+            return check.check(period, dry_run=dry_run)
+        except ExchangeError as error:
+            raise ExchangeError(f"{error}; nothing was changed; run again") from error
+        except Interrupted as error:
+            raise Interrupted("stopped; nothing was changed") from error
+
+
+@dataclass(slots=True)
+class Differences:
+    """What the pages showed so far. Equal positions of `old` and `new` are one candle."""
+
+    checked: int = 0
+    old: list[Candles] = field(default_factory=list)
+    new: list[Candles] = field(default_factory=list)
+    added: list[Candles] = field(default_factory=list)
+    only_here: list[Period] = field(default_factory=list)
+
+
+class SeriesCheck:
+    """One comparison of one series under its lock. `now_ms` is the exchange's clock."""
+
+    def __init__(
+        self,
+        store: Store,
+        exchange: Exchange,
+        market: Market,
+        timeframe: Timeframe,
+        now_ms: int,
+        errand: Errand,
+    ) -> None:
+        self._store, self._exchange, self._errand = store, exchange, errand
+        self._market, self._timeframe = market, timeframe
+        self._closed_end = timeframe.floor(now_ms - round(exchange.patience.settle_s * 1000))
+
+    def check(self, wanted: Period | None, *, dry_run: bool) -> VerifyReport:
+        """Compare everything held of `wanted` (None: of the series), then mend it in the database.
+
+        Asks for every cell that is held, known missing, or claimed by a damaged record; gaps are `fetch`'s. Nothing
+        is changed before the last page has come, so that whoever stops it finds the candles as they were.
+        """
+        market, timeframe = self._market, self._timeframe
+        period = self._period(wanted)
+        damage = self._store.mend(market, timeframe, dry_run=True)
+        coverage = self._store.coverage(market, timeframe, period)
+        unproven = self._store.unproven(market, timeframe, period)
+        windows = _windows(coverage, [*damage.claimed, *unproven])
+        if not windows:
+            raise InputError(
+                f"nothing of {market} {timeframe} is held in {period}: there is nothing to verify"
+            )
+        found = self._compare(windows)
+        added, old, new = (concatenate(parts) for parts in (found.added, found.old, found.new))
+        if not dry_run:
+            self._apply(windows, added, new, merge(found.only_here))
+        still = [gone.period for gone in coverage.missing if gone.reason != BEFORE_LISTING]
+        came = _cells(timeframe, added.timestamp)
+        notices = list(coverage.notices)
+        if unproven:
+            count = sum(map(timeframe.count, unproven))
+            notices.append(
+                f"{count:,} candles are in the database that no range vouches for; they are not used"
+            )
+        return VerifyReport(
+            market,
+            timeframe,
+            period,
+            found.checked,
+            (old, new),
+            len(added),
+            tuple(merge(part for gone in still for part in subtract(gone, came))),
+            tuple(merge(found.only_here)),
+            damage.ranges,
+            self._errand.candle_requests,
+            dry_run,
+            tuple(notices),
+        )
+
+    def _period(self, wanted: Period | None) -> Period:
+        market, timeframe = self._market, self._timeframe
+        period = timeframe.align(wanted) if wanted else self._store.extent(market, timeframe)
+        if period is not None:
+            period = period.clip(Period(0, self._closed_end))
+        if period is None or period.start >= period.end:
+            raise InputError(f"nothing of {market} {timeframe} is held: there is nothing to verify")
+        return period
+
+    def _compare(self, windows: list[Period]) -> Differences:
+        found = Differences()
+        total = sum(map(self._timeframe.count, windows))
+        meter = ProgressMeter(self._errand.job, total, "candles", self._errand.on_event)
+        for window in windows:
+            for stretch, held, served in self._serve(window):
+                _, ours, theirs = np.intersect1d(held.timestamp, served.timestamp, return_indices=True)
+                old, new = _pick(held, ours), _pick(served, theirs)
+                differ = np.zeros(len(ours), dtype=np.bool_)
+                for name in PRICE_COLUMNS:
+                    differ |= old.columns()[name] != new.columns()[name]
+                found.checked += len(ours)
+                if differ.any():
+                    found.old.append(_pick(old, np.flatnonzero(differ)))
+                    found.new.append(_pick(new, np.flatnonzero(differ)))
+                if len(extra := np.flatnonzero(~np.isin(served.timestamp, held.timestamp))):
+                    found.added.append(_pick(served, extra))
+                lost = held.timestamp[~np.isin(held.timestamp, served.timestamp)]
+                found.only_here += _cells(self._timeframe, lost)
+                meter.add(self._timeframe.count(stretch))
+        return found
+
+    def _serve(self, window: Period) -> Iterator[tuple[Period, Candles, Candles]]:
+        """Stretches of a window with the candles held and those served; a held one not served was asked for twice."""
+        cursor = window.start
+        while cursor < window.end:
+            self._errand.cancel.raise_if_cancelled()
+            rest = Period(cursor, window.end)
+            page = self._page(rest)
+            if not page.cells:
+                page = self._page(rest)
+            reach = self._timeframe.next(page.cells[-1]) if page.cells else window.end
+            stretch = Period(cursor, reach)
+            held = self._store.read(self._market, self._timeframe, stretch)
+            served = [page.candles]
+            if page.cells:
+                lost = held.timestamp[~np.isin(held.timestamp, page.candles.timestamp)]
+                served += [self._page(part).candles for part in _cells(self._timeframe, lost)]
+            yield stretch, held, concatenate(served)
+            cursor = reach
+
+    def _page(self, window: Period) -> Page:
+        return self._exchange.page(self._market, self._timeframe, window, self._errand)
+
+    def _apply(
+        self, windows: list[Period], added: Candles, revised: Candles, only_here: list[Period]
+    ) -> None:
+        """Each step leaves the database right, so dying between two of them only leaves work for the next time."""
+        market, timeframe, store = self._market, self._timeframe, self._store
+        store.replace(market, timeframe, revised)
+        store.add_page(market, timeframe, added, _cells(timeframe, added.timestamp))
+        store.mend(market, timeframe)
+        for window in windows:
+            for part in store.imported(market, timeframe, window):
+                for compared in subtract(part, only_here):
+                    store.unmark_imported(market, timeframe, compared)
+
+
+def _windows(coverage: Coverage, claimed: list[Period]) -> list[Period]:
+    """What to ask for: cells that are held, known missing or claimed, without those before the listing."""
+    before = [gone.period for gone in coverage.missing if gone.reason == BEFORE_LISTING]
+    known = subtract(coverage.period, [*coverage.gaps, *before])
+    return merge([*known, *(part.clip(coverage.period) for part in claimed)])
+
+
+def _pick(candles: Candles, positions: Int64Array) -> Candles:
+    return Candles(candles.timestamp[positions], *(c[positions] for c in candles.columns().values()))
+
+
+def _cells(timeframe: Timeframe, opens: Int64Array) -> list[Period]:
+    """Open times as merged periods."""
+    return merge(Period(opened, timeframe.next(opened)) for opened in map(int, opens))
