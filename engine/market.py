@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -293,11 +293,15 @@ class Candles:
 
     def save(self, path: Path) -> None:
         """Write one .npy file, shape (6, n), that `load` maps without reading. Times are stored bit for bit."""
-        table = np.empty((6, len(self)), dtype=np.float64)
-        table[0] = self.timestamp.view(np.float64)
-        for row, column in enumerate(self.columns().values(), start=1):
-            table[row] = column
-        np.save(path, table, allow_pickle=False)
+        with path.open("wb") as file:
+            self.write(file)
+
+    def write(self, file: BinaryIO) -> None:
+        """Write what `save` writes into an open file."""
+        header = {"descr": "<f8", "fortran_order": False, "shape": (1 + len(PRICE_COLUMNS), len(self))}
+        np.lib.format.write_array_header_1_0(file, header)
+        for column in (self.timestamp.astype("<i8"), *self.columns().values()):
+            file.write(np.ascontiguousarray(column, dtype=column.dtype.newbyteorder("<")).data)
 
     @classmethod
     def load(cls, path: Path) -> Candles:

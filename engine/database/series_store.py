@@ -163,9 +163,14 @@ class SeriesStore(Database):
 
     def read(self, market: Market, timeframe: Timeframe, period: Period) -> Candles:
         """The held candles of a period, by open time; candles that no row of data_ranges vouches for are left out."""
+        return self.read_versioned(market, timeframe, period)[0]
+
+    def read_versioned(self, market: Market, timeframe: Timeframe, period: Period) -> tuple[Candles, int]:
+        """What `read` gives, and the version of the series that it belongs to."""
         series = series_key(market, timeframe)
         parts: list[list[Any]] = []
         with self._snapshot() as connection, driver(connection).cursor(binary=True) as cursor:
+            version = connection.scalar(sql.VERSION, series) or 0
             cursor.adapters.register_loader(FLOAT8_ARRAY_OID, Float8ArrayLoader)
             cursor.adapters.register_loader(TIMESTAMPTZ_ARRAY_OID, TimestamptzArrayLoader)
             covered = map(period_of, connection.execute(sql.RANGES_WITHIN, series | bounds_of(period)))
@@ -174,9 +179,9 @@ class SeriesStore(Database):
                 if row is not None and row[0] is not None:
                     parts.append(row)
         if not parts:
-            return Candles.empty()
+            return Candles.empty(), version
         columns = parts[0] if len(parts) == 1 else map(np.concatenate, zip(*parts, strict=True))
-        return Candles(*columns)
+        return Candles(*columns), version
 
     @contextmanager
     def series_lock(
