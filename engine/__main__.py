@@ -3,9 +3,15 @@
 
 def main() -> None:
     """Run the command line."""
-    from engine.cli import run_command_line
+    try:
+        from engine.cli import run_command_line
 
-    run_command_line()
+        run_command_line()
+    except KeyboardInterrupt:  # also while modules are still being imported
+        import sys
+
+        sys.stderr.write("error: interrupted\n")
+        sys.exit(130)
 
 
 if __name__ == "__main__":

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import logging
 import queue
-import time
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -26,93 +26,44 @@ from engine.errors import (
     MissingDataError,
 )
 from engine.events import Cancelled, CancelToken, Failed, Finished, Log, OnEvent, Progress, Started, ending
-from engine.market import DAY_MS, Candles, Market, Period, Timeframe
-from engine.runs import CANCELLED, FAILED, FINISHED, RunResult, RunSpec, Series, Trade, skipped_checks
+from engine.market import Candles, Market, Period, Timeframe
+from engine.planning import PlannedRun, SeriesPeriod
+from engine.runs import CANCELLED, FAILED, FINISHED, RunResult, SeenCandles, Series, Trade, skipped_checks
 
 if TYPE_CHECKING:
+    from engine.data.candle_cache import CandleCache, LoadedCandles
     from engine.data.fetcher import DataFetcher
     from engine.database.store import Store
+    from engine.parallel import job as jobs
     from engine.parallel.job import Job
     from engine.parallel.pool import WorkerPool
 
 log = logging.getLogger(__name__)
 
 RUN_FUNCTION = "engine.backtest.simulation:run_job"
-PREPARE_FUNCTION = "engine.backtest.preparation:prepare_job"
-PREPARE_TIMEOUT_S = 30.0
 EXIT_CODE_ORDER = (130, 4, 3, 5, 2, 1)  # of several causes, the first decides
 
 
-SeriesPeriod = tuple[Market, Timeframe, Period]
 FetchOutcome = FetchReport | BacktestError
 
 
 @dataclass(frozen=True, slots=True)
-class PlannedRun:
-    """A run whose strategy, parameters and market are known to exist; `period` has its bounds on the grid."""
-
-    id: str
-    spec: RunSpec
-    market: Market
-    strategy_path: str
-    params: Mapping[str, Any]
-    warmup: int
-
-    @property
-    def period(self) -> Period:
-        """The period asked for, on the grid."""
-        return self.spec.timeframe.align(self.spec.period)
-
-    @property
-    def series_period(self) -> SeriesPeriod:
-        """What is fetched once for all runs that share it."""
-        return self.market, self.spec.timeframe, self.period
-
-    @property
-    def load_period(self) -> Period:
-        """The period with its warm-up in front, from there back to 00:00 UTC (daily anchors need whole days)."""
-        first = self.spec.timeframe.shift(self.period.start, -self.warmup)
-        day = max(0, first // DAY_MS * DAY_MS)
-        return Period(min(self.spec.timeframe.ceil(day), self.period.start), self.period.end)
-
-    def unfinished(self, status: str, error: str | None, traceback: str | None = None) -> RunResult:
-        """The result of this run when it did not come to an end."""
-        return RunResult(
-            id=self.id,
-            status=status,
-            error=error,
-            strategy=self.spec.strategy,
-            symbol=self.market.name,
-            unified=self.market.unified,
-            exchange=self.market.exchange,
-            timeframe=self.spec.timeframe.name,
-            period=self.period,
-            params=self.params,
-            costs=self.spec.costs,
-            engine="reference",
-            created_ms=time.time_ns() // 1_000_000,
-            traceback=traceback,
-        )
-
-
-def new_run_id() -> str:
-    """A random UUID."""
-    return str(uuid.uuid4())
-
-
-@dataclass(frozen=True, slots=True)
 class LoadedSeries:
-    """Candles of one series, saved where workers can map them. `period` is the effective one of the runs on it."""
+    """Candles of one series, warm-up in front, at `first` and after in a file that workers can map.
+
+    `period` is the effective one of the runs on it.
+    """
 
     path: Path
-    sha256: str
+    seen: SeenCandles
     candles: Candles
     period: Period
     coverage: Coverage
+    first: int = 0
 
     @property
     def warmup_held(self) -> int:
-        """How many candles of the file precede the period."""
+        """How many of the candles precede the period."""
         return int(np.searchsorted(self.candles.timestamp, self.period.start))
 
 
@@ -127,6 +78,7 @@ class Batch:
         store: Store,
         fetcher: DataFetcher,
         pool: WorkerPool,
+        cache: CandleCache,
         scratch: Path,
         unsaved: Path,
         *,
@@ -134,7 +86,7 @@ class Batch:
         on_event: OnEvent,
         cancel: CancelToken,
     ) -> None:
-        self._store, self._fetcher, self._pool = store, fetcher, pool
+        self._store, self._fetcher, self._pool, self._cache = store, fetcher, pool, cache
         self._scratch, self._unsaved, self._timeout_s = scratch, unsaved, timeout_s
         self._on_event, self._cancel = on_event, cancel
         self._results: dict[str, RunResult] = {}
@@ -151,11 +103,13 @@ class Batch:
         for planned in plan:
             try:
                 self._cancel.raise_if_cancelled()
-                if fetch:
-                    self._fetch_once(planned, plan, reports)
+                if planned.problem:
+                    self._fail_early(planned, planned.problem)
+                    continue
+                period = self._fetch_once(planned, plan, reports) if fetch else planned.period
                 key = (planned.market, planned.spec.timeframe, planned.period, planned.load_period)
                 if key not in files:
-                    files[key] = self._load(planned)
+                    files[key] = self._load(planned, period)
                 ready.append((planned, files[key]))
             except BacktestError as error:
                 self._end_unstarted(planned, error)
@@ -176,8 +130,8 @@ class Batch:
 
     def _fetch_once(
         self, planned: PlannedRun, plan: Sequence[PlannedRun], reports: dict[SeriesPeriod, FetchOutcome]
-    ) -> None:
-        """Fill the series for all runs on it at once, from the longest warm-up on."""
+    ) -> Period:
+        """Fill the series for all runs on it at once, from the longest warm-up on; returns the effective period."""
         key = planned.series_period
         if key not in reports:
             first = min(other.load_period.start for other in plan if other.series_period == key)
@@ -185,71 +139,113 @@ class Batch:
         outcome = reports[key]
         if isinstance(outcome, BacktestError):
             raise outcome
+        return outcome.period
 
     def _fetch(self, planned: PlannedRun, first: int) -> FetchOutcome:
         """Fetch the period, then the warm-up in front of it from `first` on."""
         market, timeframe = planned.market, planned.spec.timeframe
-        job = f"fetch:{market.exchange}:{market.name}:{timeframe.file_name}"
-        self._on_event(Started(job, "fetch", f"{market.name} {timeframe}: checking candles"))
-        fetch = partial(self._fetcher.fetch, job=job, on_event=self._on_event, cancel=self._cancel)
+        name = f"{market.exchange}:{market.name}:{timeframe.file_name}:{planned.period.start}-{planned.period.end}"
         try:
-            report = fetch(market, timeframe, planned.period)
-            if first < planned.period.start:
-                try:
-                    fetch(market, timeframe, Period(first, planned.period.start))
-                except (
-                    InputError
-                ) as error:  # wholly before the listing: the warm-up check counts what there is
-                    self._on_event(Log(job, "info", str(error)))
-                except ExchangeError as error:
-                    text = f"{error}; the period is complete, going on with the warm-up candles held"
-                    self._on_event(Log(job, "warning", text))
+            report = self._fetch_part(f"fetch:{name}", f"{market.name} {timeframe}", planned, planned.period)
         except BacktestError as error:
-            self._on_event(ending(job, error))
             return error
+        if first < planned.period.start:
+            try:
+                warmup = Period(first, planned.period.start)
+                self._fetch_part(f"warmup:{name}", f"{market.name} {timeframe} warm-up", planned, warmup)
+            except InputError:
+                text = f"{market.name}: no candle exists before the period; the warm-up check counts what strategies lack"
+                self._on_event(Log(f"warmup:{name}", "info", text))
+            except ExchangeError as error:
+                text = f"{error}; the period is complete, going on with the warm-up candles held"
+                self._on_event(Log(f"warmup:{name}", "warning", text))
+            except BacktestError as error:
+                return error
+        return report
+
+    def _fetch_part(self, job: str, title: str, planned: PlannedRun, period: Period) -> FetchReport:
+        self._on_event(Started(job, "fetch", title))
+        try:
+            report = self._fetcher.fetch(
+                planned.market,
+                planned.spec.timeframe,
+                period,
+                job=job,
+                on_event=self._on_event,
+                cancel=self._cancel,
+            )
+        except BaseException as error:
+            # a warm-up that does not exist, or cannot be had now, is no failure: the run's check says it
+            harmless = job.startswith("warmup:") and isinstance(error, InputError | ExchangeError)
+            self._on_event(Finished(job, None) if harmless else ending(job, error))
+            raise
+        for notice in report.notices if job.startswith("fetch:") else ():
+            self._on_event(Log(job, "info", notice))
         self._on_event(Finished(job, report))
         return report
 
-    def _load(self, planned: PlannedRun) -> LoadedSeries:
+    def _load(self, planned: PlannedRun, period: Period) -> LoadedSeries:
+        """`period`: the one fetched, whose end was clipped then; a candle may have closed since."""
         market, timeframe = planned.market, planned.spec.timeframe
-        coverage = self._fetcher.status(market, timeframe, planned.period)
+        coverage = self._fetcher.status(market, timeframe, period)
         if not coverage.complete:
             gap = coverage.gaps[0]
             raise MissingDataError(
                 f"{market.name} {timeframe}: {coverage.candles:,} of {coverage.expected:,} candles held, "
                 f"first gap {gap}; nothing was run on it, `backtest fetch` fills it"
             )
-        candles = self._store.read(market, timeframe, Period(planned.load_period.start, coverage.period.end))
-        if not len(candles.within(coverage.period)):
+        whole = Period(planned.load_period.start, coverage.period.end)
+        loaded = self._cache.load(market, timeframe, whole)
+        if not len(loaded.candles.within(coverage.period)):
             raise InputError(f"{market.name} {timeframe}: no candle between {coverage.period}")
-        digest = hashlib.sha256(
-            b"".join(c.tobytes() for c in (candles.timestamp, *candles.columns().values()))
-        )
-        path = self._scratch / f"{digest.hexdigest()}.npy"
-        if not path.exists():
-            candles.save(path)
-        return LoadedSeries(path, digest.hexdigest(), Candles.load(path), coverage.period, coverage)
+        seen = SeenCandles(loaded.candles.sha256(), whole.start, loaded.version)
+        path, first = self._file_for_workers(loaded)
+        return LoadedSeries(path, seen, loaded.candles, coverage.period, coverage, first)
+
+    def _file_for_workers(self, loaded: LoadedCandles) -> tuple[Path, int]:
+        """A file that stays until the batch ends, and where the candles begin in it: the cached one under another
+        name, as the cache may be emptied at any time.
+        """
+        path = self._scratch / f"{uuid.uuid4().hex}.npy"
+        if loaded.path is not None:
+            with contextlib.suppress(OSError):  # gone this moment, or a file system without links
+                path.hardlink_to(loaded.path)
+                return path, loaded.first
+        loaded.candles.save(path)
+        return path, 0
 
     # -- runs
 
     def _compute(self, ready: Sequence[tuple[PlannedRun, LoadedSeries]]) -> None:
         done: DoneQueue = queue.Queue()
-        jobs: list[Job] = []
+        running: list[Job] = []
         for planned, series in ready:
-            self._on_event(Started(planned.id, "run", f"{planned.spec.strategy} on {planned.market.name}"))
+            self._on_event(Started(planned.id, "run", planned.title))
             job = self._pool.submit(
                 RUN_FUNCTION,
                 self._task(planned, series),
                 timeout_s=self._timeout_s,
                 on_progress=self._progress_of(planned.id),
             )
-            jobs.append(job)
+            running.append(job)
             job.add_done_callback(partial(_pass_on, done, planned, series))
-        left, stopping = len(jobs), False
+        try:
+            self._collect(running, done)
+        except BaseException as error:
+            for job in running:
+                job.cancel()
+            for planned, _ in ready:
+                if planned.id not in self._results:
+                    self._on_event(ending(planned.id, error))
+            raise
+
+    def _collect(self, running: Sequence[Job], done: DoneQueue) -> None:
+        """End every run as its job ends; when the user stops the work, stop the jobs."""
+        left, stopping = len(running), False
         while left:
             if self._cancel.cancelled and not stopping:
                 stopping = True
-                for job in jobs:
+                for job in running:
                     job.cancel()
             try:
                 planned, series, job = done.get(timeout=0.1)
@@ -264,6 +260,8 @@ class Batch:
     def _task(self, planned: PlannedRun, series: LoadedSeries) -> dict[str, Any]:
         return {
             "candles_path": str(series.path),
+            "first": series.first,
+            "last": series.first + len(series.candles),
             "warmup_candles": series.warmup_held,
             "warmup_wanted": planned.warmup,
             "strategy_path": planned.strategy_path,
@@ -285,9 +283,13 @@ class Batch:
             return planned.unfinished(FAILED, outcome.message, outcome.traceback)
         return finished_run(planned, series, outcome.value)
 
+    def _fail_early(self, planned: PlannedRun, problem: jobs.Failed | jobs.TimedOut | jobs.Died) -> None:
+        self._on_event(Started(planned.id, "run", planned.title))
+        self._end(planned, planned.unfinished(FAILED, problem.message, problem.traceback))
+
     def _end_unstarted(self, planned: PlannedRun, error: BacktestError) -> None:
         self._errors.append(error)
-        self._on_event(Started(planned.id, "run", f"{planned.spec.strategy} on {planned.market.name}"))
+        self._on_event(Started(planned.id, "run", planned.title))
         status = CANCELLED if isinstance(error, Interrupted) else FAILED
         self._end(planned, planned.unfinished(status, str(error)), began=False)
 
@@ -311,8 +313,12 @@ class Batch:
             from engine.export import export_run
 
             log.exception("run %s could not be stored", result.id)
-            export_run(result, self._unsaved)
-            self._errors.append(DatabaseError(f"{error}; the run was written to {self._unsaved} instead"))
+            try:
+                export_run(result, self._unsaved)
+                kept = f"the run was written to {self._unsaved} instead"
+            except (BacktestError, OSError) as second:
+                kept = f"and the run could not be kept elsewhere either: {second}"
+            self._errors.append(DatabaseError(f"{error}; {kept}"))
 
 
 def _pass_on(done: DoneQueue, planned: PlannedRun, series: LoadedSeries, job: Job) -> None:
@@ -337,6 +343,7 @@ def finished_run(planned: PlannedRun, series: LoadedSeries, output: Mapping[str,
         equity=Series(period_candles.timestamp, {"equity": output["equity"]}),
         indicators=Series(period_candles.timestamp, indicators) if indicators else None,
         fingerprint=fingerprint(planned, series, output),
+        seen=series.seen,
         elapsed_s=output["elapsed_s"],
     )
 
@@ -363,7 +370,7 @@ def data_check(series: LoadedSeries, trades: Sequence[Trade]) -> dict[str, Any]:
 def fingerprint(planned: PlannedRun, series: LoadedSeries, output: Mapping[str, Any]) -> str:
     """sha256 over everything the result depends on: candles, source, parameters, costs, engine, library versions."""
     inputs = {
-        "candles": series.sha256,
+        "candles": series.seen.sha256,
         "period": [series.period.start, series.period.end],
         "timeframe": planned.spec.timeframe.name,
         "warmup": planned.warmup,

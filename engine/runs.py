@@ -16,6 +16,7 @@ FINISHED: Final = "finished"
 FAILED: Final = "failed"
 CANCELLED: Final = "cancelled"
 ENGINES: Final = ("auto", "compiled", "reference")
+MAX_CASH: Final = 1e15  # the reference engine counts it in units of 1e-8
 
 
 def _check(name: str, value: float, low: float, high: float, *, low_open: bool, high_open: bool) -> None:
@@ -38,7 +39,7 @@ class Costs:
     slippage: float = 0.0
 
     def __post_init__(self) -> None:
-        _check("cash", self.cash, 0, math.inf, low_open=True, high_open=False)
+        _check("cash", self.cash, 0, MAX_CASH, low_open=True, high_open=False)
         _check("commission", self.commission, 0, 0.1, low_open=False, high_open=True)
         _check("size", self.size, 0, 1, low_open=True, high_open=False)
         _check("slippage", self.slippage, 0, 0.1, low_open=False, high_open=True)
@@ -114,6 +115,15 @@ class Series:
     columns: Mapping[str, Float64Array]
 
 
+@dataclass(frozen=True, slots=True)
+class SeenCandles:
+    """Which candles a run saw, warm-up included: their hash, from when on, and the version of the series then."""
+
+    sha256: str
+    start_ms: int
+    version: int
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class RunResult:
     """One run as it ended and as it is stored. `period` is the effective one; `params` are complete.
@@ -143,6 +153,7 @@ class RunResult:
     elapsed_s: float = 0.0
     created_ms: int = 0
     traceback: str | None = None
+    seen: SeenCandles | None = None
 
     def with_status(self, status: str, error: str | None, traceback: str | None = None) -> RunResult:
         """The same run, ended otherwise."""

@@ -5,28 +5,31 @@ Blocking and thread-safe. Nothing is opened before it is needed: no database for
 
 from __future__ import annotations
 
-import difflib
+import contextlib
 import logging
 import tempfile
 import threading
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from engine.batch import PREPARE_FUNCTION, PREPARE_TIMEOUT_S, Batch, PlannedRun, new_run_id
+from engine.batch import Batch
 from engine.candle_service import CandleService
 from engine.coverage import Coverage
-from engine.errors import InputError, StrategyError
+from engine.errors import InputError
 from engine.events import CancelToken, OnEvent, ignore_event
 from engine.logs import log_to_file
 from engine.market import DEFAULT_EXCHANGE, Candles, Market, Period, Timeframe, check_exchange
+from engine.planning import check_strategies, make_plan
 from engine.runs import RunResult, RunSpec
 from engine.settings import Settings, read_settings
 from engine.strategy import StrategyInfo
 
 if TYPE_CHECKING:
     from engine.backtest.metric_definitions import MetricDefinition
+    from engine.data.candle_cache import CandleCache
     from engine.data.fetcher import DataFetcher
     from engine.database.store import HeldSeries, Store
     from engine.doctor import Finding
@@ -46,7 +49,9 @@ class Engine(CandleService):
         self._lock = threading.RLock()
         self._store: Store | None = None
         self._fetcher: DataFetcher | None = None
+        self._cache: CandleCache | None = None
         self._pool: WorkerPool | None = None
+        self._closed = False
         self._prepare_home()
 
     def __enter__(self) -> Self:
@@ -60,8 +65,9 @@ class Engine(CandleService):
     def close(self) -> None:
         """Stop the workers, close the database and the loopback market. Safe to call twice."""
         with self._lock:
+            self._closed = True
             pool, fetcher, store = self._pool, self._fetcher, self._store
-            self._pool = self._fetcher = self._store = None
+            self._pool = self._fetcher = self._cache = self._store = None
         for part in (pool, fetcher, store):
             if part is not None:
                 part.close()
@@ -80,10 +86,15 @@ class Engine(CandleService):
                 f"BACKTEST_HOME {home} cannot be written ({error.strerror}); set BACKTEST_HOME to a folder that can"
             ) from error
 
+    def _check_open(self) -> None:
+        if self._closed:
+            raise RuntimeError("the engine is closed")
+
     @property
     def store(self) -> Store:
         """The database, migrated."""
         with self._lock:
+            self._check_open()
             if self._store is None:
                 from engine.database.store import Store
 
@@ -109,9 +120,20 @@ class Engine(CandleService):
             return self._fetcher
 
     @property
+    def cache(self) -> CandleCache:
+        """Loaded candles as mapped files."""
+        with self._lock:
+            if self._cache is None:
+                from engine.data.candle_cache import CandleCache
+
+                self._cache = CandleCache(self.store, self.settings.cache_folder / "candles")
+            return self._cache
+
+    @property
     def pool(self) -> WorkerPool:
         """The warm workers."""
         with self._lock:
+            self._check_open()
             if self._pool is None:
                 from engine.parallel.pool import WorkerPool
 
@@ -148,7 +170,7 @@ class Engine(CandleService):
         self, symbol: str, timeframe: Timeframe, period: Period, *, exchange: str = DEFAULT_EXCHANGE
     ) -> Candles:
         """The held candles of the period; never fetches."""
-        return self.store.read(self.market(symbol, exchange), timeframe, timeframe.align(period))
+        return self.cache.load(self.market(symbol, exchange), timeframe, timeframe.align(period)).candles
 
     # -- strategies
 
@@ -159,10 +181,40 @@ class Engine(CandleService):
         files = find_strategy_files(strategy_folders(self.settings))
         return strategy_infos(files, self._in_worker, self.settings.cache_folder)
 
-    def _in_worker(self, function: str, payloads: Sequence[dict[str, Any]], timeout_s: float) -> list[Any]:
-        """Call `function` in workers, once per payload, in parallel; the outcomes in order."""
-        jobs = [self.pool.submit(function, payload, timeout_s=timeout_s) for payload in payloads]
-        return [job.result() for job in jobs]
+    def chosen_strategies(
+        self, names: Collection[str], *, cancel: CancelToken | None = None
+    ) -> dict[str, StrategyInfo]:
+        """The strategies of these names, without looking into any other file.
+
+        Raises InputError for an unknown name, StrategyError for one that does not load.
+        """
+        from engine.loader import find_strategy_files, strategy_folders, strategy_infos
+
+        files = find_strategy_files(strategy_folders(self.settings))
+        wanted = [file for file in files if file.name in names]
+        infos = strategy_infos(wanted, partial(self._in_worker, cancel=cancel), self.settings.cache_folder)
+        return check_strategies(names, [file.name for file in files], infos)
+
+    def _in_worker(
+        self,
+        function: str,
+        payloads: Sequence[dict[str, Any]],
+        timeout_s: float,
+        cancel: CancelToken | None = None,
+    ) -> list[Any]:
+        """Call `function` in workers, once per payload, in parallel; the outcomes in order. Stops with `cancel`."""
+        running = [self.pool.submit(function, payload, timeout_s=timeout_s) for payload in payloads]
+        outcomes = []
+        for job in running:
+            while not job.done():
+                with contextlib.suppress(TimeoutError):
+                    job.result(timeout_s=0.1)
+                if cancel is not None and cancel.cancelled:
+                    for stopped in running:
+                        stopped.cancel()
+                    cancel.raise_if_cancelled()
+            outcomes.append(job.result())
+        return outcomes
 
     def new_strategy(self, name: str) -> Path:
         """Write a working template into the user's plug-in folder."""
@@ -200,73 +252,46 @@ class Engine(CandleService):
         that fails is a result with that status. When the user stops the work, or candles cannot be had for some runs,
         the others are finished and stored first; then Interrupted, ExchangeError, DatabaseError or InputError is raised.
         """
-        if not specs:
-            raise InputError("nothing to run: name at least one symbol and one strategy")
+        cancel = cancel or CancelToken()
         self.pool.warm_up()
-        plan = self.plan(specs)
+        infos = self.chosen_strategies([spec.strategy for spec in specs], cancel=cancel)
+        plan = make_plan(specs, infos, self.market, partial(self._in_worker, cancel=cancel))
         self.settings.cache_folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix="batch-", dir=self.settings.cache_folder) as scratch:
             batch = Batch(
                 self.store,
                 self.fetcher,
                 self.pool,
+                self.cache,
                 Path(scratch),
                 self.settings.home / "unsaved",
                 timeout_s=self.settings.run_timeout_s,
                 on_event=on_event,
-                cancel=cancel or CancelToken(),
+                cancel=cancel,
             )
             return batch.run(plan, fetch=fetch)
-
-    def plan(self, specs: Sequence[RunSpec]) -> list[PlannedRun]:
-        """Check every spec: strategy, parameters, market. Raises InputError or StrategyError; nothing is fetched."""
-        infos = {info.name: info for info in self.strategies()}
-        markets = {(spec.symbol, spec.exchange): self.market(spec.symbol, spec.exchange) for spec in specs}
-        chosen = [_strategy(spec.strategy, infos) for spec in specs]
-        payloads = [
-            {"strategy_path": info.path, "params": dict(spec.params)}
-            for spec, info in zip(specs, chosen, strict=True)
-        ]
-        prepared = self._prepared(payloads)
-        return [
-            PlannedRun(
-                new_run_id(),
-                spec,
-                markets[spec.symbol, spec.exchange],
-                info.path,
-                ready["params"],
-                ready["warmup"],
-            )
-            for spec, info, ready in zip(specs, chosen, prepared, strict=True)
-        ]
-
-    def _prepared(self, payloads: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-        """Complete parameters and warm-up of each strategy; equal questions are asked once."""
-        from engine.parallel.job import Done
-
-        keys = [repr((p["strategy_path"], sorted(p["params"].items()))) for p in payloads]
-        distinct = dict(zip(keys, payloads, strict=True))
-        outcomes = dict(
-            zip(
-                distinct,
-                self._in_worker(PREPARE_FUNCTION, list(distinct.values()), PREPARE_TIMEOUT_S),
-                strict=True,
-            )
-        )
-        for key, outcome in outcomes.items():
-            if not isinstance(outcome, Done):
-                name = Path(distinct[key]["strategy_path"]).stem
-                loads = getattr(outcome, "kind", "") != StrategyError.__name__
-                raise (InputError if loads else StrategyError)(f"{name}: {outcome.message}; nothing was run")
-        return [outcomes[key].value for key in keys]
 
     def run_result(self, run_id: str) -> RunResult:
         """A stored run, exactly as it was. A unique beginning of its id is enough."""
         return self.store.run(run_id)
 
-    def runs(self, limit: int = 100) -> list[RunResult]:
-        """The newest stored runs, without trades, equity and indicators."""
-        return self.store.runs(limit)
+    def data_changed(self, result: RunResult) -> bool | None:
+        """Whether the candles held now differ from those that a stored run saw, warm-up included.
+
+        None where it is not known which ones those were. Quick while the series is as it was.
+        """
+        if result.seen is None:
+            return None
+        market = Market(result.exchange, result.symbol, result.unified)
+        timeframe = Timeframe(result.timeframe)
+        if result.seen.version and result.seen.version == self.store.version(market, timeframe):
+            return False
+        period = Period(result.seen.start_ms, result.period.end)
+        return self.cache.load(market, timeframe, period).candles.sha256() != result.seen.sha256
+
+    def runs(self, limit: int = 100, *, with_trades: bool = False) -> list[RunResult]:
+        """The newest stored runs, without equity and indicators, and without trades unless asked for."""
+        return self.store.runs(limit, with_trades=with_trades)
 
     def delete_run(self, run_id: str) -> None:
         """Delete a stored run."""
@@ -285,14 +310,3 @@ class Engine(CandleService):
         from engine.doctor import examine
 
         return examine(self)
-
-
-def _strategy(name: str, infos: dict[str, StrategyInfo]) -> StrategyInfo:
-    if name not in infos:
-        near = difflib.get_close_matches(name, infos, n=3)
-        hint = f"did you mean {', '.join(near)}?" if near else f"there are: {', '.join(sorted(infos))}"
-        raise InputError(f"unknown strategy {name!r}; {hint}")
-    info = infos[name]
-    if info.error is not None:
-        raise StrategyError(f"{name} does not load: {info.error}; nothing was run")
-    return info

@@ -30,7 +30,7 @@ class Settings(BaseSettings):
     archive_url: str | None = Field(default=None, alias="BACKTEST_ARCHIVE_URL")
     strategies: Annotated[tuple[Path, ...], NoDecode] = Field(default=(), alias="BACKTEST_STRATEGIES")
     workers: int = Field(default_factory=lambda: os.cpu_count() or 1, alias="BACKTEST_WORKERS", ge=1, le=256)
-    run_timeout_s: float = Field(default=300, alias="BACKTEST_RUN_TIMEOUT_S", gt=0)
+    run_timeout_s: float = Field(default=300, alias="BACKTEST_RUN_TIMEOUT_S", gt=0, le=604_800)
     run_memory_mb: int = Field(default=4096, alias="BACKTEST_RUN_MEMORY_MB", ge=256)
 
     @field_validator("strategies", mode="before")

@@ -38,11 +38,13 @@ class Param:
         help: str = "",  # noqa: A002 - the word that every form uses
     ) -> None:
         self.default, self.low, self.high, self.choices, self.help = default, low, high, choices, help
-        self.name = ""
+        self.name = "the default"
+        if not isinstance(default, int | float | bool | str):
+            raise InputError(f"a parameter is an int, float, bool or text, not {type(default).__name__}")
+        self.parse(default)  # here and not in __set_name__: its errors come wrapped on Python 3.11
 
     def __set_name__(self, owner: type, name: str) -> None:
         self.name = name
-        self.parse(self.default)
 
     def __get__(self, instance: object | None, owner: type) -> Any:
         return self if instance is None else vars(instance).get(self.name, self.default)

@@ -57,44 +57,43 @@ def number(value: Any, digits: int = 2) -> str:
     return f"{value:,}" if isinstance(value, int) else f"{value:,.{digits}f}"
 
 
+_RUN_COLUMNS = {
+    "return %": "return_pct",
+    "hold %": "buy_hold_return_pct",
+    "max dd %": "max_drawdown_pct",
+    "sharpe": "sharpe",
+    "profit f.": "profit_factor",
+    "win %": "win_rate_pct",
+    "trades": "trades",
+}
+
+
 def runs_table(results: Sequence[RunResult]) -> None:
-    """One row per run with the figures people look at first; failed runs below, with their reason."""
-    names = (
-        "return_pct",
-        "buy_hold_return_pct",
-        "max_drawdown_pct",
-        "sharpe",
-        "profit_factor",
-        "win_rate_pct",
-        "trades",
-    )
-    rows = [
-        (r.id[:8], r.strategy, r.symbol, r.timeframe, *(r.metrics.get(name) for name in names))
-        for r in results
-        if r.status == FINISHED
-    ]
-    if rows:
-        columns = (
-            "run",
-            "strategy",
-            "symbol",
-            "tf",
-            "return %",
-            "hold %",
-            "max dd %",
-            "sharpe",
-            "profit f.",
-            "win %",
-            "trades",
-        )
-        table("", columns, rows, left=4)
-    for result in results:
-        if result.status != FINISHED:
-            out.print(
-                f"{result.id[:8]}  {result.strategy} on {result.symbol}: {result.status}: {result.error}",
-                markup=False,
-                soft_wrap=True,
+    """One row per run with the figures people look at first; failed runs and failed checks below, with their reason."""
+    finished = [result for result in results if result.status == FINISHED]
+    if finished:
+        columns = ("run", "strategy", "symbol", "tf", "from", "to (excl.)", *_RUN_COLUMNS)
+        rows = [
+            (
+                r.id[:8],
+                r.strategy,
+                r.symbol,
+                r.timeframe,
+                *(format_time(t)[:16] for t in (r.period.start, r.period.end)),
+                *tuple(r.metrics.get(name) for name in _RUN_COLUMNS.values()),
             )
+            for r in finished
+        ]
+        table("", columns, rows, left=6)
+    for result in results:
+        name = f"{result.id[:8]}  {result.strategy} on {result.symbol}"
+        if result.status != FINISHED:
+            out.print(f"{name}: {result.status}: {result.error}", markup=False, soft_wrap=True)
+        for check, found in result.checks.items():
+            if found["status"] == "failed":
+                out.print(
+                    f"{name}: check {check} failed: {found.get('note', '')}", markup=False, soft_wrap=True
+                )
 
 
 def run_details(result: RunResult, titles: Mapping[str, str]) -> None:

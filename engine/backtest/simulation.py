@@ -35,7 +35,8 @@ LIBRARIES: Final = ("backtest-desktop", "backtesting", "numpy", "pandas", "panda
 def run_job(task: Mapping[str, Any], report: Report) -> dict[str, Any]:
     """Run one backtest.
 
-    `task`: candles_path (a file of Candles.save), warmup_candles (how many of its candles precede the period),
+    `task`: candles_path (a file of Candles.save), first and last (positions of the candles to use, last exclusive;
+    None or absent: all), warmup_candles (how many of those precede the period),
     warmup_wanted, strategy_path, params, costs (dict), engine, timeframe, keep_indicators. Returns metrics, signals,
     trades, equity, indicators (None unless kept), params (complete), warmup (the check), engine, versions,
     source_sha256, elapsed_s.
@@ -44,7 +45,8 @@ def run_job(task: Mapping[str, Any], report: Report) -> dict[str, Any]:
     started = time.monotonic()
     if task["engine"] not in ("auto", REFERENCE):
         raise RunError(f"the {task['engine']} engine is not built yet; choose auto or reference")
-    candles, held = Candles.load(Path(task["candles_path"])), int(task["warmup_candles"])
+    candles = Candles.load(Path(task["candles_path"])).slice(task.get("first"), task.get("last"))
+    held = int(task["warmup_candles"])
     if len(candles) <= held:
         raise RunError("the period holds no candle; fetch it or choose another")
     loaded = load(task["strategy_path"])
@@ -125,7 +127,7 @@ def asking(path: Path, method: Any = None) -> Iterator[None]:
         raise RunError(located(error, path, line)) from error
     except (BacktestError, MemoryError):
         raise
-    except Exception as error:
+    except (Exception, SystemExit, KeyboardInterrupt) as error:
         raise RunError(located(error, path)) from error
 
 
@@ -157,9 +159,11 @@ def _floats(frame: pd.DataFrame, name: Any) -> Float64Array:
 
 
 def _check_usable(indicators: pd.DataFrame, candles: int, held: int, wanted: int) -> None:
-    """Refuse a run whose strategy could see nothing: a column without one value because too few candles exist."""
+    """Refuse a run whose strategy could see nothing because too few candles exist. A column may be empty for its own
+    reasons: with enough candles that is the strategy's affair.
+    """
     empty = [str(name) for name in indicators.columns if np.isnan(_floats(indicators, name)[held:]).all()]
-    if empty and (len(empty) == len(indicators.columns) or candles < wanted):
+    if empty and held < wanted and (len(empty) == len(indicators.columns) or candles < wanted):
         raise RunError(
             f"no candle of the period has usable values: {', '.join(empty)} would be empty; "
             f"the strategy wants {wanted} candles before its period, {held} are held, the period has {candles - held}"

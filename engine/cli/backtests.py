@@ -66,10 +66,12 @@ def run(
     costs = Costs(cash, commission, size, slippage)
     with Engine() as engine, cancel_on_interrupt() as cancel:
         names = list(dict.fromkeys(strategy))
-        params = assign_params(param or (), names, engine.strategies())
+        infos = engine.chosen_strategies(names, cancel=cancel)
+        params = assign_params(param or (), [infos[name] for name in names])
+        symbols = dict.fromkeys(engine.market(wanted, exchange).name for wanted in symbol)
         specs = [
             RunSpec(name, wanted, exchange, *asked, params[name], costs, engine_name)
-            for wanted in dict.fromkeys(symbol)
+            for wanted in symbols
             for name in names
         ]
         with progress(quiet=json) as on_event:
@@ -84,28 +86,34 @@ def run(
         raise typer.Exit(1)
 
 
-def assign_params(
-    texts: Sequence[str], names: Sequence[str], infos: Sequence[StrategyInfo]
-) -> dict[str, dict[str, str]]:
-    """Which of the given `k=v` and `STRATEGY.k=v` go to which selected strategy; raises InputError when one goes nowhere."""
-    known = {i.name: [str(p["name"]) for p in i.params] for i in infos if i.name in names and i.error is None}
-    assigned: dict[str, dict[str, str]] = {name: {} for name in names}
+def assign_params(texts: Sequence[str], infos: Sequence[StrategyInfo]) -> dict[str, dict[str, str]]:
+    """Which of the given `k=v` and `STRATEGY.k=v` go to which selected strategy; what names a strategy wins.
+
+    Raises InputError when one goes nowhere or is given twice.
+    """
+    known = {info.name: [str(param["name"]) for param in info.params] for info in infos}
+    general: dict[str, dict[str, str]] = {name: {} for name in known}
+    special: dict[str, dict[str, str]] = {name: {} for name in known}
     for text in texts:
         key, equals, value = text.partition("=")
         owner, dot, name = key.strip().rpartition(".")
         if not equals or not name:
             raise InputError(f"--param {text!r} must read name=value or STRATEGY.name=value")
-        if dot and owner not in names:
+        if dot and owner not in known:
             raise InputError(f"--param {text!r}: the strategy {owner!r} is not selected")
-        takers = [n for n in ([owner] if dot else names) if n not in known or name in known[n]]
+        asked = [owner] if dot else list(known)
+        takers = [taker for taker in asked if name in known[taker]]
         if not takers:
-            offered = sorted({p for n in ([owner] if dot else names) for p in known.get(n, ())})
+            offered = sorted({param for taker in asked for param in known[taker]})
             near = difflib.get_close_matches(name, offered, n=1)
             hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(offered) or 'none'}"
             raise InputError(f"--param {text!r}: no selected strategy has a parameter {name!r}; {hint}")
         for taker in takers:
-            assigned[taker][name] = value.strip()
-    return assigned
+            chosen = (special if dot else general)[taker]
+            if name in chosen:
+                raise InputError(f"--param {text!r}: {name} is given twice")
+            chosen[name] = value.strip()
+    return {name: general[name] | special[name] for name in known}
 
 
 @app.command()
@@ -113,13 +121,19 @@ def show(run_id: RunId, json: Json = False) -> None:
     """Show a stored run exactly as it was."""
     with Engine() as engine:
         result = engine.run_result(run_id)
+        changed = engine.data_changed(result)
         titles = {
             name: f"{metric.title} ({metric.unit})" for name, metric in engine.metric_definitions().items()
         }
     if json:
-        print_json(result.to_json() | {"equity": result.equity_points()})
-    else:
-        run_details(result, titles)
+        print_json(result.to_json() | {"equity": result.equity_points(), "data_changed": changed})
+        return
+    run_details(result, titles)
+    if changed:
+        print_note(
+            "the candles of this run have changed since (revised by the exchange, or more of the warm-up is held): "
+            "run it again to see the difference"
+        )
 
 
 @runs_app.callback()
@@ -132,7 +146,7 @@ def runs(
     if context.invoked_subcommand:
         return
     with Engine() as engine:
-        found = engine.runs(limit)
+        found = engine.runs(limit, with_trades=json)
     if json:
         print_json({"runs": [result.to_json() for result in found]})
     elif found:

@@ -15,7 +15,7 @@ from engine.database.schema import backtest_runs, symbols
 from engine.database.series_rows import add_symbol
 from engine.errors import InputError
 from engine.market import Period
-from engine.runs import Costs, RunResult, Trade, json_ready
+from engine.runs import Costs, RunResult, SeenCandles, Trade, json_ready
 
 _HEAVY: Final = ("trades", "equity", "indicators")
 _TRADE_FLOATS: Final = tuple(field.name for field in fields(Trade) if field.type == "float")
@@ -43,9 +43,10 @@ class RunStore(Database):
             query = _whole().where(backtest_runs.c.id == self._find(connection, run_id))
             return _result(connection.execute(query).mappings().one())
 
-    def runs(self, limit: int = 100) -> list[RunResult]:
-        """The newest runs first, without trades, equity and indicators."""
-        light = [column for column in backtest_runs.c if column.name not in _HEAVY]
+    def runs(self, limit: int = 100, *, with_trades: bool = False) -> list[RunResult]:
+        """The newest runs first, without equity and indicators, and without trades unless asked for."""
+        heavy = [name for name in _HEAVY if not (with_trades and name == "trades")]
+        light = [column for column in backtest_runs.c if column.name not in heavy]
         query = _whole(light).order_by(backtest_runs.c.created_at.desc(), backtest_runs.c.id).limit(limit)
         with self._transaction() as connection:
             return [_result(row) for row in connection.execute(query).mappings()]
@@ -109,6 +110,9 @@ def _columns(result: RunResult) -> dict[str, Any]:
         "indicators": pack_series(result.indicators),
         "elapsed_s": float(result.elapsed_s),
         "created_at": to_time(result.created_ms),
+        "candles_sha256": result.seen.sha256 if result.seen else None,
+        "candles_start": to_time(result.seen.start_ms) if result.seen else None,
+        "candles_version": result.seen.version if result.seen else None,
         **{name: _storable(value) for name, value in texts.items()},
         **{name: _storable(json_ready(value)) for name, value in json_columns.items()},
     }
@@ -129,6 +133,12 @@ def _trade(stored: dict[str, Any]) -> Trade:
     # JSONB keeps 1e22 as digits, which read back as an int; null stands for NaN
     numbers = {name: float("nan") if stored[name] is None else float(stored[name]) for name in _TRADE_FLOATS}
     return Trade(**stored | numbers)
+
+
+def _seen(held: RowMapping) -> SeenCandles | None:
+    if held["candles_sha256"] is None:
+        return None
+    return SeenCandles(held["candles_sha256"], to_ms(held["candles_start"]), held["candles_version"])
 
 
 def _result(held: RowMapping) -> RunResult:
@@ -155,4 +165,5 @@ def _result(held: RowMapping) -> RunResult:
         elapsed_s=held["elapsed_s"],
         created_ms=to_ms(held["created_at"]),
         traceback=held["traceback"],
+        seen=_seen(held),
     )

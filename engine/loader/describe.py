@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import traceback
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -77,10 +76,8 @@ def _try(loaded: LoadedStrategy, path: Path) -> None:
         raise StrategyError(
             f"{path.name}:{line}: {loaded.strategy.__name__} does not define {min(missing)}()"
         )
-    if loaded.kind == SIGNALS:
+    if loaded.kind == SIGNALS:  # a native one is tried by its first run: what it needs of its account is its own affair
         _try_signals(loaded.strategy(), path)
-    else:
-        _try_native(loaded.strategy)
 
 
 def _try_signals(strategy: Strategy, path: Path) -> None:
@@ -118,15 +115,6 @@ def _check_indicators(indicators: Any, candles: pd.DataFrame) -> None:
         raise RunError(
             "indicators() returned another index than the candles'; build it with index=candles.index"
         )
-
-
-def _try_native(strategy: type) -> None:
-    from backtesting import Backtest
-
-    candles = sample_candles(_FEWEST_CANDLES).frame().rename(columns=str.capitalize)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about margins and open trades: of no interest here
-        Backtest(candles, strategy, cash=1e9, commission=0.001).run()
 
 
 def sample_candles(count: int) -> Candles:

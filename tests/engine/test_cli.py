@@ -55,7 +55,9 @@ def test_a_run_is_stored_and_shows_again_exactly_as_it_was(cli: CommandLine, tmp
     assert shown["equity"][-1][1] == first["metrics"]["final_equity"]
     assert {key: shown[key] for key in first} == first
     listed = cli("runs", "--json").json["runs"]
-    assert {run["id"] for run in listed} == {first["id"], second["id"]}
+    assert {run["id"]: len(run["trades"]) for run in listed} == {
+        run["id"]: len(run["trades"]) for run in (first, second)
+    }
 
     files = cli("export", first["id"], "--out", tmp_path / "out", "--json").json["files"]
     trades = next(Path(name) for name in files if name.endswith("trades.csv"))
@@ -174,6 +176,9 @@ BAD_RUNS = {
     "ill-typed parameter": ("--param", "fast=ten"),
     "parameter out of bounds": ("--param", "fast=-1"),
     "parameter without value": ("--param", "fast"),
+    "parameter given twice": ("--param", "fast=5", "--param", "fast=6"),
+    "an engine that is not built": ("--engine", "compiled"),
+    "more cash than there is": ("--cash", "1e302"),
     "parameter of a strategy not selected": ("--param", "macd_trend.fast=3"),
 }
 
@@ -184,6 +189,55 @@ def test_run_refuses_in_one_line_with_exit_code_2(cli: CommandLine, arguments: t
     assert answer.code == 2
     assert answer.error
     assert cli("runs", "--json").json == {"runs": []}
+
+
+def test_a_parameter_given_to_one_strategy_wins_over_one_given_to_all(cli: CommandLine):
+    answer = cli(*RUN, "-S", "ema_cross", "--param", "ema_cross.fast=5", "--param", "fast=10", "--json")
+    assert answer.json["runs"][0]["params"]["fast"] == 5
+
+
+def test_a_symbol_written_twice_runs_once(cli: CommandLine):
+    answer = cli(*RUN, "-s", "SAMPLE/USDT", "-S", "buy_and_hold", "--json")
+    assert len(answer.json["runs"]) == 1
+
+
+def test_a_file_with_a_bundled_name_does_not_take_the_bundled_one_away(cli: CommandLine, home: Path):
+    (home / "strategies").mkdir(parents=True)
+    (home / "strategies" / "buy_and_hold.py").write_text("x = 1\n")
+    assert cli(*RUN, "-S", "buy_and_hold").code == 0
+
+
+def test_a_looping_file_that_was_not_chosen_delays_nothing(cli: CommandLine, home: Path):
+    import time
+
+    (home / "strategies").mkdir(parents=True)
+    (home / "strategies" / "looper.py").write_text(
+        "from engine.strategy import Strategy\nwhile True:\n    pass\nclass A(Strategy):\n    pass\n"
+    )
+    began = time.monotonic()
+    assert cli(*RUN, "-S", "buy_and_hold").code == 0
+    assert time.monotonic() - began < 15  # describing it would take 20 s
+
+
+def test_a_warm_up_that_crashes_fails_that_run_alone(cli: CommandLine, home: Path):
+    (home / "strategies").mkdir(parents=True)
+    (home / "strategies" / "evil.py").write_text(
+        "import os\nfrom engine.strategy import Param, Strategy\n\n\nclass Evil(Strategy):\n    mode = Param(0)\n\n"
+        "    def warmup(self):\n        if self.mode:\n            os._exit(3)\n        return 0\n\n"
+        "    def signals(self, candles, indicators):\n"
+        "        return indicators.assign(signal_x_buy=candles['close'] > 0)\n"
+    )
+    answer = cli(*RUN, "-S", "evil", "-S", "buy_and_hold", "--param", "mode=1", "--json")
+    assert answer.code == 1
+    assert [run["status"] for run in answer.json["runs"]] == ["failed", "finished"]
+    assert "exit code 3" in answer.json["runs"][0]["error"]
+
+
+def test_a_run_partly_before_the_listing_says_so(cli: CommandLine):
+    period = ("--start", "2022-12-01", "--end", "2023-01-31")
+    answer = cli("run", "-s", "SAMPLEUSDT", "-S", "buy_and_hold", "-t", "4h", "--exchange", "sample", *period)
+    assert answer.code == 0
+    assert "2023-01-01" in answer.err
 
 
 def test_an_unknown_strategy_gets_a_suggestion(cli: CommandLine):

@@ -251,7 +251,7 @@ def test_a_dataclass_in_a_plug_in_finds_its_module(tmp_path: Path) -> None:
         ("from engine.strategy import Strategy\nX = Strategy\n", "mine.py: no class derives from Strategy"),
         (
             "from engine.strategy import Param\np = Param('a b', low=1)\nclass A:\n    n = Param(5, low=9)\n",
-            "mine.py:3: ",
+            "mine.py:4: the default must be a whole number of at least 9, not 5",
         ),
     ],
 )
@@ -316,10 +316,6 @@ def test_a_native_strategy_is_described_with_its_attributes_as_parameters(
         (
             "from engine.strategy import Strategy\n\nclass A(Strategy):\n    pass\n",
             "mine.py:3: A does not define signals()",
-        ),
-        (
-            NATIVE.replace("self.buy()", "self.bye()"),
-            "mine.py:19: AttributeError: 'Crossing' object has no attribute",
         ),
         (
             "from _absent import Base\nclass A(Base): pass\n",
