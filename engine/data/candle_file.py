@@ -140,9 +140,9 @@ class _Reader:
             notices.append("rows were not in order of time; they were sorted")
             if twice:
                 notices[-1] = f"{twice:,} rows repeat another one exactly; each candle was taken once"
-        self._check_spacing(stamps)
         candles = Candles(stamps, *columns)
         closed = self._closed(candles, lines, now_ms)
+        self._check_spacing(stamps)
         if len(closed) < len(candles):
             notices.append(f"the candle at {short_time(int(stamps[-1]))} has not closed yet and was left out")
         return FileCandles(closed, rows, self.unit, tuple(notices))
@@ -172,11 +172,12 @@ class _Reader:
         if good.all():
             return
         at = int(np.argmin(good))
-        moment = short_time(int(stamps[at])) if 0 <= stamps[at] < 2**43 else f"{stamps[at]} ms"
+        moment = _moment(int(stamps[at]))
         if late[at]:
             text = f"its time is {moment}, before any market; is the unit or the column right?"
         elif not grid[at]:
-            text = f"its time {_exact(int(stamps[at]))} does not open a {self._timeframe} candle (time zone? timeframe?)"
+            exact = _moment(int(stamps[at]), "milliseconds")
+            text = f"its time {exact} does not open a {self._timeframe} candle (time zone? timeframe?)"
         elif not finite[at]:
             bad = next(
                 n for n, column in zip(PRICE_COLUMNS, numbers, strict=True) if not math.isfinite(column[at])
@@ -297,7 +298,7 @@ class _Reader:
     def _closed(self, candles: Candles, lines: Int64Array, now_ms: int) -> Candles:
         later = int(np.searchsorted(candles.timestamp, now_ms, side="right"))
         if later < len(candles):
-            moment = short_time(int(candles.timestamp[later]))
+            moment = _moment(int(candles.timestamp[later]))
             raise self._fail(
                 int(lines[later]), f"the candle at {moment} lies in the future by the exchange's clock"
             )
@@ -308,10 +309,12 @@ class _Reader:
         return closed
 
 
-def _exact(ms: int) -> str:
-    return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=ms)).isoformat(
-        sep=" ", timespec="milliseconds"
-    )
+def _moment(ms: int, precision: str = "minutes") -> str:
+    """A time for a message, whatever the number."""
+    if not 0 <= ms < 2**43:
+        return f"{ms} ms"
+    moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=ms)
+    return f"{moment.replace(tzinfo=None).isoformat(sep=' ', timespec=precision)} UTC"
 
 
 def _span(ms: int) -> str:

@@ -6,13 +6,13 @@ A file is never trusted: what it unpacks to, its lines and its rows are capped, 
 import csv
 import gzip
 import io
+import itertools
 import re
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import chain, islice
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -180,11 +180,13 @@ def is_number(text: str) -> bool:
 
 def _lines(stream: IO[bytes], name: str) -> Iterator[str]:
     total = 0
-    for number in range(1, MAX_BYTES):
+    for number in itertools.count(1):
         line = stream.readline(MAX_LINE + 1)
         if not line:
             return
         total += len(line)
+        if number > 2 * MAX_ROWS:
+            raise InputError(f"{name} has more than {2 * MAX_ROWS:,} lines; split it. Nothing was stored")
         if len(line) > MAX_LINE:
             raise InputError(f"{name} line {number} is longer than {MAX_LINE:,} bytes: not a candle file")
         if total > MAX_BYTES:
@@ -199,9 +201,11 @@ def _lines(stream: IO[bytes], name: str) -> Iterator[str]:
 
 def _csv_rows(stream: IO[bytes], name: str, columns: Mapping[str, str]) -> FileRows:
     lines = _lines(stream, name)
-    head = list(islice(lines, _PREAMBLE_LINES))
+    head = list(itertools.islice(lines, _PREAMBLE_LINES))
     delimiter = max(",;\t", key=lambda mark: max((line.count(mark) for line in head), default=0))
-    numbered = _numbered_rows(csv.reader(chain(head, lines), delimiter=delimiter, strict=True), name)
+    numbered = _numbered_rows(
+        csv.reader(itertools.chain(head, lines), delimiter=delimiter, strict=True), name
+    )
     skipped = 0
     first: tuple[str, ...] | None = None
     for _, row in numbered:  # addresses and comments above the table
@@ -214,10 +218,10 @@ def _csv_rows(stream: IO[bytes], name: str, columns: Mapping[str, str]) -> FileR
     if first is None:
         raise InputError(f"{name} holds no table with {', '.join(FIELDS)}; nothing was stored")
     layout = find_layout(first, columns, name)
-    shown = list(islice(numbered, SHOWN_ROWS))
+    shown = list(itertools.islice(numbered, SHOWN_ROWS))
     if not layout.header:
         shown.insert(0, (skipped + 1, list(first)))
-    rows = chain(shown, numbered)
+    rows = itertools.chain(shown, numbered)
     return FileRows(layout, tuple(tuple(row) for _, row in shown), _csv_blocks(rows, layout, name))
 
 
@@ -237,7 +241,7 @@ def _numbered_rows(reader: Any, name: str) -> Iterator[tuple[int, list[str]]]:
 def _csv_blocks(rows: Iterable[tuple[int, list[str]]], layout: Layout, name: str) -> Iterator[Block]:
     wanted = [layout.positions[field] for field in FIELDS]
     source, count = iter(rows), 0
-    while block := list(islice(source, BLOCK_ROWS)):
+    while block := list(itertools.islice(source, BLOCK_ROWS)):
         count += len(block)
         check_count(count, name)
         for line, row in block:

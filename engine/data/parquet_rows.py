@@ -33,7 +33,7 @@ def parquet_rows(file: IO[bytes], name: str, columns: Mapping[str, str], zone: s
         is_time = pa.types.is_timestamp(schema.field(layout.positions["timestamp"]).type)
         blocks = _blocks(table, layout, name, zone)
         return FileRows(layout, _first_rows(table, layout), blocks, "row", "us" if is_time else None)
-    except pa.ArrowException as error:
+    except (pa.ArrowException, OSError) as error:
         raise _damaged(name, error) from error
 
 
@@ -75,7 +75,7 @@ def _blocks(table: Any, layout: Layout, name: str, zone: str) -> Iterator[Block]
             lines = np.arange(row, row + batch.num_rows, dtype=np.int64)
             yield Block(lines, _times(batch.column(names["timestamp"]), zone), numbers)
             row += batch.num_rows
-    except pa.ArrowException as error:
+    except (pa.ArrowException, OSError) as error:
         raise _damaged(name, error) from error
 
 
