@@ -6,6 +6,7 @@ Times are integers, milliseconds since 1970-01-01 UTC, and always a candle's ope
 from __future__ import annotations
 
 import difflib
+import hashlib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -283,6 +284,13 @@ class Candles:
         """The candles of a period (views, no copy)."""
         start, stop = np.searchsorted(self.timestamp, [period.start, period.end])
         return self.slice(int(start), int(stop))
+
+    def sha256(self) -> str:
+        """Hash of all columns, times first, to the last bit."""
+        digest = hashlib.sha256()
+        for column in (self.timestamp, *self.columns().values()):
+            digest.update(np.ascontiguousarray(column).data)
+        return digest.hexdigest()
 
     def frame(self) -> pd.DataFrame:
         """A DataFrame with columns open, high, low, close, volume and a UTC DatetimeIndex named `timestamp` (ms unit)."""
