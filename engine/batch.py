@@ -143,46 +143,45 @@ class Batch:
 
     def _fetch(self, planned: PlannedRun, first: int) -> FetchOutcome:
         """Fetch the period, then the warm-up in front of it from `first` on."""
-        market, timeframe = planned.market, planned.spec.timeframe
-        name = f"{market.exchange}:{market.name}:{timeframe.file_name}:{planned.period.start}-{planned.period.end}"
+        job = _job_name("fetch", planned)
+        self._on_event(Started(job, "fetch", f"{planned.market.name} {planned.spec.timeframe}"))
         try:
-            report = self._fetch_part(f"fetch:{name}", f"{market.name} {timeframe}", planned, planned.period)
+            report = self._fetch_period(job, planned, planned.period)
         except BacktestError as error:
+            self._on_event(ending(job, error))
             return error
-        if first < planned.period.start:
-            try:
-                warmup = Period(first, planned.period.start)
-                self._fetch_part(f"warmup:{name}", f"{market.name} {timeframe} warm-up", planned, warmup)
-            except InputError:
-                text = f"{market.name}: no candle exists before the period; the warm-up check counts what strategies lack"
-                self._on_event(Log(f"warmup:{name}", "info", text))
-            except ExchangeError as error:
-                text = f"{error}; the period is complete, going on with the warm-up candles held"
-                self._on_event(Log(f"warmup:{name}", "warning", text))
-            except BacktestError as error:
-                return error
-        return report
-
-    def _fetch_part(self, job: str, title: str, planned: PlannedRun, period: Period) -> FetchReport:
-        self._on_event(Started(job, "fetch", title))
-        try:
-            report = self._fetcher.fetch(
-                planned.market,
-                planned.spec.timeframe,
-                period,
-                job=job,
-                on_event=self._on_event,
-                cancel=self._cancel,
-            )
-        except BaseException as error:
-            # a warm-up that does not exist, or cannot be had now, is no failure: the run's check says it
-            harmless = job.startswith("warmup:") and isinstance(error, InputError | ExchangeError)
-            self._on_event(Finished(job, None) if harmless else ending(job, error))
-            raise
-        for notice in report.notices if job.startswith("fetch:") else ():
+        for notice in report.notices:
             self._on_event(Log(job, "info", notice))
         self._on_event(Finished(job, report))
+        try:
+            if first < planned.period.start:
+                self._fetch_warmup(planned, Period(first, planned.period.start))
+        except BacktestError as error:
+            return error
         return report
+
+    def _fetch_warmup(self, planned: PlannedRun, period: Period) -> None:
+        """A warm-up that does not exist, or cannot be had now, is no failure: the run's check counts what there is."""
+        job, report = _job_name("warmup", planned), None
+        self._on_event(Started(job, "fetch", f"{planned.market.name} {planned.spec.timeframe} warm-up"))
+        try:
+            report = self._fetch_period(job, planned, period)
+        except InputError:
+            text = f"{planned.market.name}: no candle exists before the period; the warm-up check counts what is lacking"
+            self._on_event(Log(job, "info", text))
+        except ExchangeError as error:
+            text = f"{error}; the period is complete, going on with the warm-up candles held"
+            self._on_event(Log(job, "warning", text))
+        except BacktestError as error:
+            self._on_event(ending(job, error))
+            raise
+        self._on_event(Finished(job, report))
+
+    def _fetch_period(self, job: str, planned: PlannedRun, period: Period) -> FetchReport:
+        market, timeframe = planned.market, planned.spec.timeframe
+        return self._fetcher.fetch(
+            market, timeframe, period, job=job, on_event=self._on_event, cancel=self._cancel
+        )
 
     def _load(self, planned: PlannedRun, period: Period) -> LoadedSeries:
         """`period`: the one fetched, whose end was clipped then; a candle may have closed since."""
@@ -319,6 +318,11 @@ class Batch:
             except (BacktestError, OSError) as second:
                 kept = f"and the run could not be kept elsewhere either: {second}"
             self._errors.append(DatabaseError(f"{error}; {kept}"))
+
+
+def _job_name(kind: str, planned: PlannedRun) -> str:
+    market, period = planned.market, planned.period
+    return f"{kind}:{market.exchange}:{market.name}:{planned.spec.timeframe.file_name}:{period.start}-{period.end}"
 
 
 def _pass_on(done: DoneQueue, planned: PlannedRun, series: LoadedSeries, job: Job) -> None:

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
-from engine.errors import BacktestError
+from engine.errors import BacktestError, DatabaseError
 from engine.market import DEFAULT_EXCHANGE
 
 if TYPE_CHECKING:
@@ -55,6 +55,9 @@ def examine(engine: Engine) -> list[Finding]:
     for name, look in looks.items():
         try:
             found.append(look(engine))
+        except DatabaseError as error:
+            text = str(error) if name == "database" else "not looked at: it needs the database"
+            found.append(Finding(name, ok=False, text=text, advice=_ADVICE["database"]))
         except BacktestError as error:
             found.append(Finding(name, ok=False, text=str(error), advice=_ADVICE[name]))
     return found + [_library(name) for name in LIBRARIES]

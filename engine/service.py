@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
+import shutil
 import tempfile
 import threading
 from collections.abc import Collection, Sequence
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+SCRATCH = "batch-"  # followed by the pid of the program whose folder it is
 # what every run needs; workers import it while the candles are still being fetched
 WORKER_IMPORTS = ("engine.backtest.simulation", "engine.backtest.reference", "engine.indicators")
 
@@ -257,7 +260,9 @@ class Engine(CandleService):
         infos = self.chosen_strategies([spec.strategy for spec in specs], cancel=cancel)
         plan = make_plan(specs, infos, self.market, partial(self._in_worker, cancel=cancel))
         self.settings.cache_folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix="batch-", dir=self.settings.cache_folder) as scratch:
+        _sweep(self.settings.cache_folder)
+        own = f"{SCRATCH}{os.getpid()}-"
+        with tempfile.TemporaryDirectory(prefix=own, dir=self.settings.cache_folder) as scratch:
             batch = Batch(
                 self.store,
                 self.fetcher,
@@ -310,3 +315,13 @@ class Engine(CandleService):
         from engine.doctor import examine
 
         return examine(self)
+
+
+def _sweep(folder: Path) -> None:
+    """Remove the scratch folders of programs that were killed."""
+    import psutil
+
+    for left in folder.glob(f"{SCRATCH}*"):
+        pid = left.name.removeprefix(SCRATCH).partition("-")[0]
+        if not pid.isdecimal() or not psutil.pid_exists(int(pid)):
+            shutil.rmtree(left, ignore_errors=True)

@@ -1,12 +1,21 @@
-"""Which trades lie beside missing candles, which warm-up is loaded, what decides an exit code."""
+"""Which trades lie beside missing candles, which warm-up is loaded, and the law of events of a batch."""
+
+from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
+from pydantic import SecretStr
 
-from engine.batch import LoadedSeries, PlannedRun, data_check
+from engine.batch import LoadedSeries, data_check
 from engine.coverage import BEFORE_LISTING, MAINTENANCE, Coverage, MissingRange
+from engine.errors import DatabaseError, Interrupted
+from engine.events import Cancelled, CancelToken, Event, Failed, Finished, Started
 from engine.market import HOUR_MS, Candles, Market, Period, Timeframe, format_time, parse_time
-from engine.runs import RunSpec, Trade
+from engine.planning import PlannedRun
+from engine.runs import RunResult, RunSpec, Trade
+from engine.service import Engine
+from engine.settings import Settings
 
 MARKET = Market("binanceusdm", "SOLUSDT", "SOL/USDT:USDT")
 HOUR = Timeframe("1h")
@@ -47,7 +56,7 @@ def trade(entry: int, exit_: int) -> Trade:
 def series(*missing: MissingRange) -> LoadedSeries:
     period = Period(START, START + 100 * HOUR_MS)
     coverage = Coverage(MARKET, HOUR, period, 100, (), tuple(missing))
-    return LoadedSeries(None, "", Candles.empty(), period, coverage)  # type: ignore[arg-type]
+    return LoadedSeries(None, None, Candles.empty(), period, coverage)  # type: ignore[arg-type]
 
 
 def hole(start: int, end: int, reason: str = MAINTENANCE) -> MissingRange:
@@ -71,3 +80,80 @@ def test_cells_before_the_listing_are_no_holes():
     check = data_check(series(hole(0, 10, BEFORE_LISTING)), [trade(10, 12)])
     assert (check["status"], check["missing_candles"], check["trades_beside_holes"]) == ("passed", 0, [])
     assert np.array_equal([gone["reason"] for gone in check["missing"]], [BEFORE_LISTING])
+
+
+class Recorder:
+    """Hears the events of a batch and says what breaks their law."""
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+
+    def __call__(self, event: Event) -> None:
+        self.events.append(event)
+
+    def check(self) -> None:
+        ended: set[str] = set()
+        started: set[str] = set()
+        for event in self.events:
+            assert event.job not in ended, f"{event} after the end of its job"
+            if isinstance(event, Started):
+                assert event.job not in started, f"{event} started twice"
+                started.add(event.job)
+            elif isinstance(event, Finished | Failed | Cancelled):
+                ended.add(event.job)
+            assert event.job in started, f"{event} of a job that was not started"
+        assert started == ended
+
+
+def sample_specs(*starts: str) -> list[RunSpec]:
+    return [
+        RunSpec("ema_cross", "SAMPLEUSDT", "sample", Timeframe("4h"), Period.parse(start, "2023-04-30"))
+        for start in starts
+    ]
+
+
+@pytest.fixture
+def engine(database_url: str, tmp_path: Path) -> Iterator[Engine]:
+    with Engine(Settings(database_url=SecretStr(database_url), home=tmp_path / "home", workers=2)) as opened:
+        yield opened
+
+
+def test_events_of_two_periods_of_one_series_and_of_a_late_listing_keep_their_law(engine: Engine):
+    heard = Recorder()
+    results = engine.run(sample_specs("2023-01-01", "2023-03-01"), on_event=heard)
+    assert [result.status for result in results] == ["finished", "finished"]
+    heard.check()
+
+
+def test_events_of_a_stopped_batch_keep_their_law(engine: Engine):
+    heard, cancel = Recorder(), CancelToken()
+
+    def stop_when_runs_begin(event: Event) -> None:
+        heard(event)
+        if isinstance(event, Started) and event.kind == "run":
+            cancel.cancel()
+
+    with pytest.raises(Interrupted):
+        engine.run(sample_specs("2023-02-01", "2023-03-01"), on_event=stop_when_runs_begin, cancel=cancel)
+    heard.check()
+
+
+def test_a_run_that_cannot_be_stored_anywhere_is_a_database_error_and_every_job_ends(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+):
+    def full(_: RunResult) -> None:
+        raise DatabaseError("disk full")
+
+    monkeypatch.setattr(engine.store, "save_run", full)
+    (engine.settings.home / "unsaved").write_text("a file where the folder should be")
+    heard = Recorder()
+    with pytest.raises(DatabaseError, match="disk full; and the run could not be kept elsewhere"):
+        engine.run(sample_specs("2023-03-01"), on_event=heard)
+    heard.check()
+
+
+def test_scratch_folders_of_killed_programs_are_swept(engine: Engine):
+    left = engine.settings.cache_folder / "batch-999999999-abc"
+    left.mkdir(parents=True)
+    engine.run(sample_specs("2023-03-01"))
+    assert not list(engine.settings.cache_folder.glob("batch-*"))
