@@ -110,17 +110,28 @@ class CandleService:
         exchange: str = DEFAULT_EXCHANGE,
         on_event: OnEvent = ignore_event,
         cancel: CancelToken | None = None,
-    ) -> list[FetchReport | BacktestError]:
-        """Fetch several series side by side; one that fails leaves the others alone. A report or error for each."""
+    ) -> dict[tuple[str, Timeframe], FetchReport | BacktestError]:
+        """Fetch several series side by side; one that fails leaves the others alone. A report or error for each.
+
+        A symbol wanted under two spellings is fetched once, under the first.
+        """
         from engine.data.sync import side_by_side
 
-        if not self.store.markets(check_exchange(exchange)):
-            self.fetcher.markets(exchange, on_event=on_event, cancel=cancel)
+        known = self.store.markets(check_exchange(exchange))
+        known = known or self.fetcher.markets(exchange, on_event=on_event, cancel=cancel)
+        names = {
+            name: market.name for market in known for name in (market.unified, market.unified.split(":")[0])
+        }
+        distinct: dict[tuple[str, Timeframe], tuple[str, Timeframe]] = {}
+        for symbol, timeframe in wanted:
+            typed = symbol.strip().upper()
+            distinct.setdefault((names.get(typed, typed), timeframe), (symbol, timeframe))
 
         def fetch(one: tuple[str, Timeframe]) -> FetchReport:
             return self.fetch(*one, period, exchange=exchange, on_event=on_event, cancel=cancel)
 
-        return side_by_side(list(wanted), fetch)
+        tasks = list(distinct.values())
+        return dict(zip(tasks, side_by_side(tasks, fetch), strict=True))
 
     # -- files
 

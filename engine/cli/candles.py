@@ -47,7 +47,7 @@ def _fetch_all(wanted: Sequence[tuple[str, Timeframe]], period: Period, exchange
     with Engine() as engine, cancel_on_interrupt() as cancel, progress(quiet=json) as on_event:
         outcomes = engine.fetch_all(wanted, period, exchange=exchange, on_event=on_event, cancel=cancel)
     errors = []
-    for (symbol, timeframe), outcome in zip(wanted, outcomes, strict=True):
+    for (symbol, timeframe), outcome in outcomes.items():
         if isinstance(outcome, BacktestError):
             errors.append(outcome)
             print_note(f"{symbol} {timeframe}: {outcome}")
@@ -55,10 +55,11 @@ def _fetch_all(wanted: Sequence[tuple[str, Timeframe]], period: Period, exchange
             _note_fetch(outcome, quiet=json)
     if errors:
         error = worst(errors)
-        rest = f"; the other {len(wanted) - len(errors)} are done" if len(errors) < len(wanted) else ""
-        raise type(error)(f"{len(errors)} of {len(wanted)} series failed: {error}{rest}")
+        rest = f"; the other {len(outcomes) - len(errors)} are done" if len(errors) < len(outcomes) else ""
+        raise type(error)(f"{len(errors)} of {len(outcomes)} series failed: {error}{rest}")
     if json:
-        print_json({"series": [report.to_json() for report in outcomes if isinstance(report, FetchReport)]})
+        reports = [outcome for outcome in outcomes.values() if isinstance(outcome, FetchReport)]
+        print_json({"series": [report.to_json() for report in reports]})
 
 
 def _note_fetch(report: FetchReport, *, quiet: bool) -> None:

@@ -1,5 +1,6 @@
 """Commands that bring candles in and keep them up to date: symbols add/remove/activate/deactivate, import, sync."""
 
+import logging
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,11 +12,13 @@ from engine.candle_service import worst
 from engine.cli.options import Exchange, Json, Symbol, Tf, app, cancel_on_interrupt, symbols_app
 from engine.data.file_rows import parse_columns
 from engine.errors import DatabaseError, InputError
+from engine.events import Event, Log
 from engine.market import DEFAULT_EXCHANGE, Market, Timeframe, format_time, parse_time, short_time
 from engine.service import Engine
 from engine.terminal import print_json, print_note, progress, table
 from engine.transfer import ImportPreview, ImportReport, SyncedSeries
 
+log = logging.getLogger(__name__)
 Asked = Annotated[
     list[str] | None, typer.Option("-t", "--timeframe", help="A timeframe to keep; repeat for several.")
 ]
@@ -199,8 +202,7 @@ def sync(
         raise InputError("--watch has no end, so it has no JSON document; leave --json or --watch out")
     with Engine() as engine, cancel_on_interrupt() as cancel:
         if watch:
-            with progress(quiet=True) as on_event:
-                engine.watch(interval, _Changes(), exchange, on_event=on_event, cancel=cancel)
+            engine.watch(interval, _Changes(), exchange, on_event=_log_event, cancel=cancel)
         with progress(quiet=json) as on_event:
             found = engine.sync(exchange, on_event=on_event, cancel=cancel)
     for series in found:
@@ -214,6 +216,12 @@ def sync(
         raise type(error)(f"{len(errors)} of {len(found)} series are not up to date: {error}{rest}")
     if json:
         print_json({"series": [series.to_json() for series in found]})
+
+
+def _log_event(event: Event) -> None:
+    """What a watch asks again or waits for fills the log file, not the screen: a night is long."""
+    if isinstance(event, Log):
+        log.warning("%s", event.text)
 
 
 class _Changes:
