@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 # "sample" is the bundled, generated market: served on loopback in Binance's format, works with no network
 SAMPLE_EXCHANGE: Final = "sample"
+SAMPLE_NOW_MS: Final = 1_735_689_600_000  # 2025-01-01: its clock stands still where its candles end
 EXCHANGES: Final = ("binanceusdm", "binance", SAMPLE_EXCHANGE)
 DEFAULT_EXCHANGE: Final = "binanceusdm"
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 from PySide6.QtCore import QSize, Qt, QTimer, Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QScrollArea, QVBoxLayout, QWidget
 
@@ -15,7 +13,7 @@ from desktop.setup.market_form import MarketForm
 from desktop.setup.period_form import PeriodForm, preset_period
 from desktop.setup.section import Section
 from desktop.setup.strategy_form import StrategyForm
-from desktop.setup.values import SAMPLE_END_MS, SAMPLE_EXCHANGE, Setup
+from desktop.setup.values import Setup, clock_ms
 from desktop.theme import DARK, Theme
 
 _SETTLE_MS = 250
@@ -150,8 +148,7 @@ class SetupPanel(QWidget):
 
     def use_preset(self, name: str) -> None:
         """Choose a preset period that ends today; the sample market has a clock of its own."""
-        is_sample = self.market.exchange_id() == SAMPLE_EXCHANGE
-        now = SAMPLE_END_MS - 1 if is_sample else round(time.time() * 1000)
+        now = clock_ms(self.market.exchange_id()) - 1
         first = self.market.listed_ms()
         period = preset_period(name, now, first)
         self.period.set_values(self.period.timeframe.currentText(), period.start, period.end)

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from itertools import product
 from typing import Any, Final
 
 from engine.errors import InputError
-from engine.market import EXCHANGES, TIMEFRAMES, Period, Timeframe, parse_time
+from engine.market import (
+    EXCHANGES,
+    SAMPLE_EXCHANGE,
+    SAMPLE_NOW_MS,
+    TIMEFRAMES,
+    Period,
+    Timeframe,
+    parse_time,
+)
 from engine.runs import Costs, RunSpec
 
-SAMPLE_EXCHANGE: Final = "sample"
 SAMPLE_SYMBOL: Final = "SAMPLEUSDT"
-SAMPLE_END_MS: Final = parse_time("2025-01-01")  # the sample market's clock stands still here
 FIRST_STRATEGIES: Final = ("vwap_supertrend_ema", "ema_cross", "buy_and_hold")
 
 
@@ -28,7 +35,7 @@ class Setup:
     symbols: tuple[str, ...] = (SAMPLE_SYMBOL,)
     timeframe: str = "1h"
     start: int = parse_time("2024-07-01")
-    end: int = SAMPLE_END_MS
+    end: int = SAMPLE_NOW_MS
     strategies: tuple[str, ...] = FIRST_STRATEGIES
     params: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     costs: Costs = field(default_factory=Costs)
@@ -98,6 +105,11 @@ class Setup:
         except (KeyError, TypeError, ValueError, AttributeError, InputError):
             return None
         return found if found.exchange in EXCHANGES and found.timeframe in TIMEFRAMES else None
+
+
+def clock_ms(exchange: str) -> int:
+    """Now, as the exchange's market has it: the sample market's clock stands still."""
+    return SAMPLE_NOW_MS if exchange == SAMPLE_EXCHANGE else round(time.time() * 1000)
 
 
 def _count(number: int, one: str, many: str) -> str:

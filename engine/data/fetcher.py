@@ -15,7 +15,7 @@ from engine.data.archive import Archive, has_archive
 from engine.data.ccxt_client import FUTURES, SPOT
 from engine.data.exchange import Errand, Exchange, Patience, local_ms
 from engine.data.filling import SeriesFill, check_listed
-from engine.data.sample import SAMPLE_NOW_MS, open_sample_exchange
+from engine.data.sample import open_sample_exchange
 from engine.data.verify import verify_series
 from engine.database.store import Store
 from engine.errors import ExchangeError, InputError, Interrupted
@@ -24,6 +24,8 @@ from engine.market import (
     DAY_MS,
     DEFAULT_EXCHANGE,
     MINUTE_MS,
+    SAMPLE_EXCHANGE,
+    SAMPLE_NOW_MS,
     Market,
     Period,
     Timeframe,
@@ -321,7 +323,7 @@ class DataFetcher:
 
     def known_now_ms(self, market: Market) -> int:
         """The exchange's clock without asking it: the local one, put right by the difference last measured."""
-        if market.exchange == "sample":
+        if market.exchange == SAMPLE_EXCHANGE:
             return SAMPLE_NOW_MS
         return self._clock() + (self._store.clock_offset_ms(market.exchange) or 0)
 

@@ -8,9 +8,8 @@ from typing import Final
 import numpy as np
 
 from engine.data.loopback_exchange import FUTURES_PATH, Listing, LoopbackExchange
-from engine.market import TIMEFRAMES, Candles, Period, Timeframe, parse_time
+from engine.market import SAMPLE_NOW_MS, TIMEFRAMES, Candles, Period, Timeframe
 
-SAMPLE_NOW_MS: Final = parse_time("2025-01-01T00:00")  # its clock stands still where its candles end
 _STORED: Final = ("1h", "1m")  # coarse first
 
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from engine.data.fetcher import DataFetcher
-from engine.data.sample import SAMPLE_NOW_MS, aggregate, read_sample
+from engine.data.sample import aggregate, read_sample
 from engine.database.store import Store
 from engine.errors import InputError
-from engine.market import TIMEFRAMES, Period, Timeframe
+from engine.market import SAMPLE_NOW_MS, TIMEFRAMES, Period, Timeframe
 from engine.settings import read_settings
 from tests.support.fake_exchange import assert_same_candles
 
