@@ -20,15 +20,6 @@ _POSTGRES_EPOCH_MS: Final = 946_684_800_000  # 2000-01-01: PostgreSQL sends µs 
 
 _COPY_HEADER: Final = b"PGCOPY\n\xff\r\n\0" + struct.pack(">ii", 0, 0)
 _COPY_TRAILER: Final = struct.pack(">h", -1)
-_FIELDS: Final = ("timestamp", *PRICE_COLUMNS)
-_ROW: Final = np.dtype(
-    [("count", ">i2")]
-    + [
-        part
-        for name in _FIELDS
-        for part in ((f"{name}_size", ">i4"), (name, ">f8" if name != "timestamp" else ">i8"))
-    ]
-)
 _ARRAY_HEADER_BYTES: Final = 20  # dimensions, flags, element type, length, lower bound: int32 each
 FLOAT8_ARRAY_OID: Final = 1022
 TIMESTAMPTZ_ARRAY_OID: Final = 1185
@@ -49,12 +40,23 @@ def optional_ms(time: datetime | None) -> int | None:
     return None if time is None else to_ms(time)
 
 
-def copy_binary(candles: Candles) -> bytes:
-    """The candles as one COPY BINARY stream of (timestamptz, 5 x float8)."""
-    rows = np.empty(len(candles), dtype=_ROW)
-    rows["count"] = len(_FIELDS)
-    for name in _FIELDS:
-        rows[f"{name}_size"] = 8
+def copy_binary(candles: Candles, series: tuple[int, str] | None = None) -> bytes:
+    """The candles as one COPY BINARY stream of (timestamptz, 5 x float8), with `series` (id of the symbol, timeframe)
+    of (integer, varchar) in front of them.
+    """
+    types = {"timestamp": ">i8"} | dict.fromkeys(PRICE_COLUMNS, ">f8")
+    if series is not None:
+        types = {"symbol_id": ">i4", "timeframe": f"S{len(series[1])}"} | types
+    row = [(f"{name}_size", ">i4", name, kind) for name, kind in types.items()]
+    rows = np.empty(
+        len(candles),
+        [("count", ">i2"), *(pair for s, i4, name, kind in row for pair in ((s, i4), (name, kind)))],
+    )
+    rows["count"] = len(types)
+    for name in types:
+        rows[f"{name}_size"] = rows.dtype[name].itemsize
+    if series is not None:
+        rows["symbol_id"], rows["timeframe"] = series
     rows["timestamp"] = (candles.timestamp - _POSTGRES_EPOCH_MS) * 1000
     for name, column in candles.columns().items():
         rows[name] = column

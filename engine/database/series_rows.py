@@ -40,6 +40,12 @@ def driver(connection: Connection) -> Any:
     return connection.connection.driver_connection
 
 
+def copy_into(connection: Connection, statement: str, stream: bytes) -> None:
+    """COPY ... FROM STDIN, in the same transaction."""
+    with driver(connection).cursor() as cursor, cursor.copy(statement) as copy:
+        copy.write(stream)
+
+
 def add_symbol(connection: Connection, exchange: str, name: str, unified: str) -> int:
     """The id of a symbol, which gets its row on first use."""
     values = {"exchange": exchange, "name": name, "unified": unified}
@@ -53,18 +59,21 @@ def add_symbol(connection: Connection, exchange: str, name: str, unified: str) -
 
 def lock_series(
     connection: Connection, market: Market, timeframe: Timeframe, *, changes: bool = False
-) -> None:
+) -> int:
     """Let no other transaction write this series until ours ends; creates its rows on first use.
+
+    Returns the id of the symbol.
 
     `changes`: this transaction changes its candles, ranges or missing cells, so it gets a new version.
     """
     series = series_key(market, timeframe)
-    add_symbol(connection, market.exchange, market.name, market.unified)
+    symbol_id = add_symbol(connection, market.exchange, market.name, market.unified)
     connection.execute(sql.ADD_STATE, series)
     if changes:
         change_version(connection, series)
     else:
         connection.execute(sql.LOCK_STATE, series)
+    return symbol_id
 
 
 def change_version(connection: Connection, series: dict[str, Any]) -> None:

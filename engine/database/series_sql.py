@@ -101,12 +101,15 @@ PAGE_TABLE: Final = text("""
 """)
 COPY_PAGE: Final = "COPY candle_page (timestamp, open, high, low, close, volume) FROM STDIN (FORMAT BINARY)"
 
-# :start, :end = hull of :covered. Ranges that touch it are taken out, merged with :covered and put back.
-INSERT_PAGE: Final = text(f"""
-    WITH fresh AS (
-        INSERT INTO ohlcv_data (symbol_id, timeframe, timestamp, open, high, low, close, volume)
-        SELECT {_SYMBOL}, :timeframe, timestamp, open, high, low, close, volume FROM candle_page ORDER BY timestamp
-        ON CONFLICT DO NOTHING RETURNING timestamp),
+COPY_CANDLES: Final = """
+    COPY ohlcv_data (symbol_id, timeframe, timestamp, open, high, low, close, volume) FROM STDIN (FORMAT BINARY)
+"""
+HOLDS_ANY: Final = text(f"SELECT EXISTS (SELECT 1 FROM ohlcv_data WHERE {_SERIES} AND {_WITHIN})")
+
+# {fresh} = new candles: when, and how many. :start, :end = hull of :covered. Ranges that touch it are taken out,
+# merged with :covered and put back.
+_MERGE_RANGES: Final = f"""
+    WITH fresh AS ({{fresh}}),
     touched AS (
         DELETE FROM data_ranges WHERE {_SERIES}
             AND least(start_time, end_time) <= :end AND greatest(start_time, end_time) >= :start
@@ -118,10 +121,24 @@ INSERT_PAGE: Final = text(f"""
         INSERT INTO data_ranges (symbol_id, timeframe, start_time, end_time, candle_count)
         SELECT {_SYMBOL}, :timeframe, lower(span), upper(span),
             coalesce((SELECT sum(candle_count) FROM touched WHERE part <@ span), 0)
-            + (SELECT count(*) FROM fresh WHERE timestamp <@ span)
+            + (SELECT coalesce(sum(candles), 0) FROM fresh WHERE timestamp <@ span)
         FROM merged)
-    SELECT count(*) FROM fresh
-""")
+    SELECT coalesce(sum(candles), 0) FROM fresh
+"""
+INSERT_PAGE: Final = text(
+    _MERGE_RANGES.format(
+        fresh=f"""
+        INSERT INTO ohlcv_data (symbol_id, timeframe, timestamp, open, high, low, close, volume)
+        SELECT {_SYMBOL}, :timeframe, timestamp, open, high, low, close, volume FROM candle_page ORDER BY timestamp
+        ON CONFLICT DO NOTHING RETURNING timestamp, 1 AS candles"""
+    )
+)
+COVER_PAGE: Final = text(
+    _MERGE_RANGES.format(
+        fresh="""
+        SELECT * FROM unnest(CAST(:starts AS timestamptz[]), CAST(:counts AS bigint[])) AS new (timestamp, candles)"""
+    )
+)
 
 # A candle outside every row of data_ranges is proven by nothing: what the exchange says takes its place.
 DROP_UNPROVEN: Final = text(f"""

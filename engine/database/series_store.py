@@ -30,6 +30,7 @@ from engine.database.connection import Database
 from engine.database.series_rows import (
     bounds_of,
     change_version,
+    copy_into,
     driver,
     lock_series,
     multirange,
@@ -130,16 +131,18 @@ class SeriesStore(Database):
         _check_proof(timeframe, candles, periods, missing)
         series = series_key(market, timeframe)
         hull = Period(min(part.start for part in periods), max(part.end for part in periods))
-        page = copy_binary(candles)
 
         def store(connection: Connection) -> int:
-            lock_series(connection, market, timeframe, changes=True)
-            connection.execute(sql.PAGE_TABLE)
-            with driver(connection).cursor() as cursor, cursor.copy(sql.COPY_PAGE) as copy:
-                copy.write(page)
+            symbol_id = lock_series(connection, market, timeframe, changes=True)
             values = series | bounds_of(hull) | {"covered": multirange(periods)}
-            connection.execute(sql.DROP_UNPROVEN, values)
-            fresh = connection.scalar(sql.INSERT_PAGE, values)
+            if connection.scalar(sql.HOLDS_ANY, values) or (np.diff(candles.timestamp) <= 0).any():
+                connection.execute(sql.PAGE_TABLE)
+                copy_into(connection, sql.COPY_PAGE, copy_binary(candles))
+                connection.execute(sql.DROP_UNPROVEN, values)
+                fresh = connection.scalar(sql.INSERT_PAGE, values)
+            else:  # nothing to collide with: twice as fast without a table in between
+                copy_into(connection, sql.COPY_CANDLES, copy_binary(candles, (symbol_id, timeframe.name)))
+                fresh = connection.scalar(sql.COVER_PAGE, values | _counts(candles, periods))
             write_missing(connection, series, missing)
             _cut_held_cells(connection, timeframe, series | bounds_of(hull))
             return int(fresh or 0)
@@ -226,6 +229,16 @@ class SeriesStore(Database):
         self._write(save)
 
 
+def _counts(candles: Candles, periods: Sequence[Period]) -> dict[str, Any]:
+    """How many candles lie in each period; one in several counts in the first."""
+    left, counts = np.ones(len(candles), dtype=np.bool_), []
+    for part in periods:
+        inside = left & (candles.timestamp >= part.start) & (candles.timestamp < part.end)
+        counts.append(int(inside.sum()))
+        left &= ~inside
+    return {"starts": [to_time(part.start) for part in periods], "counts": counts}
+
+
 def _check_proof(
     timeframe: Timeframe, candles: Candles, periods: Sequence[Period], missing: Sequence[MissingRange]
 ) -> None:
@@ -235,6 +248,8 @@ def _check_proof(
         inside |= (candles.timestamp >= part.start) & (candles.timestamp < part.end)
     if not inside.all():
         raise ValueError(f"{int((~inside).sum())} candles lie outside the covered periods")
+    if len(periods) == 1 and np.array_equal(timeframe.opens(periods[0]), candles.timestamp):
+        return  # the usual page
     known = [candles.timestamp, *(timeframe.opens(gone.period) for gone in missing)]
     bare = np.setdiff1d(np.concatenate([timeframe.opens(part) for part in periods]), np.concatenate(known))
     if len(bare):

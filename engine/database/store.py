@@ -24,6 +24,9 @@ _DESCRIBE = text("""
         (SELECT count(*) FROM (SELECT DISTINCT symbol_id, timeframe FROM data_ranges) AS held) AS series,
         (SELECT count(*) FROM backtest_runs) AS runs
 """)
+_BYTES_PER_CANDLE = text("""
+    SELECT pg_total_relation_size('ohlcv_data') / nullif(sum(candle_count), 0)::float8 FROM data_ranges
+""")
 
 
 class Store(MarketStore, SymbolStore, VerifyStore, RunStore):
@@ -46,3 +49,8 @@ class Store(MarketStore, SymbolStore, VerifyStore, RunStore):
         with self._transaction() as connection:
             row = connection.execute(_DESCRIBE).mappings().one()
         return {**row, "host": self._url.host or self._url.query.get("host") or "this machine"}
+
+    def bytes_per_candle(self) -> float:
+        """What one of the held candles takes on disk, its share of index and free space included; 0 without candles."""
+        with self._transaction() as connection:
+            return float(connection.scalar(_BYTES_PER_CANDLE) or 0.0)

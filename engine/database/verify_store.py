@@ -11,7 +11,7 @@ from engine.database.series_rows import (
     Proven,
     bounds_of,
     change_version,
-    driver,
+    copy_into,
     lock_series,
     multirange,
     period_of,
@@ -113,8 +113,7 @@ class VerifyStore(SeriesStore):
         def replace(connection: Connection) -> int:
             lock_series(connection, market, timeframe, changes=True)
             connection.execute(sql.PAGE_TABLE)
-            with driver(connection).cursor() as cursor, cursor.copy(sql.COPY_PAGE) as copy:
-                copy.write(page)
+            copy_into(connection, sql.COPY_PAGE, page)
             return connection.execute(sql.REPLACE, series).rowcount
 
         return self._write(replace) if len(candles) else 0
