@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from engine.batch import EXIT_CODE_ORDER
-from engine.coverage import FetchReport, VerifyReport
+from engine.coverage import FetchReport, Holding, VerifyReport
 from engine.errors import BacktestError, DatabaseError, InputError
 from engine.events import CancelToken, Finished, OnEvent, Started, ending, ignore_event
 from engine.market import DEFAULT_EXCHANGE, Market, Period, Timeframe, check_exchange
@@ -102,6 +102,29 @@ class CandleService:
         on_event(Finished(job, report))
         return report
 
+    def holdings(self) -> list[Holding]:
+        """Every series of which candles are held, with what is held and missing over time; asks no exchange."""
+        held = self.store.held_series()
+        each = self.store.bytes_per_candle()
+        since = min((series.first_ms for series in held), default=0)
+        found = []
+        for series in held:
+            market, timeframe = series.market, series.timeframe
+            end = max(self.fetcher.known_now_ms(market), timeframe.next(series.last_ms))
+            period = Period(timeframe.floor(since), timeframe.floor(end))
+            imported = self.store.imported(market, timeframe, period)
+            found.append(
+                Holding(
+                    self.store.coverage(market, timeframe, period),
+                    series.first_ms,
+                    series.last_ms,
+                    series.candles,
+                    round(series.candles * each),
+                    sum(map(timeframe.count, imported)),
+                )
+            )
+        return found
+
     def fetch_all(
         self,
         wanted: Iterable[tuple[str, Timeframe]],
@@ -157,6 +180,12 @@ class CandleService:
         form, market = FileFormat(columns or {}, unit, zone), self.market(symbol, exchange)
         now = self.fetcher.known_now_ms(market)
         return csv_import.preview_import(self.store, path, market, timeframe, form, now)
+
+    def file_columns(self, path: Path) -> tuple[str, ...]:
+        """The columns of a candle file by name (by number from 1 where it names none). Raises InputError."""
+        from engine.data.file_rows import column_names
+
+        return column_names(path)
 
     def import_candles(
         self,

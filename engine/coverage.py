@@ -94,6 +94,22 @@ class Coverage:
 
 
 @dataclass(frozen=True, slots=True)
+class Holding:
+    """A series of which candles are held: open times of its first and last one, how many, what they take on disk
+    (`size_bytes`, a share of the table), and how many came from a file and were not compared with the exchange yet.
+
+    `coverage` reaches from the first candle held of any series to the last closed one of this series.
+    """
+
+    coverage: Coverage
+    first_ms: int
+    last_ms: int
+    candles: int
+    size_bytes: int
+    imported: int
+
+
+@dataclass(frozen=True, slots=True)
 class FetchReport:
     """What a fetch did. `candles` = rows held in the period afterwards, `fetched` = rows newly stored by this call,
     `requests` = candle requests sent, `filled` = merged ranges that became covered, `notices` = lines for people,

@@ -166,6 +166,23 @@ def _position(field: str, wanted: str | None, header: tuple[str, ...], count: in
     raise InputError(f"{name} has no column {wanted!r} for {field}; {shown}")
 
 
+def column_names(path: Path) -> tuple[str, ...]:
+    """The columns of a file, whether or not they can be recognized: names, or numbers from 1 where it names none."""
+    by_place = {field: str(place) for place, field in enumerate(FIELDS, start=1)}
+    try:
+        with path.open("rb") as file:
+            is_parquet = file.read(4) == b"PAR1"
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror or error}") from error
+    if is_parquet:
+        from engine.data.parquet_rows import parquet_names
+
+        return parquet_names(path)
+    with open_rows(path, by_place, "UTC") as rows:
+        count = len(rows.layout.header) or max(map(len, rows.first_rows), default=len(FIELDS))
+        return rows.layout.header or tuple(str(number) for number in range(1, count + 1))
+
+
 def is_number(text: str) -> bool:
     """Whether a cell holds a number."""
     try:

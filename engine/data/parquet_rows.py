@@ -1,6 +1,7 @@
 """The rows of a Parquet file, in batches; only columns whose values have a fixed size are read."""
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
@@ -35,6 +36,14 @@ def parquet_rows(file: IO[bytes], name: str, columns: Mapping[str, str], zone: s
         return FileRows(layout, _first_rows(table, layout), blocks, "row", "us" if is_time else None)
     except (pa.ArrowException, OSError) as error:
         raise _damaged(name, error) from error
+
+
+def parquet_names(path: Path) -> tuple[str, ...]:
+    """The columns of a Parquet file."""
+    try:
+        return tuple(pq.read_schema(path).names)
+    except (pa.ArrowException, OSError) as error:
+        raise _damaged(path.name, error) from error
 
 
 def _damaged(name: str, error: Exception) -> InputError:
