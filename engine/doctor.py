@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
+from engine.data.answers import host_of
 from engine.errors import BacktestError, DatabaseError
 from engine.market import DEFAULT_EXCHANGE
 
@@ -44,6 +45,7 @@ def examine(engine: Engine) -> list[Finding]:
         "disk": _disk,
         "database": _database,
         "exchange": _exchange,
+        "archive": _archive,
         "workers": _workers,
         "strategies": _strategies,
     }
@@ -95,6 +97,17 @@ def _exchange(engine: Engine) -> Finding:
         f"{host} answers, its clock is {abs(offset_ms) / 1000:.1f} s {'ahead' if offset_ms > 0 else 'behind'}"
     )
     return Finding("exchange", ok=True, text=text)
+
+
+def _archive(engine: Engine) -> Finding:
+    settings = engine.settings
+    if settings.archive is not None:
+        text = f"long gaps of 1m candles come from {host_of(settings.archive)}, doubtful days by REST"
+    elif settings.archive_url is not None:
+        text = "off (BACKTEST_ARCHIVE_URL)"
+    else:
+        text = "off: a REST address is set and BACKTEST_ARCHIVE_URL is not"
+    return Finding("archive", ok=True, text=text)
 
 
 def _workers(engine: Engine) -> Finding:

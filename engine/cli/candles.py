@@ -67,9 +67,10 @@ def _note_fetch(report: FetchReport, *, quiet: bool) -> None:
         print_note(notice)
     if quiet:
         return
+    files = f" and {report.archive_days:,} bulk files" if report.archive_days else ""
     print_note(
         f"{report.market.name} {report.timeframe}, {report.period}: {report.candles:,} candles held, "
-        f"{report.fetched:,} new in {report.requests} requests"
+        f"{report.fetched:,} new in {report.requests} requests{files}"
     )
     _print_missing(report.missing)
 

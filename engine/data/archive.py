@@ -111,7 +111,7 @@ class Archive:
     def _read(self, response: "requests.Response", limit: int, stop: threading.Event) -> bytes:
         body = bytearray()
         deadline = time.monotonic() + self._longest_s
-        while chunk := response.raw.read(_CHUNK_BYTES, decode_content=False):
+        while chunk := response.raw.read1(_CHUNK_BYTES, decode_content=False):  # whatever is there by now
             body += chunk
             if len(body) > limit:
                 raise DoubtfulFile(f"is larger than {limit:,} bytes")

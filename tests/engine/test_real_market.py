@@ -188,4 +188,5 @@ def test_doctor_sees_the_fake_exchange_and_finds_no_fault(cli: CommandLine, sola
     findings = {finding["name"]: finding for finding in answer.json["findings"]}
     assert solana.url.split("//")[1] in findings["exchange"]["text"]
     assert findings["database"]["ok"]
+    assert findings["archive"]["text"].startswith("off: a REST address is set")
     assert json.dumps(answer.json).count("hunter2") == 0

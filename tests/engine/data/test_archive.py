@@ -16,6 +16,7 @@ from tests.support.fake_exchange import (
     MakeBench,
     assert_same_candles,
     grid_candles,
+    real_candles,
     without,
 )
 
@@ -212,6 +213,20 @@ def test_header_or_not_and_milliseconds_or_microseconds_give_the_same_candles(
     assert_same_candles(made.held(report), TRUTH.within(report.period))
     assert report.archive_days == 10
     assert ("/data/spot/daily/klines/" in fake_archive.requests[0]) == (exchange == "binance")
+
+
+def test_a_month_of_real_minutes_comes_through_files_to_the_last_bit(
+    fake_exchange, fake_archive, bench: MakeBench
+):
+    truth = real_candles("usdm-SOLUSDT-1m")
+    fake_exchange.clock_ms = int(truth.timestamp[-1]) + 30 * DAY_MS
+    fake_exchange.add("SOL", "1m", truth)
+    fake_archive.add("SOLUSDT", "1m", truth)
+    made = bench(archive_url=fake_archive.url)
+    report = made.fetch("2025-05-05", "2025-06-01", timeframe="1m")
+    assert_same_candles(made.held(report), truth.within(report.period))
+    assert report.archive_days == 28
+    assert fake_exchange.pages == []
 
 
 @pytest.mark.parametrize("name", ["../../evil.csv", "/etc/passwd", "C:\\x", "e\x1b[2J.csv", "a" * 5000])
