@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
@@ -15,6 +15,7 @@ from engine.errors import InputError
 from engine.events import CancelToken, ProgressMeter
 from engine.market import PRICE_COLUMNS, Candles, Float64Array, Int64Array, Timeframe, short_time
 
+Number = TypeVar("Number", np.int64, np.float64)
 UNITS: Final = ("auto", "s", "ms", "us")
 _EARLIEST_MS: Final = 1_230_940_800_000  # 2009-01-03: nothing was traded for bitcoins before the first block
 _PER_MS: Final = {"ms": 1, "us": 1000}
@@ -96,7 +97,7 @@ class _Reader:
         self._unit, self._zone = rows.time_unit or form.unit, ZoneInfo(form.zone)
         self._units: set[str] = set()
         self._stamps: list[Int64Array] = []
-        self._columns: list[tuple[Float64Array, ...]] = []
+        self._columns: tuple[list[Float64Array], ...] = tuple([] for _ in PRICE_COLUMNS)
         self._lines: list[Int64Array] = []
 
     @property
@@ -109,7 +110,8 @@ class _Reader:
         stamps, numbers = self.understand(block)
         self._check(block, stamps, numbers)
         self._stamps.append(stamps)
-        self._columns.append(numbers)
+        for parts, column in zip(self._columns, numbers, strict=True):
+            parts.append(column)
         self._lines.append(block.lines)
 
     def understand(self, block: Block) -> tuple[Int64Array, tuple[Float64Array, ...]]:
@@ -124,8 +126,8 @@ class _Reader:
         """Everything kept, in order, each candle once, without the one that is still open."""
         if not self._stamps:
             raise InputError(f"{self._name} holds no candles; nothing was stored")
-        stamps, lines = np.concatenate(self._stamps), np.concatenate(self._lines)
-        columns = tuple(np.concatenate(parts) for parts in zip(*self._columns, strict=True))
+        stamps, lines = _join(self._stamps), _join(self._lines)
+        columns = tuple(_join(parts) for parts in self._columns)
         rows, notices = len(stamps), []
         if len(self._units) > 1:
             notices.append(f"times in {self.unit}: each row was read in its own unit")
@@ -307,6 +309,15 @@ class _Reader:
         if not len(closed):
             raise InputError(f"{self._name} holds no candle that has closed; nothing was stored")
         return closed
+
+
+def _join(
+    parts: list[np.ndarray[tuple[int, ...], np.dtype[Number]]],
+) -> np.ndarray[tuple[int, ...], np.dtype[Number]]:
+    """One array of many; the parts are let go at once, so that only one column is ever held twice."""
+    whole = np.concatenate(parts)
+    parts.clear()
+    return whole
 
 
 def _moment(ms: int, precision: str = "minutes") -> str:

@@ -91,16 +91,30 @@ class _Plan:
     def __init__(self, store: Store, market: Market, timeframe: Timeframe, candles: Candles) -> None:
         self._store, self._market, self._timeframe, self._candles = store, market, timeframe, candles
         self._period = Period(int(candles.timestamp[0]), timeframe.next(int(candles.timestamp[-1])))
-        held = store.read(market, timeframe, self._period)
-        self._is_held = _are_in(candles.timestamp, held.timestamp)
-        self._held = _pick(held, _are_in(held.timestamp, candles.timestamp))
-        self._same = _pick(candles, self._is_held)
-        self._differs = np.logical_or.reduce(
-            [ours != theirs for ours, theirs in zip(_values(self._held), _values(self._same), strict=True)]
-        )
+        self._is_held = np.zeros(len(candles), dtype=np.bool_)
+        self._differs = np.zeros(len(candles), dtype=np.bool_)
+        self._differences: list[Difference] = []
+        for start in range(0, len(candles), PART_ROWS):
+            self._compare(slice(start, start + PART_ROWS))
         self._refused = self._known_missing() & ~self._is_held
         self._fresh = _pick(candles, ~self._is_held & ~self._refused)
         self.new = len(self._fresh)
+
+    def _compare(self, cut: slice) -> None:
+        """Some of the file's candles with those that are held."""
+        ours = self._candles.slice(cut.start, cut.stop)
+        period = Period(int(ours.timestamp[0]), self._timeframe.next(int(ours.timestamp[-1])))
+        held = self._store.read(self._market, self._timeframe, period)
+        is_held = _are_in(ours.timestamp, held.timestamp)
+        same, theirs = _pick(ours, is_held), _pick(held, _are_in(held.timestamp, ours.timestamp))
+        differs = np.logical_or.reduce(
+            [one != other for one, other in zip(_values(same), _values(theirs), strict=True)]
+        )
+        self._is_held[cut] = is_held
+        self._differs[np.flatnonzero(is_held)[differs] + cut.start] = True
+        for at in np.flatnonzero(differs)[: _EXAMPLES - len(self._differences)].tolist():
+            two = (tuple(float(column[at]) for column in _values(part)) for part in (theirs, same))
+            self._differences.append(Difference(int(same.timestamp[at]), *two))
 
     def _known_missing(self) -> Bools:
         """Candles of cells that the exchange is known to have none for: two of its answers outweigh a file."""
@@ -149,23 +163,13 @@ class _Plan:
             unit,
             rows,
             stored,
-            len(self._held) - differing,
+            int(self._is_held.sum()) - differing,
             differing,
-            self._differences(),
+            tuple(self._differences),
             refused,
             gaps,
             dry_run,
             (*notices, *added),
-        )
-
-    def _differences(self) -> tuple[Difference, ...]:
-        return tuple(
-            Difference(
-                int(self._held.timestamp[at]),
-                tuple(float(column[at]) for column in _values(self._held)),
-                tuple(float(column[at]) for column in _values(self._same)),
-            )
-            for at in np.flatnonzero(self._differs)[:_EXAMPLES].tolist()
         )
 
 
@@ -196,6 +200,9 @@ def _are_in(stamps: Int64Array, others: Int64Array) -> Bools:
 
 
 def _pick(candles: Candles, which: Bools) -> Candles:
+    """The chosen candles; no copy when all are."""
+    if which.all():
+        return candles
     return Candles(candles.timestamp[which], *(column[which] for column in candles.columns().values()))
 
 

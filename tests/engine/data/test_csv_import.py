@@ -75,7 +75,11 @@ def test_a_hole_in_the_file_stays_a_gap(store: Store, bring: Import) -> None:
     assert store.imported(SOL, HOUR, WEEK) == [Period(WEEK.start, hole.start), Period(hole.end, WEEK.end)]
 
 
-def test_held_candles_stay_and_those_that_differ_are_shown(store: Store, bring: Import) -> None:
+@pytest.mark.parametrize("part_rows", [7, 31, 1_000_000])
+def test_held_candles_stay_and_those_that_differ_are_shown(
+    store: Store, bring: Import, monkeypatch: pytest.MonkeyPatch, part_rows: int
+) -> None:
+    monkeypatch.setattr(csv_import, "PART_ROWS", part_rows)
     held = Period.parse("2024-01-02", "2024-01-03")
     store.add_page(SOL, HOUR, CANDLES.within(held), [held])
     report = bring(changed(CANDLES, 30, 31, 40, 41, 160))
