@@ -2,7 +2,14 @@
 
 import os
 
+from hypothesis import settings
+
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+
+# the same examples in every run, and new ones for whoever asks: BACKTEST_TEST_PROFILE=long
+settings.register_profile("ci", derandomize=True, deadline=None, stateful_step_count=16)
+settings.register_profile("long", max_examples=2000, deadline=None, stateful_step_count=40, print_blob=True)
+settings.load_profile(os.environ.get("BACKTEST_TEST_PROFILE", "ci"))
 
 pytest_plugins = [
     "tests.support.database",

@@ -4,7 +4,7 @@ import os
 import shutil
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import psycopg
@@ -55,20 +55,23 @@ def embedded_url(postgres_home: Path) -> Iterator[str]:
 @pytest.fixture
 def empty_database_url(embedded_url: str) -> Iterator[str]:
     """URL of a database without tables, dropped afterwards."""
-    yield from _database(embedded_url, "template1")
+    yield from fresh_database(embedded_url, "template1")
 
 
 @pytest.fixture
 def database_url(embedded_url: str) -> Iterator[str]:
     """URL of a migrated, empty database, dropped afterwards."""
-    yield from _database(embedded_url, TEMPLATE)
+    yield from fresh_database(embedded_url)
 
 
-def _database(url: str, template: str) -> Iterator[str]:
+def fresh_database(url: str, template: str = TEMPLATE) -> Generator[str]:
+    """The URL of a new database on a server; dropped when the generator is closed."""
     name = f"test_{os.getpid()}_{uuid.uuid4().hex[:8]}"
     execute(url, f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
-    yield database_of(url, name)
-    execute(url, f"DROP DATABASE {name} WITH (FORCE)")
+    try:
+        yield database_of(url, name)
+    finally:
+        execute(url, f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture
