@@ -37,6 +37,7 @@ from engine.database.store import Store
 from engine.events import Event, Progress
 from engine.market import MINUTE_MS, Candles, Market, Period, Timeframe
 from engine.settings import read_settings
+from tests.support.fake_archive import FakeArchive, Spoil
 
 MINUTE = Timeframe("1m")
 MARKET = Market("binanceusdm", "BENCHUSDT", "BENCH/USDT:USDT")
@@ -300,8 +301,11 @@ class SlowExchange(LoopbackExchange):
 
 def serve(count: int, latency_s: float, pipe: Connection) -> None:
     """A process of its own, so that the exchange's work is not measured."""
-    with SlowExchange(walk(count), latency_s) as exchange:
-        pipe.send(exchange.url)
+    candles = walk(count)
+    with SlowExchange(candles, latency_s) as exchange, FakeArchive() as archive:
+        archive.always = Spoil(delay_s=latency_s)
+        archive.add(MARKET.name, "1m", candles)
+        pipe.send((exchange.url, archive.url))
         pipe.recv()
 
 
@@ -311,9 +315,9 @@ def peak_mb() -> float:
     return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024
 
 
-def download(url: str, home: Path, exchange: str, count: int, pipe: Connection) -> None:
+def download(url: str, home: Path, exchange: str, archive: str, count: int, pipe: Connection) -> None:
     """Fetch everything in a process of its own; reports seconds, pages, progress events and its highest memory."""
-    settings = read_settings(database_url=url, home=home, futures_url=exchange, archive_url="off")
+    settings = read_settings(database_url=url, home=home, futures_url=exchange, archive_url=archive)
     first, events = walk(1).timestamp[0], []
 
     def listen(event: Event) -> None:
@@ -331,23 +335,26 @@ def download(url: str, home: Path, exchange: str, count: int, pipe: Connection) 
     pipe.send((seconds, report.candles, report.requests, len(events), before, peak_mb()))
 
 
-def measure_download(url: str, home: Path, count: int, latency_s: float) -> None:
-    """One line for one download by pages."""
+def measure_download(url: str, home: Path, count: int, latency_s: float, *, bulk: bool) -> None:
+    """One line for one download, by pages only or by daily files."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     server = context.Process(target=serve, args=(count, latency_s, theirs))
     server.start()
-    exchange = ours.recv()
+    exchange, archive = ours.recv()
     mine, yours = context.Pipe()
-    client = context.Process(target=download, args=(url, home, exchange, count, yours))
+    client = context.Process(
+        target=download, args=(url, home, exchange, archive if bulk else "off", count, yours)
+    )
     client.start()
     seconds, candles, requests, events, before, peak = mine.recv()
     client.join()
     ours.send("stop")
     server.join()
     print(
-        f"| {candles:,} candles, {latency_s * 1000:.0f} ms latency | {seconds:.1f} s | {requests:,} | "
-        f"{candles / seconds:,.0f} | {seconds / requests * 1000:.1f} ms | {events:,} | {before:.0f} | {peak:.0f} |",
+        f"| {candles:,} candles by {'daily files' if bulk else 'pages'}, {latency_s * 1000:.0f} ms latency | "
+        f"{seconds:.1f} s | {requests:,} | "
+        f"{candles / seconds:,.0f} | {events:,} | {before:.0f} | {peak:.0f} |",
         flush=True,
     )
 
@@ -371,13 +378,14 @@ def main() -> None:
         measure_reads(table, home, chosen.repeat)
         table.connection.close()
         print(
-            "\n| download | time | requests | candles/s | a request | progress events | MB before | MB at most |\n"
-            "|---|---|---|---|---|---|---|---|"
+            "\n| download | time | candle requests | candles/s | progress events | MB before | MB at most |\n"
+            "|---|---|---|---|---|---|---|"
         )
         sizes = [(chosen.download, 0.05)] + ([(4_200_000, 0.0)] if chosen.large else [])
         for count, latency_s in sizes:
-            table.store.forget(MARKET, MINUTE, Period(0, 2**42))
-            measure_download(url, home, count, latency_s)
+            for bulk in (False, True):
+                table.store.forget(MARKET, MINUTE, Period(0, 2**42))
+                measure_download(url, home, count, latency_s, bulk=bulk)
         table.store.close()
     finally:
         release_embedded(home)
