@@ -24,6 +24,7 @@ from engine.errors import (
     InputError,
     Interrupted,
     MissingDataError,
+    worst,
 )
 from engine.events import Cancelled, CancelToken, Failed, Finished, Log, OnEvent, Progress, Started, ending
 from engine.market import Candles, Market, Period, Timeframe
@@ -41,7 +42,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 RUN_FUNCTION = "engine.backtest.simulation:run_job"
-EXIT_CODE_ORDER = (130, 4, 3, 5, 2, 1)  # of several causes, the first decides
 
 
 FetchOutcome = FetchReport | BacktestError
@@ -121,10 +121,10 @@ class Batch:
         """Raise what kept runs from being done at all, once everything else is done and stored."""
         if not self._errors:
             return
-        worst = min(self._errors, key=lambda error: EXIT_CODE_ORDER.index(error.exit_code))
+        decisive = worst(self._errors)
         finished = sum(self._results[planned.id].status == FINISHED for planned in plan)
         kept = f"; {finished} of {len(plan)} runs finished and are stored" if len(plan) > 1 else ""
-        raise type(worst)(f"{worst}{kept}") from worst
+        raise type(decisive)(f"{decisive}{kept}") from decisive
 
     # -- candles
 
@@ -189,8 +189,9 @@ class Batch:
         coverage = self._fetcher.status(market, timeframe, period)
         if not coverage.complete:
             gap = coverage.gaps[0]
+            damage = f"; {coverage.claimed:,} more are claimed but not there" if coverage.claimed else ""
             raise MissingDataError(
-                f"{market.name} {timeframe}: {coverage.candles:,} of {coverage.expected:,} candles held, "
+                f"{market.name} {timeframe}: {coverage.candles:,} of {coverage.expected:,} candles held{damage}, "
                 f"first gap {gap}; nothing was run on it, `backtest fetch` fills it"
             )
         whole = Period(planned.load_period.start, coverage.period.end)

@@ -6,10 +6,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from engine.batch import EXIT_CODE_ORDER
 from engine.coverage import FetchReport, Holding, VerifyReport
 from engine.errors import BacktestError, DatabaseError, InputError
-from engine.events import CancelToken, Finished, OnEvent, Started, ending, ignore_event
+from engine.events import CancelToken, OnEvent, as_job, ignore_event
 from engine.market import DEFAULT_EXCHANGE, Market, Period, Timeframe, check_exchange
 from engine.settings import Settings
 from engine.transfer import ImportPreview, ImportReport, SyncedSeries
@@ -51,22 +50,13 @@ class CandleService:
         cancel: CancelToken | None = None,
     ) -> FetchReport:
         """Fetch what is not held yet. Raises BacktestError; finished pages are kept whatever happens."""
-        job = job or f"fetch:{exchange}:{symbol}:{timeframe.file_name}"
-        on_event(Started(job, "fetch", f"{symbol} {timeframe}: fetching candles"))
-        try:
-            report = self.fetcher.fetch(
-                self.market(symbol, exchange),
-                timeframe,
-                period,
-                job=job,
-                on_event=on_event,
-                cancel=cancel or CancelToken(),
-            )
-        except BaseException as error:
-            on_event(ending(job, error))
-            raise
-        on_event(Finished(job, report))
-        return report
+        name = job or f"fetch:{exchange}:{symbol}:{timeframe.file_name}"
+
+        def fetch() -> FetchReport:
+            market = self.market(symbol, exchange)
+            return self.fetcher.fetch(market, timeframe, period, job=name, on_event=on_event, cancel=cancel)
+
+        return as_job(name, "fetch", f"{symbol} {timeframe}: fetching candles", on_event, fetch)
 
     def verify(
         self,
@@ -84,23 +74,15 @@ class CandleService:
 
         `dry_run` only reports. Raises BacktestError; then nothing was changed.
         """
-        job = job or f"verify:{exchange}:{symbol}:{timeframe.file_name}"
-        on_event(Started(job, "verify", f"{symbol} {timeframe}: comparing with the exchange"))
-        try:
-            report = self.fetcher.verify(
-                self.market(symbol, exchange),
-                timeframe,
-                period,
-                job=job,
-                dry_run=dry_run,
-                on_event=on_event,
-                cancel=cancel,
+        name = job or f"verify:{exchange}:{symbol}:{timeframe.file_name}"
+
+        def verify() -> VerifyReport:
+            market = self.market(symbol, exchange)
+            return self.fetcher.verify(
+                market, timeframe, period, job=name, dry_run=dry_run, on_event=on_event, cancel=cancel
             )
-        except BaseException as error:
-            on_event(ending(job, error))
-            raise
-        on_event(Finished(job, report))
-        return report
+
+        return as_job(name, "verify", f"{symbol} {timeframe}: comparing with the exchange", on_event, verify)
 
     def holdings(self) -> list[Holding]:
         """Every series of which candles are held, with what is held and missing over time; asks no exchange."""
@@ -209,19 +191,16 @@ class CandleService:
         from engine.data import csv_import
         from engine.data.candle_file import FileFormat
 
-        job = job or f"import:{exchange}:{symbol}:{timeframe.file_name}"
-        on_event(Started(job, "import", f"{symbol} {timeframe}: reading {path.name}"))
-        try:
+        name = job or f"import:{exchange}:{symbol}:{timeframe.file_name}"
+
+        def store() -> ImportReport:
             form, market = FileFormat(columns or {}, unit, zone), self.market(symbol, exchange)
             now = self.fetcher.known_now_ms(market)
-            report = csv_import.import_candles(
-                self.store, path, market, timeframe, form, now, job=job, on_event=on_event, cancel=cancel
+            return csv_import.import_candles(
+                self.store, path, market, timeframe, form, now, job=name, on_event=on_event, cancel=cancel
             )
-        except BaseException as error:
-            on_event(ending(job, error))
-            raise
-        on_event(Finished(job, report))
-        return report
+
+        return as_job(name, "import", f"{symbol} {timeframe}: reading {path.name}", on_event, store)
 
     # -- symbols
 
@@ -322,8 +301,3 @@ class CandleService:
             from engine.database.embedded import start_embedded
 
             start_embedded(self.settings.home)
-
-
-def worst(errors: Sequence[BacktestError]) -> BacktestError:
-    """Of several errors the one whose exit code decides."""
-    return min(errors, key=lambda error: EXIT_CODE_ORDER.index(error.exit_code))

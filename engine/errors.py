@@ -10,11 +10,16 @@ BacktestError
 └── Interrupted       130   the user stopped the work; finished parts are kept
 """
 
+from collections.abc import Sequence
+
 
 class BacktestError(Exception):
     """Something went wrong that the user can understand: `str(error)` is one line for them."""
 
     exit_code = 1
+
+
+EXIT_CODE_ORDER = (130, 4, 3, 5, 2, 1)  # of several causes, the first of these decides
 
 
 class InputError(BacktestError):
@@ -53,3 +58,8 @@ class Interrupted(BacktestError):
     """The user stopped the work; what was finished is kept."""
 
     exit_code = 130
+
+
+def worst(errors: Sequence[BacktestError]) -> BacktestError:
+    """Of several errors the one whose exit code decides."""
+    return min(errors, key=lambda error: EXIT_CODE_ORDER.index(error.exit_code))

@@ -8,11 +8,12 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from engine.errors import BacktestError, Interrupted
 
 MIN_INTERVAL_S = 0.1
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +130,18 @@ class ProgressMeter:
         rate = done / elapsed if elapsed > 0 and done > 0 else None
         left = (self._total - done) / rate if rate and self._total is not None else None
         self._on_event(Progress(self._job, done, self._total, self._unit, rate, left))
+
+
+def as_job(job: str, kind: str, title: str, on_event: OnEvent, work: Callable[[], T]) -> T:
+    """Do `work` as one job: Started before it, and Finished, Failed or Cancelled after it. Returns or raises as `work`."""
+    on_event(Started(job, kind, title))
+    try:
+        result = work()
+    except BaseException as error:
+        on_event(ending(job, error))
+        raise
+    on_event(Finished(job, result))
+    return result
 
 
 def ending(job: str, error: BaseException, result: Any = None) -> Failed | Cancelled:

@@ -6,10 +6,9 @@ from typing import Annotated, Any
 
 import typer
 
-from engine.candle_service import worst
 from engine.cli.options import End, Exchange, Json, Start, Symbol, Tf, app, cancel_on_interrupt
 from engine.coverage import FetchReport, VerifyReport
-from engine.errors import BacktestError, InputError
+from engine.errors import BacktestError, InputError, worst
 from engine.market import DEFAULT_EXCHANGE, Period, Timeframe
 from engine.service import Engine
 from engine.terminal import print_json, print_note, progress

@@ -8,10 +8,9 @@ from typing import Annotated
 
 import typer
 
-from engine.candle_service import worst
 from engine.cli.options import Exchange, Json, Symbol, Tf, app, cancel_on_interrupt, symbols_app
 from engine.data.file_rows import parse_columns
-from engine.errors import DatabaseError, InputError
+from engine.errors import DatabaseError, InputError, worst
 from engine.events import Event, Log
 from engine.market import DEFAULT_EXCHANGE, Market, Timeframe, format_time, parse_time, short_time
 from engine.service import Engine
