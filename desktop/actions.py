@@ -30,6 +30,9 @@ class Actions:
         self.fetch = self._make(
             "&Fetch candles", "Fetch the candles that are not held yet", "Ctrl+D", window.start_fetch
         )
+        self.import_file = self._make(
+            "&Import candles …", "Read candles from a CSV or Parquet file", "Ctrl+O", window.desk.ask_file
+        )
         self.symbols = self._make(
             "Reload &symbols", "Load the list of symbols again", "", window.reload_symbols
         )
@@ -101,7 +104,7 @@ class Actions:
         """The menu bar."""
         bar = self.window.menuBar()
         _menu(bar.addMenu("&File"), self.export, None, self.quit)
-        _menu(bar.addMenu("&Data"), self.fetch, self.symbols, self.strategies)
+        _menu(bar.addMenu("&Data"), self.fetch, self.import_file, None, self.symbols, self.strategies)
         _menu(bar.addMenu("&Run"), self.run, self.stop, None, self.compare_none)
         view = bar.addMenu("&View")
         _menu(view, *self.pages, None, self.setup_dock, self.results_dock, self.reset, self.full_screen, None)
@@ -110,9 +113,11 @@ class Actions:
 
     def apply_theme(self, theme: Theme) -> None:
         """Colour the icons."""
-        colours = {"run": theme.positive, "stop": theme.negative, "fetch": theme.text, "export": theme.text}
-        for name, colour in colours.items():
-            getattr(self, name).setIcon(icon(name, colour))
+        for action, name, colour in (
+            (self.run, "run", theme.positive), (self.stop, "stop", theme.negative), (self.fetch, "fetch", theme.text),
+            (self.import_file, "import", theme.text), (self.export, "export", theme.text),
+        ):  # fmt: skip
+            action.setIcon(icon(name, colour))
 
 
 def _menu(menu: QMenu, *actions: QAction | None) -> None:

@@ -12,20 +12,24 @@ import time
 import traceback
 from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from enum import Enum
+from functools import partial
 from typing import Any, Final
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
+from desktop.candle_sets import SetKey, set_key
 from engine.coverage import Coverage
 from engine.errors import BacktestError, Interrupted
-from engine.events import CancelToken, Event, Failed
+from engine.events import CancelToken, Event, Failed, OnEvent
 from engine.market import Candles, Period, Timeframe
 from engine.runs import FINISHED, RunResult, RunSpec
 from engine.service import Engine
 
 log = logging.getLogger(__name__)
 _BITE_S: Final = 0.01
+_JOBS_AT_ONCE: Final = 4  # series filled side by side; the exchange allows no more anyway, the others wait
 Series = tuple[str, str]  # symbol, exchange
 
 
@@ -55,8 +59,9 @@ class Bridge(QObject):
     runs_loaded = Signal(list)
     run_loaded = Signal(object)
     candles_loaded = Signal(str, object)
+    data_judged = Signal(str, object)
     coverage_loaded = Signal(list)
-    held_loaded = Signal(list)
+    holdings_loaded = Signal(list)
     definitions_loaded = Signal(object)  # a dict would come out sorted
     exported = Signal(list)
     database_changed = Signal(bool, str)
@@ -66,13 +71,15 @@ class Bridge(QObject):
         super().__init__(parent)
         self.engine = engine
         self.phase = Phase.IDLE
-        self._queue: deque[Event] = deque()
+        self._queue: deque[tuple[OnEvent, Event]] = deque()
+        self._threads = ThreadPoolExecutor(_JOBS_AT_ONCE, "series")
         self._awake = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._token = CancelToken()
         self._coverage_asked = 0
         self._loading: set[str] = set()
+        self._reading: dict[SetKey, asyncio.Task[Candles]] = {}
         self._woken.connect(self._drain)
 
     # -- the job: one at a time -------------------------------------------------------------------------------------
@@ -138,6 +145,41 @@ class Bridge(QObject):
             self.phase = phase
             self.phase_changed.emit(phase)
 
+    # -- work on series: several at once, beside the job ---------------------------------------------------------------
+
+    def start_job(
+        self,
+        work: Callable[[OnEvent, CancelToken], Any],
+        token: CancelToken,
+        take: OnEvent,
+        ended: Callable[[Any, BaseException | None], None],
+    ) -> None:
+        """Do `work` in a thread; `take` hears its events, `ended` its result or error, both on the window's thread."""
+        self._spawn(self._job(work, token, take, ended))
+
+    async def _job(
+        self,
+        work: Callable[[OnEvent, CancelToken], Any],
+        token: CancelToken,
+        take: OnEvent,
+        ended: Callable[[Any, BaseException | None], None],
+    ) -> None:
+        def do() -> Any:
+            token.raise_if_cancelled()  # it may have waited long for its turn
+            return work(partial(self._put, take), token)
+
+        assert self._loop is not None
+        try:
+            result = await self._loop.run_in_executor(self._threads, do)
+        except Exception as error:
+            self._drain_all()
+            ended(None, error)
+            if not isinstance(error, Interrupted):
+                raise
+        else:
+            self._drain_all()
+            ended(result, None)
+
     # -- questions ---------------------------------------------------------------------------------------------------
 
     def start(self, exchange: str) -> None:
@@ -159,18 +201,18 @@ class Bridge(QObject):
 
     def load_strategies(self) -> None:
         """Ask for the strategies; broken ones are among them."""
-        self._ask(self.engine.strategies, self.strategies_loaded.emit)
+        self.ask(self.engine.strategies, self.strategies_loaded.emit)
 
     def load_markets(self, exchange: str, *, refresh: bool = False) -> None:
         """Ask for the symbols of an exchange."""
-        self._ask(
+        self.ask(
             lambda: self.engine.markets(exchange, refresh=refresh),
             lambda markets: self.markets_loaded.emit(exchange, markets),
         )
 
     def refresh_held(self) -> None:
         """Ask what the database holds."""
-        self._ask(self.engine.held, self.held_loaded.emit)
+        self.ask(self.engine.holdings, self.holdings_loaded.emit)
 
     def load_coverage(self, series: Sequence[Series], timeframe: Timeframe, period: Period) -> None:
         """Ask what is held and missing; a later question makes earlier answers void."""
@@ -192,35 +234,56 @@ class Bridge(QObject):
         if asked == self._coverage_asked:
             self.coverage_loaded.emit(answers)
 
-    def load_details(self, result: RunResult) -> None:
-        """Ask for equity, trades and indicators of a stored run, and for the candles of its period."""
+    def load_details(self, result: RunResult, *, with_candles: bool = True) -> None:
+        """Ask for equity, trades and indicators of a stored run, for the candles of its period, and whether they are
+        still those that it saw.
+        """
         if result.id not in self._loading and result.status == FINISHED:
             self._loading.add(result.id)
-            self._spawn(self._details(result))
+            self._spawn(self._details(result, with_candles=with_candles))
 
-    async def _details(self, result: RunResult) -> None:
+    async def _details(self, result: RunResult, *, with_candles: bool) -> None:
         try:
             if result.equity is None:
                 result = await asyncio.to_thread(self.engine.run_result, result.id)
                 self.run_loaded.emit(result)
-            candles: Candles = await asyncio.to_thread(
-                self.engine.candles,
-                result.symbol,
-                Timeframe(result.timeframe),
-                result.period,
-                exchange=result.exchange,
-            )
-            self.candles_loaded.emit(result.id, candles)
+            if with_candles:
+                self.candles_loaded.emit(result.id, await self._read_candles(result))
+            await self._judge(result)
         finally:
             self._loading.discard(result.id)
 
+    async def _read_candles(self, run: RunResult) -> Candles:
+        """The candles of a run's period; runs on the same ones wait for one reading of them."""
+        key = set_key(run)
+        if key not in self._reading:
+            assert self._loop is not None
+            self._reading[key] = self._loop.create_task(
+                asyncio.to_thread(
+                    self.engine.candles,
+                    run.symbol,
+                    Timeframe(run.timeframe),
+                    run.period,
+                    exchange=run.exchange,
+                )
+            )
+            self._reading[key].add_done_callback(lambda _: self._reading.pop(key, None))
+        return await self._reading[key]
+
+    def judge(self, run: RunResult) -> None:
+        """Ask whether the candles held now are still those that a run saw."""
+        self._spawn(self._judge(run))
+
+    async def _judge(self, run: RunResult) -> None:
+        self.data_judged.emit(run.id, await asyncio.to_thread(self.engine.data_changed, run))
+
     def export(self, run_id: str, folder: Any) -> None:
         """Write a run's trades, equity and JSON into a folder."""
-        self._ask(lambda: self.engine.export_run(run_id, folder), self.exported.emit)
+        self.ask(lambda: self.engine.export_run(run_id, folder), self.exported.emit)
 
     def delete(self, run_id: str, done: Callable[[Any], None]) -> None:
         """Delete a stored run."""
-        self._ask(lambda: self.engine.delete_run(run_id), done)
+        self.ask(lambda: self.engine.delete_run(run_id), done)
 
     # -- plumbing ----------------------------------------------------------------------------------------------------
 
@@ -229,7 +292,9 @@ class Bridge(QObject):
         """Whether anything asked for is still under way."""
         return bool(self._tasks)
 
-    def _ask(self, question: Callable[[], Any], answer: Callable[[Any], None]) -> None:
+    def ask(self, question: Callable[[], Any], answer: Callable[[Any], None]) -> None:
+        """Answer a question in a thread; `answer` is called on the window's thread."""
+
         async def ask() -> None:
             answer(await asyncio.to_thread(question))
 
@@ -258,8 +323,11 @@ class Bridge(QObject):
             self.problem.emit("error", f"unexpected {type(error).__name__}: {error}", traceback.format_exc())
 
     def _post(self, event: Event) -> None:
+        self._put(self._deliver, event)
+
+    def _put(self, take: OnEvent, event: Event) -> None:
         """Called on the engine's threads."""
-        self._queue.append(event)
+        self._queue.append((take, event))
         if not self._awake:
             self._awake = True
             self._woken.emit()
@@ -268,19 +336,25 @@ class Bridge(QObject):
         self._awake = False  # before the first look: what is appended from now on wakes us again
         until = time.monotonic() + _BITE_S
         while self._queue:
-            self._deliver(self._queue.popleft())
+            take, event = self._queue.popleft()
+            take(event)
             if time.monotonic() > until:
                 QTimer.singleShot(0, self._drain)
                 return
 
     def _drain_all(self) -> None:
         while self._queue:
-            self._deliver(self._queue.popleft())
+            take, event = self._queue.popleft()
+            take(event)
 
     def _deliver(self, event: Event) -> None:
         if isinstance(event, Failed):
             log.warning("%s failed: %s", event.job, event.error)
         self.happened.emit(event)
+
+    def close(self) -> None:
+        """No more work on series begins."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def settle(self) -> None:
         """Wait until everything asked for is answered."""

@@ -74,6 +74,16 @@ def compact(value: float | None) -> str:
     return number(value, 0 if float(value).is_integer() else 2)
 
 
+def size(count: float | None) -> str:
+    """So many bytes: 1.4 MB."""
+    if count is None or is_missing(count):
+        return NO_VALUE
+    for limit, unit in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
+        if count >= limit:
+            return f"{number(count / limit, 1)} {unit}"
+    return f"{whole(count)} B"
+
+
 def tick(value: float) -> str:
     """A large number on an axis, without needless zeros: 100 k, 2.5 M."""
     for limit, suffix in ((1e12, " T"), (1e9, " B"), (1e6, " M"), (1e3, " k")):

@@ -16,6 +16,7 @@ _SHAPES: Final = {
     "run": '<path d="M6 4l13 8-13 8z" fill="{c}"/>',
     "stop": '<rect x="6" y="6" width="12" height="12" rx="2" fill="{c}"/>',
     "fetch": '<path d="M12 3v12M7 10l5 5 5-5M4 20h16"/>',
+    "import": '<path d="M12 5v14M5 12h14"/>',
     "export": '<path d="M12 15V3M7 8l5-5 5 5M4 15v5h16v-5"/>',
     "refresh": '<path d="M20 5v5h-5M4 19v-5h5M5.5 9a7 7 0 0 1 12-3L20 10M18.5 15a7 7 0 0 1-12 3L4 14"/>',
     "previous": '<path d="M15 5l-7 7 7 7"/>',

@@ -13,6 +13,7 @@ from PySide6.QtWidgets import (
     QDockWidget,
     QFileDialog,
     QLabel,
+    QLineEdit,
     QMainWindow,
     QTabWidget,
     QVBoxLayout,
@@ -22,6 +23,7 @@ from PySide6.QtWidgets import (
 from desktop.actions import Actions
 from desktop.batch import Batch
 from desktop.bridge import Bridge, Phase
+from desktop.data_desk import DataDesk
 from desktop.models.log import LogLine
 from desktop.panels.banner import Banner
 from desktop.panels.bottom_panel import BottomPanel, DockTitle
@@ -76,6 +78,9 @@ class MainWindow(QMainWindow):
         self.runs, self.trades = RunsPanel(self.workspace), TradesPanel(self.workspace)
         self.metrics, self.data, self.log = MetricsPanel(self.workspace), DataPanel(), LogPanel()
         self.banner = Banner()
+        self.desk = DataDesk(self.bridge, self.data, self.setup_panel, self)
+        self.setAcceptDrops(True)
+        self.installEventFilter(self.desk)
         self.status = StatusBar(workers)
         self.setStatusBar(self.status)
         self.centre = QTabWidget(documentMode=True)
@@ -107,6 +112,8 @@ class MainWindow(QMainWindow):
         self.results_dock.setTitleBarWidget(self.results.title_bar)
         self.setCorner(Qt.Corner.BottomLeftCorner, Qt.DockWidgetArea.LeftDockWidgetArea)
         self._share_room()
+        for field in self.findChildren(QLineEdit):  # a file dropped on one is no text
+            field.setAcceptDrops(False)
 
     def _dock(self, title: str, name: str, content: QWidget, area: Qt.DockWidgetArea) -> QDockWidget:
         dock = QDockWidget(title, self)
@@ -141,11 +148,11 @@ class MainWindow(QMainWindow):
         bridge.run_loaded.connect(lambda result: self.workspace.put([result]))
         bridge.candles_loaded.connect(self.workspace.put_candles)
         bridge.coverage_loaded.connect(self.setup_panel.set_coverage)
-        bridge.held_loaded.connect(self.data.set_held)
+        bridge.data_judged.connect(self.workspace.put_judgement)
         bridge.definitions_loaded.connect(self.metrics.set_definitions)
         bridge.definitions_loaded.connect(self.overview.tiles.set_definitions)
         bridge.database_changed.connect(self.status.set_database)
-        bridge.exported.connect(self._exported)
+        bridge.exported.connect(lambda paths: self.say(f"Written: {', '.join(path.name for path in paths)}"))
 
     def _connect_batch(self) -> None:
         batch = self.batch
@@ -174,7 +181,10 @@ class MainWindow(QMainWindow):
         self.trades.saved.connect(lambda path: self.say(f"Trades written to {path}"))
         self.trades.not_saved.connect(lambda text: self.report("error", text, ""))
         self.trades.table.clicked.connect(lambda _: self.show_page("Chart"))
-        self.data.series_wanted.connect(self._use_series)
+        self.desk.shown.connect(lambda: self.show_page("Data"))
+        self.desk.reported.connect(self.report)
+        self.desk.jobs.logged.connect(self.write_log)
+        self.desk.jobs.changed.connect(self._show_data_jobs)
 
     # -- what the user asks for --------------------------------------------------------------------------------------
 
@@ -305,6 +315,13 @@ class MainWindow(QMainWindow):
         if self.bridge.phase is not Phase.IDLE:
             self.status.show_jobs(jobs)
 
+    def _show_data_jobs(self) -> None:
+        running = len(self.desk.jobs.running)
+        self.results.set_title("Data", f"Data ({running})" if running else "Data")
+        run = self.workspace.current_run()
+        if run is not None and not running:
+            self.bridge.judge(run)
+
     def _runs_loaded(self, results: list[RunResult]) -> None:
         self.workspace.put(reversed(results))
         newest = next((result for result in results if result.status == FINISHED), None)
@@ -313,7 +330,8 @@ class MainWindow(QMainWindow):
             self.workspace.show(newest.id)
 
     def _load_details(self, run_id: str) -> None:
-        self.bridge.load_details(self.workspace.runs[run_id])
+        with_candles = self.workspace.candles(run_id) is None
+        self.bridge.load_details(self.workspace.runs[run_id], with_candles=with_candles)
 
     def _ask_coverage(self) -> None:
         setup = self.setup_panel.setup()
@@ -328,28 +346,14 @@ class MainWindow(QMainWindow):
         if folder:
             self.bridge.export(run_id, Path(folder))
 
-    def _exported(self, paths: list[Path]) -> None:
-        self.say(f"Written: {', '.join(path.name for path in paths)}")
-
     def _show_details(self) -> None:
         self.show_page("Log")
         self.log.show_last()
 
     def _use_setup_of(self, run_id: str) -> None:
         run = self.workspace.runs[run_id]
-        self.setup_panel.set_setup(
-            Setup(
-                run.exchange, (run.symbol,), run.timeframe, run.period.start, run.period.end,
-                (run.strategy,), {run.strategy: dict(run.params)}, run.costs,
-            )
-        )  # fmt: skip
+        self.setup_panel.set_setup(Setup.of_run(run))
         self.setup_panel.strategies.focus(run.strategy)
-
-    def _use_series(self, held: Any) -> None:
-        market = self.setup_panel.market
-        market.set_choice(held.market.exchange, (held.market.name,))
-        end = held.timeframe.next(held.last_ms)
-        self.setup_panel.period.set_values(str(held.timeframe), held.first_ms, end)
 
     # -- memory ------------------------------------------------------------------------------------------------------
 
@@ -379,6 +383,8 @@ class MainWindow(QMainWindow):
         """Remember, stop the work, and close the plots before the interpreter goes (their axes complain otherwise)."""
         self.remember()
         self.bridge.stop()
+        self.desk.jobs.stop_all()
+        self.bridge.close()
         self.workspace.blockSignals(True)  # late answers must not draw on closed plots
         self.overview.release()
         self.chart.release()

@@ -49,6 +49,9 @@ QPushButton[primary="true"] {{ background: {accent}; color: {accent_text}; borde
 QPushButton[primary="true"]:hover {{ border-color: {text}; }}
 QPushButton[primary="true"]:disabled {{ background: {window}; color: {muted}; border-color: {border}; }}
 
+QPushButton[cell="true"] {{ padding: 0px 8px; border-radius: 4px; }}
+QWidget#seriesCell {{ background: {base}; }}
+
 QLineEdit, QAbstractSpinBox, QComboBox {{ background: {base}; border: 1px solid {border}; border-radius: 4px;
     padding: 3px 6px;
     selection-background-color: {selection}; selection-color: {text}; min-height: 1.25em; }}

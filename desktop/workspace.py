@@ -9,10 +9,10 @@ from collections.abc import Iterable
 
 from PySide6.QtCore import QObject, Signal
 
+from desktop.candle_sets import CandleSets, set_key
 from engine.market import Candles
 from engine.runs import FINISHED, RunResult
 
-MAX_CANDLE_SETS = 12
 RUNNING = "running"
 
 
@@ -39,7 +39,8 @@ class Workspace(QObject):
         self.current: str | None = None
         self.trade: int | None = None
         self._slots: dict[str, int] = {}
-        self._candles: dict[str, Candles] = {}
+        self._candles = CandleSets()
+        self._changed: dict[str, bool | None] = {}
 
     def put(self, results: Iterable[RunResult]) -> None:
         """Add runs, or replace those of the same id; full ones are never replaced by mere summaries."""
@@ -61,7 +62,6 @@ class Workspace(QObject):
         """Forget a run."""
         if self.runs.pop(run_id, None) is None:
             return
-        self._candles.pop(run_id, None)
         self.check(run_id, on=False)
         if self.current == run_id:
             self.show(self.checked[0] if self.checked else None)
@@ -116,22 +116,34 @@ class Workspace(QObject):
 
     def candles(self, run_id: str) -> Candles | None:
         """The candles of a run's period, once loaded."""
-        return self._candles.get(run_id)
+        run = self.runs.get(run_id)
+        return None if run is None else self._candles.get(run)
 
     def put_candles(self, run_id: str, candles: Candles) -> None:
-        """Keep the candles of a run; the oldest sets go first."""
-        self._candles.pop(run_id, None)
-        self._candles[run_id] = candles
-        while len(self._candles) > MAX_CANDLE_SETS:
-            self._candles.pop(next(iter(self._candles)))
-        self.details_changed.emit(run_id)
+        """Keep the candles of a run; every shown run on the same ones has them then."""
+        run = self.runs.get(run_id)
+        if run is None or not self._candles.put(run, candles):
+            return
+        for other in dict.fromkeys([run_id, *self.checked, self.current or run_id]):
+            if other in self.runs and set_key(self.runs[other]) == set_key(run):
+                self.details_changed.emit(other)
+
+    def put_judgement(self, run_id: str, changed: bool | None) -> None:
+        """Whether the candles held now differ from those that the run saw; None: not known."""
+        if run_id in self.runs and self._changed.get(run_id) != changed:
+            self._changed[run_id] = changed
+            self.runs_changed.emit([run_id])
+
+    def data_changed(self, run_id: str) -> bool:
+        """Whether the candles are known to have changed since the run."""
+        return bool(self._changed.get(run_id))
 
     def lacks_details(self, run_id: str) -> bool:
         """Whether equity, trades or candles of a run are still to be loaded."""
         result = self.runs.get(run_id)
         if result is None or result.status != FINISHED:
             return False
-        return result.equity is None or run_id not in self._candles
+        return result.equity is None or self._candles.get(result) is None
 
     def _want(self, run_id: str) -> None:
         if self.lacks_details(run_id):

@@ -159,6 +159,11 @@ class RunResult:
         """The same run, ended otherwise."""
         return replace(self, status=status, error=error, traceback=traceback)
 
+    @property
+    def notes(self) -> list[str]:
+        """What the figures leave out."""
+        return ["funding not included"] if self.exchange == "binanceusdm" else []
+
     def to_json(self) -> dict[str, Any]:
         """The contract's run, without equity."""
         return {
@@ -181,7 +186,7 @@ class RunResult:
             "fingerprint": self.fingerprint,
             "elapsed_s": self.elapsed_s,
             "created": format_time(self.created_ms),
-            "notes": ["funding not included"] if self.exchange == "binanceusdm" else [],
+            "notes": self.notes,
         }
 
     def equity_points(self) -> list[tuple[str, float]]:

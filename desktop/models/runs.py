@@ -8,11 +8,14 @@ from typing import Any, Final
 from PySide6.QtCore import QObject, Qt
 
 from desktop import formats
+from desktop.check_words import check_notes, data_note
 from desktop.icons import swatch
+from desktop.models.holdings import GOOD, PLAIN, WARNING
 from desktop.models.table import Column, Index, TableModel
 from desktop.workspace import RUNNING, Workspace
 from engine.runs import CANCELLED, FAILED, FINISHED, RunResult
 
+_DATA_WORDS: Final = {GOOD: "✓ complete", PLAIN: "–"}
 STATUS_WORDS: Final = {FINISHED: "Done", FAILED: "Failed", CANCELLED: "Stopped"}
 
 
@@ -70,6 +73,10 @@ COLUMNS: Final[tuple[Column[RunRow], ...]] = (
     Column("symbol", "Symbol", _field("symbol"), _plain),
     Column("timeframe", "TF", _field("timeframe"), _plain, tooltip="Timeframe"),
     Column("status", "Status", RunRow.status_text),
+    Column("data", "Data", lambda row: data_note(row.result) if row.status == FINISHED and row.result else None,
+           lambda note: "" if note is None else _DATA_WORDS.get(note.level, note.text),
+           tooltip="Whether the run had all candles",
+           export=lambda note: "" if note is None else note.text),
     Column("error", "Problem", _field("error"), lambda text: text or ""),
     _metric("return_pct", "Return %", formats.signed, signed=True),
     _metric("buy_hold_return_pct", "Buy & hold %", formats.signed, signed=True),
@@ -160,6 +167,8 @@ class RunsModel(TableModel[RunRow]):
             word = str(value)
             name = {"Failed": "negative", "Stopped": "warning", "Done": "muted"}.get(word, "accent")
             return self.colours.get(name)
+        if column.key == "data" and value is not None:
+            return self.colours.get({GOOD: "positive", WARNING: "warning"}.get(value.level, "muted"))
         return super().foreground(column, value)
 
     def tooltip(self, row: RunRow, column: Column[RunRow]) -> str | None:
@@ -168,6 +177,9 @@ class RunsModel(TableModel[RunRow]):
             return row.title
         if row.result.error and column.key in ("status", "error", "strategy"):
             return row.result.error
+        if column.key == "data":
+            notes = check_notes(row.result, data_changed=self._workspace.data_changed(row.id))
+            return "\n".join(f"{note.text}\n{note.details}".strip() for note in notes)
         if column.key == "params":
             return row.changed_params().replace(", ", "\n")
         return f"run {row.id[:8]} · {row.result.exchange} · engine {row.result.engine}"

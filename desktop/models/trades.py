@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -11,15 +11,16 @@ from desktop.models.table import Column, TableModel
 from engine.runs import Trade
 
 SIDES: Final = ("All sides", "Long", "Short")
-OUTCOMES: Final = ("All results", "Wins", "Losses", "Open")
+OUTCOMES: Final = ("All results", "Wins", "Losses", "Open", "Beside a hole")
 
 
 @dataclass(frozen=True, slots=True)
 class TradeRow:
-    """A trade and its place in the run's list."""
+    """A trade, its place in the run's list, and whether it begins or ends beside a hole in the candles."""
 
     place: int
     trade: Trade
+    beside_hole: bool = False
 
 
 def _of(name: str) -> Callable[[TradeRow], Any]:
@@ -36,6 +37,8 @@ def _size(value: float) -> str:
 
 COLUMNS: Final[tuple[Column[TradeRow], ...]] = (
     Column("number", "#", lambda row: row.place + 1, formats.whole, numeric=True),
+    Column("beside_hole", "⚠", lambda row: row.beside_hole, lambda beside: "⚠ hole" if beside else "",
+           tooltip="Entry or exit stands beside a hole in the candles: it would have been another without the hole"),
     _column("side", "Side", lambda side: "▲ Long" if side == "long" else "▼ Short"),
     _column("entry_time", "Entry (UTC)", formats.minute, export=formats.exported_time),
     _column("exit_time", "Exit (UTC)", formats.minute, export=formats.exported_time),
@@ -59,9 +62,15 @@ class TradesModel(TableModel[TradeRow]):
     def __init__(self, parent: Any = None) -> None:
         super().__init__(COLUMNS, parent)
 
-    def set_trades(self, trades: Sequence[Trade]) -> None:
-        """Show the trades of another run."""
-        self.set_rows(TradeRow(place, trade) for place, trade in enumerate(trades))
+    def set_trades(self, trades: Sequence[Trade], beside_holes: Collection[int] = ()) -> None:
+        """Show the trades of another run; `beside_holes` are places."""
+        self.set_rows(TradeRow(place, trade, place in beside_holes) for place, trade in enumerate(trades))
+
+    def foreground(self, column: Column[TradeRow], value: Any) -> Any:
+        """The mark of a hole is a warning."""
+        return (
+            self.colours.get("warning") if column.key == "beside_hole" else super().foreground(column, value)
+        )
 
     def total_pnl(self) -> float:
         """Sum of what is visible."""
@@ -84,6 +93,7 @@ def trade_filter(side: str, outcome: str, text: str) -> Callable[[TradeRow], boo
             OUTCOMES[1]: not is_open and trade.pnl > 0,
             OUTCOMES[2]: not is_open and trade.pnl <= 0,
             OUTCOMES[3]: is_open,
+            OUTCOMES[4]: row.beside_hole,
         }[outcome]
         if not fits:
             return False

@@ -49,6 +49,10 @@ class BottomPanel(QWidget):
         """Bring a page to the front."""
         self.tabs.setCurrentIndex(self._names.index(name))
 
+    def set_title(self, name: str, title: str) -> None:
+        """Say more on a page's tab."""
+        self.tabs.setTabText(self._names.index(name), title)
+
     def page(self) -> str:
         """The page in front."""
         return self._names[self.tabs.currentIndex()]

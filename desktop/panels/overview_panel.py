@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from html import escape
+
 from PySide6.QtCore import QSize, Qt, QTimer
 from PySide6.QtGui import QIcon, QResizeEvent
 from PySide6.QtWidgets import (
@@ -17,7 +19,9 @@ from PySide6.QtWidgets import (
 from desktop import formats
 from desktop.buttons import chip
 from desktop.charts.equity_chart import MONEY, PERCENT, Curve, EquityChart, hold_curve, run_curve
+from desktop.check_words import check_notes
 from desktop.icons import swatch
+from desktop.models.holdings import GOOD, WARNING
 from desktop.panels.chart_bar import RangeButtons
 from desktop.panels.flow_layout import FlowLayout
 from desktop.panels.tiles import Tiles
@@ -27,6 +31,7 @@ from engine.runs import RunResult
 
 _HINT = "No run to show yet.\nPress F5 to run the set-up, or check runs in the table below."
 _REDRAW_MS = 60
+_SIGNS = {GOOD: "✓ ", WARNING: "⚠ "}
 _SCARCE_PX = 420
 
 
@@ -40,6 +45,8 @@ class OverviewPanel(QWidget):
         self.tiles = Tiles()
         self.heading = QLabel()
         self.heading.setProperty("role", "title")
+        self.facts = QLabel(textFormat=Qt.TextFormat.RichText, wordWrap=True)
+        self.facts.setAccessibleName("Checks of the run")
         self.chart = EquityChart()
         self.percent = chip("%", "Percent of the starting cash in place of money", checkable=True)
         self.hold = chip("Buy && hold", "Show what buying and holding would have made", checkable=True)
@@ -75,6 +82,7 @@ class OverviewPanel(QWidget):
         inner.setContentsMargins(0, 0, 0, 0)
         inner.setSpacing(6)
         inner.addWidget(self.heading)
+        inner.addWidget(self.facts)
         inner.addWidget(self.tiles)
         inner.addLayout(bar)
         inner.addWidget(self.legend)
@@ -105,7 +113,20 @@ class OverviewPanel(QWidget):
         run = self.workspace.current_run()
         self.tiles.show_run(run)
         self.heading.setText("" if run is None else _heading(run))
+        self._show_facts(run)
         self.stack.setCurrentIndex(1 if self._shown_runs() else 0)
+
+    def _show_facts(self, run: RunResult | None) -> None:
+        notes = [] if run is None else check_notes(run, data_changed=self.workspace.data_changed(run.id))
+        colours = {GOOD: self._theme.positive, WARNING: self._theme.warning}
+        parts = [
+            f'<span style="color: {colours.get(note.level, self._theme.muted)}">{_SIGNS.get(note.level, "")}'
+            f"{escape(note.text)}</span>"
+            for note in notes
+        ]
+        self.facts.setText(f' <span style="color: {self._theme.muted}">·</span> '.join(parts))
+        self.facts.setToolTip("\n".join(note.details for note in notes if note.details))
+        self.facts.setVisible(bool(notes))
 
     def refresh(self) -> None:
         """Draw the curves of the compared runs."""

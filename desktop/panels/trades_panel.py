@@ -17,6 +17,7 @@ from PySide6.QtWidgets import (
 
 from desktop import formats
 from desktop.buttons import tool_button
+from desktop.check_words import trades_beside_holes
 from desktop.icons import icon
 from desktop.models.trades import OUTCOMES, SIDES, TradesModel, trade_filter
 from desktop.panels.table_view import TableView
@@ -88,7 +89,9 @@ class TradesPanel(QWidget):
         run = self.workspace.current_run()
         self._shown = None if run is None else _mark(run)
         self.table.hint = _hint(run)
-        self.model.set_trades(() if run is None else run.trades)
+        beside = frozenset() if run is None else trades_beside_holes(run)
+        self.model.set_trades(() if run is None else run.trades, beside)
+        self.table.setColumnHidden(self.model.column_number("beside_hole"), not beside)
         if self.model.rowCount() and not self._fitted:
             self._fitted = True
             self.table.fit_columns()

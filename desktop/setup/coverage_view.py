@@ -9,8 +9,9 @@ from PySide6.QtGui import QColor, QFontMetrics, QPainter, QPaintEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from desktop import formats
+from desktop.strip import paint_strip
 from desktop.theme import DARK, Theme
-from engine.coverage import Coverage
+from engine.coverage import BEFORE_LISTING, Coverage
 
 Answer = tuple[str, Coverage | str]
 MOST_ROWS = 6
@@ -22,8 +23,11 @@ def held_words(found: Coverage | str) -> str:
     if isinstance(found, str):
         return found
     words = f"{formats.whole(found.candles)} of {formats.whole(found.expected)} held"
-    if found.missing:
-        words += f", {formats.whole(found.missing_candles)} missing at the exchange"
+    early = sum(found.timeframe.count(gone.period) for gone in found.missing if gone.reason == BEFORE_LISTING)
+    if found.missing_candles > early:
+        words += f", {formats.whole(found.missing_candles - early)} missing at the exchange"
+    if early:
+        words += f", {formats.whole(early)} before its first candle"
     return words
 
 
@@ -119,24 +123,7 @@ class CoverageView(QWidget):
         if isinstance(found, str):
             return
         below = top + metrics.height() + 2
-        self._paint_strip(painter, QRectF(0, below, self.width() - 1, _STRIP), found)
+        paint_strip(painter, QRectF(0, below, self.width() - 1, _STRIP), found, self._theme)
         painter.setPen(QColor(self._theme.warning))
         words = metrics.elidedText(gap_words(found), Qt.TextElideMode.ElideRight, self.width())
         painter.drawText(0, below + _STRIP + metrics.ascent() + 1, words)
-
-    def _paint_strip(self, painter: QPainter, area: QRectF, found: Coverage) -> None:
-        span = max(1, found.period.end - found.period.start)
-
-        def part(start: int, end: int) -> QRectF:
-            left = area.left() + (start - found.period.start) / span * area.width()
-            return QRectF(left, area.top(), max(2.0, (end - start) / span * area.width()), area.height())
-
-        painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(QColor(self._theme.held))
-        painter.drawRoundedRect(area, 2, 2)
-        painter.setBrush(QColor(self._theme.warning))
-        for gone in found.missing:
-            painter.drawRect(part(gone.period.start, gone.period.end))
-        painter.setBrush(QColor(self._theme.border))
-        for gap in found.gaps:
-            painter.drawRect(part(gap.start, gap.end))

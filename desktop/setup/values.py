@@ -18,7 +18,7 @@ from engine.market import (
     Timeframe,
     parse_time,
 )
-from engine.runs import Costs, RunSpec
+from engine.runs import Costs, RunResult, RunSpec
 
 SAMPLE_SYMBOL: Final = "SAMPLEUSDT"
 FIRST_STRATEGIES: Final = ("vwap_supertrend_ema", "ema_cross", "buy_and_hold")
@@ -83,6 +83,14 @@ class Setup:
             f"{_count(symbols, 'symbol', 'symbols')} × {_count(strategies, 'strategy', 'strategies')} = "
             f"{_count(symbols * strategies, 'run', 'runs')}"
         )
+
+    @classmethod
+    def of_run(cls, run: RunResult) -> Setup:
+        """The set-up that makes the run again."""
+        return cls(
+            run.exchange, (run.symbol,), run.timeframe, run.period.start, run.period.end,
+            (run.strategy,), {run.strategy: dict(run.params)}, run.costs,
+        )  # fmt: skip
 
     def to_json(self) -> dict[str, Any]:
         """A JSON value that `from_json` understands."""

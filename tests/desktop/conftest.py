@@ -17,7 +17,7 @@ from desktop.main_window import MainWindow
 from desktop.preferences import Preferences
 from engine.service import Engine
 from engine.settings import Settings
-from tests.support.database import TEMPLATE, _database
+from tests.support.database import fresh_database
 
 MakeWindow = Callable[..., MainWindow]
 
@@ -63,7 +63,7 @@ def window(make_window: MakeWindow) -> MainWindow:
 @pytest.fixture(scope="module")
 def engine(embedded_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
     """An engine with real workers, a real database and the bundled market, shared by the tests of a file."""
-    with contextmanager(_database)(embedded_url, TEMPLATE) as url:
+    with contextmanager(fresh_database)(embedded_url) as url:
         home = tmp_path_factory.mktemp("desktop-home")
         settings = Settings(database_url=url, home=home, workers=2, _env_file=None)
         with Engine(settings) as opened:
