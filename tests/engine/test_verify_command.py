@@ -176,3 +176,20 @@ def test_candles_of_the_engine_are_mapped_and_follow_every_change(
     changed = engine.candles("SOLUSDT", HOUR, period).close != first.close
     assert np.flatnonzero(changed).tolist() == [5]
     assert first.timestamp[5] == period.start + 5 * HOUR_MS
+
+
+def test_a_damaged_record_is_told_by_status_and_by_a_run_and_mended_by_verify(
+    pointed: CommandLine, truth: Candles, database_url: str
+):
+    pointed("fetch", *SERIES, *MONTH)
+    execute(database_url, "DELETE FROM ohlcv_data WHERE timestamp >= '2024-02-28Z'")
+    status = pointed("status", *SERIES, *MONTH, "--json").json
+    assert (status["complete"], status["candles"]) == (False, 27 * 24)
+    assert "claims 48 candles that are not there" in status["notices"][0]
+    assert "claims 48 candles" in pointed("status", *SERIES, *MONTH).err
+    refused = pointed(*RUN, "--no-fetch")
+    assert refused.code == 3
+    assert "48 more are claimed but not there" in refused.error
+    report = pointed("verify", *SERIES, "--json").json
+    assert (report["added"], report["repaired_ranges"]) == (48, 1)
+    assert pointed("status", *SERIES, *MONTH, "--json").json["complete"] is True
