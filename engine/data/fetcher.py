@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from engine.coverage import AFTER_DELISTING, Coverage, FetchReport, VerifyReport
 from engine.data.answers import UnexpectedAnswer, Unreachable
 from engine.data.archive import Archive, has_archive
+from engine.data.asked import align, clip_to_closed, stale_tails
 from engine.data.ccxt_client import FUTURES, SPOT
 from engine.data.exchange import Errand, Exchange, Patience, local_ms
 from engine.data.filling import SeriesFill, check_listed
@@ -174,9 +175,9 @@ class DataFetcher:
 
     def status(self, market: Market, timeframe: Timeframe, period: Period) -> Coverage:
         """What is held, by the last known clock of the exchange; asks nobody."""
-        wanted = _align(timeframe, period)
+        wanted = align(timeframe, period)
         return self._store.coverage(
-            market, timeframe, _clip(market, timeframe, wanted, self.known_now_ms(market))
+            market, timeframe, clip_to_closed(market, timeframe, wanted, self.known_now_ms(market))
         )
 
     def fetch(
@@ -196,11 +197,11 @@ class DataFetcher:
         """
         exchange = self._exchange(market.exchange)
         exchange.check_timeframe(timeframe)
-        wanted = _align(timeframe, period)
+        wanted = align(timeframe, period)
         errand = Errand(job, on_event, cancel)
         check_listed(market, wanted, self._store.first_candle(market, timeframe))
         coverage = self._store.coverage(market, timeframe, wanted)
-        if coverage.complete and not _stale_tails(coverage, self.known_now_ms(market)):
+        if coverage.complete and not stale_tails(coverage, self.known_now_ms(market)):
             return self._report(coverage, errand)
 
         def tell() -> None:
@@ -232,7 +233,7 @@ class DataFetcher:
         self, exchange: Exchange, market: Market, timeframe: Timeframe, wanted: Period, errand: Errand
     ) -> FetchReport:
         now = self._now(exchange, market, timeframe, wanted, errand)
-        closed = _clip(market, timeframe, wanted, now)
+        closed = clip_to_closed(market, timeframe, wanted, now)
         notices = []
         if closed.end < wanted.end:
             last = timeframe.shift(closed.end, -1)
@@ -241,7 +242,7 @@ class DataFetcher:
                 f"{short_time(last)}"
             )
         coverage = self._store.coverage(market, timeframe, closed)
-        recheck = _stale_tails(coverage, now)
+        recheck = stale_tails(coverage, now)
         if coverage.complete and not recheck:
             return self._report(coverage, errand, notices=notices)
         if coverage.claimed:
@@ -392,30 +393,3 @@ def _open_store(settings: Settings) -> Store:
         store = Store(url.get_secret_value())
     store.migrate()
     return store
-
-
-def _align(timeframe: Timeframe, period: Period) -> Period:
-    wanted = timeframe.align(period)
-    if wanted.start >= wanted.end:
-        raise InputError(f"no {timeframe} candle opens in {period}")
-    return wanted
-
-
-def _clip(market: Market, timeframe: Timeframe, wanted: Period, now_ms: int) -> Period:
-    """The cells that have closed; raises InputError when there are none."""
-    closed_end = timeframe.floor(now_ms)
-    if wanted.start >= closed_end:
-        last = timeframe.shift(closed_end, -1)
-        raise InputError(
-            f"{market} has no closed {timeframe} candle in {wanted}: the last closed one opened at {short_time(last)}"
-        )
-    return wanted.clip(Period(0, closed_end))
-
-
-def _stale_tails(coverage: Coverage, now_ms: int) -> list[Period]:
-    """Cells once found empty after a delisting, whose confirmation is older than a day."""
-    return [
-        gone.period
-        for gone in coverage.missing
-        if gone.reason == AFTER_DELISTING and (gone.confirmed_ms or 0) < now_ms - DAY_MS
-    ]
