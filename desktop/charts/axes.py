@@ -13,6 +13,7 @@ from desktop import formats
 
 VALUE_AXIS_WIDTH = 74
 MOST_TICKS = 16
+FEWEST_TICKS = 4
 
 
 class _DirectAxis(pg.AxisItem):  # type: ignore[misc]
@@ -47,6 +48,15 @@ class UtcAxis(_DirectAxis, pg.DateAxisItem):  # type: ignore[misc]
 
     def __init__(self) -> None:
         super().__init__(orientation="bottom", utcOffset=0)
+
+    def tickValues(self, low: float, high: float, size: float) -> list[tuple[float, list[float]]]:
+        """As above, but a level that would crowd the axis is thinned: two years show quarters, not only one number."""
+        kept = super().tickValues(low, high, size)
+        levels = pg.DateAxisItem.tickValues(self, low, high, size)
+        if len(kept) == 1 < len(levels) and len(kept[0][1]) < FEWEST_TICKS:
+            step, ticks = levels[1]
+            kept.append((step, ticks[:: math.ceil(len(ticks) / (MOST_TICKS / 2))]))
+        return kept
 
 
 class ValueAxis(_DirectAxis):
