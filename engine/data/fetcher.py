@@ -204,8 +204,8 @@ class DataFetcher:
         if coverage.complete and not stale_tails(coverage, self.known_now_ms(market)):
             return self._report(coverage, errand)
 
-        def tell() -> None:
-            errand.log("info", f"another program is downloading {market.name} {timeframe}; waiting for it")
+        def tell(holder: str) -> None:
+            errand.log("info", f"{holder} is downloading {market.name} {timeframe}; waiting for it")
 
         with self._store.series_lock(market, timeframe, tell, errand.cancel):
             return self._fetch_locked(exchange, market, timeframe, wanted, errand)

@@ -28,8 +28,8 @@ def verify_series(
     """Compare a series with the exchange while no other program fetches it; see `SeriesCheck.check`."""
     exchange.check_timeframe(timeframe)
 
-    def tell() -> None:
-        errand.log("info", f"another program is at work on {market.name} {timeframe}; waiting for it")
+    def tell(holder: str) -> None:
+        errand.log("info", f"{holder} is at work on {market.name} {timeframe}; waiting for it")
 
     with store.series_lock(market, timeframe, tell, errand.cancel):
         try:

@@ -1,6 +1,8 @@
 """How the store reaches PostgreSQL: the URL, the pool, and every driver error turned into one line for the user."""
 
+import os
 import re
+import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -134,12 +136,20 @@ def _prepare(connection: Any, _: Any) -> None:
     connection.autocommit = was
 
 
+def program_name() -> str:
+    """How this program names itself to the server, for others who wait for it."""
+    return f"backtest process {os.getpid()} on {socket.gethostname()}"[
+        :63
+    ]  # longer names are cut by PostgreSQL
+
+
 class Database:
     """A pool of connections; thread-safe; connects on first use."""
 
     def __init__(self, url: str) -> None:
         self._url = parse_url(url)
-        options = {} if "connect_timeout" in self._url.query else {"connect_timeout": CONNECT_TIMEOUT_S}
+        options = {"connect_timeout": CONNECT_TIMEOUT_S, "application_name": program_name()}
+        options = {name: value for name, value in options.items() if name not in self._url.query}
         self._engine: Engine = create_engine(
             self._url, pool_pre_ping=True, pool_size=4, max_overflow=12, connect_args=options
         )

@@ -32,6 +32,13 @@ CHANGE_VERSION: Final = text(
     f"UPDATE series_state SET version = next_series_version(version) WHERE {_SERIES}"
 )
 SAY_VERSIONED: Final = text("SELECT set_config('backtest.versioned', 'yes', true)")
+# PostgreSQL keeps the two halves of a 64-bit key apart
+LOCK_HOLDER: Final = text("""
+    SELECT a.application_name FROM pg_locks AS l JOIN pg_stat_activity AS a USING (pid)
+    WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
+        AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+        AND l.classid = CAST(:high AS bigint) AND l.objid = CAST(:low AS bigint)
+""")
 VERSION: Final = text(f"SELECT version FROM series_state WHERE {_SERIES}")
 STATE: Final = text(f"SELECT first_candle, unproven_tail FROM series_state WHERE {_SERIES}")
 SAVE_FIRST_CANDLE: Final = text(f"UPDATE series_state SET first_candle = :time WHERE {_SERIES}")

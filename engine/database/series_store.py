@@ -5,6 +5,7 @@ known missing lies in data_ranges and holds no candle.
 """
 
 import hashlib
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -38,11 +39,13 @@ from engine.database.series_rows import (
     prove,
     series_key,
 )
+from engine.errors import DatabaseError
 from engine.events import CancelToken
 from engine.market import Candles, Market, Period, Timeframe
 
 READ_CELLS: Final = 2_000_000  # per query: what PostgreSQL sends as one row ends at 1 GB
 LOCK_POLL_S: Final = 0.2
+_TRY_LOCK: Final = text("SELECT pg_try_advisory_lock(:key)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +60,9 @@ class HeldSeries:
 
 
 class SeriesStore(Database):
-    """Candles and what is proven about them."""
+    """Candles and what is proven about them. `lock_patience_s`: how long a series may be held without a change of it."""
+
+    lock_patience_s: float = 600  # longer than any rate limit
 
     def held_series(self) -> list[HeldSeries]:
         """Every series of which candles are held, by exchange, symbol and timeframe."""
@@ -188,29 +193,43 @@ class SeriesStore(Database):
 
     @contextmanager
     def series_lock(
-        self, market: Market, timeframe: Timeframe, on_wait: Callable[[], None], cancel: CancelToken
+        self, market: Market, timeframe: Timeframe, on_wait: Callable[[str], None], cancel: CancelToken
     ) -> Iterator[None]:
-        """Hold a series against every other program that would fetch it. Calls `on_wait` once when another has it.
+        """Hold a series against every other program that would fetch it.
 
-        PostgreSQL frees the lock when this process ends, however it ends. Raises Interrupted when cancelled.
+        When another has it, `on_wait` is called once with "another program (process 12 on host)". PostgreSQL frees the
+        lock when a process ends, however it ends. Raises Interrupted when cancelled; DatabaseError when the holder
+        changes nothing of the series for `lock_patience_s`: it may hang, and nothing is ever fetched past it.
         """
-        key = {"key": _lock_key(market, timeframe)}
+        key = _lock_key(market, timeframe)
         with self._explained():
             connection = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
         try:
             with self._explained():
-                waits = False
-                while not connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), key):
-                    if not waits:
-                        on_wait()
-                    waits = True
-                    cancel.sleep(LOCK_POLL_S)
+                if not connection.scalar(_TRY_LOCK, {"key": key}):
+                    on_wait(_holder(connection, key))
+                    self._wait_for_lock(connection, market, timeframe, cancel)
             try:
                 yield
             finally:
                 _unlock(connection, key)
         finally:
             connection.close()
+
+    def _wait_for_lock(
+        self, connection: Connection, market: Market, timeframe: Timeframe, cancel: CancelToken
+    ) -> None:
+        key, version, since = _lock_key(market, timeframe), -1, time.monotonic()
+        while not connection.scalar(_TRY_LOCK, {"key": key}):
+            now = connection.scalar(sql.VERSION, series_key(market, timeframe)) or 0
+            if now != version:
+                version, since = now, time.monotonic()
+            elif time.monotonic() - since > self.lock_patience_s:
+                raise DatabaseError(
+                    f"{_holder(connection, key)} holds {market.name} {timeframe} and has stored nothing for "
+                    f"{self.lock_patience_s:g} s, it may hang; nothing was fetched: end it, then run again"
+                )
+            cancel.sleep(LOCK_POLL_S)
 
     def _series_state(self, market: Market, timeframe: Timeframe, column: int) -> int | None:
         with self._transaction() as connection:
@@ -289,8 +308,15 @@ def _lock_key(market: Market, timeframe: Timeframe) -> int:
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], signed=True)
 
 
-def _unlock(connection: Connection, key: dict[str, int]) -> None:
+def _holder(connection: Connection, key: int) -> str:
+    """Who holds a lock, by the name that our programs give themselves."""
+    halves = {"high": key % 2**64 >> 32, "low": key % 2**32}
+    name = str(connection.scalar(sql.LOCK_HOLDER, halves) or "").removeprefix("backtest ")
+    return f"another program ({name})" if name else "another program"
+
+
+def _unlock(connection: Connection, key: int) -> None:
     try:
-        connection.execute(text("SELECT pg_advisory_unlock(:key)"), key)
+        connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": key})
     except SQLAlchemyError:
         connection.invalidate()  # the lock goes with the connection

@@ -24,7 +24,7 @@ STEPS = (
     "committed",
 )
 _STATEMENTS = {
-    "INSERT INTO ohlcv_data": "insert",
+    "INSERT INTO data_ranges": "insert",
     "INSERT INTO missing_candles": "missing",
     "UPDATE series_state": "state",
 }

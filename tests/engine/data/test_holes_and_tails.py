@@ -333,7 +333,7 @@ def test_two_programs_on_the_same_gap_fetch_it_once(bench: MakeBench, list_sol: 
     assert sorted(report.fetched for report in reports) == [0, 7 * 24 - 6]
     starts = [request.params["startTime"] for request in fake.pages]
     assert len(starts) == len(set(starts))
-    assert any("another program is downloading SOLUSDT 1h" in text for one in two for text in one.logs)
+    assert any("is downloading SOLUSDT 1h; waiting" in text for one in two for text in one.logs)
     assert_same_candles(two[0].held(reports[0]), candles.within(reports[0].period))
 
 

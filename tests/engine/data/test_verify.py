@@ -327,8 +327,8 @@ def test_verify_waits_for_a_program_that_fetches_and_stops_waiting_when_told(
         cancel.cancel()
 
     with (
-        two.store.series_lock(market, HOUR, lambda: None, CancelToken()),
+        two.store.series_lock(market, HOUR, lambda _: None, CancelToken()),
         pytest.raises(Interrupted),
     ):
         verify(one, on_event=listen, cancel=cancel)
-    assert "another program is at work on SOLUSDT 1h" in str(events[0])
+    assert "is at work on SOLUSDT 1h" in str(events[0])

@@ -1,5 +1,7 @@
 """Candles in, coverage out, against a real PostgreSQL."""
 
+import os
+import socket
 import threading
 import time
 
@@ -242,9 +244,14 @@ def test_symbols_become_active_with_their_first_candles(store: Store) -> None:
 
 def test_a_second_program_waits_for_the_series_lock_and_then_gets_it(store: Store, database_url: str) -> None:
     other, waits, got = Store(database_url), threading.Event(), threading.Event()
+    told: list[str] = []
+
+    def hear(holder: str) -> None:
+        told.append(holder)
+        waits.set()
 
     def second() -> None:
-        with other.series_lock(SOL, HOUR, waits.set, CancelToken()):
+        with other.series_lock(SOL, HOUR, hear, CancelToken()):
             got.set()
 
     with store.series_lock(SOL, HOUR, pytest.fail, CancelToken()):
@@ -255,6 +262,7 @@ def test_a_second_program_waits_for_the_series_lock_and_then_gets_it(store: Stor
             assert not got.is_set()
     assert got.wait(5)
     thread.join()
+    assert told == [f"another program (process {os.getpid()} on {socket.gethostname()})"]
     with store.series_lock(SOL, HOUR, pytest.fail, CancelToken()):
         pass
     other.close()
@@ -266,7 +274,7 @@ def test_waiting_for_the_series_lock_can_be_cancelled(store: Store, database_url
         timer = threading.Timer(0.2, cancel.cancel)
         timer.start()
         began = time.monotonic()
-        with pytest.raises(Interrupted), other.series_lock(SOL, HOUR, lambda: None, cancel):
+        with pytest.raises(Interrupted), other.series_lock(SOL, HOUR, lambda _: None, cancel):
             pytest.fail("the lock was held by another")
         assert time.monotonic() - began < 2
         timer.join()
