@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import Any, Final
 
 from PySide6.QtCore import QObject, QTimer, Signal
@@ -12,6 +13,7 @@ from desktop.workspace import Workspace
 from engine.events import Cancelled, Event, Failed, Finished, Log
 from engine.runs import FAILED, FINISHED, RunResult
 
+_LONGEST_REASON: Final = 110  # the whole of it stands in the log and in the run's row
 MOST_COMPARED: Final = 10  # of one batch; more curves would not be told apart
 _GATHER_MS: Final = 100  # a progress bar repaints on every value
 
@@ -60,7 +62,8 @@ class Batch(QObject):
             self.done.emit(f"{finished} of {len(results)} runs finished")
         if self._failures:
             more = f" (and {len(self._failures) - 1} more)" if len(self._failures) > 1 else ""
-            self.failed.emit(f"Failed: {self._failures[0]}{more}. The other runs are kept.")
+            first = textwrap.shorten(self._failures[0], _LONGEST_REASON, placeholder=" …")
+            self.failed.emit(f"Failed: {first}{more}. The other runs are kept.")
 
     def _run_ended(self, result: RunResult) -> None:
         self._workspace.put([result])
@@ -76,7 +79,8 @@ class Batch(QObject):
         fetched = (
             f"{formats.whole(report.fetched)} candles fetched" if report.fetched else "nothing was missing"
         )
-        series = f"{report.market.name} {report.timeframe}"
+        days = f"{formats.day(report.period.start)} – {formats.day(report.period.end - 1)}"
+        series = f"{report.market.name} {report.timeframe}, {days}"
         self.logged.emit("info", f"{series}: {fetched}, {formats.whole(report.candles)} held", "")
         for notice in report.notices:
             self.logged.emit("warning", f"{series}: {notice}", "")

@@ -137,7 +137,8 @@ class DataDesk(QObject):
         symbol = setup.symbols[0] if setup.symbols else ""
         fallback = selected[0] if selected else (setup.exchange, symbol, setup.timeframe)
         markets = [market.name for market, _ in self._setup.market.model.markets]
-        key = series_of_name(path.name, markets, fallback)
+        known = {key[1]: key[0] for key in self._panel.held_keys()} | dict.fromkeys(markets, setup.exchange)
+        key = series_of_name(path.name, known, fallback)
         importing.open(path, (), key, markets)
         self._bridge.ask(
             lambda: self._columns(path), lambda columns: self._open_with(path, columns, key, markets)

@@ -30,6 +30,9 @@ QToolButton:hover {{ background: {raised}; border-color: {border}; }}
 QToolButton:checked {{ background: {selection}; border-color: {accent}; }}
 QToolButton:focus {{ border-color: {accent}; }}
 QToolButton::menu-indicator {{ width: 0px; }}
+QToolButton[popupMode="1"] {{ padding-right: 20px; }}
+QToolButton::menu-button {{ border: none; width: 18px; background: transparent; }}
+QToolButton::menu-arrow {{ image: url({arrow_down}); width: 9px; height: 9px; }}
 QToolButton[chip="true"] {{ padding: 2px 6px; border-color: {border}; background: {base}; }}
 QToolButton[chip="true"]:hover {{ border-color: {strong_border}; }}
 QToolButton[chip="true"]:checked {{ background: {selection}; border-color: {accent}; }}

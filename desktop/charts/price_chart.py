@@ -84,7 +84,7 @@ class PriceChart(TimeChart):
         self._draw_indicators(self.run)
         self.trades = TradeItem(self.run.trades, self.theme)
         self.price.add_item(self.trades)
-        self.price.set_title(f"{self.run.symbol} {self.run.timeframe}", self.theme)
+        self.price.set_title(f"{self.run.strategy} · {self.run.symbol} {self.run.timeframe}", self.theme)
         self.fit()
 
     def indicator_colours(self) -> dict[str, str]:

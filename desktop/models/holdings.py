@@ -83,12 +83,12 @@ COLUMNS: Final[tuple[Column[SeriesRow], ...]] = (
     Column("timeframe", "TF", lambda row: TIMEFRAMES.index(row.key[2]), lambda place: TIMEFRAMES[place],
            tooltip="Timeframe", export=lambda place: TIMEFRAMES[place]),
     Column("strip", "Held over time", _share, lambda _: ""),
+    Column("state", "State", SeriesRow.state, lambda note: note.text, export=lambda note: note.text),
     Column("first", "First candle (UTC)", _held("first_ms"), formats.minute, export=formats.exported_time),
     Column("last", "Last candle (UTC)", _held("last_ms"), formats.minute, export=formats.exported_time),
     Column("candles", "Candles", _held("candles"), formats.whole, numeric=True),
     Column("size", "Size", _held("size_bytes"), formats.size, numeric=True,
            tooltip="On disk: its share of the table of candles and of its index"),
-    Column("state", "State", SeriesRow.state, lambda note: note.text, export=lambda note: note.text),
 )  # fmt: skip
 
 
@@ -117,5 +117,5 @@ class HoldingsModel(TableModel[SeriesRow]):
                 f"{formats.day(period.start)} – {formats.day(period.end - 1)}: green is held, amber missing at the "
                 "exchange, grey not fetched"
             )
-        note = row.state()
-        return f"{note.text}\n{note.details}" if note.details else note.text
+        notes = [row.note, held_note(row.holding) if row.holding else None]
+        return "\n".join(f"{note.text}\n{note.details}".strip() for note in notes if note) or None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from PySide6.QtCore import QItemSelection, Qt, Signal
-from PySide6.QtGui import QAction
+from PySide6.QtGui import QAction, QResizeEvent
 from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
@@ -30,7 +30,8 @@ from desktop.theme import Theme
 from engine.coverage import Holding
 
 _HINT = "No candles held yet. Fetch or Run on the left fills this, or drop a CSV or Parquet file here."
-_STRIP_WIDTH = 190
+_WIDTHS = {"strip": 150, "state": 310}
+_SCARCE_PX = 900
 
 
 class DataPanel(QWidget):
@@ -96,7 +97,7 @@ class DataPanel(QWidget):
         for button in (self.import_file, *self._buttons):
             row.addWidget(button)
         header = self.table.horizontalHeader()
-        header.setStretchLastSection(True)
+        header.setStretchLastSection(False)
         self.table.setItemDelegateForColumn(self.model.column_number("strip"), self._strips)
         self.table.verticalHeader().setDefaultSectionSize(self.fontMetrics().height() + 13)
         listing = QWidget()
@@ -133,7 +134,8 @@ class DataPanel(QWidget):
         if held and not self._fitted:
             self._fitted = True
             self.table.fit_columns(widest=190)
-            self.table.setColumnWidth(self.model.column_number("strip"), _STRIP_WIDTH)
+            for name, width in _WIDTHS.items():
+                self.table.setColumnWidth(self.model.column_number(name), width)
 
     def set_jobs(self, jobs: Mapping[SeriesKey, SeriesJob], notes: Mapping[SeriesKey, Note]) -> None:
         """Show what is done with the series."""
@@ -149,6 +151,10 @@ class DataPanel(QWidget):
     def holding(self, key: SeriesKey) -> Holding | None:
         """What is held of a series."""
         return self._held.get(key)
+
+    def held_keys(self) -> list[SeriesKey]:
+        """Every series of which candles are held."""
+        return list(self._held)
 
     def selected(self) -> list[SeriesKey]:
         """The selected series, from top to bottom."""
@@ -244,6 +250,11 @@ class DataPanel(QWidget):
         bytes_ = sum(holding.size_bytes for holding in self._held.values())
         series = f"{shown} of {total} series" if shown < total else f"{total} series"
         self.count.setText(f"{series} · {formats.compact(candles)} candles · {formats.size(bytes_)}")
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Where the buttons need the room, the sum goes."""
+        super().resizeEvent(event)
+        self.count.setVisible(self.width() >= _SCARCE_PX)
 
     def apply_theme(self, theme: Theme) -> None:
         """Take the theme's colours."""

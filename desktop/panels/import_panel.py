@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -34,13 +34,13 @@ from engine.transfer import ImportPreview
 FIELDS: Final = ("timestamp", *PRICE_COLUMNS)
 _TITLES: Final = {"timestamp": "Time"} | {name: name.capitalize() for name in PRICE_COLUMNS}
 _UNITS: Final = {
-    "auto": "unit: found out", "s": "seconds", "ms": "milliseconds", "us": "microseconds",
+    "auto": "auto", "s": "seconds", "ms": "milliseconds", "us": "microseconds",
 }  # fmt: skip
 _ZONES: Final = (
     "UTC", "Europe/London", "Europe/Berlin", "America/New_York", "America/Chicago", "Asia/Kolkata", "Asia/Shanghai",
     "Asia/Tokyo",
 )  # fmt: skip
-_BY_NAME: Final = "found by name"
+_AUTO: Final = "auto"
 _SETTLE_MS: Final = 250
 CandleRow = tuple[int, tuple[float, ...]]
 _COLUMNS: Final[tuple[Column[CandleRow], ...]] = (
@@ -61,13 +61,15 @@ class ImportRequest:
     form: dict[str, Any]
 
 
-def series_of_name(name: str, known: Sequence[str], fallback: SeriesKey) -> SeriesKey:
-    """Symbol and timeframe as a file's name tells them (SOLUSDT-1h-2024-01.csv); the rest from `fallback`."""
+def series_of_name(name: str, known: Mapping[str, str], fallback: SeriesKey) -> SeriesKey:
+    """Symbol and timeframe as a file's name tells them (SOLUSDT-1h-2024-01.csv); the rest from `fallback`.
+
+    `known`: symbols and their exchanges.
+    """
     words = re.split(r"[-_. ]+", name)
     timeframe = next((word for word in words if word in TIMEFRAMES), fallback[2])
-    names = set(known)
-    symbol = next((word.upper() for word in words if word.upper() in names), fallback[1])
-    return fallback[0], symbol, timeframe
+    symbol = next((word.upper() for word in words if word.upper() in known), None)
+    return (*fallback[:2], timeframe) if symbol is None else (known[symbol], symbol, timeframe)
 
 
 class ImportPanel(QWidget):
@@ -94,12 +96,15 @@ class ImportPanel(QWidget):
         self.unit, self.zone = _combo("Unit of numeric times"), _combo("Time zone of times that name none")
         for unit, text in _UNITS.items():
             self.unit.addItem(text, unit)
+        typed = QLineEdit()
+        typed.setAccessibleName(self.zone.accessibleName())
         self.zone.setEditable(True)
-        self.zone.lineEdit().setAccessibleName(self.zone.accessibleName())
+        self.zone.setLineEdit(typed)
         self.zone.addItems(list(_ZONES))
         self.columns = {name: _combo(f"Column of {_TITLES[name].lower()}") for name in FIELDS}
         self.model: TableModel[CandleRow] = TableModel(_COLUMNS, self)
         self.table = TableView(self.model, "First rows as understood", "Reading …")
+        self.table.horizontalHeader().setStretchLastSection(False)
         self._quiet = False
         self._timer = QTimer(self, singleShot=True, interval=_SETTLE_MS)
         self._timer.timeout.connect(self._ask)
@@ -115,17 +120,19 @@ class ImportPanel(QWidget):
         head.addWidget(self.cancel)
         head.addWidget(self.accept)
         fields = QWidget()
-        flow = FlowLayout(fields, spacing=6)
-        flow.setContentsMargins(10, 0, 8, 0)
+        flow = FlowLayout(fields, spacing=4)
         for name, field in (("Exchange", self.exchange), ("Symbol", self.symbol), ("Timeframe", self.timeframe),
-                            ("Times", self.unit), ("Zone", self.zone),
+                            ("Unit", self.unit), ("Zone", self.zone),
                             *((_TITLES[name], combo) for name, combo in self.columns.items())):  # fmt: skip
             flow.addWidget(_labelled(name, field))
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(4)
         layout.addLayout(head)
-        layout.addWidget(fields)
+        indented = QHBoxLayout()
+        indented.setContentsMargins(10, 0, 8, 0)
+        indented.addWidget(fields)
+        layout.addLayout(indented)
         layout.addWidget(self.table, 1)
 
     def _connect(self) -> None:
@@ -151,7 +158,7 @@ class ImportPanel(QWidget):
         self.unit.setItemText(0, _UNITS["auto"])
         for combo in self.columns.values():
             combo.clear()
-            combo.addItem(_BY_NAME, "")
+            combo.addItem(_AUTO, "")
             for column in columns:
                 combo.addItem(column, column)
         self._quiet = False
@@ -187,8 +194,8 @@ class ImportPanel(QWidget):
         self.model.set_rows(found.candles)
         self.table.fit_columns()
         for name, combo in self.columns.items():
-            combo.setItemText(0, f"{found.columns[name]} ({_BY_NAME})")
-        self.unit.setItemText(0, f"{found.unit} (found out)" if found.unit != "auto" else _UNITS["auto"])
+            combo.setItemText(0, f"{found.columns[name]} (auto)")
+        self.unit.setItemText(0, f"{found.unit} (auto)" if found.unit != "auto" else _UNITS["auto"])
         if found.report is None:
             self._say("error", str(found.error))
             return

@@ -43,10 +43,8 @@ class OverviewPanel(QWidget):
         self.setObjectName("centrePanel")
         self.workspace = workspace
         self.tiles = Tiles()
-        self.heading = QLabel()
-        self.heading.setProperty("role", "title")
-        self.facts = QLabel(textFormat=Qt.TextFormat.RichText, wordWrap=True)
-        self.facts.setAccessibleName("Checks of the run")
+        self.heading = QLabel(textFormat=Qt.TextFormat.RichText, wordWrap=True)
+        self.heading.setAccessibleName("The run and its checks")
         self.chart = EquityChart()
         self.percent = chip("%", "Percent of the starting cash in place of money", checkable=True)
         self.hold = chip("Buy && hold", "Show what buying and holding would have made", checkable=True)
@@ -82,7 +80,6 @@ class OverviewPanel(QWidget):
         inner.setContentsMargins(0, 0, 0, 0)
         inner.setSpacing(6)
         inner.addWidget(self.heading)
-        inner.addWidget(self.facts)
         inner.addWidget(self.tiles)
         inner.addLayout(bar)
         inner.addWidget(self.legend)
@@ -112,11 +109,11 @@ class OverviewPanel(QWidget):
     def _show_current(self) -> None:
         run = self.workspace.current_run()
         self.tiles.show_run(run)
-        self.heading.setText("" if run is None else _heading(run))
-        self._show_facts(run)
+        self._show_heading(run)
         self.stack.setCurrentIndex(1 if self._shown_runs() else 0)
 
-    def _show_facts(self, run: RunResult | None) -> None:
+    def _show_heading(self, run: RunResult | None) -> None:
+        """Which run it is, and how far it can be trusted."""
         notes = [] if run is None else check_notes(run, data_changed=self.workspace.data_changed(run.id))
         colours = {GOOD: self._theme.positive, WARNING: self._theme.warning}
         parts = [
@@ -124,9 +121,9 @@ class OverviewPanel(QWidget):
             f"{escape(note.text)}</span>"
             for note in notes
         ]
-        self.facts.setText(f' <span style="color: {self._theme.muted}">·</span> '.join(parts))
-        self.facts.setToolTip("\n".join(note.details for note in notes if note.details))
-        self.facts.setVisible(bool(notes))
+        title = "" if run is None else f"<b>{escape(_heading(run))}</b> &nbsp; "
+        self.heading.setText(title + f' <span style="color: {self._theme.muted}">·</span> '.join(parts))
+        self.heading.setToolTip("\n".join(note.details for note in notes if note.details))
 
     def refresh(self) -> None:
         """Draw the curves of the compared runs."""

@@ -189,7 +189,8 @@ class RunsPanel(QWidget):
 
     def _update(self) -> None:
         total, shown = len(self.model.rows), self.model.rowCount()
-        text = f"{total} runs" if shown == total else f"{shown} of {total} runs"
+        some = "" if shown == total else f"{shown} of "
+        text = f"{some}{total} run{'' if total == 1 else 's'}"
         self.count.setText(f"{text} · {len(self.workspace.checked)} compared" if total else "")
         has_result = any(self.model.row_at(row).result is not None for row in self.table.selected_rows())
         self.delete.setEnabled(has_result)

@@ -146,11 +146,8 @@ class TradesPanel(QWidget):
 
     def _update(self) -> None:
         total, shown = len(self.model.rows), self.model.rowCount()
-        text = (
-            f"{formats.whole(total)} trades"
-            if shown == total
-            else f"{formats.whole(shown)} of {formats.whole(total)} trades"
-        )
+        some = "" if shown == total else f"{formats.whole(shown)} of "
+        text = f"{some}{formats.whole(total)} trade{'' if total == 1 else 's'}"
         self.count.setText(f"{text} · sum {formats.signed(self.model.total_pnl())}" if total else "")
         self.export.setEnabled(shown > 0)
         run = self.workspace.current_run()

@@ -1,6 +1,7 @@
 """The real application, windows on real engines, and an event loop, for tests of the desktop."""
 
 import asyncio
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -60,12 +61,27 @@ def window(make_window: MakeWindow) -> MainWindow:
     return make_window()
 
 
+@pytest.fixture(scope="session")
+def described(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Path]:
+    """Makes homes in which the bundled strategies are described already: that takes seconds, once is enough."""
+    first = tmp_path_factory.mktemp("described")
+    with Engine(Settings(home=first, workers=2, _env_file=None)) as engine:
+        engine.strategies()
+
+    def make() -> Path:
+        home = tmp_path_factory.mktemp("desktop-home")
+        (home / "cache").mkdir()
+        shutil.copy(first / "cache" / "strategies.json", home / "cache")
+        return home
+
+    return make
+
+
 @pytest.fixture(scope="module")
-def engine(embedded_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+def engine(embedded_url: str, described: Callable[[], Path]) -> Iterator[Engine]:
     """An engine with real workers, a real database and the bundled market, shared by the tests of a file."""
     with contextmanager(fresh_database)(embedded_url) as url:
-        home = tmp_path_factory.mktemp("desktop-home")
-        settings = Settings(database_url=url, home=home, workers=2, _env_file=None)
+        settings = Settings(database_url=url, home=described(), workers=2, _env_file=None)
         with Engine(settings) as opened:
             yield opened
 

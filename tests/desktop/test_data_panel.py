@@ -1,0 +1,348 @@
+"""The Data panel on real engines: strips, several jobs with Stop, verify, import, export, delete; nothing is modal."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import qasync
+from PySide6.QtCore import QMimeData, QPoint, Qt, QUrl
+from PySide6.QtGui import QDragEnterEvent, QDropEvent
+from PySide6.QtWidgets import QApplication, QDialog
+from pytestqt.qtbot import QtBot
+
+from desktop.bridge import Bridge
+from desktop.main_window import MainWindow
+from desktop.models.holdings import GOOD, WARNING, SeriesKey, held_note
+from desktop.panels.data_panel import DataPanel
+from desktop.preferences import Preferences
+from engine.coverage import BEFORE_LISTING, MAINTENANCE, Coverage, Holding, MissingRange
+from engine.market import HOUR_MS, Candles, Market, Period, Timeframe, parse_time
+from engine.service import Engine
+from engine.settings import Settings
+from tests.desktop.conftest import discard
+from tests.support.database import execute
+from tests.support.fake_exchange import FakeExchange, Fault, error, grid_candles
+
+YEAR = Period.parse("2024-01-01", "2024-12-31")
+HOURS: SeriesKey = ("binanceusdm", "SOLUSDT", "1h")
+DAYS: SeriesKey = ("binanceusdm", "SOLUSDT", "1d")
+
+
+@pytest.fixture
+def desk(
+    app: QApplication,
+    fake_exchange: FakeExchange,
+    database_url: str,
+    loop: qasync.QEventLoop,
+    qtbot: QtBot,
+    tmp_path: Path,
+    described: Callable[[], Path],
+) -> Iterator[MainWindow]:
+    """A window whose exchange is the fake one; hours and days of SOLUSDT are listed, January is held."""
+    del loop
+    fake_exchange.clock_ms = YEAR.end + HOUR_MS
+    for timeframe in ("1h", "1d"):
+        fake_exchange.add("SOL", timeframe, grid_candles(timeframe, YEAR), listed_ms=YEAR.start)
+    settings = Settings(
+        database_url=database_url, home=described(), workers=1, futures_url=fake_exchange.url, _env_file=None
+    )  # fmt: skip
+    with Engine(settings) as engine:
+        for timeframe in ("1h", "1d"):
+            engine.fetch("SOLUSDT", Timeframe(timeframe), Period.parse("2024-01-01", "2024-01-31"))
+        bridge = Bridge(engine)
+        window = MainWindow(bridge, Preferences(tmp_path / "window.ini"))
+        window.use_theme("dark")
+        window.show()
+        window.show_page("Data")
+        bridge.start("binanceusdm")
+        qtbot.waitUntil(lambda: not bridge.busy and window.data.model.rowCount() == 2, timeout=60_000)
+        yield window
+        window.close()
+        qtbot.waitUntil(lambda: not bridge.busy, timeout=20_000)
+        discard(app, window)
+
+
+def choose(panel: DataPanel, *keys: SeriesKey) -> None:
+    panel.table.clearSelection()
+    selection = panel.table.selectionModel()
+    for key in keys:
+        row = panel.model.row_of(key)
+        assert row is not None
+        flags = selection.SelectionFlag.Select | selection.SelectionFlag.Rows
+        selection.select(panel.model.index(row, 0), flags)
+
+
+def state(window: MainWindow, key: SeriesKey) -> str:
+    row = window.data.model.row_of(key)
+    return "" if row is None else window.data.model.row_at(row).state().text
+
+
+def wait(window: MainWindow, qtbot: QtBot) -> None:
+    qtbot.waitUntil(lambda: not window.desk.jobs.running and not window.bridge.busy, timeout=30_000)
+
+
+def drop(window: MainWindow, *paths: Path) -> bool:
+    """Drop files on the window; whether it took them."""
+    data = QMimeData()
+    data.setUrls([QUrl.fromLocalFile(str(path)) for path in paths])
+    point, buttons, keys = QPoint(5, 5), Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
+    entered = QDragEnterEvent(point, Qt.DropAction.CopyAction, data, buttons, keys)
+    entered.ignore()
+    QApplication.sendEvent(window, entered)
+    dropped = QDropEvent(point.toPointF(), Qt.DropAction.CopyAction, data, buttons, keys)
+    dropped.ignore()
+    QApplication.sendEvent(window, dropped)
+    return entered.isAccepted() and dropped.isAccepted()
+
+
+def dialogs(app: QApplication) -> list[str]:
+    return [type(w).__name__ for w in app.topLevelWidgets() if isinstance(w, QDialog) and w.isVisible()]
+
+
+def write_csv(path: Path, candles: Candles, header: str = "timestamp,open,high,low,close,volume") -> Path:
+    rows = zip(candles.timestamp.tolist(), *(c.tolist() for c in candles.columns().values()), strict=True)
+    path.write_text("\n".join([header, *(",".join(map(repr, row)) for row in rows)]) + "\n")
+    return path
+
+
+def test_what_is_held_is_said_in_words_with_the_worst_in_colour() -> None:
+    market, timeframe = Market("binanceusdm", "SOLUSDT", "SOL/USDT:USDT"), Timeframe("1h")
+
+    def hours(start: int, end: int) -> Period:
+        return Period(start * HOUR_MS, end * HOUR_MS)
+
+    def note(
+        gaps: tuple[Period, ...] = (), missing: tuple[MissingRange, ...] = (), imported: int = 0
+    ) -> tuple[str, str]:
+        coverage = Coverage(market, timeframe, hours(0, 100), 90, gaps, missing)
+        found = held_note(Holding(coverage, 10 * HOUR_MS, 95 * HOUR_MS, 90, 9000, imported))
+        return found.level, found.text
+
+    assert note(missing=(MissingRange(hours(0, 10), BEFORE_LISTING),)) == (GOOD, "complete, up to date")
+    assert note((hours(0, 10), hours(96, 100)))[1] == "4 behind"
+    assert note((hours(20, 23),), (MissingRange(hours(40, 42), MAINTENANCE),)) == (
+        WARNING,
+        "3 not fetched between · 2 missing at the exchange",
+    )
+    assert note(imported=7)[1] == "7 imported, not verified"
+
+
+def test_each_series_has_its_bounds_its_size_and_a_strip(desk: MainWindow) -> None:
+    model = desk.data.model
+    row = model.row_of(HOURS)
+    assert row is not None
+    texts = {column.key: model.data(model.index(row, at)) for at, column in enumerate(model.columns)}
+    assert (texts["first"], texts["last"], texts["candles"]) == (
+        "2024-01-01 00:00",
+        "2024-01-31 23:00",
+        "744",
+    )
+    assert texts["size"].endswith("kB")
+    assert texts["state"].endswith("behind")
+    at = desk.data.table.visualRect(model.index(row, model.column_number("strip"))).center()
+    left = desk.data.table.visualRect(model.index(row, model.column_number("strip"))).left() + 9
+    image = desk.data.table.viewport().grab().toImage()
+    assert image.pixelColor(left, at.y()).name() == desk.theme.held
+    assert image.pixelColor(at.x() + 30, at.y()).name() == desk.theme.strong_border
+
+
+def test_two_series_are_filled_at_once_and_one_is_stopped_with_its_pages_kept(
+    desk: MainWindow, fake_exchange: FakeExchange, qtbot: QtBot
+) -> None:
+    fake_exchange.always = Fault(delay_s=0.4)
+    choose(desk.data, HOURS, DAYS)
+    desk.data.fetch_now.trigger()
+    assert set(desk.desk.jobs.running) == {HOURS, DAYS}
+    assert desk.results.tabs.tabText(3) == "Data (2)"
+    assert not desk.data.fetch.isEnabled()
+    qtbot.waitUntil(lambda: desk.desk.jobs.running[HOURS].progress is not None, timeout=20_000)
+    cell = desk.data.job_cell(HOURS)
+    assert cell is not None
+    qtbot.waitUntil(lambda: "of 8" in cell.words.text() and "candles/s" in cell.words.text(), timeout=20_000)
+    assert "ETA" in cell.words.text()
+    cell.stop.click()
+    assert cell.words.text() == "Stopping …"
+    wait(desk, qtbot)
+    assert "candles are saved" in state(desk, HOURS)
+    assert state(desk, DAYS) == "335 fetched"
+    holding = desk.data.holding(HOURS)
+    assert holding is not None
+    assert 744 < holding.candles < 8784
+    assert desk.results.tabs.tabText(3) == "Data"
+    assert not desk.banner.isVisible()
+
+
+def test_a_rate_limit_is_seen_in_the_row_and_in_the_log_until_it_ends(
+    desk: MainWindow, fake_exchange: FakeExchange, qtbot: QtBot
+) -> None:
+    fake_exchange.fail(error(429, Retry_After="2"))
+    choose(desk.data, DAYS)
+    desk.data.fetch.click()
+    seen: list[str] = []
+
+    def limited() -> bool:
+        cell = desk.data.job_cell(DAYS)
+        seen.append("" if cell is None else cell.words.text())
+        return "rate limited, resuming in" in seen[-1]
+
+    qtbot.waitUntil(limited, timeout=20_000)
+    wait(desk, qtbot)
+    assert state(desk, DAYS).endswith("fetched")
+    assert any(
+        "rate limited, resuming in" in line.text for line in desk.log.model.rows if line.level == "warning"
+    )
+
+
+def test_an_exchange_that_fails_is_said_in_the_banner_and_in_the_row(
+    desk: MainWindow, fake_exchange: FakeExchange, qtbot: QtBot, app: QApplication
+) -> None:
+    fake_exchange.always = error(451, text="restricted location")
+    choose(desk.data, HOURS)
+    desk.data.fetch.click()
+    wait(desk, qtbot)
+    assert desk.banner.isVisible()
+    assert "451" in desk.banner.message.text() + state(desk, HOURS)
+    assert not dialogs(app)
+
+
+def test_verify_shows_what_the_exchange_revised_and_says_that_runs_saw_other_candles(
+    desk: MainWindow, database_url: str, qtbot: QtBot
+) -> None:
+    execute(database_url, "UPDATE ohlcv_data SET volume = volume + 1 WHERE timestamp = '2024-01-05T03:00Z'")
+    choose(desk.data, HOURS, DAYS)
+    desk.data.verify.click()
+    wait(desk, qtbot)
+    assert state(desk, HOURS) == "verified 744: 1 revised"
+    assert state(desk, DAYS) == "verified 31: all equal"
+    line = next(line for line in desk.log.model.rows if "1 revised" in line.text)
+    assert line.level == "warning"
+    assert "2024-01-05T03:00:00Z" in line.details
+    assert "became" in line.details
+
+
+def test_delete_asks_in_its_row_and_keep_keeps(desk: MainWindow, qtbot: QtBot, app: QApplication) -> None:
+    choose(desk.data, HOURS)
+    desk.data.delete.click()
+    question = desk.data.question(HOURS)
+    assert question is not None
+    assert question.findChildren(type(desk.data.count))[0].text() == "Delete 744 candles?"
+    assert desk.data.table.viewport().rect().contains(question.geometry().center())
+    question.keep.click()
+    assert desk.data.question(HOURS) is None
+    wait(desk, qtbot)
+    assert desk.data.model.rowCount() == 2
+    desk.data.delete.click()
+    question = desk.data.question(HOURS)
+    assert question is not None
+    assert not dialogs(app)
+    question.delete.click()
+    wait(desk, qtbot)
+    qtbot.waitUntil(lambda: desk.data.model.row_of(HOURS) is None, timeout=10_000)
+    assert desk.bridge.engine.held()[0].timeframe == Timeframe("1d")
+
+
+def test_a_dropped_file_is_previewed_and_stored_only_after_import(
+    desk: MainWindow, qtbot: QtBot, tmp_path: Path
+) -> None:
+    importing = desk.data.importing
+    march = grid_candles("4h", Period.parse("2024-03-01", "2024-03-02"))
+    path = write_csv(tmp_path / "SOLUSDT-4h-2024-03.csv", march)
+    desk.show_page("Log")
+    assert drop(desk, path)
+    assert desk.results.page() == "Data"
+    qtbot.waitUntil(importing.accept.isEnabled, timeout=20_000)
+    request = importing.request()
+    assert request is not None
+    assert request.key == ("binanceusdm", "SOLUSDT", "4h")
+    assert "12 rows, 2024-03-01 00:00 – 2024-03-03 00:00: 12 would be stored" in importing.words.text()
+    assert importing.model.data(importing.model.index(0, 0)) == "2024-03-01T00:00:00Z"
+    assert importing.columns["open"].itemText(0) == "open (auto)"
+    assert len(desk.bridge.engine.held()) == 2
+    importing.accept.click()
+    wait(desk, qtbot)
+    key = ("binanceusdm", "SOLUSDT", "4h")
+    assert state(desk, key) == "12 imported"
+    held = desk.bridge.engine.candles("SOLUSDT", Timeframe("4h"), YEAR)
+    assert np.array_equal(held.close, march.close)
+    assert desk.data.stack.currentWidget() is not importing
+
+
+def test_columns_and_zone_of_a_strange_file_are_chosen_in_the_window(
+    desk: MainWindow, qtbot: QtBot, tmp_path: Path
+) -> None:
+    importing = desk.data.importing
+    path = tmp_path / "strange.csv"
+    path.write_text("note,when,first,top,bottom,last,amount\nx,2024-05-02 02:00,1,3,0.5,2,10\n")
+    desk.desk.open_files([path])
+    qtbot.waitUntil(lambda: "which column is timestamp" in importing.words.text(), timeout=20_000)
+    assert not importing.accept.isEnabled()
+    names = {
+        "timestamp": "when",
+        "open": "first",
+        "high": "top",
+        "low": "bottom",
+        "close": "last",
+        "volume": "amount",
+    }
+    for field, column in names.items():
+        importing.columns[field].setCurrentText(column)
+    importing.zone.setCurrentText("Europe/Berlin")
+    importing.timeframe.setCurrentText("1d")
+    qtbot.waitUntil(importing.accept.isEnabled, timeout=20_000)
+    assert importing.model.data(importing.model.index(0, 0)) == "2024-05-02T00:00:00Z"
+    importing.zone.setCurrentText("UTC")
+    qtbot.waitUntil(lambda: importing.words.property("role") == "error", timeout=20_000)
+    assert not importing.accept.isEnabled()
+    importing.cancel.click()
+    assert desk.data.stack.currentWidget() is not importing
+
+
+def test_a_broken_file_is_refused_by_its_line_and_the_next_one_follows(
+    desk: MainWindow, qtbot: QtBot, tmp_path: Path
+) -> None:
+    importing = desk.data.importing
+    day = grid_candles("1h", Period.parse("2024-03-01", "2024-03-01"))
+    good, bad = write_csv(tmp_path / "good.csv", day), tmp_path / "bad.csv"
+    lines = good.read_text().splitlines()
+    bad.write_text("\n".join([*lines[:5], lines[5].replace(",", ",-", 1), *lines[6:]]))
+    assert not drop(desk, tmp_path / "notes.txt")
+    assert drop(desk, bad, good)
+    qtbot.waitUntil(lambda: "line 6" in importing.words.text(), timeout=20_000)
+    assert not importing.accept.isEnabled()
+    importing.cancel.click()
+    assert importing.path == good
+    qtbot.waitUntil(importing.accept.isEnabled, timeout=20_000)
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_exported_candles_are_exact_and_come_back_as_equal(
+    desk: MainWindow, qtbot: QtBot, tmp_path: Path, suffix: str
+) -> None:
+    path = tmp_path / f"SOLUSDT-1h{suffix}"
+    desk.desk.export(HOURS, path)
+    wait(desk, qtbot)
+    assert state(desk, HOURS) == f"744 candles written to {path.name}"
+    assert drop(desk, path)
+    qtbot.waitUntil(lambda: "744 held already" in desk.data.importing.words.text(), timeout=20_000)
+    assert not desk.data.importing.accept.isEnabled()
+    desk.desk.export(HOURS, tmp_path / "no" / "such" / "x.txt")
+    wait(desk, qtbot)
+    assert "must end in .csv or .parquet" in desk.banner.message.text()
+
+
+def test_fetch_of_the_set_ups_period_shows_in_its_row_too(desk: MainWindow, qtbot: QtBot) -> None:
+    panel = desk.setup_panel
+    panel.market.set_choice("binanceusdm", ("SOLUSDT",))
+    panel.period.set_values("1d", parse_time("2024-03-01"), parse_time("2024-04-01"))
+    choose(desk.data, DAYS)
+    desk.data.fetch_period.trigger()
+    wait(desk, qtbot)
+    assert state(desk, DAYS) == "31 fetched"
+    panel.period.set_values("1d", parse_time("2024-04-01"), parse_time("2024-05-01"))
+    desk.start_fetch()
+    qtbot.waitUntil(lambda: state(desk, DAYS) == "30 fetched", timeout=20_000)
+    wait(desk, qtbot)
+    holding = desk.data.holding(DAYS)
+    assert holding is not None
+    assert held_note(holding).text.startswith("29 not fetched between")
