@@ -96,7 +96,6 @@ class Exchange:
         self._lock = threading.Lock()
         self._resting: list[Client] = []
         self._closed = False
-        self._resume_ms = 0  # local clock; set when this minute's request weight is nearly used up
 
     def close(self) -> None:
         """Close the connections. Safe to call twice."""
@@ -252,8 +251,10 @@ class Exchange:
         return f"{self.name} ban"  # a ban is kept apart from a rate limit: the one is waited for, the other is not
 
     def _remember_block(self, limited: RateLimited) -> None:
-        name = self._ban_name if isinstance(limited, Banned) else self.name
-        self._memory.save_blocked_until(name, self._clock() + round(limited.retry_after_s * 1000))
+        is_ban = isinstance(limited, Banned)
+        if is_ban or limited.retry_after_s > self._limited_s():
+            name = self._ban_name if is_ban else self.name
+            self._memory.save_blocked_until(name, self._clock() + round(limited.retry_after_s * 1000))
 
     def _blocked_error(self) -> ExchangeError | None:
         until = self._memory.blocked_until_ms(self._ban_name) or 0
@@ -268,19 +269,26 @@ class Exchange:
         if error := self._blocked_error():
             raise error
         while True:
-            until = max(self._memory.blocked_until_ms(self.name) or 0, self._resume_ms)
-            left_s = (until - self._clock()) / 1000
-            if left_s <= 0 or left_s > _LONGEST_LIMIT_S:  # so far away: the local clock was put back since
+            left_s = self._limited_s()
+            if left_s <= 0:
                 return
             errand.log("warning", f"rate limited, resuming in {math.ceil(left_s)} s")
             errand.cancel.sleep(min(left_s, 5))
 
+    def _limited_s(self) -> float:
+        """How many seconds a rate limit still lasts; none lasts for hours: then the local clock was put back since."""
+        until = self._memory.blocked_until_ms(self.name) or 0
+        left_s = (until - self._clock()) / 1000
+        return left_s if 0 < left_s <= _LONGEST_LIMIT_S else 0
+
     def _mind_weight(self, answer: Answer) -> None:
-        """Rest until the next minute when this address, all its processes together, has used 90 % of its weight."""
+        """All processes rest until the next minute when this address has used 90 % of its weight."""
         used = answer.used_weight
         if used is not None and used > 0.9 * self.api.weight_per_minute:
             now = answer.date_ms or self._clock()
-            self._resume_ms = self._clock() + MINUTE_MS - now % MINUTE_MS
+            rest_s = (MINUTE_MS - now % MINUTE_MS) / 1000
+            if rest_s > self._limited_s():
+                self._memory.save_blocked_until(self.name, self._clock() + round(rest_s * 1000))
 
     # -- connections
 

@@ -16,22 +16,20 @@ from engine.data.asked import align, clip_to_closed, stale_tails
 from engine.data.ccxt_client import FUTURES, SPOT
 from engine.data.exchange import Errand, Exchange, Patience, local_ms
 from engine.data.filling import SeriesFill, check_listed
+from engine.data.market_list import MarketList
 from engine.data.sample import open_sample_exchange
 from engine.data.verify import verify_series
 from engine.database.store import Store
-from engine.errors import ExchangeError, InputError, Interrupted
+from engine.errors import ExchangeError, Interrupted
 from engine.events import CancelToken, OnEvent, ProgressMeter, ignore_event
 from engine.market import (
-    DAY_MS,
     DEFAULT_EXCHANGE,
-    MINUTE_MS,
     SAMPLE_EXCHANGE,
     SAMPLE_NOW_MS,
     Market,
     Period,
     Timeframe,
     check_exchange,
-    find_market,
     short_time,
 )
 from engine.settings import Settings, read_settings
@@ -65,6 +63,7 @@ class DataFetcher:
         self._archive: Archive | None = None
         self._sample: LoopbackExchange | None = None
         self._lock = threading.Lock()
+        self._list = MarketList(self._store, self._exchange, clock)
 
     def close(self) -> None:
         """Close connections, the sample market, and the database where it was opened here. Safe to call twice."""
@@ -121,25 +120,7 @@ class DataFetcher:
         """What the exchange lists, from the database; asked of the exchange when never seen, or older than a day and
         the exchange answers, or when `refresh` insists.
         """
-        check_exchange(exchange)
-        cached = self._store.markets(exchange)
-        age_ms = self._clock() - (self._store.markets_saved_ms(exchange) or 0)
-        if cached and not refresh and 0 <= age_ms < DAY_MS:
-            return cached
-        source = self._exchange(exchange)
-        patience = replace(source.patience, attempts=1) if cached and not refresh else None
-        try:
-            markets = source.markets(Errand("", on_event, cancel), patience)
-        except ExchangeError as error:
-            if not cached:
-                raise ExchangeError(
-                    f"{error}; the markets of {exchange} are not known yet: run again"
-                ) from error
-            if refresh:
-                raise
-            return cached
-        self._store.save_markets(exchange, markets, self._clock())
-        return markets
+        return self._list.markets(exchange, Errand("", on_event, cancel), refresh=refresh)
 
     def market(
         self,
@@ -150,20 +131,7 @@ class DataFetcher:
         cancel: CancelToken | None = None,
     ) -> Market:
         """The market that `symbol` names; the list is asked for again once before a symbol is called unknown."""
-        check_exchange(exchange)
-        cached = self._store.markets(exchange)
-        try:
-            return find_market(symbol, cached, exchange)
-        except InputError:
-            age_ms = self._clock() - (self._store.markets_saved_ms(exchange) or 0)
-            if cached and 0 <= age_ms < MINUTE_MS:
-                raise
-        try:
-            cached = self.markets(exchange, refresh=True, on_event=on_event, cancel=cancel)
-        except ExchangeError:
-            if not cached:
-                raise
-        return find_market(symbol, cached, exchange)
+        return self._list.market(symbol, exchange, Errand("", on_event, cancel))
 
     def ping(self, exchange: str = DEFAULT_EXCHANGE) -> tuple[str, int]:
         """The exchange's host, and its clock minus the local one in ms. Asks once; raises ExchangeError."""

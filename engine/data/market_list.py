@@ -1,0 +1,67 @@
+"""What an exchange lists: from the database, asked for anew when it is old or lacks a symbol."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from engine.data.exchange import Errand, Exchange
+from engine.database.store import Store
+from engine.errors import ExchangeError, InputError
+from engine.market import DAY_MS, MINUTE_MS, Market, check_exchange, find_market
+
+
+class MarketList:
+    """The markets of all exchanges. `exchange` opens one by name, `clock` is the local clock in ms."""
+
+    def __init__(self, store: Store, exchange: Callable[[str], Exchange], clock: Callable[[], int]) -> None:
+        self._store, self._exchange, self._clock = store, exchange, clock
+
+    def markets(self, exchange: str, errand: Errand, *, refresh: bool = False) -> list[Market]:
+        """Asked of the exchange when never seen, or older than a day and the exchange answers, or when `refresh`
+        insists.
+        """
+        check_exchange(exchange)
+        cached = self._store.markets(exchange)
+        age_ms = self._clock() - (self._store.markets_saved_ms(exchange) or 0)
+        if cached and not refresh and 0 <= age_ms < DAY_MS:
+            return cached
+        source = self._exchange(exchange)
+        patience = replace(source.patience, attempts=1) if cached and not refresh else None
+        try:
+            markets = source.markets(errand, patience)
+        except ExchangeError as error:
+            if not cached:
+                raise ExchangeError(
+                    f"{error}; the markets of {exchange} are not known yet: run again"
+                ) from error
+            if refresh:
+                raise
+            return cached
+        self._store.save_markets(exchange, markets, self._clock())
+        return markets
+
+    def market(self, symbol: str, exchange: str, errand: Errand) -> Market:
+        """The market that `symbol` names; the list is asked for again once before a symbol is called unknown.
+
+        A symbol that the exchange dropped from its list is still known where candles of it are held.
+        """
+        check_exchange(exchange)
+        cached = self._store.markets(exchange)
+        try:
+            return find_market(symbol, cached, exchange)
+        except InputError:
+            age_ms = self._clock() - (self._store.markets_saved_ms(exchange) or 0)
+            is_fresh = bool(cached) and 0 <= age_ms < MINUTE_MS
+        if not is_fresh:
+            try:
+                cached = self.markets(exchange, errand, refresh=True)
+            except ExchangeError:
+                if not cached:
+                    raise
+        listed = {market.name for market in cached}
+        dropped = {
+            held.market
+            for held in self._store.held_series()
+            if held.market.exchange == exchange and held.market.name not in listed
+        }
+        gone = [replace(market, is_trading=False) for market in dropped]
+        return find_market(symbol, [*cached, *gone], exchange)
