@@ -11,6 +11,7 @@ import threading
 import time
 import tracemalloc
 import zipfile
+from contextlib import closing
 
 import numpy as np
 import pytest
@@ -21,7 +22,10 @@ from engine.coverage import Coverage, FetchReport
 from engine.data.archive import Archive
 from engine.data.archive_file import DoubtfulFile, read_day
 from engine.data.bulk import AT_ONCE, worthwhile_days
+from engine.data.ccxt_client import FUTURES
+from engine.data.exchange import Exchange
 from engine.data.fetcher import DataFetcher
+from engine.data.sample import open_sample_exchange
 from engine.database.store import Store
 from engine.events import Event, Progress
 from engine.market import DAY_MS, HOUR_MS, Candles, Market, Period, Timeframe, format_time, parse_time
@@ -29,6 +33,7 @@ from engine.settings import ARCHIVE_URL, Settings, read_settings
 from tests.engine.data.test_archive import DOUBTFUL, HALF_DAY
 from tests.support.fake_archive import MISSING, FakeArchive, Spoil, make_zip
 from tests.support.fake_exchange import (
+    EAGER,
     Bench,
     FakeExchange,
     MakeBench,
@@ -104,7 +109,6 @@ def list_both(exchange: FakeExchange, archive: FakeArchive, base: str, candles: 
 
 
 # -- any bytes
-
 
 DAY = Period(START, START + DAY_MS)
 CANDLES = grid_candles("1h", DAY)
@@ -280,7 +284,6 @@ def test_the_proxy_of_the_environment_is_asked_but_not_for_this_machine(
 
 # -- when it is used
 
-
 NOW = parse_time("2024-06-01T12:00")
 FUTURES_PAGE, SPOT_PAGE = 499, 1000
 
@@ -351,10 +354,14 @@ def test_the_settings_decide_whether_a_fetcher_asks_the_archive(
 
 
 def test_the_sample_market_never_asks_an_archive(fake_archive: FakeArchive, store: Store) -> None:
-    fetcher = DataFetcher(store, Settings(archive_url=fake_archive.url))
-    market = fetcher.market("SAMPLEUSDT", "sample")
-    fetcher.fetch(market, HOUR, Period(parse_time("2024-01-01"), parse_time("2024-03-01")), job="x")
-    fetcher.close()
+    with closing(open_sample_exchange()) as sample:
+        small_pages = Exchange("sample", FUTURES, store, sample.url, EAGER, 10)
+        fetcher = DataFetcher(store, Settings(archive_url=fake_archive.url), {"sample": small_pages})
+        market = fetcher.market("SAMPLEUSDT", "sample")
+        period = Period(parse_time("2024-01-01"), parse_time("2024-01-08"))
+        report = fetcher.fetch(market, HOUR, period, job="x")
+        small_pages.close()
+    assert report.candles == 7 * 24
     assert fake_archive.requests == []
 
 
