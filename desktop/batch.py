@@ -63,7 +63,7 @@ class Batch(QObject):
         if self._failures:
             more = f" (and {len(self._failures) - 1} more)" if len(self._failures) > 1 else ""
             first = textwrap.shorten(self._failures[0], _LONGEST_REASON, placeholder=" …")
-            self.failed.emit(f"Failed: {first}{more}. The other runs are kept.")
+            self.failed.emit(f"Failed: {first}{more}; the other runs are kept")
 
     def _run_ended(self, result: RunResult) -> None:
         self._workspace.put([result])

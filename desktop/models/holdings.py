@@ -79,11 +79,11 @@ def _share(row: SeriesRow) -> float | None:
 
 COLUMNS: Final[tuple[Column[SeriesRow], ...]] = (
     Column("symbol", "Symbol", lambda row: row.key[1]),
-    Column("exchange", "Exchange", lambda row: row.key[0]),
     Column("timeframe", "TF", lambda row: TIMEFRAMES.index(row.key[2]), lambda place: TIMEFRAMES[place],
            tooltip="Timeframe", export=lambda place: TIMEFRAMES[place]),
     Column("strip", "Held over time", _share, lambda _: ""),
     Column("state", "State", SeriesRow.state, lambda note: note.text, export=lambda note: note.text),
+    Column("exchange", "Exchange", lambda row: row.key[0]),
     Column("first", "First candle (UTC)", _held("first_ms"), formats.minute, export=formats.exported_time),
     Column("last", "Last candle (UTC)", _held("last_ms"), formats.minute, export=formats.exported_time),
     Column("candles", "Candles", _held("candles"), formats.whole, numeric=True),

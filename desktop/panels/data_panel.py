@@ -30,7 +30,7 @@ from desktop.theme import Theme
 from engine.coverage import Holding
 
 _HINT = "No candles held yet. Fetch or Run on the left fills this, or drop a CSV or Parquet file here."
-_WIDTHS = {"strip": 150, "state": 310}
+_WIDTHS = {"timeframe": 44, "strip": 150, "state": 330}
 _SCARCE_PX = 900
 
 

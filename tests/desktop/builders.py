@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from engine.market import HOUR_MS, Candles, Period
-from engine.runs import FINISHED, Costs, RunResult, Series, Trade
+from engine.runs import FINISHED, Costs, RunResult, Series, Trade, skipped_checks
 from tests.support.builders import START_MS, random_candles
 
 
@@ -71,3 +71,19 @@ def run_on(candles: Candles, run_id: str = "a" * 32, **other: Any) -> RunResult:
 def many_candles(n: int) -> Candles:
     """A walk that stays legible however long it is."""
     return random_candles(n, seed=3, volatility=0.0008)
+
+
+def checks(
+    missing: int = 0, beside: tuple[int, ...] = (), warmup: str = "passed"
+) -> dict[str, dict[str, Any]]:
+    """The checks of a run on candles of which some are missing, with so many trades beside the holes."""
+    hole = {"start": "2024-01-02T00:00:00Z", "end": "2024-01-02T05:00:00Z", "reason": "maintenance"}
+    return skipped_checks() | {
+        "data": {
+            "status": "failed" if beside else "passed",
+            "missing_candles": missing,
+            "trades_beside_holes": list(beside),
+            "missing": [hole] if missing else [],
+        },
+        "warmup": {"status": warmup, "note": "61 of 500"},
+    }

@@ -23,7 +23,7 @@ from desktop.setup.values import Setup
 from desktop.theme import DARK, LIGHT
 from engine.market import parse_time
 from engine.runs import FAILED, Costs
-from tests.desktop.builders import run_on
+from tests.desktop.builders import checks, run_on
 from tests.desktop.conftest import MakeWindow
 from tests.support.builders import random_candles
 
@@ -244,3 +244,42 @@ def test_the_column_of_problems_is_there_only_when_there_is_one(window: MainWind
     window.runs.flush()
     assert not table.isColumnHidden(column)
     assert table.columnWidth(column) > 150
+
+
+def test_a_run_says_what_is_missing_what_it_leaves_out_and_which_trades_stand_beside_holes(
+    window: MainWindow, qtbot: QtBot
+) -> None:
+    candles = random_candles(500)
+    window.workspace.put([run_on(candles, FIRST, checks=checks(5, (1, 3), warmup="failed"))])
+    window.workspace.put_candles(FIRST, candles)
+    window.workspace.show(FIRST)
+    window.runs.flush()
+    heading = window.overview.heading.text()
+    for words in ("⚠ 5 candles missing, 2 trades beside a hole", "⚠ warm-up 61 of 500", "funding not included",
+                  "reference engine"):  # fmt: skip
+        assert words in heading
+    assert "2024-01-02T05:00:00Z: maintenance" in window.overview.heading.toolTip()
+    runs, trades = window.runs.model, window.trades.model
+    shown = runs.data(runs.index(0, runs.column_number("data")))
+    assert shown == "5 candles missing, 2 trades beside a hole"
+    mark = trades.column_number("beside_hole")
+    assert not window.trades.table.isColumnHidden(mark)
+    marked = [row for row in range(trades.rowCount()) if trades.data(trades.index(row, mark))]
+    assert marked == [1, 3]
+    window.trades.outcome.setCurrentText("Beside a hole")
+    assert [row.place for row in trades.shown()] == [1, 3]
+    window.workspace.put([run_on(candles, SECOND, exchange="binance", checks=checks())])
+    window.workspace.show(SECOND)
+    assert "✓ data complete" in window.overview.heading.text()
+    assert "funding" not in window.overview.heading.text()
+    assert window.trades.table.isColumnHidden(mark)
+
+
+def test_candles_that_changed_since_a_run_are_said_beside_its_name(window: MainWindow) -> None:
+    window.workspace.put([run_on(random_candles(100), FIRST, checks=checks())])
+    window.workspace.show(FIRST)
+    assert "changed" not in window.overview.heading.text()
+    window.bridge.data_judged.emit(FIRST, True)
+    assert "⚠ candles changed since this run" in window.overview.heading.text()
+    window.bridge.data_judged.emit(FIRST, None)
+    assert "changed" not in window.overview.heading.text()
