@@ -76,7 +76,9 @@ def _try(loaded: LoadedStrategy, path: Path) -> None:
         raise StrategyError(
             f"{path.name}:{line}: {loaded.strategy.__name__} does not define {min(missing)}()"
         )
-    if loaded.kind == SIGNALS:  # a native one is tried by its first run: what it needs of its account is its own affair
+    if (
+        loaded.kind == SIGNALS
+    ):  # a native one is tried by its first run: it may need an account like that one's
         _try_signals(loaded.strategy(), path)
 
 
