@@ -10,12 +10,11 @@ from PySide6.QtCore import QObject, Qt
 from desktop import formats
 from desktop.check_words import check_notes, data_note
 from desktop.icons import swatch
-from desktop.models.holdings import GOOD, PLAIN, WARNING
+from desktop.models.holdings import GOOD, PLAIN, WARNING, Note
 from desktop.models.table import Column, Index, TableModel
 from desktop.workspace import RUNNING, Workspace
 from engine.runs import CANCELLED, FAILED, FINISHED, RunResult
 
-_DATA_WORDS: Final = {GOOD: "✓ complete", PLAIN: "–"}
 STATUS_WORDS: Final = {FINISHED: "Done", FAILED: "Failed", CANCELLED: "Stopped"}
 
 
@@ -64,6 +63,11 @@ def _metric(key: str, title: str, text: Any, *, signed: bool = False, tooltip: s
     return Column(key, title, lambda row: row.metric(key), text, numeric=True, signed=signed, tooltip=tooltip)
 
 
+def _in_short(data: Note) -> str:
+    """5 candles missing, 2 trades beside a hole, as a cell has room for it: the tooltip says the rest."""
+    return {GOOD: "✓ complete", PLAIN: formats.NO_VALUE}.get(data.level, f"⚠ {data.text.split()[0]} missing")
+
+
 def _plain(value: Any) -> str:
     return formats.NO_VALUE if value is None else str(value)
 
@@ -74,7 +78,7 @@ COLUMNS: Final[tuple[Column[RunRow], ...]] = (
     Column("timeframe", "TF", _field("timeframe"), _plain, tooltip="Timeframe"),
     Column("status", "Status", RunRow.status_text),
     Column("data", "Data", lambda row: data_note(row.result) if row.status == FINISHED and row.result else None,
-           lambda note: "" if note is None else _DATA_WORDS.get(note.level, note.text),
+           lambda note: "" if note is None else _in_short(note),
            tooltip="Whether the run had all candles",
            export=lambda note: "" if note is None else note.text),
     Column("error", "Problem", _field("error"), lambda text: text or ""),

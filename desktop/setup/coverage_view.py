@@ -18,14 +18,16 @@ MOST_ROWS = 6
 _STRIP = 5
 
 
-def held_words(found: Coverage | str) -> str:
-    """How much of a series is held, in one line; the error where that is not known."""
+def held_words(found: Coverage | str, *, brief: bool = False) -> str:
+    """How much of a series is held, in one line (brief: a short one); the error where that is not known."""
     if isinstance(found, str):
         return found
     words = f"{formats.whole(found.candles)} of {formats.whole(found.expected)} held"
     early = sum(found.timeframe.count(gone.period) for gone in found.missing if gone.reason == BEFORE_LISTING)
     if found.missing_candles > early:
-        words += f", {formats.whole(found.missing_candles - early)} missing at the exchange"
+        words += (
+            f", {formats.whole(found.missing_candles - early)} missing{'' if brief else ' at the exchange'}"
+        )
     if early:
         words += f", {formats.whole(early)} before its first candle"
     return words
@@ -118,7 +120,9 @@ class CoverageView(QWidget):
         width = self.width() - left
         painter.setPen(QColor(self._theme.negative if isinstance(found, str) else self._theme.muted))
         painter.drawText(
-            left, baseline, metrics.elidedText(held_words(found), Qt.TextElideMode.ElideRight, width)
+            left,
+            baseline,
+            metrics.elidedText(held_words(found, brief=True), Qt.TextElideMode.ElideRight, width),
         )
         if isinstance(found, str):
             return

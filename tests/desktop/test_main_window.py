@@ -261,7 +261,7 @@ def test_a_run_says_what_is_missing_what_it_leaves_out_and_which_trades_stand_be
     assert "2024-01-02T05:00:00Z: maintenance" in window.overview.heading.toolTip()
     runs, trades = window.runs.model, window.trades.model
     shown = runs.data(runs.index(0, runs.column_number("data")))
-    assert shown == "5 candles missing, 2 trades beside a hole"
+    assert shown == "⚠ 5 missing"
     mark = trades.column_number("beside_hole")
     assert not window.trades.table.isColumnHidden(mark)
     marked = [row for row in range(trades.rowCount()) if trades.data(trades.index(row, mark))]
