@@ -80,7 +80,7 @@ class SeriesCheck:
         damage = self._store.mend(market, timeframe, dry_run=True)
         coverage = self._store.coverage(market, timeframe, period)
         unproven = self._store.unproven(market, timeframe, period)
-        windows = _windows(coverage, [*damage.claimed, *unproven])
+        windows = _windows(coverage, [*damage.claims, *unproven])
         if not windows:
             raise InputError(
                 f"nothing of {market} {timeframe} is held in {period}: there is nothing to verify"

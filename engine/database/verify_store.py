@@ -26,11 +26,12 @@ from engine.market import Candles, Market, Period, Timeframe
 @dataclass(frozen=True, slots=True)
 class Damage:
     """What is wrong with the record of a series: `ranges` = rows of data_ranges and missing_candles that are not as
-    they must be, `claimed` = cells recorded as held although no candle is there.
+    they must be, `claimed` = how many cells are recorded as held although no candle is there, `claims` = which.
     """
 
     ranges: int
-    claimed: tuple[Period, ...]
+    claimed: int
+    claims: tuple[Period, ...] = ()
 
 
 class VerifyStore(SeriesStore):
@@ -91,7 +92,7 @@ class VerifyStore(SeriesStore):
             right = set(map(tuple, connection.execute(sql.RIGHT_RANGES, values)))
             wrong = len(set(map(tuple, connection.execute(sql.RANGE_ROWS, values))) - right)
             wrong += len(set(map(tuple, connection.execute(sql.MISSING_SPANS, values))) - gone)
-            damage = Damage(wrong, tuple(proven.claimed))
+            damage = Damage(wrong, sum(map(timeframe.count, proven.claimed)), tuple(proven.claimed))
             if damage.ranges and not dry_run:
                 change_version(connection, series)
                 connection.execute(sql.DROP_RANGES, values)
