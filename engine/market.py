@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import io
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -307,10 +308,17 @@ class Candles:
 
     def write(self, file: BinaryIO) -> None:
         """Write what `save` writes into an open file."""
-        header = {"descr": "<f8", "fortran_order": False, "shape": (1 + len(PRICE_COLUMNS), len(self))}
-        np.lib.format.write_array_header_1_0(file, header)
+        file.write(self.file_header(len(self)))
         for column in (self.timestamp.astype("<i8"), *self.columns().values()):
             file.write(np.ascontiguousarray(column, dtype=column.dtype.newbyteorder("<")).data)
+
+    @staticmethod
+    def file_header(count: int) -> bytes:
+        """How a file of `count` candles begins."""
+        header = {"descr": "<f8", "fortran_order": False, "shape": (1 + len(PRICE_COLUMNS), count)}
+        buffer = io.BytesIO()
+        np.lib.format.write_array_header_1_0(buffer, header)
+        return buffer.getvalue()
 
     @classmethod
     def load(cls, path: Path) -> Candles:
