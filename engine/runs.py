@@ -197,8 +197,11 @@ class RunResult:
         return [(format_time(t), v) for t, v in zip(self.equity.time.tolist(), values.tolist(), strict=True)]
 
 
+_PANDAS_NOTHINGS = ("NaTType", "NAType")  # by name: pandas is not imported for them
+
+
 def json_ready(value: Any) -> Any:
-    """`value` with NaN and infinities as None and numpy scalars as Python's, so that JSON can hold it."""
+    """`value` as JSON can hold it: NaN, infinities, NaT and NA as None, numpy scalars as Python's, all else as text."""
     if isinstance(value, Mapping):
         return {str(key): json_ready(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -209,4 +212,6 @@ def json_ready(value: Any) -> Any:
         return json_ready(value.item())
     if isinstance(value, float) and not math.isfinite(value):
         return None
-    return value
+    if value is None or isinstance(value, str | int | float):
+        return value
+    return None if type(value).__name__ in _PANDAS_NOTHINGS else str(value)

@@ -121,12 +121,12 @@ def no_answer(url: str, error: BaseException) -> ExchangeError:
 
 # looked for in the whole chain of exceptions, first match wins
 _REASONS: Final = (
+    ("ProxyError", "the proxy does not answer"),
     ("NameResolutionError", "the host name is not known (is there a network?)"),
     ("Connection refused", "connection refused"),
     ("ConnectTimeout", "no connection in time"),
     ("timed out", "no answer in time"),
     ("SSL", "no secure connection (certificate refused)"),
-    ("ProxyError", "the proxy does not answer"),
     ("IncompleteRead", "the answer broke off"),
 )
 

@@ -17,7 +17,7 @@ from engine.errors import DatabaseError, InputError
 T = TypeVar("T")
 
 CONNECT_TIMEOUT_S: Final = 10
-RETRY_DELAY_S: Final = 1.0
+RETRY_DELAYS_S: Final = (0.1, 0.4, 1.0)
 _SCHEMES: Final = ("postgres", "postgresql", "postgresql+psycopg")
 _EXAMPLE: Final = "write postgresql://user:password@host:5432/database"
 _BAD_PERCENT: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
@@ -180,14 +180,15 @@ class Database:
             yield connection
 
     def _write(self, work: Callable[[Connection], T]) -> T:
-        """Do `work` in one transaction; once more when a connection broke or two writers met, so it must bear repeating."""
+        """Do `work` in one transaction; again when a connection broke or two writers met, so it must bear repeating."""
         with self._explained():
-            try:
-                with self._engine.begin() as connection:
-                    return work(connection)
-            except (SQLAlchemyError, psycopg.Error) as error:
-                if not _is_passing(error):
-                    raise
-            time.sleep(RETRY_DELAY_S)
+            for delay_s in RETRY_DELAYS_S:
+                try:
+                    with self._engine.begin() as connection:
+                        return work(connection)
+                except (SQLAlchemyError, psycopg.Error) as error:
+                    if not _is_passing(error):
+                        raise
+                time.sleep(delay_s)
             with self._engine.begin() as connection:
                 return work(connection)

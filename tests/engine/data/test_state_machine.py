@@ -44,10 +44,16 @@ def _elsewhere(rows: list[Any]) -> list[Any]:
     return [[row[0] - 10**10, *row[1:]] for row in rows]
 
 
-# what passes when it is asked again (20 to 22, 24 to 27, 29, 38 to 40)
-PASSING = {
+# pages that are odd but true (24 to 27), and answers that are none: asked again (20 to 22, 29, 34, 38 to 40)
+ODD = {
+    "reversed": Fault(rows=lambda rows: rows[::-1]),
+    "doubled": Fault(rows=lambda rows: rows + rows),
+    "differing twice": Fault(rows=lambda rows: [*map(_strange, rows), *rows]),
+    "short": Fault(rows=lambda rows: rows[: max(1, len(rows) // 2)]),
+    "strays": Fault(rows=lambda rows: rows + _elsewhere(rows[:-1])),
+}
+NONE = {
     "captive portal": html(),
-    "bad gateway": html(502),
     "busy": error(503, -1008, "busy"),
     "cut JSON": Fault(200, '[[1,"2"'),
     "an object": Fault(200, "{}"),
@@ -56,11 +62,6 @@ PASSING = {
     "code 0": Fault(200, '{"code": 0, "msg": ""}'),
     "hangs up": Fault(drop=True),
     "half a body": Fault(cut=True),
-    "reversed": Fault(rows=lambda rows: rows[::-1]),
-    "doubled": Fault(rows=lambda rows: rows + rows),
-    "differing twice": Fault(rows=lambda rows: [*map(_strange, rows), *rows]),
-    "short": Fault(rows=lambda rows: rows[: max(1, len(rows) // 2)]),
-    "strays": Fault(rows=lambda rows: rows + _elsewhere(rows[:-1])),
     "another page": Fault(rows=lambda rows: _elsewhere(rows) if len(rows) > 1 else rows),
     "NaN": Fault(rows=lambda rows: [[*row[:4], "NaN", *row[5:]] for row in rows]),
     "no volume": Fault(rows=lambda rows: [[*row[:5], None, *row[6:]] for row in rows]),
@@ -68,6 +69,8 @@ PASSING = {
     "microseconds": Fault(rows=lambda rows: [[row[0] * 1000, *row[1:]] for row in rows]),
     "rate limited": error(429, -1003, "slow down", Retry_After="37"),
 }
+PASSING = ODD | NONE
+FAULTS = st.sampled_from(["none", *ODD]) | st.sampled_from([*NONE])
 EMPTY = Fault(200, "[]")  # the one answer that may be true: told once, it must not be believed (23)
 BANNED = error(418, -1003, "banned", Retry_After="600")
 
@@ -121,9 +124,8 @@ class Candles(RuleBasedStateMachine):
                 for series in self.world.series:
                     self.world.store.mend(series.market, series.timeframe)
                     series.damaged = False
-                    self.ask(
-                        series, (series.truth.listed - 2, self.open_cell(series) + 1)
-                    )  # P6: one big request
+                    now = self.open_cell(series)
+                    self.ask(series, (max(series.truth.listed - 2, now - 60), now + 1))  # P6: one big request
         finally:
             self.world.stop()
             if self.zone is not None:
@@ -230,15 +232,21 @@ class Candles(RuleBasedStateMachine):
         self.world.fate.set("", 0)
         self.ask(series, cells)
 
+    @rule(which=WHICH, cells=st.integers(1, 9), before=st.integers(1, 9), beyond=st.integers(0, 3))
+    def live_through_maintenance(self, which: int, cells: int, before: int, beyond: int) -> None:
+        """Ask while the exchange is silent, and again when it is back."""
+        series, (now, _) = self.pick(which, (0, 1))
+        series.truth.absent.append((now + 1, now + 1 + cells))
+        for step in (1 + min(before, cells), 1 + cells - min(before, cells) + beyond):
+            self.move(series, step)
+            self.ask(series, (now - 4, self.open_cell(series) + 1))
+
     # -- commands: time and the exchange
 
     @rule(which=WHICH, cells=st.integers(1, 9), more_ms=st.integers(0, 50) | st.just(45_000))
     def advance_clock(self, which: int, cells: int, more_ms: int) -> None:
         series, _ = self.pick(which, (0, 1))
-        if len({one.timeframe for one in self.world.series}) > 1 and series.timeframe.name == "1M":
-            cells = 1  # tens of thousands of minutes are enough
-        self.fake.clock_ms = series.timeframe.shift(self.fake.clock_ms, cells) + more_ms
-        self.world.publish()
+        self.move(series, cells, more_ms)
 
     @rule(days=st.sampled_from([1, 1, 2]))
     def let_a_day_pass(self, days: int) -> None:
@@ -288,15 +296,16 @@ class Candles(RuleBasedStateMachine):
         series.truth.revisions[cell] = series.truth.revisions.get(cell, 0) + 1
         self.world.publish()
 
-    @rule(
-        kind=st.sampled_from([*PASSING]),
-        count=st.sampled_from([1, 1, 2, 3, 6]),
-        on=st.sampled_from(["klines"] * 3 + ["time"]),
-    )
-    def inject_fault(self, kind: str, count: int, on: str) -> None:
-        """P17, P18."""
-        if kind != "short" or not self.lies:
-            self.fake.fail(PASSING[kind], on=on, times=count)
+    @rule(which=WHICH, span=SPANS, faults=st.lists(FAULTS, min_size=1, max_size=6))
+    def request_under_faults(self, which: int, span: tuple[int, int], faults: list[str]) -> None:
+        """P17, P18: what passes in the end leaves no trace."""
+        if not self.lies:
+            self.fake.fail(*(PASSING.get(kind, Fault()) for kind in faults))
+        self.ask(*self.pick(which, span))
+
+    @rule(kind=st.sampled_from(["hangs up", "captive portal", "rate limited"]), count=st.integers(1, 6))
+    def inject_a_fault_into_the_clock(self, kind: str, count: int) -> None:
+        self.fake.fail(PASSING[kind], on="time", times=count)
 
     @precondition(lambda self: not self.lies and PASSING["short"] not in self.fake.faults["klines"])
     @rule(after=st.integers(0, 3))
@@ -359,6 +368,13 @@ class Candles(RuleBasedStateMachine):
         series = self.world.series[which % len(self.world.series)]
         first = self.open_cell(series) + span[0]
         return series, (first, first + span[1])
+
+    def move(self, series: Series, cells: int, more_ms: int = 0) -> None:
+        """Let time pass until so many cells of a series have closed."""
+        if series.timeframe.name == "1M" and len(self.world.series) > 1:
+            cells = min(cells, 2)  # tens of thousands of minutes are enough
+        self.fake.clock_ms = series.timeframe.shift(self.fake.clock_ms, cells) + more_ms
+        self.world.publish()
 
     def open_cell(self, series: Series) -> int:
         return series.timeframe.index(self.fake.clock_ms)
