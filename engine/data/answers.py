@@ -22,6 +22,7 @@ _BUSY: Final = frozenset(
     {-1000, -1001, -1006, -1007, -1008, -1016}
 )  # of passing nature, by Binance's error list
 DEFAULT_RETRY_AFTER_S: Final = 60  # weights are counted per minute
+_LONGEST_WAIT_DIGITS: Final = 6  # seconds: eleven days; Binance's longest ban is three
 DEFAULT_BAN_S: Final = 120  # the shortest ban Binance names
 
 
@@ -163,7 +164,7 @@ def _error_code(body: str) -> tuple[int | None, str]:
 
 def _retry_after(answer: Answer, default_s: float) -> float:
     text = answer.headers.get("retry-after", "").strip()
-    return float(text) if text.isdecimal() else default_s
+    return float(text) if text.isdecimal() and len(text) <= _LONGEST_WAIT_DIGITS else default_s
 
 
 def _ban_s(answer: Answer, text: str) -> float:

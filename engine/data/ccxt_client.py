@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from engine.data.answers import Answer, host_of, no_answer
 from engine.market import TIMEFRAMES, Market
 
+_LAST_MS: Final = 2**43  # year 2248: a later listing is a mistake
 LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
 
 
@@ -100,15 +101,22 @@ class Client:
         return text
 
     def market(self, exchange: str, raw: Any) -> Market | None:
-        """One entry of exchangeInfo; None for kinds we do not trade (dated futures)."""
+        """One entry of exchangeInfo; None for kinds we do not trade (dated futures), and for what nobody can read."""
         if not isinstance(raw, dict) or not isinstance(raw.get("symbol"), str):
             return None
-        parsed = self._ccxt.parse_market(raw)
+        try:
+            parsed = self._ccxt.parse_market(raw)
+        except Exception:  # noqa: BLE001 - whatever ccxt stumbles over: the other entries are good
+            return None
         if parsed is None or not (
             parsed["swap"] and parsed["linear"] if self._wants_futures else parsed["spot"]
         ):
             return None
         listed = parsed["created"]
         return Market(
-            exchange, parsed["id"], parsed["symbol"], bool(parsed["active"]), listed if listed else None
+            exchange,
+            parsed["id"],
+            parsed["symbol"],
+            bool(parsed["active"]),
+            listed if listed and 0 < listed < _LAST_MS else None,
         )

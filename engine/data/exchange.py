@@ -121,7 +121,10 @@ class Exchange:
             symbols = value.get("symbols") if isinstance(value, dict) else None
             if not isinstance(symbols, list) or not symbols:
                 raise unexpected(answer)
-            return [market for raw in symbols if (market := client.market(self.name, raw)) is not None]
+            found = [market for raw in symbols if (market := client.market(self.name, raw)) is not None]
+            if not found:
+                raise unexpected(answer)
+            return found
 
         return self._ask("ExchangeInfo", {}, read, errand, patience)
 

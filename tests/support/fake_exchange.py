@@ -79,6 +79,7 @@ class FakeExchange(LoopbackExchange):
         self.served: list[int] = []  # open times of all rows of pages (not probes) that were answered rightly
         self.faults: dict[str, deque[Fault]] = {"klines": deque(), "time": deque(), "exchangeInfo": deque()}
         self.always: Fault | None = None
+        self.encoding = "utf-8"  # of the bodies of faults; with latin-1 they are any bytes
 
     def add(
         self,
@@ -140,7 +141,7 @@ class FakeExchange(LoopbackExchange):
         if fault.status is not None:
             right.status = fault.status
         right.headers |= fault.headers
-        right.body = fault.body.encode() if fault.body is not None else None
+        right.body = fault.body.encode(self.encoding) if fault.body is not None else None
         return right
 
 
