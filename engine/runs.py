@@ -128,7 +128,8 @@ class SeenCandles:
 class RunResult:
     """One run as it ended and as it is stored. `period` is the effective one; `params` are complete.
 
-    `equity` is the value at each candle's close; `indicators` are the drawn columns, or None where not stored.
+    `equity` is the value at each candle's close; `indicators` are the drawn columns, or None where not stored. `inputs`
+    names what the fingerprint covers (engine/reproduction.py); None in runs of older versions.
     """
 
     id: str
@@ -150,6 +151,7 @@ class RunResult:
     equity: Series | None = None
     indicators: Series | None = None
     fingerprint: str | None = None
+    inputs: Mapping[str, Any] | None = None
     elapsed_s: float = 0.0
     created_ms: int = 0
     traceback: str | None = None

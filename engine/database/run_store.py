@@ -2,7 +2,7 @@
 
 import re
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, fields
 from typing import Any, Final
 
@@ -13,6 +13,7 @@ from engine.database.codec import pack_series, to_ms, to_time, unpack_series
 from engine.database.connection import Database
 from engine.database.schema import backtest_runs, symbols
 from engine.database.series_rows import add_symbol
+from engine.database.source_store import add_sources
 from engine.errors import InputError
 from engine.market import Period
 from engine.runs import Costs, RunResult, SeenCandles, Trade, json_ready
@@ -25,8 +26,11 @@ _PREFIX: Final = re.compile(r"[0-9a-f]{4,32}")
 class RunStore(Database):
     """The user's runs."""
 
-    def save_run(self, result: RunResult) -> None:
-        """Insert or replace a run by its id. NaN and infinities in JSON columns become null."""
+    def save_run(self, result: RunResult, sources: Collection[bytes] = ()) -> None:
+        """Insert or replace a run by its id, and keep the `sources` that its inputs name by their hashes.
+
+        NaN and infinities in JSON columns become null.
+        """
         values = _columns(result)
 
         def save(connection: Connection) -> None:
@@ -34,6 +38,7 @@ class RunStore(Database):
             row = values | {"symbol_id": symbol_id}
             statement = upsert(backtest_runs).values(row)
             connection.execute(statement.on_conflict_do_update(index_elements=["id"], set_=row))
+            add_sources(connection, sources)
 
         self._write(save)
 
@@ -113,6 +118,7 @@ def _columns(result: RunResult) -> dict[str, Any]:
         "candles_sha256": result.seen.sha256 if result.seen else None,
         "candles_start": to_time(result.seen.start_ms) if result.seen else None,
         "candles_version": result.seen.version if result.seen else None,
+        "inputs": _storable(json_ready(result.inputs)),
         **{name: _storable(value) for name, value in texts.items()},
         **{name: _storable(json_ready(value)) for name, value in json_columns.items()},
     }
@@ -162,6 +168,7 @@ def _result(held: RowMapping) -> RunResult:
         equity=unpack_series(held.get("equity")),
         indicators=unpack_series(held.get("indicators")),
         fingerprint=held["fingerprint"],
+        inputs=held["inputs"],
         elapsed_s=held["elapsed_s"],
         created_ms=to_ms(held["created_at"]),
         traceback=held["traceback"],

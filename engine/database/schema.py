@@ -24,7 +24,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-HEAD: Final = "0003"  # the newest migration; a constant, so that an up-to-date start need not import Alembic
+HEAD: Final = "0004"  # the newest migration; a constant, so that an up-to-date start need not import Alembic
 
 metadata = MetaData()
 
@@ -156,6 +156,9 @@ backtest_runs = Table(
     Column("equity", LargeBinary),
     Column("indicators", LargeBinary),
     Column("fingerprint", Text),
+    Column(
+        "inputs", JSONB(none_as_null=True)
+    ),  # what the fingerprint covers, by name; null in runs of older versions
     # which candles the run saw: their hash, from when on, the version of the series
     Column("candles_sha256", Text),
     Column("candles_start", _TIME),
@@ -163,4 +166,17 @@ backtest_runs = Table(
     Column("elapsed_s", Double, nullable=False),
     Column("created_at", _TIME, nullable=False, server_default=_NOW),
     Index("backtest_runs_created_idx", "created_at"),
+    Index(
+        "backtest_runs_pending_idx",
+        "created_at",
+        postgresql_where=text("checks -> 'crosscheck' ->> 'status' = 'pending'"),
+    ),
+)
+
+# The bytes of strategy files and of the modules they imported, each once, by their hash; `inputs` names them.
+strategy_sources = Table(
+    "strategy_sources",
+    metadata,
+    Column("sha256", Text, primary_key=True),
+    Column("source", LargeBinary, nullable=False),
 )

@@ -12,6 +12,7 @@ from engine.database.market_store import MarketStore
 from engine.database.run_store import RunStore
 from engine.database.schema import HEAD
 from engine.database.series_store import HeldSeries
+from engine.database.source_store import SourceStore
 from engine.database.symbol_store import KeptSeries, SymbolStore
 from engine.database.verify_store import VerifyStore
 
@@ -29,7 +30,7 @@ _BYTES_PER_CANDLE = text("""
 """)
 
 
-class Store(MarketStore, SymbolStore, VerifyStore, RunStore):
+class Store(MarketStore, SymbolStore, VerifyStore, RunStore, SourceStore):
     """The database of `url` (postgres://, postgresql:// or postgresql+psycopg://). Connects on first use."""
 
     def migrate(self) -> None:

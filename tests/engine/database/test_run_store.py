@@ -1,5 +1,6 @@
 """A stored run shows again exactly as it was."""
 
+import hashlib
 import uuid
 from dataclasses import replace
 
@@ -13,6 +14,7 @@ from engine.database.store import Store
 from engine.errors import InputError
 from engine.market import Float64Array, Period
 from engine.runs import FAILED, FINISHED, Costs, RunResult, Series, Trade
+from tests.support.database import execute
 
 TRADE = Trade(
     "short", 1e16, 3_600_000, 105.39999999999999, 7_200_000, 1 / 3, -0.1, 5e-324, 1e-9, None, "signal_x_sell", "open", 1,
@@ -42,6 +44,7 @@ def a_run(**changes: object) -> RunResult:
         trades=(TRADE, replace(TRADE, side="long", funding=0.25)),
         equity=series(3, equity=np.array([1.0, 2.5, 1 / 3])),
         fingerprint="ab" * 32,
+        inputs={"candles": "cd" * 32, "params": {"fast": 9}, "seed": 0},
         elapsed_s=0.125,
         created_ms=1_700_000_000_123,
     )
@@ -125,6 +128,25 @@ def test_runs_are_listed_newest_first_and_light(store: Store) -> None:
     assert [run.created_ms for run in listed] == [3_000, 2_000, 1_000]
     assert_same(listed[0], replace(made[0], trades=(), equity=None))
     assert [run.created_ms for run in store.runs(limit=1)] == [3_000]
+
+
+def test_a_run_of_an_older_version_has_unknown_inputs(store: Store) -> None:
+    run = a_run(inputs=None)
+    store.save_run(run)
+    assert store.run(run.id).inputs is None
+
+
+def test_sources_are_kept_once_and_outlive_the_runs_that_brought_them(
+    store: Store, database_url: str
+) -> None:
+    first, second, third = b"x = 1\n", "é = 'coding: utf-8'\r\n".encode(), b"\xff\xfe latin \0"
+    made = a_run(), a_run()
+    store.save_run(made[0], [first, second, second])
+    store.save_run(made[1], [second, third])
+    names = {hashlib.sha256(source).hexdigest(): source for source in (first, second, third)}
+    store.delete_run(made[0].id)
+    assert store.sources([*names, "0" * 64]) == names
+    assert execute(database_url, "SELECT count(*) FROM strategy_sources") == [(3,)]
 
 
 def test_a_unique_beginning_of_the_id_is_enough(store: Store) -> None:
