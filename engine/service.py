@@ -18,13 +18,13 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from engine.batch import Batch
-from engine.candle_service import CandleService
 from engine.coverage import Coverage
 from engine.errors import InputError
 from engine.events import CancelToken, OnEvent, ignore_event
 from engine.logs import log_to_file
 from engine.market import DEFAULT_EXCHANGE, Candles, Market, Period, Timeframe, check_exchange
 from engine.planning import check_strategies, make_plan
+from engine.research_service import ResearchService
 from engine.runs import RunResult, RunSpec
 from engine.settings import Settings, read_settings
 from engine.strategy import StrategyInfo
@@ -44,7 +44,7 @@ SCRATCH = "batch-"  # followed by the pid of the program whose folder it is
 WORKER_IMPORTS = ("engine.backtest.simulation", "engine.backtest.reference", "engine.indicators")
 
 
-class Engine(CandleService):
+class Engine(ResearchService):
     """Everything the program can do. Use it as a context manager, or call `close` when done."""
 
     def __init__(self, settings: Settings | None = None) -> None:

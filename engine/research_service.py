@@ -1,0 +1,55 @@
+"""The part of Engine that tries many parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from engine.candle_service import CandleService
+from engine.errors import InputError
+from engine.events import CancelToken, OnEvent, ignore_event
+from engine.sweeps import SweepResult, SweepSpec
+
+if TYPE_CHECKING:
+    from engine.backtest.metric_definitions import MetricDefinition
+
+OnTrials = Callable[[SweepResult], None]
+
+
+class ResearchService(CandleService):
+    """Base of Engine."""
+
+    def optimize(
+        self,
+        spec: SweepSpec,
+        *,
+        fetch: bool = True,
+        on_event: OnEvent = ignore_event,
+        cancel: CancelToken | None = None,
+        on_trials: OnTrials | None = None,
+    ) -> SweepResult:
+        """Fill the gaps, try every combination of the spec in parallel, store and return the result.
+
+        Events: one job of kind "sweep" whose Progress counts trials. `on_trials` gets all trials so far, at most five
+        times a second, from the calling thread. When the user stops the work, what is finished is stored and returned
+        with status "cancelled". Raises before anything runs for whatever is wrong with the spec.
+        """
+        raise InputError("sweeps are not built yet")
+
+    def objectives(self) -> Mapping[str, MetricDefinition]:
+        """The metrics that a sweep can aim at, with title, unit and definition."""
+        from engine.backtest.metric_definitions import DEFINITIONS
+
+        return dict(DEFINITIONS)
+
+    def sweeps(self, limit: int = 100) -> list[SweepResult]:
+        """The newest stored sweeps, each with its best trial only."""
+        raise InputError("sweeps are not built yet")
+
+    def sweep(self, sweep_id: str) -> SweepResult:
+        """A stored sweep with all its trials. A unique beginning of its id is enough."""
+        raise InputError("sweeps are not built yet")
+
+    def delete_sweep(self, sweep_id: str) -> None:
+        """Delete a stored sweep and its trials."""
+        raise InputError("sweeps are not built yet")
