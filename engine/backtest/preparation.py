@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from engine.backtest.simulation import Report, asking
-from engine.errors import RunError
+from engine.backtest.evaluation import ask_warmup
+from engine.backtest.simulation import Report
 from engine.loader import load_strategy
 from engine.loader.describe import native_params
 from engine.strategy import Strategy, complete
@@ -20,10 +20,4 @@ def prepare_job(task: dict[str, Any], _report: Report) -> dict[str, Any]:
     if not issubclass(kind, Strategy):
         return {"params": complete(native_params(kind), task["params"]), "warmup": 0}
     strategy = kind(task["params"])
-    with asking(path, strategy.warmup):
-        warmup: Any = strategy.warmup()
-        if not isinstance(warmup, int) or not 0 <= warmup <= 1_000_000:
-            raise RunError(
-                f"warmup() must return a whole number of candles from 0 to 1,000,000, not {warmup!r}"
-            )
-    return {"params": strategy.values(), "warmup": warmup}
+    return {"params": strategy.values(), "warmup": ask_warmup(strategy, path)}

@@ -4,25 +4,21 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
-
-from engine.errors import BacktestError, RunError
-from engine.loader import LoadedStrategy, load, located
+from engine.backtest.evaluation import CandleFrame, asking, evaluate
+from engine.errors import RunError
+from engine.loader import LoadedStrategy, load
 from engine.loader.describe import native_params
-from engine.market import Candles, Float64Array, Timeframe
+from engine.market import Candles, Timeframe
 from engine.runs import Costs
-from engine.strategy import Signals, Strategy, complete
+from engine.strategy import Strategy, complete
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from engine.backtest.outcome import Outcome
 
 Report = Callable[[float, float | None, str], None]
@@ -85,15 +81,10 @@ def _play_signals(
     path = Path(task["strategy_path"])
     strategy: Strategy = loaded.strategy(task["params"])
     wanted = max(int(task["warmup_wanted"]), 0)
-    # frame() copies: whatever a strategy does to its candles, nobody else sees it
-    with asking(path, strategy.indicators):
-        indicators = _indicators(strategy.indicators(candles.frame()), candles.frame())
-    _check_usable(indicators, len(candles), held, wanted)
-    with asking(path, strategy.signals):
-        signals = Signals.check(strategy.signals(candles.frame(), indicators.copy()), candles.frame())
-    signals = signals.slice(held, None)
+    said = evaluate(strategy, path, CandleFrame(candles), held=held, wanted=wanted)
+    signals = said.signals.slice(held, None)
     outcome = run_reference(candles.slice(held, None), signals, costs, strategy.reverse, report)
-    columns = {str(name): _floats(indicators, name)[held:] for name in indicators.columns}
+    columns = {name: column[held:] for name, column in said.indicators.items()}
     return outcome, {
         "params": strategy.values(),
         "signals": {name: int(column.sum()) for name, column in signals.raw.items()},
@@ -111,63 +102,6 @@ def _play_native(
     with asking(Path(task["strategy_path"])):
         outcome = run_native(candles.slice(held, None), loaded.strategy, params, costs, report)
     return outcome, {"params": params, "signals": {}, "indicators": None, "warmup": warmup_check(held, 0)}
-
-
-@contextmanager
-def asking(path: Path, method: Any = None) -> Iterator[None]:
-    """Strategy code runs in here: what it raises becomes a RunError with the place in its file.
-
-    An answer that cannot be used is our own error: it points at the `method` that gave it.
-    """
-    try:
-        yield
-    except RunError as error:
-        code = getattr(getattr(method, "__func__", None), "__code__", None)
-        line = code.co_firstlineno if code and code.co_filename == str(path.absolute()) else None
-        raise RunError(located(error, path, line)) from error
-    except (BacktestError, MemoryError):
-        raise
-    except (Exception, SystemExit, KeyboardInterrupt) as error:
-        raise RunError(located(error, path)) from error
-
-
-def _indicators(answer: Any, candles: pd.DataFrame) -> pd.DataFrame:
-    """What `Strategy.indicators` returned, checked: float columns on the index of the candles."""
-    import pandas as pd
-
-    if not isinstance(answer, pd.DataFrame):
-        raise RunError(f"indicators() must return a DataFrame, not {type(answer).__name__}")
-    if not answer.index.equals(candles.index):
-        raise RunError(
-            f"indicators() returned {len(answer)} rows with another index than the {len(candles)} candles; "
-            "build the frame with index=candles.index"
-        )
-    if not answer.columns.is_unique:
-        raise RunError(
-            f"indicators() returned the column {answer.columns[answer.columns.duplicated()][0]!r} twice"
-        )
-    for name in answer.columns:
-        _floats(answer, name)
-    return answer
-
-
-def _floats(frame: pd.DataFrame, name: Any) -> Float64Array:
-    try:
-        return np.asarray(frame[name].to_numpy(dtype=np.float64, na_value=np.nan))
-    except (TypeError, ValueError):
-        raise RunError(f"indicators() column {name!r} must hold numbers, not {frame[name].dtype}") from None
-
-
-def _check_usable(indicators: pd.DataFrame, candles: int, held: int, wanted: int) -> None:
-    """Refuse a run whose strategy could see nothing because too few candles exist. A column may be empty for its own
-    reasons: with enough candles that is the strategy's affair.
-    """
-    empty = [str(name) for name in indicators.columns if np.isnan(_floats(indicators, name)[held:]).all()]
-    if empty and held < wanted and (len(empty) == len(indicators.columns) or candles < wanted):
-        raise RunError(
-            f"no candle of the period has usable values: {', '.join(empty)} would be empty; "
-            f"the strategy wants {wanted} candles before its period, {held} are held, the period has {candles - held}"
-        )
 
 
 def warmup_check(held: int, wanted: int) -> dict[str, Any]:

@@ -7,17 +7,14 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 
 from engine.errors import RunError, StrategyError
 from engine.loader.load import SIGNALS, LoadedStrategy, load, located
 from engine.market import HOUR_MS, Candles, parse_time
-from engine.strategy import Param, Signals, Strategy
-
-if TYPE_CHECKING:
-    import pandas as pd
+from engine.strategy import Param, Signals, Strategy, columns_of, float_column
 
 _FEWEST_CANDLES: Final = 600
 _MOST_CANDLES: Final = 20_000  # keeps a trial under a second whatever warm-up is asked for
@@ -92,7 +89,8 @@ def _try_signals(strategy: Strategy, path: Path) -> None:
     candles = sample_candles(min(_MOST_CANDLES, max(_FEWEST_CANDLES, 2 * warmup))).frame()
     with _answer_of(strategy.indicators, path):
         indicators = strategy.indicators(candles.copy())
-        _check_indicators(indicators, candles)
+        for name, column in columns_of(indicators, candles.index, "indicators").items():
+            float_column(column, name, "indicators")
     with _answer_of(strategy.signals, path):
         Signals.check(strategy.signals(candles.copy(), indicators), candles)
 
@@ -106,17 +104,6 @@ def _answer_of(method: Any, path: Path) -> Iterator[None]:
         code = method.__func__.__code__
         line = code.co_firstlineno if code.co_filename == str(path) else None
         raise StrategyError(located(error, path, line)) from error
-
-
-def _check_indicators(indicators: Any, candles: pd.DataFrame) -> None:
-    import pandas as pd
-
-    if not isinstance(indicators, pd.DataFrame):
-        raise RunError(f"indicators() must return a DataFrame, not {type(indicators).__name__}")
-    if not indicators.index.equals(candles.index):
-        raise RunError(
-            "indicators() returned another index than the candles'; build it with index=candles.index"
-        )
 
 
 def sample_candles(count: int) -> Candles:

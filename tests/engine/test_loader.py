@@ -299,7 +299,10 @@ def test_a_native_strategy_is_described_with_its_attributes_as_parameters(
     ("text", "error"),
     [
         ("import nothing_such\n" + GOOD, "mine.py:1: ModuleNotFoundError: No module named 'nothing_such'"),
-        (broken("None"), "mine.py:13: signals() must return a DataFrame, not NoneType"),
+        (
+            broken("None"),
+            "mine.py:13: signals() must return a DataFrame or a mapping of columns, not NoneType",
+        ),
         (broken("1 / 0"), "mine.py:14: ZeroDivisionError: division by zero"),
         (broken("candles[['close']]"), "mine.py:13: signals() returned the column 'close'; allowed are"),
         (broken("__import__('sys').exit(1)"), "mine.py:14: SystemExit: 1"),

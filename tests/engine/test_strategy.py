@@ -222,8 +222,8 @@ def test_a_column_that_cannot_be_used_is_named(columns: Mapping[str, Any], words
 
 def test_an_answer_of_another_shape_is_refused() -> None:
     good = pd.DataFrame({"signal_a_buy": flags(0)}, index=CANDLES.index)
-    with pytest.raises(RunError, match="must return a DataFrame, not Series"):
-        Signals.check(good["signal_a_buy"], CANDLES)  # type: ignore[arg-type]
+    with pytest.raises(RunError, match="must return a DataFrame or a mapping of columns, not Series"):
+        Signals.check(good["signal_a_buy"], CANDLES)
     with pytest.raises(RunError, match="returned 5 rows with another index than the 6 candles"):
         Signals.check(good.head(5), CANDLES)
     with pytest.raises(RunError, match="returned 6 rows with another index"):

@@ -162,7 +162,7 @@ def test_an_exception_in_the_strategy_names_its_file_and_line_and_keeps_the_trac
 @pytest.mark.parametrize(
     ("body", "words"),
     [
-        ("return 5", r"^mine\.py:7: signals\(\) must return a DataFrame, not int"),
+        ("return 5", r"^mine\.py:7: signals\(\) must return a DataFrame or a mapping of columns, not int"),
         ("return pd.DataFrame({'signal_x': True}, index=candles.index)", "column 'signal_x'; allowed are"),
         ("return pd.DataFrame({'exit_long': True}, index=candles.index)", "no column named signal_"),
         ("return pd.DataFrame({'signal_x_buy': 1.0}, index=candles.index)", "'signal_x_buy' must be boolean"),
@@ -181,7 +181,10 @@ def test_wrong_signals_fail_the_run_and_name_the_column(job: Any, body: str, wor
 @pytest.mark.parametrize(
     ("indicators", "words"),
     [
-        ("return None", r"^mine\.py:6: indicators\(\) must return a DataFrame, not NoneType"),
+        (
+            "return None",
+            r"^mine\.py:6: indicators\(\) must return a DataFrame or a mapping of columns, not NoneType",
+        ),
         ("return pd.DataFrame({'a': [1.0]})", "1 rows with another index than the 400 candles"),
         ("return pd.DataFrame({'a': 'x'}, index=candles.index)", "'a' must hold numbers"),
         ("x = pd.DataFrame({'a': 1.0}, index=candles.index); return pd.concat([x, x], axis=1)", "'a' twice"),
