@@ -1,0 +1,1 @@
+"""Work over many runs: sweeps of parameters."""
