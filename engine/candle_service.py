@@ -286,7 +286,7 @@ class CandleService:
         cancel: CancelToken | None = None,
     ) -> NoReturn:
         """`sync` every `interval_s` seconds until cancelled (Interrupted), whatever becomes of network and database."""
-        self._sync(exchange, on_event, cancel).watch(interval_s, tell, self._revive_database)
+        self._sync(exchange, on_event, cancel).watch(interval_s, tell)
 
     def _sync(self, exchange: str | None, on_event: OnEvent, cancel: CancelToken | None) -> Sync:
         from engine.data.sync import Sync
@@ -294,10 +294,3 @@ class CandleService:
         if exchange is not None:
             check_exchange(exchange)
         return Sync(self.store, self.fetcher, on_event, cancel or CancelToken(), exchange)
-
-    def _revive_database(self) -> None:
-        """Start the embedded server again if it was killed; any other server is its owner's."""
-        if self.settings.database_url is None:
-            from engine.database.embedded import start_embedded
-
-            start_embedded(self.settings.home)

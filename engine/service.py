@@ -99,17 +99,9 @@ class Engine(ResearchService):
         with self._lock:
             self._check_open()
             if self._store is None:
-                from engine.database.store import Store
+                from engine.database.store import open_store
 
-                url = self.settings.database_url
-                if url is None:
-                    from engine.database.embedded import start_embedded
-
-                    store = Store(start_embedded(self.settings.home))
-                else:
-                    store = Store(url.get_secret_value())
-                store.migrate()
-                self._store = store
+                self._store = open_store(self.settings)
             return self._store
 
     @property

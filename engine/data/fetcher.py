@@ -19,7 +19,7 @@ from engine.data.filling import SeriesFill, check_listed
 from engine.data.market_list import MarketList
 from engine.data.sample import open_sample_exchange
 from engine.data.verify import verify_series
-from engine.database.store import Store
+from engine.database.store import Store, open_store
 from engine.errors import ExchangeError, Interrupted
 from engine.events import CancelToken, OnEvent, ProgressMeter, ignore_event
 from engine.market import (
@@ -57,7 +57,7 @@ class DataFetcher:
         """
         self._settings = settings or read_settings()
         self._owns_store = store is None
-        self._store = store or _open_store(self._settings)
+        self._store = store or open_store(self._settings)
         self._given, self._clock = dict(exchanges or {}), clock
         self._opened: dict[str, Exchange] = {}
         self._archive: Archive | None = None
@@ -349,15 +349,3 @@ class DataFetcher:
         if name == "binance":
             return Exchange(name, SPOT, self._store, self._settings.spot_url, clock=self._clock)
         return Exchange(name, FUTURES, self._store, self._settings.futures_url, clock=self._clock)
-
-
-def _open_store(settings: Settings) -> Store:
-    url = settings.database_url
-    if url is None:
-        from engine.database.embedded import start_embedded
-
-        store = Store(start_embedded(settings.home))
-    else:
-        store = Store(url.get_secret_value())
-    store.migrate()
-    return store

@@ -75,21 +75,13 @@ class Sync:
         self,
         interval_s: float,
         tell: Callable[[Sequence[SyncedSeries] | DatabaseError], None],
-        revive: Callable[[], None],
     ) -> NoReturn:
-        """Rounds until cancelled, then Interrupted. `tell` hears of each; `revive` is called when the database is gone."""
+        """Rounds until cancelled, then Interrupted. `tell` hears of each, also of one that the database ended."""
         while True:
             try:
-                found = self.round()
-                tell(found)
-                if any(isinstance(series.error, DatabaseError) for series in found):
-                    revive()
+                tell(self.round())
             except DatabaseError as error:
                 tell(error)
-                try:
-                    revive()
-                except DatabaseError as still:
-                    tell(still)
             self._cancel.sleep(interval_s)
 
     def _clock(self, exchange: str) -> int:

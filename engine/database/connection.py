@@ -6,6 +6,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, Final, TypeVar
 
 import psycopg
@@ -136,6 +137,17 @@ def _prepare(connection: Any, _: Any) -> None:
     connection.autocommit = was
 
 
+def _connect_or_revive(
+    revive: Callable[[], object], dialect: Any, _: Any, arguments: Any, parameters: Any
+) -> Any:
+    """A new connection; where there is none to be had, another attempt after `revive`."""
+    try:
+        return dialect.connect(*arguments, **parameters)
+    except psycopg.OperationalError:
+        revive()
+        return dialect.connect(*arguments, **parameters)
+
+
 def program_name() -> str:
     """How this program names itself to the server, for others who wait for it."""
     return f"backtest process {os.getpid()} on {socket.gethostname()}"[
@@ -144,9 +156,12 @@ def program_name() -> str:
 
 
 class Database:
-    """A pool of connections; thread-safe; connects on first use."""
+    """A pool of connections; thread-safe; connects on first use.
 
-    def __init__(self, url: str) -> None:
+    `revive`: called when no connection can be had, before it is tried once more; it starts a server that is ours.
+    """
+
+    def __init__(self, url: str, revive: Callable[[], object] | None = None) -> None:
         self._url = parse_url(url)
         options = {"connect_timeout": CONNECT_TIMEOUT_S, "application_name": program_name()}
         options = {name: value for name, value in options.items() if name not in self._url.query}
@@ -154,6 +169,8 @@ class Database:
             self._url, pool_pre_ping=True, pool_size=4, max_overflow=12, connect_args=options
         )
         event.listen(self._engine, "connect", _prepare)
+        if revive is not None:
+            event.listen(self._engine, "do_connect", partial(_connect_or_revive, revive))
 
     def close(self) -> None:
         """Close all idle connections. The object may be used again and then reconnects."""

@@ -17,7 +17,6 @@ import re
 import shlex
 import shutil
 import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -58,10 +57,6 @@ def start_embedded(home: Path) -> str:
     Quick when it runs already. May be called again at any time, also after the server was killed. The server is
     released when the process ends, or by `release_embedded`. Raises DatabaseError when it cannot be started.
     """
-    if sys.platform == "win32":
-        raise DatabaseError(
-            "there is no embedded database on Windows yet: set DATABASE_URL to a PostgreSQL server"
-        )
     try:
         home = home.resolve()
         home.mkdir(parents=True, exist_ok=True)

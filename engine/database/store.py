@@ -4,6 +4,8 @@ Raises DatabaseError for whatever goes wrong with the database, InputError for a
 never escape.
 """
 
+import sys
+from functools import partial
 from typing import Any
 
 from sqlalchemy import text
@@ -15,8 +17,10 @@ from engine.database.series_store import HeldSeries
 from engine.database.source_store import SourceStore
 from engine.database.symbol_store import KeptSeries, SymbolStore
 from engine.database.verify_store import VerifyStore
+from engine.errors import DatabaseError
+from engine.settings import Settings
 
-__all__ = ["HeldSeries", "KeptSeries", "Store"]
+__all__ = ["HeldSeries", "KeptSeries", "Store", "open_store"]
 
 _DESCRIBE = text("""
     SELECT current_setting('server_version') AS version, current_database() AS database,
@@ -55,3 +59,21 @@ class Store(MarketStore, SymbolStore, VerifyStore, RunStore, SourceStore):
         """What one of the held candles takes on disk, its share of index and free space included; 0 without candles."""
         with self._transaction() as connection:
             return float(connection.scalar(_BYTES_PER_CANDLE) or 0.0)
+
+
+def open_store(settings: Settings) -> Store:
+    """The database of the settings, migrated: DATABASE_URL, or the embedded server, started again whenever it is gone."""
+    url = settings.database_url
+    if url is None:
+        if sys.platform == "win32":  # the module below does not even import there
+            raise DatabaseError(
+                "there is no embedded database on Windows yet: set DATABASE_URL to a PostgreSQL server"
+            )
+        from engine.database.embedded import start_embedded
+
+        start = partial(start_embedded, settings.home)
+        store = Store(start(), revive=start)
+    else:
+        store = Store(url.get_secret_value())
+    store.migrate()
+    return store

@@ -17,7 +17,7 @@ from engine.data.exchange import Exchange, Patience
 from engine.data.fetcher import DataFetcher
 from engine.data.sync import Sync, delete_series
 from engine.database import embedded
-from engine.database.store import Store
+from engine.database.store import Store, open_store
 from engine.errors import DatabaseError, ExchangeError, InputError, Interrupted
 from engine.events import CancelToken, ignore_event
 from engine.market import HOUR_MS, Market, Period, Timeframe, parse_time
@@ -207,20 +207,16 @@ def test_a_night_of_rounds_leaks_neither_memory_nor_connections_nor_threads(
 class Watch:
     """A watch in a thread of its own, as fast as it goes."""
 
-    def __init__(self, sync: Sync, cancel: CancelToken, home: Path | None = None) -> None:
+    def __init__(self, sync: Sync, cancel: CancelToken) -> None:
         self.told: list[Sequence[SyncedSeries] | DatabaseError] = []
         self.ended: BaseException | None = None
-        self._sync, self._cancel, self._home = sync, cancel, home
+        self._sync, self._cancel = sync, cancel
         self._thread = threading.Thread(target=self._run)
         self._thread.start()
 
     def _run(self) -> None:
-        def revive() -> None:
-            if self._home is not None:
-                embedded.start_embedded(self._home)
-
         try:
-            self._sync.watch(0.02, self.told.append, revive)
+            self._sync.watch(0.02, self.told.append)
         except BaseException as error:
             self.ended = error
 
@@ -279,15 +275,14 @@ def own_server(tmp_path_factory: pytest.TempPathFactory, postgres_home: Path) ->
 def test_a_watch_starts_the_killed_embedded_server_again_and_goes_on(
     listed: FakeExchange, own_server: Path
 ) -> None:
-    store = Store(embedded.start_embedded(own_server))
-    store.migrate()
+    store = open_store(Settings(home=own_server, database_url=None))
     patience = Patience(timeout_s=5, first_wait_s=0, settle_s=0)
     exchange = Exchange("binanceusdm", FUTURES, store, listed.url, patience)
     fetcher = DataFetcher(store, Settings(), {"binanceusdm": exchange})
     market = fetcher.market("SOLUSDT")
     fetcher.fetch(market, HOUR, Period.parse("2025-01-05", "2025-01-06"), job="")
     cancel = CancelToken()
-    watch = Watch(Sync(store, fetcher, ignore_event, cancel), cancel, own_server)
+    watch = Watch(Sync(store, fetcher, ignore_event, cancel), cancel)
     try:
         for _ in range(2):
             watch.wait_for_success()

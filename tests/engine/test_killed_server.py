@@ -1,0 +1,47 @@
+"""An engine whose embedded server is killed under it: the next call starts the server again and works."""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from engine.database import embedded
+from engine.errors import DatabaseError
+from engine.market import Period, Timeframe
+from engine.service import Engine
+from engine.settings import Settings
+
+HOUR = Timeframe("1h")
+JANUARY = Period.parse("2024-01-01", "2024-01-31")
+
+
+@pytest.fixture
+def engine(postgres_home: Path) -> Iterator[Engine]:
+    """On an embedded server of its own."""
+    home = postgres_home / "engine"
+    home.mkdir(mode=0o755)
+    with Engine(Settings(database_url=None, home=home, workers=1)) as opened:
+        yield opened
+    with contextlib.suppress(DatabaseError):
+        embedded.release_embedded(home)
+
+
+def kill_server(engine: Engine) -> None:
+    pid = embedded._postmaster_pid(embedded._cluster_folder(engine.settings.home.resolve()))
+    assert pid is not None
+    server = psutil.Process(pid)
+    family = [server, *server.children(recursive=True)]
+    server.kill()
+    psutil.wait_procs(family, timeout=10)  # its children end when they notice, within a moment
+
+
+def test_reading_and_writing_go_on_after_the_server_was_killed(engine: Engine) -> None:
+    fetched = engine.fetch("SAMPLEUSDT", HOUR, JANUARY, exchange="sample")
+    kill_server(engine)
+    assert engine.status("SAMPLEUSDT", HOUR, JANUARY, exchange="sample").candles == fetched.candles
+    kill_server(engine)
+    february = Period.parse("2024-02-01", "2024-02-29")
+    assert engine.fetch("SAMPLEUSDT", HOUR, february, exchange="sample").fetched == 29 * 24
+    assert [series.candles for series in engine.holdings()] == [(31 + 29) * 24]
