@@ -36,6 +36,9 @@ QToolButton::menu-arrow {{ image: url({arrow_down}); width: 9px; height: 9px; }}
 QToolButton[chip="true"] {{ padding: 2px 6px; border-color: {border}; background: {base}; }}
 QToolButton[chip="true"]:hover {{ border-color: {strong_border}; }}
 QToolButton[chip="true"]:checked {{ background: {selection}; border-color: {accent}; }}
+QToolButton[badge="true"] {{ padding: 1px 6px; border-radius: 8px; }}
+QFrame#story {{ background: {panel}; border: 1px solid {strong_border}; }}
+QWidget#storyContent {{ background: {panel}; }}
 QToolButton[legend="true"], QToolButton[legend="true"]:checked {{ padding: 1px 5px; background: transparent;
     border-color: transparent; }}
 QToolButton[legend="true"]:hover {{ border-color: {border}; }}

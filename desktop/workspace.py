@@ -9,6 +9,7 @@ from collections.abc import Iterable
 
 from PySide6.QtCore import QObject, Signal
 
+from desktop.badges import Badge, badges
 from desktop.candle_sets import CandleSets, set_key
 from engine.market import Candles
 from engine.runs import FINISHED, RunResult
@@ -41,6 +42,7 @@ class Workspace(QObject):
         self._slots: dict[str, int] = {}
         self._candles = CandleSets()
         self._changed: dict[str, bool | None] = {}
+        self._checking: dict[str, str] = {}
 
     def put(self, results: Iterable[RunResult]) -> None:
         """Add runs, or replace those of the same id; full ones are never replaced by mere summaries."""
@@ -134,9 +136,17 @@ class Workspace(QObject):
             self._changed[run_id] = changed
             self.runs_changed.emit([run_id])
 
-    def data_changed(self, run_id: str) -> bool:
-        """Whether the candles are known to have changed since the run."""
-        return bool(self._changed.get(run_id))
+    def put_checking(self, run_id: str, words: str) -> None:
+        """How far a run's pending cross-check is, in a few words."""
+        if run_id in self.runs and self._checking.get(run_id, "") != words:
+            self._checking[run_id] = words
+            self.runs_changed.emit([run_id])
+
+    def badges(self, run: RunResult) -> list[Badge]:
+        """What is known of a run's trustworthiness."""
+        return badges(
+            run, data_changed=bool(self._changed.get(run.id)), checking=self._checking.get(run.id, "")
+        )
 
     def lacks_details(self, run_id: str) -> bool:
         """Whether equity, trades or candles of a run are still to be loaded."""

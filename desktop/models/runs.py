@@ -8,9 +8,8 @@ from typing import Any, Final
 from PySide6.QtCore import QObject, Qt
 
 from desktop import formats
-from desktop.check_words import check_notes, data_note
 from desktop.icons import swatch
-from desktop.models.holdings import GOOD, PLAIN, WARNING, Note
+from desktop.models.holdings import GOOD, WARNING, Note
 from desktop.models.table import Column, Index, TableModel
 from desktop.workspace import RUNNING, Workspace
 from engine.runs import CANCELLED, FAILED, FINISHED, RunResult
@@ -20,13 +19,14 @@ STATUS_WORDS: Final = {FINISHED: "Done", FAILED: "Failed", CANCELLED: "Stopped"}
 
 @dataclass(frozen=True, slots=True)
 class RunRow:
-    """A run to list: its result, or only a title and progress (0..1) while it is going."""
+    """A run to list: its result with what its checks add up to, or only a title and progress (0..1) while it is going."""
 
     id: str
     title: str = ""
     progress: float | None = None
     result: RunResult | None = None
     started_ms: int = 0
+    verdict: Note | None = None
 
     @property
     def created_ms(self) -> int:
@@ -63,11 +63,6 @@ def _metric(key: str, title: str, text: Any, *, signed: bool = False, tooltip: s
     return Column(key, title, lambda row: row.metric(key), text, numeric=True, signed=signed, tooltip=tooltip)
 
 
-def _in_short(data: Note) -> str:
-    """5 candles missing, 2 trades beside a hole, as a cell has room for it: the tooltip says the rest."""
-    return {GOOD: "✓ complete", PLAIN: formats.NO_VALUE}.get(data.level, f"⚠ {data.text.split()[0]} missing")
-
-
 def _plain(value: Any) -> str:
     return formats.NO_VALUE if value is None else str(value)
 
@@ -77,9 +72,8 @@ COLUMNS: Final[tuple[Column[RunRow], ...]] = (
     Column("symbol", "Symbol", _field("symbol"), _plain),
     Column("timeframe", "TF", _field("timeframe"), _plain, tooltip="Timeframe"),
     Column("status", "Status", RunRow.status_text),
-    Column("data", "Data", lambda row: data_note(row.result) if row.status == FINISHED and row.result else None,
-           lambda note: "" if note is None else _in_short(note),
-           tooltip="Whether the run had all candles",
+    Column("checks", "Checks", lambda row: row.verdict, lambda note: "" if note is None else note.text,
+           tooltip="Data, cross-check, look-ahead, warm-up; click for the story",
            export=lambda note: "" if note is None else note.text),
     Column("error", "Problem", _field("error"), lambda text: text or ""),
     _metric("return_pct", "Return %", formats.signed, signed=True),
@@ -171,7 +165,7 @@ class RunsModel(TableModel[RunRow]):
             word = str(value)
             name = {"Failed": "negative", "Stopped": "warning", "Done": "muted"}.get(word, "accent")
             return self.colours.get(name)
-        if column.key == "data" and value is not None:
+        if column.key == "checks" and value is not None:
             return self.colours.get({GOOD: "positive", WARNING: "warning"}.get(value.level, "muted"))
         return super().foreground(column, value)
 
@@ -181,9 +175,8 @@ class RunsModel(TableModel[RunRow]):
             return row.title
         if row.result.error and column.key in ("status", "error", "strategy"):
             return row.result.error
-        if column.key == "data":
-            notes = check_notes(row.result, data_changed=self._workspace.data_changed(row.id))
-            return "\n".join(f"{note.text}\n{note.details}".strip() for note in notes)
+        if column.key == "checks":
+            return "\n".join(badge.label for badge in self._workspace.badges(row.result))
         if column.key == "params":
             return row.changed_params().replace(", ", "\n")
         return f"run {row.id[:8]} · {row.result.exchange} · engine {row.result.engine}"

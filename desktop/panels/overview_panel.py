@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from html import escape
-
 from PySide6.QtCore import QSize, Qt, QTimer
 from PySide6.QtGui import QIcon, QResizeEvent
 from PySide6.QtWidgets import (
@@ -19,9 +17,8 @@ from PySide6.QtWidgets import (
 from desktop import formats
 from desktop.buttons import chip
 from desktop.charts.equity_chart import MONEY, PERCENT, Curve, EquityChart, hold_curve, run_curve
-from desktop.check_words import check_notes
 from desktop.icons import swatch
-from desktop.models.holdings import GOOD, WARNING
+from desktop.panels.badge_row import BadgeRow
 from desktop.panels.chart_bar import RangeButtons
 from desktop.panels.flow_layout import FlowLayout
 from desktop.panels.tiles import Tiles
@@ -31,7 +28,6 @@ from engine.runs import RunResult
 
 _HINT = "No run to show yet.\nPress F5 to run the set-up, or check runs in the table below."
 _REDRAW_MS = 60
-_SIGNS = {GOOD: "✓ ", WARNING: "⚠ "}
 _SCARCE_PX = 420
 
 
@@ -43,7 +39,7 @@ class OverviewPanel(QWidget):
         self.setObjectName("centrePanel")
         self.workspace = workspace
         self.tiles = Tiles()
-        self.heading = QLabel(textFormat=Qt.TextFormat.RichText, wordWrap=True)
+        self.heading = BadgeRow()
         self.heading.setAccessibleName("The run and its checks")
         self.chart = EquityChart()
         self.percent = chip("%", "Percent of the starting cash in place of money", checkable=True)
@@ -114,16 +110,10 @@ class OverviewPanel(QWidget):
 
     def _show_heading(self, run: RunResult | None) -> None:
         """Which run it is, and how far it can be trusted."""
-        notes = [] if run is None else check_notes(run, data_changed=self.workspace.data_changed(run.id))
-        colours = {GOOD: self._theme.positive, WARNING: self._theme.warning}
-        parts = [
-            f'<span style="color: {colours.get(note.level, self._theme.muted)}">{_SIGNS.get(note.level, "")}'
-            f"{escape(note.text)}</span>"
-            for note in notes
-        ]
-        title = "" if run is None else f"<b>{escape(_heading(run))}</b> &nbsp; "
-        self.heading.setText(title + f' <span style="color: {self._theme.muted}">·</span> '.join(parts))
-        self.heading.setToolTip("\n".join(note.details for note in notes if note.details))
+        if run is None:
+            self.heading.show_badges("", [])
+            return
+        self.heading.show_badges(_heading(run), self.workspace.badges(run))
 
     def refresh(self) -> None:
         """Draw the curves of the compared runs."""
@@ -206,6 +196,7 @@ class OverviewPanel(QWidget):
         self._theme = theme
         self.chart.apply_theme(theme)
         self.tiles.apply_theme(theme)
+        self.heading.apply_theme(theme)
         self.refresh()
 
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 
-from PySide6.QtCore import QItemSelection, Qt, QTimer, Signal
+from PySide6.QtCore import QItemSelection, QModelIndex, Qt, QTimer, Signal
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QLineEdit, QVBoxLayout, QWidget
 
+from desktop.badges import verdict
 from desktop.buttons import tool_button
 from desktop.icons import icon
 from desktop.models.runs import RunRow, RunsModel
+from desktop.panels.badge_row import BadgeStory
 from desktop.panels.table_view import TableView
 from desktop.theme import Theme
 from desktop.workspace import Workspace
@@ -36,6 +38,7 @@ class RunsPanel(QWidget):
         self.search = QLineEdit(placeholderText="Filter runs", clearButtonEnabled=True)
         self.search.setAccessibleName("Filter runs")
         self.search.setMaximumWidth(220)
+        self.story = BadgeStory(self)
         self.count = QLabel()
         self.count.setProperty("role", "muted")
         self.export = tool_button("Export …", "Write trades, equity and the whole run as files")
@@ -77,6 +80,7 @@ class RunsPanel(QWidget):
         self.workspace.checked_changed.connect(self._checks_changed)
         self.workspace.current_changed.connect(self._show_current)
         self.table.selectionModel().selectionChanged.connect(self._selected)
+        self.table.clicked.connect(self._clicked)
         self.table.doubleClicked.connect(lambda _: self._each_selected(self.setup_wanted, first_only=True))
         self.search.textChanged.connect(self._filter)
         self.delete.clicked.connect(lambda: self._each_selected(self.delete_wanted))
@@ -133,7 +137,9 @@ class RunsPanel(QWidget):
 
     def _runs_changed(self, ids: list[str]) -> None:
         for run_id in ids:
-            self._put(RunRow(run_id, result=self.workspace.runs[run_id]))
+            run = self.workspace.runs[run_id]
+            shown = self.workspace.badges(run)
+            self._put(RunRow(run_id, result=run, verdict=verdict(shown) if shown else None))
 
     def _runs_removed(self, ids: list[str]) -> None:
         self.flush()
@@ -161,6 +167,13 @@ class RunsPanel(QWidget):
         row = self.model.row_at(rows[0])
         if row.result is not None:
             self.workspace.show(row.id)
+
+    def _clicked(self, index: QModelIndex) -> None:
+        """A click on what the checks add up to tells their story."""
+        row = self.model.row_at(index.row())
+        if row.result is not None and self.model.columns[index.column()].key == "checks":
+            below = self.table.visualRect(index).bottomLeft()
+            self.story.tell(self.workspace.badges(row.result), self.table.context_point(below))
 
     def _filter(self, text: str) -> None:
         words = text.lower().split()
@@ -200,5 +213,6 @@ class RunsPanel(QWidget):
         """Take the theme's colours."""
         self.model.curve_colours = theme.curves
         self.table.apply_theme(theme)
+        self.story.apply_theme(theme)
         self.export.setIcon(icon("export", theme.muted))
         self.delete.setIcon(icon("close", theme.muted))

@@ -16,8 +16,8 @@ from PySide6.QtWidgets import (
 )
 
 from desktop import formats
+from desktop.badges import trades_beside_holes
 from desktop.buttons import tool_button
-from desktop.check_words import trades_beside_holes
 from desktop.icons import icon
 from desktop.models.trades import OUTCOMES, SIDES, TradesModel, trade_filter
 from desktop.panels.table_view import TableView

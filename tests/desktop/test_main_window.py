@@ -258,10 +258,10 @@ def test_a_run_says_what_is_missing_what_it_leaves_out_and_which_trades_stand_be
     for words in ("⚠ 5 candles missing, 2 trades beside a hole", "⚠ warm-up 61 of 500", "funding not included",
                   "reference engine"):  # fmt: skip
         assert words in heading
-    assert "2024-01-02T05:00:00Z: maintenance" in window.overview.heading.toolTip()
+    assert "2024-01-02T05:00:00Z: maintenance" in window.overview.heading.shown[0].finding
     runs, trades = window.runs.model, window.trades.model
-    shown = runs.data(runs.index(0, runs.column_number("data")))
-    assert shown == "⚠ 5 missing"
+    shown = runs.data(runs.index(0, runs.column_number("checks")))
+    assert shown == "⚠ 5 missing +1"
     mark = trades.column_number("beside_hole")
     assert not window.trades.table.isColumnHidden(mark)
     marked = [row for row in range(trades.rowCount()) if trades.data(trades.index(row, mark))]
