@@ -10,7 +10,7 @@ from typing import Any
 
 import psycopg
 
-from engine.coverage import AFTER_DELISTING, FetchReport
+from engine.coverage import AFTER_DELISTING, FetchReport, VerifyReport
 from engine.data.ccxt_client import FUTURES, SPOT
 from engine.data.exchange import Exchange, Patience
 from engine.data.fetcher import DataFetcher
@@ -211,6 +211,11 @@ class World:
     ) -> FetchReport:
         return (fetcher or self.fetcher).fetch(
             series.market, series.timeframe, period, job="x", cancel=cancel or Waiting(self)
+        )
+
+    def verify(self, series: Series, period: Period, *, dry_run: bool) -> VerifyReport:
+        return self.fetcher.verify(
+            series.market, series.timeframe, period, job="x", dry_run=dry_run, cancel=Waiting(self)
         )
 
     # -- the exchange's truth
