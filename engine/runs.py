@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import numpy as np
 
@@ -85,6 +85,11 @@ class Trade:
     candles: int
     mae_pct: float
     mfe_pct: float
+
+    @classmethod
+    def from_columns(cls, columns: Mapping[str, Sequence[Any]]) -> tuple[Self, ...]:
+        """A trade per row, from a column (k,) per field."""
+        return tuple(map(cls, *(columns[name] for name in cls.__slots__)))
 
     def to_json(self) -> dict[str, Any]:
         """The contract's trade, times as ISO text."""

@@ -17,36 +17,18 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Any
 
 import backtesting.backtesting as library
 import numpy as np
 import pandas as pd
 from backtesting._util import patch
 
-from engine.backtest.outcome import (
-    OPEN,
-    REVERSE,
-    RUIN,
-    STOP_LOSS,
-    TAKE_PROFIT,
-    Outcome,
-    RoundTrip,
-    exit_signal,
-    make_outcome,
-)
+from engine.backtest.outcome import Outcome, RoundTrip, make_outcome
+from engine.backtest.rules import OPEN, REVERSE, RUIN, STOP_LOSS, TAKE_PROFIT, UNITS, Report, exit_signal
 from engine.events import MIN_INTERVAL_S
 from engine.market import Candles
 from engine.runs import Costs
-
-# Whole units of 1e-8 coin are traded by multiplying the cash: prices stay real, and sizes are floored to 1e-8 coin.
-UNITS: Final = 1e8
-
-Report = Callable[[float, float | None, str], None]
-
-
-def ignore_report(_done: float, _total: float | None, _unit: str) -> None:
-    """The listener of callers who do not listen."""
 
 
 class SlippingBroker(library._Broker):  # type: ignore[misc]

@@ -35,7 +35,7 @@ def compute_metrics(outcome: Outcome, candles: Candles, costs: Costs, timeframe:
         **_annual_metrics(account),
         **_daily_metrics(account),
         **_drawdown_metrics(account),
-        **trade_metrics(outcome.trades, costs.cash),
+        **trade_metrics(outcome.table, costs.cash),
         **_cost_metrics(outcome, account),
     }
     assert found.keys() == DEFINITIONS.keys(), found.keys() ^ DEFINITIONS.keys()
@@ -251,10 +251,9 @@ def _drawdown_metrics(account: _Account) -> Mapping[str, float | None]:
 
 
 def _cost_metrics(outcome: Outcome, account: _Account) -> Mapping[str, float | None]:
-    turnover = sum(
-        trade.size * (trade.entry_price + (trade.exit_price if trade.exit_reason != "open" else 0))
-        for trade in outcome.trades
-    )
+    trades = outcome.table
+    filled = trades.entry_price + np.where(trades.is_open, 0.0, trades.exit_price)
+    turnover = float((trades.size * filled).sum())
     spare = _ratio(float(account.values[-1]) - account.cash, turnover)
     return {
         "commission": outcome.commission,

@@ -9,16 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from engine.backtest.broker import (
-    UNITS,
-    Report,
-    SlippingBroker,
-    ignore_report,
-    library_frame,
-    outcome_of,
-    run_library,
-)
+from engine.backtest.broker import SlippingBroker, library_frame, outcome_of, run_library
 from engine.backtest.outcome import Outcome
+from engine.backtest.rules import UNITS, Report, ignore_report
 from engine.market import Candles
 from engine.runs import Costs
 

@@ -1,32 +1,24 @@
-"""What an engine makes of candles and signals, and how its round trips become the trades that people see."""
+"""What an engine makes of candles and signals: its trades as columns, one value per close, and what that cost."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final, Self
 
 import numpy as np
 import numpy.typing as npt
 
-from engine.market import Candles, Float64Array
+from engine.backtest.rules import OPEN, REASONS, RUIN, STOP_LOSS, TAKE_PROFIT
+from engine.market import Candles, Float64Array, Int64Array
 from engine.runs import Trade
 
-STOP_LOSS: Final = "stop_loss"
-TAKE_PROFIT: Final = "take_profit"
-REVERSE: Final = "reverse"
-RUIN: Final = "ruin"
-OPEN: Final = "open"
-
-
-def exit_signal(side: int) -> str:
-    """The reason of a position of that side closed by its exit column."""
-    return "exit_long" if side > 0 else "exit_short"
+_AT_CLOSE: Final = (REASONS.index(OPEN), REASONS.index(RUIN))
 
 
 @dataclass(frozen=True, slots=True)
 class RoundTrip:
-    """A position from entry to exit, as an engine saw it. `side` +1 long, -1 short; candles by position.
+    """A position from entry to exit, as backtesting.py saw it. `side` +1 long, -1 short; candles by position.
 
     Prices are the slipped fills, `exit_unslipped` is the exit without slippage; an open position is marked at the last
     close with `reason` "open". `pnl` is net of `commission`; `slippage` is what both fills lost to it, in money.
@@ -45,58 +37,145 @@ class RoundTrip:
     signal: str
     reason: str
 
-    def sees_close(self, n: int) -> tuple[int, int]:
-        """Positions start..stop of the candles whose close sees this position, of n candles."""
-        return self.entry, min(n, self.exit + (self.reason in (OPEN, RUIN)))
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TradeTable:
+    """k trades as columns (k,), in order of their entry; what they mean is said at `engine.runs.Trade`.
+
+    `side`: +1 long, -1 short. `entry`, `exit`: positions of candles. `signal` counts into `names`, `reason` into REASONS.
+    """
+
+    names: tuple[str, ...]
+    side: Int64Array
+    size: Float64Array
+    entry: Int64Array
+    entry_price: Float64Array
+    exit: Int64Array
+    exit_price: Float64Array
+    entry_time: Int64Array
+    exit_time: Int64Array
+    pnl: Float64Array
+    return_pct: Float64Array
+    commission: Float64Array
+    slippage: Float64Array
+    signal: Int64Array
+    reason: Int64Array
+    mae_pct: Float64Array
+    mfe_pct: Float64Array
+
+    @classmethod
+    def of(
+        cls,
+        candles: Candles,
+        names: tuple[str, ...],
+        *,
+        entry: Int64Array,
+        exit: Int64Array,  # noqa: A002 - the name of the column
+        **columns: Any,
+    ) -> Self:
+        """With the columns that follow from the others: both times, and the return."""
+        return cls(
+            names=names,
+            entry=entry,
+            exit=exit,
+            entry_time=candles.timestamp[entry],
+            exit_time=candles.timestamp[exit],
+            return_pct=columns["pnl"] / (columns["size"] * columns["entry_price"]) * 100,
+            **columns,
+        )
+
+    def __len__(self) -> int:
+        return len(self.side)
+
+    @property
+    def is_open(self) -> npt.NDArray[np.bool_]:
+        """Which of them were open at the end."""
+        return np.equal(self.reason, REASONS.index(OPEN))
+
+    def columns(self) -> dict[str, list[Any]]:
+        """The fields of `Trade` by name, as lists of plain values."""
+        return {
+            "side": np.where(self.side > 0, "long", "short").tolist(),
+            "size": self.size.tolist(),
+            "entry_time": self.entry_time.tolist(),
+            "entry_price": self.entry_price.tolist(),
+            "exit_time": self.exit_time.tolist(),
+            "exit_price": self.exit_price.tolist(),
+            "pnl": self.pnl.tolist(),
+            "return_pct": self.return_pct.tolist(),
+            "commission": self.commission.tolist(),
+            "funding": [None] * len(self),
+            "entry_signal": [self.names[k] for k in self.signal.tolist()],
+            "exit_reason": [REASONS[k] for k in self.reason.tolist()],
+            "candles": (self.exit - self.entry).tolist(),
+            "mae_pct": self.mae_pct.tolist(),
+            "mfe_pct": self.mfe_pct.tolist(),
+        }
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Outcome:
     """The result of an engine over n candles.
 
-    `equity`: float64 (n,), value at each close. `in_position`: bool (n,), whether that close sees a position. `commission`
-    and `slippage` are positive money; `shortfall` is what the account owed when it was ruined, else 0.
+    `equity`: float64 (n,), value at each close. `shortfall` is what the account owed when it was ruined, else 0.
     """
 
-    trades: tuple[Trade, ...]
+    table: TradeTable
     equity: Float64Array
-    in_position: npt.NDArray[np.bool_]
-    commission: float
-    slippage: float
     shortfall: float
+
+    @property
+    def trades(self) -> tuple[Trade, ...]:
+        """The trades as rows, made now."""
+        return Trade.from_columns(self.table.columns())
+
+    @property
+    def commission(self) -> float:
+        """All commission paid, the entry of an open trade included."""
+        return float(self.table.commission.sum())
+
+    @property
+    def slippage(self) -> float:
+        """All that fills lost to slippage."""
+        return float(self.table.slippage.sum())
+
+    @property
+    def in_position(self) -> npt.NDArray[np.bool_]:
+        """bool (n,): whether that close sees a position."""
+        steps = np.zeros(len(self.equity) + 1, dtype=np.int64)
+        np.add.at(steps, self.table.entry, 1)
+        np.add.at(steps, self.table.exit + np.isin(self.table.reason, _AT_CLOSE), -1)
+        return np.cumsum(steps[:-1]) > 0
 
 
 def make_outcome(
     candles: Candles, trips: Sequence[RoundTrip], equity: Float64Array, shortfall: float
 ) -> Outcome:
-    """The outcome of an engine's round trips, given in order of their entry."""
-    in_position = np.zeros(len(candles), dtype=np.bool_)
-    for trip in trips:
-        in_position[slice(*trip.sees_close(len(candles)))] = True
-    trades = tuple(_trade(candles, trip) for trip in trips)
-    commission, slippage = sum(trip.commission for trip in trips), sum(trip.slippage for trip in trips)
-    return Outcome(trades, equity, in_position, commission, slippage, shortfall)
+    """The outcome of backtesting.py's round trips, given in order of their entry."""
+    names = tuple(dict.fromkeys(trip.signal for trip in trips))
+    seen = [_excursions(candles, trip) for trip in trips]
 
+    def column(values: Sequence[float], dtype: type = np.float64) -> npt.NDArray[Any]:
+        return np.array(values, dtype=dtype)
 
-def _trade(candles: Candles, trip: RoundTrip) -> Trade:
-    mae_pct, mfe_pct = _excursions(candles, trip)
-    return Trade(
-        side="long" if trip.side > 0 else "short",
-        size=trip.size,
-        entry_time=int(candles.timestamp[trip.entry]),
-        entry_price=trip.entry_price,
-        exit_time=int(candles.timestamp[trip.exit]),
-        exit_price=trip.exit_price,
-        pnl=trip.pnl,
-        return_pct=trip.pnl / (trip.size * trip.entry_price) * 100,
-        commission=trip.commission,
-        funding=None,
-        entry_signal=trip.signal,
-        exit_reason=trip.reason,
-        candles=trip.exit - trip.entry,
-        mae_pct=mae_pct,
-        mfe_pct=mfe_pct,
+    table = TradeTable.of(
+        candles,
+        names,
+        side=column([trip.side for trip in trips], np.int64),
+        size=column([trip.size for trip in trips]),
+        entry=column([trip.entry for trip in trips], np.int64),
+        entry_price=column([trip.entry_price for trip in trips]),
+        exit=column([trip.exit for trip in trips], np.int64),
+        exit_price=column([trip.exit_price for trip in trips]),
+        pnl=column([trip.pnl for trip in trips]),
+        commission=column([trip.commission for trip in trips]),
+        slippage=column([trip.slippage for trip in trips]),
+        signal=column([names.index(trip.signal) for trip in trips], np.int64),
+        reason=column([REASONS.index(trip.reason) for trip in trips], np.int64),
+        mae_pct=column([mae for mae, _ in seen]),
+        mfe_pct=column([mfe for _, mfe in seen]),
     )
+    return Outcome(table, equity, shortfall)
 
 
 def _excursions(candles: Candles, trip: RoundTrip) -> tuple[float, float]:

@@ -8,22 +8,12 @@ import backtesting
 import numpy as np
 import pandas as pd
 
-from engine.backtest.broker import (
-    Report,
-    SignalBroker,
-    ignore_report,
-    library_frame,
-    outcome_of,
-    run_library,
-)
+from engine.backtest.broker import SignalBroker, library_frame, outcome_of, run_library
 from engine.backtest.outcome import Outcome
-from engine.errors import RunError
-from engine.market import Candles, short_time
+from engine.backtest.rules import ALMOST_ALL, Report, check_stops, ignore_report
+from engine.market import Candles
 from engine.runs import Costs
 from engine.strategy import Signals
-
-# backtesting.py reads a size of 1 as one unit; the float just below is the whole account
-ALMOST_ALL = 1 - 2.0**-52
 
 
 def run_reference(
@@ -83,25 +73,15 @@ class _FollowSignals(backtesting.Strategy):  # type: ignore[misc]
             self._enter(i, wanted)
 
     def _enter(self, i: int, wanted: int) -> None:
+        assert self.candles is not None
         assert self.signals is not None
         if i == len(self._entry) - 1:
             return  # no candle is left to fill it on
+        check_stops(self.candles, self.signals, i)
         stop, target = self._price(self.signals.stop_loss, i), self._price(self.signals.take_profit, i)
-        self._check(i, 1 if wanted > 0 else -1, stop, target)
         order: Any = self.buy if wanted > 0 else self.sell
         order(size=self.size, sl=stop, tp=target, tag=self.signals.names[abs(wanted) - 1])
 
     @staticmethod
     def _price(column: Any, i: int) -> float | None:
         return None if np.isnan(column[i]) else float(column[i])
-
-    def _check(self, i: int, side: int, stop: float | None, target: float | None) -> None:
-        assert self.candles is not None
-        close, when = float(self.candles.close[i]), short_time(int(self.candles.timestamp[i]))
-        for name, price, wrong in (("stop_loss", stop, 1), ("take_profit", target, -1)):
-            if price is not None and side * wrong * (price - close) >= 0:
-                where = "below" if side * wrong > 0 else "above"
-                raise RunError(
-                    f"{name} {price:g} of the {'long' if side > 0 else 'short'} entry signalled on the candle of {when} "
-                    f"must lie {where} its close {close:g}"
-                )

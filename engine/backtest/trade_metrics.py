@@ -3,73 +3,69 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from itertools import groupby
+from collections.abc import Mapping
 
 import numpy as np
 import numpy.typing as npt
 
-from engine.backtest.outcome import OPEN
+from engine.backtest.outcome import TradeTable
 from engine.market import HOUR_MS, Float64Array
-from engine.runs import Trade
+
+Hits = npt.NDArray[np.bool_]
 
 
-def trade_metrics(trades: Sequence[Trade], cash: float) -> Mapping[str, float | None]:
+def trade_metrics(trades: TradeTable, cash: float) -> Mapping[str, float | None]:
     """Counts over all rows; everything else over closed trades only. Break-even trades are neither won nor lost."""
-    closed = [trade for trade in trades if trade.exit_reason != OPEN]
-    pnl, percent = _column(closed, "pnl"), _column(closed, "return_pct")
-    hours = (_column(closed, "exit_time") - _column(closed, "entry_time")) / HOUR_MS
+    closed = ~trades.is_open
+    pnl, percent = trades.pnl[closed], trades.return_pct[closed]
+    hours = (trades.exit_time - trades.entry_time)[closed] / HOUR_MS
     won, lost = pnl > 0, pnl < 0
     return {
         "trades": len(trades),
-        "open_trades": len(trades) - len(closed),
+        "open_trades": len(trades) - len(pnl),
         "winning_trades": int(won.sum()),
         "losing_trades": int(lost.sum()),
         "win_rate_pct": _percent(won),
-        **_by_side(closed),
+        **_of_side("long", pnl[trades.side[closed] > 0]),
+        **_of_side("short", pnl[trades.side[closed] < 0]),
         **_money(pnl, cash),
         "expectancy_pct": _mean(percent),
         "avg_trade_pct": _mean(percent),
-        "best_trade_pct": percent.max() if closed else None,
-        "worst_trade_pct": percent.min() if closed else None,
+        "best_trade_pct": percent.max() if len(pnl) else None,
+        "worst_trade_pct": percent.min() if len(pnl) else None,
         "avg_win_pct": _mean(percent[won]),
         "avg_loss_pct": _mean(percent[lost]),
         "avg_trade_hours": _mean(hours),
-        "max_trade_hours": hours.max() if closed else None,
-        "min_trade_hours": hours.min() if closed else None,
+        "max_trade_hours": hours.max() if len(pnl) else None,
+        "min_trade_hours": hours.min() if len(pnl) else None,
         "avg_win_hours": _mean(hours[won]),
         "avg_loss_hours": _mean(hours[lost]),
-        "avg_mae_pct": _mean(_column(closed, "mae_pct")),
-        "avg_mfe_pct": _mean(_column(closed, "mfe_pct")),
-        "max_consecutive_wins": _longest(pnl > 0),
-        "max_consecutive_losses": _longest(pnl < 0),
+        "avg_mae_pct": _mean(trades.mae_pct[closed]),
+        "avg_mfe_pct": _mean(trades.mfe_pct[closed]),
+        "max_consecutive_wins": _longest(won),
+        "max_consecutive_losses": _longest(lost),
     }
-
-
-def _column(trades: Sequence[Trade], name: str) -> Float64Array:
-    return np.array([getattr(trade, name) for trade in trades], dtype=np.float64)
 
 
 def _mean(values: Float64Array) -> float | None:
     return float(values.mean()) if len(values) else None
 
 
-def _percent(hits: npt.NDArray[np.bool_]) -> float | None:
+def _percent(hits: Hits) -> float | None:
     return float(hits.mean()) * 100 if len(hits) else None
 
 
-def _longest(hits: npt.NDArray[np.bool_]) -> int:
-    return max((sum(1 for _ in run) for hit, run in groupby(hits) if hit), default=0)
+def _longest(hits: Hits) -> int:
+    misses = np.flatnonzero(~hits)
+    return int(np.diff(misses, prepend=-1, append=len(hits)).max()) - 1
 
 
-def _by_side(closed: Sequence[Trade]) -> dict[str, float | None]:
-    found: dict[str, float | None] = {}
-    for side in ("long", "short"):
-        pnl = _column([trade for trade in closed if trade.side == side], "pnl")
-        found[f"{side}_trades"] = len(pnl)
-        found[f"{side}_win_rate_pct"] = _percent(pnl > 0)
-        found[f"{side}_pnl"] = float(pnl.sum())
-    return found
+def _of_side(side: str, pnl: Float64Array) -> dict[str, float | None]:
+    return {
+        f"{side}_trades": len(pnl),
+        f"{side}_win_rate_pct": _percent(pnl > 0),
+        f"{side}_pnl": float(pnl.sum()),
+    }
 
 
 def _money(pnl: Float64Array, cash: float) -> dict[str, float | None]:

@@ -1,14 +1,17 @@
-"""How the tests of an engine write a scene: candles as rows, signals by position, trades as short rows."""
+"""How the tests of the engines write a scene: candles as rows, signals by position, trades as short rows."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pytest
 
+from engine.backtest.compiled import run_compiled
 from engine.backtest.outcome import Outcome
 from engine.backtest.reference import run_reference
+from engine.errors import RunError
 from engine.market import HOUR_MS, Candles
 from engine.runs import Costs
+from engine.strategy import Signals
 from tests.support.builders import START_MS, candles_from, signals_for
 
 BUY, SELL = "signal_test_buy", "signal_test_sell"
@@ -24,10 +27,32 @@ def play(
     size: float = 1.0,
     slippage: float = 0.0,
 ) -> Outcome:
-    """Run the reference engine; an entry column that the scene does not need is added, empty."""
+    """Run both engines; an entry column that the scene does not need is added, empty."""
     candles = rows if isinstance(rows, Candles) else candles_from(rows)
     signals = signals_for(candles, {BUY: (), SELL: ()} | dict(columns))
-    return run_reference(candles, signals, Costs(cash, commission, size, slippage), reverse)
+    return run_both(candles, signals, Costs(cash, commission, size, slippage), reverse)
+
+
+def run_both(candles: Candles, signals: Signals, costs: Costs, reverse: bool = False) -> Outcome:
+    """What both engines make of it, to the last bit the same; raises what both raise."""
+    compiled = _ending(run_compiled, candles, signals, costs, reverse)
+    reference = _ending(run_reference, candles, signals, costs, reverse)
+    if isinstance(compiled, RunError) or isinstance(reference, RunError):
+        assert str(compiled) == str(reference)
+        assert isinstance(compiled, RunError)
+        raise compiled
+    assert compiled.trades == reference.trades
+    assert compiled.equity.tolist() == reference.equity.tolist()
+    assert compiled.in_position.tolist() == reference.in_position.tolist()
+    assert compiled.shortfall == reference.shortfall
+    return compiled
+
+
+def _ending(run: Callable[..., Outcome], *scene: Any) -> Outcome | RunError:
+    try:
+        return run(*scene)
+    except RunError as error:
+        return error
 
 
 def hours(ms: int) -> int:

@@ -13,7 +13,7 @@ from engine.backtest.metric_definitions import DEFINITIONS
 from engine.backtest.metrics import compute_metrics, daily_returns
 from engine.market import DAY_MS, HOUR_MS, Candles, Timeframe
 from engine.runs import Costs
-from tests.engine.backtest.accounts import measure
+from tests.engine.backtest.accounts import measure, trade
 from tests.engine.backtest.playing import BUY, SELL, near, play
 from tests.support.builders import START_MS, flat_candles, random_candles
 
@@ -93,7 +93,7 @@ def test_buy_and_hold_runs_from_the_first_open_to_the_last_close() -> None:
 
 
 def test_exposure_counts_candles_whose_close_sees_a_position() -> None:
-    assert measure([100] * 4, in_position=[False, True, True, False])["exposure_pct"] == 50
+    assert measure([100] * 4, [trade(1, candles=2)], entries=[1])["exposure_pct"] == 50
 
 
 # -- drawdown

@@ -51,7 +51,7 @@ def test_turnover_counts_every_fill_and_costs_are_shown_as_they_were() -> None:
     metrics = measure([100, 130], WON_AND_LOST)
     assert metrics["turnover"] == 5 * 2 * (50 + 60) + 2 * 50
     assert metrics["break_even_cost_pct"] == near(30 / 1200 * 100)
-    assert (metrics["commission"], metrics["slippage"], metrics["funding"]) == (1.5, 0.25, None)
+    assert (metrics["commission"], metrics["slippage"], metrics["funding"]) == (3.0, 1.5, None)
 
 
 @pytest.mark.parametrize(

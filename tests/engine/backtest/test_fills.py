@@ -1,4 +1,4 @@
-"""At which price and for how much the reference engine fills: semantics section 4, clause by clause."""
+"""At which price and for how much both engines fill: semantics section 4, clause by clause."""
 
 import pytest
 

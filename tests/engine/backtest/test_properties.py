@@ -9,11 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from engine.backtest.compiled import run_compiled
 from engine.backtest.outcome import Outcome
 from engine.backtest.reference import run_reference
 from engine.market import Candles
 from engine.runs import Costs
 from engine.strategy import Signals
+from tests.engine.backtest.playing import run_both
 from tests.support.builders import START_MS, random_candles, signals_for
 
 WEEK_MS = 7 * 86_400_000
@@ -50,7 +52,7 @@ def scenes(draw: st.DrawFn) -> tuple[Candles, Mapping[str, Any], Costs, bool]:
 
 
 def run(candles: Candles, columns: Mapping[str, Any], costs: Costs, reverse: bool) -> Outcome:
-    return run_reference(candles, signals_for(candles, columns), costs, reverse)
+    return run_both(candles, signals_for(candles, columns), costs, reverse)
 
 
 @given(scenes())
@@ -88,8 +90,8 @@ def test_what_is_decided_does_not_depend_on_later_candles(
     candles, columns, costs, reverse = scene
     cut = data.draw(st.integers(1, len(candles)))
     signals = signals_for(candles, columns)
-    whole = run_reference(candles, signals, costs, reverse)
-    part = run_reference(candles.slice(0, cut), signals.slice(0, cut), costs, reverse)
+    whole = run_both(candles, signals, costs, reverse)
+    part = run_both(candles.slice(0, cut), signals.slice(0, cut), costs, reverse)
     assert part.equity.tolist() == whole.equity[:cut].tolist()
     ended = [trade for trade in whole.trades if trade.exit_reason != "open"]
     last = int(candles.timestamp[cut - 1])
@@ -118,23 +120,23 @@ def test_returns_do_not_depend_on_the_unit_of_money_or_the_week(
     assert [t.entry_time - weeks * WEEK_MS for t in other.trades] == [t.entry_time for t in one.trades]
 
 
-def test_a_run_leaves_its_candles_and_signals_as_they_were_and_repeats_bit_for_bit() -> None:
+@pytest.mark.parametrize("engine", [run_compiled, run_reference])
+def test_a_run_leaves_its_candles_and_signals_as_they_were_and_repeats_bit_for_bit(engine: Any) -> None:
     candles = random_candles(200, 5)
     signals = signals_for(candles, {"signal_a_buy": range(0, 200, 7), "exit_long": range(3, 200, 7)})
     columns: list[Any] = [*candles.columns().values(), signals.entry, signals.exit_long, signals.stop_loss]
     for column in columns:
         column.setflags(write=False)
-    first, second = (run_reference(candles, signals, Costs()) for _ in range(2))
+    first, second = (engine(candles, signals, Costs()) for _ in range(2))
     assert first.trades == second.trades
     assert first.equity.tobytes() == second.equity.tobytes()
 
 
-def test_nothing_of_the_library_reaches_the_terminal(capfd: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("engine", [run_compiled, run_reference])
+def test_nothing_of_the_library_reaches_the_terminal(engine: Any, capfd: pytest.CaptureFixture[str]) -> None:
     candles = random_candles(3000, 1)
     told: list[tuple[float, float | None, str]] = []
-    run_reference(
-        candles, signals_for(candles, {"signal_a_buy": [0]}), Costs(), report=lambda *a: told.append(a)
-    )
+    engine(candles, signals_for(candles, {"signal_a_buy": [0]}), Costs(), report=lambda *a: told.append(a))
     assert capfd.readouterr() == ("", "")
     assert all(0 <= done <= (total or 0) == 3000 and unit == "candles" for done, total, unit in told)
 

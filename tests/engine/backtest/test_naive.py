@@ -1,4 +1,4 @@
-"""The reference engine against the rules written down once more: a plain loop without orders, brokers or libraries.
+"""Both engines against the rules written down once more: a plain loop without orders, brokers or libraries.
 
 Equal means what semantics section 7 says: same trades; prices within 1e-9; sizes within one unit of 1e-8 coin.
 """
@@ -13,13 +13,12 @@ import pytest
 from hypothesis import given, settings
 
 from engine.backtest.outcome import Outcome
-from engine.backtest.reference import run_reference
 from engine.loader import load_strategy
 from engine.market import Candles, Period
 from engine.runs import Costs
 from engine.strategy import Signals
-from tests.engine.backtest.playing import near
-from tests.engine.backtest.test_reference_properties import scenes
+from tests.engine.backtest.playing import near, run_both
+from tests.engine.backtest.test_properties import scenes
 from tests.support.builders import real_candles, signals_for
 
 STRATEGIES = Path(__file__).parents[3] / "strategies"
@@ -150,7 +149,7 @@ def test_any_scene_gives_the_trades_of_the_plain_loop(
     signals = signals_for(candles, columns)
     assert_equal(
         candles,
-        run_reference(candles, signals, costs, reverse),
+        run_both(candles, signals, costs, reverse),
         Loop(candles, signals, costs, reverse),
         costs.cash,
     )
@@ -166,6 +165,6 @@ def test_the_bundled_strategies_give_the_trades_of_the_plain_loop_on_real_solusd
         held, held + 4368
     )
     candles, costs = whole.slice(held, held + 4368), Costs(slippage=0.0005)
-    outcome = run_reference(candles, signals, costs, strategy.reverse)
+    outcome = run_both(candles, signals, costs, strategy.reverse)
     assert_equal(candles, outcome, Loop(candles, signals, costs, strategy.reverse), costs.cash)
     assert outcome.trades

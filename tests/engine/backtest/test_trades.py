@@ -1,4 +1,4 @@
-"""What the reference engine writes down of a trade: semantics section 5, clause by clause."""
+"""What both engines write down of a trade: semantics section 5, clause by clause."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""When the reference engine decides and what it does with the answer: semantics section 3, clause by clause."""
+"""When an engine decides and what it does with the answer: semantics section 3, clause by clause."""
 
 import pytest
 
