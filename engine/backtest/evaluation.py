@@ -18,6 +18,7 @@ import pandas as pd
 from engine.errors import BacktestError, RunError
 from engine.loader import located
 from engine.market import Candles, Float64Array
+from engine.reproduction import seed_random
 from engine.strategy import Signals, Strategy, columns_of, float_column
 
 MAX_WARMUP: Final = 1_000_000
@@ -26,13 +27,13 @@ MAX_WARMUP: Final = 1_000_000
 class CandleFrame:
     """Candles as strategies see them: `table` has columns open, high, low, close, volume and a UTC index.
 
-    Make it once and use it for many evaluations; the memory is that of the candles.
+    Make it once and use it for many evaluations; the memory is that of the candles where those are read-only.
     """
 
     def __init__(self, candles: Candles) -> None:
         self.candles = candles
         index = pd.DatetimeIndex(candles.timestamp.astype("datetime64[ms]"), tz="UTC", name="timestamp")
-        columns = {name: _read_only(column) for name, column in candles.columns().items()}
+        columns = {name: _frozen(column) for name, column in candles.columns().items()}
         self.table: Final = pd.DataFrame(columns, index=index, copy=False)
 
     def __len__(self) -> int:
@@ -47,10 +48,11 @@ class CandleFrame:
         return CandleFrame(self.candles.slice(start, stop))
 
 
-def _read_only(column: Float64Array) -> Float64Array:
-    view = np.asarray(column).view()
-    view.flags.writeable = False
-    return view
+def _frozen(column: Float64Array) -> Float64Array:
+    """The column on read-only memory: itself where it was mapped or frozen before, else a copy."""
+    column = np.array(column) if column.flags.writeable else np.asarray(column)
+    column.flags.writeable = False
+    return column.view()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,6 +71,7 @@ def evaluate(
     Raises RunError with file and line where its code fails or gives what cannot be used; also where it could see nothing
     because only `held` of the `wanted` warm-up candles lie before its period.
     """
+    seed_random()  # in a sweep as in a run of its own
     with asking(path, strategy.indicators):
         answer = strategy.indicators(frame.copy())
         columns = columns_of(answer, frame.table.index, "indicators")

@@ -1,0 +1,206 @@
+"""Indicators for strategies: compiled columns under plain names, equal to pandas-ta-classic's, and a daily VWAP.
+
+Every function takes columns of the candles (float Series on one index) and returns float64 on that same index. Where there
+is too little history the value is NaN, never a guess; with too few candles the whole column is NaN. A length that is not a
+whole number of at least 1 raises ValueError. Results may lie on shared read-only memory: pandas copies before it changes
+them, `.values` cannot be written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from engine.indicators.memory import Memory, current, remembered
+
+__all__ = [
+    "Memory",
+    "atr",
+    "bollinger",
+    "crossed_above",
+    "crossed_below",
+    "daily_vwap",
+    "donchian",
+    "ema",
+    "macd",
+    "remembered",
+    "rsi",
+    "sma",
+    "stochastic_rsi",
+    "supertrend",
+]
+
+Array = npt.NDArray[Any]
+Table = TypeVar("Table", "pd.Series[Any]", pd.DataFrame)
+
+
+def sma(close: pd.Series[float], length: int) -> pd.Series[float]:
+    """Simple moving average; first value at candle `length` - 1."""
+    return _series("sma", (close,), _whole(length))
+
+
+def ema(close: pd.Series[float], length: int) -> pd.Series[float]:
+    """Exponential moving average, alpha = 2 / (length + 1), seeded with the mean of the first `length` values."""
+    return _series("ema", (close,), _whole(length))
+
+
+def rsi(close: pd.Series[float], length: int = 14) -> pd.Series[float]:
+    """Wilder's relative strength index, 0..100; NaN while nothing has moved."""
+    return _series("rsi", (close,), _whole(length))
+
+
+def macd(close: pd.Series[float], fast: int = 12, slow: int = 26, signal: int = 9) -> pd.DataFrame:
+    """Columns macd (fast EMA - slow EMA), macd_signal (EMA of it), macd_histogram (their difference)."""
+    names = ("macd", "macd_signal", "macd_histogram")
+    return _frame("macd", names, (close,), _whole(fast), _whole(slow), _whole(signal))
+
+
+def bollinger(close: pd.Series[float], length: int = 20, width: float = 2.0) -> pd.DataFrame:
+    """Columns bb_lower, bb_middle (SMA), bb_upper: `width` population standard deviations around the mean."""
+    names = ("bb_lower", "bb_middle", "bb_upper")
+    return _frame("bollinger", names, (close,), _whole(length), float(width))
+
+
+def atr(
+    high: pd.Series[float], low: pd.Series[float], close: pd.Series[float], length: int = 14
+) -> pd.Series[float]:
+    """Wilder's average true range; first value at candle `length`."""
+    return _series("atr", (high, low, close), _whole(length))
+
+
+def supertrend(
+    high: pd.Series[float],
+    low: pd.Series[float],
+    close: pd.Series[float],
+    length: int = 12,
+    multiplier: float = 3.0,
+) -> pd.DataFrame:
+    """Columns supertrend (the line) and supertrend_direction (+1 up, -1 down); both NaN while the ATR is.
+
+    pandas-ta-classic says "up" from the first candle on, before it knows anything: that warm-up is masked here.
+    """
+    names = ("supertrend", "supertrend_direction")
+    return _frame("supertrend", names, (high, low, close), _whole(length), float(multiplier))
+
+
+def stochastic_rsi(
+    close: pd.Series[float], rsi_length: int = 14, length: int = 14, k: int = 3, d: int = 3
+) -> pd.DataFrame:
+    """Columns stoch_k and stoch_d, 0..100: where the RSI lies in its range of the last `length` candles, smoothed."""
+    lengths = map(_whole, (rsi_length, length, k, d))
+    return _frame("stochastic_rsi", ("stoch_k", "stoch_d"), (close,), *lengths)
+
+
+def donchian(high: pd.Series[float], low: pd.Series[float], length: int = 20) -> pd.DataFrame:
+    """Columns donchian_lower, donchian_upper: lowest low and highest high of the last `length` candles, this included."""
+    return _frame("donchian", ("donchian_lower", "donchian_upper"), (high, low), _whole(length))
+
+
+def daily_vwap(
+    high: pd.Series[float], low: pd.Series[float], close: pd.Series[float], volume: pd.Series[float]
+) -> pd.Series[float]:
+    """Volume-weighted mean of (high + low + close) / 3 since 00:00 UTC; NaN until the day has traded.
+
+    The index must be times; a day is a UTC day. A day that begins in the middle of the data is anchored at its first candle.
+    """
+    return _series("vwap", (high, low, close, volume))
+
+
+def crossed_above(one: pd.Series[float] | float, other: pd.Series[float] | float) -> pd.Series[bool]:
+    """True on the candles where `one` is above `other` and was not on the candle before. A number is a level.
+
+    False on the first candle and where a value is NaN.
+    """
+    columns = [side for side in (one, other) if isinstance(side, pd.Series)]
+    if not columns:
+        raise ValueError("one of the two must be a column")
+    index = _common_index(columns)
+    sides = [
+        _floats(side) if isinstance(side, pd.Series) else np.full(len(index), float(side))
+        for side in (one, other)
+    ]
+    from engine.indicators import loops
+
+    return pd.Series(loops.crossed_above(*sides), index=index, copy=False)
+
+
+def crossed_below(one: pd.Series[float] | float, other: pd.Series[float] | float) -> pd.Series[bool]:
+    """True on the candles where `one` is below `other` and was not on the candle before; see `crossed_above`."""
+    return crossed_above(other, one)
+
+
+# -- from columns to arrays and back
+
+
+def _series(loop: str, inputs: Sequence[pd.Series[float]], *numbers: float) -> pd.Series[float]:
+    def build(columns: Sequence[Array], index: pd.Index[Any]) -> pd.Series[float]:
+        return pd.Series(columns[0], index=index, name=loop, copy=False)
+
+    return _computed(loop, build, inputs, numbers)
+
+
+def _frame(
+    loop: str, names: Sequence[str], inputs: Sequence[pd.Series[float]], *numbers: float
+) -> pd.DataFrame:
+    def build(columns: Sequence[Array], index: pd.Index[Any]) -> pd.DataFrame:
+        return pd.DataFrame(dict(zip(names, columns, strict=True)), index=index, copy=False)
+
+    return _computed(loop, build, inputs, numbers)
+
+
+def _computed(
+    loop: str,
+    build: Callable[[Sequence[Array], pd.Index[Any]], Table],
+    inputs: Sequence[pd.Series[float]],
+    numbers: tuple[float, ...],
+) -> Table:
+    """What the loop of that name makes of the columns and numbers; remembered where the caller asked for that."""
+    index = _common_index(inputs)
+    arrays = [_floats(column) for column in inputs]
+    memory = current()
+    key = memory.key(loop, arrays, numbers, index) if memory else None
+    if memory and key and (found := memory.recall(key)) is not None:
+        return found  # type: ignore[no-any-return]
+    from engine.indicators import loops  # numba takes half a second to import: only who computes pays
+
+    if loop == "vwap":
+        arrays.insert(0, _open_times(index))
+    columns = [_frozen(column) for column in getattr(loops, loop)(*arrays, *numbers)]
+    result = build(columns, index)
+    return memory.keep(key, result, columns) if memory and key else result
+
+
+def _common_index(inputs: Sequence[pd.Series[Any]]) -> pd.Index[Any]:
+    index = inputs[0].index
+    for column in inputs[1:]:
+        if not column.index.is_(index) and not column.index.equals(index):
+            raise ValueError("the columns of an indicator must share one index")
+    return index
+
+
+def _floats(column: pd.Series[Any]) -> Array:
+    """The column as read-only, contiguous float64, without copying where it is that already."""
+    return _frozen(np.ascontiguousarray(column.to_numpy(dtype=np.float64, na_value=np.nan)))
+
+
+def _frozen(array: Array) -> Array:
+    """The array, read-only for good: numba compiles a loop once for each kind of memory."""
+    if not array.flags.writeable:
+        return array
+    array.flags.writeable = False
+    return array.view()
+
+
+def _open_times(index: pd.Index[Any]) -> Array:
+    times = pd.DatetimeIndex(index).as_unit("ms")
+    return _frozen(times.asi8.view())
+
+
+def _whole(length: float) -> int:
+    if isinstance(length, bool) or length != int(length) or length < 1:
+        raise ValueError(f"a length must be a whole number of at least 1, not {length!r}")
+    return int(length)

@@ -1,0 +1,109 @@
+"""Remembers indicators while many parameter sets are tried on the same candles."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Hashable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, Final, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+MAX_BYTES: Final = 512 * 1024**2
+
+Table = TypeVar("Table", "pd.Series[Any]", pd.DataFrame)
+Array = npt.NDArray[Any]
+# where an array lies and how long it is: as long as it is held and nobody can write there, it says what it holds
+Place = tuple[int, int]
+
+
+class Memory:
+    """Results of indicator functions on the columns of one table of candles, the least recently used forgotten first.
+
+    A result is remembered only where every input is proven to be what it was: a column of the table on read-only memory,
+    or an earlier result that is still held here. Results lie on read-only memory too and are handed out as lazy copies:
+    who changes one with pandas has changed a copy, which is at another place and therefore unknown.
+    """
+
+    def __init__(self, candles: pd.DataFrame, max_bytes: int = MAX_BYTES) -> None:
+        self.index: Final = candles.index
+        self._max_bytes = max_bytes
+        self._bytes = 0
+        self._given = {
+            name: column.to_numpy() for name, column in candles.items()
+        }  # held, so never elsewhere
+        self._known: set[Place] = {
+            place(column)
+            for column in self._given.values()
+            if column.flags.c_contiguous and _is_lasting(column)
+        }
+        self._results: OrderedDict[Hashable, tuple[pd.Series[Any] | pd.DataFrame, list[Array]]] = (
+            OrderedDict()
+        )
+
+    def key(
+        self, name: str, inputs: Sequence[Array], numbers: tuple[float, ...], index: pd.Index[Any]
+    ) -> Hashable | None:
+        """Under what a result is remembered; None where it must not be."""
+        places = tuple(map(place, inputs))
+        if not index.is_(self.index) or not self._known.issuperset(places):
+            return None
+        return name, numbers, places
+
+    def recall(self, key: Hashable) -> Any:
+        """A lazy copy of a remembered result, or None."""
+        found = self._results.get(key)
+        if found is None:
+            return None
+        self._results.move_to_end(key)
+        return found[0].copy(deep=False)
+
+    def keep(self, key: Hashable, result: Table, columns: list[Array]) -> Table:
+        """Remember a result and the arrays that it lies on; gives a lazy copy of it."""
+        self._results[key] = result, columns
+        self._known.update(map(place, columns))
+        self._bytes += sum(column.nbytes for column in columns)
+        while self._bytes > self._max_bytes and len(self._results) > 1:
+            _, (_, forgotten) = self._results.popitem(last=False)
+            self._known.difference_update(map(place, forgotten))
+            self._bytes -= sum(column.nbytes for column in forgotten)
+        return result.copy(deep=False)
+
+
+_current: ContextVar[Memory | None] = ContextVar("memory", default=None)
+
+
+def current() -> Memory | None:
+    """The memory of the scope that this code runs in."""
+    return _current.get()
+
+
+@contextmanager
+def remembered(candles: pd.DataFrame, max_bytes: int = MAX_BYTES) -> Iterator[Memory]:
+    """While this lasts, indicators of the columns of `candles` are computed once per set of arguments.
+
+    `candles` must lie on read-only memory, as CandleFrame.table does; nothing is remembered of a table that does not.
+    """
+    memory = Memory(candles, max_bytes)
+    token = _current.set(memory)
+    try:
+        yield memory
+    finally:
+        _current.reset(token)
+
+
+def place(column: Array) -> Place:
+    """Where a contiguous array lies."""
+    return column.__array_interface__["data"][0], len(column)
+
+
+def _is_lasting(column: Any) -> bool:
+    """Whether nobody can write where an array lies: it is a view of read-only memory all the way down."""
+    while isinstance(column, np.ndarray):
+        if column.flags.writeable:
+            return False
+        column = column.base
+    return True
