@@ -5,9 +5,6 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PARALLEL := -n auto --maxprocesses 4
-# long, and still being finished: the state machine of the data layer, and real kills of fetchers and servers
-LAWS := tests/engine/data/test_state_machine.py tests/engine/data/test_kills.py
-SKIP_LAWS := $(addprefix --ignore=,$(LAWS))
 QT_PACKAGES := libegl1 libgl1 libxkbcommon-x11-0 libdbus-1-3 libfontconfig1 libxcb-cursor0 libxcb-icccm4 libxcb-keysyms1
 
 help: ## show this list
@@ -17,17 +14,17 @@ demo: .venv/ready qt ## the whole job on the bundled sample market, without netw
 	@$(BIN)/backtest demo --out demo
 
 test: .venv/ready qt ## all tests
-	@$(BIN)/pytest $(PARALLEL) $(SKIP_LAWS)
+	@$(BIN)/pytest $(PARALLEL)
 
 check: .venv/ready qt ## what CI runs: format, lint, types, import contracts, tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest $(PARALLEL) $(SKIP_LAWS)
+	$(BIN)/pytest $(PARALLEL)
 
-laws: .venv/ready ## the long tests of the data layer: its state machine, and real kills
-	@$(BIN)/pytest $(LAWS)
+laws: .venv/ready ## new, longer random histories for the laws of the data layer, for an hour or two
+	@BACKTEST_TEST_PROFILE=long $(BIN)/pytest $(PARALLEL) tests/engine/data/test_state_machine.py
 
 desktop: .venv/ready qt ## open the window
 	@$(BIN)/backtest desktop

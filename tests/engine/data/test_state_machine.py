@@ -377,10 +377,11 @@ def admin(url: str) -> Iterator[psycopg.Connection[Any]]:
         yield connection
 
 
-EXAMPLES = settings().max_examples * 4 // 5  # of each of these; 320 in CI
+EXAMPLES = settings().max_examples * 4 // 5  # of each of these; 320 in CI, 6,400 in the long profile
 GRIDS = (("1h",), ("1m", "1h"), ("binance 1d", "1w"), ("1m", "1M"))
 
 
+@pytest.mark.timeout(600 if EXAMPLES < 100 else 0)
 @pytest.mark.parametrize("grids", GRIDS, ids="+".join)
 def test_candles_cannot_lie(
     grids: tuple[str, ...], fake: TruthfulExchange, url: str, admin: psycopg.Connection[Any]
