@@ -59,6 +59,11 @@ class Badge:
         """Sign and words: colour is never the only sign."""
         return f"{SIGNS[self.level]} {self.text}".strip()
 
+    @property
+    def short_label(self) -> str:
+        """The same in as few words as may be."""
+        return f"{SIGNS[self.level]} {self.short or self.text}".strip()
+
 
 def badges(run: RunResult, *, data_changed: bool = False, checking: str = "") -> list[Badge]:
     """What is known of a finished run, its checks first; `checking` says how far a pending cross-check is."""
@@ -117,7 +122,7 @@ def _data(run: RunResult) -> Badge:
     if check.get("status") in (None, "skipped"):
         return Badge("data", PLAIN, "data not checked", meaning=_DATA)
     if not missing:
-        return Badge("data", GOOD, "data complete", meaning=_DATA, finding="No candle is missing.")
+        return Badge("data", GOOD, "data complete", "data", meaning=_DATA, finding="No candle is missing.")
     text = f"{_count(missing, 'candle')} missing"
     if beside:
         text += f", {_count(beside, 'trade')} beside a hole"
@@ -131,12 +136,12 @@ def _crosscheck(run: RunResult, checking: str) -> Badge | None:
     equal, total = int(check.get("equal") or 0), int(check.get("total") or 0)
     make = _maker("crosscheck", _CROSSCHECK, note)
     if status == PENDING:
-        return make(PENDING, f"cross-check {checking or 'pending'}")
+        return make(PENDING, f"cross-check {checking or 'pending'}", "check")
     if status in (None, "skipped"):
         return None if run.engine == REFERENCE else make(PLAIN, "not cross-checked")
     counted = f"{formats.whole(equal)} of {formats.whole(total)} trades equal" if total else "no trades"
     if status == "passed":
-        return make(GOOD, f"checked: {counted}")
+        return make(GOOD, f"checked: {counted}", f"{formats.whole(equal)} of {formats.whole(total)} equal")
     short = f"{formats.whole(equal)} of {formats.whole(total)} equal"
     rows = tuple(row for row in check.get("differences") or () if isinstance(row, Mapping))
     return make(
@@ -170,14 +175,14 @@ def _warmup(run: RunResult) -> Badge:
     held, wanted = check.get("held"), check.get("wanted")
     counted = note if held is None or wanted is None else f"{formats.whole(held)} of {formats.whole(wanted)}"
     if status == "passed":
-        return make(GOOD, "no warm-up needed" if wanted == 0 else f"warm-up {counted}")
+        return make(GOOD, "no warm-up needed" if wanted == 0 else f"warm-up {counted}", "warm-up")
     return make(
         WARNING, f"warm-up too short for {_some(columns)}" if columns else f"warm-up {counted}", "warm-up"
     )
 
 
 def _engine(run: RunResult) -> Badge:
-    return Badge("engine", PLAIN, f"{run.engine} engine", meaning=_ENGINES.get(run.engine, ""))
+    return Badge("engine", PLAIN, f"{run.engine} engine", run.engine, meaning=_ENGINES.get(run.engine, ""))
 
 
 def _fingerprint(run: RunResult) -> Badge | None:
@@ -185,7 +190,7 @@ def _fingerprint(run: RunResult) -> Badge | None:
         return None
     inputs = [f"{name}: {value}" for name, value in _flat(run.inputs or {})]
     return Badge(
-        "fingerprint", PLAIN, f"fingerprint {run.fingerprint[:8]}", meaning=_FINGERPRINT,
+        "fingerprint", PLAIN, f"fingerprint {run.fingerprint[:8]}", run.fingerprint[:8], meaning=_FINGERPRINT,
         finding="\n".join([run.fingerprint, *inputs]),
     )  # fmt: skip
 

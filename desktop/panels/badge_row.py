@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -21,6 +22,8 @@ from desktop.theme import DARK, Theme
 _WIDTH: Final = 460
 _TALLEST: Final = 420
 _MOST_ROWS: Final = 200
+_MOST_SEEN: Final = 8
+_HASH: Final = re.compile(r"\b([0-9a-f]{20})[0-9a-f]{44}\b")  # too long for a line; Copy takes all of it
 
 
 def level_colour(level: str, theme: Theme) -> str:
@@ -35,11 +38,12 @@ class BadgeRow(QWidget):
         super().__init__(parent)
         self.title = QLabel()
         self.title.setProperty("role", "title")
-        self.title.setContentsMargins(0, 2, 6, 2)
+        self.title.setContentsMargins(0, 3, 6, 3)
         self.buttons: dict[str, QToolButton] = {}
         self.shown: tuple[Badge, ...] = ()
         self.story = BadgeStory(self)
         self._theme = DARK
+        self._compact = False
         self._flow = FlowLayout(self)
         self._flow.addWidget(self.title)
 
@@ -53,10 +57,21 @@ class BadgeRow(QWidget):
             self._rebuild()
         for badge in shown:
             button = self.buttons[badge.key]
-            button.setText(badge.label)
-            button.setToolTip(badge.meaning)
+            button.setToolTip(f"{badge.label}\n{badge.meaning}")
             button.setAccessibleName(badge.label)
+        self._write()
         self._colour()
+
+    def set_compact(self, compact: bool) -> None:
+        """Say everything in fewer words."""
+        if compact != self._compact:
+            self._compact = compact
+            self._write()
+
+    def _write(self) -> None:
+        for badge in self.shown:
+            self.buttons[badge.key].setText(badge.short_label if self._compact else badge.label)
+        self._flow.invalidate()
         self.updateGeometry()
 
     def text(self) -> str:
@@ -153,7 +168,7 @@ class BadgeStory(QFrame):
         meaning.setProperty("role", "muted")
         labels = [head, meaning]
         if badge.finding:
-            finding = QLabel(badge.finding, wordWrap=True)
+            finding = QLabel(_HASH.sub(r"\1…", badge.finding), wordWrap=True)
             finding.setTextFormat(Qt.TextFormat.PlainText)
             labels.append(finding)
         for label in labels:
@@ -198,9 +213,10 @@ def _differences(badge: Badge, theme: Theme) -> TableView:
     table = TableView(model, "Differences", "")
     model.setParent(table)
     table.setProperty("framed", True)
-    table.setMinimumHeight(120)
     table.apply_theme(theme)
     table.fit_columns(widest=160)
+    rows = min(model.rowCount(), _MOST_SEEN) * table.verticalHeader().defaultSectionSize()
+    table.setFixedHeight(rows + table.horizontalHeader().sizeHint().height() + 14)
     return table
 
 

@@ -190,6 +190,7 @@ class OverviewPanel(QWidget):
         """Little height goes to the curves."""
         super().resizeEvent(event)
         self.tiles.set_compact(self.height() < _SCARCE_PX)
+        self.heading.set_compact(self.height() < _SCARCE_PX)
 
     def apply_theme(self, theme: Theme) -> None:
         """Take the theme's colours."""
