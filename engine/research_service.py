@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from engine.candle_service import CandleService
 from engine.errors import InputError
@@ -35,6 +35,15 @@ class ResearchService(CandleService):
         with status "cancelled". Raises before anything runs for whatever is wrong with the spec.
         """
         raise InputError("sweeps are not built yet")
+
+    def count_trials(self, spec: SweepSpec, described: Sequence[Mapping[str, Any]]) -> int:
+        """How many trials the sweep would make of a strategy with these parameters (`StrategyInfo.params`).
+
+        Raises InputError for whatever is wrong with ranges and constraint, as `optimize` would.
+        """
+        from engine.research.grid import plan_trials
+
+        return plan_trials(spec, described).n
 
     def objectives(self) -> Mapping[str, MetricDefinition]:
         """The metrics that a sweep can aim at, with title, unit and definition."""
