@@ -6,13 +6,13 @@ import difflib
 import time
 import uuid
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from engine.errors import InputError, StrategyError
 from engine.market import DAY_MS, Market, Period, Timeframe
-from engine.runs import RunResult, RunSpec
+from engine.runs import RunResult, RunSpec, choose_engine
 from engine.strategy import StrategyInfo
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 PREPARE_FUNCTION: Final = "engine.backtest.preparation:prepare_job"
 PREPARE_TIMEOUT_S: Final = 30.0
-REFERENCE: Final = "reference"
 
 SeriesPeriod = tuple[Market, Timeframe, Period]
 InWorkers = Callable[[str, Sequence[dict[str, Any]], float], Sequence[Any]]
@@ -28,7 +27,8 @@ InWorkers = Callable[[str, Sequence[dict[str, Any]], float], Sequence[Any]]
 
 @dataclass(frozen=True, slots=True)
 class PlannedRun:
-    """A run whose strategy, parameters and market are known to exist; `period` has its bounds on the grid.
+    """A run whose strategy, parameters and market are known to exist; `period` has its bounds on the grid, and the
+    engine of `spec` is the one that runs.
 
     `problem` is how the strategy failed before it saw a candle, else None: such a run fails alone.
     """
@@ -77,7 +77,7 @@ class PlannedRun:
             period=self.period,
             params=self.params,
             costs=self.spec.costs,
-            engine=REFERENCE,
+            engine=self.spec.engine,
             created_ms=time.time_ns() // 1_000_000,
             traceback=traceback,
         )
@@ -92,9 +92,8 @@ def make_plan(
     """A planned run per spec. Raises InputError or StrategyError for what the user can put right; nothing is fetched."""
     if not specs:
         raise InputError("nothing to run: name at least one symbol and one strategy")
-    if any(spec.engine == "compiled" for spec in specs):
-        raise InputError("the compiled engine is not built yet; choose --engine auto or reference")
     chosen = [infos[spec.strategy] for spec in specs]
+    specs = [_with_engine(spec, info) for spec, info in zip(specs, chosen, strict=True)]
     markets = {(s.symbol, s.exchange): find_market(s.symbol, s.exchange) for s in specs}
     outcomes = _prepared(specs, chosen, in_workers)
     plan = []
@@ -112,6 +111,13 @@ def make_plan(
             )
         )
     return plan
+
+
+def _with_engine(spec: RunSpec, info: StrategyInfo) -> RunSpec:
+    try:
+        return replace(spec, engine=choose_engine(spec.engine, native=info.kind == "native"))
+    except InputError as error:
+        raise InputError(f"{info.name}: {error}; nothing was run") from error
 
 
 def _prepared(specs: Sequence[RunSpec], chosen: Sequence[StrategyInfo], in_workers: InWorkers) -> list[Any]:

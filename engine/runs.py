@@ -15,7 +15,10 @@ from engine.market import Float64Array, Int64Array, Period, Timeframe, format_ti
 FINISHED: Final = "finished"
 FAILED: Final = "failed"
 CANCELLED: Final = "cancelled"
-ENGINES: Final = ("auto", "compiled", "reference")
+AUTO: Final = "auto"
+COMPILED: Final = "compiled"
+REFERENCE: Final = "reference"
+ENGINES: Final = (AUTO, COMPILED, REFERENCE)
 MAX_CASH: Final = 1e15  # the reference engine counts it in units of 1e-8
 
 
@@ -43,6 +46,20 @@ class Costs:
         _check("commission", self.commission, 0, 0.1, low_open=False, high_open=True)
         _check("size", self.size, 0, 1, low_open=True, high_open=False)
         _check("slippage", self.slippage, 0, 0.1, low_open=False, high_open=True)
+
+
+def choose_engine(wanted: str, *, native: bool) -> str:
+    """The engine that runs: compiled for what gives signals, reference for a native backtesting.Strategy.
+
+    Raises InputError where a native one is to be compiled.
+    """
+    if wanted not in ENGINES:
+        raise InputError(f"unknown engine {wanted!r}; known: {', '.join(ENGINES)}")
+    if native and wanted == COMPILED:
+        raise InputError(
+            "a backtesting.Strategy decides candle by candle and cannot be compiled; choose --engine auto or reference"
+        )
+    return REFERENCE if native or wanted == REFERENCE else COMPILED
 
 
 @dataclass(frozen=True, slots=True)

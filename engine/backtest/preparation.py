@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.backtest.evaluation import ask_warmup
-from engine.backtest.simulation import Report
+from engine.backtest.rules import Report
 from engine.loader import load_strategy
 from engine.loader.describe import native_params
 from engine.strategy import Strategy, complete

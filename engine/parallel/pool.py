@@ -17,9 +17,10 @@ import tempfile
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from multiprocessing.connection import wait
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
 from engine.parallel import plain
@@ -38,16 +39,21 @@ class WorkerPool:
     """Runs "module:function" with a payload in one of `workers` processes. Thread-safe; use as a context manager or close.
 
     `scratch` is a folder for large results, `memory_mb` the memory of each process, `preload` modules that processes
-    import before their first job. Processes start when first needed, or in the background after `warm_up`.
+    import before their first job, `environment` what they find in theirs where the program's own does not say otherwise.
+    Processes start when first needed, or in the background after `warm_up`.
     """
 
-    def __init__(self, workers: int, scratch: Path, *, memory_mb: int, preload: Sequence[str] = ()) -> None:
-        self._size, self._scratch, self._memory_mb, self._preload = (
-            workers,
-            scratch,
-            memory_mb,
-            tuple(preload),
-        )
+    def __init__(
+        self,
+        workers: int,
+        scratch: Path,
+        *,
+        memory_mb: int,
+        preload: Sequence[str] = (),
+        environment: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        self._size, self._scratch, self._memory_mb = workers, scratch, memory_mb
+        self._preload, self._environment = tuple(preload), dict(environment)
         self._lock = threading.Lock()
         self._queue: OrderedDict[Job, None] = OrderedDict()
         self._cancelled: list[Job] = []
@@ -181,7 +187,9 @@ class WorkerPool:
             self._give_up_starting()
         for _ in range(self._wanted - len(self._processes)):
             try:
-                self._processes.append(WorkerProcess(self._folder, self._memory_mb, self._preload))
+                self._processes.append(
+                    WorkerProcess(self._folder, self._memory_mb, self._preload, self._environment)
+                )
             except OSError as error:
                 self._failed_start(str(error))
                 return

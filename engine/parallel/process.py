@@ -64,7 +64,9 @@ class WorkerProcess:
     `job` is what it does now, `begun` whether the job has reached it, `verdict` why it was killed.
     """
 
-    def __init__(self, folder: Path, memory_mb: int, preload: Sequence[str]) -> None:
+    def __init__(
+        self, folder: Path, memory_mb: int, preload: Sequence[str], environment: Mapping[str, str]
+    ) -> None:
         self.ready = False
         self.begun = False
         self.job: Job | None = None
@@ -77,7 +79,7 @@ class WorkerProcess:
         self.connection, theirs = multiprocessing.Pipe()
         try:
             with theirs, self._crash_file.open("wb") as crash_report:
-                self._process = _spawn(theirs.fileno(), memory_mb, preload, crash_report)
+                self._process = _spawn(theirs.fileno(), memory_mb, preload, environment, crash_report)
         except BaseException:
             self.connection.close()
             raise
@@ -190,7 +192,9 @@ def is_running(pid: int) -> bool:
     return bool(psutil.pid_exists(pid))
 
 
-def _spawn(handle: int, memory_mb: int, preload: Sequence[str], crash_report: Any) -> subprocess.Popen[bytes]:
+def _spawn(
+    handle: int, memory_mb: int, preload: Sequence[str], environment: Mapping[str, str], crash_report: Any
+) -> subprocess.Popen[bytes]:
     """A fresh interpreter. Unlike multiprocessing's own spawn it never runs the program's main module again, and its
     environment is free of secrets from its first instruction.
     """
@@ -211,7 +215,7 @@ def _spawn(handle: int, memory_mb: int, preload: Sequence[str], crash_report: An
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=crash_report,
-        env=worker_environment(os.environ),
+        env=worker_environment({**environment, **os.environ}),
         **inheritance,
     )
 

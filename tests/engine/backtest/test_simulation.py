@@ -69,17 +69,18 @@ ALWAYS = "return pd.DataFrame({'signal_x_buy': True}, index=candles.index)"
 def test_a_run_gives_plain_data_with_one_equity_value_per_candle_of_the_period(job: Any) -> None:
     result = job(STRATEGIES / "ema_cross.py", params={"fast": 5, "slow": 12})
     assert result["params"] == {"fast": 5, "slow": 12}
-    assert (result["engine"], result["warmup"]["note"]) == ("reference", "100 of 100")
+    assert (result["engine"], result["warmup"]["note"]) == ("compiled", "100 of 100")
     assert result["equity"].shape == (300,)
     assert {name: column.shape for name, column in result["indicators"].items()} == {
         "ema_fast": (300,),
         "ema_slow": (300,),
     }
-    trades = [Trade(**trade) for trade in result["trades"]]
+    trades = Trade.from_columns(result["trades"])
     assert len(trades) == result["metrics"]["trades"] > 5
     assert min(trade.entry_time for trade in trades) > random_candles(400, 7).timestamp[100]
     assert set(result["versions"]) == {
-        "python", "backtest-desktop", "backtesting", "numpy", "pandas", "pandas-ta-classic",
+        "python", "platform", "backtest-desktop", "backtesting", "llvmlite", "numba", "numpy", "pandas",
+        "pandas-ta-classic",
     }  # fmt: skip
     json.dumps(json_ready(result), allow_nan=False)
 
@@ -103,9 +104,9 @@ def test_signals_are_counted_raw_and_only_inside_the_period(job: Any) -> None:
 
 def test_a_signal_on_a_warm_up_candle_is_never_acted_on(job: Any) -> None:
     body = "return pd.DataFrame({'signal_x_buy': np.arange(len(candles)) == %d}, index=candles.index)"
-    assert job(mine(body % 99))["trades"] == []
-    (trade,) = job(mine(body % 100))["trades"]
-    assert trade["entry_time"] == random_candles(400, 7).timestamp[101]
+    assert job(mine(body % 99))["trades"]["entry_time"] == []
+    (entry_time,) = job(mine(body % 100))["trades"]["entry_time"]
+    assert entry_time == random_candles(400, 7).timestamp[101]
 
 
 def test_indicators_are_left_out_when_nobody_keeps_them(job: Any) -> None:
@@ -146,9 +147,30 @@ def test_a_process_of_its_own_prints_nothing_and_loads_neither_window_nor_databa
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
 
 
-def test_the_source_of_the_strategy_is_part_of_the_result(job: Any) -> None:
-    assert job(mine(ALWAYS))["source_sha256"] == job(mine(ALWAYS))["source_sha256"]
-    assert job(mine(ALWAYS))["source_sha256"] != job(mine(ALWAYS + "  # changed"))["source_sha256"]
+def sources_of(result: dict[str, Any]) -> dict[str, bytes]:
+    return {name: part.tobytes() for name, part in result["sources"].items()}
+
+
+def test_the_source_that_was_executed_comes_with_the_result_whatever_its_line_ends(
+    job: Any, tmp_path: Path
+) -> None:
+    source, path = mine(ALWAYS).encode(), tmp_path / "mine.py"
+    for end in (b"\n", b"\r\n", b"\r"):
+        path.write_bytes(source.replace(b"\n", end))
+        assert sources_of(job(path)) == {"mine.py": source}
+
+
+def test_a_module_that_a_method_imports_from_the_folder_counts_too(job: Any, tmp_path: Path) -> None:
+    folder = tmp_path / "late"
+    (folder / "_parts").mkdir(parents=True)
+    (folder / "_parts" / "__init__.py").write_text("from . import deep\n")
+    (folder / "_parts" / "deep.py").write_text("import _other\nVALUE = 1\n")
+    (folder / "_other.py").write_text("OTHER = 2\n")
+    path = folder / "mine.py"
+    path.write_text(mine("from _parts.deep import VALUE; " + ALWAYS))
+    expected = {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*.py")}
+    for _ in range(2):  # a warm worker imports it again
+        assert sources_of(job(path)) == expected
 
 
 def test_an_exception_in_the_strategy_names_its_file_and_line_and_keeps_the_traceback(job: Any) -> None:
@@ -233,9 +255,41 @@ def test_a_period_without_candles_is_an_error(job: Any) -> None:
         job(STRATEGIES / "ema_cross.py", candles=random_candles(50), held=50)
 
 
-def test_what_is_not_built_is_refused(job: Any) -> None:
-    with pytest.raises(RunError, match="compiled engine is not built yet"):
-        job(STRATEGIES / "ema_cross.py", engine="compiled")
+@pytest.mark.parametrize("name", [path.stem for path in STRATEGIES.glob("[a-z]*.py")])
+def test_both_engines_give_the_same_figures_and_say_which_ran(job: Any, name: str) -> None:
+    compiled, reference = (
+        job(STRATEGIES / f"{name}.py", engine=engine) for engine in ("compiled", "reference")
+    )
+    assert (compiled["engine"], reference["engine"]) == ("compiled", "reference")
+    assert compiled["trades"] == reference["trades"]
+    assert compiled["metrics"] == reference["metrics"]
+
+
+def test_a_native_strategy_cannot_be_compiled(job: Any) -> None:
+    with pytest.raises(InputError, match="cannot be compiled; choose --engine auto or reference"):
+        job(NATIVE, engine="compiled")
+    assert job(NATIVE)["engine"] == "reference"
+
+
+@pytest.mark.parametrize(
+    ("engine", "loaded", "absent"),
+    [("compiled", "numba", "backtesting bokeh"), ("reference", "backtesting bokeh", "numba")],
+)
+def test_a_run_imports_only_its_own_engine(tmp_path: Path, engine: str, loaded: str, absent: str) -> None:
+    random_candles(300, 7).save(tmp_path / "candles.npy")
+    task = {
+        "candles_path": str(tmp_path / "candles.npy"), "warmup_candles": 0, "warmup_wanted": 0,
+        "strategy_path": str(STRATEGIES / "buy_and_hold.py"), "params": {}, "costs": {}, "engine": engine,
+        "timeframe": "1h", "keep_indicators": True,
+    }  # fmt: skip
+    script = (
+        "import sys\nfrom engine.backtest.simulation import run_job\n"
+        f"run_job({task!r}, lambda *_: None)\nprint(*[n for n in {(loaded + ' ' + absent).split()} if n in sys.modules])"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", script], cwd=STRATEGIES.parent, capture_output=True, text=True, check=True
+    )
+    assert ended.stdout.split() == loaded.split()
 
 
 def test_a_wrong_parameter_or_a_broken_file_is_told_apart_from_a_failed_run(job: Any) -> None:
@@ -266,8 +320,8 @@ def test_a_native_strategy_runs_over_the_period_only(job: Any) -> None:
     assert result["params"] == {"every": 20, "fail": False}
     assert (result["signals"], result["indicators"], result["warmup"]["status"]) == ({}, None, "skipped")
     assert result["equity"].shape == (300,)
-    assert {trade["size"] for trade in result["trades"]} == {2.0}
-    assert result["trades"][0]["entry_time"] == random_candles(400, 7).timestamp[120]
+    assert set(result["trades"]["size"]) == {2.0}
+    assert result["trades"]["entry_time"][0] == random_candles(400, 7).timestamp[120]
 
 
 def test_an_exception_in_a_native_strategy_names_its_line(job: Any) -> None:
