@@ -23,16 +23,15 @@ def paint_strip(painter: QPainter, area: QRectF, found: Coverage, theme: Theme) 
         left = area.left() + (start - found.period.start) / span * area.width()
         return QRectF(min(left, area.right() - width), area.top(), width, area.height())
 
-    listed = max((gone.period.end for gone in found.missing if gone.reason == BEFORE_LISTING), default=None)
+    leading = found.missing[:1] if found.missing[:1] and found.missing[0].reason == BEFORE_LISTING else ()
+    start = leading[0].period.end if leading else found.period.start
     painter.setPen(Qt.PenStyle.NoPen)
     painter.setBrush(QColor(theme.held))
-    start = found.period.start if listed is None else listed
     if start < found.period.end:
         painter.drawRoundedRect(part(start, found.period.end), 2, 2)
     painter.setBrush(QColor(theme.strong_border))
     for gap in found.gaps:
         painter.drawRect(part(gap.start, gap.end))
     painter.setBrush(QColor(theme.warning))
-    for gone in found.missing:
-        if gone.reason != BEFORE_LISTING:
-            painter.drawRect(part(gone.period.start, gone.period.end))
+    for gone in found.missing[len(leading) :]:
+        painter.drawRect(part(gone.period.start, gone.period.end))

@@ -100,7 +100,6 @@ class CandleService:
                     self.store.coverage(market, timeframe, period),
                     series.first_ms,
                     series.last_ms,
-                    series.candles,
                     round(series.candles * each),
                     sum(map(timeframe.count, imported)),
                 )

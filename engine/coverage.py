@@ -95,8 +95,8 @@ class Coverage:
 
 @dataclass(frozen=True, slots=True)
 class Holding:
-    """A series of which candles are held: open times of its first and last one, how many, what they take on disk
-    (`size_bytes`, a share of the table), and how many came from a file and were not compared with the exchange yet.
+    """A series of which candles are held: open times of its first and last one, what they take on disk (`size_bytes`, a
+    share of the table), and how many came from a file and were not compared with the exchange yet.
 
     `coverage` reaches from the first candle held of any series to the last closed one of this series.
     """
@@ -104,9 +104,13 @@ class Holding:
     coverage: Coverage
     first_ms: int
     last_ms: int
-    candles: int
     size_bytes: int
     imported: int
+
+    @property
+    def candles(self) -> int:
+        """How many are held."""
+        return self.coverage.candles
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,15 +33,20 @@ if TYPE_CHECKING:
     from engine.backtest.metric_definitions import MetricDefinition
     from engine.data.candle_cache import CandleCache
     from engine.data.fetcher import DataFetcher
-    from engine.database.store import HeldSeries, Store
+    from engine.database.store import Store
     from engine.doctor import Finding
     from engine.parallel.pool import WorkerPool
 
 log = logging.getLogger(__name__)
 
 SCRATCH = "batch-"  # followed by the pid of the program whose folder it is
-# what every run needs; workers import it while the candles are still being fetched
-WORKER_IMPORTS = ("engine.backtest.simulation", "engine.backtest.reference", "engine.indicators")
+# what every compiled run needs; workers import it, and load its kernels, while the candles are still being fetched
+WORKER_IMPORTS = (
+    "engine.backtest.simulation",
+    "engine.backtest.compiled",
+    "engine.backtest.metrics",
+    "engine.indicators",
+)
 
 
 class Engine(ResearchService):
@@ -137,6 +142,7 @@ class Engine(ResearchService):
                     self.settings.cache_folder / "workers",
                     memory_mb=self.settings.run_memory_mb,
                     preload=WORKER_IMPORTS,
+                    environment={"NUMBA_CACHE_DIR": str(self.settings.cache_folder / "numba")},
                 )
             return self._pool
 
@@ -150,10 +156,6 @@ class Engine(ResearchService):
         found = self.fetcher.markets(exchange, refresh=refresh)
         active = self.store.active_symbols(exchange)
         return [(market, market.name in active) for market in found]
-
-    def held(self) -> list[HeldSeries]:
-        """Every series of which candles are held."""
-        return self.store.held_series()
 
     def status(
         self, symbol: str, timeframe: Timeframe, period: Period, *, exchange: str = DEFAULT_EXCHANGE

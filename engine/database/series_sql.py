@@ -84,7 +84,7 @@ HELD_SERIES: Final = text("""
         (SELECT min(timestamp) FROM ohlcv_data AS o WHERE o.symbol_id = s.id AND o.timeframe = held.timeframe),
         (SELECT max(timestamp) FROM ohlcv_data AS o WHERE o.symbol_id = s.id AND o.timeframe = held.timeframe)
     FROM (SELECT symbol_id, timeframe, CAST(sum(candle_count) AS bigint) AS candles FROM data_ranges
-          GROUP BY symbol_id, timeframe HAVING sum(candle_count) > 0) AS held
+          GROUP BY symbol_id, timeframe) AS held
     JOIN symbols AS s ON s.id = held.symbol_id
     LEFT JOIN markets AS m ON m.exchange = s.exchange AND m.name = s.name
     ORDER BY s.exchange, s.name, held.timeframe

@@ -50,7 +50,7 @@ _TRY_LOCK: Final = text("SELECT pg_try_advisory_lock(:key)")
 
 @dataclass(frozen=True, slots=True)
 class HeldSeries:
-    """A series that holds candles: open times of its first and last one, ms, and how many."""
+    """A series that holds candles: open times of its first and last one, ms, and how many by its record of ranges."""
 
     market: Market
     timeframe: Timeframe
@@ -77,6 +77,7 @@ class SeriesStore(Database):
                 candles,
             )
             for exchange, name, unified, is_trading, listed_at, timeframe, candles, first, last in rows
+            if first is not None  # else the record claims candles, and none is there
         ]
 
     def coverage(self, market: Market, timeframe: Timeframe, period: Period) -> Coverage:
@@ -91,13 +92,16 @@ class SeriesStore(Database):
             listed = Period(min(max(period.start, first or period.start), period.end), period.end)
             proven = prove(connection, timeframe, series, period)
             bounds = series | bounds_of(listed) | {"claimed": multirange(proven.claimed)}
-            gaps = [timeframe.align(period_of(row)) for row in connection.execute(sql.GAPS, bounds)]
+            gaps = connection.execute(sql.GAPS, bounds).all()
+            # before the listing all is missing but what a file brought nevertheless
+            without = [*proven.claimed, *(gone.period for gone in proven.missing)]
+            older = bounds_of(Period(period.start, listed.start)) | {"claimed": multirange(without)}
+            never = connection.execute(sql.GAPS, series | older).all()
         missing = [replace(gone, period=gone.period.clip(listed)) for gone in proven.missing]
         missing = [gone for gone in missing if gone.period.start < gone.period.end]
-        if listed.start > period.start:
-            missing.insert(0, MissingRange(Period(period.start, listed.start), BEFORE_LISTING))
+        missing[:0] = [MissingRange(part, BEFORE_LISTING) for part in _cells(timeframe, never)]
         claimed = sum(timeframe.count(part) for part in proven.claimed)
-        unfetched = tuple(gap for gap in gaps if gap.start < gap.end)
+        unfetched = tuple(_cells(timeframe, gaps))
         return Coverage(market, timeframe, period, proven.candles, unfetched, tuple(missing), claimed)
 
     def first_candle(self, market: Market, timeframe: Timeframe) -> int | None:
@@ -246,6 +250,12 @@ class SeriesStore(Database):
             connection.execute(statement, values)
 
         self._write(save)
+
+
+def _cells(timeframe: Timeframe, rows: Sequence[Any]) -> list[Period]:
+    """Rows (start, end) as periods on the grid, without those that hold no cell."""
+    aligned = (timeframe.align(period_of(row)) for row in rows)
+    return [part for part in aligned if part.start < part.end]
 
 
 def _counts(candles: Candles, periods: Sequence[Period]) -> dict[str, Any]:

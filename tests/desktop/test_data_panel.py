@@ -116,7 +116,7 @@ def test_what_is_held_is_said_in_words_with_the_worst_in_colour() -> None:
         gaps: tuple[Period, ...] = (), missing: tuple[MissingRange, ...] = (), imported: int = 0
     ) -> tuple[str, str]:
         coverage = Coverage(market, timeframe, hours(0, 100), 90, gaps, missing)
-        found = held_note(Holding(coverage, 10 * HOUR_MS, 95 * HOUR_MS, 90, 9000, imported))
+        found = held_note(Holding(coverage, 10 * HOUR_MS, 95 * HOUR_MS, 9000, imported))
         return found.level, found.text
 
     assert note(missing=(MissingRange(hours(0, 10), BEFORE_LISTING),)) == (GOOD, "complete, up to date")
@@ -239,7 +239,7 @@ def test_delete_asks_in_its_row_and_keep_keeps(desk: MainWindow, qtbot: QtBot, a
     question.delete.click()
     wait(desk, qtbot)
     qtbot.waitUntil(lambda: desk.data.model.row_of(HOURS) is None, timeout=10_000)
-    assert desk.bridge.engine.held()[0].timeframe == Timeframe("1d")
+    assert desk.bridge.engine.holdings()[0].coverage.timeframe == Timeframe("1d")
 
 
 def test_a_dropped_file_is_previewed_and_stored_only_after_import(
@@ -258,7 +258,7 @@ def test_a_dropped_file_is_previewed_and_stored_only_after_import(
     assert "12 rows, 2024-03-01 00:00 – 2024-03-03 00:00: 12 would be stored" in importing.words.text()
     assert importing.model.data(importing.model.index(0, 0)) == "2024-03-01T00:00:00Z"
     assert importing.columns["open"].itemText(0) == "open (auto)"
-    assert len(desk.bridge.engine.held()) == 2
+    assert len(desk.bridge.engine.holdings()) == 2
     importing.accept.click()
     wait(desk, qtbot)
     key = ("binanceusdm", "SOLUSDT", "4h")

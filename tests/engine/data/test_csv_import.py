@@ -122,6 +122,22 @@ def test_a_fetch_after_an_import_asks_only_for_the_holes(
     assert fake_exchange.served == CANDLES.within(hole).timestamp.tolist()
 
 
+def test_candles_of_a_file_from_before_the_listing_are_held_and_not_missing_as_well(
+    bench: MakeBench, fake_exchange: FakeExchange, tmp_path: Path
+) -> None:
+    listing = Period.parse("2024-01-04", "2024-01-07")
+    fake_exchange.add("SOL", "1h", CANDLES.within(listing), listed_ms=listing.start)
+    one = bench()
+    path = tmp_path / "older.csv"
+    write_candles(CANDLES.within(Period.parse("2024-01-02", "2024-01-05")), path)
+    import_candles(one.store, path, one.fetcher.market("SOLUSDT"), HOUR, FileFormat(), NOW)
+    one.fetch("2024-01-01", "2024-01-07")
+    status = one.status("2024-01-01", "2024-01-07")
+    assert status.candles == 6 * 24
+    assert [gone.period for gone in status.missing] == [Period.parse("2024-01-01", "2024-01-01")]
+    assert status.complete
+
+
 def test_a_preview_says_what_an_import_then_does_and_writes_nothing(store: Store, tmp_path: Path) -> None:
     held = Period.parse("2024-01-02", "2024-01-03")
     store.add_page(SOL, HOUR, CANDLES.within(held), [held])

@@ -94,6 +94,18 @@ def test_only_candles_that_are_there_count_as_held(
 
 
 @damages
+def test_the_list_of_held_series_names_only_those_with_candles(
+    bench: MakeBench, truth: Candles, database_url: str, damage: list[str]
+) -> None:
+    one = bench()
+    market = one.fetch(*DAYS).market
+    execute(database_url, *damage)
+    listed = [(series.market, series.first_ms) for series in one.store.held_series()]
+    is_held = damage != ["DELETE FROM ohlcv_data"] and damage != ["DELETE FROM data_ranges"]
+    assert listed == ([(market, WEEK.start)] if is_held else [])
+
+
+@damages
 def test_a_fetch_completes_what_was_damaged(
     bench: MakeBench, truth: Candles, database_url: str, damage: list[str]
 ) -> None:
