@@ -40,6 +40,11 @@ def optional_ms(time: datetime | None) -> int | None:
     return None if time is None else to_ms(time)
 
 
+def copy_stream(rows: bytes) -> bytes:
+    """Rows in PostgreSQL's binary format as a whole COPY BINARY stream."""
+    return _COPY_HEADER + rows + _COPY_TRAILER
+
+
 def copy_binary(candles: Candles, series: tuple[int, str] | None = None) -> bytes:
     """The candles as one COPY BINARY stream of (timestamptz, 5 x float8), with `series` (id of the symbol, timeframe)
     of (integer, varchar) in front of them.
@@ -60,7 +65,7 @@ def copy_binary(candles: Candles, series: tuple[int, str] | None = None) -> byte
     rows["timestamp"] = (candles.timestamp - _POSTGRES_EPOCH_MS) * 1000
     for name, column in candles.columns().items():
         rows[name] = column
-    return _COPY_HEADER + rows.tobytes() + _COPY_TRAILER
+    return copy_stream(rows.tobytes())
 
 
 def _elements(data: Buffer, dtype: str) -> npt.NDArray[Any]:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, fields
 from typing import Any, Final
 
-from sqlalchemy import Connection, RowMapping, Select, delete, select
+from sqlalchemy import Connection, RowMapping, Select, Table, delete, select, text
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from engine.database.codec import pack_series, to_ms, to_time, unpack_series
@@ -20,6 +20,10 @@ from engine.runs import Costs, RunResult, SeenCandles, Trade, json_ready
 
 _HEAVY: Final = ("trades", "equity", "indicators")
 _TRADE_FLOATS: Final = tuple(field.name for field in fields(Trade) if field.type == "float")
+_KEEP_COUNTED: Final = text("""
+    INSERT INTO trials (strategy_name, fingerprint)
+    SELECT strategy_name, decode(fingerprint, 'hex') FROM backtest_runs WHERE id = :id AND fingerprint IS NOT NULL
+""")
 _PREFIX: Final = re.compile(r"[0-9a-f]{4,32}")
 
 
@@ -45,7 +49,7 @@ class RunStore(Database):
     def run(self, run_id: str) -> RunResult:
         """A run by its id or a unique beginning of it, 4 hex digits or more; raises InputError otherwise."""
         with self._transaction() as connection:
-            query = _whole().where(backtest_runs.c.id == self._find(connection, run_id))
+            query = _whole().where(backtest_runs.c.id == find_id(connection, backtest_runs, run_id, "run"))
             return _result(connection.execute(query).mappings().one())
 
     def runs(self, limit: int = 100, *, with_trades: bool = False) -> list[RunResult]:
@@ -57,30 +61,32 @@ class RunStore(Database):
             return [_result(row) for row in connection.execute(query).mappings()]
 
     def delete_run(self, run_id: str) -> None:
-        """Delete one run, named as in `run`."""
+        """Delete one run, named as in `run`; it stays counted as a trial of its strategy."""
 
         def remove(connection: Connection) -> None:
-            found = self._find(connection, run_id)
+            found = find_id(connection, backtest_runs, run_id, "run")
+            connection.execute(_KEEP_COUNTED, {"id": found})
             connection.execute(delete(backtest_runs).where(backtest_runs.c.id == found))
 
         self._write(remove)
 
-    @staticmethod
-    def _find(connection: Connection, run_id: str) -> uuid.UUID:
-        digits = run_id.strip().lower().replace("-", "")
-        shown = run_id if len(run_id) <= 40 else run_id[:37] + "..."
-        if not _PREFIX.fullmatch(digits):
-            raise InputError(
-                f"{shown!r} is not a run id; give 4 or more of its hex digits (`backtest runs` lists them)"
-            )
-        low, high = uuid.UUID(digits.ljust(32, "0")), uuid.UUID(digits.ljust(32, "f"))
-        query = select(backtest_runs.c.id).where(backtest_runs.c.id.between(low, high)).limit(2)
-        found: Sequence[uuid.UUID] = connection.scalars(query).all()
-        if not found:
-            raise InputError(f"no run {shown!r} is stored (`backtest runs` lists them)")
-        if len(found) > 1:
-            raise InputError(f"several runs begin with {shown!r}; give more digits")
-        return found[0]
+
+def find_id(connection: Connection, table: Table, given: str, kind: str) -> uuid.UUID:
+    """The id of the one row of `table` that begins with the hex digits `given`; `kind` is "run" or "sweep"."""
+    digits = given.strip().lower().replace("-", "")
+    shown = given if len(given) <= 40 else given[:37] + "..."
+    lists = f"`backtest {kind}s` lists them"
+    if not _PREFIX.fullmatch(digits):
+        raise InputError(f"{shown!r} is not a {kind} id; give 4 or more of its hex digits ({lists})")
+    low, high = uuid.UUID(digits.ljust(32, "0")), uuid.UUID(digits.ljust(32, "f"))
+    found: Sequence[uuid.UUID] = connection.scalars(
+        select(table.c.id).where(table.c.id.between(low, high)).limit(2)
+    ).all()
+    if not found:
+        raise InputError(f"no {kind} {shown!r} is stored ({lists})")
+    if len(found) > 1:
+        raise InputError(f"several {kind}s begin with {shown!r}; give more digits")
+    return found[0]
 
 
 def _whole(columns: Any = tuple(backtest_runs.c)) -> Select[Any]:
@@ -105,7 +111,7 @@ def _columns(result: RunResult) -> dict[str, Any]:
     texts = {"error": result.error, "traceback": result.traceback, "fingerprint": result.fingerprint}
     return {
         "id": run_id,
-        "strategy_name": _storable(result.strategy),
+        "strategy_name": storable(result.strategy),
         "timeframe": result.timeframe,
         "start_time": to_time(result.period.start),
         "end_time": to_time(result.period.end),
@@ -118,20 +124,20 @@ def _columns(result: RunResult) -> dict[str, Any]:
         "candles_sha256": result.seen.sha256 if result.seen else None,
         "candles_start": to_time(result.seen.start_ms) if result.seen else None,
         "candles_version": result.seen.version if result.seen else None,
-        "inputs": _storable(json_ready(result.inputs)),
-        **{name: _storable(value) for name, value in texts.items()},
-        **{name: _storable(json_ready(value)) for name, value in json_columns.items()},
+        "inputs": storable(json_ready(result.inputs)),
+        **{name: storable(value) for name, value in texts.items()},
+        **{name: storable(json_ready(value)) for name, value in json_columns.items()},
     }
 
 
-def _storable(value: Any) -> Any:
+def storable(value: Any) -> Any:
     """`value` without what PostgreSQL's text cannot hold: a strategy's error may say anything."""
     if isinstance(value, str):
         return value.replace("\0", "\ufffd").encode("utf-8", "replace").decode("utf-8")
     if isinstance(value, Mapping):
-        return {_storable(key): _storable(item) for key, item in value.items()}
+        return {storable(key): storable(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [_storable(item) for item in value]
+        return [storable(item) for item in value]
     return value
 
 

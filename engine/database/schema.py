@@ -22,9 +22,9 @@ from sqlalchemy import (
     Uuid,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
-HEAD: Final = "0004"  # the newest migration; a constant, so that an up-to-date start need not import Alembic
+HEAD: Final = "0005"  # the newest migration; a constant, so that an up-to-date start need not import Alembic
 
 metadata = MetaData()
 
@@ -179,4 +179,48 @@ strategy_sources = Table(
     metadata,
     Column("sha256", Text, primary_key=True),
     Column("source", LargeBinary, nullable=False),
+)
+
+# A sweep as it was asked for (`asked`: ranges, fixed parameters, constraint, ...) and how it ended. `kinds`: numpy's kind of
+# each ranged parameter; `metric_names`: of the numbers in trials.metrics; `best`: the number of the best trial.
+sweeps = Table(
+    "sweeps",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("strategy_name", String(100), nullable=False),
+    *_series_key(),
+    Column("start_time", _TIME, nullable=False),
+    Column("end_time", _TIME, nullable=False),
+    Column("status", String(20), nullable=False),
+    Column("error", Text),
+    Column("engine", String(20), nullable=False),
+    Column("asked", JSONB, nullable=False),
+    Column("costs", JSONB, nullable=False),
+    Column("fixed", JSONB, nullable=False),
+    Column("kinds", JSONB, nullable=False),
+    Column("metric_names", ARRAY(Text), nullable=False),
+    Column("warmup", Integer, nullable=False),
+    Column("inputs", JSONB(none_as_null=True)),
+    Column("planned", Integer, nullable=False),
+    Column("done", Integer, nullable=False),
+    Column("failed", Integer, nullable=False),
+    Column("best", Integer),
+    Column("trials_of_strategy", BigInteger),
+    Column("elapsed_s", Double, nullable=False),
+    Column("created_at", _TIME, nullable=False, server_default=_NOW),
+    Index("sweeps_created_idx", "created_at"),
+)
+
+# Every trial of a strategy, each counted by its fingerprint. Of a deleted sweep or run only name and fingerprint remain.
+trials = Table(
+    "trials",
+    metadata,
+    Column("sweep_id", Uuid),
+    Column("number", Integer),
+    Column("strategy_name", String(100), nullable=False),
+    Column("fingerprint", LargeBinary, nullable=False),
+    Column("params", JSONB(none_as_null=True)),
+    Column("metrics", ARRAY(Double)),
+    Column("error", Text),
+    Index("trials_sweep_idx", "sweep_id", "number"),
 )

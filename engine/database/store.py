@@ -15,6 +15,7 @@ from engine.database.run_store import RunStore
 from engine.database.schema import HEAD
 from engine.database.series_store import HeldSeries
 from engine.database.source_store import SourceStore
+from engine.database.sweep_store import SweepStore
 from engine.database.symbol_store import KeptSeries, SymbolStore
 from engine.database.verify_store import VerifyStore
 from engine.errors import DatabaseError
@@ -34,7 +35,7 @@ _BYTES_PER_CANDLE = text("""
 """)
 
 
-class Store(MarketStore, SymbolStore, VerifyStore, RunStore, SourceStore):
+class Store(MarketStore, SymbolStore, VerifyStore, RunStore, SourceStore, SweepStore):
     """The database of `url` (postgres://, postgresql:// or postgresql+psycopg://). Connects on first use."""
 
     def migrate(self) -> None:

@@ -1,0 +1,174 @@
+"""A stored sweep shows again exactly as it was, and a trial once made stays counted."""
+
+import hashlib
+import uuid
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from engine.database.store import Store
+from engine.errors import InputError
+from engine.market import Period, Timeframe
+from engine.ranges import parse_range
+from engine.runs import CANCELLED, FINISHED, Costs
+from engine.sweeps import SweepResult, SweepSpec
+from tests.engine.database.test_run_store import a_run
+from tests.support.database import execute
+
+PERIOD = Period(1_704_067_200_000, 1_704_153_600_000)
+
+
+def a_spec(**changes: Any) -> SweepSpec:
+    usual = SweepSpec(
+        "ema_cross", "SOLUSDT", "binanceusdm", Timeframe("1h"), PERIOD,
+        {"fast": parse_range("5:7:1"), "width": parse_range("0.1:0.3:0.1"), "mode": ("ä", "b"), "stops": (True, False)},
+        params={"slow": "60"}, costs=Costs(cash=1234.5), constraint="fast < 100", objective="sharpe",
+    )  # fmt: skip
+    return replace(usual, **changes)
+
+
+def a_sweep(n: int = 5, **changes: Any) -> SweepResult:
+    usual = SweepResult(
+        id=str(uuid.uuid4()),
+        spec=a_spec(),
+        status=FINISHED,
+        unified="SOL/USDT:USDT",
+        period=Period(PERIOD.start, PERIOD.end - 3_600_000),
+        warmup=210,
+        numbers=np.arange(n, dtype=np.int64) * 2,
+        params={
+            "fast": np.arange(n) + 5,
+            "width": np.linspace(0.1, 1e22, n),
+            "mode": np.array((["ä", "'b'"] * n)[:n], dtype=np.str_),
+            "stops": np.arange(n) % 2 == 0,
+        },
+        fixed={"slow": 60, "kind": "€"},
+        metrics={
+            "sharpe": np.array([1 / 3, np.nan, 5e-324, -0.0, 2.5] * n)[:n],
+            "trades": np.arange(n, dtype=np.float64),
+        },
+        errors={3: "file.py:3: it\n\0 broke"} if n > 3 else {},
+        planned=40,
+        done=n,
+        failed=1 if n > 3 else 0,
+        engine="compiled",
+        trials_of_strategy=12,
+        elapsed_s=0.25,
+        created_ms=1_700_000_000_123,
+        error=None,
+    )
+    return replace(usual, **changes)
+
+
+def prints(result: SweepResult, salt: str = "") -> list[bytes]:
+    return [hashlib.sha256(f"{salt}{number}".encode()).digest() for number in result.numbers]
+
+
+def assert_same(left: SweepResult, right: SweepResult) -> None:
+    assert left.to_json() == right.to_json()
+    assert left.spec == replace(right.spec, ranges=left.spec.ranges)
+    assert {k: list(v) for k, v in left.spec.ranges.items()} == {
+        k: list(v) for k, v in right.spec.ranges.items()
+    }
+    assert left.numbers.tolist() == right.numbers.tolist()
+    for mine, other in ((left.params, right.params), (left.metrics, right.metrics)):
+        assert list(mine) == list(other)
+        for name in mine:
+            assert mine[name].dtype.kind == other[name].dtype.kind
+            assert mine[name].tobytes() == other[name].astype(mine[name].dtype).tobytes()
+
+
+def test_a_sweep_is_read_back_as_it_was_stored(store: Store) -> None:
+    stored = a_sweep()
+    store.save_sweep(stored, prints(stored), {"candles": {"sha256": "ab"}}, [b"source"])
+    found = store.sweep(stored.id[:8])
+    assert_same(replace(stored, errors={3: "file.py:3: it\n\ufffd broke"}), found)
+    assert found.order.tolist() == stored.order.tolist()
+    assert store.sources([hashlib.sha256(b"source").hexdigest()])
+
+
+def test_a_sweep_without_finished_trials_is_stored_too(store: Store) -> None:
+    stored = a_sweep(0, status=CANCELLED, error="stopped by the user")
+    store.save_sweep(stored, [])
+    assert_same(stored, store.sweep(stored.id))
+    assert store.sweep(stored.id).best is None
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    values=st.lists(st.floats(), min_size=1, max_size=4),
+    texts=st.lists(st.text(max_size=10), min_size=4, max_size=4),
+    whole=st.lists(st.integers(-(2**62), 2**62), min_size=4, max_size=4),
+)
+def test_any_number_and_any_text_comes_back(
+    store: Store, values: list[float], texts: list[str], whole: list[int]
+) -> None:
+    n = len(values)
+    clean = [text.replace("\0", "").rstrip("\0").encode("utf-8", "replace").decode() for text in texts[:n]]
+    stored = a_sweep(
+        n,
+        params={"fast": np.array(whole[:n], dtype=np.int64), "mode": np.array(clean, dtype=np.str_)},
+        metrics={"sharpe": np.array(values)},
+        errors={},
+        failed=0,
+    )
+    store.save_sweep(stored, prints(stored))
+    found = store.sweep(stored.id)
+    assert np.array_equal(found.metrics["sharpe"], stored.metrics["sharpe"], equal_nan=True)
+    assert found.params["fast"].tolist() == whole[:n]
+    assert found.params["mode"].tolist() == clean
+
+
+def test_the_list_shows_the_newest_first_each_with_its_best_trial(store: Store) -> None:
+    old, new = a_sweep(created_ms=1_700_000_000_000), a_sweep(created_ms=1_800_000_000_000)
+    empty = a_sweep(0, created_ms=1_600_000_000_000)
+    for sweep in (old, new, empty):
+        store.save_sweep(sweep, prints(sweep))
+    listed = store.sweeps()
+    assert [sweep.id for sweep in listed] == [new.id, old.id, empty.id]
+    assert listed[0].best == new.best
+    assert [len(sweep) for sweep in listed] == [1, 1, 0]
+    assert [sweep.done for sweep in listed] == [5, 5, 0]
+    assert len(store.sweeps(limit=1)) == 1
+
+
+def test_trials_are_counted_once_over_sweeps_and_runs_and_stay_counted_when_deleted(store: Store) -> None:
+    first, again, other = a_sweep(), a_sweep(), a_sweep(4)
+    store.save_sweep(first, prints(first))
+    store.save_sweep(again, prints(again))  # the same trials once more
+    assert store.trial_count("ema_cross") == 5
+    store.save_sweep(other, prints(other, "other"))
+    same, new = a_run(fingerprint=prints(first)[0].hex()), a_run(fingerprint="ab" * 32)
+    for run in (same, new, a_run(fingerprint=None), a_run(strategy="another", fingerprint="cd" * 32)):
+        store.save_run(run)
+    assert store.trial_count("ema_cross") == 5 + 4 + 1
+    store.delete_sweep(first.id)
+    store.delete_sweep(other.id)
+    store.delete_run(new.id)
+    assert store.trial_count("ema_cross") == 5 + 4 + 1
+    assert store.trial_count("nobody") == 0
+    with pytest.raises(InputError, match="no sweep"):
+        store.sweep(first.id)
+
+
+def test_a_sweep_that_cannot_be_stored_whole_is_not_stored_at_all(store: Store) -> None:
+    stored = a_sweep()
+    with pytest.raises(IndexError):
+        store.save_sweep(stored, prints(stored)[:2])
+    assert store.sweeps() == []
+
+
+def test_ids_of_sweeps_are_asked_for_in_words(store: Store) -> None:
+    for given_id, part in (("zz", "is not a sweep id"), ("abcd", "no sweep 'abcd' is stored")):
+        with pytest.raises(InputError, match=part):
+            store.sweep(given_id)
+
+
+def test_a_thousand_trials_are_one_row_each(store: Store, database_url: str) -> None:
+    stored = a_sweep(1000)
+    store.save_sweep(stored, prints(stored))
+    assert execute(database_url, "SELECT count(*), count(error) FROM trials") == [(1000, 1)]
