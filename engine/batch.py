@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import json
 import logging
 import queue
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from engine.coverage import BEFORE_LISTING, Coverage, FetchReport
+from engine.coverage import Coverage, FetchReport
 from engine.errors import (
     BacktestError,
     DatabaseError,
@@ -29,7 +28,9 @@ from engine.errors import (
 from engine.events import Cancelled, CancelToken, Failed, Finished, Log, OnEvent, Progress, Started, ending
 from engine.market import Candles, Market, Period, Timeframe
 from engine.planning import PlannedRun, SeriesPeriod
-from engine.runs import CANCELLED, FAILED, FINISHED, RunResult, SeenCandles, Series, Trade, skipped_checks
+from engine.recording import failed_run, finished_run
+from engine.reproduction import candle_inputs, hashes
+from engine.runs import CANCELLED, FAILED, FINISHED, RunResult, SeenCandles
 
 if TYPE_CHECKING:
     from engine.data.candle_cache import CandleCache, LoadedCandles
@@ -51,7 +52,7 @@ FetchOutcome = FetchReport | BacktestError
 class LoadedSeries:
     """Candles of one series, warm-up in front, at `first` and after in a file that workers can map.
 
-    `period` is the effective one of the runs on it.
+    `period` is the effective one of the runs on it; `inputs` are what of the candles enters a fingerprint.
     """
 
     path: Path
@@ -60,6 +61,7 @@ class LoadedSeries:
     period: Period
     coverage: Coverage
     first: int = 0
+    inputs: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def warmup_held(self) -> int:
@@ -198,9 +200,10 @@ class Batch:
         loaded = self._cache.load(market, timeframe, whole)
         if not len(loaded.candles.within(coverage.period)):
             raise InputError(f"{market.name} {timeframe}: no candle between {coverage.period}")
-        seen = SeenCandles(loaded.candles.sha256(), whole.start, loaded.version)
+        inputs = candle_inputs(loaded.candles)
+        seen = SeenCandles(inputs["sha256"], whole.start, loaded.version)
         path, first = self._file_for_workers(loaded)
-        return LoadedSeries(path, seen, loaded.candles, coverage.period, coverage, first)
+        return LoadedSeries(path, seen, loaded.candles, coverage.period, coverage, first, inputs)
 
     def _file_for_workers(self, loaded: LoadedCandles) -> tuple[Path, int]:
         """A file that stays until the batch ends, and where the candles begin in it: the cached one under another
@@ -252,7 +255,7 @@ class Batch:
             except queue.Empty:
                 continue
             left -= 1
-            self._end(planned, self._outcome(planned, series, job))
+            self._end(planned, *self._outcome(planned, series, job))
 
     def _progress_of(self, job: str) -> Any:
         return lambda done, total, unit: self._on_event(Progress(job, done, total, unit))
@@ -272,16 +275,20 @@ class Batch:
             "keep_indicators": True,
         }
 
-    def _outcome(self, planned: PlannedRun, series: LoadedSeries, job: Job) -> RunResult:
+    def _outcome(
+        self, planned: PlannedRun, series: LoadedSeries, job: Job
+    ) -> tuple[RunResult, Mapping[str, bytes]]:
+        """The run as it ended, and the source that it executed, by file."""
         from engine.parallel.job import Done, Stopped
 
         outcome = job.result()
         if isinstance(outcome, Stopped):
             self._errors.append(Interrupted("stopped"))
-            return planned.unfinished(CANCELLED, "stopped by the user")
+            return planned.unfinished(CANCELLED, "stopped by the user"), {}
         if not isinstance(outcome, Done):
-            return planned.unfinished(FAILED, outcome.message, outcome.traceback)
-        return finished_run(planned, series, outcome.value)
+            return failed_run(planned, series, outcome)
+        sources = {name: source.tobytes() for name, source in outcome.value["sources"].items()}
+        return finished_run(planned, series, outcome.value, hashes(sources)), sources
 
     def _fail_early(self, planned: PlannedRun, problem: jobs.Failed | jobs.TimedOut | jobs.Died) -> None:
         self._on_event(Started(planned.id, "run", planned.title))
@@ -293,12 +300,19 @@ class Batch:
         status = CANCELLED if isinstance(error, Interrupted) else FAILED
         self._end(planned, planned.unfinished(status, str(error)), began=False)
 
-    def _end(self, planned: PlannedRun, result: RunResult, *, began: bool = True) -> None:
+    def _end(
+        self,
+        planned: PlannedRun,
+        result: RunResult,
+        sources: Mapping[str, bytes] = MappingProxyType({}),
+        *,
+        began: bool = True,
+    ) -> None:
         if result.traceback:
             log.error("run %s (%s) failed\n%s", result.id, planned.spec.strategy, result.traceback)
         self._results[planned.id] = result
         if began:
-            self._save(result)
+            self._save(result, sources)
         if result.status == FINISHED:
             self._on_event(Finished(planned.id, result))
         elif result.status == CANCELLED:
@@ -306,9 +320,9 @@ class Batch:
         else:
             self._on_event(Failed(planned.id, result.error or "failed", result))
 
-    def _save(self, result: RunResult) -> None:
+    def _save(self, result: RunResult, sources: Mapping[str, bytes]) -> None:
         try:
-            self._store.save_run(result)
+            self._store.save_run(result, list(sources.values()))
         except DatabaseError as error:
             from engine.export import export_run
 
@@ -328,61 +342,3 @@ def _job_name(kind: str, planned: PlannedRun) -> str:
 
 def _pass_on(done: DoneQueue, planned: PlannedRun, series: LoadedSeries, job: Job) -> None:
     done.put((planned, series, job))
-
-
-def finished_run(planned: PlannedRun, series: LoadedSeries, output: Mapping[str, Any]) -> RunResult:
-    """The stored form of what a worker returned."""
-    period_candles = series.candles.within(series.period)
-    trades = tuple(Trade(**trade) for trade in output["trades"])
-    indicators = output["indicators"]
-    base = planned.unfinished(FINISHED, None)
-    return replace(
-        base,
-        period=series.period,
-        params=output["params"],
-        engine=output["engine"],
-        metrics=output["metrics"],
-        signals=output["signals"],
-        trades=trades,
-        checks=skipped_checks() | {"data": data_check(series, trades), "warmup": output["warmup"]},
-        equity=Series(period_candles.timestamp, {"equity": output["equity"]}),
-        indicators=Series(period_candles.timestamp, indicators) if indicators else None,
-        fingerprint=fingerprint(planned, series, output),
-        seen=series.seen,
-        elapsed_s=output["elapsed_s"],
-    )
-
-
-def data_check(series: LoadedSeries, trades: Sequence[Trade]) -> dict[str, Any]:
-    """Which candles of the period the exchange has none of, and which trades (by number) begin or end beside such a hole.
-
-    Fails when there are such trades: their fill, or the decision before it, would have been another without the hole.
-    """
-    timeframe = series.coverage.timeframe
-    holes = [gone for gone in series.coverage.missing if gone.reason != BEFORE_LISTING]
-    edges = {edge for gone in holes for edge in (timeframe.shift(gone.period.start, -1), gone.period.end)}
-    beside = [number for number, trade in enumerate(trades) if {trade.entry_time, trade.exit_time} & edges]
-    missing = sum(timeframe.count(gone.period) for gone in holes)
-    return {
-        "status": "failed" if beside else "passed",
-        "missing_candles": missing,
-        "trades_beside_holes": beside,
-        "missing": [gone.to_json() for gone in series.coverage.missing],
-        "note": f"{missing:,} candles missing, {len(beside)} trades beside them" if missing else "complete",
-    }
-
-
-def fingerprint(planned: PlannedRun, series: LoadedSeries, output: Mapping[str, Any]) -> str:
-    """sha256 over everything the result depends on: candles, source, parameters, costs, engine, library versions."""
-    inputs = {
-        "candles": series.seen.sha256,
-        "period": [series.period.start, series.period.end],
-        "timeframe": planned.spec.timeframe.name,
-        "warmup": planned.warmup,
-        "source": output["source_sha256"],
-        "params": dict(output["params"]),
-        "costs": asdict(planned.spec.costs),
-        "engine": output["engine"],
-        "versions": output["versions"],
-    }
-    return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()

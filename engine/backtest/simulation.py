@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-import platform
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import asdict
-from importlib import metadata
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
 
 from engine.backtest.evaluation import CandleFrame, asking, evaluate
+from engine.backtest.rules import Report
 from engine.errors import RunError
-from engine.loader import LoadedStrategy, load
+from engine.loader import LoadedStrategy, open_strategy
 from engine.loader.describe import native_params
 from engine.market import Candles, Timeframe
-from engine.runs import Costs
+from engine.reproduction import plain_source, versions
+from engine.runs import REFERENCE, Costs, choose_engine
 from engine.strategy import Strategy, complete
 
 if TYPE_CHECKING:
     from engine.backtest.outcome import Outcome
-
-Report = Callable[[float, float | None, str], None]
-
-REFERENCE: Final = "reference"
-# what a result depends on besides the candles, the strategy's source, its parameters and the costs
-LIBRARIES: Final = ("backtest-desktop", "backtesting", "numpy", "pandas", "pandas-ta-classic")
 
 
 def run_job(task: Mapping[str, Any], report: Report) -> dict[str, Any]:
@@ -34,21 +30,19 @@ def run_job(task: Mapping[str, Any], report: Report) -> dict[str, Any]:
     `task`: candles_path (a file of Candles.save), first and last (positions of the candles to use, last exclusive;
     None or absent: all), warmup_candles (how many of those precede the period),
     warmup_wanted, strategy_path, params, costs (dict), engine, timeframe, keep_indicators. Returns metrics, signals,
-    trades, equity, indicators (None unless kept), params (complete), warmup (the check), engine, versions,
-    source_sha256, elapsed_s.
+    trades (a column per field of Trade), equity, indicators (None unless kept), params (complete), warmup (the check),
+    engine (what ran), versions, sources (bytes as uint8 arrays, by file name), elapsed_s.
     Raises RunError with the strategy's file and line where its code fails.
     """
     started = time.monotonic()
-    if task["engine"] not in ("auto", REFERENCE):
-        raise RunError(f"the {task['engine']} engine is not built yet; choose auto or reference")
     candles = Candles.load(Path(task["candles_path"])).slice(task.get("first"), task.get("last"))
     held = int(task["warmup_candles"])
     if len(candles) <= held:
         raise RunError("the period holds no candle; fetch it or choose another")
-    loaded = load(task["strategy_path"])
     costs = Costs(**task["costs"])
-    play = _play_signals if issubclass(loaded.strategy, Strategy) else _play_native
-    outcome, parts = play(task, loaded, candles, held, costs, report)
+    with open_strategy(task["strategy_path"]) as loaded:
+        play = _play_signals if issubclass(loaded.strategy, Strategy) else _play_native
+        outcome, parts = play(task, loaded, candles, held, costs, report)
 
     from engine.backtest.metrics import compute_metrics
 
@@ -56,18 +50,16 @@ def run_job(task: Mapping[str, Any], report: Report) -> dict[str, Any]:
     return {
         **parts,
         "metrics": compute_metrics(outcome, period, costs, Timeframe(task["timeframe"])),
-        "trades": [asdict(trade) for trade in outcome.trades],
+        "trades": outcome.table.columns(),
         "equity": outcome.equity,
-        "engine": REFERENCE,
         "versions": versions(),
-        "source_sha256": loaded.sha256,
+        "sources": {name: _bytes(source) for name, source in loaded.sources.items()},
         "elapsed_s": time.monotonic() - started,
     }
 
 
-def versions() -> dict[str, str]:
-    """Python's version and those of the libraries that a result depends on."""
-    return {"python": platform.python_version()} | {name: metadata.version(name) for name in LIBRARIES}
+def _bytes(source: bytes) -> npt.NDArray[np.uint8]:
+    return np.frombuffer(plain_source(source), dtype=np.uint8)
 
 
 Played = tuple["Outcome", dict[str, Any]]
@@ -76,16 +68,21 @@ Played = tuple["Outcome", dict[str, Any]]
 def _play_signals(
     task: Mapping[str, Any], loaded: LoadedStrategy, candles: Candles, held: int, costs: Costs, report: Report
 ) -> Played:
-    from engine.backtest.reference import run_reference
+    engine = choose_engine(task["engine"], native=False)
+    if engine == REFERENCE:
+        from engine.backtest.reference import run_reference as run
+    else:
+        from engine.backtest.compiled import run_compiled as run
 
     path = Path(task["strategy_path"])
     strategy: Strategy = loaded.strategy(task["params"])
     wanted = max(int(task["warmup_wanted"]), 0)
     said = evaluate(strategy, path, CandleFrame(candles), held=held, wanted=wanted)
     signals = said.signals.slice(held, None)
-    outcome = run_reference(candles.slice(held, None), signals, costs, strategy.reverse, report)
+    outcome = run(candles.slice(held, None), signals, costs, strategy.reverse, report)
     columns = {name: column[held:] for name, column in said.indicators.items()}
     return outcome, {
+        "engine": engine,
         "params": strategy.values(),
         "signals": {name: int(column.sum()) for name, column in signals.raw.items()},
         "indicators": columns if task["keep_indicators"] else None,
@@ -96,12 +93,19 @@ def _play_signals(
 def _play_native(
     task: Mapping[str, Any], loaded: LoadedStrategy, candles: Candles, held: int, costs: Costs, report: Report
 ) -> Played:
+    engine = choose_engine(task["engine"], native=True)
     from engine.backtest.native import run_native
 
     params = complete(native_params(loaded.strategy), task["params"])
     with asking(Path(task["strategy_path"])):
         outcome = run_native(candles.slice(held, None), loaded.strategy, params, costs, report)
-    return outcome, {"params": params, "signals": {}, "indicators": None, "warmup": warmup_check(held, 0)}
+    return outcome, {
+        "engine": engine,
+        "params": params,
+        "signals": {},
+        "indicators": None,
+        "warmup": warmup_check(held, 0),
+    }
 
 
 def warmup_check(held: int, wanted: int) -> dict[str, Any]:

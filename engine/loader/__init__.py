@@ -2,7 +2,7 @@
 
 from engine.loader.find import StrategyFile, find_strategy_files, strategy_folders
 from engine.loader.infos import strategy_infos
-from engine.loader.load import LoadedStrategy, load, load_strategy, located
+from engine.loader.load import LoadedStrategy, load, load_strategy, located, open_strategy
 from engine.loader.template import template
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "load",
     "load_strategy",
     "located",
+    "open_strategy",
     "strategy_folders",
     "strategy_infos",
     "template",

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from engine.loader.load import located
+from engine.loader.sources import BUNDLED
 
 if TYPE_CHECKING:
     from engine.settings import Settings
 
-BUNDLED: Final = Path(__file__).resolve().parents[2] / "strategies"
 _ROOTS: Final = ("engine.strategy.Strategy", "backtesting.Strategy", "backtesting.backtesting.Strategy")
 
 

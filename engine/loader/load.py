@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-import importlib
 import importlib.util
 import os
 import sys
 import types
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from engine.errors import BacktestError, StrategyError
+from engine.loader.sources import importable
 from engine.strategy import Strategy
 
 SIGNALS: Final = "signals"
@@ -25,12 +25,13 @@ NATIVE: Final = "native"
 class LoadedStrategy:
     """A plug-in's class. `kind`: "signals" (engine.strategy.Strategy) or "native" (backtesting.Strategy).
 
-    `sha256` covers the bytes that were executed: the file's own and those of the sibling modules it imported.
+    `sources` holds the bytes that were executed, by file name: the plug-in's own and those of the modules that it imported
+    from its folder or the bundled strategies; more come when its methods import more.
     """
 
     strategy: type
     kind: str
-    sha256: str
+    sources: Mapping[str, bytes]
 
 
 def load_strategy(path: Path | str) -> type:
@@ -39,28 +40,41 @@ def load_strategy(path: Path | str) -> type:
 
 
 def load(path: Path | str) -> LoadedStrategy:
+    """As `open_strategy`, but its methods cannot import anything more from its folder."""
+    with open_strategy(path) as loaded:
+        return loaded
+
+
+@contextmanager
+def open_strategy(path: Path | str) -> Iterator[LoadedStrategy]:
     """Execute a plug-in file and find its one strategy class; raises StrategyError with file and line.
 
-    The folder is importable while the file loads. Nothing stays in the module cache, so an edited file or sibling is
-    always read anew.
+    Inside the block its folder is importable. Nothing stays in the module cache, so an edited file or module is always
+    read anew.
     """
     path = Path(path).absolute()
+    with importable(path.parent) as sources:
+        module = _executed(path, sources)
+        found = _strategy_classes(module)
+        if not found:
+            raise StrategyError(f"{path.name}: no class derives from Strategy")
+        if len(found) > 1:
+            raise StrategyError(
+                f"{path.name}: {_names(found)} derive from Strategy; one file holds one strategy"
+            )
+        yield LoadedStrategy(found[0], SIGNALS if issubclass(found[0], Strategy) else NATIVE, sources)
+
+
+def _executed(path: Path, sources: dict[str, bytes]) -> types.ModuleType:
     try:
-        source = path.read_bytes()
+        source = sources[path.name] = path.read_bytes()
         module = _new_module(path, source)
-        with _importable(path.parent) as siblings:
-            exec(compile(source, str(path), "exec", dont_inherit=True), vars(module))  # noqa: S102 - a plug-in
+        exec(compile(source, str(path), "exec", dont_inherit=True), vars(module))  # noqa: S102 - a plug-in
     except MemoryError:
         raise
     except BaseException as error:  # sys.exit() in a plug-in is its author's mistake, not our end
         raise StrategyError(located(error, path)) from error
-    found = _strategy_classes(module)
-    if not found:
-        raise StrategyError(f"{path.name}: no class derives from Strategy")
-    if len(found) > 1:
-        raise StrategyError(f"{path.name}: {_names(found)} derive from Strategy; one file holds one strategy")
-    kind = SIGNALS if issubclass(found[0], Strategy) else NATIVE
-    return LoadedStrategy(found[0], kind, _digest(source, siblings))
+    return module
 
 
 def located(error: BaseException, path: Path | str, line: int | None = None) -> str:
@@ -94,42 +108,6 @@ def _new_module(path: Path, source: bytes) -> types.ModuleType:
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # dataclasses and typing look a class's module up there, also later
     return module
-
-
-@contextmanager
-def _importable(folder: Path) -> Iterator[dict[str, bytes]]:
-    """Make the folder's modules importable for a while; gives the source of those that were imported, by file.
-
-    The folder comes last, so that a plug-in named like a library shadows nothing. No byte code is written: its time
-    stamp in seconds would miss a quick edit.
-    """
-    siblings: dict[str, bytes] = {}
-    known, path, dont_write = set(sys.modules), list(sys.path), sys.dont_write_bytecode
-    importlib.invalidate_caches()
-    sys.path.append(str(folder))
-    sys.dont_write_bytecode = True
-    try:
-        yield siblings
-    finally:
-        sys.path[:], sys.dont_write_bytecode = path, dont_write
-        for name in set(sys.modules) - known:
-            file = getattr(sys.modules[name], "__file__", None)
-            if file and name.partition(".")[0] not in known and _lies_in(Path(file), name, folder):
-                del sys.modules[name]
-                siblings[file] = Path(file).read_bytes()
-
-
-def _lies_in(file: Path, module: str, folder: Path) -> bool:
-    """Whether a module was found in `folder` itself; not in, say, an environment that happens to lie below it."""
-    parts = module.count(".") + (file.stem == "__init__")
-    return file.parents[parts] == folder
-
-
-def _digest(source: bytes, siblings: dict[str, bytes]) -> str:
-    digest = hashlib.sha256(source)
-    for file in sorted(siblings):
-        digest.update(siblings[file])
-    return digest.hexdigest()
 
 
 def _strategy_classes(module: types.ModuleType) -> list[type]:

@@ -5,7 +5,6 @@ import gc
 import io
 import locale
 import os
-import random
 import signal
 import sys
 import threading
@@ -17,6 +16,8 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+
+from engine.reproduction import seed_random
 
 _STREAMS: Final = (("stdin", 0, "r"), ("stdout", 1, "w"), ("stderr", 2, "w"))
 _SIGNALS: Final = tuple(
@@ -71,8 +72,7 @@ class Surroundings:
         """
         self._attach_streams()
         self._watch()
-        random.seed(0)
-        np.random.seed(0)  # noqa: NPY002 - the generator that plug-ins share
+        seed_random()
         try:
             with warnings.catch_warnings(), decimal.localcontext(decimal.DefaultContext), np.errstate():
                 yield

@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 from pydantic import SecretStr
 
-from engine.batch import LoadedSeries, data_check
+from engine.batch import LoadedSeries
 from engine.coverage import BEFORE_LISTING, MAINTENANCE, Coverage, MissingRange
 from engine.errors import DatabaseError, Interrupted
 from engine.events import Cancelled, CancelToken, Event, Failed, Finished, Started
 from engine.market import HOUR_MS, Candles, Market, Period, Timeframe, format_time, parse_time
 from engine.planning import PlannedRun
+from engine.recording import data_check
 from engine.runs import RunResult, RunSpec, Trade
 from engine.service import Engine
 from engine.settings import Settings
@@ -141,7 +142,7 @@ def test_events_of_a_stopped_batch_keep_their_law(engine: Engine):
 def test_a_run_that_cannot_be_stored_anywhere_is_a_database_error_and_every_job_ends(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ):
-    def full(_: RunResult) -> None:
+    def full(_: RunResult, __: object) -> None:
         raise DatabaseError("disk full")
 
     monkeypatch.setattr(engine.store, "save_run", full)

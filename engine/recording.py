@@ -1,0 +1,98 @@
+"""The stored form of a run: what a worker returned, with what it depends on and whether its candles are whole."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from engine.coverage import BEFORE_LISTING
+from engine.planning import PlannedRun
+from engine.reproduction import fingerprint, hashes, plain_source, run_inputs, versions
+from engine.runs import FAILED, FINISHED, RunResult, Series, Trade, skipped_checks
+
+if TYPE_CHECKING:
+    from engine.batch import LoadedSeries
+    from engine.parallel import job as jobs
+
+
+def failed_run(
+    planned: PlannedRun, series: LoadedSeries, outcome: jobs.Failed | jobs.TimedOut | jobs.Died
+) -> tuple[RunResult, Mapping[str, bytes]]:
+    """The stored form of a run that did not get through, and its strategy's file: what else it executed nobody knows."""
+    path, sources = Path(planned.strategy_path), {}
+    with contextlib.suppress(OSError):
+        sources[path.name] = plain_source(path.read_bytes())
+    said = {"params": planned.params, "engine": planned.spec.engine, "versions": versions()}
+    result = replace(
+        planned.unfinished(FAILED, outcome.message, outcome.traceback),
+        period=series.period,
+        inputs=inputs_of(planned, series, said, hashes(sources)),
+        seen=series.seen,
+    )
+    return result, sources
+
+
+def finished_run(
+    planned: PlannedRun, series: LoadedSeries, output: Mapping[str, Any], source: Mapping[str, str]
+) -> RunResult:
+    """The stored form of what a worker returned; `source`: the hashes of what it executed."""
+    inputs = inputs_of(planned, series, output, source)
+    period_candles = series.candles.within(series.period)
+    trades = Trade.from_columns(output["trades"])
+    indicators = output["indicators"]
+    base = planned.unfinished(FINISHED, None)
+    return replace(
+        base,
+        period=series.period,
+        params=output["params"],
+        engine=output["engine"],
+        metrics=output["metrics"],
+        signals=output["signals"],
+        trades=trades,
+        checks=skipped_checks() | {"data": data_check(series, trades), "warmup": output["warmup"]},
+        equity=Series(period_candles.timestamp, {"equity": output["equity"]}),
+        indicators=Series(period_candles.timestamp, indicators) if indicators else None,
+        inputs=inputs,
+        fingerprint=fingerprint(inputs),
+        seen=series.seen,
+        elapsed_s=output["elapsed_s"],
+    )
+
+
+def data_check(series: LoadedSeries, trades: Sequence[Trade]) -> dict[str, Any]:
+    """Which candles of the period the exchange has none of, and which trades (by number) begin or end beside such a hole.
+
+    Fails when there are such trades: their fill, or the decision before it, would have been another without the hole.
+    """
+    timeframe = series.coverage.timeframe
+    holes = [gone for gone in series.coverage.missing if gone.reason != BEFORE_LISTING]
+    edges = {edge for gone in holes for edge in (timeframe.shift(gone.period.start, -1), gone.period.end)}
+    beside = [number for number, trade in enumerate(trades) if {trade.entry_time, trade.exit_time} & edges]
+    missing = sum(timeframe.count(gone.period) for gone in holes)
+    return {
+        "status": "failed" if beside else "passed",
+        "missing_candles": missing,
+        "trades_beside_holes": beside,
+        "missing": [gone.to_json() for gone in series.coverage.missing],
+        "note": f"{missing:,} candles missing, {len(beside)} trades beside them" if missing else "complete",
+    }
+
+
+def inputs_of(
+    planned: PlannedRun, series: LoadedSeries, output: Mapping[str, Any], source: Mapping[str, str]
+) -> dict[str, Any]:
+    """All that a run depends on, by name; `output` says params, engine and versions."""
+    return run_inputs(
+        candles=series.inputs,
+        period=series.period,
+        timeframe=planned.spec.timeframe.name,
+        warmup=planned.warmup,
+        source=source,
+        params=output["params"],
+        costs=planned.spec.costs,
+        engine=output["engine"],
+        versions=output["versions"],
+    )

@@ -1,0 +1,111 @@
+"""What a result depends on: named one by one, hashed into a fingerprint, compared when a run is made again."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import platform
+import random
+import sysconfig
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from importlib import metadata
+from typing import Any, Final
+
+import numpy as np
+
+from engine.market import Candles, Period, format_time
+from engine.runs import Costs
+
+SEED: Final = 0
+LIBRARIES: Final = (
+    "backtest-desktop",
+    "backtesting",
+    "llvmlite",
+    "numba",
+    "numpy",
+    "pandas",
+    "pandas-ta-classic",
+)
+_PARTS: Final = 64  # of the candles, each with a sum of its own, to say later which of them changed
+
+
+def seed_random() -> None:
+    """Make the shared generators of `random` and numpy start where they start in every evaluation of a strategy."""
+    random.seed(SEED)
+    np.random.seed(SEED)  # noqa: NPY002 - the generator that plug-ins share
+
+
+@functools.cache
+def versions() -> dict[str, str]:
+    """Versions of Python and of the libraries that a result depends on, and the platform: other machines round otherwise."""
+    return {
+        "python": platform.python_version(),
+        "platform": sysconfig.get_platform(),
+        **{name: metadata.version(name) for name in LIBRARIES},
+    }
+
+
+def plain_source(source: bytes) -> bytes:
+    """Source as it is hashed and kept: with the line ends that Python sees, whatever the file has."""
+    return source.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+
+
+def hashes(sources: Mapping[str, bytes]) -> dict[str, str]:
+    """sha256 of each file's `plain_source`."""
+    return {name: hashlib.sha256(plain_source(source)).hexdigest() for name, source in sources.items()}
+
+
+def candle_inputs(candles: Candles) -> dict[str, Any]:
+    """How candles enter a fingerprint: their hash to the last bit, how many they are, and sums of their parts."""
+    first = format_time(int(candles.timestamp[0])) if len(candles) else None
+    sums = []
+    for start, stop in _parts(len(candles)):
+        part = candles.slice(start, stop)
+        total = 0
+        for column in (part.timestamp, *part.columns().values()):
+            total = zlib.crc32(np.ascontiguousarray(column).data, total)
+        sums.append(f"{total:08x}")
+    return {"sha256": candles.sha256(), "count": len(candles), "first": first, "parts": sums}
+
+
+def _parts(count: int) -> Iterator[tuple[int, int]]:
+    size = -(-count // _PARTS) or 1
+    return ((start, min(start + size, count)) for start in range(0, count, size))
+
+
+def run_inputs(
+    *,
+    candles: Mapping[str, Any],
+    period: Period,
+    timeframe: str,
+    warmup: int,
+    source: Mapping[str, str],
+    params: Mapping[str, Any],
+    costs: Costs,
+    engine: str,
+    versions: Mapping[str, str],
+) -> dict[str, Any]:
+    """All that a result depends on, by name, as JSON values.
+
+    `candles`: of `candle_inputs`, warm-up included; `warmup`: how many of them were wanted; `source`: of `hashes`.
+    """
+    return {
+        "candles": dict(candles),
+        "period": period.to_json(),
+        "timeframe": timeframe,
+        "warmup": warmup,
+        "source": dict(source),
+        "params": dict(params),
+        "costs": asdict(costs),
+        "engine": engine,
+        "versions": dict(versions),
+        "seed": SEED,
+    }
+
+
+def fingerprint(inputs: Mapping[str, Any]) -> str:
+    """sha256 over the inputs: equal fingerprints mean equal results."""
+    return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
