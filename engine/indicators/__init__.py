@@ -90,7 +90,10 @@ def supertrend(
 def stochastic_rsi(
     close: pd.Series[float], rsi_length: int = 14, length: int = 14, k: int = 3, d: int = 3
 ) -> pd.DataFrame:
-    """Columns stoch_k and stoch_d, 0..100: where the RSI lies in its range of the last `length` candles, smoothed."""
+    """Columns stoch_k and stoch_d, 0..100: where the RSI lies in its range of the last `length` candles, smoothed.
+
+    0 where the RSI has no range: pandas-ta-classic shows rounding noise, 0 to 100, while a market stands still.
+    """
     lengths = map(_whole, (rsi_length, length, k, d))
     return _frame("stochastic_rsi", ("stoch_k", "stoch_d"), (close,), *lengths)
 
@@ -169,9 +172,12 @@ def _computed(
 
     if loop == "vwap":
         arrays.insert(0, _open_times(index))
-    columns = [_frozen(column) for column in getattr(loops, loop)(*arrays, *numbers)]
-    result = build(columns, index)
-    return memory.keep(key, result, columns) if memory and key else result
+    columns = list(getattr(loops, loop)(*arrays, *numbers))
+    if not memory or not key:
+        return build(columns, index)
+    # numpy lets anybody lift the protection of numba's memory, of its own it does not
+    columns = [_frozen(column.copy()) for column in columns]
+    return memory.keep(key, build(columns, index), columns)
 
 
 def _common_index(inputs: Sequence[pd.Series[Any]]) -> pd.Index[Any]:

@@ -21,6 +21,7 @@ from engine.market import DAY_MS, Float64Array, Int64Array
 
 Columns = tuple[Float64Array, ...]
 
+STILL: Final = 1e-9  # a range of the RSI that is only rounding
 SMALLEST: Final = sys.float_info.epsilon  # what pandas-ta-classic puts in place of a range of nothing
 
 compiled = numba.njit(cache=True, nogil=True)
@@ -239,7 +240,8 @@ def stochastic_rsi(close: Float64Array, rsi_length: int, length: int, k: int, d:
     lowest, highest = _lowest(strength, length), _highest(strength, length)
     for i in range(len(close)):
         reach = highest[i] - lowest[i]
-        strength[i] = 100.0 * (strength[i] - lowest[i]) / (reach if reach != 0 else SMALLEST)
+        # a market that stands still keeps its RSI, but for rounding: that is no range to have a place in
+        strength[i] = 100.0 * (strength[i] - lowest[i]) / reach if reach > STILL else 0.0 * reach
     smooth = _mean(strength, k)
     return smooth, _mean(smooth, d)
 

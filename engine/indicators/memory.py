@@ -31,7 +31,7 @@ class Memory:
     def __init__(self, candles: pd.DataFrame, max_bytes: int = MAX_BYTES) -> None:
         self.index: Final = candles.index
         self._max_bytes = max_bytes
-        self._bytes = 0
+        self.bytes = 0
         self._given = {
             name: column.to_numpy() for name, column in candles.items()
         }  # held, so never elsewhere
@@ -65,11 +65,11 @@ class Memory:
         """Remember a result and the arrays that it lies on; gives a lazy copy of it."""
         self._results[key] = result, columns
         self._known.update(map(place, columns))
-        self._bytes += sum(column.nbytes for column in columns)
-        while self._bytes > self._max_bytes and len(self._results) > 1:
+        self.bytes += sum(column.nbytes for column in columns)
+        while self.bytes > self._max_bytes and len(self._results) > 1:
             _, (_, forgotten) = self._results.popitem(last=False)
             self._known.difference_update(map(place, forgotten))
-            self._bytes -= sum(column.nbytes for column in forgotten)
+            self.bytes -= sum(column.nbytes for column in forgotten)
         return result.copy(deep=False)
 
 

@@ -232,3 +232,59 @@ def test_the_candles_are_left_as_they_were_and_no_warning_escapes(name: str) -> 
         warnings.simplefilter("error")  # also without the exceptions that the test configuration makes
         EVERY[name](frame)
     pd.testing.assert_frame_equal(frame, FRAME)
+
+
+# -- crossings
+
+
+def column(*values: float) -> pd.Series:
+    return pd.Series(
+        values, index=pd.date_range("2024-01-01", periods=len(values), freq="h", tz="UTC"), dtype=float
+    )
+
+
+def test_a_crossing_is_the_candle_that_stands_beyond_after_one_that_did_not() -> None:
+    one, other = column(1, 2, 3, 3, 1, 1, NAN, 5, 5), column(2, 2, 2, 3, 3, 1, 1, 1, NAN)
+    above, below = ta.crossed_above(one, other), ta.crossed_below(one, other)
+    assert np.flatnonzero(above).tolist() == [2]
+    assert np.flatnonzero(below).tolist() == [4]
+    pd.testing.assert_series_equal(above, (one > other) & (one.shift(1) <= other.shift(1)))
+    pd.testing.assert_series_equal(below, (one < other) & (one.shift(1) >= other.shift(1)))
+
+
+def test_a_number_is_a_level_to_cross_from_either_side() -> None:
+    values = column(20, 31, 30, 29, 35)
+    assert np.flatnonzero(ta.crossed_above(values, 30)).tolist() == [1, 4]
+    assert np.flatnonzero(ta.crossed_below(values, 30)).tolist() == [3]
+    assert np.flatnonzero(ta.crossed_above(30, values)).tolist() == [3]
+    with pytest.raises(ValueError, match="one of the two must be a column"):
+        ta.crossed_above(1, 2)
+
+
+def test_columns_of_different_candles_are_refused() -> None:
+    with pytest.raises(ValueError, match="must share one index"):
+        ta.crossed_above(CLOSE, CLOSE.iloc[1:])
+    with pytest.raises(ValueError, match="must share one index"):
+        ta.atr(HIGH, LOW.iloc[1:], CLOSE)
+
+
+@pytest.mark.parametrize("length", [0, -1, 2.5, True])
+def test_a_length_that_is_none_is_refused_instead_of_replaced_by_a_default(length: Any) -> None:
+    with pytest.raises(ValueError, match="a length must be a whole number of at least 1"):
+        ta.ema(CLOSE, length)
+
+
+def test_averages_of_a_market_that_stands_still_are_its_price_to_the_last_bit() -> None:
+    for price in (0.1, 1e-6 / 3, 70_000.1):
+        still = column(*[price] * 60)
+        for average in (ta.sma(still, 7), ta.ema(still, 7), ta.bollinger(still, 7)["bb_lower"]):
+            assert set(average.dropna()) == {price}
+
+
+def test_a_hole_in_a_column_is_bridged_as_pandas_does() -> None:
+    holed = CLOSE.copy()
+    holed.iloc[40:45] = NAN
+    seeded = holed.copy()
+    seeded.iloc[:9] = NAN
+    seeded.iloc[9] = holed.iloc[:10].mean()
+    same(ta.ema(holed, 10), seeded.ewm(span=10, adjust=False).mean())
