@@ -14,8 +14,8 @@ from engine.reproduction import fingerprint, hashes, plain_source, run_inputs, v
 from engine.runs import FAILED, FINISHED, RunResult, Series, Trade, skipped_checks
 
 if TYPE_CHECKING:
-    from engine.batch import LoadedSeries
     from engine.parallel import job as jobs
+    from engine.series_loading import LoadedSeries
 
 
 def failed_run(

@@ -26,6 +26,7 @@ from engine.market import DEFAULT_EXCHANGE, Candles, Market, Period, Timeframe, 
 from engine.planning import check_strategies, make_plan
 from engine.research_service import ResearchService
 from engine.runs import RunResult, RunSpec
+from engine.series_loading import SeriesLoader
 from engine.settings import Settings, read_settings
 from engine.strategy import StrategyInfo
 
@@ -257,12 +258,11 @@ class Engine(ResearchService):
         _sweep(self.settings.cache_folder)
         own = f"{SCRATCH}{os.getpid()}-"
         with tempfile.TemporaryDirectory(prefix=own, dir=self.settings.cache_folder) as scratch:
+            loader = SeriesLoader(self.fetcher, self.cache, Path(scratch), on_event=on_event, cancel=cancel)
             batch = Batch(
                 self.store,
-                self.fetcher,
+                loader,
                 self.pool,
-                self.cache,
-                Path(scratch),
                 self.settings.home / "unsaved",
                 timeout_s=self.settings.run_timeout_s,
                 on_event=on_event,

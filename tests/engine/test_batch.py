@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from pydantic import SecretStr
 
-from engine.batch import LoadedSeries
 from engine.coverage import BEFORE_LISTING, MAINTENANCE, Coverage, MissingRange
 from engine.errors import DatabaseError, Interrupted
 from engine.events import Cancelled, CancelToken, Event, Failed, Finished, Started
@@ -15,6 +14,7 @@ from engine.market import HOUR_MS, Candles, Market, Period, Timeframe, format_ti
 from engine.planning import PlannedRun
 from engine.recording import data_check
 from engine.runs import RunResult, RunSpec, Trade
+from engine.series_loading import LoadedSeries
 from engine.service import Engine
 from engine.settings import Settings
 
