@@ -263,6 +263,10 @@ def test_no_fetch_with_gaps_is_refused_with_exit_code_3(cli: CommandLine):
     answer = cli(*RUN, "-S", "ema_cross", "--no-fetch")
     assert answer.code == 3
     assert "360 of 744 candles held" in answer.error
+    (run,) = cli("runs", "--json").json["runs"]
+    assert (run["status"], run["symbol"], run["metrics"], run["trades"]) == ("failed", "SAMPLEUSDT", {}, [])
+    assert "360 of 744 candles held" in run["error"]
+    assert cli("show", run["id"], "--json").json["checks"]["data"]["status"] == "skipped"
 
 
 def test_no_fetch_runs_on_what_is_held_and_says_what_the_warm_up_lacks(cli: CommandLine):
