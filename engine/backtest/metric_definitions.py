@@ -7,6 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+# a standard deviation so small, of returns or beside the mean of amounts, is only rounding
+STILL: Final = 1e-14
+
 
 @dataclass(frozen=True, slots=True)
 class MetricDefinition:

@@ -13,8 +13,9 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from engine.backtest.metric_definitions import DEFINITIONS
+from engine.backtest.metric_definitions import DEFINITIONS, STILL
 from engine.backtest.outcome import Outcome
+from engine.backtest.rules import UNITS
 from engine.backtest.trade_metrics import trade_metrics
 from engine.market import DAY_MS, Candles, Float64Array, Int64Array, Timeframe
 from engine.runs import Costs
@@ -24,7 +25,6 @@ Metrics = dict[str, float | int | None]
 DAYS_PER_YEAR: Final = 365
 MIN_DAYS: Final = 30  # below that nothing is annualised
 MIN_DAYS_CVAR: Final = 100
-STILL: Final = 1e-14  # a deviation of daily returns that is only rounding
 
 
 def compute_metrics(outcome: Outcome, candles: Candles, costs: Costs, timeframe: Timeframe) -> Metrics:
@@ -71,16 +71,12 @@ class _Account:
     @classmethod
     def of(cls, outcome: Outcome, candles: Candles, costs: Costs, timeframe: Timeframe) -> _Account:
         opens = candles.timestamp
-        if timeframe.name == "1M":
-            closes = np.array([timeframe.next(t) for t in opens.tolist()], dtype=np.int64)
-        else:
-            closes = opens + (timeframe.next(int(opens[0])) - opens[0])
-        values = np.concatenate(([costs.cash], outcome.equity))
+        cash = costs.cash * UNITS / UNITS  # rounded as the engines round it: an idle account loses nothing
         return cls(
-            costs.cash,
-            values,
-            np.concatenate((opens[:1], closes)),
-            daily_returns(costs.cash, outcome.equity, opens),
+            cash,
+            np.concatenate(([cash], outcome.equity)),
+            np.concatenate((opens[:1], close_times(opens, timeframe))),
+            daily_returns(cash, outcome.equity, opens),
             daily_returns(float(candles.open[0]), candles.close, opens),
             outcome.shortfall,
         )
@@ -106,16 +102,26 @@ class _Account:
         return float((self.values[-1] / self.cash) ** (DAYS_PER_YEAR / self.days) - 1)
 
 
+def close_times(opens: Int64Array, timeframe: Timeframe) -> Int64Array:
+    """When candles of these open times close, ms."""
+    if timeframe.name == "1M":
+        return np.array([timeframe.next(t) for t in opens.tolist()], dtype=np.int64)
+    return opens + (timeframe.next(int(opens[0])) - opens[0])
+
+
+def day_ends(opens: Int64Array) -> Int64Array:
+    """Position of the last candle up to the end of each UTC day from the first to the last, int64 (days,)."""
+    days = opens // DAY_MS
+    ends: Int64Array = np.searchsorted(days, np.arange(days[0], days[-1] + 1), side="right") - 1
+    return ends
+
+
 def daily_returns(start: float, values: Float64Array, opens: Int64Array) -> Float64Array:
     """Simple returns per UTC day (of the open times), shape (days,); a day without candles returns 0.
 
     The first day starts from `start`; where nothing is left to lose, the return is 0.
     """
-    days = opens // DAY_MS
-    last_of_day = np.append(np.flatnonzero(np.diff(days)), len(days) - 1)
-    calendar = np.arange(days[0], days[-1] + 1)
-    held = np.searchsorted(days[last_of_day], calendar, side="right") - 1
-    ends = values[last_of_day][held]
+    ends = values[day_ends(opens)]
     starts = np.concatenate(([start], ends[:-1]))
     returns = np.zeros(len(ends))
     np.divide(ends, starts, out=returns, where=starts > 0)

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
+from engine.backtest.metric_definitions import STILL
 from engine.backtest.outcome import TradeTable
 from engine.market import HOUR_MS, Float64Array
 
@@ -71,6 +72,7 @@ def _of_side(side: str, pnl: Float64Array) -> dict[str, float | None]:
 def _money(pnl: Float64Array, cash: float) -> dict[str, float | None]:
     wins, losses = pnl[pnl > 0], -pnl[pnl < 0]
     payoff = float(wins.mean() / losses.mean()) if len(wins) and len(losses) else None
+    mean = float(pnl.mean()) if len(pnl) else 0.0
     deviation = float(np.std(pnl, ddof=1)) if len(pnl) > 1 else 0.0
     win_rate = len(wins) / len(pnl) if len(pnl) else 0.0
     balance = np.concatenate(([cash], cash + np.cumsum(pnl)))
@@ -84,7 +86,7 @@ def _money(pnl: Float64Array, cash: float) -> dict[str, float | None]:
         "avg_loss": _mean(losses),
         "largest_win": float(wins.max()) if len(wins) else None,
         "largest_loss": float(losses.max()) if len(losses) else None,
-        "sqn": math.sqrt(len(pnl)) * float(pnl.mean()) / deviation if deviation else None,
+        "sqn": math.sqrt(len(pnl)) * mean / deviation if deviation > STILL * abs(mean) else None,
         "kelly": win_rate - (1 - win_rate) / payoff if payoff else None,
         "max_closed_drawdown_pct": float((balance / np.maximum.accumulate(balance) - 1).min()) * 100,
     }
