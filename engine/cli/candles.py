@@ -119,13 +119,18 @@ def candles(
     """Write the candles that are held to a file; never fetches."""
     from engine.export import write_candles
 
-    asked = Timeframe(timeframe), Period.parse(start, end)
+    cells, period = Timeframe(timeframe), Period.parse(start, end)
     with Engine() as engine:
-        held = engine.candles(symbol, *asked, exchange=exchange)
+        held = engine.candles(symbol, cells, period, exchange=exchange)
     write_candles(held, out)
+    expected = cells.count(period)
+    if not len(held):
+        print_note(f"nothing of {symbol} {cells}, {period}, is held: {out} has no candles; fetch them first")
+    elif len(held) < expected:
+        print_note(f"{len(held):,} of {expected:,} candles are held; `backtest status` says what is not")
     if json:
         print_json({"path": str(out), "candles": len(held)})
-    else:
+    elif len(held):
         print_note(f"{len(held):,} candles written to {out}")
 
 

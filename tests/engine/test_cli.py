@@ -103,7 +103,10 @@ def test_one_broken_run_fails_alone_and_says_why(cli: CommandLine, home: Path):
 
 def test_candles_are_written_exactly_and_never_fetched(cli: CommandLine, tmp_path: Path):
     path = tmp_path / "c.csv"
-    assert cli("candles", *SERIES, *MONTH, "--out", path, "--json").json["candles"] == 0
+    nothing = cli("candles", *SERIES, *MONTH, "--out", path, "--json")
+    assert (nothing.code, nothing.json["candles"]) == (0, 0)
+    assert "nothing of SAMPLEUSDT 1h, 2023-03-01" in nothing.err
+    assert "is held" in nothing.err
     cli("fetch", *SERIES, *MONTH)
     assert cli("candles", *SERIES, *MONTH, "--out", path, "--json").json["candles"] == 744
     rows = path.read_text().splitlines()
