@@ -8,7 +8,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 ParamValue = int | float | bool | str
+Columns: TypeAlias = "pd.DataFrame | Mapping[str, Any]"  # what a strategy answers: Series or arrays by name
 
 
 class Param:
@@ -150,16 +151,17 @@ class Strategy(ABC):
         """How many candles before the period are needed before the first decision can be trusted."""
         return 0
 
-    def indicators(self, candles: pd.DataFrame) -> pd.DataFrame:
-        """Columns to draw and to use, with the index of `candles` (open, high, low, close, volume; UTC index)."""
-        import pandas as pd
+    def indicators(self, candles: pd.DataFrame) -> Columns:  # noqa: ARG002 - for those who override it
+        """Columns to draw and to use, one value per row of `candles` (open, high, low, close, volume; UTC index).
 
-        return pd.DataFrame(index=candles.index)
+        A DataFrame with the index of `candles`, or a dict of its Series or arrays by name: that costs less.
+        """
+        return {}
 
     @abstractmethod
-    def signals(self, candles: pd.DataFrame, indicators: pd.DataFrame) -> pd.DataFrame:
+    def signals(self, candles: pd.DataFrame, indicators: Any) -> Columns:
         """Boolean columns `signal_<name>_buy`, `signal_<name>_sell`, `exit_long`, `exit_short`; and, where wanted,
-        prices `stop_loss`, `take_profit`. With the index of `candles`.
+        prices `stop_loss`, `take_profit`. A DataFrame or a dict, as above; `indicators` is what `indicators` gave.
         """
 
 

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from engine.indicators import ema
+from engine.indicators import crossed_above, crossed_below, ema
 from engine.strategy import Param, Strategy
 
 
@@ -21,17 +21,17 @@ class EmaCross(Strategy):
         """Ten lengths: what an EMA remembers of its start is then below 1e-8."""
         return int(10 * max(self.fast, self.slow))
 
-    def indicators(self, candles: pd.DataFrame) -> pd.DataFrame:
+    def indicators(self, candles: pd.DataFrame) -> dict[str, "pd.Series[float]"]:
         """Both averages of the close."""
         close = candles["close"]
-        return pd.DataFrame({"ema_fast": ema(close, self.fast), "ema_slow": ema(close, self.slow)})
+        return {"ema_fast": ema(close, self.fast), "ema_slow": ema(close, self.slow)}
 
-    def signals(self, candles: pd.DataFrame, indicators: pd.DataFrame) -> pd.DataFrame:
+    def signals(
+        self, candles: pd.DataFrame, indicators: dict[str, "pd.Series[float]"]
+    ) -> dict[str, "pd.Series[bool]"]:
         """On the candle that crosses."""
         fast, slow = indicators["ema_fast"], indicators["ema_slow"]
-        return pd.DataFrame(
-            {
-                "signal_cross_buy": (fast > slow) & (fast.shift(1) <= slow.shift(1)),
-                "signal_cross_sell": (fast < slow) & (fast.shift(1) >= slow.shift(1)),
-            }
-        )
+        return {
+            "signal_cross_buy": crossed_above(fast, slow),
+            "signal_cross_sell": crossed_below(fast, slow),
+        }

@@ -1,9 +1,16 @@
 """VWAP, SuperTrend and EMAs: pullbacks into a trend and reversals of it, confirmed by the Stochastic RSI."""
 
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
-from engine.indicators import daily_vwap, ema, stochastic_rsi, supertrend
+from engine.indicators import daily_vwap, donchian, ema, stochastic_rsi, supertrend
 from engine.strategy import Param, Strategy
+
+Flags = npt.NDArray[np.bool_]
+Floats = npt.NDArray[np.float64]
 
 
 class VwapSupertrendEma(Strategy):
@@ -30,55 +37,62 @@ class VwapSupertrendEma(Strategy):
         """Until what the recursive averages remember of their start no longer matters."""
         return int(max(10 * self.ema_slow, 20 * self.st_length, 20 * self.rsi_length))
 
-    def indicators(self, candles: pd.DataFrame) -> pd.DataFrame:
+    def indicators(self, candles: pd.DataFrame) -> dict[str, "pd.Series[float]"]:
         """Both EMAs, SuperTrend's line and direction, VWAP and the Stochastic RSI."""
         high, low, close = candles["high"], candles["low"], candles["close"]
-        stochastic = stochastic_rsi(close, self.rsi_length, self.stoch_length, self.stoch_k, self.stoch_d)
         trend = supertrend(high, low, close, self.st_length, self.st_multiplier)
-        return pd.DataFrame(
-            {
-                "ema_fast": ema(close, self.ema_fast),
-                "ema_slow": ema(close, self.ema_slow),
-                "vwap": daily_vwap(high, low, close, candles["volume"]),
-                **dict(trend.items()),
-                **dict(stochastic.items()),
-            }
-        )
+        stochastic = stochastic_rsi(close, self.rsi_length, self.stoch_length, self.stoch_k, self.stoch_d)
+        return {
+            "ema_fast": ema(close, self.ema_fast),
+            "ema_slow": ema(close, self.ema_slow),
+            "vwap": daily_vwap(high, low, close, candles["volume"]),
+            "supertrend": trend["supertrend"],
+            "supertrend_direction": trend["supertrend_direction"],
+            "stoch_k": stochastic["stoch_k"],
+            "stoch_d": stochastic["stoch_d"],
+        }
 
-    def signals(self, candles: pd.DataFrame, indicators: pd.DataFrame) -> pd.DataFrame:
+    def signals(self, candles: pd.DataFrame, indicators: dict[str, "pd.Series[float]"]) -> dict[str, Flags]:
         """Pullback before reversal, buy before sell; out while SuperTrend is on the other side."""
-        opened, close = candles["open"], candles["close"]
-        fast, slow, vwap = indicators["ema_fast"], indicators["ema_slow"], indicators["vwap"]
-        line, k = indicators["supertrend"], indicators["stoch_k"]
-        up, down = indicators["supertrend_direction"] == 1, indicators["supertrend_direction"] == -1
+        opened, close = candles["open"].to_numpy(), candles["close"].to_numpy()
+        value = {name: column.to_numpy() for name, column in indicators.items()}
+        fast, slow, vwap, line = (value[name] for name in ("ema_fast", "ema_slow", "vwap", "supertrend"))
+        up, down = value["supertrend_direction"] == 1, value["supertrend_direction"] == -1
 
         up_zone = _two_of(fast > slow, up, (fast > vwap) & (slow > vwap))
         down_zone = _two_of(fast < slow, down, (fast < vwap) & (slow < vwap))
-        lowest = candles["low"].rolling(self.lookback).min()
-        highest = candles["high"].rolling(self.lookback).max()
+        reach = donchian(candles["high"], candles["low"], self.lookback)
+        lowest, highest = reach["donchian_lower"].to_numpy(), reach["donchian_upper"].to_numpy()
         at_support = (lowest <= slow) | (lowest <= vwap) | (lowest <= line)
         at_resistance = (highest >= slow) | (highest >= vwap) | (highest >= line)
         bullish = (close > opened) & (close > _last_open(opened, close < opened))
         bearish = (close < opened) & (close < _last_open(opened, close > opened))
         above = (close > fast) & (close > slow) & (close > vwap)
         below = (close < fast) & (close < slow) & (close < vwap)
-        return pd.DataFrame(
-            {
-                "signal_pullback_buy": up_zone & at_support & bullish & (k < 20),
-                "signal_pullback_sell": down_zone & at_resistance & bearish & (k > 80),
-                "signal_reversal_buy": up & down.shift(1, fill_value=False) & above,
-                "signal_reversal_sell": down & up.shift(1, fill_value=False) & below,
-                "exit_long": down,
-                "exit_short": up,
-            }
-        )
+        return {
+            "signal_pullback_buy": up_zone & at_support & bullish & (value["stoch_k"] < 20),
+            "signal_pullback_sell": down_zone & at_resistance & bearish & (value["stoch_k"] > 80),
+            "signal_reversal_buy": up & _before(down, 1, False) & above,
+            "signal_reversal_sell": down & _before(up, 1, False) & below,
+            "exit_long": down,
+            "exit_short": up,
+        }
 
 
-def _two_of(*conditions: "pd.Series[bool]") -> "pd.Series[bool]":
-    """Where at least two of the conditions hold."""
-    return pd.concat(conditions, axis=1).sum(axis=1) >= 2
+def _two_of(one: Flags, two: Flags, three: Flags) -> Flags:
+    """Where at least two of the three hold."""
+    return one & two | one & three | two & three
 
 
-def _last_open(opened: "pd.Series[float]", counts: "pd.Series[bool]") -> "pd.Series[float]":
+def _before(values: npt.NDArray[Any], candles: int, first: Any) -> npt.NDArray[Any]:
+    """The value that many candles ago; `first` where there was none."""
+    return np.concatenate((np.full(min(candles, len(values)), first), values[:-candles]))
+
+
+def _last_open(opened: Floats, counts: Flags) -> Floats:
     """The open of the most recent of the three previous candles that counts; NaN where none does."""
-    return opened.where(counts).shift(1).ffill(limit=2)
+    opens = np.where(counts, opened, np.nan)
+    last, *newer = (_before(opens, ago, np.nan) for ago in (3, 2, 1))
+    for closer in newer:
+        last = np.where(np.isnan(closer), last, closer)
+    return last

@@ -25,7 +25,8 @@ def load(name: str) -> type[Strategy]:
 
 def columns_of(strategy: Strategy, candles: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     indicators = strategy.indicators(candles)
-    return indicators, strategy.signals(candles, indicators)
+    signals = strategy.signals(candles, indicators)
+    return pd.DataFrame(indicators, candles.index), pd.DataFrame(signals, candles.index)
 
 
 def test_the_bundle_is_complete() -> None:

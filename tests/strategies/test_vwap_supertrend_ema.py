@@ -36,7 +36,8 @@ def decide(rows: Sequence[Sequence[float]], *changes: dict[str, float], **params
     for back, change in enumerate(reversed(changes), start=1):
         for name, value in change.items():
             indicators.iloc[-back, indicators.columns.get_loc(name)] = value  # type: ignore[index]
-    return VwapSupertrendEma(params).signals(candles, indicators).iloc[-1]
+    signals = VwapSupertrendEma(params).signals(candles, dict(indicators.items()))
+    return pd.DataFrame(signals).iloc[-1]
 
 
 def mirror_rows(rows: Sequence[Sequence[float]]) -> list[tuple[float, ...]]:
@@ -171,7 +172,7 @@ def test_the_same_rules_in_plain_loops_fire_on_the_same_candles() -> None:
     frame = candles.frame()
     strategy = VwapSupertrendEma({"lookback": 3})
     indicators = strategy.indicators(frame)
-    found = strategy.signals(frame, indicators)
+    found = pd.DataFrame(strategy.signals(frame, indicators))
     o, h, low, c = candles.open, candles.high, candles.low, candles.close
     fast, slow, vwap, line, way, k = (indicators[name].to_numpy() for name in UP)
     rows = []
