@@ -20,27 +20,7 @@ from engine.strategy import ParamValue
 SAMPLERS: Final = ("grid", "random")
 # the metrics of which less is better; of every other one more is (a drawdown in % is negative)
 LOWER_IS_BETTER: Final = frozenset(
-    {
-        "max_drawdown_days",
-        "max_drawdown_money",
-        "avg_drawdown_days",
-        "drawdowns",
-        "time_under_water_pct",
-        "ulcer_index_pct",
-        "volatility_pct",
-        "gross_loss",
-        "avg_loss",
-        "largest_loss",
-        "losing_days",
-        "losing_trades",
-        "open_trades",
-        "max_consecutive_losses",
-        "commission",
-        "slippage",
-        "shortfall",
-        "exposure_pct",
-        "turnover",
-    }
+    {"max_drawdown_days", "volatility_pct", "exposure_pct", "open_trades", "commission", "slippage"}
 )
 FEW_TRADES: Final = 30
 TOP: Final = 10
@@ -227,10 +207,7 @@ class SweepResult:
         }
 
 
-_COUNTS: Final = frozenset(
-    {"trades", "open_trades", "winning_trades", "losing_trades", "long_trades", "short_trades", "drawdowns"}
-    | {"winning_days", "losing_days", "max_consecutive_wins", "max_consecutive_losses"}
-)
+_COUNTS: Final = ("trades", "open_trades")
 
 
 def _plain(name: str, value: Any) -> float | int | None:

@@ -117,3 +117,14 @@ DEFINITIONS: Final = _define(
     ("shortfall", "Shortfall", "money", "What a ruined account still owed when its position was closed."),
 )
 # fmt: on
+
+# what a sweep keeps of each trial, in the order of a row of summary.py; here because who plans a sweep needs no numba
+SUMMARY_ACCOUNT: Final = (
+    "final_equity", "peak_equity", "return_pct", "buy_hold_return_pct", "cagr_pct", "volatility_pct", "sharpe",
+    "sortino", "calmar", "max_drawdown_pct", "max_drawdown_days", "exposure_pct",
+)  # fmt: skip
+SUMMARY_TRADES: Final = (
+    "trades", "open_trades", "win_rate_pct", "profit_factor", "expectancy_pct", "avg_trade_pct", "best_trade_pct",
+    "worst_trade_pct", "sqn", "kelly", "commission", "slippage",
+)  # fmt: skip
+SUMMARY: Final = SUMMARY_ACCOUNT + SUMMARY_TRADES

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, Final, Self
+from typing import Any, Self
 
 import numba
 import numpy as np
@@ -25,23 +25,14 @@ from engine.backtest.compiled import (
     simulate,
     trade_space,
 )
-from engine.backtest.metric_definitions import STILL
+from engine.backtest.metric_definitions import STILL, SUMMARY
 from engine.backtest.metrics import DAYS_PER_YEAR, MIN_DAYS, close_times, day_ends
 from engine.backtest.rules import OPEN, REASONS, RUIN, UNITS, check_stops
 from engine.market import DAY_MS, Candles, Float64Array, Int64Array, Timeframe
 from engine.runs import Costs
 from engine.strategy import Signals
 
-# what a row holds, in order; each is a metric of DEFINITIONS
-_ACCOUNT: Final = (
-    "final_equity", "peak_equity", "return_pct", "buy_hold_return_pct", "cagr_pct", "volatility_pct", "sharpe",
-    "sortino", "calmar", "max_drawdown_pct", "max_drawdown_days", "exposure_pct",
-)  # fmt: skip
-_TRADES: Final = (
-    "trades", "open_trades", "win_rate_pct", "profit_factor", "expectancy_pct", "avg_trade_pct", "best_trade_pct",
-    "worst_trade_pct", "sqn", "kelly", "commission", "slippage",
-)  # fmt: skip
-SUMMARY: Final = _ACCOUNT + _TRADES
+__all__ = ["SUMMARY", "Prepared", "run_summary"]
 
 _PNL, _SIZE, _PRICE = AMOUNTS.index("pnl"), AMOUNTS.index("size"), AMOUNTS.index("entry_price")
 _COMMISSION, _SLIPPAGE = AMOUNTS.index("commission"), AMOUNTS.index("slippage")
@@ -130,7 +121,7 @@ def _days(cash: float, equity: Any, ends: Any) -> tuple[float, float, float]:
 def _account(
     cash: float, market: float, equity: Any, times: Any, ends: Any, exposed: int
 ) -> tuple[float, ...]:
-    """The values of _ACCOUNT."""
+    """The values of SUMMARY_ACCOUNT."""
     peak, deepest, longest = _drawdown(cash, equity, times)
     mean, deviation, downside = _days(cash, equity, ends)
     days, year = (times[-1] - times[0]) / DAY_MS, math.sqrt(DAYS_PER_YEAR)
@@ -152,7 +143,7 @@ def _account(
 
 @numba.njit(cache=True, nogil=True)
 def _trades(count: int, places: Any, amounts: Any) -> tuple[float, ...]:
-    """The values of _TRADES."""
+    """The values of SUMMARY_TRADES."""
     closed = count - (1 if count and places[_REASON, count - 1] == _OPEN else 0)
     commission = slippage = total = won = lost = percents = 0.0
     wins = losses = 0

@@ -4,7 +4,7 @@ import json
 import struct
 import uuid
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from itertools import repeat
 from typing import Any, Final
 
@@ -31,12 +31,13 @@ _BEST: Final = """
     SELECT sweeps.id, number, trials.params, metrics, trials.error FROM sweeps
     JOIN trials ON trials.sweep_id = sweeps.id AND trials.number = sweeps.best WHERE sweeps.id = ANY(%s)
 """
+_FORGET_FAILED: Final = text("DELETE FROM trials WHERE sweep_id = :id AND error IS NOT NULL")
 _FORGET: Final = text("""
     UPDATE trials SET sweep_id = NULL, number = NULL, params = NULL, metrics = NULL, error = NULL WHERE sweep_id = :id
 """)
 _COUNT: Final = text("""
     SELECT count(*) FROM (
-        SELECT fingerprint FROM trials WHERE strategy_name = :strategy
+        SELECT fingerprint FROM trials WHERE strategy_name = :strategy AND error IS NULL
         UNION SELECT decode(fingerprint, 'hex') FROM backtest_runs
             WHERE strategy_name = :strategy AND fingerprint IS NOT NULL
     ) AS tried
@@ -54,26 +55,33 @@ class SweepStore(Database):
         fingerprints: Sequence[bytes],
         inputs: Mapping[str, Any] | None = None,
         sources: Collection[bytes] = (),
-    ) -> None:
+    ) -> SweepResult:
         """Insert a sweep and its trials, of each the 32 bytes of its fingerprint; all of it or nothing.
 
-        `inputs`: what the fingerprints cover besides the parameters; `sources`: the strategy's files.
+        `inputs`: what the fingerprints cover besides the parameters; `sources`: the strategy's files. Returns the sweep as
+        it is stored: with the count of all trials of its strategy.
         """
         stream = _trial_stream(result, fingerprints)
         columns = _columns(result) | {"inputs": storable(json_ready(inputs))}
 
-        def save(connection: Connection) -> None:
+        def save(connection: Connection) -> int:
             symbol_id = add_symbol(connection, result.spec.exchange, result.spec.symbol, result.unified)
-            connection.execute(insert(sweeps).values(columns | {"symbol_id": symbol_id}))
             copy_into(connection, _COPY_TRIALS, stream)
+            count = _trial_count(connection, result.spec.strategy)
+            more = {"symbol_id": symbol_id, "trials_of_strategy": count}
+            connection.execute(insert(sweeps).values(columns | more))
             add_sources(connection, sources)
+            return count
 
-        self._write(save)
+        return replace(result, trials_of_strategy=self._write(save))
 
     def trial_count(self, strategy: str) -> int:
-        """How many distinct trials of a strategy were ever made, sweeps and single runs, deleted ones included."""
+        """How many distinct trials of a strategy were ever made, in sweeps and single runs, deleted ones included.
+
+        A trial that failed told nobody anything and does not count.
+        """
         with self._transaction() as connection:
-            return int(connection.scalar(_COUNT, {"strategy": strategy}) or 0)
+            return _trial_count(connection, strategy)
 
     def sweep(self, sweep_id: str) -> SweepResult:
         """A sweep with its trials by its id or a unique beginning of it; raises InputError otherwise."""
@@ -95,10 +103,15 @@ class SweepStore(Database):
 
         def remove(connection: Connection) -> None:
             found = find_id(connection, sweeps, sweep_id, "sweep")
+            connection.execute(_FORGET_FAILED, {"id": found})
             connection.execute(_FORGET, {"id": found})
             connection.execute(delete(sweeps).where(sweeps.c.id == found))
 
         self._write(remove)
+
+
+def _trial_count(connection: Connection, strategy: str) -> int:
+    return int(connection.scalar(_COUNT, {"strategy": storable(strategy)}) or 0)
 
 
 def _whole() -> Any:
@@ -149,7 +162,6 @@ def _columns(result: SweepResult) -> dict[str, Any]:
         "done": result.done,
         "failed": result.failed,
         "best": best["trial"] if best else None,
-        "trials_of_strategy": result.trials_of_strategy,
         "elapsed_s": float(result.elapsed_s),
         "created_at": to_time(result.created_ms),
     }

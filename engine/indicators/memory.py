@@ -72,6 +72,15 @@ class Memory:
             self.bytes -= sum(column.nbytes for column in forgotten)
         return result.copy(deep=False)
 
+    @contextmanager
+    def used(self) -> Iterator[None]:
+        """Indicators remember and recall here while this lasts."""
+        token = _current.set(self)
+        try:
+            yield
+        finally:
+            _current.reset(token)
+
 
 _current: ContextVar[Memory | None] = ContextVar("memory", default=None)
 
@@ -88,11 +97,8 @@ def remembered(candles: pd.DataFrame, max_bytes: int = MAX_BYTES) -> Iterator[Me
     `candles` must lie on read-only memory, as CandleFrame.table does; nothing is remembered of a table that does not.
     """
     memory = Memory(candles, max_bytes)
-    token = _current.set(memory)
-    try:
+    with memory.used():
         yield memory
-    finally:
-        _current.reset(token)
 
 
 def place(column: Array) -> Place:
