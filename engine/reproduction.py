@@ -9,14 +9,15 @@ import platform
 import random
 import sysconfig
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
 from importlib import metadata
+from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
 
-from engine.market import Candles, Period, format_time
+from engine.market import Candles, Period
 from engine.runs import Costs
 
 SEED: Final = 0
@@ -29,7 +30,6 @@ LIBRARIES: Final = (
     "pandas",
     "pandas-ta-classic",
 )
-_PARTS: Final = 64  # of the candles, each with a sum of its own, to say later which of them changed
 
 
 def seed_random() -> None:
@@ -59,21 +59,18 @@ def hashes(sources: Mapping[str, bytes]) -> dict[str, str]:
 
 
 def candle_inputs(candles: Candles) -> dict[str, Any]:
-    """How candles enter a fingerprint: their hash to the last bit, how many they are, and sums of their parts."""
-    first = format_time(int(candles.timestamp[0])) if len(candles) else None
-    sums = []
-    for start, stop in _parts(len(candles)):
-        part = candles.slice(start, stop)
-        total = 0
+    """How candles enter a fingerprint: their hash to the last bit, and per UTC month their count and a sum, "744 0f3c12ab",
+    so that it can be said later which ones changed.
+    """
+    month = candles.timestamp.astype("datetime64[ms]").astype("datetime64[M]")
+    starts = np.flatnonzero(np.diff(month, prepend=np.datetime64("1960-01", "M"))).tolist()
+    parts = {}
+    for start, stop in pairwise([*starts, len(candles)]):
+        part, total = candles.slice(start, stop), 0
         for column in (part.timestamp, *part.columns().values()):
             total = zlib.crc32(np.ascontiguousarray(column).data, total)
-        sums.append(f"{total:08x}")
-    return {"sha256": candles.sha256(), "count": len(candles), "first": first, "parts": sums}
-
-
-def _parts(count: int) -> Iterator[tuple[int, int]]:
-    size = -(-count // _PARTS) or 1
-    return ((start, min(start + size, count)) for start in range(0, count, size))
+        parts[str(month[start])] = f"{len(part)} {total:08x}"
+    return {"sha256": candles.sha256(), "months": parts}
 
 
 def run_inputs(

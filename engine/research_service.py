@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from engine.candle_service import CandleService
 from engine.errors import InputError
 from engine.events import CancelToken, OnEvent, ignore_event
+from engine.run_service import RunService
 from engine.sweeps import SweepResult, SweepSpec
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 OnTrials = Callable[[SweepResult], None]
 
 
-class ResearchService(CandleService):
+class ResearchService(RunService):
     """Base of Engine."""
 
     def optimize(

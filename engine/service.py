@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
-import shutil
 import tempfile
 import threading
 from collections.abc import Collection, Sequence
@@ -17,16 +15,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from engine.batch import Batch
 from engine.coverage import Coverage
 from engine.errors import InputError
-from engine.events import CancelToken, OnEvent, ignore_event
+from engine.events import CancelToken
 from engine.logs import log_to_file
 from engine.market import DEFAULT_EXCHANGE, Candles, Market, Period, Timeframe, check_exchange
-from engine.planning import check_strategies, make_plan
+from engine.planning import check_strategies
 from engine.research_service import ResearchService
-from engine.runs import RunResult, RunSpec
-from engine.series_loading import SeriesLoader
 from engine.settings import Settings, read_settings
 from engine.strategy import StrategyInfo
 
@@ -40,7 +35,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-SCRATCH = "batch-"  # followed by the pid of the program whose folder it is
 # what every compiled run needs; workers import it, and load its kernels, while the candles are still being fetched
 WORKER_IMPORTS = (
     "engine.backtest.simulation",
@@ -177,7 +171,7 @@ class Engine(ResearchService):
         from engine.loader import find_strategy_files, strategy_folders, strategy_infos
 
         files = find_strategy_files(strategy_folders(self.settings))
-        return strategy_infos(files, self._in_worker, self.settings.cache_folder)
+        return strategy_infos(files, self.in_workers, self.settings.cache_folder)
 
     def chosen_strategies(
         self, names: Collection[str], *, cancel: CancelToken | None = None
@@ -190,10 +184,10 @@ class Engine(ResearchService):
 
         files = find_strategy_files(strategy_folders(self.settings))
         wanted = [file for file in files if file.name in names]
-        infos = strategy_infos(wanted, partial(self._in_worker, cancel=cancel), self.settings.cache_folder)
+        infos = strategy_infos(wanted, partial(self.in_workers, cancel=cancel), self.settings.cache_folder)
         return check_strategies(names, [file.name for file in files], infos)
 
-    def _in_worker(
+    def in_workers(
         self,
         function: str,
         payloads: Sequence[dict[str, Any]],
@@ -234,74 +228,6 @@ class Engine(ResearchService):
 
         return dict(DEFINITIONS)
 
-    # -- runs
-
-    def run(
-        self,
-        specs: Sequence[RunSpec],
-        *,
-        fetch: bool = True,
-        on_event: OnEvent = ignore_event,
-        cancel: CancelToken | None = None,
-    ) -> list[RunResult]:
-        """Fill the gaps, run every spec in parallel, store and return the results in the order of the specs.
-
-        Raises before anything runs when a symbol, strategy or parameter is unknown or a strategy does not load. A run
-        that fails is a result with that status. When the user stops the work, or candles cannot be had for some runs,
-        the others are finished and stored first; then Interrupted, ExchangeError, DatabaseError or InputError is raised.
-        """
-        cancel = cancel or CancelToken()
-        self.pool.warm_up()
-        infos = self.chosen_strategies([spec.strategy for spec in specs], cancel=cancel)
-        plan = make_plan(specs, infos, self.market, partial(self._in_worker, cancel=cancel))
-        self.settings.cache_folder.mkdir(parents=True, exist_ok=True)
-        _sweep(self.settings.cache_folder)
-        own = f"{SCRATCH}{os.getpid()}-"
-        with tempfile.TemporaryDirectory(prefix=own, dir=self.settings.cache_folder) as scratch:
-            loader = SeriesLoader(self.fetcher, self.cache, Path(scratch), on_event=on_event, cancel=cancel)
-            batch = Batch(
-                self.store,
-                loader,
-                self.pool,
-                self.settings.home / "unsaved",
-                timeout_s=self.settings.run_timeout_s,
-                on_event=on_event,
-                cancel=cancel,
-            )
-            return batch.run(plan, fetch=fetch)
-
-    def run_result(self, run_id: str) -> RunResult:
-        """A stored run, exactly as it was. A unique beginning of its id is enough."""
-        return self.store.run(run_id)
-
-    def data_changed(self, result: RunResult) -> bool | None:
-        """Whether the candles held now differ from those that a stored run saw, warm-up included.
-
-        None where it is not known which ones those were. Quick while the series is as it was.
-        """
-        if result.seen is None:
-            return None
-        market = Market(result.exchange, result.symbol, result.unified)
-        timeframe = Timeframe(result.timeframe)
-        if result.seen.version and result.seen.version == self.store.version(market, timeframe):
-            return False
-        period = Period(result.seen.start_ms, result.period.end)
-        return self.cache.load(market, timeframe, period).candles.sha256() != result.seen.sha256
-
-    def runs(self, limit: int = 100, *, with_trades: bool = False) -> list[RunResult]:
-        """The newest stored runs, without equity and indicators, and without trades unless asked for."""
-        return self.store.runs(limit, with_trades=with_trades)
-
-    def delete_run(self, run_id: str) -> None:
-        """Delete a stored run."""
-        self.store.delete_run(run_id)
-
-    def export_run(self, run_id: str, folder: Path) -> list[Path]:
-        """Write trades, equity and the whole run as files into `folder`."""
-        from engine.export import export_run
-
-        return export_run(self.run_result(run_id), folder)
-
     # -- set-up
 
     def doctor(self) -> list[Finding]:
@@ -309,13 +235,3 @@ class Engine(ResearchService):
         from engine.doctor import examine
 
         return examine(self)
-
-
-def _sweep(folder: Path) -> None:
-    """Remove the scratch folders of programs that were killed."""
-    import psutil
-
-    for left in folder.glob(f"{SCRATCH}*"):
-        pid = left.name.removeprefix(SCRATCH).partition("-")[0]
-        if not pid.isdecimal() or not psutil.pid_exists(int(pid)):
-            shutil.rmtree(left, ignore_errors=True)
