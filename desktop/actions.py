@@ -15,7 +15,7 @@ from desktop.theme import THEME_NAMES, Theme
 if TYPE_CHECKING:
     from desktop.main_window import MainWindow
 
-PAGES: Final = ("Overview", "Chart", "Runs", "Trades", "Metrics", "Data", "Log")
+PAGES: Final = ("Overview", "Chart", "Optimize", "Runs", "Trades", "Metrics", "Data", "Log")
 _THEME_WORDS: Final = {"system": "Theme: as the system", "light": "Theme: light", "dark": "Theme: dark"}
 
 
@@ -25,6 +25,9 @@ class Actions:
     def __init__(self, window: MainWindow) -> None:
         self.window = window
         self.run = self._make("&Run", "Run the set-up", "F5", window.start_run)
+        self.optimize = self._make(
+            "&Optimize", "Try the combinations of the Optimize tab", "F6", window.sweeps.start
+        )
         self.stop = self._make("&Stop", "Stop the work; what is finished is kept", "Shift+F5", window.stop)
         self.stop.setShortcuts([QKeySequence("Shift+F5"), QKeySequence("Esc")])
         self.fetch = self._make(
@@ -105,7 +108,7 @@ class Actions:
         bar = self.window.menuBar()
         _menu(bar.addMenu("&File"), self.export, None, self.quit)
         _menu(bar.addMenu("&Data"), self.fetch, self.import_file, None, self.symbols, self.strategies)
-        _menu(bar.addMenu("&Run"), self.run, self.stop, None, self.compare_none)
+        _menu(bar.addMenu("&Run"), self.run, self.optimize, self.stop, None, self.compare_none)
         view = bar.addMenu("&View")
         _menu(view, *self.pages, None, self.setup_dock, self.results_dock, self.reset, self.full_screen, None)
         _menu(view, *self.themes.values())

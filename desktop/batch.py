@@ -12,6 +12,7 @@ from desktop.panels.jobs import Jobs
 from desktop.workspace import Workspace
 from engine.events import Cancelled, Event, Failed, Finished, Log
 from engine.runs import FAILED, FINISHED, RunResult
+from engine.sweeps import SweepResult
 
 _LONGEST_REASON: Final = 110  # the whole of it stands in the log and in the run's row
 MOST_COMPARED: Final = 10  # of one batch; more curves would not be told apart
@@ -49,7 +50,7 @@ class Batch(QObject):
         result = getattr(event, "result", None)
         if isinstance(event, Finished | Failed | Cancelled) and isinstance(result, RunResult):
             self._run_ended(result)
-        elif isinstance(event, Finished) and result is not None:
+        elif isinstance(event, Finished) and result is not None and not isinstance(result, SweepResult):
             self._fetch_ended(result)
         if not self._timer.isActive():
             self._timer.start()

@@ -21,11 +21,12 @@ from PySide6.QtCore import QObject, QTimer, Signal
 
 from desktop.candle_sets import SetKey, set_key
 from engine.coverage import Coverage
-from engine.errors import BacktestError, Interrupted
+from engine.errors import BacktestError, InputError, Interrupted
 from engine.events import CancelToken, Event, Failed, OnEvent
 from engine.market import Candles, Period, Timeframe
 from engine.runs import FINISHED, RunResult, RunSpec
 from engine.service import Engine
+from engine.sweeps import SweepResult, SweepSpec
 
 log = logging.getLogger(__name__)
 _BITE_S: Final = 0.01
@@ -39,7 +40,11 @@ class Phase(Enum):
     IDLE = "Ready"
     FETCHING = "Fetching candles"
     RUNNING = "Running"
+    OPTIMIZING = "Optimizing"
     STOPPING = "Stopping"
+
+
+WORKING: Final = (Phase.FETCHING, Phase.RUNNING, Phase.OPTIMIZING)  # what can be stopped
 
 
 class Bridge(QObject):
@@ -64,6 +69,10 @@ class Bridge(QObject):
     holdings_loaded = Signal(list)
     definitions_loaded = Signal(object)  # a dict would come out sorted
     exported = Signal(list)
+    objectives_loaded = Signal(object)
+    sweeps_loaded = Signal(list)
+    trials_arrived = Signal(object)
+    sweep_done = Signal(object, str)  # the SweepResult or None, and why not
     database_changed = Signal(bool, str)
     _woken = Signal()
 
@@ -71,7 +80,7 @@ class Bridge(QObject):
         super().__init__(parent)
         self.engine = engine
         self.phase = Phase.IDLE
-        self._queue: deque[tuple[OnEvent, Event]] = deque()
+        self._queue: deque[tuple[Callable[[Any], None], Any]] = deque()
         self._threads = ThreadPoolExecutor(_JOBS_AT_ONCE, "series")
         self._awake = False
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -101,9 +110,17 @@ class Bridge(QObject):
         self._spawn(self._fetch(list(series), timeframe, period, self._new_token()))
         return True
 
+    def optimize(self, spec: SweepSpec) -> bool:
+        """Start a sweep; False when the program is busy."""
+        if self.phase is not Phase.IDLE:
+            return False
+        self._enter(Phase.OPTIMIZING)
+        self._spawn(self._optimize(spec, self._new_token()))
+        return True
+
     def stop(self) -> None:
         """Ask the job to stop; it ends within two seconds and keeps what is finished."""
-        if self.phase in (Phase.RUNNING, Phase.FETCHING):
+        if self.phase in WORKING:
             self._enter(Phase.STOPPING)
             self._token.cancel()
 
@@ -122,19 +139,32 @@ class Bridge(QObject):
     ) -> None:
         try:
             for symbol, exchange in series:
-                await asyncio.to_thread(
-                    self.engine.fetch,
-                    symbol,
-                    timeframe,
-                    period,
-                    exchange=exchange,
-                    on_event=self._post,
-                    cancel=token,
-                )
+                work = partial(self.engine.fetch, symbol, timeframe, period, exchange=exchange)
+                await asyncio.to_thread(work, on_event=self._post, cancel=token)
         finally:
             self._drain_all()
             self._enter(Phase.IDLE)
             self.refresh_held()
+
+    async def _optimize(self, spec: SweepSpec, token: CancelToken) -> None:
+        def tell(trials: SweepResult) -> None:
+            _ = trials.order  # computed here, where it holds up nothing
+            self._put(self.trials_arrived.emit, trials)
+
+        sweep, problem = None, ""
+        try:
+            sweep = await asyncio.to_thread(
+                self.engine.optimize, spec, on_event=self._post, cancel=token, on_trials=tell
+            )
+        except InputError as error:
+            problem = str(error)  # said where it was typed
+        except Exception as error:
+            problem = str(error)
+            raise
+        finally:
+            self._drain_all()
+            self._enter(Phase.IDLE)
+            self.sweep_done.emit(sweep, problem)
 
     def _new_token(self) -> CancelToken:
         self._token = CancelToken()
@@ -197,6 +227,8 @@ class Bridge(QObject):
         self.load_markets(exchange)
         self.refresh_held()
         self.load_strategies()
+        self.load_sweeps()
+        self.ask(self.engine.objectives, self.objectives_loaded.emit)
         self.definitions_loaded.emit(await asyncio.to_thread(self.engine.metric_definitions))
 
     def load_strategies(self) -> None:
@@ -209,6 +241,10 @@ class Bridge(QObject):
             lambda: self.engine.markets(exchange, refresh=refresh),
             lambda markets: self.markets_loaded.emit(exchange, markets),
         )
+
+    def load_sweeps(self) -> None:
+        """Ask for the stored sweeps."""
+        self.ask(self.engine.sweeps, self.sweeps_loaded.emit)
 
     def refresh_held(self) -> None:
         """Ask what the database holds."""
@@ -325,7 +361,7 @@ class Bridge(QObject):
     def _post(self, event: Event) -> None:
         self._put(self._deliver, event)
 
-    def _put(self, take: OnEvent, event: Event) -> None:
+    def _put(self, take: Callable[[Any], None], event: Any) -> None:
         """Called on the engine's threads."""
         self._queue.append((take, event))
         if not self._awake:

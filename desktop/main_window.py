@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 from typing import Any, Final
 
 from PySide6.QtCore import QByteArray, Qt
@@ -11,7 +10,6 @@ from PySide6.QtGui import QCloseEvent, QShowEvent
 from PySide6.QtWidgets import (
     QApplication,
     QDockWidget,
-    QFileDialog,
     QLabel,
     QLineEdit,
     QMainWindow,
@@ -22,9 +20,10 @@ from PySide6.QtWidgets import (
 
 from desktop.actions import Actions
 from desktop.batch import Batch
-from desktop.bridge import Bridge, Phase
+from desktop.bridge import WORKING, Bridge, Phase
 from desktop.data_desk import DataDesk
 from desktop.models.log import LogLine
+from desktop.optimize.panel import OptimizePanel
 from desktop.panels.banner import Banner
 from desktop.panels.bottom_panel import BottomPanel, DockTitle
 from desktop.panels.chart_panel import ChartPanel
@@ -37,13 +36,16 @@ from desktop.panels.runs_panel import RunsPanel
 from desktop.panels.status import StatusBar
 from desktop.panels.trades_panel import TradesPanel
 from desktop.preferences import LAYOUT_VERSION, Preferences
+from desktop.run_desk import RunDesk
 from desktop.setup.panel import SetupPanel
 from desktop.setup.values import Setup
+from desktop.sweep_desk import SweepDesk
 from desktop.theme import SYSTEM, THEME_NAMES, Theme, apply_theme, theme_named
 from desktop.workspace import Workspace
-from engine.runs import FINISHED, RunResult
+from engine.runs import RunSpec
 
 TITLE: Final = "Backtest"
+CENTRE: Final = ("Overview", "Chart", "Optimize")
 
 
 class MainWindow(QMainWindow):
@@ -78,14 +80,17 @@ class MainWindow(QMainWindow):
         self.runs, self.trades = RunsPanel(self.workspace), TradesPanel(self.workspace)
         self.metrics, self.data, self.log = MetricsPanel(self.workspace), DataPanel(), LogPanel()
         self.banner = Banner()
+        self.optimize = OptimizePanel()
         self.desk = DataDesk(self.bridge, self.data, self.setup_panel, self)
+        self.sweeps = SweepDesk(self.bridge, self.optimize, self.setup_panel, self.preferences, self)
+        self.run_desk = RunDesk(self.bridge, self.workspace, self.runs, self.setup_panel, self)
         self.setAcceptDrops(True)
         self.installEventFilter(self.desk)
         self.status = StatusBar(workers)
         self.setStatusBar(self.status)
         self.centre = QTabWidget(documentMode=True)
-        self.centre.addTab(self.overview, "Overview")
-        self.centre.addTab(self.chart, "Chart")
+        for page, name in zip((self.overview, self.chart, self.optimize), CENTRE, strict=True):
+            self.centre.addTab(page, name)
         self.centre.tabBar().setAccessibleName("Views")
         middle = QWidget()
         middle.setObjectName("centrePanel")
@@ -137,18 +142,12 @@ class MainWindow(QMainWindow):
         bridge = self.bridge
         bridge.phase_changed.connect(self._phase_changed)
         bridge.happened.connect(self.batch.take)
-        bridge.happened.connect(self.runs.take)
         bridge.problem.connect(self.report)
-        bridge.batch_done.connect(lambda _: self.runs.end_batch())
         bridge.batch_done.connect(self.batch.end)
         bridge.strategies_loaded.connect(self.setup_panel.strategies.set_infos)
         bridge.markets_loaded.connect(self.setup_panel.market.set_markets)
         bridge.markets_loaded.connect(lambda *_: self.setup_panel.ask_coverage_again())
-        bridge.runs_loaded.connect(self._runs_loaded)
-        bridge.run_loaded.connect(lambda result: self.workspace.put([result]))
-        bridge.candles_loaded.connect(self.workspace.put_candles)
         bridge.coverage_loaded.connect(self.setup_panel.set_coverage)
-        bridge.data_judged.connect(self.workspace.put_judgement)
         bridge.definitions_loaded.connect(self.metrics.set_definitions)
         bridge.definitions_loaded.connect(self.overview.tiles.set_definitions)
         bridge.database_changed.connect(self.status.set_database)
@@ -173,11 +172,7 @@ class MainWindow(QMainWindow):
         panel.setup_changed.connect(self._setup_changed)
         self.status.stop_wanted.connect(self.stop)
         self.banner.details_wanted.connect(self._show_details)
-        self.workspace.details_wanted.connect(self._load_details)
         self.chart.step_wanted.connect(self.step_trade)
-        self.runs.delete_wanted.connect(self._delete_run)
-        self.runs.setup_wanted.connect(self._use_setup_of)
-        self.runs.export_wanted.connect(self._export_run)
         self.trades.saved.connect(lambda path: self.say(f"Trades written to {path}"))
         self.trades.not_saved.connect(lambda text: self.report("error", text, ""))
         self.trades.table.clicked.connect(lambda _: self.show_page("Chart"))
@@ -185,6 +180,9 @@ class MainWindow(QMainWindow):
         self.desk.reported.connect(self.report)
         self.desk.jobs.logged.connect(self.write_log)
         self.desk.jobs.changed.connect(self._show_data_jobs)
+        self.sweeps.run_wanted.connect(self.run_specs)
+        self.sweeps.shown.connect(lambda: self.show_page("Optimize"))
+        self.sweeps.said.connect(self.say)
 
     # -- what the user asks for --------------------------------------------------------------------------------------
 
@@ -195,9 +193,12 @@ class MainWindow(QMainWindow):
         if problem is not None:
             self.report("warning", f"{problem}; nothing was run", "")
             return
+        self.run_specs(setup.specs())
+
+    def run_specs(self, specs: list[RunSpec]) -> None:
+        """Run all of these, unless something runs already."""
         if self.bridge.phase is not Phase.IDLE:
             return
-        specs = setup.specs()
         self.batch.begin(len(specs))
         self.banner.hide()
         if self.bridge.run(specs):
@@ -256,8 +257,8 @@ class MainWindow(QMainWindow):
 
     def show_page(self, name: str) -> None:
         """Bring a page of the centre or of the results to the front."""
-        if name in ("Overview", "Chart"):
-            self.centre.setCurrentIndex(("Overview", "Chart").index(name))
+        if name in CENTRE:
+            self.centre.setCurrentIndex(CENTRE.index(name))
             return
         self.results_dock.show()
         self.results.show_page(name)
@@ -282,8 +283,8 @@ class MainWindow(QMainWindow):
             apply_theme(app, self.theme)
         self.actions_.apply_theme(self.theme)
         for part in (
-            self.setup_panel, self.overview, self.chart, self.runs, self.trades, self.metrics, self.data, self.log,
-            self.banner, self.status,
+            self.setup_panel, self.overview, self.chart, self.optimize, self.runs, self.trades, self.metrics, self.data,
+            self.log, self.banner, self.status,
         ):  # fmt: skip
             part.apply_theme(self.theme)
 
@@ -309,7 +310,8 @@ class MainWindow(QMainWindow):
         busy = phase is not Phase.IDLE
         self.actions_.run.setEnabled(not busy)
         self.actions_.fetch.setEnabled(not busy)
-        self.actions_.stop.setEnabled(phase in (Phase.RUNNING, Phase.FETCHING))
+        self.actions_.optimize.setEnabled(not busy)
+        self.actions_.stop.setEnabled(phase in WORKING)
 
     def _show_jobs(self, jobs: Jobs) -> None:
         if self.bridge.phase is not Phase.IDLE:
@@ -322,38 +324,14 @@ class MainWindow(QMainWindow):
         if run is not None and not running:
             self.bridge.judge(run)
 
-    def _runs_loaded(self, results: list[RunResult]) -> None:
-        self.workspace.put(reversed(results))
-        newest = next((result for result in results if result.status == FINISHED), None)
-        if newest is not None and self.workspace.current is None and not self.workspace.checked:
-            self.workspace.check(newest.id, on=True)
-            self.workspace.show(newest.id)
-
-    def _load_details(self, run_id: str) -> None:
-        with_candles = self.workspace.candles(run_id) is None
-        self.bridge.load_details(self.workspace.runs[run_id], with_candles=with_candles)
-
     def _ask_coverage(self) -> None:
         setup = self.setup_panel.setup()
         timeframe = self.setup_panel.period.chosen_timeframe()
         self.bridge.load_coverage(setup.series(), timeframe, setup.period)
 
-    def _delete_run(self, run_id: str) -> None:
-        self.bridge.delete(run_id, lambda _: self.workspace.remove(run_id))
-
-    def _export_run(self, run_id: str) -> None:
-        folder = QFileDialog.getExistingDirectory(self, "Export the run into a folder")
-        if folder:
-            self.bridge.export(run_id, Path(folder))
-
     def _show_details(self) -> None:
         self.show_page("Log")
         self.log.show_last()
-
-    def _use_setup_of(self, run_id: str) -> None:
-        run = self.workspace.runs[run_id]
-        self.setup_panel.set_setup(Setup.of_run(run))
-        self.setup_panel.strategies.focus(run.strategy)
 
     # -- memory ------------------------------------------------------------------------------------------------------
 
@@ -384,10 +362,12 @@ class MainWindow(QMainWindow):
         self.remember()
         self.bridge.stop()
         self.desk.jobs.stop_all()
+        self.run_desk.cross_checks.stop()
         self.bridge.close()
         self.workspace.blockSignals(True)  # late answers must not draw on closed plots
         self.overview.release()
         self.chart.release()
+        self.optimize.release()
         super().closeEvent(event)
 
 

@@ -72,7 +72,9 @@ def definition_of(key: str, definitions: Mapping[str, Any]) -> Definition:
     return Definition(title[:1].upper() + title[1:], unit, "")
 
 
-def _text(key: str) -> Any:
+def metric_text(key: str) -> Any:
+    """The function that writes a metric's values."""
+
     def text(value: Any) -> str:
         if key in _COUNTS:
             return formats.whole(value)
@@ -122,7 +124,7 @@ class MetricsModel(TableModel[MetricRow]):
         row = self.row_at(index.row())
         value = self.columns[index.column()].value(row)
         if role == Qt.ItemDataRole.DisplayRole:
-            return _text(row.key)(value)
+            return metric_text(row.key)(value)
         if role == Qt.ItemDataRole.FontRole and value is not None and value == row.best():
             bold = QFont()
             bold.setBold(True)

@@ -61,6 +61,9 @@ class Jobs:
         if fetching:
             known = [job.part for job in fetching if job.progress is not None and job.progress.total]
             return sum(known) / len(known) if known else None
+        sweeps = self._of("sweep")
+        if sweeps:
+            return sweeps[-1].part
         runs = self._of("run")
         total = max(self.expected, len(runs))
         return sum(job.part for job in runs) / total if total and runs else None
@@ -69,7 +72,10 @@ class Jobs:
         """What is going on in a few words: 4/6 runs · 18 k candles/s · ETA 00:08."""
         fetching = [job for job in self._of("fetch") if not job.ended]
         if fetching:
-            return self._fetch_words(fetching[0])
+            return self._counted(fetching[0])
+        sweeps = self._of("sweep")
+        if sweeps:
+            return self._counted(sweeps[-1])
         runs = self._of("run")
         if not runs:
             return "Preparing …"
@@ -83,7 +89,7 @@ class Jobs:
         return f"{done}/{max(self.expected, len(runs))} runs{eta}"
 
     @staticmethod
-    def _fetch_words(job: Job) -> str:
+    def _counted(job: Job) -> str:
         progress = job.progress
         if progress is None:
             return job.title

@@ -5,7 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import QSize, Qt, QTimer, Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QScrollArea, QVBoxLayout, QWidget
 
-from desktop.bridge import Phase
+from desktop.bridge import WORKING, Phase
 from desktop.icons import icon
 from desktop.setup.costs_form import CostsForm
 from desktop.setup.coverage_view import Answer, CoverageView
@@ -209,7 +209,7 @@ class SetupPanel(QWidget):
         self.reason.setVisible(problem is not None)
         self.run.setEnabled(idle and problem is None)
         self.fetch.setEnabled(idle and setup.data_problem() is None)
-        self.stop.setEnabled(self.phase in (Phase.FETCHING, Phase.RUNNING))
+        self.stop.setEnabled(self.phase in WORKING)
 
 
 def _stack(*widgets: QWidget) -> QWidget:

@@ -133,6 +133,19 @@ class StrategyForm(QWidget):
                     item.setCheckState(Qt.CheckState.Checked if on else Qt.CheckState.Unchecked)
         self._show_current()
 
+    def set_params(self, name: str, values: Mapping[str, Any]) -> None:
+        """Set all parameters of a strategy, check it and show them."""
+        info = self.infos.get(name)
+        if info is None or info.error is not None:
+            return
+        defaults = {str(param["name"]): param["default"] for param in info.params}
+        self.params[name] = {key: value for key, value in values.items() if defaults.get(key, value) != value}
+        row = list(self.infos).index(name)
+        self.list.item(row).setCheckState(Qt.CheckState.Checked)
+        self.list.setCurrentRow(row)
+        self._show_current()
+        self.changed.emit()
+
     def changed_params(self) -> dict[str, Mapping[str, Any]]:
         """What differs from the defaults, per strategy."""
         return {name: values for name, values in self.params.items() if values}

@@ -1,0 +1,255 @@
+"""What came of a sweep: a line of words, the best trials, the heat map, and the list of stored sweeps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QKeyEvent, QResizeEvent
+from PySide6.QtWidgets import (
+    QHBoxLayout,
+    QLabel,
+    QProgressBar,
+    QSplitter,
+    QTabWidget,
+    QVBoxLayout,
+    QWidget,
+)
+
+from desktop import formats
+from desktop.buttons import tool_button
+from desktop.icons import icon
+from desktop.models.metrics import definition_of, metric_text
+from desktop.optimize.map_view import MapView
+from desktop.optimize.stored import StoredSweeps
+from desktop.optimize.trials import TrialsModel
+from desktop.panels.table_view import TableView
+from desktop.theme import Theme
+from engine.events import Progress
+from engine.runs import CANCELLED
+from engine.sweeps import SweepResult
+
+_HINT: Final = "No sweep yet. Vary parameters on the left and press F6, or open a stored sweep."
+_STEPS: Final = 1000
+_SIDE_BY_SIDE_PX: Final = 640
+
+
+class ResultsView(QWidget):
+    """Signals: `params_wanted(position)` load a trial's parameters; `run_wanted(position)` make a run of it."""
+
+    params_wanted = Signal(int)
+    run_wanted = Signal(int)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.sweep: SweepResult | None = None
+        self.picked: int | None = None
+        self.words = QLabel(wordWrap=True)
+        self.words.setAccessibleName("What came of the sweep")
+        self.caution = QLabel(wordWrap=True)
+        self.caution.setProperty("role", "warning")
+        self.progress = QProgressBar(minimum=0, maximum=_STEPS, textVisible=False)
+        self.progress.setAccessibleName("Progress of the sweep")
+        self.model = TrialsModel(self)
+        self.table = TableView(self.model, "Best trials", _HINT)
+        self.use = tool_button("Use parameters", "Put the trial's parameters into the set-up on the left")
+        self.run = tool_button(
+            "Run this one", "Make a run of the selected trial: chart, trades, checks (Enter)"
+        )
+        self.map, self.stored = MapView(), StoredSweeps()
+        self._definitions: Mapping[str, Any] = {}
+        self._lay_out()
+        self._connect()
+        self.show_sweep(None)
+        self.set_running(on=False)
+
+    def _lay_out(self) -> None:
+        bar = QWidget()
+        bar.setObjectName("filterBar")
+        row = QHBoxLayout(bar)
+        row.setContentsMargins(6, 3, 6, 3)
+        self.count = QLabel()
+        self.count.setProperty("role", "muted")
+        row.addWidget(self.count, 1)
+        row.addWidget(self.use)
+        row.addWidget(self.run)
+        trials = QWidget()
+        inner = QVBoxLayout(trials)
+        inner.setContentsMargins(0, 0, 0, 0)
+        inner.setSpacing(0)
+        inner.addWidget(bar)
+        inner.addWidget(self.table)
+        self.tabs = QTabWidget(documentMode=True)
+        self.tabs.addTab(trials, "Best trials")
+        self.tabs.addTab(self.stored, "Stored sweeps")
+        self.tabs.tabBar().setAccessibleName("Trials and sweeps")
+        self.splitter = QSplitter(Qt.Orientation.Horizontal)
+        self.splitter.setChildrenCollapsible(False)
+        self.splitter.addWidget(self.tabs)
+        self.splitter.addWidget(self.map)
+        self.splitter.setStretchFactor(0, 1)
+        self.splitter.setStretchFactor(1, 1)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(3)
+        for widget in (self.words, self.caution, self.progress):
+            layout.addWidget(widget)
+        layout.addWidget(self.splitter, 1)
+
+    def _connect(self) -> None:
+        self.table.selectionModel().selectionChanged.connect(lambda *_: self._selected())
+        self.table.doubleClicked.connect(lambda _: self._run_picked())
+        self.run.clicked.connect(self._run_picked)
+        self.use.clicked.connect(lambda: self._emit(self.params_wanted))
+        self.map.picked.connect(self._pick)
+
+    # -- what is shown -----------------------------------------------------------------------------------------------
+
+    def set_definitions(self, definitions: Mapping[str, Any]) -> None:
+        """What each metric is called and means."""
+        self._definitions = definitions
+        self.map.set_definitions(definitions)
+
+    def show_sweep(self, sweep: SweepResult | None) -> None:
+        """Show a sweep, or the same one further on: the picked trial stays picked."""
+        number = self._picked_number() if _is_same(sweep, self.sweep) else None
+        self.sweep = sweep
+        self.picked = None if sweep is None or number is None else _position(sweep, number)
+        self._refill()
+        self.map.set_sweep(sweep)
+        self._say()
+
+    def _refill(self) -> None:
+        model = self.table.selectionModel()
+        model.blockSignals(True)
+        if self.model.show_sweep(self.sweep, self._definitions, self.picked) and self.sweep is not None:
+            self.table.fit_columns(widest=140)
+        number = self._picked_number()
+        view = None if number is None else self.model.view_row_of(number)
+        self.table.select_row(view)
+        model.blockSignals(False)
+        self._update()
+
+    def _say(self) -> None:
+        sweep = self.sweep
+        self.words.setText("" if sweep is None else sweep_words(sweep, self._definitions))
+        notes = [] if sweep is None or not sweep.done else sweep.notes
+        self.caution.setText("⚠ " + " · ".join(notes) if notes else "")
+        self.words.setVisible(bool(self.words.text()))
+        self.caution.setVisible(bool(notes))
+        shown = self.model.rowCount()
+        some = sweep is not None and sweep.done - sweep.failed > shown
+        self.count.setText(
+            f"the best {formats.whole(shown)} of {formats.whole(sweep.done)}" if sweep and some else ""
+        )
+
+    def set_running(self, *, on: bool) -> None:
+        """A sweep begins or is over."""
+        self.progress.setVisible(on)
+        self.progress.setRange(0, 0)
+
+    def show_progress(self, progress: Progress) -> None:
+        """How far the running sweep is."""
+        if progress.total:
+            self.progress.setRange(0, _STEPS)
+            self.progress.setValue(round(min(1.0, progress.done / progress.total) * _STEPS))
+        self.words.setText(progress_words(progress))
+        self.words.show()
+
+    # -- picking -----------------------------------------------------------------------------------------------------
+
+    def _picked_number(self) -> int | None:
+        if self.sweep is None or self.picked is None:
+            return None
+        return int(self.sweep.numbers[self.picked])
+
+    def _pick(self, position: int) -> None:
+        """A cell of the map was clicked: mark its trial and load its parameters."""
+        self.picked = position
+        self._refill()
+        self.map.mark(position)
+        self.tabs.setCurrentIndex(0)
+        self.params_wanted.emit(position)
+
+    def _selected(self) -> None:
+        rows = self.table.selected_rows()
+        self.picked = self.model.row_at(rows[0]).position if len(rows) == 1 else None
+        self.map.mark(self.picked)
+        self._update()
+
+    def _run_picked(self) -> None:
+        self._emit(self.run_wanted)
+
+    def _emit(self, signal: Any) -> None:
+        if self.picked is not None and self.run.isEnabled():
+            signal.emit(self.picked)
+
+    def _update(self) -> None:
+        usable = self.picked is not None and self.sweep is not None and self.picked not in self.sweep.errors
+        self.run.setEnabled(usable)
+        self.use.setEnabled(usable)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Enter in the table makes a run of the selected trial."""
+        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and self.table.hasFocus():
+            self._run_picked()
+            return
+        super().keyPressEvent(event)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Table and map stand side by side where there is room, else below each other."""
+        super().resizeEvent(event)
+        wide = self.width() >= _SIDE_BY_SIDE_PX
+        self.splitter.setOrientation(Qt.Orientation.Horizontal if wide else Qt.Orientation.Vertical)
+
+    def apply_theme(self, theme: Theme) -> None:
+        """Take the theme's colours."""
+        self.table.apply_theme(theme)
+        self.map.apply_theme(theme)
+        self.stored.apply_theme(theme)
+        self.run.setIcon(icon("run", theme.positive))
+        self.use.setIcon(icon("previous", theme.muted))
+
+
+def sweep_words(sweep: SweepResult, definitions: Mapping[str, Any]) -> str:
+    """What came of a sweep in one line."""
+    spec, best = sweep.spec, sweep.best
+    title = definition_of(spec.objective, definitions).title
+    period = f"{formats.day(sweep.period.start)} – {formats.day(sweep.period.end - 1)}"
+    parts = [f"{spec.strategy} on {spec.symbol} {spec.timeframe}, {period}"]
+    parts.append(
+        f"best {title} {metric_text(spec.objective)(best['value'])}" if best else "no trial has a value"
+    )
+    kept = f" of {formats.whole(sweep.planned)}" if sweep.done < sweep.planned else ""
+    parts.append(f"{formats.whole(sweep.done)}{kept} trials in {formats.duration(sweep.elapsed_s)}")
+    if sweep.status == CANCELLED:
+        parts.append("stopped")
+    if sweep.failed:
+        first = f": {next(iter(sweep.errors.values()))}" if sweep.errors else ""
+        parts.append(f"{formats.whole(sweep.failed)} failed{first}")
+    if sweep.error and sweep.status != CANCELLED:
+        parts.append(sweep.error)
+    return " · ".join(parts)
+
+
+def progress_words(progress: Progress) -> str:
+    """412 of 1,000 trials · 4,812 trials/s · ETA 00:01."""
+    words = [
+        formats.whole(progress.done) + (f" of {formats.whole(progress.total)}" if progress.total else "")
+    ]
+    words[0] += f" {progress.unit}"
+    if progress.rate:
+        words.append(f"{formats.whole(progress.rate)} {progress.unit}/s")
+    if progress.eta_s is not None:
+        words.append(f"ETA {formats.remaining(progress.eta_s)}")
+    return " · ".join(words)
+
+
+def _is_same(one: SweepResult | None, other: SweepResult | None) -> bool:
+    return one is not None and other is not None and one.id == other.id
+
+
+def _position(sweep: SweepResult, number: int) -> int | None:
+    found = (sweep.numbers == number).nonzero()[0]
+    return int(found[0]) if len(found) else None
