@@ -53,6 +53,7 @@ class _CellAxis(pg.AxisItem):  # type: ignore[misc]
         super().__init__(side)
         self.cells: Sequence[Any] = ()
         self.enableAutoSIPrefix(False)
+        self.setStyle(hideOverlappingLabels=False)  # tickValues leaves room
 
     def show_cells(self, name: str, cells: Sequence[Any]) -> None:
         """Label other cells."""

@@ -16,7 +16,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from desktop.models.metrics import definition_of, metric_text
+from desktop.models.metrics import metric_text
 from desktop.optimize.heat_map import Cell, Grid, HeatMap
 from desktop.optimize.trials import best_of_cell, metric_title, value_text
 from desktop.theme import Theme
@@ -50,6 +50,7 @@ class MapView(QWidget):
     def _lay_out(self) -> None:
         bar = QHBoxLayout()
         bar.setContentsMargins(6, 3, 6, 3)
+        bar.setSpacing(6)
         self._by = QLabel("by")
         for widget in (self.across, self._by, self.upwards):
             bar.addWidget(widget)
@@ -125,10 +126,9 @@ class MapView(QWidget):
         objective = sweep.spec.objective
         value = float(grid.values[cell[1], cell[0]])
         where = ", ".join(f"{name} {value_text(one)}" for name, one in grid.params(cell).items())
-        title = definition_of(objective, self._definitions).title
-        words = f"{where}: {title} {metric_text(objective)(value)}"
+        words = f"{metric_text(objective)(value)} at {where}"
         self.read_out.setText(words)
-        self.read_out.setToolTip(words)
+        self.read_out.setToolTip(f"{grid.title}: {words}")
         self.map.setAccessibleDescription(words)
 
     def _pick(self, cell: Cell) -> None:

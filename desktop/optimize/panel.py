@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QSplitter, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QWidget
 
 from desktop.optimize.plan_form import PlanForm
 from desktop.optimize.results import ResultsView
@@ -18,16 +17,11 @@ class OptimizePanel(QWidget):
         self.setObjectName("centrePanel")
         self.plan, self.results = PlanForm(), ResultsView()
         self.results.setContentsMargins(4, 6, 6, 4)
-        self.plan.setSizePolicy(QSizePolicy.Policy.Minimum, QSizePolicy.Policy.Preferred)
-        self.splitter = QSplitter(Qt.Orientation.Horizontal)
-        self.splitter.setChildrenCollapsible(False)
-        self.splitter.addWidget(self.plan)
-        self.splitter.addWidget(self.results)
-        self.splitter.setStretchFactor(0, 0)
-        self.splitter.setStretchFactor(1, 1)
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self.splitter)
+        layout.setSpacing(0)
+        layout.addWidget(self.plan)
+        layout.addWidget(self.results, 1)
 
     def release(self) -> None:
         """Close the plot."""

@@ -234,6 +234,7 @@ class PlanForm(QWidget):
         self.ranges.set_choices(self.choices[info.name].ranges)
         self.ranges.changed.connect(self._edited)
         self.range_area.setWidget(self.ranges)
+        self.ranges.setAutoFillBackground(False)
         self.range_area.setMinimumWidth(
             self.ranges.minimumSizeHint().width() + self.range_area.verticalScrollBar().sizeHint().width()
         )

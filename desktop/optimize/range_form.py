@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QCheckBox, QDoubleSpinBox, QGridLayout, QLabel, QWidget
+from PySide6.QtWidgets import QCheckBox, QDoubleSpinBox, QGridLayout, QLabel, QSizePolicy, QWidget
 
 from desktop import formats
 from desktop.optimize.values import NUMERIC, RangeChoice, values_of
@@ -133,7 +133,8 @@ def _spin(param: Mapping[str, Any], which: str) -> QDoubleSpinBox:
     low = smallest if is_step else -_WIDEST if param["low"] is None else float(param["low"])
     spin.setRange(low, _WIDEST if is_step or param["high"] is None else float(param["high"]))
     spin.setSingleStep(1 if param["type"] == "int" else 0.1)
-    spin.setMinimumWidth(60)
+    spin.setMinimumWidth(64)
+    spin.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)  # not as wide as a billion
     spin.setAccessibleName(f"{which} of {name}")
     spin.setToolTip(f"{name}: {which.lower()}")
     return spin

@@ -31,8 +31,9 @@ from engine.runs import CANCELLED
 from engine.sweeps import SweepResult
 
 _HINT: Final = "No sweep yet. Vary parameters on the left and press F6, or open a stored sweep."
+_NO_BREAK: Final = "\u00a0"
 _STEPS: Final = 1000
-_SIDE_BY_SIDE_PX: Final = 640
+_SIDE_BY_SIDE_PX: Final = 560
 
 
 class ResultsView(QWidget):
@@ -69,9 +70,7 @@ class ResultsView(QWidget):
         bar.setObjectName("filterBar")
         row = QHBoxLayout(bar)
         row.setContentsMargins(6, 3, 6, 3)
-        self.count = QLabel()
-        self.count.setProperty("role", "muted")
-        row.addWidget(self.count, 1)
+        row.addStretch()
         row.addWidget(self.use)
         row.addWidget(self.run)
         trials = QWidget()
@@ -81,15 +80,14 @@ class ResultsView(QWidget):
         inner.addWidget(bar)
         inner.addWidget(self.table)
         self.tabs = QTabWidget(documentMode=True)
-        self.tabs.addTab(trials, "Best trials")
+        self.tabs.addTab(trials, "Trials")
         self.tabs.addTab(self.stored, "Stored sweeps")
         self.tabs.tabBar().setAccessibleName("Trials and sweeps")
         self.splitter = QSplitter(Qt.Orientation.Horizontal)
         self.splitter.setChildrenCollapsible(False)
         self.splitter.addWidget(self.tabs)
         self.splitter.addWidget(self.map)
-        self.splitter.setStretchFactor(0, 1)
-        self.splitter.setStretchFactor(1, 1)
+        self.splitter.setSizes([1000, 1000])
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(3)
@@ -125,6 +123,7 @@ class ResultsView(QWidget):
         model.blockSignals(True)
         if self.model.show_sweep(self.sweep, self._definitions, self.picked) and self.sweep is not None:
             self.table.fit_columns(widest=140)
+            self.table.setColumnWidth(0, self.fontMetrics().horizontalAdvance("# 200") + 16)
         number = self._picked_number()
         view = None if number is None else self.model.view_row_of(number)
         self.table.select_row(view)
@@ -140,9 +139,7 @@ class ResultsView(QWidget):
         self.caution.setVisible(bool(notes))
         shown = self.model.rowCount()
         some = sweep is not None and sweep.done - sweep.failed > shown
-        self.count.setText(
-            f"the best {formats.whole(shown)} of {formats.whole(sweep.done)}" if sweep and some else ""
-        )
+        self.tabs.setTabText(0, f"Best {formats.whole(shown)}" if some else "Trials")
 
     def set_running(self, *, on: bool) -> None:
         """A sweep begins or is over."""
@@ -169,7 +166,6 @@ class ResultsView(QWidget):
         self.picked = position
         self._refill()
         self.map.mark(position)
-        self.tabs.setCurrentIndex(0)
         self.params_wanted.emit(position)
 
     def _selected(self) -> None:
@@ -198,10 +194,17 @@ class ResultsView(QWidget):
         super().keyPressEvent(event)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        """Table and map stand side by side where there is room, else below each other."""
+        """The map stands beside the table where there is room, else it is a tab."""
         super().resizeEvent(event)
-        wide = self.width() >= _SIDE_BY_SIDE_PX
-        self.splitter.setOrientation(Qt.Orientation.Horizontal if wide else Qt.Orientation.Vertical)
+        beside = self.width() >= _SIDE_BY_SIDE_PX
+        if beside == (self.tabs.indexOf(self.map) < 0):
+            return
+        if beside:
+            self.tabs.removeTab(self.tabs.indexOf(self.map))
+            self.splitter.addWidget(self.map)
+        else:
+            self.tabs.insertTab(1, self.map, "Heat map")
+        self.map.show()
 
     def apply_theme(self, theme: Theme) -> None:
         """Take the theme's colours."""
@@ -223,6 +226,7 @@ def sweep_words(sweep: SweepResult, definitions: Mapping[str, Any]) -> str:
     )
     kept = f" of {formats.whole(sweep.planned)}" if sweep.done < sweep.planned else ""
     parts.append(f"{formats.whole(sweep.done)}{kept} trials in {formats.duration(sweep.elapsed_s)}")
+    parts[1:] = [part.replace(" ", _NO_BREAK) for part in parts[1:]]
     if sweep.status == CANCELLED:
         parts.append("stopped")
     if sweep.failed:

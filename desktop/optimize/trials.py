@@ -11,6 +11,7 @@ from PySide6.QtGui import QFont
 
 from desktop import formats
 from desktop.models.metrics import definition_of, metric_text
+from desktop.models.runs import COLUMNS as RUN_COLUMNS
 from desktop.models.table import Column, Index, TableModel
 from engine.sweeps import SweepResult
 
@@ -18,6 +19,7 @@ MOST_ROWS: Final = 200
 _FIGURES: Final = (
     "return_pct", "max_drawdown_pct", "sharpe", "sortino", "profit_factor", "win_rate_pct", "trades", "exposure_pct",
 )  # fmt: skip
+_SHORT: Final = {column.key: column.title for column in RUN_COLUMNS}
 _SIGNED: Final = ("return_pct",)
 
 
@@ -114,7 +116,9 @@ def _metric(name: str, definitions: Mapping[str, Any]) -> Column[TrialRow]:
 
 
 def metric_title(name: str, definitions: Mapping[str, Any]) -> str:
-    """The metric's title with its unit: Return %."""
+    """The metric's short title with its unit, as the table of runs has it: Return %, Max DD %."""
+    if name in _SHORT:
+        return _SHORT[name]
     definition = definition_of(name, definitions)
     return f"{definition.title} %" if definition.unit == "%" else definition.title
 

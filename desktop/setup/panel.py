@@ -9,12 +9,14 @@ from desktop.bridge import WORKING, Phase
 from desktop.icons import icon
 from desktop.setup.costs_form import CostsForm
 from desktop.setup.coverage_view import Answer, CoverageView
+from desktop.setup.engine_form import EngineForm
 from desktop.setup.market_form import MarketForm
 from desktop.setup.period_form import PeriodForm, preset_period
 from desktop.setup.section import Section
 from desktop.setup.strategy_form import StrategyForm
 from desktop.setup.values import Setup, clock_ms
 from desktop.theme import DARK, Theme
+from engine.runs import ENGINES
 
 _SETTLE_MS = 250
 
@@ -43,6 +45,7 @@ class SetupPanel(QWidget):
         self.setObjectName("setupPanel")
         self.market, self.period = MarketForm(), PeriodForm()
         self.strategies, self.costs = StrategyForm(), CostsForm()
+        self.engine = EngineForm()
         self.coverage = CoverageView()
         self.phase = Phase.IDLE
         self._asked: object = None
@@ -53,6 +56,7 @@ class SetupPanel(QWidget):
             Section("Period", _stack(self.period, self.coverage)),
             Section("Strategies", self.strategies),
             Section("Money and costs", self.costs),
+            Section("Advanced", self.engine, folded=True),
         ]
         self._build_footer()
         self._lay_out()
@@ -114,6 +118,7 @@ class SetupPanel(QWidget):
         self.period.changed.connect(self._changed)
         self.strategies.changed.connect(self._changed)
         self.costs.changed.connect(self._changed)
+        self.engine.changed.connect(self._changed)
         self.period.preset_wanted.connect(self.use_preset)
         self.fetch.clicked.connect(lambda: self.fetch_wanted.emit())
         self.run.clicked.connect(lambda: self.run_wanted.emit())
@@ -137,12 +142,14 @@ class SetupPanel(QWidget):
             strategies=self.strategies.chosen(),
             params=self.strategies.changed_params(),
             costs=self.costs.costs(),
+            engine=self.engine.engine(),
         )
 
     def set_setup(self, setup: Setup) -> None:
         """Choose all of this."""
         self.strategies.set_choice(setup.strategies, setup.params)
         self.costs.set_costs(setup.costs)
+        self.engine.set_engine(setup.engine)
         self.period.set_values(setup.timeframe, setup.start, setup.end)
         self.market.set_choice(setup.exchange, setup.symbols)
 
@@ -204,6 +211,8 @@ class SetupPanel(QWidget):
         setup = self.setup()
         idle = self.phase is Phase.IDLE
         self.summary.setText(setup.summary())
+        chosen = "" if setup.engine == ENGINES[0] else f" · {setup.engine} engine"
+        self.sections[-1].header.setText(f"Advanced{chosen}")
         problem = setup.problem() if idle else f"{self.phase.value} …"
         self.reason.setText(problem or "")
         self.reason.setVisible(problem is not None)

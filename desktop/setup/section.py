@@ -12,12 +12,14 @@ from desktop.theme import DARK, Theme
 class Section(QWidget):
     """Title, arrow, content."""
 
-    def __init__(self, title: str, content: QWidget, parent: QWidget | None = None) -> None:
+    def __init__(
+        self, title: str, content: QWidget, *, folded: bool = False, parent: QWidget | None = None
+    ) -> None:
         super().__init__(parent)
         self.header = QToolButton()
         self.header.setText(title)
         self.header.setCheckable(True)
-        self.header.setChecked(True)
+        self.header.setChecked(not folded)
         self.header.setObjectName("sectionHeader")
         self.header.setAccessibleName(f"{title}, fold or unfold")
         self.header.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
@@ -31,7 +33,7 @@ class Section(QWidget):
         layout.addWidget(self.header)
         layout.addWidget(content)
         self.header.toggled.connect(self._fold)
-        self._fold(True)
+        self._fold(not folded)
 
     def _fold(self, unfolded: bool) -> None:
         self.content.setVisible(unfolded)

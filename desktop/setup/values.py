@@ -18,7 +18,7 @@ from engine.market import (
     Timeframe,
     parse_time,
 )
-from engine.runs import Costs, RunResult, RunSpec
+from engine.runs import ENGINES, Costs, RunResult, RunSpec
 
 SAMPLE_SYMBOL: Final = "SAMPLEUSDT"
 FIRST_STRATEGIES: Final = ("vwap_supertrend_ema", "ema_cross", "buy_and_hold")
@@ -39,6 +39,7 @@ class Setup:
     strategies: tuple[str, ...] = FIRST_STRATEGIES
     params: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     costs: Costs = field(default_factory=Costs)
+    engine: str = ENGINES[0]
 
     @property
     def period(self) -> Period:
@@ -60,6 +61,7 @@ class Setup:
                 period=self.period,
                 params=dict(self.params.get(strategy, {})),
                 costs=self.costs,
+                engine=self.engine,
             )
             for symbol, strategy in product(self.symbols, self.strategies)
         ]
@@ -109,10 +111,12 @@ class Setup:
                 strategies=tuple(map(str, value["strategies"])),
                 params={str(name): dict(params) for name, params in value["params"].items()},
                 costs=Costs(**value["costs"]),
+                engine=str(value.get("engine", ENGINES[0])),
             )
         except (KeyError, TypeError, ValueError, AttributeError, InputError):
             return None
-        return found if found.exchange in EXCHANGES and found.timeframe in TIMEFRAMES else None
+        known = found.exchange in EXCHANGES and found.timeframe in TIMEFRAMES and found.engine in ENGINES
+        return found if known else None
 
 
 def clock_ms(exchange: str) -> int:
