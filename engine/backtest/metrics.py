@@ -106,7 +106,8 @@ def close_times(opens: Int64Array, timeframe: Timeframe) -> Int64Array:
     """When candles of these open times close, ms."""
     if timeframe.name == "1M":
         return np.array([timeframe.next(t) for t in opens.tolist()], dtype=np.int64)
-    return opens + (timeframe.next(int(opens[0])) - opens[0])
+    closes: Int64Array = opens + (timeframe.next(int(opens[0])) - opens[0])
+    return closes
 
 
 def day_ends(opens: Int64Array) -> Int64Array:
