@@ -13,6 +13,7 @@ from rich.progress import BarColumn, TaskID, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as ProgressBar
 from rich.table import Table
 
+from engine.comparison import Rerun
 from engine.events import Cancelled, Event, Failed, Finished, Log, OnEvent, Progress, Started
 from engine.market import format_time
 from engine.runs import FINISHED, RunResult, json_ready
@@ -120,6 +121,25 @@ def run_details(result: RunResult, titles: Mapping[str, str]) -> None:
     _trades_table(result)
     if result.exchange == "binanceusdm":
         print_note("funding not included")
+
+
+_MOST_DIFFERENCES = 12
+
+
+def rerun_details(again: Rerun) -> None:
+    """Whether a run made again came out the same; if not, what changed and where the results differ."""
+    old, new, after = again.before.id[:8], again.result.id[:8], again.result
+    what = f"{len(after.trades):,} trades and every figure" if after.status == FINISHED else str(after.error)
+    verdict = f"equal to run {old}: {what}" if again.equal else f"differs from run {old}"
+    for line in (f"run {new} {verdict}", *again.changed, *again.notes):
+        out.print(line, markup=False, soft_wrap=True)
+    rows = [
+        (row["name"], *(number(row[side], 6) for side in ("before", "after"))) for row in again.differences
+    ]
+    if rows:
+        table("", ("what", "then", "now"), rows[:_MOST_DIFFERENCES], left=1)
+    if len(rows) > _MOST_DIFFERENCES:
+        print_note(f"and {len(rows) - _MOST_DIFFERENCES:,} more; --json lists them all")
 
 
 def _trades_table(result: RunResult) -> None:

@@ -13,7 +13,9 @@ from engine.market import DEFAULT_EXCHANGE, Period, Timeframe
 from engine.runs import FINISHED, Costs, RunSpec
 from engine.service import Engine
 from engine.strategy import StrategyInfo
-from engine.terminal import print_json, print_note, progress, run_details, runs_table, table
+from engine.terminal import print_json, print_note, progress, rerun_details, run_details, runs_table, table
+
+NoFetch = Annotated[bool, typer.Option("--no-fetch", help="Fail instead of fetching.")]
 
 
 @app.command()
@@ -57,7 +59,7 @@ def run(
     size: Annotated[float, typer.Option(help="Fraction of the cash per entry.")] = 0.95,
     slippage: Annotated[float, typer.Option(help="Fraction by which every fill is worse.")] = 0,
     engine_name: Annotated[str, typer.Option("--engine", help="auto, compiled or reference.")] = "auto",
-    no_fetch: Annotated[bool, typer.Option("--no-fetch", help="Fail instead of fetching.")] = False,
+    no_fetch: NoFetch = False,
     exchange: Exchange = DEFAULT_EXCHANGE,
     json: Json = False,
 ) -> None:
@@ -134,6 +136,31 @@ def show(run_id: RunId, json: Json = False) -> None:
             "the candles of this run have changed since (revised by the exchange, or more of the warm-up is held): "
             "run it again to see the difference"
         )
+
+
+@app.command()
+def rerun(
+    run_id: RunId,
+    stored_source: Annotated[
+        bool,
+        typer.Option(
+            "--stored-source", help="Use the source that the run executed, whatever its file holds now."
+        ),
+    ] = False,
+    no_fetch: NoFetch = False,
+    json: Json = False,
+) -> None:
+    """Make a stored run again: say that the result is equal, or which inputs changed and how the figures differ."""
+    with Engine() as engine, cancel_on_interrupt() as cancel, progress(quiet=json) as on_event:
+        again = engine.rerun(
+            run_id, stored_source=stored_source, fetch=not no_fetch, on_event=on_event, cancel=cancel
+        )
+    if json:
+        print_json(again.to_json())
+    else:
+        rerun_details(again)
+    if not again.equal:
+        raise typer.Exit(1)
 
 
 @runs_app.callback()
