@@ -106,7 +106,7 @@ def make_plan(
                 market=markets[spec.symbol, spec.exchange],
                 strategy_path=info.path,
                 params=ready["params"],
-                warmup=ready["warmup"],
+                warmup=max(ready["warmup"], spec.warmup or 0),
                 problem=None if hasattr(outcome, "value") else outcome,
             )
         )

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from engine.errors import InputError
 from engine.events import CancelToken, OnEvent, ignore_event
 from engine.run_service import RunService
+from engine.series_loading import SeriesLoader
 from engine.sweeps import SweepResult, SweepSpec
 
 if TYPE_CHECKING:
@@ -34,7 +35,27 @@ class ResearchService(RunService):
         times a second, from the calling thread. When the user stops the work, what is finished is stored and returned
         with status "cancelled". Raises before anything runs for whatever is wrong with the spec.
         """
-        raise InputError("sweeps are not built yet")
+        from engine.research.optimize import Sweep, plan_sweep
+
+        cancel = cancel or CancelToken()
+        self.pool.warm_up()
+        info = self.chosen_strategies([spec.strategy], cancel=cancel)[spec.strategy]
+        market = self.market(spec.symbol, spec.exchange)
+        planned = plan_sweep(spec, info, market, partial(self.in_workers, cancel=cancel))
+        with self.scratch() as scratch:
+            sweep = Sweep(
+                planned,
+                self.store,
+                SeriesLoader(self.fetcher, self.cache, scratch, on_event=on_event, cancel=cancel),
+                self.pool,
+                self.settings.home / "unsaved",
+                workers=self.settings.workers,
+                timeout_s=self.settings.run_timeout_s,
+                on_event=on_event,
+                cancel=cancel,
+                on_trials=on_trials,
+            )
+            return sweep.run(fetch=fetch)
 
     def count_trials(self, spec: SweepSpec, described: Sequence[Mapping[str, Any]]) -> int:
         """How many trials the sweep would make of a strategy with these parameters (`StrategyInfo.params`).
@@ -47,18 +68,18 @@ class ResearchService(RunService):
 
     def objectives(self) -> Mapping[str, MetricDefinition]:
         """The metrics that a sweep can aim at, with title, unit and definition."""
-        from engine.backtest.metric_definitions import DEFINITIONS
+        from engine.backtest.metric_definitions import DEFINITIONS, SUMMARY
 
-        return dict(DEFINITIONS)
+        return {name: DEFINITIONS[name] for name in SUMMARY}
 
     def sweeps(self, limit: int = 100) -> list[SweepResult]:
         """The newest stored sweeps, each with its best trial only."""
-        raise InputError("sweeps are not built yet")
+        return self.store.sweeps(limit)
 
     def sweep(self, sweep_id: str) -> SweepResult:
         """A stored sweep with all its trials. A unique beginning of its id is enough."""
-        raise InputError("sweeps are not built yet")
+        return self.store.sweep(sweep_id)
 
     def delete_sweep(self, sweep_id: str) -> None:
-        """Delete a stored sweep and its trials."""
-        raise InputError("sweeps are not built yet")
+        """Delete a stored sweep; its trials stay counted."""
+        self.store.delete_sweep(sweep_id)

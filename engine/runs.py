@@ -19,6 +19,7 @@ AUTO: Final = "auto"
 COMPILED: Final = "compiled"
 REFERENCE: Final = "reference"
 ENGINES: Final = (AUTO, COMPILED, REFERENCE)
+MAX_WARMUP: Final = 1_000_000
 MAX_CASH: Final = 1e15  # the reference engine counts it in units of 1e-8
 
 
@@ -64,7 +65,12 @@ def choose_engine(wanted: str, *, native: bool) -> str:
 
 @dataclass(frozen=True, slots=True)
 class RunSpec:
-    """One run to do. `params` holds only what differs from the strategy's defaults."""
+    """One run to do. `params` holds only what differs from the strategy's defaults.
+
+    `warmup`: at least so many candles before the period, even where the strategy asks for fewer: recursive averages never
+    quite forget how many they saw, so a trial of a sweep is repeated with the sweep's warm-up. `checks`: whether the
+    strategy is asked again to find look-ahead and a warm-up that is too short.
+    """
 
     strategy: str
     symbol: str
@@ -74,8 +80,12 @@ class RunSpec:
     params: Mapping[str, Any] = field(default_factory=dict)
     costs: Costs = field(default_factory=Costs)
     engine: str = "auto"
+    warmup: int | None = None
+    checks: bool = True
 
     def __post_init__(self) -> None:
+        if self.warmup is not None and not 0 <= self.warmup <= MAX_WARMUP:
+            raise InputError(f"the warm-up must be from 0 to {MAX_WARMUP:,} candles, not {self.warmup}")
         if self.engine not in ENGINES:
             raise InputError(f"unknown engine {self.engine!r}; known: {', '.join(ENGINES)}")
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -65,6 +65,10 @@ class SweepSpec:
         both = self.ranges.keys() & self.params.keys()
         if both:
             raise InputError(f"{', '.join(sorted(both))}: either a range or a fixed value, not both")
+
+    def on(self, symbol: str) -> Self:
+        """The same sweep with the market's own name."""
+        return replace(self, symbol=symbol)
 
     def to_json(self) -> dict[str, Any]:
         """The spec for people and programs; ranges as text."""

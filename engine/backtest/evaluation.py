@@ -19,9 +19,8 @@ from engine.errors import BacktestError, RunError
 from engine.loader import located
 from engine.market import Candles, Float64Array
 from engine.reproduction import seed_random
+from engine.runs import MAX_WARMUP
 from engine.strategy import Signals, Strategy, columns_of, float_column
-
-MAX_WARMUP: Final = 1_000_000
 
 
 class CandleFrame:

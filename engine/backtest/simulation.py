@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from engine.backtest.evaluation import CandleFrame, asking, evaluate
+from engine.backtest.checks import NATIVE, SWITCHED_OFF, run_checks, unmade_checks
+from engine.backtest.evaluation import CandleFrame, Evaluation, asking, evaluate
 from engine.backtest.rules import Report
 from engine.errors import RunError
 from engine.loader import LoadedStrategy, open_strategy
@@ -29,9 +30,10 @@ def run_job(task: Mapping[str, Any], report: Report) -> dict[str, Any]:
 
     `task`: candles_path (a file of Candles.save), first and last (positions of the candles to use, last exclusive;
     None or absent: all), warmup_candles (how many of those precede the period),
-    warmup_wanted, strategy_path, params, costs (dict), engine, timeframe, keep_indicators. Returns metrics, signals,
-    trades (a column per field of Trade), equity, indicators (None unless kept), params (complete), warmup (the check),
-    engine (what ran), versions, sources (bytes as uint8 arrays, by file name), elapsed_s.
+    warmup_wanted, strategy_path, params, costs (dict), engine, timeframe, keep_indicators, checks (absent: True; whether
+    to look for look-ahead and a short warm-up). Returns metrics, signals, trades (a column per field of Trade), equity,
+    indicators (None unless kept), params (complete), checks (`lookahead` and `warmup`), engine (what ran), versions,
+    sources (bytes as uint8 arrays, by file name), elapsed_s.
     Raises RunError with the strategy's file and line where its code fails.
     """
     started = time.monotonic()
@@ -53,13 +55,16 @@ def run_job(task: Mapping[str, Any], report: Report) -> dict[str, Any]:
         "trades": outcome.table.columns(),
         "equity": outcome.equity,
         "versions": versions(),
-        "sources": {name: _bytes(source) for name, source in loaded.sources.items()},
+        "sources": executed(loaded),
         "elapsed_s": time.monotonic() - started,
     }
 
 
-def _bytes(source: bytes) -> npt.NDArray[np.uint8]:
-    return np.frombuffer(plain_source(source), dtype=np.uint8)
+def executed(loaded: LoadedStrategy) -> dict[str, npt.NDArray[np.uint8]]:
+    """The bytes of a plug-in's file and of the modules that it imported until now, by file name."""
+    return {
+        name: np.frombuffer(plain_source(source), dtype=np.uint8) for name, source in loaded.sources.items()
+    }
 
 
 Played = tuple["Outcome", dict[str, Any]]
@@ -74,19 +79,29 @@ def _play_signals(
     else:
         from engine.backtest.compiled import run_compiled as run
 
-    path = Path(task["strategy_path"])
+    path, started = Path(task["strategy_path"]), time.monotonic()
     strategy: Strategy = loaded.strategy(task["params"])
-    wanted = max(int(task["warmup_wanted"]), 0)
-    said = evaluate(strategy, path, CandleFrame(candles), held=held, wanted=wanted)
+    held, wanted = int(task["warmup_candles"]), max(int(task["warmup_wanted"]), 0)
+    frame = CandleFrame(candles)
+    said = evaluate(strategy, path, frame, held=held, wanted=wanted)
+    own_s = time.monotonic() - started
     signals = said.signals.slice(held, None)
     outcome = run(candles.slice(held, None), signals, costs, strategy.reverse, report)
     columns = {name: column[held:] for name, column in said.indicators.items()}
+    if task.get("checks", True):
+
+        def ask(part: CandleFrame) -> Evaluation:
+            return evaluate(loaded.strategy(task["params"]), path, part)
+
+        checks = run_checks(ask, frame, said, held, wanted, own_s)
+    else:
+        checks = unmade_checks(held, wanted, SWITCHED_OFF)
     return outcome, {
         "engine": engine,
         "params": strategy.values(),
         "signals": {name: int(column.sum()) for name, column in signals.raw.items()},
         "indicators": columns if task["keep_indicators"] else None,
-        "warmup": warmup_check(held, wanted),
+        "checks": checks,
     }
 
 
@@ -104,12 +119,5 @@ def _play_native(
         "params": params,
         "signals": {},
         "indicators": None,
-        "warmup": warmup_check(held, 0),
+        "checks": unmade_checks(held, 0, NATIVE),
     }
-
-
-def warmup_check(held: int, wanted: int) -> dict[str, Any]:
-    """The warm-up check of a run: did the strategy get as many candles before the period as it asked for?"""
-    status = "skipped" if not wanted else "passed" if held >= wanted else "failed"
-    note = f"{held} of {wanted}" if wanted else "no warm-up wanted"
-    return {"status": status, "columns": [], "wanted": wanted, "held": held, "note": note}

@@ -211,14 +211,15 @@ sweeps = Table(
     Index("sweeps_created_idx", "created_at"),
 )
 
-# Every trial of a strategy, each counted by its fingerprint. Of a deleted sweep or run only name and fingerprint remain.
+# Every trial of a strategy, counted by its fingerprint; one that failed has none. Of a deleted sweep or run only name and
+# fingerprint remain.
 trials = Table(
     "trials",
     metadata,
     Column("sweep_id", Uuid),
     Column("number", Integer),
     Column("strategy_name", String(100), nullable=False),
-    Column("fingerprint", LargeBinary, nullable=False),
+    Column("fingerprint", LargeBinary),
     Column("params", JSONB(none_as_null=True)),
     Column("metrics", ARRAY(Double)),
     Column("error", Text),

@@ -31,19 +31,19 @@ _BEST: Final = """
     SELECT sweeps.id, number, trials.params, metrics, trials.error FROM sweeps
     JOIN trials ON trials.sweep_id = sweeps.id AND trials.number = sweeps.best WHERE sweeps.id = ANY(%s)
 """
-_FORGET_FAILED: Final = text("DELETE FROM trials WHERE sweep_id = :id AND error IS NOT NULL")
+_FORGET_FAILED: Final = text("DELETE FROM trials WHERE sweep_id = :id AND fingerprint IS NULL")
 _FORGET: Final = text("""
     UPDATE trials SET sweep_id = NULL, number = NULL, params = NULL, metrics = NULL, error = NULL WHERE sweep_id = :id
 """)
 _COUNT: Final = text("""
     SELECT count(*) FROM (
-        SELECT fingerprint FROM trials WHERE strategy_name = :strategy AND error IS NULL
+        SELECT fingerprint FROM trials WHERE strategy_name = :strategy AND fingerprint IS NOT NULL
         UNION SELECT decode(fingerprint, 'hex') FROM backtest_runs
             WHERE strategy_name = :strategy AND fingerprint IS NOT NULL
     ) AS tried
 """)
 _FLOAT8_OID: Final = 701
-_NO_VALUE: Final = struct.pack(">i", -1)
+_NULL: Final = struct.pack(">i", -1)
 
 
 class SweepStore(Database):
@@ -52,11 +52,11 @@ class SweepStore(Database):
     def save_sweep(
         self,
         result: SweepResult,
-        fingerprints: Sequence[bytes],
+        fingerprints: Sequence[bytes | None],
         inputs: Mapping[str, Any] | None = None,
         sources: Collection[bytes] = (),
     ) -> SweepResult:
-        """Insert a sweep and its trials, of each the 32 bytes of its fingerprint; all of it or nothing.
+        """Insert a sweep and its trials, of each the 32 bytes of its fingerprint (None: it failed); all of it or nothing.
 
         `inputs`: what the fingerprints cover besides the parameters; `sources`: the strategy's files. Returns the sweep as
         it is stored: with the count of all trials of its strategy.
@@ -167,11 +167,11 @@ def _columns(result: SweepResult) -> dict[str, Any]:
     }
 
 
-def _trial_stream(result: SweepResult, fingerprints: Sequence[bytes]) -> bytes:
+def _trial_stream(result: SweepResult, fingerprints: Sequence[bytes | None]) -> bytes:
     """The trials as one COPY BINARY stream, a row each."""
     name = str(storable(result.spec.strategy)).encode()
     head = struct.pack(">hi", 7, 16) + uuid.UUID(result.id).bytes + struct.pack(">i", 4)
-    middle = struct.pack(">i", len(name)) + name + struct.pack(">i", 32)
+    middle = struct.pack(">i", len(name)) + name
     numbers = result.numbers.astype(">i4").tobytes()
     arrays, size = _float8_arrays(result)
     lists = [column.tolist() for column in result.params.values()]
@@ -179,13 +179,15 @@ def _trial_stream(result: SweepResult, fingerprints: Sequence[bytes]) -> bytes:
     for at, values in enumerate(zip(*lists, strict=True) if lists else repeat((), len(result))):
         params = b"\x01" + json.dumps(storable(dict(zip(result.params, values, strict=True)))).encode()
         error = result.errors.get(at)
-        said = str(storable(error)).encode() if error is not None else None
         rows += (
-            head, numbers[4 * at : 4 * at + 4], middle, fingerprints[at],
-            struct.pack(">i", len(params)), params, arrays[size * at : size * at + size],
-            _NO_VALUE if said is None else struct.pack(">i", len(said)) + said,
+            head, numbers[4 * at : 4 * at + 4], middle, _sized(fingerprints[at]), _sized(params),
+            arrays[size * at : size * at + size], _sized(None if error is None else str(storable(error)).encode()),
         )  # fmt: skip
     return copy_stream(b"".join(rows))
+
+
+def _sized(value: bytes | None) -> bytes:
+    return _NULL if value is None else struct.pack(">i", len(value)) + value
 
 
 def _float8_arrays(result: SweepResult) -> tuple[bytes, int]:

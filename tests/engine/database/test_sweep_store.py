@@ -64,8 +64,11 @@ def a_sweep(n: int = 5, **changes: Any) -> SweepResult:
     return replace(usual, **changes)
 
 
-def prints(result: SweepResult, salt: str = "") -> list[bytes]:
-    return [hashlib.sha256(f"{salt}{number}".encode()).digest() for number in result.numbers]
+def prints(result: SweepResult, salt: str = "") -> list[bytes | None]:
+    return [
+        None if at in result.errors else hashlib.sha256(f"{salt}{number}".encode()).digest()
+        for at, number in enumerate(result.numbers)
+    ]
 
 
 def assert_same(left: SweepResult, right: SweepResult) -> None:
@@ -144,7 +147,7 @@ def test_trials_are_counted_once_over_sweeps_and_runs_and_stay_counted_when_dele
     store.save_sweep(again, prints(again))  # the same trials once more
     assert store.trial_count("ema_cross") == 4  # one of five failed
     store.save_sweep(other, prints(other, "other"))
-    same, new = a_run(fingerprint=prints(first)[0].hex()), a_run(fingerprint="ab" * 32)
+    same, new = a_run(fingerprint=(prints(first)[0] or b"").hex()), a_run(fingerprint="ab" * 32)
     for run in (same, new, a_run(fingerprint=None), a_run(strategy="another", fingerprint="cd" * 32)):
         store.save_run(run)
     assert store.trial_count("ema_cross") == 4 + 3 + 1

@@ -41,7 +41,7 @@ def upgrade() -> None:
             sweep_id uuid,
             number integer,
             strategy_name varchar(100) NOT NULL,
-            fingerprint bytea NOT NULL,
+            fingerprint bytea,
             params jsonb,
             metrics double precision[],
             error text

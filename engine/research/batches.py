@@ -1,0 +1,164 @@
+"""Deals a sweep's trials out to the workers: small batches first, then as large as the workers' speed allows."""
+
+from __future__ import annotations
+
+import queue
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from engine.errors import BacktestError
+from engine.events import CancelToken
+from engine.parallel.job import Done, Stopped
+from engine.parallel.job import Failed as JobFailed
+from engine.research.grid import Numbers
+from engine.research.ledger import Ledger
+from engine.runs import CANCELLED, FAILED, FINISHED
+
+if TYPE_CHECKING:
+    from engine.parallel.job import Job, Outcome
+    from engine.parallel.pool import WorkerPool
+
+TRIALS_FUNCTION: Final = "engine.backtest.trials:run_trials"
+BATCH_S: Final = 0.3  # what a batch aims to take: long enough to forget its cost, short enough to stop soon
+SHORTEST_S: Final = 0.01
+GRACE_S: Final = 1.0  # how long batches may go on after a stop
+MOST_DEATHS: Final = 20  # in a row: then it is not one trial that ends its worker
+_TICK_S: Final = 0.1
+
+Verdict = tuple[str, str | None]  # status, error
+
+
+class Deal:
+    """Which trials come next. Those that a worker died of come again, one by one."""
+
+    def __init__(self, n: int, workers: int) -> None:
+        self._n, self._next, self._workers = n, 0, workers
+        self._again: deque[int] = deque()
+        self._trial_s: float | None = None
+
+    @property
+    def left(self) -> int:
+        """How many trials were not dealt yet."""
+        return self._n - self._next + len(self._again)
+
+    @property
+    def depth(self) -> int:
+        """How many batches may be under way: one per worker until their speed is known, then one more in the queue."""
+        return self._workers if self._trial_s is None else 2 * self._workers
+
+    def next(self) -> Numbers:
+        """The numbers of the next batch."""
+        if self._next < self._n:
+            first, self._next = self._next, min(self._n, self._next + self._size())
+            return np.arange(first, self._next)
+        return np.array([self._again.popleft()])
+
+    def measured(self, trials: int, elapsed_s: float) -> None:
+        """A batch of that size took so long."""
+        self._trial_s = max(elapsed_s, 1e-6) / trials
+
+    def again(self, numbers: Numbers) -> None:
+        """These are to be tried again, each alone."""
+        self._again.extend(numbers.tolist())
+
+    def _size(self) -> int:
+        """All workers stay busy to the end: no batch takes more than its share of half of what is left."""
+        if self._trial_s is None:
+            return 1
+        share = -(-(self._n - self._next) // (2 * self._workers))
+        return max(1, int(min(BATCH_S / self._trial_s, max(share, SHORTEST_S / self._trial_s))))
+
+
+class Batches:
+    """The batches of one sweep under way in the pool."""
+
+    def __init__(
+        self,
+        pool: WorkerPool,
+        ledger: Ledger,
+        deal: Deal,
+        task: Mapping[str, Any],
+        *,
+        timeout_s: float,
+        cancel: CancelToken,
+    ) -> None:
+        self._pool, self._ledger, self._deal, self._task = pool, ledger, deal, task
+        self._timeout_s, self._cancel = timeout_s, cancel
+        self._answers: queue.SimpleQueue[Job] = queue.SimpleQueue()
+        self._running: dict[Job, Numbers] = {}
+        self._deaths = 0
+        self._verdict: Verdict | None = None
+        self._kill_at = float("inf")
+
+    def run(self, tell: Callable[[], None]) -> Verdict:
+        """Try all that is dealt; `tell` is called whenever trials have come in. What is finished stays in the ledger."""
+        try:
+            while self._running or (self._verdict is None and self._deal.left):
+                self._look_for_stop()
+                self._submit()
+                if self._take():
+                    tell()
+        finally:
+            for job in self._running:
+                job.cancel()
+        return self._verdict or (FINISHED, None)
+
+    def _look_for_stop(self) -> None:
+        if self._cancel.cancelled and self._verdict is None:
+            self._stop(CANCELLED, "stopped by the user")
+        if time.monotonic() >= self._kill_at:
+            self._kill_at = float("inf")
+            for job in self._running:
+                job.cancel()
+
+    def _stop(self, status: str, error: str) -> None:
+        self._verdict = self._verdict or (status, error)
+        self._kill_at = time.monotonic() + GRACE_S
+
+    def _submit(self) -> None:
+        while self._verdict is None and self._deal.left and len(self._running) < self._deal.depth:
+            numbers = self._deal.next()
+            task = {**self._task, "columns": self._ledger.columns(numbers)}
+            job = self._pool.submit(TRIALS_FUNCTION, task, timeout_s=self._timeout_s)
+            self._running[job] = numbers
+            job.add_done_callback(self._answers.put)
+
+    def _take(self) -> bool:
+        """Enter the next answer, if there is one soon."""
+        try:
+            job = self._answers.get(timeout=_TICK_S)
+        except queue.Empty:
+            return False
+        numbers, outcome = self._running.pop(job), job.result()
+        if isinstance(outcome, Done):
+            self._enter(numbers, outcome.value)
+        elif not isinstance(outcome, Stopped):
+            self._mourn(numbers, outcome)
+        return True
+
+    def _enter(self, numbers: Numbers, output: Mapping[str, Any]) -> None:
+        self._deaths = 0
+        self._deal.measured(len(numbers), output["elapsed_s"])
+        try:
+            self._ledger.add(numbers, output)
+        except BacktestError as error:
+            self._stop(FAILED, str(error))
+
+    def _mourn(self, numbers: Numbers, outcome: Outcome) -> None:
+        """A batch did not come back: one of its trials is to blame, unless the strategy's file or its candles are."""
+        assert not isinstance(outcome, Done)
+        if isinstance(outcome, JobFailed) and outcome.kind != MemoryError.__name__:
+            self._stop(FAILED, outcome.message)
+        elif len(numbers) > 1:
+            self._deal.again(numbers)
+        else:
+            self._ledger.fail(int(numbers[0]), outcome.message)
+            self._deaths += 1
+            if self._deaths >= MOST_DEATHS:
+                self._stop(
+                    FAILED, f"{self._deaths} trials in a row came to nothing; the last: {outcome.message}"
+                )

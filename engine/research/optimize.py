@@ -1,0 +1,191 @@
+"""A sweep as the program sees it: planned, its candles loaded, tried in the workers, kept."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import logging
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from engine.backtest.metric_definitions import SUMMARY
+from engine.errors import BacktestError, DatabaseError, InputError, RunError, StrategyError
+from engine.events import Cancelled, CancelToken, Failed, Finished, OnEvent, ProgressMeter, Started, ending
+from engine.market import Market
+from engine.parallel.job import Done
+from engine.planning import InWorkers, PlannedRun
+from engine.research.batches import Batches, Deal
+from engine.research.grid import Trials, plan_trials
+from engine.research.ledger import Ledger, PlannedSweep
+from engine.runs import CANCELLED, FAILED, FINISHED, RunSpec, choose_engine, json_ready
+from engine.series_loading import LoadedSeries, SeriesLoader
+from engine.strategy import StrategyInfo
+from engine.sweeps import SweepResult, SweepSpec
+
+if TYPE_CHECKING:
+    from engine.database.store import Store
+    from engine.parallel.pool import WorkerPool
+
+log = logging.getLogger(__name__)
+
+WARMUP_FUNCTION: Final = "engine.backtest.trials:longest_warmup"
+WARMUP_TIMEOUT_S: Final = 60.0
+WARMUP_TRIALS: Final = 10_000  # in one question to a worker
+TELL_S: Final = 0.2  # between two partial results
+MEMORY_BYTES: Final = 2**30  # for the indicators that all workers together keep between trials
+UNSAVED_TOP: Final = 1_000
+
+OnTrials = Callable[[SweepResult], None]
+
+
+def plan_sweep(spec: SweepSpec, info: StrategyInfo, market: Market, in_workers: InWorkers) -> PlannedSweep:
+    """The sweep with its combinations and their longest warm-up. Raises InputError or StrategyError; nothing is fetched."""
+    if spec.objective not in SUMMARY:
+        near = difflib.get_close_matches(spec.objective, SUMMARY, n=3)
+        hint = f"did you mean {', '.join(near)}?" if near else f"there are: {', '.join(SUMMARY)}"
+        raise InputError(f"unknown objective {spec.objective!r}; {hint}")
+    trials = plan_trials(spec, info.params)
+    base = PlannedRun(
+        id=str(uuid.uuid4()),
+        spec=RunSpec(
+            spec.strategy,
+            market.name,
+            market.exchange,
+            spec.timeframe,
+            spec.period,
+            trials.fixed,
+            spec.costs,
+            choose_engine("auto", native=info.kind == "native"),
+        ),
+        market=market,
+        strategy_path=info.path,
+        params=trials.fixed,
+        warmup=_longest_warmup(trials, info, in_workers),
+    )
+    return PlannedSweep(spec.on(market.name), trials, base, time.time_ns() // 1_000_000)
+
+
+def _longest_warmup(trials: Trials, info: StrategyInfo, in_workers: InWorkers) -> int:
+    payloads: list[dict[str, Any]] = [
+        {
+            "strategy_path": info.path,
+            "fixed": dict(trials.fixed),
+            "columns": {name: column[at : at + WARMUP_TRIALS] for name, column in trials.columns.items()},
+        }
+        for at in range(0, trials.n, WARMUP_TRIALS)
+    ]
+    longest = 0
+    for outcome in in_workers(WARMUP_FUNCTION, payloads, WARMUP_TIMEOUT_S):
+        if not isinstance(outcome, Done):
+            kind = StrategyError if getattr(outcome, "kind", "") == StrategyError.__name__ else RunError
+            raise kind(f"{info.name}: {outcome.message}; nothing was run")
+        longest = max(longest, outcome.value)
+    return longest
+
+
+class Sweep:
+    """One call of `Engine.optimize`: owns nothing that outlives it except what it stored."""
+
+    def __init__(
+        self,
+        planned: PlannedSweep,
+        store: Store,
+        loader: SeriesLoader,
+        pool: WorkerPool,
+        unsaved: Path,
+        *,
+        workers: int,
+        timeout_s: float,
+        on_event: OnEvent,
+        cancel: CancelToken,
+        on_trials: OnTrials | None,
+    ) -> None:
+        self._planned, self._store, self._loader, self._pool = planned, store, loader, pool
+        self._unsaved, self._workers, self._timeout_s = unsaved, workers, timeout_s
+        self._on_event, self._cancel, self._on_trials = on_event, cancel, on_trials
+
+    def run(self, *, fetch: bool) -> SweepResult:
+        """Fetch, try, store. Raises for what keeps it from beginning, and where it could not be stored."""
+        planned, base = self._planned, self._planned.base
+        period = base.period
+        if fetch:
+            report = self._loader.fetch(base, base.load_period.start)
+            if isinstance(report, BacktestError):
+                raise report
+            period = report.period
+        self._cancel.raise_if_cancelled()
+        series = self._loader.load(base, period)
+        self._on_event(Started(planned.id, "sweep", planned.title))
+        try:
+            result = self._tried(series)
+        except BaseException as error:
+            self._on_event(ending(planned.id, error))
+            raise
+        if result.status == FINISHED:
+            self._on_event(Finished(planned.id, result))
+        elif result.status == CANCELLED:
+            self._on_event(Cancelled(planned.id, result))
+        else:
+            self._on_event(Failed(planned.id, result.error or FAILED, result))
+        return result
+
+    def _tried(self, series: LoadedSeries) -> SweepResult:
+        """All trials, stored."""
+        planned, ledger = self._planned, Ledger(self._planned, series)
+        batches = Batches(
+            self._pool,
+            ledger,
+            Deal(planned.trials.n, self._workers),
+            self._task(series),
+            timeout_s=self._timeout_s,
+            cancel=self._cancel,
+        )
+        meter = ProgressMeter(planned.id, planned.trials.n, "trials", self._on_event)
+        told = time.monotonic()
+
+        def tell() -> None:
+            nonlocal told
+            meter.update(ledger.done)
+            if self._on_trials is not None and time.monotonic() - told >= TELL_S:
+                told = time.monotonic()
+                self._on_trials(ledger.result("running"))
+
+        status, error = batches.run(tell)
+        return self._stored(ledger.result(status, error), ledger)
+
+    def _task(self, series: LoadedSeries) -> dict[str, Any]:
+        """What all batches share; `columns` come with each."""
+        base = self._planned.base
+        return {
+            "candles_path": str(series.path),
+            "first": series.first,
+            "last": series.first + len(series.candles),
+            "warmup_candles": series.warmup_held,
+            "warmup_wanted": base.warmup,
+            "strategy_path": base.strategy_path,
+            "fixed": dict(self._planned.trials.fixed),
+            "costs": asdict(base.spec.costs),
+            "timeframe": base.spec.timeframe.name,
+            "memory_bytes": MEMORY_BYTES // self._workers,
+        }
+
+    def _stored(self, result: SweepResult, ledger: Ledger) -> SweepResult:
+        try:
+            return self._store.save_sweep(
+                result, ledger.fingerprints(), ledger.inputs, ledger.sources.values()
+            )
+        except DatabaseError as error:
+            from engine.export import write_text
+
+            log.exception("sweep %s could not be stored", result.id)
+            path = self._unsaved / f"sweep-{result.id}.json"
+            try:
+                write_text(path, json.dumps(json_ready(result.to_json(UNSAVED_TOP))))
+                kept = f"the best trials were written to {path} instead"
+            except BacktestError as second:
+                kept = f"and they could not be kept elsewhere either: {second}"
+            raise DatabaseError(f"{error}; {kept}") from error
