@@ -50,6 +50,7 @@ _TEXTS: Final = (
     (r"permission denied for database", "42501"),
     (r"too many (clients|connections)|remaining connection slots", "53300"),
     (r"starting up|shutting down|not yet accepting|recovery mode", "57P03"),
+    (r"server closed the connection unexpectedly", "08006"),
 )
 _UNREACHABLE: Final = (
     (r"failed to resolve host|could not translate host|Name or service", "host name is unknown"),
@@ -125,27 +126,35 @@ def _is_passing(error: BaseException) -> bool:
     if isinstance(error, DBAPIError) and error.connection_invalidated:
         return True
     cause = error.orig if isinstance(error, DBAPIError) else error
-    state = getattr(cause, "sqlstate", None)
-    return state in ("40001", "40P01", "57P01", "57P02", "57P03")
+    return getattr(cause, "sqlstate", None) in ("40001", "40P01", "57P01", "57P02")
 
 
-def _prepare(connection: Any, _: Any) -> None:
-    """Run on each new connection: times are UTC whatever the server's setting."""
+def _prepared(connection: Any) -> Any:
+    """The new connection, set to UTC whatever the server's setting."""
     was, connection.autocommit = connection.autocommit, True
     connection.execute("SET TIME ZONE 'UTC'")
     connection.execute("SET jit = off")  # compiling costs more than any statement of ours
     connection.autocommit = was
+    return connection
 
 
-def _connect_or_revive(
-    revive: Callable[[], object], dialect: Any, _: Any, arguments: Any, parameters: Any
+def _connect(
+    revive: Callable[[], object] | None, dialect: Any, _: Any, arguments: Any, parameters: Any
 ) -> Any:
-    """A new connection; where there is none to be had, another attempt after `revive`."""
-    try:
-        return dialect.connect(*arguments, **parameters)
-    except psycopg.OperationalError:
-        revive()
-        return dialect.connect(*arguments, **parameters)
+    """A new connection that has answered. Tried again while a server starts or drops its first connections: so far
+    nothing was done that could be done twice. `revive` starts the server, where it is ours.
+    """
+    for delay_s in RETRY_DELAYS_S:
+        try:
+            return _prepared(dialect.connect(*arguments, **parameters))
+        except psycopg.OperationalError as error:
+            state = error.sqlstate or _state_of_text(str(error)) or ""
+            if revive is not None:
+                revive()
+            elif not state.startswith(("08", "57P")):
+                raise
+        time.sleep(delay_s)
+    return _prepared(dialect.connect(*arguments, **parameters))
 
 
 def program_name() -> str:
@@ -168,9 +177,7 @@ class Database:
         self._engine: Engine = create_engine(
             self._url, pool_pre_ping=True, pool_size=4, max_overflow=12, connect_args=options
         )
-        event.listen(self._engine, "connect", _prepare)
-        if revive is not None:
-            event.listen(self._engine, "do_connect", partial(_connect_or_revive, revive))
+        event.listen(self._engine, "do_connect", partial(_connect, revive))
 
     def close(self) -> None:
         """Close all idle connections. The object may be used again and then reconnects."""

@@ -339,9 +339,16 @@ def kill_both(scene: MortalScene, fetcher: Fetcher) -> None:
 @pytest.mark.parametrize("request_", [3, 6])
 def test_the_server_dies_under_a_fetch(mortal: MortalScene, request_: int, murder: Murder) -> None:
     victims: list[Fetcher] = []
-    mortal.fake.at(request_, lambda: murder(mortal, victims[0]))
+    dead = threading.Event()
+
+    def strike() -> None:
+        murder(mortal, victims[0])
+        dead.set()
+
+    mortal.fake.at(request_, strike)
     victims.append(mortal.fetcher())
     told = victims[0].end()
+    assert dead.wait(20), "of both the server dies last"
     if murder is kill_the_server:
         kind, words = told[-1]
         assert kind == "error"

@@ -285,6 +285,63 @@ def test_a_connection_cut_inside_a_page_is_tried_again_and_stored_once(
     assert store.held_series()[0].candles == 24
 
 
+class Doorman:
+    """In front of a server: turns away the first guests, then carries bytes both ways."""
+
+    def __init__(self, url: str, turned_away: int, words: bytes = b"") -> None:
+        self.door = socket.create_server(("127.0.0.1", 0))
+        self.left, self.words, self.guests = turned_away, words, 0
+        self._inside = str(sqlalchemy.make_url(url).query["host"]) + "/.s.PGSQL.5432"
+        self.url = url.partition("?")[0].replace("@", f"@127.0.0.1:{self.door.getsockname()[1]}")
+        self.url += "?sslmode=disable"
+        threading.Thread(target=self._receive, daemon=True).start()
+
+    def _receive(self) -> None:
+        with contextlib.suppress(OSError):  # the door is closed at the end
+            while True:
+                guest, _ = self.door.accept()
+                self.guests += 1
+                if self.guests <= self.left:
+                    guest.recv(1000)
+                    guest.sendall(self.words)
+                    guest.close()
+                    continue
+                server = socket.socket(socket.AF_UNIX)
+                server.connect(self._inside)
+                for one, other in ((guest, server), (server, guest)):
+                    threading.Thread(target=self._carry, args=(one, other), daemon=True).start()
+
+    @staticmethod
+    def _carry(one: socket.socket, other: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := one.recv(65536):
+                other.sendall(data)
+        with contextlib.suppress(OSError):
+            other.shutdown(socket.SHUT_WR)
+
+
+# what a server says, in its protocol, that is not ready yet
+STARTING = b"E" + (62).to_bytes(4) + b"SFATAL\0VFATAL\0C57P03\0Mthe database system is starting up\0\0"
+
+
+@pytest.mark.parametrize("words", [b"", STARTING], ids=["drops it", "is starting up"])
+def test_a_restarted_server_that_turns_the_first_connections_away_is_not_even_noticed(
+    database_url: str, words: bytes
+) -> None:
+    """Fault 51, for whoever reads, writes or locks: nothing was done yet, so it is asked again."""
+    doorman = Doorman(database_url, turned_away=2, words=words)
+    with contextlib.closing(doorman.door), contextlib.closing(Store(doorman.url)) as store:
+        assert store.runs() == []
+        assert doorman.guests == 3
+
+
+def test_a_server_that_turns_every_connection_away_is_given_up(database_url: str) -> None:
+    doorman = Doorman(database_url, turned_away=99, words=STARTING)
+    with contextlib.closing(doorman.door):
+        assert "starting up or shutting down; run again in a moment" in str(complaint(doorman.url))
+    assert doorman.guests == 4
+
+
 def test_losing_the_lock_connection_does_not_disturb_the_end_of_the_block(
     store: Store, database_url: str
 ) -> None:
