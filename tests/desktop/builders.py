@@ -1,11 +1,15 @@
 """Runs as the engine would hand them over: walking prices, a wavy equity, trades at known places."""
 
+import itertools
 from typing import Any
 
 import numpy as np
 
-from engine.market import HOUR_MS, Candles, Period
-from engine.runs import FINISHED, Costs, RunResult, Series, Trade, skipped_checks
+from engine.market import HOUR_MS, Candles, Period, Timeframe
+from engine.ranges import parse_range
+from engine.runs import CANCELLED, FINISHED, Costs, RunResult, Series, Trade, skipped_checks
+from engine.strategy import Param, StrategyInfo
+from engine.sweeps import SweepResult, SweepSpec
 from tests.support.builders import START_MS, random_candles
 
 
@@ -87,3 +91,76 @@ def checks(
         },
         "warmup": {"status": warmup, "note": "61 of 500"},
     }
+
+
+def described(**declared: Param) -> tuple[dict[str, Any], ...]:
+    """Parameters as the engine describes them."""
+    for name, param in declared.items():
+        param.name = name
+    return tuple(param.to_json() for param in declared.values())
+
+
+CROSS = StrategyInfo(
+    "ema_cross",
+    "EMA cross",
+    "",
+    described(
+        fast=Param(21, low=1, high=500, help="candles of the fast EMA"),
+        slow=Param(50, low=2, high=1000),
+        both=Param(True),
+        kind=Param("ema", choices=("ema", "sma")),
+    ),
+    "ema_cross.py",
+)
+BANDS = StrategyInfo(
+    "bands",
+    "Bands",
+    "",
+    described(length=Param(20, low=2, high=500), width=Param(2.0, low=0.1, high=10.0)),
+    "bands.py",
+)
+
+
+def sweep_of(
+    ranges: dict[str, str] | None = None, *, done: int | None = None, objective: str = "sharpe", **other: Any
+) -> SweepResult:
+    """A sweep of CROSS as the engine would hand it over: a smooth hill with its top at fast 20, slow 90, and no value
+    where fast is not below slow; the first `done` trials of it.
+    """
+    spec = SweepSpec(
+        "ema_cross", "SAMPLEUSDT", "sample", Timeframe("1h"), Period(START_MS, START_MS + 1000 * HOUR_MS),
+        {name: parse_range(text) for name, text in (ranges or {"fast": "10:50:5", "slow": "30:150:10"}).items()},
+        objective=objective,
+    )  # fmt: skip
+    combinations = list(itertools.product(*spec.ranges.values()))
+    planned = len(combinations)
+    combinations = combinations[:done]
+    params = {name: np.array([row[at] for row in combinations]) for at, name in enumerate(spec.ranges)}
+    fast = params.get("fast", np.full(len(combinations), 20))
+    slow = params.get("slow", np.full(len(combinations), 90))
+    hill = 2 - ((fast - 20) / 20) ** 2 - ((slow - 90) / 60) ** 2
+    hill[fast >= slow] = np.nan
+    metrics = {
+        "sharpe": hill, "return_pct": hill * 10, "max_drawdown_pct": -20 + hill, "trades": np.full(len(hill), 120.0),
+        "volatility_pct": 50 - hill,
+    }  # fmt: skip
+    values: dict[str, Any] = {
+        "id": "5" * 32,
+        "spec": spec,
+        "status": FINISHED if len(combinations) == planned else CANCELLED,
+        "unified": "SAMPLE/USDT:USDT",
+        "period": spec.period,
+        "warmup": 450,
+        "numbers": np.arange(len(combinations)),
+        "params": params,
+        "fixed": {name: value for name, value in (("both", True), ("kind", "ema")) if name not in params},
+        "metrics": metrics,
+        "errors": {},
+        "planned": planned,
+        "done": len(combinations),
+        "failed": 0,
+        "trials_of_strategy": 4711,
+        "elapsed_s": 0.21,
+        "created_ms": START_MS,
+    }
+    return SweepResult(**(values | other))

@@ -1,0 +1,179 @@
+"""What is known of a run, as badges: their words in every state, their stories, and that colour is never the only sign."""
+
+from typing import Any
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QColor, QGuiApplication
+from PySide6.QtWidgets import QLabel
+from pytestqt.qtbot import QtBot
+
+from desktop.badges import PENDING, SIGNS, badges, verdict
+from desktop.main_window import MainWindow
+from desktop.models.holdings import GOOD, WARNING
+from desktop.panels.badge_row import level_colour
+from desktop.panels.table_view import TableView
+from desktop.theme import DARK, LIGHT, Theme
+from engine.runs import FAILED, RunResult
+from tests.desktop.builders import checks, run_on
+from tests.support.builders import random_candles
+
+EQUAL = {"status": "passed", "equal": 412, "total": 412}
+DIFFERENT = {
+    "status": "failed", "equal": 411, "total": 412, "note": "1 trade differs",
+    "differences": [{"trade": 77, "what": "exit_price", "compiled": 101.5, "reference": 101.25}],
+}  # fmt: skip
+PASSED_CUTS = {"status": "passed", "columns": [], "cuts": 132, "note": "passed on 132 cuts"}
+
+
+def run_with(engine: str = "compiled", **found: Any) -> RunResult:
+    return run_on(random_candles(100), engine=engine, checks=checks() | found, fingerprint="3f2a1b9c" * 8)
+
+
+def labels(run: RunResult, **more: Any) -> dict[str, str]:
+    return {badge.key: badge.label for badge in badges(run, **more)}
+
+
+@pytest.mark.parametrize(
+    ("name", "check", "words"),
+    [
+        ("crosscheck", EQUAL, "✓ checked: 412 of 412 trades equal"),
+        ("crosscheck", {"status": "passed", "equal": 0, "total": 0}, "✓ checked: no trades"),
+        ("crosscheck", DIFFERENT, "⚠ checked: 411 of 412 trades equal"),
+        ("crosscheck", {"status": "pending", "equal": 0, "total": 0}, "… cross-check pending"),
+        ("crosscheck", {"status": "skipped", "note": "switched off"}, "not cross-checked"),
+        ("lookahead", PASSED_CUTS, "✓ look-ahead passed on 132 cuts"),
+        ("lookahead", {"status": "failed", "columns": ["ahead"]}, "⚠ looks ahead: ahead"),
+        ("lookahead", {"status": "failed", "columns": list("abcde")}, "⚠ looks ahead: a, b, c and 2 more"),
+        ("lookahead", {"status": "skipped", "columns": []}, "look-ahead not checked"),
+        ("warmup", {"status": "passed", "held": 500, "wanted": 500}, "✓ warm-up 500 of 500"),
+        ("warmup", {"status": "passed", "held": 0, "wanted": 0}, "✓ no warm-up needed"),
+        ("warmup", {"status": "failed", "held": 61, "wanted": 500, "columns": []}, "⚠ warm-up 61 of 500"),
+        ("warmup", {"status": "failed", "columns": ["rsi"]}, "⚠ warm-up too short for rsi"),
+    ],
+)  # fmt: skip
+def test_every_state_of_a_check_has_its_words(name: str, check: dict[str, Any], words: str) -> None:
+    assert labels(run_with(**{name: check}))[name] == words
+
+
+def test_engine_fingerprint_and_what_is_left_out_are_badges_without_judgement() -> None:
+    shown = labels(run_with())
+    assert shown["engine"] == "compiled engine"
+    assert shown["fingerprint"] == "fingerprint 3f2a1b9c"
+    assert "funding not included" in shown.values()
+
+
+def test_the_reference_engine_needs_no_cross_check() -> None:
+    assert "crosscheck" not in labels(run_with("reference"))
+
+
+def test_a_check_under_way_says_how_far_it_is() -> None:
+    run = run_with(crosscheck={"status": "pending"})
+    assert labels(run, checking="40%")["crosscheck"] == "… cross-check 40%"
+
+
+def test_a_run_that_did_not_finish_claims_nothing() -> None:
+    assert badges(run_on(random_candles(100), status=FAILED)) == []
+
+
+def test_a_cell_shows_the_first_warning_then_what_is_pending_then_what_passed() -> None:
+    pending = {"status": "pending"}
+    assert verdict(
+        badges(run_with(crosscheck=DIFFERENT, lookahead={"status": "failed", "columns": ["x"]}))
+    ).text == ("⚠ 411 of 412 equal +1")
+    assert verdict(badges(run_with(crosscheck=pending))).text == "… pending"
+    assert verdict(badges(run_with(crosscheck=EQUAL, lookahead=PASSED_CUTS))).text == "✓ 4 passed"
+
+
+@pytest.mark.parametrize("level", [GOOD, WARNING, PENDING])
+def test_every_judgement_has_a_sign_beside_its_colour(level: str) -> None:
+    assert SIGNS[level]
+
+
+@pytest.mark.parametrize("theme", [DARK, LIGHT], ids=["dark", "light"])
+@pytest.mark.parametrize("level", [GOOD, WARNING, PENDING])
+def test_badges_are_legible_in_both_themes(theme: Theme, level: str) -> None:
+    assert contrast(level_colour(level, theme), theme.base) >= 4.5
+
+
+def contrast(one: str, other: str) -> float:
+    """As WCAG defines it."""
+
+    def luminance(name: str) -> float:
+        parts = QColor(name).getRgbF()[:3]
+        linear = [part / 12.92 if part <= 0.03928 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    dark, light = sorted((luminance(one), luminance(other)))
+    return (light + 0.05) / (dark + 0.05)
+
+
+def show(window: MainWindow, run: RunResult) -> None:
+    window.workspace.put([run])
+    window.workspace.show(run.id)
+    window.runs.flush()
+
+
+def test_a_click_on_a_badge_tells_its_story_and_esc_closes_it(window: MainWindow, qtbot: QtBot) -> None:
+    show(window, run_with(crosscheck=DIFFERENT))
+    row = window.overview.heading
+    row.buttons["crosscheck"].click()
+    assert row.story.isVisible()
+    texts = " ".join(label.text() for label in row.story.findChildren(QLabel))
+    assert "backtesting.py" in texts
+    assert "1 trade differs" in texts
+    table = row.story.findChild(TableView)
+    assert table is not None
+    assert [table.model().data(table.model().index(0, column)) for column in range(4)] == [
+        "77", "exit_price", "101.5", "101.25",
+    ]  # fmt: skip
+    qtbot.keyClick(row.story, Qt.Key.Key_Escape)
+    assert not row.story.isVisible()
+
+
+def test_the_whole_fingerprint_and_its_inputs_can_be_copied(window: MainWindow) -> None:
+    run = run_on(
+        random_candles(100), fingerprint="ab" * 32,
+        inputs={"candles": "cd" * 32, "versions": {"numpy": "2.4.6"}},
+    )  # fmt: skip
+    show(window, run)
+    row = window.overview.heading
+    row.buttons["fingerprint"].click()
+    row.story.copy.click()
+    copied = QGuiApplication.clipboard().text()
+    assert "ab" * 32 in copied
+    assert "candles: " + "cd" * 32 in copied
+    assert "versions.numpy: 2.4.6" in copied
+    row.story.close()
+
+
+def test_a_click_on_the_cell_of_checks_tells_all_of_them(window: MainWindow) -> None:
+    show(window, run_with(crosscheck=EQUAL))
+    model = window.runs.model
+    window.runs.table.clicked.emit(model.index(0, model.column_number("strategy")))
+    assert not window.runs.story.isVisible()
+    window.runs.table.clicked.emit(model.index(0, model.column_number("checks")))
+    assert window.runs.story.isVisible()
+    assert "412 of 412" in window.runs.story.words()
+    assert "look-ahead" in window.runs.story.words()
+    window.runs.story.close()
+
+
+def test_a_finished_check_changes_the_words_and_keeps_button_and_focus(window: MainWindow) -> None:
+    show(window, run_with(crosscheck={"status": "pending"}))
+    button = window.overview.heading.buttons["crosscheck"]
+    window.workspace.put_checking("a" * 32, "40%")
+    assert button.text() == "… cross-check 40%"
+    window.workspace.put([run_with(crosscheck=EQUAL)])
+    window.runs.flush()
+    assert window.overview.heading.buttons["crosscheck"] is button
+    assert button.text() == "✓ checked: 412 of 412 trades equal"
+    model = window.runs.model
+    assert model.data(model.index(0, model.column_number("checks"))) == "✓ 3 passed"
+
+
+def test_little_height_gets_few_words(window: MainWindow, qtbot: QtBot) -> None:
+    show(window, run_with(crosscheck=EQUAL))
+    window.overview.heading.set_compact(True)
+    assert window.overview.heading.buttons["crosscheck"].text() == "✓ 412 of 412 equal"
+    assert window.overview.heading.buttons["engine"].text() == "compiled"

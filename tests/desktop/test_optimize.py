@@ -1,0 +1,391 @@
+"""The Optimize tab on sweeps made up here: ranges, table, heat map, picking, memory. The real engine: test_live_sweeps."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import assume, example, given
+from hypothesis import strategies as st
+from PySide6.QtCore import QPointF, Qt
+from PySide6.QtWidgets import QDoubleSpinBox
+from pytestqt.qtbot import QtBot
+
+from desktop.main_window import MainWindow
+from desktop.optimize.map_view import compute_map
+from desktop.optimize.values import RangeChoice, SweepChoice, default_range, round_step, values_of
+from desktop.preferences import Preferences
+from engine.errors import InputError
+from engine.runs import RunSpec
+from engine.strategy import Param
+from engine.sweeps import SweepResult
+from tests.desktop.builders import BANDS, CROSS, described, sweep_of
+from tests.desktop.conftest import MakeWindow
+
+
+def fill(window: MainWindow) -> None:
+    window.bridge.strategies_loaded.emit([CROSS, BANDS])
+    window.bridge.objectives_loaded.emit(window.bridge.engine.objectives())
+    window.show_page("Optimize")
+
+
+def show(window: MainWindow, sweep: SweepResult) -> None:
+    """As the desk does when a sweep has arrived; the map comes from a thread there."""
+    results = window.optimize.results
+    results.show_sweep(sweep)
+    results.map.show_map(results.map.axes(), compute_map(sweep, results.map.axes()))
+
+
+@pytest.fixture
+def filled(window: MainWindow) -> MainWindow:
+    fill(window)
+    return window
+
+
+# -- ranges --------------------------------------------------------------------------------------------------------------
+
+
+@given(
+    st.integers(-(10**6), 10**6), st.integers(0, 10**6), st.integers(0, 10**6), st.booleans(), st.booleans()
+)
+@example(3, 1, 47, True, True)
+def test_the_first_range_of_a_whole_number_lies_within_its_bounds_in_about_twenty_steps(
+    default: int, below: int, above: int, has_low: bool, has_high: bool
+) -> None:
+    low, high = default - below if has_low else None, default + above if has_high else None
+    (param,) = described(p=Param(default, low=low, high=high))
+    values = list(values_of(param, default_range(param)))
+    assert all(type(value) is int for value in values)
+    assert low is None or values[0] >= low
+    assert high is None or values[-1] <= high
+    assert 1 <= len(values) <= 22
+
+
+@given(st.floats(-1e6, 1e6), st.floats(0, 1e6), st.floats(0, 1e6))
+@example(3.0, 2.9, 17.0)
+def test_the_first_range_of_a_fraction_lies_within_its_bounds(
+    default: float, below: float, above: float
+) -> None:
+    assume(default == 0 or abs(default) > 1e-3)
+    low, high = default - below, default + above
+    (param,) = described(p=Param(default, low=low, high=high))
+    choice = default_range(param)
+    assert low <= choice.low <= choice.high <= high
+    assert 1 <= len(values_of(param, choice)) <= 23
+
+
+@given(st.floats(1e-9, 1e9))
+def test_a_round_step_is_one_two_or_five_and_not_below(wanted: float) -> None:
+    step = round_step(wanted)
+    assert wanted * (1 - 1e-9) <= step <= 2.5 * wanted * (1 + 1e-9)
+    digit = step / 10 ** math.floor(math.log10(step) + 1e-9)
+    assert min(abs(digit - known) for known in (1, 2, 5)) < 1e-6
+
+
+def test_the_ends_are_included_and_a_range_that_is_none_is_refused() -> None:
+    param = CROSS.params[0]
+    assert list(values_of(param, RangeChoice(True, 5, 20, 5))) == [5, 10, 15, 20]
+    with pytest.raises(InputError, match="From is above To"):
+        values_of(param, RangeChoice(True, 20, 5, 5))
+    with pytest.raises(InputError, match="step must be above 0"):
+        values_of(param, RangeChoice(True, 5, 20, 0))
+
+
+def test_the_first_two_numbers_vary_at_first_and_the_count_stands_below(filled: MainWindow) -> None:
+    plan = filled.optimize.plan
+    assert plan.strategy.currentText() == "ema_cross"
+    assert plan.ranges is not None
+    assert [name for name, row in plan.ranges.rows.items() if row.varied.isChecked()] == ["fast", "slow"]
+    assert plan.count.text() == "17 × 16 = 272 combinations"
+    plan.ranges.rows["kind"].varied.setChecked(True)
+    assert plan.count.text() == "17 × 16 × 2 = 544 combinations"
+    assert plan.ranges.rows["kind"].fixed.text() == "ema, sma"
+
+
+def test_symbol_timeframe_period_costs_and_fixed_values_are_the_set_ups(filled: MainWindow) -> None:
+    setup = filled.setup_panel
+    setup.market.model.set_chosen(["SAMPLEUSDT", "SOLUSDT"])
+    setup.costs.commission.setValue(0.04)
+    setup.strategies.set_params("ema_cross", {"fast": 9, "slow": 50, "both": False, "kind": "ema"})
+    plan = filled.optimize.plan
+    plan.symbol.setCurrentText("SOLUSDT")
+    assert plan.ranges is not None
+    assert plan.ranges.rows["both"].fixed.text() == "fixed at False"
+    spec, chosen = plan.spec(), setup.setup()
+    assert (spec.symbol, spec.exchange, spec.timeframe.name) == ("SOLUSDT", "sample", chosen.timeframe)
+    assert (spec.period, spec.costs) == (chosen.period, chosen.costs)
+    assert dict(spec.params) == {"both": False}
+    setup.market.model.set_chosen([])
+    assert plan.problem.text() == "Select a symbol"
+    assert not plan.run.isEnabled()
+
+
+def test_nothing_varied_or_a_turned_range_says_why_it_cannot_run(filled: MainWindow) -> None:
+    plan = filled.optimize.plan
+    assert plan.ranges is not None
+    rows = plan.ranges.rows
+    low: QDoubleSpinBox = rows["fast"].spins[0]
+    low.setValue(400)
+    assert plan.problem.text() == "fast: From is above To"
+    assert rows["fast"].count.text() == "–"
+    low.setValue(10)
+    assert plan.problem.text() == ""
+    for row in rows.values():
+        row.varied.setChecked(False)
+    assert plan.problem.text() == "Vary at least one parameter"
+    assert not plan.run.isEnabled()
+
+
+def test_a_refused_constraint_is_said_below_it_and_the_field_is_marked(filled: MainWindow) -> None:
+    plan = filled.optimize.plan
+    plan.constraint.setText("fast <")
+    plan.set_count("constraint 'fast <': invalid syntax; write one such as fast < slow")
+    assert "invalid syntax" in plan.problem.text()
+    assert plan.constraint.property("bad") is True
+    assert not plan.run.isEnabled()
+    plan.constraint.setText("fast < slow")
+    assert plan.problem.text() == ""
+    assert plan.constraint.property("bad") is False
+    plan.set_count(250)
+    assert plan.count.text() == "17 × 16 = 272 combinations → 250 trials"
+
+
+def test_another_strategy_brings_its_own_ranges_and_comes_to_the_front_of_the_set_up(
+    filled: MainWindow,
+) -> None:
+    plan = filled.optimize.plan
+    plan.constraint.setText("fast < slow")
+    plan.strategy.setCurrentText("bands")
+    plan.strategy.activated.emit(plan.strategy.currentIndex())
+    assert plan.ranges is not None
+    assert list(plan.ranges.rows) == ["length", "width"]
+    assert plan.constraint.text() == ""
+    assert filled.setup_panel.strategies.title.text() == "bands"
+    plan.strategy.setCurrentText("ema_cross")
+    plan.strategy.activated.emit(plan.strategy.currentIndex())
+    assert plan.constraint.text() == "fast < slow"
+
+
+def test_the_plan_of_every_strategy_comes_back_after_a_restart(
+    make_window: MakeWindow, tmp_path: Path
+) -> None:
+    first = make_window()
+    fill(first)
+    plan = first.optimize.plan
+    assert plan.ranges is not None
+    plan.ranges.rows["fast"].spins[1].setValue(33)
+    plan.constraint.setText("fast < slow")
+    plan.sampler.setCurrentIndex(plan.sampler.findData("random"))
+    plan.trials.setValue(123)
+    plan.objective.setCurrentIndex(plan.objective.findData("calmar"))
+    plan.objective.activated.emit(plan.objective.currentIndex())
+    wanted = plan.spec()
+    plan.strategy.setCurrentText("bands")
+    plan.strategy.activated.emit(plan.strategy.currentIndex())
+    first.close()
+    second = make_window(Preferences(tmp_path / "window.ini"))
+    fill(second)
+    assert second.optimize.plan.strategy.currentText() == "bands"
+    second.optimize.plan.strategy.setCurrentText("ema_cross")
+    second.optimize.plan.strategy.activated.emit(0)
+    again = second.optimize.plan.spec()
+    assert again.to_json() == wanted.to_json()
+    assert (again.trials, again.objective) == (123, "calmar")
+
+
+@pytest.mark.parametrize("damage", [None, 5, {}, {"ranges": {"fast": {"up": 3}}}, {"ranges": []}])
+def test_a_damaged_memory_is_none(damage: Any) -> None:
+    assert SweepChoice.from_json(damage) is None
+
+
+# -- results -------------------------------------------------------------------------------------------------------------
+
+
+def test_an_empty_tab_says_what_would_fill_it(filled: MainWindow) -> None:
+    results = filled.optimize.results
+    assert "F6" in results.table.hint
+    assert results.map.stack.currentWidget() is results.map.empty
+    assert not results.run.isEnabled()
+    assert not results.words.isVisible()
+
+
+def test_the_best_come_first_with_their_figures_and_a_word_of_caution(filled: MainWindow) -> None:
+    show(filled, sweep_of())
+    results, model = filled.optimize.results, filled.optimize.results.model
+    first = [model.data(model.index(0, column)) for column in range(5)]
+    assert first == ["1", "20", "90", "2.00", "+20.00"]
+    assert "the best of 117 trials looks better than it is" in results.caution.text()
+    assert "4,711 trials of ema_cross" in results.caution.text()
+    assert "best\u00a0Sharpe\u00a0ratio\u00a02.00" in results.words.text()
+    assert "117\u00a0trials" in results.words.text()
+
+
+def test_the_table_sorts_by_any_column_and_keeps_its_order_while_trials_arrive(filled: MainWindow) -> None:
+    results, model = filled.optimize.results, filled.optimize.results.model
+    show(filled, sweep_of(done=60))
+    results.table.sortByColumn(model.column_number("fast"), Qt.SortOrder.DescendingOrder)
+    fast = [row.param("fast") for row in model.shown()]
+    assert fast == sorted(fast, reverse=True)
+    show(filled, sweep_of(done=100))
+    fast = [row.param("fast") for row in model.shown()]
+    assert len(fast) == 100
+    assert fast == sorted(fast, reverse=True)
+
+
+def test_a_picked_trial_stays_picked_while_others_arrive(filled: MainWindow) -> None:
+    show(filled, sweep_of(done=40))
+    results = filled.optimize.results
+    results.table.select_row(3)
+    number = results.model.row_at(3).number
+    show(filled, sweep_of())
+    (row,) = results.table.selected_rows()
+    assert results.model.row_at(row).number == number
+    assert results.picked is not None
+    assert results.sweep is not None
+    assert results.sweep.numbers[results.picked] == number
+
+
+def test_failed_and_stopped_trials_are_said(filled: MainWindow) -> None:
+    show(filled, sweep_of(done=50, errors={3: "IndexError in line 12"}, failed=1))
+    words = filled.optimize.results.words.text()
+    assert "50\u00a0of\u00a0117\u00a0trials" in words
+    assert "stopped" in words
+    assert "1 failed: IndexError in line 12" in words
+
+
+def cell_point(window: MainWindow, column: int, row: int) -> Any:
+    chart = window.optimize.results.map.map
+    return chart.mapFromScene(chart.plot.vb.mapViewToScene(QPointF(column, row)))
+
+
+def test_a_click_on_the_map_loads_the_parameters_and_marks_row_and_cell(
+    filled: MainWindow, qtbot: QtBot
+) -> None:
+    filled.resize(1440, 900)
+    show(filled, sweep_of())
+    qtbot.wait(50)
+    results, chart = filled.optimize.results, filled.optimize.results.map.map
+    qtbot.mouseClick(chart.viewport(), Qt.MouseButton.LeftButton, pos=cell_point(filled, 3, 5))
+    params = dict(filled.setup_panel.strategies.params["ema_cross"])
+    assert params == {"fast": 25, "slow": 80}
+    assert "ema_cross" in filled.setup_panel.strategies.chosen()
+    (row,) = results.table.selected_rows()
+    assert (results.model.row_at(row).param("fast"), results.model.row_at(row).param("slow")) == (25, 80)
+    assert chart._mark.isVisible()
+    assert chart._mark.rect().center() == QPointF(3, 5)
+
+
+def test_the_value_under_the_mouse_is_said_and_a_cell_without_one_is_a_dash(
+    filled: MainWindow, qtbot: QtBot
+) -> None:
+    filled.resize(1440, 900)
+    show(filled, sweep_of())
+    qtbot.wait(50)
+    view = filled.optimize.results.map
+    qtbot.mouseMove(view.map.viewport(), cell_point(filled, 2, 6))
+    qtbot.waitUntil(lambda: view.read_out.text() == "2.00 at fast 20, slow 90")
+    view.map.set_cursor((8, 0))
+    assert view.read_out.text() == "– at fast 50, slow 30"
+    view.map.set_cursor(None)
+    assert view.read_out.text() == ""
+
+
+def test_the_keyboard_walks_over_the_map_and_enter_picks(filled: MainWindow, qtbot: QtBot) -> None:
+    show(filled, sweep_of())
+    chart = filled.optimize.results.map.map
+    for key in (Qt.Key.Key_Right, Qt.Key.Key_Right, Qt.Key.Key_Right, Qt.Key.Key_Up, Qt.Key.Key_Left):
+        qtbot.keyClick(chart, key)
+    assert chart.cursor_cell == (1, 1)
+    qtbot.keyClick(chart, Qt.Key.Key_Return)
+    assert dict(filled.setup_panel.strategies.params["ema_cross"]) == {"fast": 15, "slow": 40}
+
+
+def test_a_pair_of_two_of_three_parameters_shows_the_best_over_the_third(filled: MainWindow) -> None:
+    sweep = sweep_of({"fast": "10:30:10", "slow": "60:120:30", "kind": "ema,sma"})
+    show(filled, sweep)
+    view = filled.optimize.results.map
+    view.upwards.setCurrentText("kind")
+    view.upwards.activated.emit(view.upwards.currentIndex())
+    show(filled, sweep)
+    assert view.map.grid is not None
+    np.testing.assert_allclose(view.map.grid.values, [[1.75, 2.0, 1.75]] * 2)
+    view.across.setCurrentText("kind")
+    view.across.activated.emit(view.across.currentIndex())
+    assert view.axes() == ("kind", "fast")
+
+
+def test_one_parameter_makes_a_strip_and_less_is_better_where_it_is(filled: MainWindow) -> None:
+    show(filled, sweep_of({"fast": "10:50:5"}, objective="volatility_pct"))
+    grid = filled.optimize.results.map.map.grid
+    assert grid is not None
+    assert grid.values.shape == (1, 9)
+    assert grid.best == (2, 0)
+    assert not filled.optimize.results.map.upwards.isVisible()
+
+
+def test_trials_without_any_value_draw_an_empty_map(filled: MainWindow) -> None:
+    show(filled, sweep_of({"fast": "40:50:5", "slow": "20:30:5"}))
+    grid = filled.optimize.results.map.map.grid
+    assert grid is not None
+    assert np.isnan(grid.values).all()
+    assert grid.best is None
+    assert "no trial has a value" in filled.optimize.results.words.text().replace("\u00a0", " ")
+
+
+def test_run_this_one_asks_for_the_very_run_warm_up_included(filled: MainWindow, qtbot: QtBot) -> None:
+    wanted: list[RunSpec] = []
+    filled.sweeps.run_wanted.disconnect()
+    filled.sweeps.run_wanted.connect(wanted.extend)
+    sweep = sweep_of()
+    show(filled, sweep)
+    results = filled.optimize.results
+    results.table.select_row(1)
+    results.run.click()
+    results.table.doubleClicked.emit(results.model.index(1, 0))
+    results.table.setFocus()
+    qtbot.keyClick(results.table, Qt.Key.Key_Return)
+    assert len(wanted) == 3
+    assert wanted[0] == wanted[1] == wanted[2]
+    assert dict(wanted[0].params) == sweep.top(2)[1]["params"]
+    assert (wanted[0].period, wanted[0].warmup, wanted[0].engine) == (sweep.period, 450, "compiled")
+
+
+def test_stored_sweeps_open_with_enter_and_go_with_del(filled: MainWindow, qtbot: QtBot) -> None:
+    stored = filled.optimize.results.stored
+    filled.bridge.sweeps_loaded.emit([sweep_of(id="1" * 32), sweep_of(id="2" * 32)])
+    assert stored.count.text() == "2 sweeps"
+    row = [stored.model.data(stored.model.index(0, column)) for column in range(9)]
+    assert row[1:5] == ["ema_cross", "SAMPLEUSDT", "1h", "117"]
+    assert row[6:] == ["2.00", "Done", "fast 10:50:5, slow 30:150:10"]
+    opened: list[str] = []
+    deleted: list[str] = []
+    stored.open_wanted.connect(opened.append)
+    stored.delete_wanted.connect(deleted.append)
+    stored.table.select_row(1)
+    qtbot.keyClick(stored.table, Qt.Key.Key_Return)
+    qtbot.keyClick(stored.table, Qt.Key.Key_Delete)
+    assert opened == deleted == ["2" * 32]
+
+
+def test_the_map_is_a_tab_where_the_window_is_narrow(filled: MainWindow, qtbot: QtBot) -> None:
+    results = filled.optimize.results
+    filled.resize(1440, 900)
+    qtbot.waitUntil(lambda: results.tabs.indexOf(results.map) < 0)
+    filled.resize(1024, 700)
+    qtbot.waitUntil(lambda: results.tabs.indexOf(results.map) == 1)
+    filled.resize(1440, 900)
+    qtbot.waitUntil(lambda: results.tabs.indexOf(results.map) < 0 and results.map.isVisible())
+
+
+def test_of_very_many_trials_only_the_best_become_rows(filled: MainWindow) -> None:
+    sweep = sweep_of({"fast": "1:1000:1", "slow": "1:400:1"})
+    _ = sweep.order
+    axes = ("fast", "slow")
+    answer = compute_map(sweep, axes)
+    results = filled.optimize.results
+    results.show_sweep(sweep)
+    results.map.show_map(axes, answer)
+    assert results.model.rowCount() == 200
+    assert results.map.map.grid is not None
+    assert results.map.map.grid.values.shape == (400, 1000)
