@@ -159,6 +159,7 @@ class Batch:
             "engine": planned.spec.engine,
             "timeframe": planned.spec.timeframe.name,
             "keep_indicators": True,
+            "checks": planned.spec.checks,
         }
 
     def _outcome(

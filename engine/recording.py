@@ -52,7 +52,7 @@ def finished_run(
         metrics=output["metrics"],
         signals=output["signals"],
         trades=trades,
-        checks=skipped_checks() | {"data": data_check(series, trades), "warmup": output["warmup"]},
+        checks=skipped_checks() | {"data": data_check(series, trades)} | output["checks"],
         equity=Series(period_candles.timestamp, {"equity": output["equity"]}),
         indicators=Series(period_candles.timestamp, indicators) if indicators else None,
         inputs=inputs,

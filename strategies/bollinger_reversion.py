@@ -25,14 +25,12 @@ class BollingerReversion(Strategy):
         """The bands and their middle."""
         return bollinger(candles["close"], self.length, self.width)
 
-    def signals(self, candles: pd.DataFrame, indicators: pd.DataFrame) -> pd.DataFrame:
+    def signals(self, candles: pd.DataFrame, indicators: pd.DataFrame) -> dict[str, "pd.Series[bool]"]:
         """In outside the bands, out at the middle."""
         close, middle = candles["close"], indicators["bb_middle"]
-        return pd.DataFrame(
-            {
-                "signal_band_buy": close < indicators["bb_lower"],
-                "signal_band_sell": close > indicators["bb_upper"],
-                "exit_long": close >= middle,
-                "exit_short": close <= middle,
-            }
-        )
+        return {
+            "signal_band_buy": close < indicators["bb_lower"],
+            "signal_band_sell": close > indicators["bb_upper"],
+            "exit_long": close >= middle,
+            "exit_short": close <= middle,
+        }

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from engine.indicators import macd
+from engine.indicators import crossed_above, crossed_below, macd
 from engine.strategy import Param, Strategy
 
 
@@ -26,12 +26,10 @@ class MacdTrend(Strategy):
         """MACD, signal line and histogram."""
         return macd(candles["close"], self.fast, self.slow, self.signal)
 
-    def signals(self, candles: pd.DataFrame, indicators: pd.DataFrame) -> pd.DataFrame:
+    def signals(self, candles: pd.DataFrame, indicators: pd.DataFrame) -> dict[str, "pd.Series[bool]"]:
         """On the candle where the histogram changes sign."""
-        now, before = indicators["macd_histogram"], indicators["macd_histogram"].shift(1)
-        return pd.DataFrame(
-            {
-                "signal_cross_buy": (now > 0) & (before <= 0),
-                "signal_cross_sell": (now < 0) & (before >= 0),
-            }
-        )
+        histogram = indicators["macd_histogram"]
+        return {
+            "signal_cross_buy": crossed_above(histogram, 0),
+            "signal_cross_sell": crossed_below(histogram, 0),
+        }

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from engine.indicators import rsi
+from engine.indicators import crossed_above, crossed_below, rsi
 from engine.strategy import Param, Strategy
 
 
@@ -23,18 +23,18 @@ class RsiReversion(Strategy):
         """Twenty lengths: Wilder's average forgets slowly."""
         return int(20 * self.length)
 
-    def indicators(self, candles: pd.DataFrame) -> pd.DataFrame:
+    def indicators(self, candles: pd.DataFrame) -> dict[str, "pd.Series[float]"]:
         """The RSI of the close."""
-        return pd.DataFrame({"rsi": rsi(candles["close"], self.length)})
+        return {"rsi": rsi(candles["close"], self.length)}
 
-    def signals(self, candles: pd.DataFrame, indicators: pd.DataFrame) -> pd.DataFrame:
+    def signals(
+        self, candles: pd.DataFrame, indicators: dict[str, "pd.Series[float]"]
+    ) -> dict[str, "pd.Series[bool]"]:
         """In on the candle that crosses a bound, out beyond the middle."""
-        value, before = indicators["rsi"], indicators["rsi"].shift(1)
-        return pd.DataFrame(
-            {
-                "signal_oversold_buy": (value < self.low) & (before >= self.low),
-                "signal_overbought_sell": (value > self.high) & (before <= self.high),
-                "exit_long": value > self.middle,
-                "exit_short": value < self.middle,
-            }
-        )
+        value = indicators["rsi"]
+        return {
+            "signal_oversold_buy": crossed_below(value, self.low),
+            "signal_overbought_sell": crossed_above(value, self.high),
+            "exit_long": value > self.middle,
+            "exit_short": value < self.middle,
+        }

@@ -29,11 +29,9 @@ class CandleFrame:
     Make it once and use it for many evaluations; the memory is that of the candles where those are read-only.
     """
 
-    def __init__(self, candles: Candles) -> None:
-        self.candles = candles
-        index = pd.DatetimeIndex(candles.timestamp.astype("datetime64[ms]"), tz="UTC", name="timestamp")
-        columns = {name: _frozen(column) for name, column in candles.columns().items()}
-        self.table: Final = pd.DataFrame(columns, index=index, copy=False)
+    def __init__(self, candles: Candles, table: pd.DataFrame | None = None) -> None:
+        self.candles: Final = candles
+        self.table: Final = _table(candles) if table is None else table
 
     def __len__(self) -> int:
         return len(self.candles)
@@ -44,7 +42,13 @@ class CandleFrame:
 
     def part(self, start: int | None, stop: int | None) -> CandleFrame:
         """The candles at positions start..stop, on the same memory."""
-        return CandleFrame(self.candles.slice(start, stop))
+        return CandleFrame(self.candles.slice(start, stop), self.table.iloc[start:stop])
+
+
+def _table(candles: Candles) -> pd.DataFrame:
+    index = pd.DatetimeIndex(candles.timestamp.astype("datetime64[ms]"), tz="UTC", name="timestamp")
+    columns = {name: _frozen(column) for name, column in candles.columns().items()}
+    return pd.DataFrame(columns, index=index, copy=False)
 
 
 def _frozen(column: Float64Array) -> Float64Array:

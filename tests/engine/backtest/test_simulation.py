@@ -69,7 +69,7 @@ ALWAYS = "return pd.DataFrame({'signal_x_buy': True}, index=candles.index)"
 def test_a_run_gives_plain_data_with_one_equity_value_per_candle_of_the_period(job: Any) -> None:
     result = job(STRATEGIES / "ema_cross.py", params={"fast": 5, "slow": 12})
     assert result["params"] == {"fast": 5, "slow": 12}
-    assert (result["engine"], result["warmup"]["note"]) == ("compiled", "100 of 100")
+    assert (result["engine"], result["checks"]["warmup"]["wanted"]) == ("compiled", 100)
     assert result["equity"].shape == (300,)
     assert {name: column.shape for name, column in result["indicators"].items()} == {
         "ema_fast": (300,),
@@ -225,7 +225,7 @@ def test_a_stop_on_the_wrong_side_fails_the_run_and_names_the_candle(job: Any) -
 
 def test_fewer_warm_up_candles_than_wanted_are_said_and_the_run_goes_on(job: Any) -> None:
     result = job(STRATEGIES / "ema_cross.py", held=61, warmup_wanted=500)
-    assert result["warmup"] == {
+    assert result["checks"]["warmup"] == {
         "status": "failed",
         "columns": [],
         "wanted": 500,
@@ -233,8 +233,7 @@ def test_fewer_warm_up_candles_than_wanted_are_said_and_the_run_goes_on(job: Any
         "note": "61 of 500",
     }
     assert result["metrics"]["trades"] > 0
-    assert job(mine(ALWAYS), warmup_wanted=0)["warmup"]["status"] == "skipped"
-    assert job(mine(ALWAYS), warmup_wanted=90)["warmup"]["status"] == "passed"
+    assert job(mine(ALWAYS), warmup_wanted=90)["checks"]["warmup"]["status"] == "passed"
 
 
 def test_a_period_without_one_usable_value_is_an_error(job: Any) -> None:
@@ -318,7 +317,7 @@ class Mine(Strategy):
 def test_a_native_strategy_runs_over_the_period_only(job: Any) -> None:
     result = job(NATIVE, params={"every": "20"})
     assert result["params"] == {"every": 20, "fail": False}
-    assert (result["signals"], result["indicators"], result["warmup"]["status"]) == ({}, None, "skipped")
+    assert (result["signals"], result["indicators"], result["checks"]["warmup"]["status"]) == ({}, None, "skipped")
     assert result["equity"].shape == (300,)
     assert set(result["trades"]["size"]) == {2.0}
     assert result["trades"]["entry_time"][0] == random_candles(400, 7).timestamp[120]
