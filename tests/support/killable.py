@@ -124,22 +124,25 @@ PLACES = {
 
 @contextlib.contextmanager
 def held_up(url: str, place: str) -> Iterator[Callable[[], None]]:
-    """Transactions halt at a place while the block lasts; the function given waits until one is there."""
+    """Transactions halt at a place while the block lasts; the function given waits until one is there.
+
+    They sleep, before and after they ask for the gate's lock: who sleeps notices that the server was killed, so that
+    none goes on because the gate died before it.
+    """
     table, when = PLACES[place]
     kind = "CONSTRAINT TRIGGER" if "DEFERRED" in when else "TRIGGER"
     with psycopg.connect(url, autocommit=True) as gate, psycopg.connect(url, autocommit=True) as eye:
         gate.execute("SELECT pg_advisory_lock(1)")
         eye.execute(
             "CREATE OR REPLACE FUNCTION halt() RETURNS trigger LANGUAGE plpgsql AS "
-            "$$ BEGIN PERFORM pg_advisory_xact_lock_shared(1); RETURN NULL; END $$"
+            "$$ BEGIN LOOP PERFORM pg_sleep(0.01); EXIT WHEN pg_try_advisory_xact_lock_shared(1); END LOOP; "
+            "PERFORM pg_sleep(0.01); RETURN NULL; END $$"
         )
         eye.execute(f"CREATE {kind} halt {when} EXECUTE FUNCTION halt()".encode())
 
         def wait() -> None:
             deadline = time.monotonic() + 20
-            while not eye.execute(
-                "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
-            ).fetchone():
+            while not eye.execute("SELECT 1 FROM pg_stat_activity WHERE wait_event = 'PgSleep'").fetchone():
                 assert time.monotonic() < deadline, f"nobody reached {place}"
                 time.sleep(0.005)
 

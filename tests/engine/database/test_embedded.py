@@ -14,7 +14,6 @@ from pathlib import Path
 
 import numpy as np
 import psutil
-import psycopg
 import pytest
 
 from engine.database import embedded, server_account
@@ -22,7 +21,7 @@ from engine.database.embedded import release_embedded, start_embedded
 from engine.database.store import Store
 from engine.errors import DatabaseError
 from engine.market import Candles, Market, Period, Timeframe
-from tests.support.database import execute
+from tests.support.killable import held_up
 
 PROJECT = Path(__file__).parents[3]
 AS_ROOT = os.geteuid() == 0
@@ -165,7 +164,7 @@ def test_a_killed_server_is_recovered_with_all_that_was_committed(home: Path) ->
 
 
 def test_a_server_killed_inside_a_page_leaves_nothing_of_it(home: Path) -> None:
-    """The page has its candles in and waits for the row that says so; the server dies; the store says what happened."""
+    """The page has its candles and ranges in and waits for nothing but its end; the server dies; the store says so."""
     url = start_embedded(home)
     opens = HOUR.opens(DAY)
     page = Candles(opens, *(np.full(len(opens), value) for value in (2.0, 3.0, 1.0, 2.5, 10.0)))
@@ -180,15 +179,12 @@ def test_a_server_killed_inside_a_page_leaves_nothing_of_it(home: Path) -> None:
             except DatabaseError as error:
                 told.append(error)
 
-        with contextlib.suppress(psycopg.OperationalError), psycopg.connect(url) as blocker:
-            blocker.execute("SELECT 1 FROM data_ranges FOR UPDATE")
-            thread = threading.Thread(target=add)
+        thread = threading.Thread(target=add)
+        with held_up(url, "the ranges") as wait:
             thread.start()
-            eventually(lambda: waits_for_a_row(url))
+            wait()
             running(home).kill()
-        thread.join()
-        if not told:
-            pytest.skip("the backend finished its page before it noticed that the server was killed")
+            thread.join()
         (error,) = told
         assert "cannot reach the database" in str(error)
         assert "\n" not in str(error)
@@ -196,10 +192,6 @@ def test_a_server_killed_inside_a_page_leaves_nothing_of_it(home: Path) -> None:
         coverage = store.coverage(SOL, HOUR, DAY)
         assert (coverage.candles, coverage.gaps) == (12, (Period(int(opens[12]), DAY.end),))
         assert store.add_page(SOL, HOUR, page, [DAY]) == 12
-
-
-def waits_for_a_row(url: str) -> bool:
-    return bool(execute(url, "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"))
 
 
 def test_a_killed_program_leaves_a_server_that_the_next_one_uses_and_stops(home: Path) -> None:
