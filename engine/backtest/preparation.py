@@ -5,7 +5,7 @@ from typing import Any
 
 from engine.backtest.evaluation import ask_warmup
 from engine.backtest.rules import Report
-from engine.loader import load_strategy
+from engine.loader import open_strategy
 from engine.loader.describe import native_params
 from engine.strategy import Strategy, complete
 
@@ -16,8 +16,12 @@ def prepare_job(task: dict[str, Any], _report: Report) -> dict[str, Any]:
     Raises InputError for a parameter that the strategy refuses. A native backtesting.Strategy needs no warm-up of ours.
     """
     path = Path(task["strategy_path"])
-    kind = load_strategy(path)
-    if not issubclass(kind, Strategy):
-        return {"params": complete(native_params(kind), task["params"]), "warmup": 0}
-    strategy = kind(task["params"])
-    return {"params": strategy.values(), "warmup": ask_warmup(strategy, path)}
+    with open_strategy(path) as loaded:
+        if not issubclass(loaded.strategy, Strategy):
+            return {"params": complete(native_params(loaded.strategy), task["params"]), "warmup": 0}
+        strategy: Strategy = loaded.strategy(task["params"])
+        return {"params": strategy.values(), "warmup": ask_warmup(strategy, path)}
+
+
+def ready_job(_task: dict[str, Any], _report: Report) -> None:
+    """Answers when the worker has imported, and so compiled, what runs need."""

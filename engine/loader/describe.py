@@ -12,7 +12,7 @@ from typing import Any, Final
 import numpy as np
 
 from engine.errors import RunError, StrategyError
-from engine.loader.load import SIGNALS, LoadedStrategy, load, located
+from engine.loader.load import SIGNALS, LoadedStrategy, located, open_strategy
 from engine.market import HOUR_MS, Candles, parse_time
 from engine.strategy import Param, Signals, Strategy, columns_of, float_column
 
@@ -27,9 +27,9 @@ def describe_job(task: dict[str, Any], report: Callable[..., None]) -> dict[str,
     info: dict[str, Any] = {"title": path.stem, "description": "", "params": [], "kind": SIGNALS}
     info |= {"error": None, "traceback": None}
     try:
-        loaded = load(path)
-        info |= _description(loaded, path.stem)
-        _try(loaded, path)
+        with open_strategy(path) as loaded:
+            info |= _description(loaded, path.stem)
+            _try(loaded, path)
     except MemoryError:
         raise
     except BaseException as error:  # noqa: BLE001 - whatever a plug-in raises is a fact about the plug-in

@@ -1,0 +1,114 @@
+"""What a fingerprint covers: each input on its own, and nothing besides."""
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import pytest
+
+from engine.comparison import changes
+from engine.market import DAY_MS, HOUR_MS, Candles, Period
+from engine.reproduction import candle_inputs, fingerprint, hashes, run_inputs, versions
+from engine.runs import Costs
+from tests.support.builders import random_candles
+
+CANDLES = random_candles(1000, 1)
+SOURCES = {"mine.py": b"import _lib\n", "_lib.py": b"X = 1\n"}
+USUAL: dict[str, Any] = {
+    "candles": candle_inputs(CANDLES),
+    "period": Period(DAY_MS, 40 * DAY_MS),
+    "timeframe": "1h",
+    "warmup": 50,
+    "source": hashes(SOURCES),
+    "params": {"fast": 9, "kind": "ema"},
+    "costs": Costs(),
+    "engine": "compiled",
+    "versions": versions(),
+}
+
+
+def with_price(position: int, column: str, value: float) -> Candles:
+    changed = np.array(getattr(CANDLES, column))
+    changed[position] = value
+    return dataclasses.replace(CANDLES, **{column: changed})
+
+
+ONE_CHANGE: list[tuple[dict[str, Any], str]] = [
+    (
+        {"candles": candle_inputs(with_price(700, "low", float(np.nextafter(CANDLES.low[700], 0))))},
+        "candles changed: 2024-01 (revised)",
+    ),
+    (
+        {"candles": candle_inputs(with_price(999, "volume", 7.0))},
+        "candles changed: 2024-02 (revised)",
+    ),
+    (
+        {"candles": candle_inputs(CANDLES.slice(0, 998))},
+        "candles changed: 2024-02 (256 then, 254 now)",
+    ),
+    (
+        {"period": Period(2 * DAY_MS, 40 * DAY_MS)},
+        "period 1970-01-02T00:00:00Z..1970-02-10T00:00:00Z -> 1970-01-03T00:00:00Z..1970-02-10T00:00:00Z",
+    ),
+    ({"timeframe": "2h"}, "timeframe 1h -> 2h"),
+    ({"warmup": 51}, "warm-up 50 -> 51"),
+    ({"source": hashes(SOURCES | {"mine.py": b"import _lib\n#\n"})}, "strategy source changed (mine.py)"),
+    ({"source": hashes(SOURCES | {"_lib.py": b"X = 2\n"})}, "strategy source changed (_lib.py)"),
+    ({"source": hashes(SOURCES | {"_new.py": b""})}, "strategy source changed (_new.py is imported now)"),
+    (
+        {"source": hashes({"mine.py": SOURCES["mine.py"]})},
+        "strategy source changed (_lib.py is not imported any more)",
+    ),
+    ({"params": {"fast": 10, "kind": "ema"}}, "parameter fast 9 -> 10"),
+    ({"params": {"fast": 9}}, "parameter kind is gone (it was ema)"),
+    ({"params": {"fast": 9, "kind": "ema", "slow": 21}}, "parameter slow is new (21)"),
+    ({"costs": Costs(cash=10_001)}, "cash 10000.0 -> 10001"),
+    ({"costs": Costs(commission=0.002)}, "commission 0.001 -> 0.002"),
+    ({"costs": Costs(size=0.9)}, "size 0.95 -> 0.9"),
+    ({"costs": Costs(slippage=1e-4)}, "slippage 0.0 -> 0.0001"),
+    ({"engine": "reference"}, "engine compiled -> reference"),
+    ({"versions": versions() | {"numpy": "0.1"}}, f"numpy {versions()['numpy']} -> 0.1"),
+    ({"versions": versions() | {"python": "2.7"}}, f"python {versions()['python']} -> 2.7"),
+]
+
+
+@pytest.mark.parametrize(("change", "words"), ONE_CHANGE, ids=[words for _, words in ONE_CHANGE])
+def test_each_input_changed_alone_changes_the_fingerprint_and_is_named(change: dict[str, Any], words: str):
+    before, after = run_inputs(**USUAL), run_inputs(**USUAL | change)
+    assert fingerprint(before) != fingerprint(after)
+    assert changes(before, after) == (words,)
+
+
+def test_the_random_seed_counts():
+    before = run_inputs(**USUAL)
+    after = before | {"seed": 1}
+    assert fingerprint(before) != fingerprint(after)
+    assert changes(before, after) == ("random seed 0 -> 1",)
+
+
+def test_equal_inputs_in_another_order_and_memory_are_one_fingerprint():
+    copied = Candles(*(np.array(column) for column in (CANDLES.timestamp, *CANDLES.columns().values())))
+    same = {
+        "candles": candle_inputs(copied),
+        "params": {"kind": "ema", "fast": 9},
+        "source": hashes({name: SOURCES[name].replace(b"\n", b"\r\n") for name in reversed(SOURCES)}),
+        "versions": dict(reversed(versions().items())),
+    }
+    before, after = run_inputs(**USUAL), run_inputs(**USUAL | same)
+    assert fingerprint(before) == fingerprint(after)
+    assert changes(before, after) == ()
+
+
+def test_many_changed_months_are_counted():
+    candles = random_candles(20 * 30, 2, step_ms=DAY_MS)
+    revised = dataclasses.replace(candles, close=candles.close * 2)
+    before, after = (run_inputs(**USUAL | {"candles": candle_inputs(one)}) for one in (candles, revised))
+    (words,) = changes(before, after)
+    assert words.startswith("candles changed: 2024-01 (revised), 2024-02 (revised), ")
+    assert words.endswith(" and 14 more months")
+
+
+def test_candles_before_1970_and_none_at_all_have_their_inputs():
+    early = random_candles(100, 3, start_ms=-50 * HOUR_MS)
+    assert list(candle_inputs(early)["months"]) == ["1969-12", "1970-01"]
+    assert candle_inputs(Candles.empty())["months"] == {}
