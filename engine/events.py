@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """Work on a job begins. `kind` is "fetch", "import" or "run"; `title` is one short line for people."""
+    """Work on a job begins. `kind` is "fetch", "run", "sweep", "compile", ...; `title` is one short line for people."""
 
     job: str
     kind: str

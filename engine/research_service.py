@@ -38,7 +38,7 @@ class ResearchService(RunService):
         from engine.research.optimize import Sweep, plan_sweep
 
         cancel = cancel or CancelToken()
-        self.pool.warm_up()
+        self.warm_up(on_event, cancel)
         info = self.chosen_strategies([spec.strategy], cancel=cancel)[spec.strategy]
         market = self.market(spec.symbol, spec.exchange)
         planned = plan_sweep(spec, info, market, partial(self.in_workers, cancel=cancel))

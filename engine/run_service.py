@@ -15,7 +15,7 @@ from engine.batch import Batch
 from engine.candle_service import CandleService
 from engine.comparison import Rerun, compare
 from engine.errors import InputError
-from engine.events import CancelToken, OnEvent, ignore_event
+from engine.events import CancelToken, OnEvent, as_job, ignore_event
 from engine.market import Market, Period, Timeframe
 from engine.planning import check_strategies, make_plan
 from engine.runs import CANCELLED, RunResult, RunSpec
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from engine.data.candle_cache import CandleCache
     from engine.parallel.pool import WorkerPool
 
+KERNEL_FOLDER: Final = "NUMBA_CACHE_DIR"  # as numba calls it
+READY_FUNCTION: Final = "engine.backtest.preparation:ready_job"
+COMPILE_TIMEOUT_S: Final = 300.0
 SCRATCH: Final = "batch-"  # followed by the pid of the program whose folder it is
 
 
@@ -42,6 +45,11 @@ class RunService(CandleService):
         """The warm workers."""
         raise NotImplementedError
 
+    @property
+    def kernel_folder(self) -> Path:
+        """Where workers keep what they compiled."""
+        return Path(os.environ.get(KERNEL_FOLDER) or self.settings.cache_folder / "numba")
+
     def chosen_strategies(
         self, names: Collection[str], *, cancel: CancelToken | None = None
     ) -> dict[str, StrategyInfo]:
@@ -57,6 +65,15 @@ class RunService(CandleService):
     ) -> list[Any]:
         """Call `function` in workers, once per payload."""
         raise NotImplementedError
+
+    def warm_up(self, on_event: OnEvent, cancel: CancelToken) -> None:
+        """Start the workers. Where their kernels were never compiled on this machine, say so and wait for it."""
+        self.pool.warm_up()
+        if any(self.kernel_folder.rglob("*.nbi")):
+            return
+        title = "compiling the engine, once after installation"
+        work = partial(self.in_workers, READY_FUNCTION, [{}], COMPILE_TIMEOUT_S, cancel)
+        as_job("compile", "compile", title, on_event, work)
 
     @contextmanager
     def scratch(self) -> Iterator[Path]:
@@ -82,7 +99,7 @@ class RunService(CandleService):
         the others are finished and stored first; then Interrupted, ExchangeError, DatabaseError or InputError is raised.
         """
         cancel = cancel or CancelToken()
-        self.pool.warm_up()
+        self.warm_up(on_event, cancel)
         infos = self.chosen_strategies([spec.strategy for spec in specs], cancel=cancel)
         with self.scratch() as scratch:
             return self._make(specs, infos, scratch, fetch=fetch, on_event=on_event, cancel=cancel)
@@ -133,7 +150,7 @@ class RunService(CandleService):
                 f"run {before.id[:8]} was stopped before its end: there is nothing to compare with"
             )
         cancel = cancel or CancelToken()
-        self.pool.warm_up()
+        self.warm_up(on_event, cancel)
         with self.scratch() as scratch:
             file, notes = current_file(before, strategy_folders(self.settings)), []
             if stored_source or file is None:

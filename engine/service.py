@@ -22,6 +22,7 @@ from engine.logs import log_to_file
 from engine.market import DEFAULT_EXCHANGE, Candles, Market, Period, Timeframe, check_exchange
 from engine.planning import check_strategies
 from engine.research_service import ResearchService
+from engine.run_service import KERNEL_FOLDER
 from engine.settings import Settings, read_settings
 from engine.strategy import StrategyInfo
 
@@ -137,7 +138,7 @@ class Engine(ResearchService):
                     self.settings.cache_folder / "workers",
                     memory_mb=self.settings.run_memory_mb,
                     preload=WORKER_IMPORTS,
-                    environment={"NUMBA_CACHE_DIR": str(self.settings.cache_folder / "numba")},
+                    environment={KERNEL_FOLDER: str(self.kernel_folder)},
                 )
             return self._pool
 
