@@ -26,7 +26,7 @@ DIFFERENT = {
 PASSED_CUTS = {"status": "passed", "columns": [], "cuts": 132, "note": "passed on 132 cuts"}
 
 
-def run_with(engine: str = "compiled", **found: Any) -> RunResult:
+def run_with(engine: Any = "compiled", **found: Any) -> RunResult:
     return run_on(random_candles(100), engine=engine, checks=checks() | found, fingerprint="3f2a1b9c" * 8)
 
 
@@ -100,9 +100,12 @@ def contrast(one: str, other: str) -> float:
     """As WCAG defines it."""
 
     def luminance(name: str) -> float:
-        parts = QColor(name).getRgbF()[:3]
-        linear = [part / 12.92 if part <= 0.03928 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
-        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+        colour = QColor(name)
+        red, green, blue = (
+            part / 12.92 if part <= 0.03928 else ((part + 0.055) / 1.055) ** 2.4
+            for part in (colour.redF(), colour.greenF(), colour.blueF())
+        )
+        return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
     dark, light = sorted((luminance(one), luminance(other)))
     return (light + 0.05) / (dark + 0.05)

@@ -1,7 +1,6 @@
 """The window on the real engine: workers, database, the bundled market. What a user sees from F5 to Stop."""
 
 import asyncio
-import contextlib
 import time
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from engine.market import Candles, parse_time
 from engine.runs import FAILED, FINISHED
 from engine.service import Engine
 from tests.desktop.builders import many_candles, run_on
+from tests.desktop.pulse import Pulse
 
 FAULTY = '''
 import pandas as pd
@@ -46,46 +46,6 @@ class Slow(Strategy):
         return pd.DataFrame({"signal_x_buy": candles.close > 0}, index=candles.index)
 '''
 BROKEN = "def oops(:\n"
-
-
-class Pulse:
-    """A timer on the window's event loop that measures how long each turn took.
-
-    On a busy machine a turn is also long because other programs have the processor. That is not the window's doing, so
-    Linux is asked how long this process's threads were ready to run but had to wait (schedstat), and the longest such
-    wait is taken off. Sleeping, computing and waiting for the interpreter's lock or an answer all stay in: they are not
-    waits for a processor. On a quiet machine nothing is taken off.
-    """
-
-    def __init__(self) -> None:
-        self._gaps: list[tuple[float, float]] = []
-        self._timer = QTimer(interval=5)
-        self._timer.timeout.connect(self._beat)
-        self._last, self._waited = time.perf_counter(), _waited()
-        self._timer.start()
-
-    def _beat(self) -> None:
-        now, waited = time.perf_counter(), _waited()
-        starved = max(
-            (after - self._waited.get(thread, after) for thread, after in waited.items()), default=0.0
-        )
-        gap = now - self._last
-        self._gaps.append((max(0.0, gap - starved), gap))
-        self._last, self._waited = now, waited
-
-    def stop(self) -> list[tuple[float, float]]:
-        """All turns as (own seconds, all seconds), the longest own one last."""
-        self._timer.stop()
-        return sorted(self._gaps)
-
-
-def _waited() -> dict[str, float]:
-    """Seconds that each thread of this process was kept waiting for a processor; empty where the system does not tell."""
-    found = {}
-    for stat in Path("/proc/self/task").glob("*/schedstat"):
-        with contextlib.suppress(OSError):  # the thread has ended
-            found[stat.parent.name] = int(stat.read_text().split()[1]) / 1e9
-    return found
 
 
 @pytest.fixture(scope="module", autouse=True)
