@@ -96,7 +96,7 @@ class Table:
         self.frame = candles.frame().reset_index()
         self.frame.insert(0, "timeframe", "1m")
         self.frame.insert(0, "symbol_id", 1)
-        self.stream = copy_binary(candles, (1, "1m"))
+        self.stream = b"".join(copy_binary(candles, (1, "1m")))
 
     def empty(self) -> None:
         """No candle, no range; like new on the disk."""

@@ -55,7 +55,7 @@ def write(connection: psycopg.Connection, candles: Candles, page: int) -> None:
             connection.cursor() as cursor,
             cursor.copy(f"COPY page ({columns}) FROM STDIN (FORMAT BINARY)".encode()) as copy,
         ):
-            copy.write(copy_binary(candles.slice(start, start + page)))
+            copy.write(b"".join(copy_binary(candles.slice(start, start + page))))
         connection.execute(
             f"INSERT INTO candles ({COLUMNS}) SELECT 1, '1m', {columns} FROM page ORDER BY timestamp "
             "ON CONFLICT DO NOTHING".encode()

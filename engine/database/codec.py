@@ -3,6 +3,7 @@
 import json
 import struct
 import zlib
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -19,6 +20,7 @@ _MILLISECOND: Final = timedelta(milliseconds=1)
 _POSTGRES_EPOCH_MS: Final = 946_684_800_000  # 2000-01-01: PostgreSQL sends µs since then
 
 _COPY_HEADER: Final = b"PGCOPY\n\xff\r\n\0" + struct.pack(">ii", 0, 0)
+_COPY_ROWS: Final = 1 << 16  # in one piece
 _COPY_TRAILER: Final = struct.pack(">h", -1)
 _ARRAY_HEADER_BYTES: Final = 20  # dimensions, flags, element type, length, lower bound: int32 each
 FLOAT8_ARRAY_OID: Final = 1022
@@ -40,15 +42,22 @@ def optional_ms(time: datetime | None) -> int | None:
     return None if time is None else to_ms(time)
 
 
-def copy_stream(rows: bytes) -> bytes:
-    """Rows in PostgreSQL's binary format as a whole COPY BINARY stream."""
-    return _COPY_HEADER + rows + _COPY_TRAILER
+def copy_stream(rows: Iterable[bytes]) -> Iterator[bytes]:
+    """Rows in PostgreSQL's binary format, any number in a piece, as a whole COPY BINARY stream in pieces."""
+    yield _COPY_HEADER
+    yield from rows
+    yield _COPY_TRAILER
 
 
-def copy_binary(candles: Candles, series: tuple[int, str] | None = None) -> bytes:
+def copy_binary(candles: Candles, series: tuple[int, str] | None = None) -> Iterator[bytes]:
     """The candles as one COPY BINARY stream of (timestamptz, 5 x float8), with `series` (id of the symbol, timeframe)
-    of (integer, varchar) in front of them.
+    of (integer, varchar) in front of them; in pieces, as a million of them are 90 MB.
     """
+    starts = range(0, len(candles), _COPY_ROWS)
+    return copy_stream(_binary_rows(candles.slice(start, start + _COPY_ROWS), series) for start in starts)
+
+
+def _binary_rows(candles: Candles, series: tuple[int, str] | None) -> bytes:
     types = {"timestamp": ">i8"} | dict.fromkeys(PRICE_COLUMNS, ">f8")
     if series is not None:
         types = {"symbol_id": ">i4", "timeframe": f"S{len(series[1])}"} | types
@@ -65,7 +74,7 @@ def copy_binary(candles: Candles, series: tuple[int, str] | None = None) -> byte
     rows["timestamp"] = (candles.timestamp - _POSTGRES_EPOCH_MS) * 1000
     for name, column in candles.columns().items():
         rows[name] = column
-    return copy_stream(rows.tobytes())
+    return rows.tobytes()
 
 
 def _elements(data: Buffer, dtype: str) -> npt.NDArray[Any]:

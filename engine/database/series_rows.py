@@ -40,10 +40,11 @@ def driver(connection: Connection) -> Any:
     return connection.connection.driver_connection
 
 
-def copy_into(connection: Connection, statement: str, stream: bytes) -> None:
-    """COPY ... FROM STDIN, in the same transaction."""
+def copy_into(connection: Connection, statement: str, stream: Iterable[bytes]) -> None:
+    """COPY ... FROM STDIN of all pieces of a stream, in the same transaction."""
     with driver(connection).cursor() as cursor, cursor.copy(statement) as copy:
-        copy.write(stream)
+        for piece in stream:
+            copy.write(piece)
 
 
 def add_symbol(connection: Connection, exchange: str, name: str, unified: str) -> int:

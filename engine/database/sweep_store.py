@@ -167,7 +167,7 @@ def _columns(result: SweepResult) -> dict[str, Any]:
     }
 
 
-def _trial_stream(result: SweepResult, fingerprints: Sequence[bytes | None]) -> bytes:
+def _trial_stream(result: SweepResult, fingerprints: Sequence[bytes | None]) -> list[bytes]:
     """The trials as one COPY BINARY stream, a row each."""
     name = str(storable(result.spec.strategy)).encode()
     head = struct.pack(">hi", 7, 16) + uuid.UUID(result.id).bytes + struct.pack(">i", 4)
@@ -183,7 +183,7 @@ def _trial_stream(result: SweepResult, fingerprints: Sequence[bytes | None]) -> 
             head, numbers[4 * at : 4 * at + 4], middle, _sized(fingerprints[at]), _sized(params),
             arrays[size * at : size * at + size], _sized(None if error is None else str(storable(error)).encode()),
         )  # fmt: skip
-    return copy_stream(b"".join(rows))
+    return list(copy_stream([b"".join(rows)]))
 
 
 def _sized(value: bytes | None) -> bytes:

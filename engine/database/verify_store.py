@@ -109,12 +109,11 @@ class VerifyStore(SeriesStore):
         Coverage is unchanged; a candle that is not held is not added. Returns how many were replaced.
         """
         series = series_key(market, timeframe)
-        page = copy_binary(candles)
 
         def replace(connection: Connection) -> int:
             lock_series(connection, market, timeframe, changes=True)
             connection.execute(sql.PAGE_TABLE)
-            copy_into(connection, sql.COPY_PAGE, page)
+            copy_into(connection, sql.COPY_PAGE, copy_binary(candles))
             return connection.execute(sql.REPLACE, series).rowcount
 
         return self._write(replace) if len(candles) else 0
