@@ -103,7 +103,7 @@ class _Grid:
         if self._size > MAX_TRIALS:
             raise InputError(
                 f"{self._count} combinations ({self._factors}) are more than the {MAX_TRIALS:,} that a sweep tries; "
-                "use larger steps, or let some be drawn: --sampler random --trials 1000"
+                "use larger steps, or the random sampler with fewer trials"
             )
         return self._columns(self._kept(np.arange(self._size)))
 
