@@ -40,6 +40,9 @@ _FINGERPRINT: Final = (
 )
 
 
+Rows = tuple[Mapping[str, Any], ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Badge:
     """One statement about a run. `short` is for a table's cell; `meaning` says what is checked, `finding` what came out
@@ -52,7 +55,7 @@ class Badge:
     short: str = ""
     meaning: str = ""
     finding: str = ""
-    rows: tuple[Mapping[str, Any], ...] = ()
+    rows: Rows = ()
 
     @property
     def label(self) -> str:
@@ -133,52 +136,62 @@ def _data(run: RunResult) -> Badge:
 def _crosscheck(run: RunResult, checking: str) -> Badge | None:
     check = run.checks.get("crosscheck", {})
     status, note = check.get("status"), str(check.get("note") or "")
-    equal, total = int(check.get("equal") or 0), int(check.get("total") or 0)
+    equal, total = formats.whole(check.get("equal") or 0), formats.whole(check.get("total") or 0)
     make = _maker("crosscheck", _CROSSCHECK, note)
     if status == PENDING:
         return make(PENDING, f"cross-check {checking or 'pending'}", "check")
-    if status in (None, "skipped"):
+    if status not in ("passed", "failed"):
         return None if run.engine == REFERENCE else make(PLAIN, "not cross-checked")
-    counted = f"{formats.whole(equal)} of {formats.whole(total)} trades equal" if total else "no trades"
+    counted = f"{equal} of {total} trades equal" if check.get("total") else "no trades"
     if status == "passed":
-        return make(GOOD, f"checked: {counted}", f"{formats.whole(equal)} of {formats.whole(total)} equal")
-    short = f"{formats.whole(equal)} of {formats.whole(total)} equal"
-    rows = tuple(row for row in check.get("differences") or () if isinstance(row, Mapping))
-    return make(
-        WARNING, f"checked: {counted if total else note or 'differs'}", short if total else "differs", rows
+        return make(GOOD, f"checked: {counted}", f"{equal} of {total} equal")
+    differs = f"{equal} of {total} equal" if equal != total else "equity differs"
+    return make(WARNING, f"checked: {note or counted}", differs, _numbered(check.get("differences") or ()))
+
+
+def _numbered(differences: Sequence[Mapping[str, Any]]) -> Rows:
+    """Trades counted from 1, as the table of trades has them."""
+    return tuple(
+        {
+            name: value + 1 if name == "trade" and isinstance(value, int) else value
+            for name, value in row.items()
+        }
+        for row in differences
     )
 
 
 def _lookahead(run: RunResult) -> Badge:
     check = run.checks.get("lookahead", {})
-    status, columns, cuts = check.get("status"), check.get("columns") or (), check.get("cuts")
+    status, cuts = check.get("status"), check.get("cuts")
     make = _maker("lookahead", _LOOKAHEAD, str(check.get("note") or ""))
     if status == "passed":
-        return make(GOOD, f"look-ahead passed on {formats.whole(cuts)} cuts" if cuts else "look-ahead passed")
+        return make(
+            GOOD,
+            f"look-ahead passed on {formats.whole(cuts)} cuts" if cuts else "look-ahead passed",
+            "look-ahead",
+        )
     if status == "failed":
-        return make(WARNING, f"looks ahead: {_some(columns)}", "looks ahead")
-    return make(
-        PENDING if status == PENDING else PLAIN,
-        f"look-ahead {'pending' if status == PENDING else 'not checked'}",
-    )
+        return make(
+            WARNING,
+            f"looks ahead: {_some(check.get('columns') or ())}",
+            "looks ahead",
+            tuple(check.get("first") or ()),
+        )
+    return make(PLAIN, "look-ahead not checked")
 
 
 def _warmup(run: RunResult) -> Badge:
     check = run.checks.get("warmup", {})
     status, note, columns = check.get("status"), str(check.get("note") or ""), check.get("columns") or ()
     make = _maker("warmup", _WARMUP, note)
-    if status not in ("passed", "failed"):
-        return make(
-            PENDING if status == PENDING else PLAIN,
-            f"warm-up {'pending' if status == PENDING else 'not checked'}",
-        )
     held, wanted = check.get("held"), check.get("wanted")
+    if status not in ("passed", "failed"):
+        return make(PLAIN, "no warm-up needed" if wanted == 0 else "warm-up not checked")
     counted = note if held is None or wanted is None else f"{formats.whole(held)} of {formats.whole(wanted)}"
     if status == "passed":
-        return make(GOOD, "no warm-up needed" if wanted == 0 else f"warm-up {counted}", "warm-up")
-    return make(
-        WARNING, f"warm-up too short for {_some(columns)}" if columns else f"warm-up {counted}", "warm-up"
-    )
+        return make(GOOD, f"warm-up {counted}", "warm-up")
+    words = f"warm-up too short for {_some(columns)}" if columns else f"warm-up {counted}"
+    return make(WARNING, words, "warm-up")
 
 
 def _engine(run: RunResult) -> Badge:
@@ -207,7 +220,7 @@ def _flat(inputs: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
 
 
 def _maker(key: str, meaning: str, note: str) -> Callable[..., Badge]:
-    def make(level: str, text: str, short: str = "", rows: tuple[Mapping[str, Any], ...] = ()) -> Badge:
+    def make(level: str, text: str, short: str = "", rows: Rows = ()) -> Badge:
         return Badge(key, level, text, short or text, meaning, note, rows)
 
     return make

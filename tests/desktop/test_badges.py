@@ -20,8 +20,8 @@ from tests.support.builders import random_candles
 
 EQUAL = {"status": "passed", "equal": 412, "total": 412}
 DIFFERENT = {
-    "status": "failed", "equal": 411, "total": 412, "note": "1 trade differs",
-    "differences": [{"trade": 77, "what": "exit_price", "compiled": 101.5, "reference": 101.25}],
+    "status": "failed", "equal": 411, "total": 412, "note": "411 of 412 trades equal",
+    "differences": [{"trade": 76, "column": "exit_price", "compiled": 101.5, "reference": 101.25}],
 }  # fmt: skip
 PASSED_CUTS = {"status": "passed", "columns": [], "cuts": 132, "note": "passed on 132 cuts"}
 
@@ -40,6 +40,8 @@ def labels(run: RunResult, **more: Any) -> dict[str, str]:
         ("crosscheck", EQUAL, "✓ checked: 412 of 412 trades equal"),
         ("crosscheck", {"status": "passed", "equal": 0, "total": 0}, "✓ checked: no trades"),
         ("crosscheck", DIFFERENT, "⚠ checked: 411 of 412 trades equal"),
+        ("crosscheck", EQUAL | {"status": "failed", "note": "412 of 412 trades equal, but the equity is not"},
+         "⚠ checked: 412 of 412 trades equal, but the equity is not"),
         ("crosscheck", {"status": "pending", "equal": 0, "total": 0}, "… cross-check pending"),
         ("crosscheck", {"status": "skipped", "note": "switched off"}, "not cross-checked"),
         ("lookahead", PASSED_CUTS, "✓ look-ahead passed on 132 cuts"),
@@ -47,7 +49,7 @@ def labels(run: RunResult, **more: Any) -> dict[str, str]:
         ("lookahead", {"status": "failed", "columns": list("abcde")}, "⚠ looks ahead: a, b, c and 2 more"),
         ("lookahead", {"status": "skipped", "columns": []}, "look-ahead not checked"),
         ("warmup", {"status": "passed", "held": 500, "wanted": 500}, "✓ warm-up 500 of 500"),
-        ("warmup", {"status": "passed", "held": 0, "wanted": 0}, "✓ no warm-up needed"),
+        ("warmup", {"status": "skipped", "held": 0, "wanted": 0}, "no warm-up needed"),
         ("warmup", {"status": "failed", "held": 61, "wanted": 500, "columns": []}, "⚠ warm-up 61 of 500"),
         ("warmup", {"status": "failed", "columns": ["rsi"]}, "⚠ warm-up too short for rsi"),
     ],
@@ -124,7 +126,7 @@ def test_a_click_on_a_badge_tells_its_story_and_esc_closes_it(window: MainWindow
     assert row.story.isVisible()
     texts = " ".join(label.text() for label in row.story.findChildren(QLabel))
     assert "backtesting.py" in texts
-    assert "1 trade differs" in texts
+    assert "411 of 412" in texts
     table = row.story.findChild(TableView)
     assert table is not None
     assert [table.model().data(table.model().index(0, column)) for column in range(4)] == [

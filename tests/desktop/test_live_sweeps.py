@@ -2,6 +2,7 @@
 
 import math
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from pytestqt.qtbot import QtBot
 
 from desktop.bridge import Bridge, Phase
 from desktop.main_window import MainWindow
+from desktop.optimize.plan_form import PlanForm
 from desktop.optimize.values import RangeChoice
 from desktop.preferences import Preferences
 from engine.market import parse_time
@@ -162,6 +164,10 @@ def test_stop_keeps_the_finished_trials_and_the_window_is_ready_again_soon(
     assert window.optimize.plan.run.isEnabled()
 
 
+def said(plan: PlanForm, words: str) -> bool:
+    return words in plan.problem.text()
+
+
 def test_a_bad_constraint_and_a_grid_too_large_are_refused_in_place_before_anything_runs(
     live_window: MainWindow, qtbot: QtBot
 ) -> None:
@@ -177,7 +183,7 @@ def test_a_bad_constraint_and_a_grid_too_large_are_refused_in_place_before_anyth
         ("fast > 1000", "none of 16 combinations fulfils it"),
     ):
         plan.constraint.setText(text)
-        qtbot.waitUntil(lambda words=words: words in plan.problem.text(), timeout=10_000)
+        qtbot.waitUntil(partial(said, plan, words), timeout=10_000)
         assert plan.problem.isVisible()
         assert plan.constraint.property("bad") is True
         assert not plan.run.isEnabled()
