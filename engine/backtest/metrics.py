@@ -21,6 +21,7 @@ from engine.market import DAY_MS, Candles, Float64Array, Int64Array, Timeframe
 from engine.runs import Costs
 
 Metrics = dict[str, float | int | None]
+Positions = npt.NDArray[np.intp]
 
 DAYS_PER_YEAR: Final = 365
 MIN_DAYS: Final = 30  # below that nothing is annualised
@@ -58,41 +59,33 @@ def _ratio(above: float, below: float) -> float | None:
 class _Account:
     """The account's values: `values` (n + 1,) begins with the cash, `times` (n + 1,) are the instants (ms) they hold at.
 
-    `returns` (d,) and `market` (d,): of each UTC day, idle days included, of the account and of the market.
+    `peaks` and `drawdowns` (n + 1,): the highest value so far, and the fraction below it, <= 0.
+    `returns` (d,) and `market` (d,): of each UTC day, idle days included, of the account and of the market. `days`: from
+    the first open to the last close. `deviation`: of the returns (ddof 1), None where nothing may be annualised.
     """
 
     cash: float
     values: Float64Array
     times: Int64Array
+    peaks: Float64Array
+    drawdowns: Float64Array
     returns: Float64Array
     market: Float64Array
-    shortfall: float
+    days: float
+    deviation: float | None
 
     @classmethod
     def of(cls, outcome: Outcome, candles: Candles, costs: Costs, timeframe: Timeframe) -> _Account:
         opens = candles.timestamp
         cash = costs.cash * UNITS / UNITS  # rounded as the engines round it: an idle account loses nothing
-        return cls(
-            cash,
-            np.concatenate(([cash], outcome.equity)),
-            np.concatenate((opens[:1], close_times(opens, timeframe))),
-            daily_returns(cash, outcome.equity, opens),
-            daily_returns(float(candles.open[0]), candles.close, opens),
-            outcome.shortfall,
-        )
-
-    @property
-    def days(self) -> float:
-        """From the first open to the last close."""
-        return float(self.times[-1] - self.times[0]) / DAY_MS
-
-    @property
-    def deviation(self) -> float | None:
-        """Standard deviation of the daily returns (ddof 1); None where nothing may be annualised."""
-        if self.days < MIN_DAYS or len(self.returns) < 2:
-            return None
-        deviation = float(np.std(self.returns, ddof=1))
-        return deviation if deviation > STILL else None
+        values = np.concatenate(([cash], outcome.equity))
+        peaks = np.maximum.accumulate(values)
+        times = np.concatenate((opens[:1], close_times(opens, timeframe)))
+        days = float(times[-1] - times[0]) / DAY_MS
+        returns = daily_returns(cash, outcome.equity, opens)
+        market = daily_returns(float(candles.open[0]), candles.close, opens)
+        deviation = _deviation(returns) if days >= MIN_DAYS else None
+        return cls(cash, values, times, peaks, values / peaks - 1, returns, market, days, deviation)
 
     @property
     def cagr(self) -> float | None:
@@ -100,6 +93,12 @@ class _Account:
         if self.deviation is None:
             return None
         return float((self.values[-1] / self.cash) ** (DAYS_PER_YEAR / self.days) - 1)
+
+
+def _deviation(returns: Float64Array) -> float | None:
+    """Standard deviation (ddof 1); None where there is none but rounding."""
+    deviation = float(np.std(returns, ddof=1)) if len(returns) > 1 else 0.0
+    return deviation if deviation > STILL else None
 
 
 def close_times(opens: Int64Array, timeframe: Timeframe) -> Int64Array:
@@ -135,13 +134,13 @@ def _result_metrics(account: _Account, outcome: Outcome, candles: Candles) -> Ma
     buy_hold_pct = (candles.close[-1] / candles.open[0] - 1) * 100
     return {
         "final_equity": account.values[-1],
-        "peak_equity": account.values.max(),
+        "peak_equity": account.peaks[-1],
         "low_equity": account.values.min(),
         "net_profit": account.values[-1] - account.cash,
         "return_pct": return_pct,
         "buy_hold_return_pct": buy_hold_pct,
         "excess_return_pct": return_pct - buy_hold_pct,
-        "exposure_pct": outcome.in_position.mean() * 100,
+        "exposure_pct": outcome.exposure * 100,
     }
 
 
@@ -153,20 +152,20 @@ def _annual_metrics(account: _Account) -> Mapping[str, float | None]:
     r, year = account.returns, math.sqrt(DAYS_PER_YEAR)
     downside = math.sqrt(np.mean(np.minimum(r, 0) ** 2))
     active = r - account.market
-    active_deviation = np.std(active, ddof=1)
+    active_deviation = _deviation(active)
     beta = _beta(r, account.market)
     return {
         "cagr_pct": cagr * 100,
         "volatility_pct": deviation * year * 100,
         "sharpe": r.mean() / deviation * year,
         "sortino": r.mean() / downside * year if downside > STILL else None,
-        "calmar": _ratio(cagr, abs(_drawdowns(account.values).min())),
+        "calmar": _ratio(cagr, abs(account.drawdowns.min())),
         "psr": _probability_above_zero(r, deviation),
         "beta": beta,
         "alpha_pct": None
         if beta is None
         else (r.mean() - beta * account.market.mean()) * DAYS_PER_YEAR * 100,
-        "information_ratio": active.mean() / active_deviation * year if active_deviation > STILL else None,
+        "information_ratio": active.mean() / active_deviation * year if active_deviation else None,
     }
 
 
@@ -188,8 +187,10 @@ def _probability_above_zero(returns: Float64Array, deviation: float) -> float | 
 def _moments(returns: Float64Array) -> tuple[float, float]:
     """Skewness and excess kurtosis of the population."""
     centred = returns - returns.mean()
-    variance = np.mean(centred**2)
-    return float(np.mean(centred**3) / variance**1.5), float(np.mean(centred**4) / variance**2 - 3)
+    squared = centred * centred
+    variance = squared.mean()
+    skew, kurtosis = (squared * centred).mean() / variance**1.5, (squared * squared).mean() / variance**2 - 3
+    return float(skew), float(kurtosis)
 
 
 def _daily_metrics(account: _Account) -> Mapping[str, float | None]:
@@ -216,40 +217,30 @@ def _daily_metrics(account: _Account) -> Mapping[str, float | None]:
     }
 
 
-def _drawdowns(values: Float64Array) -> Float64Array:
-    """Fraction below the running peak at each value, <= 0."""
-    return values / np.maximum.accumulate(values) - 1
-
-
-@dataclass(frozen=True, slots=True)
-class _Underwater:
-    """Stretches below the peak: `peaks` and `ends` are positions of the last peak value and of recovery (or the end)."""
-
-    peaks: npt.NDArray[np.intp]
-    ends: npt.NDArray[np.intp]
-
-    @classmethod
-    def of(cls, drawdowns: Float64Array) -> _Underwater:
-        edges = np.diff(np.concatenate(([False], drawdowns < 0, [False])).astype(np.int8))
-        starts, stops = np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)
-        return cls(starts - 1, np.minimum(stops, len(drawdowns) - 1))
+def _stretches(drawdowns: Float64Array) -> tuple[Positions, Positions]:
+    """Of each stretch below the peak: positions of the last peak value, and of recovery (or the end)."""
+    edges = np.flatnonzero(np.diff(drawdowns < 0))  # falls and recoveries in turn: the first value is a peak
+    falls, recoveries = edges[::2], edges[1::2] + 1
+    if len(recoveries) < len(falls):
+        recoveries = np.append(recoveries, len(drawdowns) - 1)
+    return falls, recoveries
 
 
 def _drawdown_metrics(account: _Account) -> Mapping[str, float | None]:
-    drawdowns = _drawdowns(account.values)
-    under = _Underwater.of(drawdowns)
-    depths = [drawdowns[a : b + 1].min() for a, b in zip(under.peaks, under.ends, strict=True)]
-    lengths = (account.times[under.ends] - account.times[under.peaks]) / DAY_MS
-    money = float((np.maximum.accumulate(account.values) - account.values).max())
+    drawdowns = account.drawdowns
+    falls, recoveries = _stretches(drawdowns)
+    depths = np.minimum.reduceat(drawdowns, falls) if len(falls) else np.zeros(1)
+    lengths = (account.times[recoveries] - account.times[falls]) / DAY_MS if len(falls) else np.zeros(1)
+    money = float((account.peaks - account.values).max())
     ulcer = math.sqrt(np.mean(drawdowns[1:] ** 2))
     cagr, net = account.cagr, float(account.values[-1]) - account.cash
     return {
-        "max_drawdown_pct": drawdowns.min() * 100,
-        "max_drawdown_days": lengths.max() if len(lengths) else 0.0,
+        "max_drawdown_pct": depths.min() * 100,
+        "max_drawdown_days": lengths.max(),
         "max_drawdown_money": money,
-        "avg_drawdown_pct": float(np.mean(depths)) * 100 if depths else 0.0,
-        "avg_drawdown_days": lengths.mean() if len(lengths) else 0.0,
-        "drawdowns": len(lengths),
+        "avg_drawdown_pct": depths.mean() * 100,
+        "avg_drawdown_days": lengths.mean(),
+        "drawdowns": len(falls),
         "time_under_water_pct": (drawdowns[1:] < 0).mean() * 100,
         "ulcer_index_pct": ulcer * 100,
         "upi": _ratio(cagr, ulcer) if cagr is not None else None,

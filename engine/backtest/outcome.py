@@ -142,10 +142,22 @@ class Outcome:
     @property
     def in_position(self) -> npt.NDArray[np.bool_]:
         """bool (n,): whether that close sees a position."""
-        steps = np.zeros(len(self.equity) + 1, dtype=np.int64)
-        np.add.at(steps, self.table.entry, 1)
-        np.add.at(steps, self.table.exit + np.isin(self.table.reason, _AT_CLOSE), -1)
-        return np.cumsum(steps[:-1]) > 0
+        places, leaves = len(self.equity) + 1, self._leaves
+        entered, left = np.bincount(self.table.entry, minlength=places), np.bincount(leaves, minlength=places)
+        return np.cumsum(entered - left)[:-1] > 0
+
+    @property
+    def exposure(self) -> float:
+        """Closes that see a position, as a fraction of all."""
+        entries, leaves = self.table.entry, self._leaves
+        if (entries[1:] < leaves[:-1]).any():  # positions of a native strategy may overlap
+            return float(self.in_position.mean())
+        return float((leaves - entries).sum()) / len(self.equity)
+
+    @property
+    def _leaves(self) -> Int64Array:
+        """Position of the first close that does not see the trade any more."""
+        return self.table.exit + np.isin(self.table.reason, _AT_CLOSE)
 
 
 def make_outcome(
