@@ -246,3 +246,28 @@ def test_the_window_never_stalls_while_a_thousand_combinations_run(
         assert sweep.done == 1000
         longest.append(gaps[-1][0])
     assert longest[-1] < 0.1, longest
+
+
+def test_a_pending_cross_check_is_completed_in_the_background_and_said(
+    live_window: MainWindow, qtbot: QtBot
+) -> None:
+    window = live_window
+    window.setup_panel.strategies.set_choice(("ema_cross",), {})
+    window.setup_panel.engine.set_engine("compiled")
+    window.setup_panel.period.set_values("1h", parse_time("2024-09-01"), parse_time("2024-11-01"))
+    with qtbot.waitSignal(window.bridge.batch_done, timeout=90_000):
+        window.start_run()
+    run = window.workspace.current_run()
+    assert run is not None
+    assert run.engine == "compiled"
+    assert run.checks["crosscheck"]["status"] == "pending"
+    total = len(run.trades)
+    row = window.overview.heading
+    qtbot.waitUntil(lambda: row.buttons["crosscheck"].text().startswith("✓"), timeout=60_000)
+    assert row.buttons["crosscheck"].text() in (
+        f"✓ checked: {total} of {total} trades equal", f"✓ {total} of {total} equal",
+    )  # fmt: skip
+    stored = window.bridge.engine.run_result(run.id)
+    assert stored.checks["crosscheck"]["status"] == "passed"
+    qtbot.waitUntil(lambda: not window.bridge.busy, timeout=20_000)
+    assert not window.banner.isVisible()
