@@ -10,12 +10,11 @@ from engine.coverage import AFTER_DELISTING, MAINTENANCE, OFF_GRID, MissingRange
 from engine.data.answers import UnexpectedAnswer
 from engine.data.archive import Archive
 from engine.data.bulk import BulkDownload, worthwhile_days
-from engine.data.exchange import Errand, Exchange
 from engine.data.pages import Page, find_holes, merge, subtract
-from engine.database.store import Store
+from engine.data.work import SeriesWork
 from engine.errors import InputError
 from engine.events import ProgressMeter
-from engine.market import DAY_MS, PRICE_COLUMNS, Candles, Market, Period, Timeframe, short_time
+from engine.market import DAY_MS, PRICE_COLUMNS, Candles, Market, Period, short_time
 
 
 @dataclass(slots=True)
@@ -28,26 +27,18 @@ class Findings:
     unproven: list[Period] = field(default_factory=list)
 
 
-class SeriesFill:
-    """One fetch of one series under its lock. `now_ms` is the exchange's clock; all gaps are closed by it."""
+@dataclass
+class SeriesFill(SeriesWork):
+    """One fetch of one series. All gaps are closed by the exchange's clock."""
 
-    def __init__(
-        self,
-        store: Store,
-        exchange: Exchange,
-        market: Market,
-        timeframe: Timeframe,
-        now_ms: int,
-        errand: Errand,
-    ) -> None:
-        self._store, self._exchange, self._errand = store, exchange, errand
-        self._market, self._timeframe, self._now_ms = market, timeframe, now_ms
-        self.first_candle = store.first_candle(market, timeframe)
-        self._tail = store.unproven_tail(market, timeframe)
-        self.fetched = 0
-        self.archive_days = 0
-        self.filled: list[Period] = []
-        self.unproven: list[Period] = []
+    fetched: int = field(default=0, init=False)
+    archive_days: int = field(default=0, init=False)
+    filled: list[Period] = field(default_factory=list, init=False)
+    unproven: list[Period] = field(default_factory=list, init=False)
+
+    def __post_init__(self) -> None:
+        self.first_candle = self.store.first_candle(self.market, self.timeframe)
+        self._tail = self.store.unproven_tail(self.market, self.timeframe)
 
     def prove_listing(self, seen: int | None = None) -> int:
         """Open time of the series' first candle: one probe from the beginning of time, stored and never asked again.
@@ -55,24 +46,24 @@ class SeriesFill:
         `seen`: an open time that was served already, so the first candle cannot come after it.
         """
         if self.first_candle is None:
-            nothing = f"{self._exchange.name} lists {self._market.name} but serves no candle of it"
+            nothing = f"{self.exchange.name} lists {self.market.name} but serves no candle of it"
             first = self._insist(0, nothing).cells[0]
             if seen is not None and first > seen:
                 raise UnexpectedAnswer(self._contradiction)
             self.first_candle = first
-            self._store.save_first_candle(self._market, self._timeframe, first)
+            self.store.save_first_candle(self.market, self.timeframe, first)
         return self.first_candle
 
     def fill(self, gaps: Iterable[Period], recheck: Iterable[Period], meter: ProgressMeter) -> None:
         """Ask for every cell of `gaps`, and again for `recheck`: the tails once found empty after a delisting."""
         todo = deque(merge([*gaps, *recheck]))
         while todo:
-            self._errand.cancel.raise_if_cancelled()
+            self.errand.cancel.raise_if_cancelled()
             gap = todo.popleft()
             findings = self._ask(gap)
             self._keep(gap, findings)
             todo.extendleft(reversed(findings.to_ask))
-            count = self._timeframe.count
+            count = self.timeframe.count
             meter.add(count(gap) - sum(count(part) for part in findings.to_ask))
 
     def fill_in_bulk(self, archive: Archive, gaps: Sequence[Period], meter: ProgressMeter) -> list[Period]:
@@ -80,16 +71,16 @@ class SeriesFill:
 
         Files prove candles only: a cell that a file lacks is left, for the exchange itself to say what is there.
         """
-        page_limit = self._exchange.page_limit
-        days = worthwhile_days(self._timeframe, gaps, page_limit, self._now_ms)
+        page_limit = self.exchange.page_limit
+        days = worthwhile_days(self.timeframe, gaps, page_limit, self.now_ms)
         if not days:
             return list(gaps)
-        bulk = BulkDownload(archive, self._market, self._timeframe, days, page_limit, self._errand)
+        bulk = BulkDownload(archive, self.market, self.timeframe, days, page_limit, self.errand)
         taken: list[Period] = []
         for files in bulk.batches():
             candles = concatenate([file.candles for file in files])
             covered = merge(part for file in files for part in subtract(file.day, file.holes))
-            self.fetched += self._store.add_page(self._market, self._timeframe, candles, covered)
+            self.fetched += self.store.add_page(self.market, self.timeframe, candles, covered)
             taken = merge([*taken, *covered])
             self.archive_days += len(files)
             meter.add(len(candles))
@@ -105,14 +96,14 @@ class SeriesFill:
         covered = subtract(gap, [*unknown, *gone])
         if covered or gone:
             candles = concatenate(findings.candles)
-            self.fetched += self._store.add_page(
-                self._market, self._timeframe, candles, covered, findings.missing
+            self.fetched += self.store.add_page(
+                self.market, self.timeframe, candles, covered, findings.missing
             )
             self.filled = merge([*self.filled, *covered, *gone])
         for part in findings.unproven:
             if self._tail is None or part.start < self._tail:
                 self._tail = part.start
-                self._store.save_unproven_tail(self._market, self._timeframe, part.start)
+                self.store.save_unproven_tail(self.market, self.timeframe, part.start)
         self.unproven += findings.unproven
 
     # -- asking
@@ -123,14 +114,14 @@ class SeriesFill:
         if self._is_still_empty(gap):
             findings.unproven.append(gap)
             return findings
-        page = self._exchange.page(self._market, self._timeframe, gap, self._errand)
+        page = self.page(gap)
         findings.candles.append(page.candles)
         cells = page.cells
-        reach = self._timeframe.next(cells[-1]) if cells else gap.start
-        is_full = page.served >= min(self._exchange.page_limit, self._timeframe.count(gap))
-        for run in merge(Period(cell, self._timeframe.next(cell)) for cell in page.off_grid):
+        reach = self.timeframe.next(cells[-1]) if cells else gap.start
+        is_full = page.served >= min(self.exchange.page_limit, self.timeframe.count(gap))
+        for run in merge(Period(cell, self.timeframe.next(cell)) for cell in page.off_grid):
             self._confirm_off_grid(run, findings)
-        for hole in find_holes(self._timeframe, Period(gap.start, reach), cells):
+        for hole in find_holes(self.timeframe, Period(gap.start, reach), cells):
             self._confirm_hole(hole, findings, has_later=True)
         if reach < gap.end:
             rest = Period(reach, gap.end)
@@ -144,10 +135,10 @@ class SeriesFill:
         """Whether one probe shows that there is still nothing from where the last fetch found nothing."""
         if self._tail is None or gap.start < max(self._tail, self._delisting_cut):
             return False
-        if not self._probe(gap.start).cells:
+        if not self.probe(gap.start).cells:
             return True
         self._tail = None
-        self._store.save_unproven_tail(self._market, self._timeframe, None)
+        self.store.save_unproven_tail(self.market, self.timeframe, None)
         return False
 
     def _confirm_hole(self, hole: Period, findings: Findings, *, has_later: bool = False) -> None:
@@ -169,7 +160,7 @@ class SeriesFill:
         if (
             row < hole.end
         ):  # the page was wrong: keep the candle, so that every round gets on, and ask for the rest
-            after = self._timeframe.next(row)
+            after = self.timeframe.next(row)
             findings.candles.append(probe.candles)
             if probe.off_grid:
                 findings.missing += self._missing(Period(row, after), OFF_GRID)
@@ -178,15 +169,15 @@ class SeriesFill:
     @property
     def _delisting_cut(self) -> int:
         """Cells from here on are too young to be called delisted: it may be maintenance under way."""
-        return self._timeframe.floor(self._now_ms - DAY_MS)
+        return self.timeframe.floor(self.now_ms - DAY_MS)
 
     def _probe_tail(self, hole: Period) -> Page:
         """A probe where nothing later is known; old emptiness of a market that trades is asked for twice."""
-        probe = self._probe(hole.start)
-        if probe.cells or not self._market.is_trading or hole.start >= self._delisting_cut:
+        probe = self.probe(hole.start)
+        if probe.cells or not self.market.is_trading or hole.start >= self._delisting_cut:
             return probe
-        self._errand.cancel.sleep(self._exchange.patience.first_wait_s)
-        return self._probe(hole.start)
+        self.errand.cancel.sleep(self.exchange.patience.first_wait_s)
+        return self.probe(hole.start)
 
     def _leave_tail(self, hole: Period, findings: Findings) -> None:
         """Nothing at or after the hole: old cells count as delisted, young ones stay gaps."""
@@ -196,30 +187,27 @@ class SeriesFill:
 
     def _confirm_off_grid(self, run: Period, findings: Findings) -> None:
         """A second page over cells whose candles open beside the grid; what it has no proper candle for is missing."""
-        again = self._exchange.page(self._market, self._timeframe, run, self._errand)
+        again = self.page(run)
         findings.candles.append(again.candles)
-        for hole in find_holes(self._timeframe, run, again.candles.timestamp.tolist()):
+        for hole in find_holes(self.timeframe, run, again.candles.timestamp.tolist()):
             findings.missing += self._missing(hole, OFF_GRID)
 
     @property
     def _contradiction(self) -> str:
-        return f"{self._market.name} {self._timeframe}: the exchange's answers contradict each other"
+        return f"{self.market.name} {self.timeframe}: the exchange's answers contradict each other"
 
     def _insist(self, start_ms: int, problem: str) -> Page:
         """A probe that must have a row; an empty answer is not believed."""
-        patience = self._exchange.patience
+        patience = self.exchange.patience
         for attempt in range(patience.attempts):
             if attempt:
-                self._errand.cancel.sleep(patience.wait_s(attempt))
-            if (probe := self._probe(start_ms)).cells:
+                self.errand.cancel.sleep(patience.wait_s(attempt))
+            if (probe := self.probe(start_ms)).cells:
                 return probe
         raise UnexpectedAnswer(problem)
 
-    def _probe(self, start_ms: int) -> Page:
-        return self._exchange.probe(self._market, self._timeframe, start_ms, self._errand)
-
     def _missing(self, period: Period, reason: str) -> list[MissingRange]:
-        return [MissingRange(period, reason, self._now_ms)] if period.start < period.end else []
+        return [MissingRange(period, reason, self.now_ms)] if period.start < period.end else []
 
 
 def check_listed(market: Market, period: Period, first_candle: int | None) -> None:

@@ -8,7 +8,8 @@ import numpy as np
 from engine.coverage import BEFORE_LISTING, Coverage, VerifyReport
 from engine.data.exchange import Errand, Exchange
 from engine.data.filling import concatenate
-from engine.data.pages import Page, merge, subtract
+from engine.data.pages import merge, subtract
+from engine.data.work import SeriesWork
 from engine.database.store import Store
 from engine.errors import ExchangeError, InputError, Interrupted
 from engine.events import ProgressMeter
@@ -33,8 +34,7 @@ def verify_series(
 
     with store.series_lock(market, timeframe, tell, errand.cancel):
         try:
-            now = exchange.now_ms(errand)
-            check = SeriesCheck(store, exchange, market, timeframe, now, errand)
+            check = SeriesCheck(store, exchange, market, timeframe, exchange.now_ms(errand), errand)
             return check.check(period, dry_run=dry_run)
         except ExchangeError as error:
             raise ExchangeError(f"{error}; nothing was changed; run again") from error
@@ -53,21 +53,12 @@ class Differences:
     only_here: list[Period] = field(default_factory=list)
 
 
-class SeriesCheck:
-    """One comparison of one series under its lock. `now_ms` is the exchange's clock."""
+@dataclass
+class SeriesCheck(SeriesWork):
+    """One comparison of one series."""
 
-    def __init__(
-        self,
-        store: Store,
-        exchange: Exchange,
-        market: Market,
-        timeframe: Timeframe,
-        now_ms: int,
-        errand: Errand,
-    ) -> None:
-        self._store, self._exchange, self._errand = store, exchange, errand
-        self._market, self._timeframe = market, timeframe
-        self._closed_end = timeframe.floor(now_ms - round(exchange.patience.settle_s * 1000))
+    def __post_init__(self) -> None:
+        self._closed_end = self.timeframe.floor(self.now_ms - round(self.exchange.patience.settle_s * 1000))
 
     def check(self, wanted: Period | None, *, dry_run: bool) -> VerifyReport:
         """Compare everything held of `wanted` (None: of the series), then mend it in the database.
@@ -75,11 +66,11 @@ class SeriesCheck:
         Asks for every cell that is held, known missing, or claimed by a damaged record; gaps are `fetch`'s. Nothing
         is changed before the last page has come, so that whoever stops it finds the candles as they were.
         """
-        market, timeframe = self._market, self._timeframe
+        market, timeframe = self.market, self.timeframe
         period = self._period(wanted)
-        damage = self._store.mend(market, timeframe, dry_run=True)
-        coverage = self._store.coverage(market, timeframe, period)
-        unproven = self._store.unproven(market, timeframe, period)
+        damage = self.store.mend(market, timeframe, dry_run=True)
+        coverage = self.store.coverage(market, timeframe, period)
+        unproven = self.store.unproven(market, timeframe, period)
         windows = _windows(coverage, [*damage.claims, *unproven])
         if not windows:
             raise InputError(
@@ -107,14 +98,14 @@ class SeriesCheck:
             tuple(merge(part for gone in still for part in subtract(gone, came))),
             tuple(merge(found.only_here)),
             damage.ranges,
-            self._errand.candle_requests,
+            self.errand.candle_requests,
             dry_run,
             tuple(notices),
         )
 
     def _period(self, wanted: Period | None) -> Period:
-        market, timeframe = self._market, self._timeframe
-        period = timeframe.align(wanted) if wanted else self._store.extent(market, timeframe)
+        market, timeframe = self.market, self.timeframe
+        period = timeframe.align(wanted) if wanted else self.store.extent(market, timeframe)
         if period is not None:
             period = period.clip(Period(0, self._closed_end))
         if period is None or period.start >= period.end:
@@ -123,8 +114,8 @@ class SeriesCheck:
 
     def _compare(self, windows: list[Period]) -> Differences:
         found = Differences()
-        total = sum(map(self._timeframe.count, windows))
-        meter = ProgressMeter(self._errand.job, total, "candles", self._errand.on_event)
+        total = sum(map(self.timeframe.count, windows))
+        meter = ProgressMeter(self.errand.job, total, "candles", self.errand.on_event)
         for window in windows:
             for stretch, held, served in self._serve(window):
                 _, ours, theirs = np.intersect1d(held.timestamp, served.timestamp, return_indices=True)
@@ -139,37 +130,34 @@ class SeriesCheck:
                 if len(extra := np.flatnonzero(~np.isin(served.timestamp, held.timestamp))):
                     found.added.append(_pick(served, extra))
                 lost = held.timestamp[~np.isin(held.timestamp, served.timestamp)]
-                found.only_here += _cells(self._timeframe, lost)
-                meter.add(self._timeframe.count(stretch))
+                found.only_here += _cells(self.timeframe, lost)
+                meter.add(self.timeframe.count(stretch))
         return found
 
     def _serve(self, window: Period) -> Iterator[tuple[Period, Candles, Candles]]:
         """Stretches of a window with the candles held and those served; a held one not served was asked for twice."""
         cursor = window.start
         while cursor < window.end:
-            self._errand.cancel.raise_if_cancelled()
+            self.errand.cancel.raise_if_cancelled()
             rest = Period(cursor, window.end)
-            page = self._page(rest)
+            page = self.page(rest)
             if not page.cells:
-                page = self._page(rest)
-            reach = self._timeframe.next(page.cells[-1]) if page.cells else window.end
+                page = self.page(rest)
+            reach = self.timeframe.next(page.cells[-1]) if page.cells else window.end
             stretch = Period(cursor, reach)
-            held = self._store.read(self._market, self._timeframe, stretch)
+            held = self.store.read(self.market, self.timeframe, stretch)
             served = [page.candles]
             if page.cells:
                 lost = held.timestamp[~np.isin(held.timestamp, page.candles.timestamp)]
-                served += [self._page(part).candles for part in _cells(self._timeframe, lost)]
+                served += [self.page(part).candles for part in _cells(self.timeframe, lost)]
             yield stretch, held, concatenate(served)
             cursor = reach
-
-    def _page(self, window: Period) -> Page:
-        return self._exchange.page(self._market, self._timeframe, window, self._errand)
 
     def _apply(
         self, windows: list[Period], added: Candles, revised: Candles, only_here: list[Period]
     ) -> None:
         """Each step leaves the database right, so dying between two of them only leaves work for the next time."""
-        market, timeframe, store = self._market, self._timeframe, self._store
+        market, timeframe, store = self.market, self.timeframe, self.store
         store.replace(market, timeframe, revised)
         store.add_page(market, timeframe, added, _cells(timeframe, added.timestamp))
         store.mend(market, timeframe)

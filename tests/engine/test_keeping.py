@@ -13,8 +13,9 @@ from engine.data.loopback_exchange import SPOT_PATH
 from engine.data.sample import read_sample
 from engine.export import write_candles
 from engine.market import HOUR_MS, Period, Timeframe, format_time, parse_time
+from tests.support.builders import real_candles
 from tests.support.command_line import CommandLine
-from tests.support.fake_exchange import FakeExchange, assert_same_candles, grid_candles, real_candles
+from tests.support.fake_exchange import FakeExchange, assert_same_candles, grid_candles
 
 SAMPLE = ("--exchange", "sample")
 IMPORT = ("-s", "SAMPLEUSDT", "-t", "1h", *SAMPLE)

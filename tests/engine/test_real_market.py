@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from engine.market import HOUR_MS, parse_time
+from tests.support.builders import real_candles
 from tests.support.command_line import CommandLine
-from tests.support.fake_exchange import FakeExchange, Fault, html, real_candles
+from tests.support.fake_exchange import FakeExchange, Fault, html
 
 SERIES = ("SOLUSDT", "-t", "1h", "--start", "2024-01-01", "--end", "2024-06-30")
 RUN = ("run", "-s", *SERIES, "-S", "ema_cross", "--json")

@@ -63,13 +63,15 @@ def random_candles(
 
 
 def real_candles(name: str) -> Candles:
-    """A file of the real data, for example "usdm-SOLUSDT-1h-20231201-20241204"; skips the test where there is none."""
+    """The real candles of a file whose name begins so, as "spot-BTCUSDT-1h"; skips the test where there is none."""
     beside = Path(__file__).parents[3] / "shared" / "data"
     folder = Path(os.environ.get("BACKTEST_TEST_DATA", beside))
-    path = folder / f"{name}.csv.gz"
-    if not path.exists():
-        pytest.skip(f"real data {path.name} is not on this machine; set BACKTEST_TEST_DATA to its folder")
-    with gzip.open(path, "rt", newline="") as file:
+    found = sorted(folder.glob(f"{name}*.csv.gz"))
+    if not found:
+        pytest.skip(
+            f"no real candles {name} on this machine; set BACKTEST_TEST_DATA to the folder of its file"
+        )
+    with gzip.open(found[0], "rt", newline="") as file:
         rows = csv.reader(file)
         next(rows)
         return Candles.from_rows((int(row[0]), *map(float, row[1:6])) for row in rows)  # type: ignore[misc]

@@ -3,10 +3,7 @@
 Fixtures: `fake_exchange`, `data_settings` (pointed at it, fresh database), `bench` (makes a fetcher in front of it).
 """
 
-import csv
-import gzip
 import json
-import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
@@ -259,18 +256,6 @@ def without(candles: Candles, *holes: Period) -> Candles:
     for hole in holes:
         keep &= (candles.timestamp < hole.start) | (candles.timestamp >= hole.end)
     return Candles(candles.timestamp[keep], *(column[keep] for column in candles.columns().values()))
-
-
-def real_candles(name: str) -> Candles:
-    """A file of real candles; the test is skipped where the machine has none."""
-    root = Path(os.environ.get("BACKTEST_TEST_DATA") or Path(__file__).parents[2].parent / "shared" / "data")
-    found = sorted(root.glob(f"{name}-*.csv.gz"))
-    if not found:
-        pytest.skip(f"no real candles {name} (set BACKTEST_TEST_DATA)")
-    with gzip.open(found[0], "rt", encoding="utf-8") as lines:
-        rows = csv.reader(lines)
-        next(rows)
-        return Candles.from_rows((int(row[0]), *(float(text) for text in row[1:6])) for row in rows)  # type: ignore[misc]
 
 
 def assert_same_candles(held: Candles, expected: Candles) -> None:

@@ -11,13 +11,13 @@ from engine.data.loopback_exchange import SPOT_PATH
 from engine.errors import Interrupted
 from engine.events import CancelToken, Event, Log, Progress
 from engine.market import DAY_MS, HOUR_MS, Candles, Period, parse_time
+from tests.support.builders import real_candles
 from tests.support.fake_archive import MISSING, FakeArchive, Spoil, make_zip
 from tests.support.fake_exchange import (
     FakeExchange,
     MakeBench,
     assert_same_candles,
     grid_candles,
-    real_candles,
     without,
 )
 

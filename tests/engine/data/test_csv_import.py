@@ -16,12 +16,12 @@ from engine.events import CancelToken, Event, Log, Progress
 from engine.export import write_candles
 from engine.market import Candles, Market, Period, Timeframe, parse_time
 from engine.transfer import ImportReport
+from tests.support.builders import real_candles
 from tests.support.fake_exchange import (
     FakeExchange,
     MakeBench,
     assert_same_candles,
     grid_candles,
-    real_candles,
     without,
 )
 
@@ -79,7 +79,7 @@ def test_a_hole_in_the_file_stays_a_gap(store: Store, bring: Import) -> None:
 def test_held_candles_stay_and_those_that_differ_are_shown(
     store: Store, bring: Import, monkeypatch: pytest.MonkeyPatch, part_rows: int
 ) -> None:
-    monkeypatch.setattr(csv_import, "PART_ROWS", part_rows)
+    monkeypatch.setattr(csv_import, "COMPARED_ROWS", part_rows)
     held = Period.parse("2024-01-02", "2024-01-03")
     store.add_page(SOL, HOUR, CANDLES.within(held), [held])
     report = bring(changed(CANDLES, 30, 31, 40, 41, 160))

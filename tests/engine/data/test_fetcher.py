@@ -11,6 +11,7 @@ from engine.errors import ExchangeError, InputError, Interrupted
 from engine.events import CancelToken, Event, Progress
 from engine.market import Candles, Period, Timeframe, format_time, parse_time
 from engine.settings import Settings
+from tests.support.builders import real_candles
 from tests.support.fake_exchange import (
     FakeExchange,
     Fault,
@@ -18,7 +19,6 @@ from tests.support.fake_exchange import (
     assert_same_candles,
     error,
     grid_candles,
-    real_candles,
 )
 
 HOUR = Timeframe("1h")

@@ -1,0 +1,28 @@
+"""What a fetch or a check of one series works with, while it holds the series' lock."""
+
+from dataclasses import dataclass
+
+from engine.data.exchange import Errand, Exchange
+from engine.data.pages import Page
+from engine.database.store import Store
+from engine.market import Market, Period, Timeframe
+
+
+@dataclass
+class SeriesWork:
+    """One errand at one series. `now_ms` is the exchange's clock when it began."""
+
+    store: Store
+    exchange: Exchange
+    market: Market
+    timeframe: Timeframe
+    now_ms: int
+    errand: Errand
+
+    def page(self, window: Period) -> Page:
+        """The first candles that open inside `window`."""
+        return self.exchange.page(self.market, self.timeframe, window, self.errand)
+
+    def probe(self, start_ms: int) -> Page:
+        """The first candle that opens at or after `start_ms`; an empty page where there is none."""
+        return self.exchange.probe(self.market, self.timeframe, start_ms, self.errand)
