@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Final
 
-from engine.backtest.evaluation import CandleFrame, Evaluation
+import numpy as np
+
+from engine.backtest.evaluation import CandleFrame, Evaluation, evaluate
 from engine.backtest.lookahead import (
     Ask,
     Budget,
     Change,
     Findings,
+    compare_cuts,
     find_lookahead,
     find_short_warmup,
+    planned_cuts,
+    spread,
 )
-from engine.market import format_time, short_time
+from engine.backtest.rules import Report
+from engine.loader import open_strategy
+from engine.market import Candles, format_time, short_time
 
 CANDLES: Final = 3_000_000  # what one check of a run may compute again: the same on every machine
 LEAST_S: Final = 2.0
+SAMPLES: Final = 24  # candles that are seen again with less history
+MOST_SAMPLES: Final = 1_000  # of an exhaustive search
+FOREVER: Final = float("inf")
 NATIVE: Final = "a backtesting.Strategy is shown one candle after the other"
 SWITCHED_OFF: Final = "switched off"
 
@@ -32,10 +44,12 @@ def run_checks(
     """
     limit_s = max(LEAST_S, own_s)
     found = find_lookahead(ask, frame, full, held, Budget(CANDLES, limit_s))
-    return {
-        "lookahead": lookahead_check(found, frame),
-        "warmup": _warmup(ask, frame, full, held, wanted, Budget(CANDLES, limit_s)),
-    }
+    warmup = _counted_warmup(held, wanted)
+    if held >= wanted:
+        samples = planned_cuts(len(frame), held, full.signals.entry != 0)[:SAMPLES]
+        short = find_short_warmup(ask, frame, full, samples, wanted, Budget(CANDLES, limit_s))
+        warmup |= _tried_warmup(short, frame, warmup)
+    return {"lookahead": _lookahead(found, frame), "warmup": warmup}
 
 
 def unmade_checks(held: int, wanted: int, why: str) -> dict[str, Check]:
@@ -44,21 +58,17 @@ def unmade_checks(held: int, wanted: int, why: str) -> dict[str, Check]:
     return {"lookahead": skipped, "warmup": _counted_warmup(held, wanted)}
 
 
-def _warmup(ask: Ask, frame: CandleFrame, full: Evaluation, held: int, wanted: int, budget: Budget) -> Check:
-    check = _counted_warmup(held, wanted)
-    if held < wanted:
-        return check
-    found = find_short_warmup(ask, frame, full, held, wanted, budget)
-    if found.changes:
-        first = min(found.changes.values(), key=lambda change: change.candle)
-        when = short_time(int(frame.candles.timestamp[first.candle]))
-        note = f"{wanted} candles are too few: {_names(found)} at {when} changes with more of them before"
-        check |= {"status": "failed", "columns": list(found.changes), "note": note}
-    elif found.done:
-        note = f"{check['note']}; the same with more of them before on {_counted(found, 'candles')}"
-        check |= {"status": "passed", "note": note}
-    check["note"] += _failures(found)
-    return check
+def _tried_warmup(found: Findings, frame: CandleFrame, counted: Check) -> Check:
+    """What trying adds to a warm-up of which enough candles are held."""
+    if not found.changes:
+        tried = f"; the same with more of them before on {_counted(found, 'candles')}" if found.done else ""
+        status = "passed" if found.done else counted["status"]
+        return {"status": status, "note": counted["note"] + tried + _failures(found)}
+    first = min(found.changes.values(), key=lambda change: change.candle)
+    when = short_time(int(frame.candles.timestamp[first.candle]))
+    few = f"{counted['wanted']:,} candles are too few"
+    note = f"{few}: {_names(found)} at {when} changes with more of them before" + _failures(found)
+    return {"status": "failed", "columns": list(found.changes), "note": note}
 
 
 def _counted_warmup(held: int, wanted: int) -> Check:
@@ -67,7 +77,7 @@ def _counted_warmup(held: int, wanted: int) -> Check:
     return {"status": status, "columns": [], "wanted": wanted, "held": held, "note": note}
 
 
-def lookahead_check(found: Findings, frame: CandleFrame) -> Check:
+def _lookahead(found: Findings, frame: CandleFrame) -> Check:
     """`{status, columns, cuts, note, first}`; it says on how many cuts it passed, never that there is no look-ahead."""
     changes = sorted(found.changes.values(), key=lambda change: (change.candle, change.cut))
     if changes:
@@ -109,3 +119,33 @@ def _plain(change: Change, frame: CandleFrame) -> dict[str, str]:
     times = frame.candles.timestamp
     candle, cut = (format_time(int(times[at])) for at in (change.candle, change.cut))
     return {"column": change.column, "candle": candle, "cut": cut}
+
+
+def lookahead_job(task: Mapping[str, Any], report: Report) -> dict[str, Any]:
+    """Search one strategy for look-ahead, cutting after every candle of a period or after as many as asked.
+
+    `task`: as for `run_job`, without costs and engine, and `cuts` (None: all). Returns `{lookahead, warmup, cuts}`: the two
+    checks, and how many cuts the period allows. Raises RunError where the strategy fails on the whole.
+    """
+    frame = CandleFrame(Candles.load(Path(task["candles_path"])).slice(task["first"], task["last"]))
+    held, wanted, path = int(task["warmup_candles"]), int(task["warmup_wanted"]), Path(task["strategy_path"])
+    with open_strategy(path) as loaded:
+
+        def ask(part: CandleFrame) -> Evaluation:
+            return evaluate(loaded.strategy(task["params"]), path, part)
+
+        full = evaluate(loaded.strategy(task["params"]), path, frame, held=held, wanted=wanted)
+        every = np.arange(held, len(frame) - 1)
+        cuts = every.tolist() if task["cuts"] is None else spread(every, task["cuts"])
+        found = Findings(planned=len(cuts))
+
+        def tell(_part: Evaluation) -> None:
+            report(found.done, found.planned, "cuts")
+
+        compare_cuts(ask, frame, full, cuts, found, Budget(FOREVER, FOREVER), tell)
+        warmup = _counted_warmup(held, wanted)
+        if held >= wanted:
+            samples = spread(every, MOST_SAMPLES)
+            short = find_short_warmup(ask, frame, full, samples, wanted, Budget(FOREVER, FOREVER))
+            warmup |= _tried_warmup(short, frame, warmup)
+    return {"lookahead": _lookahead(found, frame), "warmup": warmup, "cuts": len(every)}

@@ -25,7 +25,6 @@ OnPart = Callable[[Evaluation], None]
 GOLDEN: Final = 0.6180339887498949  # its multiples never fall into a rhythm
 EVEN_CUTS: Final = 32
 ENTRY_CUTS: Final = 50  # where an entry fires; and as many more of those that the cut runs saw
-SAMPLES: Final = 24  # candles that are seen again with less history
 SAME_FUTURE: Final = 1e-9  # relative
 SAME_PAST: Final = 1e-6  # relative: a recursive average never quite forgets
 ROUNDING: Final = (
@@ -82,7 +81,7 @@ def find_lookahead(ask: Ask, frame: CandleFrame, full: Evaluation, held: int, bu
 
     compare_cuts(ask, frame, full, cuts, findings, budget, remember_entries)
     seen[cuts] = False
-    more = _spread(_inside(seen, held), ENTRY_CUTS)
+    more = spread(_inside(seen, held), ENTRY_CUTS)
     findings.planned += len(more)
     compare_cuts(ask, frame, full, more, findings, budget)
     return findings
@@ -97,7 +96,7 @@ def planned_cuts(candles: int, held: int, entering: npt.NDArray[np.bool_]) -> li
     span = (candles - 1 - held) / EVEN_CUTS
     places = (held + int((part + part * GOLDEN % 1) * span) for part in range(EVEN_CUTS))
     even = sorted({place for place in places if place < candles - 1})
-    entries = _spread(_inside(entering, held), ENTRY_CUTS)
+    entries = spread(_inside(entering, held), ENTRY_CUTS)
     mixed = [cut for pair in zip_longest(_far_apart(even), _far_apart(entries)) for cut in pair]
     return list(dict.fromkeys(cut for cut in mixed if cut is not None))
 
@@ -107,7 +106,8 @@ def _inside(flags: npt.NDArray[np.bool_], held: int) -> npt.NDArray[np.intp]:
     return held + np.flatnonzero(flags[held:-1])
 
 
-def _spread(positions: npt.NDArray[np.intp], most: int) -> list[int]:
+def spread(positions: npt.NDArray[np.intp], most: int) -> list[int]:
+    """At most so many of the positions, evenly chosen."""
     if len(positions) > most:
         positions = positions[np.linspace(0, len(positions) - 1, most).astype(np.intp)]
     return [int(position) for position in positions]
@@ -145,13 +145,13 @@ def compare_cuts(
 
 
 def find_short_warmup(
-    ask: Ask, frame: CandleFrame, full: Evaluation, held: int, warmup: int, budget: Budget
+    ask: Ask, frame: CandleFrame, full: Evaluation, samples: Sequence[int], warmup: int, budget: Budget
 ) -> Findings:
-    """Compare candles of the period with themselves seen after `warmup` candles only, from there back to 00:00 UTC."""
+    """Compare the candles at these positions with themselves after `warmup` candles only, from there back to 00:00 UTC."""
     findings = Findings()
     expected = list(_columns(full))
     usual = {name: SAME_PAST * _usual(column) for name, column in expected}
-    for sample in planned_cuts(len(frame), held, full.signals.entry != 0)[:SAMPLES]:
+    for sample in samples:
         start = _day_start(frame, sample - warmup)
         if start <= 0:
             continue  # its history is no longer than that

@@ -1,0 +1,391 @@
+"""The look-ahead check catches every known way to peep, passes what is honest, and never fails a run by itself."""
+
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from engine import indicators as ta
+from engine.backtest.checks import run_checks
+from engine.backtest.evaluation import CandleFrame, Evaluation, evaluate
+from engine.backtest.lookahead import Budget, find_lookahead, planned_cuts
+from engine.data.sample import aggregate
+from engine.loader import load_strategy
+from engine.market import Candles, Timeframe
+from engine.strategy import Strategy
+from tests.support.builders import random_candles, real_candles
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    import pandas_ta_classic as library
+
+STRATEGIES: Final = Path(__file__).parents[3] / "strategies"
+HELD: Final = 300
+CANDLES: Final = random_candles(1500, 4)
+Column = Callable[[pd.DataFrame], Any]
+
+
+def strategy_of(column: Column, warmup: int = 0) -> type[Strategy]:
+    """One drawn column, and entries where it rises above the close."""
+
+    class Mine(Strategy):
+        def warmup(self) -> int:
+            return warmup
+
+        def indicators(self, candles: pd.DataFrame) -> pd.DataFrame:
+            return pd.DataFrame({"drawn": np.asarray(column(candles), dtype=float)}, index=candles.index)
+
+        def signals(self, candles: pd.DataFrame, indicators: pd.DataFrame) -> dict[str, Any]:
+            drawn = indicators["drawn"]
+            return {"signal_up_buy": drawn > drawn.shift(1), "exit_long": drawn < drawn.shift(1)}
+
+    return Mine
+
+
+def checks_of(
+    kind: type[Strategy], candles: Candles = CANDLES, held: int = HELD, path: Path = Path(__file__)
+) -> dict[str, dict[str, Any]]:
+    frame = CandleFrame(candles)
+
+    def ask(part: CandleFrame) -> Evaluation:
+        return evaluate(kind(), path, part)
+
+    return run_checks(ask, frame, ask(frame), held, kind().warmup(), own_s=60.0)
+
+
+def lookahead_of(column: Column, **changes: Any) -> dict[str, Any]:
+    return checks_of(strategy_of(column), **changes)["lookahead"]
+
+
+# -- the catalogue
+
+
+def day_of_the_candle(f: pd.DataFrame) -> pd.Series:
+    """The whole day's close beside each of its hours: the usual slip of joining a longer timeframe."""
+    return f["close"].resample("1D").last().reindex(f.index, method="ffill")
+
+
+def ichimoku(f: pd.DataFrame) -> pd.DataFrame:
+    found: pd.DataFrame = library.ichimoku(f["high"], f["low"], f["close"], as_dataframe=True)
+    return found
+
+
+def trend_line(f: pd.DataFrame) -> Any:
+    hours = np.arange(len(f))
+    return np.polyval(np.polyfit(hours, f["close"], 2), hours)
+
+
+def nearest_low_to_come(f: pd.DataFrame) -> pd.Series:
+    return f["low"][::-1].rolling(20, min_periods=1).min()[::-1]
+
+
+def smoothed_by_spectrum(f: pd.DataFrame) -> Any:
+    waves = np.fft.rfft(f["close"])
+    waves[20:] = 0
+    return np.fft.irfft(waves, len(f))
+
+
+CHEATS: dict[str, Column] = {
+    "shift(-1)": lambda f: f["close"].shift(-1),
+    "the next open": lambda f: f["open"].shift(-1).fillna(f["close"]),
+    "diff(-1)": lambda f: f["close"].diff(-1),
+    "pct_change(-3)": lambda f: f["close"].pct_change(-3),
+    "a centred mean": lambda f: f["close"].rolling(5, center=True).mean(),
+    "a centred maximum": lambda f: f["high"].rolling(21, center=True, min_periods=1).max(),
+    "ichimoku's chikou": lambda f: ichimoku(f)["ICS_26"],
+    "dpo": lambda f: library.dpo(f["close"], 20),
+    "scaled by minimum and maximum": lambda f: (
+        (f["close"] - f["close"].min()) / (f["close"].max() - f["close"].min())
+    ),
+    "z-score of the whole": lambda f: (f["close"] - f["close"].mean()) / f["close"].std(),
+    "ranks of the whole": lambda f: f["close"].rank(pct=True),
+    "quantile of the whole": lambda f: f["close"] - float(f["close"].quantile(0.9)),
+    "bins of the whole": lambda f: pd.qcut(f["close"], 4, labels=False),
+    "the unfinished day": day_of_the_candle,
+    "the unfinished four hours": lambda f: f["close"].resample("4h").last().reindex(f.index, method="ffill"),
+    "the day's high by transform": lambda f: f.groupby(f.index.date)["high"].transform("max"),  # type: ignore[attr-defined]
+    "bfill": lambda f: f["close"].where(f["close"] > f["open"]).bfill(),
+    "interpolation": lambda f: f["close"].where(f["close"] > f["open"]).interpolate(),
+    "a line fitted to all": trend_line,
+    "the last price": lambda f: f["close"] / f["close"].iloc[-1],
+    "counted from the end": lambda f: np.arange(len(f))[::-1],
+    "reversed windows": nearest_low_to_come,
+    "convolution around the candle": lambda f: np.convolve(f["close"], np.ones(9) / 9, mode="same"),
+    "a filter over the spectrum": smoothed_by_spectrum,
+    "sorted": lambda f: np.sort(f["close"]),
+    "where the price will be": lambda f: (f["close"].shift(-24) > f["close"]).astype(float),
+    "the day of the highest price": lambda f: (f["close"] == f["close"].max()).astype(float).cumsum(),
+}
+
+
+@pytest.mark.parametrize("name", CHEATS)
+def test_it_catches(name: str) -> None:
+    found = lookahead_of(CHEATS[name])
+    assert found["status"] == "failed"
+    assert "drawn" in found["columns"]
+    assert "drawn" in found["note"]
+    assert {one["column"] for one in found["first"]} == set(found["columns"])
+    assert all(one["candle"] <= one["cut"] for one in found["first"])
+
+
+def test_it_catches_a_signal_that_peeps_where_the_drawn_columns_do_not() -> None:
+    class Mine(Strategy):
+        def signals(self, candles: pd.DataFrame, indicators: Any) -> dict[str, Any]:
+            rises = candles["close"].shift(-1) > candles["close"]
+            return {"signal_a_buy": candles["close"] > candles["open"], "exit_long": ~rises}
+
+    found = checks_of(Mine)["lookahead"]
+    assert (found["status"], found["columns"]) == ("failed", ["exit_long"])
+
+
+def test_it_catches_a_stop_that_knows_the_low_to_come() -> None:
+    class Mine(Strategy):
+        def signals(self, candles: pd.DataFrame, indicators: Any) -> dict[str, Any]:
+            stop = nearest_low_to_come(candles).where(lambda low: low < candles["close"])
+            return {"signal_a_buy": candles["close"] > candles["open"], "stop_loss": stop}
+
+    assert checks_of(Mine)["lookahead"]["columns"] == ["stop_loss"]
+
+
+def test_it_catches_a_rare_peep_by_cutting_where_entries_fire() -> None:
+    """On one candle of 100 the entry needs tomorrow's close; evenly spaced cuts would hardly meet one of those."""
+
+    class Mine(Strategy):
+        def signals(self, candles: pd.DataFrame, indicators: Any) -> dict[str, Any]:
+            hours = np.arange(len(candles))
+            rare = (hours % 97 == 13) & (candles["close"].shift(-1) > candles["close"])
+            return {"signal_a_buy": rare}
+
+    assert checks_of(Mine)["lookahead"]["status"] == "failed"
+
+
+def test_a_column_that_only_exists_with_enough_candles_is_named() -> None:
+    class Mine(Strategy):
+        def signals(self, candles: pd.DataFrame, indicators: Any) -> dict[str, Any]:
+            late = (
+                {"exit_long": candles["close"] < 0}
+                if len(candles) > 1400
+                else {"exit_short": candles["close"] < 0}
+            )
+            return {"signal_a_buy": candles["close"] > 0, **late}
+
+    assert set(checks_of(Mine)["lookahead"]["columns"]) == {"exit_long", "exit_short"}
+
+
+HONEST: dict[str, Column] = {
+    "ema": lambda f: ta.ema(f["close"], 21),
+    "pandas ewm": lambda f: f["close"].ewm(span=21).mean(),
+    "rolling deviation": lambda f: f["close"].rolling(20).std(),
+    "expanding": lambda f: f["close"].expanding().max(),
+    "cumulative": lambda f: (f["close"] * f["volume"]).cumsum() / f["volume"].cumsum(),
+    "shift(1)": lambda f: f["close"].shift(1),
+    "ffill": lambda f: f["close"].where(f["close"] > f["open"]).ffill(),
+    "the day before": lambda f: f["close"].resample("1D").last().shift(1).reindex(f.index, method="ffill"),
+    "the day so far": lambda f: f.groupby(f.index.date)["high"].cummax(),  # type: ignore[attr-defined]
+    "dpo uncentred": lambda f: library.dpo(f["close"], 20, centered=False),
+    "ichimoku's conversion": lambda f: ichimoku(f)["ITS_9"],
+    "constant": lambda f: np.ones(len(f)),
+    "never known": lambda f: np.full(len(f), np.nan),
+    "convolution of the past": lambda f: np.convolve(f["close"], np.ones(9) / 9)[: len(f)],
+    "the hour": lambda f: f.index.hour,  # type: ignore[attr-defined]
+    "chance from the seed": lambda f: np.random.random(len(f)),  # noqa: NPY002
+    "infinite": lambda f: f["close"] / (f["close"] - f["close"]),
+}
+
+
+@pytest.mark.parametrize("name", HONEST)
+def test_it_passes(name: str) -> None:
+    found = lookahead_of(HONEST[name])
+    assert (found["status"], found["columns"], found["first"]) == ("passed", [], [])
+    assert found["note"] == f"passed on {found['cuts']} cuts"
+    assert found["cuts"] >= 32
+
+
+REAL: Final = {
+    "1h": ("usdm-SOLUSDT-1h-20231201-20241204", "1h"),
+    "4h": ("usdm-BTCUSDT-1h-20231201-20241204", "4h"),
+    "1m": ("usdm-SOLUSDT-1m-20250504-20250603", "1m"),
+    "15m": ("usdm-SOLUSDT-1m-20250504-20250603", "15m"),
+}
+
+
+@pytest.mark.parametrize("timeframe", REAL)
+@pytest.mark.parametrize("name", sorted(path.stem for path in STRATEGIES.glob("[a-z]*.py")))
+def test_every_bundled_strategy_passes_on_real_markets(name: str, timeframe: str) -> None:
+    file, wanted = REAL[timeframe]
+    candles = real_candles(file)
+    if not file.endswith(f"-{wanted}-") and wanted not in file:
+        candles = aggregate(candles, Timeframe(wanted))
+    path = STRATEGIES / f"{name}.py"
+    found = checks_of(load_strategy(path), candles.slice(0, 2800), 1200, path)
+    assert (found["lookahead"]["status"], found["warmup"]["status"]) == ("passed", "passed"), found
+
+
+# -- any combination of what is safe, and one peep among it
+
+SAFE: Final[dict[str, Callable[[pd.Series, int], pd.Series]]] = {
+    "shift": lambda c, n: c.shift(n),
+    "mean": lambda c, n: c.rolling(n + 1).mean(),
+    "max": lambda c, n: c.rolling(n + 1, min_periods=1).max(),
+    "ewm": lambda c, n: c.ewm(span=n + 1).mean(),
+    "ema": lambda c, n: ta.ema(c, n),
+    "rsi": lambda c, n: ta.rsi(c, n + 1),
+    "diff": lambda c, n: c.diff(n),
+    "cummax": lambda c, n: c.cummax(),
+    "positive": lambda c, n: c.where(c > c.shift(n)),
+    "ffill": lambda c, n: c.ffill(),
+    "rank": lambda c, n: c.rolling(n + 2).rank(),
+}  # fmt: skip
+PEEPS: Final[dict[str, Callable[[pd.Series, int], pd.Series]]] = {
+    "shift": lambda c, n: c.shift(-n),
+    "centre": lambda c, n: c.rolling(2 * n + 1, center=True).mean(),
+    "scale": lambda c, n: c - c.max(),
+    "mean": lambda c, n: c - c.mean(),
+    "last": lambda c, n: c - c.iloc[-1],
+}
+steps = st.lists(st.tuples(st.sampled_from(sorted(SAFE)), st.integers(1, 12)), max_size=4)
+
+
+def chained(*operations: tuple[Callable[[pd.Series, int], pd.Series], int]) -> Column:
+    def column(f: pd.DataFrame) -> pd.Series:
+        values: pd.Series = f["close"]
+        for operation, n in operations:
+            values = operation(values, n)
+        return values
+
+    return column
+
+
+SHORT: Final = random_candles(300, 11)
+
+
+@settings(max_examples=12)
+@given(steps)
+def test_any_chain_of_safe_operations_passes(safe: list[tuple[str, int]]) -> None:
+    found = lookahead_of(chained(*((SAFE[name], n) for name, n in safe)), candles=SHORT, held=100)
+    assert found["status"] == "passed", found["note"]
+
+
+@settings(max_examples=12)
+@given(st.sampled_from(sorted(PEEPS)), st.integers(1, 10), steps)
+def test_one_peep_among_any_safe_operations_is_caught(peep: str, n: int, safe: list[tuple[str, int]]) -> None:
+    honest = chained(*((SAFE[name], k) for name, k in safe))
+    found = lookahead_of(lambda f: honest(f).fillna(0) + PEEPS[peep](f["close"], n), candles=SHORT, held=100)
+    assert found["status"] == "failed"
+
+
+# -- where it cuts, what it costs, what it says
+
+
+def test_cuts_are_spread_over_the_period_and_lie_where_entries_fire() -> None:
+    entering = np.zeros(5000, dtype=bool)
+    entering[[7, 1000, 4000, 4999]] = True
+    cuts = planned_cuts(5000, 500, entering)
+    assert len(cuts) == len(set(cuts)) == 34
+    assert {1000, 4000} <= set(cuts)
+    assert not {7, 4999} & set(cuts), "before the period, or with no future behind it"
+    even = sorted(set(cuts) - {1000, 4000})
+    parts = [(cut - 500) * 32 // 4500 for cut in even]
+    assert parts == list(range(32))
+    assert len({cut % 24 for cut in even}) > 12, "a rhythm would hide what only shows within a day"
+
+
+def test_entries_beyond_the_first_fifty_are_cut_at_as_well_up_to_fifty_more() -> None:
+    found = lookahead_of(lambda f: f["close"].rolling(2).mean())
+    assert 126 <= found["cuts"] <= 132
+
+
+def test_it_says_on_how_many_of_the_cuts_it_passed_when_there_was_no_room_for_all() -> None:
+    kind, frame = strategy_of(lambda f: f["close"]), CandleFrame(CANDLES)
+    ask = lambda part: evaluate(kind(), Path(__file__), part)  # noqa: E731
+    full = ask(frame)
+    budget = Budget(candles=20_000, seconds=60)
+    one, two = (find_lookahead(ask, frame, full, HELD, Budget(20_000, 60)) for _ in range(2))
+    assert 0 < one.done < one.planned
+    assert one.done == two.done, "the same on every machine"
+    assert not find_lookahead(ask, frame, full, HELD, Budget(1e9, 0)).done
+    assert budget.allows(20_000)
+    assert not budget.allows(1)
+
+
+def test_a_strategy_that_fails_on_few_candles_is_reported_and_fails_no_run() -> None:
+    def column(f: pd.DataFrame) -> pd.Series:
+        if len(f) < 900:
+            raise ValueError("too few")
+        return f["close"]
+
+    found = lookahead_of(column)
+    assert found["status"] == "passed"
+    assert found["note"].startswith(f"passed on {found['cuts']} of 1")
+    assert "could not be computed (test_lookahead.py:" in found["note"]
+    assert "ValueError: too few" in found["note"]
+
+
+def test_a_strategy_that_only_works_on_the_whole_is_not_checked() -> None:
+    def column(f: pd.DataFrame) -> pd.Series:
+        if len(f) != len(CANDLES):
+            raise SystemExit
+        return f["close"]
+
+    checks = checks_of(strategy_of(column))
+    assert checks["lookahead"]["status"] == checks["warmup"]["status"] == "skipped"
+    assert "no cut could be computed; " in checks["lookahead"]["note"]
+
+
+@pytest.mark.parametrize("n", [1, 2, 3])
+def test_hardly_any_candles_are_no_problem(n: int) -> None:
+    found = checks_of(strategy_of(lambda f: f["close"]), CANDLES.slice(0, n), 0)
+    assert found["lookahead"]["status"] == ("skipped" if n == 1 else "passed")
+
+
+# -- warm-up
+
+
+def warmup_of(column: Column, warmup: int, **changes: Any) -> dict[str, Any]:
+    return checks_of(strategy_of(column, warmup), **changes)["warmup"]
+
+
+def test_a_warm_up_that_is_long_enough_passes_and_says_how_it_was_tried() -> None:
+    found = warmup_of(lambda f: ta.ema(f["close"], 10), 150)
+    assert (found["status"], found["columns"]) == ("passed", [])
+    assert found["note"] == "300 of 150; the same with more of them before on 24 candles"
+
+
+def test_a_warm_up_that_is_too_short_names_the_columns_that_still_move() -> None:
+    found = warmup_of(lambda f: ta.ema(f["close"], 40), 60)
+    assert (found["status"], found["columns"]) == ("failed", ["drawn"])
+    assert found["note"].startswith("60 candles are too few: drawn at 2024-01-1")
+
+
+def test_values_that_are_missing_after_the_warm_up_count_as_moving() -> None:
+    assert warmup_of(lambda f: f["close"].rolling(200).mean(), 100)["columns"][0] == "drawn"
+    assert warmup_of(lambda f: f["close"].rolling(200).mean(), 0)["status"] == "failed"
+    assert warmup_of(lambda f: f["close"], 0)["status"] == "passed"
+
+
+def test_a_day_is_never_cut_in_half_by_the_warm_up() -> None:
+    assert (
+        warmup_of(lambda f: ta.daily_vwap(f["high"], f["low"], f["close"], f["volume"]), 1)["status"]
+        == "passed"
+    )
+
+
+def test_a_column_around_zero_is_judged_by_its_usual_size() -> None:
+    column = lambda f: ta.macd(f["close"])["macd_histogram"]  # noqa: E731
+    assert warmup_of(column, 350, held=700)["status"] == "passed"
+
+
+def test_fewer_candles_than_wanted_are_counted_as_before() -> None:
+    found = warmup_of(lambda f: f["close"], 500, held=61)
+    assert found == {"status": "failed", "columns": [], "wanted": 500, "held": 61, "note": "61 of 500"}
+
+
+def test_without_a_longer_history_to_compare_with_only_the_count_is_said() -> None:
+    found = warmup_of(lambda f: f["close"], 290, candles=CANDLES.slice(0, 310))
+    assert (found["status"], found["note"]) == ("passed", "300 of 290")
