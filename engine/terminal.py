@@ -58,7 +58,7 @@ def number(value: Any, digits: int = 2) -> str:
     return f"{value:,}" if isinstance(value, int) else f"{value:,.{digits}f}"
 
 
-_RUN_COLUMNS = {
+RUN_COLUMNS = {
     "return %": "return_pct",
     "hold %": "buy_hold_return_pct",
     "max dd %": "max_drawdown_pct",
@@ -73,7 +73,7 @@ def runs_table(results: Sequence[RunResult]) -> None:
     """One row per run with the figures people look at first; failed runs and failed checks below, with their reason."""
     finished = [result for result in results if result.status == FINISHED]
     if finished:
-        columns = ("run", "strategy", "symbol", "tf", "from", "to (excl.)", *_RUN_COLUMNS)
+        columns = ("run", "strategy", "symbol", "tf", "from", "to (excl.)", *RUN_COLUMNS)
         rows = [
             (
                 r.id[:8],
@@ -81,7 +81,7 @@ def runs_table(results: Sequence[RunResult]) -> None:
                 r.symbol,
                 r.timeframe,
                 *(format_time(t)[:16] for t in (r.period.start, r.period.end)),
-                *tuple(r.metrics.get(name) for name in _RUN_COLUMNS.values()),
+                *tuple(r.metrics.get(name) for name in RUN_COLUMNS.values()),
             )
             for r in finished
         ]

@@ -7,15 +7,28 @@ from typing import Annotated
 
 import typer
 
-from engine.cli.options import End, Exchange, Json, RunId, Start, Tf, app, cancel_on_interrupt, runs_app
+from engine.cli.options import (
+    Cash,
+    Commission,
+    End,
+    Exchange,
+    Json,
+    NoFetch,
+    RunId,
+    Size,
+    Slippage,
+    Start,
+    Tf,
+    app,
+    cancel_on_interrupt,
+    runs_app,
+)
 from engine.errors import InputError
 from engine.market import DEFAULT_EXCHANGE, Period, Timeframe
 from engine.runs import FINISHED, Costs, RunSpec
 from engine.service import Engine
 from engine.strategy import StrategyInfo
 from engine.terminal import print_json, print_note, progress, rerun_details, run_details, runs_table, table
-
-NoFetch = Annotated[bool, typer.Option("--no-fetch", help="Fail instead of fetching.")]
 
 
 @app.command()
@@ -54,10 +67,14 @@ def run(
     param: Annotated[
         list[str] | None, typer.Option("--param", help="name=value, or STRATEGY.name=value.")
     ] = None,
-    cash: Annotated[float, typer.Option(help="Starting cash.")] = 10_000,
-    commission: Annotated[float, typer.Option(help="Fraction per side.")] = 0.001,
-    size: Annotated[float, typer.Option(help="Fraction of the cash per entry.")] = 0.95,
-    slippage: Annotated[float, typer.Option(help="Fraction by which every fill is worse.")] = 0,
+    cash: Cash = 10_000,
+    commission: Commission = 0.001,
+    size: Size = 0.95,
+    slippage: Slippage = 0,
+    warmup: Annotated[
+        int | None,
+        typer.Option(help="At least so many candles before the period; repeats a trial of a sweep."),
+    ] = None,
     engine_name: Annotated[str, typer.Option("--engine", help="auto, compiled or reference.")] = "auto",
     no_fetch: NoFetch = False,
     exchange: Exchange = DEFAULT_EXCHANGE,
@@ -72,7 +89,7 @@ def run(
         params = assign_params(param or (), [infos[name] for name in names])
         symbols = dict.fromkeys(engine.market(wanted, exchange).name for wanted in symbol)
         specs = [
-            RunSpec(name, wanted, exchange, *asked, params[name], costs, engine_name)
+            RunSpec(name, wanted, exchange, *asked, params[name], costs, engine_name, warmup)
             for wanted in symbols
             for name in names
         ]

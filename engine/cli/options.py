@@ -20,6 +20,8 @@ app = typer.Typer(
 )
 runs_app = typer.Typer(help="List stored runs, or delete one.", invoke_without_command=True)
 app.add_typer(runs_app, name="runs")
+sweeps_app = typer.Typer(help="List stored sweeps, show or delete one.", invoke_without_command=True)
+app.add_typer(sweeps_app, name="sweeps")
 symbols_app = typer.Typer(
     help="List the exchange's markets, or say which to keep.", invoke_without_command=True
 )
@@ -31,6 +33,11 @@ Symbol = Annotated[str, typer.Argument(help="SOLUSDT, SOL/USDT or SOL/USDT:USDT.
 Tf = Annotated[str, typer.Option("-t", "--timeframe", help="1m, 1h, 1d, ...; 1M is a month.")]
 Start = Annotated[str, typer.Option("--start", help="Date or time, UTC.")]
 End = Annotated[str, typer.Option("--end", help="A bare date includes that day; a full time is exclusive.")]
+NoFetch = Annotated[bool, typer.Option("--no-fetch", help="Fail instead of fetching.")]
+Cash = Annotated[float, typer.Option(help="Starting cash.")]
+Commission = Annotated[float, typer.Option(help="Fraction per side.")]
+Size = Annotated[float, typer.Option(help="Fraction of the cash per entry.")]
+Slippage = Annotated[float, typer.Option(help="Fraction by which every fill is worse.")]
 RunId = Annotated[str, typer.Argument(help="A run's id, or a unique beginning of it.")]
 
 
