@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import typer
 
-from engine.cli import backtests, candles, keeping, research, setup  # noqa: F401 - importing them adds their commands to the application
+from engine.cli import backtests, candles, keeping, research, setup, sweeps  # noqa: F401 - importing them adds their commands to the application
 from engine.cli.options import app
 from engine.errors import BacktestError, InputError, Interrupted
 from engine.logs import silence_console
