@@ -45,11 +45,12 @@ class Batch:
         unsaved: Path,
         *,
         timeout_s: float,
+        most_checked: int,
         on_event: OnEvent,
         cancel: CancelToken,
     ) -> None:
         self._store, self._loader, self._pool = store, loader, pool
-        self._unsaved, self._timeout_s = unsaved, timeout_s
+        self._unsaved, self._timeout_s, self._most_checked = unsaved, timeout_s, most_checked
         self._on_event, self._cancel = on_event, cancel
         self._results: dict[str, RunResult] = {}
         self._errors: list[BacktestError] = []
@@ -175,7 +176,8 @@ class Batch:
         if not isinstance(outcome, Done):
             return failed_run(planned, series, outcome)
         sources = {name: source.tobytes() for name, source in outcome.value["sources"].items()}
-        return finished_run(planned, series, outcome.value, hashes(sources)), sources
+        result = finished_run(planned, series, outcome.value, hashes(sources), self._most_checked)
+        return result, sources
 
     def _fail_early(self, planned: PlannedRun, problem: jobs.Failed | jobs.TimedOut | jobs.Died) -> None:
         self._on_event(Started(planned.id, "run", planned.title))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from engine.coverage import BEFORE_LISTING
 from engine.planning import PlannedRun
 from engine.reproduction import fingerprint, hashes, plain_source, run_inputs, versions
-from engine.runs import FAILED, FINISHED, RunResult, Series, Trade, skipped_checks
+from engine.runs import FAILED, FINISHED, REFERENCE, RunResult, Series, Trade, skipped_checks
 
 if TYPE_CHECKING:
     from engine.parallel import job as jobs
@@ -36,9 +36,15 @@ def failed_run(
 
 
 def finished_run(
-    planned: PlannedRun, series: LoadedSeries, output: Mapping[str, Any], source: Mapping[str, str]
+    planned: PlannedRun,
+    series: LoadedSeries,
+    output: Mapping[str, Any],
+    source: Mapping[str, str],
+    most_checked: int,
 ) -> RunResult:
-    """The stored form of what a worker returned; `source`: the hashes of what it executed."""
+    """The stored form of what a worker returned. `source`: the hashes of what it executed; `most_checked`: the longest
+    period, in candles, that is checked against backtesting.py.
+    """
     inputs = inputs_of(planned, series, output, source)
     period_candles = series.candles.within(series.period)
     trades = Trade.from_columns(output["trades"])
@@ -52,7 +58,12 @@ def finished_run(
         metrics=output["metrics"],
         signals=output["signals"],
         trades=trades,
-        checks=skipped_checks() | {"data": data_check(series, trades)} | output["checks"],
+        checks=skipped_checks()
+        | output["checks"]
+        | {
+            "data": data_check(series, trades),
+            "crosscheck": first_crosscheck(output["engine"], len(period_candles), most_checked),
+        },
         equity=Series(period_candles.timestamp, {"equity": output["equity"]}),
         indicators=Series(period_candles.timestamp, indicators) if indicators else None,
         inputs=inputs,
@@ -79,6 +90,23 @@ def data_check(series: LoadedSeries, trades: Sequence[Trade]) -> dict[str, Any]:
         "missing": [gone.to_json() for gone in series.coverage.missing],
         "note": f"{missing:,} candles missing, {len(beside)} trades beside them" if missing else "complete",
     }
+
+
+def skipped_crosscheck(note: str) -> dict[str, Any]:
+    """A cross-check that is not made, and why."""
+    return {"status": "skipped", "equal": 0, "total": 0, "differences": [], "note": note}
+
+
+def first_crosscheck(engine: str, candles: int, most: int) -> dict[str, Any]:
+    """The cross-check of a run that has just ended: to be made later, or not at all."""
+    if engine == REFERENCE:
+        return skipped_crosscheck("ran on the reference engine itself")
+    if not most:
+        return skipped_crosscheck("switched off by BACKTEST_CROSSCHECK; `backtest show ID --check` makes it")
+    if candles > most:
+        why = f"{candles:,} candles are more than the {most:,} that are checked unasked (BACKTEST_CROSSCHECK)"
+        return skipped_crosscheck(f"{why}; `backtest show ID --check` makes it")
+    return skipped_crosscheck("`backtest show ID --check` makes it") | {"status": "pending"}
 
 
 def inputs_of(

@@ -1,4 +1,4 @@
-"""The part of Engine that tries many parameters."""
+"""The part of Engine that asks more of a strategy than a run: many parameters, no look-ahead."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from engine.errors import InputError
 from engine.events import CancelToken, OnEvent, ignore_event
-from engine.run_service import RunService
+from engine.planning import make_plan
+from engine.runs import LookaheadReport, RunSpec
 from engine.series_loading import SeriesLoader
 from engine.sweeps import SweepResult, SweepSpec
+from engine.trust_service import TrustService
 
 if TYPE_CHECKING:
     from engine.backtest.metric_definitions import MetricDefinition
@@ -17,7 +20,7 @@ if TYPE_CHECKING:
 OnTrials = Callable[[SweepResult], None]
 
 
-class ResearchService(RunService):
+class ResearchService(TrustService):
     """Base of Engine."""
 
     def optimize(
@@ -56,6 +59,36 @@ class ResearchService(RunService):
                 on_trials=on_trials,
             )
             return sweep.run(fetch=fetch)
+
+    def lookahead(
+        self,
+        spec: RunSpec,
+        *,
+        cuts: int | None = None,
+        fetch: bool = True,
+        on_event: OnEvent = ignore_event,
+        cancel: CancelToken | None = None,
+    ) -> LookaheadReport:
+        """Search a strategy for look-ahead: cut the future off after every candle of the spec's period (20,000 at most,
+        evenly spread; or `cuts` of them) and compare what it says. Costs and engine of the spec play no part.
+
+        Events: one job of kind "lookahead" whose Progress counts cuts. Nothing is stored. Raises as `run`, and RunError
+        where the strategy fails on the whole period.
+        """
+        from engine.research.lookahead import search
+
+        cancel = cancel or CancelToken()
+        self.warm_up(on_event, cancel)
+        infos = self.chosen_strategies([spec.strategy], cancel=cancel)
+        in_workers = partial(self.in_workers, cancel=cancel)
+        (planned,) = make_plan([spec], infos, self.market, in_workers)
+        if infos[spec.strategy].kind == "native":
+            raise InputError(
+                f"{spec.strategy}: a backtesting.Strategy is shown one candle after the other already"
+            )
+        with self.scratch() as scratch:
+            loader = SeriesLoader(self.fetcher, self.cache, scratch, on_event=on_event, cancel=cancel)
+            return search(planned, loader, in_workers, cuts, on_event, fetch=fetch)
 
     def count_trials(self, spec: SweepSpec, described: Sequence[Mapping[str, Any]]) -> int:
         """How many trials the sweep would make of a strategy with these parameters (`StrategyInfo.params`).

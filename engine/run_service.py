@@ -13,17 +13,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 from engine.batch import Batch
 from engine.candle_service import CandleService
-from engine.comparison import Rerun, compare
-from engine.errors import InputError
 from engine.events import CancelToken, OnEvent, as_job, ignore_event
 from engine.market import Market, Period, Timeframe
-from engine.planning import check_strategies, make_plan
-from engine.runs import CANCELLED, RunResult, RunSpec
+from engine.planning import make_plan
+from engine.runs import RunResult, RunSpec
 from engine.series_loading import SeriesLoader
 from engine.strategy import StrategyInfo
 
 if TYPE_CHECKING:
     from engine.data.candle_cache import CandleCache
+    from engine.parallel.job import OnProgress
     from engine.parallel.pool import WorkerPool
 
 KERNEL_FOLDER: Final = "NUMBA_CACHE_DIR"  # as numba calls it
@@ -62,6 +61,7 @@ class RunService(CandleService):
         payloads: Sequence[dict[str, Any]],
         timeout_s: float,
         cancel: CancelToken | None = None,
+        on_progress: OnProgress | None = None,
     ) -> list[Any]:
         """Call `function` in workers, once per payload."""
         raise NotImplementedError
@@ -102,9 +102,9 @@ class RunService(CandleService):
         self.warm_up(on_event, cancel)
         infos = self.chosen_strategies([spec.strategy for spec in specs], cancel=cancel)
         with self.scratch() as scratch:
-            return self._make(specs, infos, scratch, fetch=fetch, on_event=on_event, cancel=cancel)
+            return self._made(specs, infos, scratch, fetch=fetch, on_event=on_event, cancel=cancel)
 
-    def _make(
+    def _made(
         self,
         specs: Sequence[RunSpec],
         infos: Mapping[str, StrategyInfo],
@@ -122,48 +122,11 @@ class RunService(CandleService):
             self.pool,
             self.settings.home / "unsaved",
             timeout_s=self.settings.run_timeout_s,
+            most_checked=self.settings.crosscheck,
             on_event=on_event,
             cancel=cancel,
         )
         return batch.run(plan, fetch=fetch)
-
-    def rerun(
-        self,
-        run_id: str,
-        *,
-        stored_source: bool = False,
-        fetch: bool = True,
-        on_event: OnEvent = ignore_event,
-        cancel: CancelToken | None = None,
-    ) -> Rerun:
-        """Make a stored run again, store it as a run of its own, and compare: equal, or which inputs changed.
-
-        The strategy is the one of that name now, or where it is gone, or with `stored_source`, the source that the run
-        executed. Raises as `run`, and InputError for a run that was stopped or whose strategy is nowhere any more.
-        """
-        from engine.loader import StrategyFile, strategy_folders, strategy_infos
-        from engine.stored_strategy import current_file, write_stored
-
-        before = self.store.run(run_id)
-        if before.status == CANCELLED:
-            raise InputError(
-                f"run {before.id[:8]} was stopped before its end: there is nothing to compare with"
-            )
-        cancel = cancel or CancelToken()
-        self.warm_up(on_event, cancel)
-        with self.scratch() as scratch:
-            file, notes = current_file(before, strategy_folders(self.settings)), []
-            if stored_source or file is None:
-                file = write_stored(before, self.store, scratch / "strategy")
-                why = "as asked" if stored_source else f"{file.name} is in no plug-in folder any more"
-                notes.append(f"made from the stored source ({why})")
-            infos = strategy_infos(
-                [StrategyFile(before.strategy, file)], partial(self.in_workers, cancel=cancel), scratch
-            )
-            found = check_strategies([before.strategy], [before.strategy], infos)
-            make = partial(self._make, [_spec_of(before)], found, scratch)
-            (after,) = make(fetch=fetch, on_event=on_event, cancel=cancel)
-        return compare(before, after, *notes)
 
     def run_result(self, run_id: str) -> RunResult:
         """A stored run, exactly as it was. A unique beginning of its id is enough."""
@@ -206,18 +169,3 @@ def _remove_leftovers(folder: Path) -> None:
         pid = left.name.removeprefix(SCRATCH).partition("-")[0]
         if not pid.isdecimal() or not psutil.pid_exists(int(pid)):
             shutil.rmtree(left, ignore_errors=True)
-
-
-def _spec_of(run: RunResult) -> RunSpec:
-    """What was to be done then."""
-    return RunSpec(
-        run.strategy,
-        run.symbol,
-        run.exchange,
-        Timeframe(run.timeframe),
-        run.period,
-        run.params,
-        run.costs,
-        run.engine,
-        warmup=run.inputs["warmup"] if run.inputs else None,
-    )

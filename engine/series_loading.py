@@ -124,20 +124,21 @@ class SeriesLoader:
             raise InputError(f"{market.name} {timeframe}: no candle between {coverage.period}")
         inputs = candle_inputs(loaded.candles)
         seen = SeenCandles(inputs["sha256"], whole.start, loaded.version)
-        path, first = self._file_for_workers(loaded)
+        path, first = file_for_workers(loaded, self._scratch)
         return LoadedSeries(path, seen, loaded.candles, coverage.period, coverage, first, inputs)
 
-    def _file_for_workers(self, loaded: LoadedCandles) -> tuple[Path, int]:
-        """A file that stays until the batch ends, and where the candles begin in it: the cached one under another
-        name, as the cache may be emptied at any time.
-        """
-        path = self._scratch / f"{uuid.uuid4().hex}.npy"
-        if loaded.path is not None:
-            with contextlib.suppress(OSError):  # gone this moment, or a file system without links
-                path.hardlink_to(loaded.path)
-                return path, loaded.first
-        loaded.candles.save(path)
-        return path, 0
+
+def file_for_workers(loaded: LoadedCandles, scratch: Path) -> tuple[Path, int]:
+    """A file in `scratch`, and where the candles begin in it: the cached one under another name, as the cache may be
+    emptied at any time.
+    """
+    path = scratch / f"{uuid.uuid4().hex}.npy"
+    if loaded.path is not None:
+        with contextlib.suppress(OSError):  # gone this moment, or a file system without links
+            path.hardlink_to(loaded.path)
+            return path, loaded.first
+    loaded.candles.save(path)
+    return path, 0
 
 
 def _job_name(kind: str, planned: PlannedRun) -> str:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from engine.data.fetcher import DataFetcher
     from engine.database.store import Store
     from engine.doctor import Finding
+    from engine.parallel.job import OnProgress
     from engine.parallel.pool import WorkerPool
 
 log = logging.getLogger(__name__)
@@ -194,9 +195,13 @@ class Engine(ResearchService):
         payloads: Sequence[dict[str, Any]],
         timeout_s: float,
         cancel: CancelToken | None = None,
+        on_progress: OnProgress | None = None,
     ) -> list[Any]:
         """Call `function` in workers, once per payload, in parallel; the outcomes in order. Stops with `cancel`."""
-        running = [self.pool.submit(function, payload, timeout_s=timeout_s) for payload in payloads]
+        running = [
+            self.pool.submit(function, payload, timeout_s=timeout_s, on_progress=on_progress)
+            for payload in payloads
+        ]
         outcomes = []
         for job in running:
             while not job.done():

@@ -11,6 +11,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from engine.errors import InputError
 
 ARCHIVE_URL = "https://data.binance.vision"
+CROSSCHECKED = 600_000  # a year of minutes: half a minute of backtesting.py
 
 
 class Settings(BaseSettings):
@@ -32,12 +33,24 @@ class Settings(BaseSettings):
     workers: int = Field(default_factory=lambda: os.cpu_count() or 1, alias="BACKTEST_WORKERS", ge=1, le=256)
     run_timeout_s: float = Field(default=300, alias="BACKTEST_RUN_TIMEOUT_S", gt=0, le=604_800)
     run_memory_mb: int = Field(default=4096, alias="BACKTEST_RUN_MEMORY_MB", ge=256)
+    # the longest period, in candles, that is checked against backtesting.py unasked; 0: none
+    crosscheck: Annotated[int, NoDecode] = Field(default=CROSSCHECKED, alias="BACKTEST_CROSSCHECK", ge=0)
 
     @field_validator("strategies", mode="before")
     @classmethod
     def _split_folders(cls, value: Any) -> Any:
         if isinstance(value, str):
             return tuple(Path(part).expanduser() for part in value.split(os.pathsep) if part)
+        return value
+
+    @field_validator("crosscheck", mode="before")
+    @classmethod
+    def _on_off_or_number(cls, value: Any) -> Any:
+        words = {"on": CROSSCHECKED, "off": 0}
+        if isinstance(value, str) and not value.isdecimal():
+            if value.lower() not in words:
+                raise ValueError("must be on, off or a number of candles")
+            return words[value.lower()]
         return value
 
     @field_validator("home")

@@ -6,7 +6,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, fields
 from typing import Any, Final
 
-from sqlalchemy import Connection, RowMapping, Select, Table, delete, select, text
+from sqlalchemy import Connection, RowMapping, Select, Table, cast, delete, select, text, update
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from engine.database.codec import pack_series, to_ms, to_time, unpack_series
@@ -59,6 +60,25 @@ class RunStore(Database):
         query = _whole(light).order_by(backtest_runs.c.created_at.desc(), backtest_runs.c.id).limit(limit)
         with self._transaction() as connection:
             return [_result(row) for row in connection.execute(query).mappings()]
+
+    def save_check(self, run_id: str, name: str, check: Mapping[str, Any]) -> None:
+        """Replace one check of a run and nothing else; raises InputError when the run was deleted meanwhile."""
+        found = {name: storable(json_ready(dict(check)))}
+        query = update(backtest_runs).where(backtest_runs.c.id == uuid.UUID(run_id))
+        changed = query.values(checks=backtest_runs.c.checks.op("||")(cast(found, JSONB)))
+
+        def save(connection: Connection) -> int:
+            return connection.execute(changed).rowcount
+
+        if not self._write(save):
+            raise InputError(f"run {run_id[:8]} was deleted while it was checked")
+
+    def pending_checks(self, limit: int = 1000) -> list[str]:
+        """The ids of runs whose cross-check is pending, newest first."""
+        query = select(backtest_runs.c.id).where(text("checks -> 'crosscheck' ->> 'status' = 'pending'"))
+        query = query.order_by(backtest_runs.c.created_at.desc()).limit(limit)
+        with self._transaction() as connection:
+            return [str(found) for found in connection.scalars(query)]
 
     def delete_run(self, run_id: str) -> None:
         """Delete one run, named as in `run`; it stays counted as a trial of its strategy."""
