@@ -9,11 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from engine.data.loopback_exchange import SPOT_PATH
 from engine.data.sample import read_sample
 from engine.export import write_candles
 from engine.market import HOUR_MS, Period, Timeframe, format_time, parse_time
-from tests.support.builders import real_candles
 from tests.support.command_line import CommandLine
 from tests.support.fake_exchange import FakeExchange, assert_same_candles, grid_candles
 
@@ -272,25 +270,6 @@ def test_a_symbol_beyond_ascii_goes_out_and_in_again(
     run = cli("run", "-s", "币安人生USDT", "-S", "buy_and_hold", "-t", "1h", *MONTH, "--no-fetch", "--json")
     files = cli("export", run.json["runs"][0]["id"], "--out", tmp_path / "run", "--json").json["files"]
     assert all("币安人生USDT" in Path(name).name and Path(name).exists() for name in files)
-
-
-def test_real_shib_goes_through_fetch_status_and_export_exactly(
-    cli: CommandLine, binance: FakeExchange, tmp_path: Path
-) -> None:
-    real = real_candles("spot-SHIBUSDT-1h")
-    binance.add("SHIB", "1h", real, path=SPOT_PATH)
-    period = ("--start", "2021-05-10T11:00", "--end", "2021-06-30", "--exchange", "binance", "--json")
-    fetched = cli("fetch", "SHIBUSDT", "-t", "1h", *period).json
-    assert fetched["candles"] == len(real)
-    state = cli("status", "SHIBUSDT", "-t", "1h", *period).json
-    assert (state["complete"], state["candles"], state["expected"]) == (True, len(real), 1237)
-    path = tmp_path / "shib.csv"
-    cli("candles", "SHIBUSDT", "-t", "1h", *period, "--out", path)
-    rows = [line.split(",") for line in path.read_text().splitlines()[1:]]
-    assert [int(row[0]) for row in rows] == real.timestamp.tolist()
-    for at, column in enumerate(real.columns().values(), 1):
-        assert [float(row[at]) for row in rows] == column.tolist()
-    assert rows[0][0] == str(parse_time("2021-05-10T11:00"))
 
 
 def test_the_sample_file_read_by_the_test_is_the_one_served(
