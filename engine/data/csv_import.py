@@ -22,6 +22,7 @@ from engine.transfer import Difference, ImportPreview, ImportReport
 
 PART_ROWS: Final = 1_000_000
 PART_RUNS: Final = 1_000
+COMPARED_ROWS: Final = 250_000  # at once
 _EXAMPLES: Final = 3
 Bools = np.ndarray[tuple[int, ...], np.dtype[np.bool_]]
 
@@ -94,8 +95,8 @@ class _Plan:
         self._is_held = np.zeros(len(candles), dtype=np.bool_)
         self._differs = np.zeros(len(candles), dtype=np.bool_)
         self._differences: list[Difference] = []
-        for start in range(0, len(candles), PART_ROWS):
-            self._compare(slice(start, start + PART_ROWS))
+        for start in range(0, len(candles), COMPARED_ROWS):
+            self._compare(slice(start, start + COMPARED_ROWS))
         self._refused = self._known_missing() & ~self._is_held
         self._fresh = _pick(candles, ~self._is_held & ~self._refused)
         self.new = len(self._fresh)

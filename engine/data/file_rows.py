@@ -3,18 +3,16 @@
 A file is never trusted: what it unpacks to, its lines and its rows are capped, so that memory stays bounded.
 """
 
-import csv
 import gzip
 import io
-import itertools
 import re
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import IO, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -23,12 +21,8 @@ from engine.errors import InputError
 from engine.market import PRICE_COLUMNS, Int64Array
 
 FIELDS: Final = ("timestamp", *PRICE_COLUMNS)
-MAX_BYTES: Final = 1 << 30  # unpacked
 MAX_ROWS: Final = 6_000_000  # 11 years of minutes
-MAX_LINE: Final = 10_000  # bytes
-BLOCK_ROWS: Final = 20_000
 SHOWN_ROWS: Final = 5
-_PREAMBLE_LINES: Final = 20
 # what the column of a field is called elsewhere, by preference
 _KNOWN_NAMES: Final = {
     "timestamp": ("timestamp", "open time", "opentime", "unix", "time", "datetime", "date", "open timestamp", "ts"),
@@ -57,9 +51,9 @@ class Layout:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Block:
-    """Some rows as columns. `lines` say where each stands in the file. Times are text, or integers of a known unit."""
+    """Some rows as columns. `lines` say where each stands in the file. Times are text, or integers."""
 
-    lines: Int64Array
+    lines: Sequence[int]
     times: list[str] | Int64Array
     numbers: tuple[list[str] | npt.NDArray[np.float64], ...]  # open, high, low, close, volume
 
@@ -105,7 +99,9 @@ def open_rows(path: Path, columns: Mapping[str, str], zone: str) -> Iterator[Fil
                 yield parquet_rows(file, path.name, columns, zone)
             else:
                 with _unpacked(file, start, path.name) as stream:
-                    yield _csv_rows(stream, path.name, columns)
+                    from engine.data.csv_rows import csv_rows
+
+                    yield csv_rows(stream, path.name, columns)
     except IsADirectoryError:
         raise InputError(f"{path} is a folder; name a file") from None
     except (gzip.BadGzipFile, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
@@ -190,86 +186,6 @@ def is_number(text: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-# -- CSV
-
-
-def _lines(stream: IO[bytes], name: str) -> Iterator[str]:
-    total = 0
-    for number in itertools.count(1):
-        line = stream.readline(MAX_LINE + 1)
-        if not line:
-            return
-        total += len(line)
-        if number > 2 * MAX_ROWS:
-            raise InputError(f"{name} has more than {2 * MAX_ROWS:,} lines; split it. Nothing was stored")
-        if len(line) > MAX_LINE:
-            raise InputError(f"{name} line {number} is longer than {MAX_LINE:,} bytes: not a candle file")
-        if total > MAX_BYTES:
-            raise InputError(
-                f"{name} unpacks to more than {MAX_BYTES >> 20:,} MB; split it. Nothing was stored"
-            )
-        try:
-            yield line.decode("utf-8-sig" if number == 1 else "utf-8")
-        except UnicodeDecodeError:
-            raise InputError(f"{name} line {number} is not UTF-8 text; nothing was stored") from None
-
-
-def _csv_rows(stream: IO[bytes], name: str, columns: Mapping[str, str]) -> FileRows:
-    lines = _lines(stream, name)
-    head = list(itertools.islice(lines, _PREAMBLE_LINES))
-    delimiter = max(",;\t", key=lambda mark: max((line.count(mark) for line in head), default=0))
-    numbered = _numbered_rows(
-        csv.reader(itertools.chain(head, lines), delimiter=delimiter, strict=True), name
-    )
-    skipped = 0
-    first: tuple[str, ...] | None = None
-    for _, row in numbered:  # addresses and comments above the table
-        if len(row) >= len(FIELDS) and not row[0].startswith("#"):
-            first = tuple(row)
-            break
-        skipped += 1
-        if skipped >= _PREAMBLE_LINES:
-            break
-    if first is None:
-        raise InputError(f"{name} holds no table with {', '.join(FIELDS)}; nothing was stored")
-    layout = find_layout(first, columns, name)
-    shown = list(itertools.islice(numbered, SHOWN_ROWS))
-    if not layout.header:
-        shown.insert(0, (skipped + 1, list(first)))
-    rows = itertools.chain(shown, numbered)
-    return FileRows(layout, tuple(tuple(row) for _, row in shown), _csv_blocks(rows, layout, name))
-
-
-def _numbered_rows(reader: Any, name: str) -> Iterator[tuple[int, list[str]]]:
-    """Rows that are not blank, each with the number of its line."""
-    while True:
-        try:
-            row = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            raise InputError(f"{name} line {reader.line_num}: {error}; nothing was stored") from error
-        if row:
-            yield reader.line_num, row
-
-
-def _csv_blocks(rows: Iterable[tuple[int, list[str]]], layout: Layout, name: str) -> Iterator[Block]:
-    wanted = [layout.positions[field] for field in FIELDS]
-    source, count = iter(rows), 0
-    while block := list(itertools.islice(source, BLOCK_ROWS)):
-        count += len(block)
-        check_count(count, name)
-        for line, row in block:
-            if len(row) <= max(wanted):
-                raise InputError(
-                    f"{name} line {line} has {len(row)} columns, at least {max(wanted) + 1} are needed; "
-                    "nothing was stored"
-                )
-        lines = np.array([line for line, _ in block], dtype=np.int64)
-        texts = [[row[at] for _, row in block] for at in wanted]
-        yield Block(lines, texts[0], tuple(texts[1:]))
 
 
 def check_count(rows: int, name: str) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Final
 
 import numpy as np
 import pyarrow as pa
@@ -10,7 +10,6 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from engine.data.file_rows import (
-    BLOCK_ROWS,
     FIELDS,
     SHOWN_ROWS,
     Block,
@@ -20,6 +19,8 @@ from engine.data.file_rows import (
     find_layout,
 )
 from engine.errors import InputError
+
+_BATCH_ROWS: Final = 20_000
 
 
 def parquet_rows(file: IO[bytes], name: str, columns: Mapping[str, str], zone: str) -> FileRows:
@@ -72,7 +73,7 @@ def _blocks(table: Any, layout: Layout, name: str, zone: str) -> Iterator[Block]
     names = layout.names()
     row = 1
     try:
-        for batch in table.iter_batches(batch_size=BLOCK_ROWS, columns=list(names.values())):
+        for batch in table.iter_batches(batch_size=_BATCH_ROWS, columns=list(names.values())):
             for field, title in names.items():
                 if batch.column(title).null_count:
                     at = pc.index(pc.is_null(batch.column(title)), value=True).as_py()
@@ -81,7 +82,7 @@ def _blocks(table: Any, layout: Layout, name: str, zone: str) -> Iterator[Block]
                 np.asarray(batch.column(names[field]).to_numpy(zero_copy_only=False), dtype=np.float64)
                 for field in FIELDS[1:]
             )
-            lines = np.arange(row, row + batch.num_rows, dtype=np.int64)
+            lines = range(row, row + batch.num_rows)
             yield Block(lines, _times(batch.column(names["timestamp"]), zone), numbers)
             row += batch.num_rows
     except (pa.ArrowException, OSError) as error:

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.data import file_rows
+from engine.data import csv_rows, file_rows
 from engine.data.candle_file import FileCandles, FileFormat, read_candle_file
 from engine.data.file_rows import parse_columns
 from engine.errors import BacktestError, InputError, Interrupted
@@ -288,7 +288,7 @@ def test_a_zip_of_several_files_or_none_is_refused(write: Write) -> None:
 def test_a_bomb_is_refused_in_little_memory(
     write: Write, monkeypatch: pytest.MonkeyPatch, line: bytes
 ) -> None:
-    monkeypatch.setattr(file_rows, "MAX_BYTES", 20_000_000)
+    monkeypatch.setattr(csv_rows, "MAX_BYTES", 20_000_000)
     monkeypatch.setattr(file_rows, "MAX_ROWS", 100_000)
     start = "\n".join([HEADER, *lines_of(DAY), ""]).encode()
     path = write(gzip.compress(start + line * (50_000_000 // len(line)), 6))
