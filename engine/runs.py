@@ -231,6 +231,35 @@ class RunResult:
         return [(format_time(t), v) for t, v in zip(self.equity.time.tolist(), values.tolist(), strict=True)]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class LookaheadReport:
+    """What an exhaustive search for look-ahead found: `lookahead` and `warmup` are checks as a run has them.
+
+    `candles`: how many candles of the period have a future that can be cut off.
+    """
+
+    spec: RunSpec
+    period: Period
+    params: Mapping[str, Any]
+    lookahead: Mapping[str, Any]
+    warmup: Mapping[str, Any]
+    candles: int
+
+    def to_json(self) -> dict[str, Any]:
+        """`{strategy, symbol, ..., status, columns, cuts, note, first: [{column, candle, cut}], warmup: {...}}`."""
+        return {
+            "strategy": self.spec.strategy,
+            "symbol": self.spec.symbol,
+            "exchange": self.spec.exchange,
+            "timeframe": self.spec.timeframe.name,
+            **self.period.to_json(),
+            "params": dict(self.params),
+            **self.lookahead,
+            "candles": self.candles,
+            "warmup": dict(self.warmup),
+        }
+
+
 _PANDAS_NOTHINGS = ("NaTType", "NAType")  # by name: pandas is not imported for them
 
 

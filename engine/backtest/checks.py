@@ -48,7 +48,7 @@ def run_checks(
     if held >= wanted:
         samples = planned_cuts(len(frame), held, full.signals.entry != 0)[:SAMPLES]
         short = find_short_warmup(ask, frame, full, samples, wanted, Budget(CANDLES, limit_s))
-        warmup |= _tried_warmup(short, frame, warmup)
+        warmup |= _tried_warmup(short, found, frame, warmup)
     return {"lookahead": _lookahead(found, frame), "warmup": warmup}
 
 
@@ -58,17 +58,18 @@ def unmade_checks(held: int, wanted: int, why: str) -> dict[str, Check]:
     return {"lookahead": skipped, "warmup": _counted_warmup(held, wanted)}
 
 
-def _tried_warmup(found: Findings, frame: CandleFrame, counted: Check) -> Check:
-    """What trying adds to a warm-up of which enough candles are held."""
-    if not found.changes:
+def _tried_warmup(found: Findings, ahead: Findings, frame: CandleFrame, counted: Check) -> Check:
+    """What trying adds to a warm-up of which enough candles are held; columns that look ahead are another story."""
+    changes = {name: change for name, change in found.changes.items() if name not in ahead.changes}
+    if not changes:
         tried = f"; the same with more of them before on {_counted(found, 'candles')}" if found.done else ""
         status = "passed" if found.done else counted["status"]
         return {"status": status, "note": counted["note"] + tried + _failures(found)}
-    first = min(found.changes.values(), key=lambda change: change.candle)
+    first = min(changes.values(), key=lambda change: change.candle)
     when = short_time(int(frame.candles.timestamp[first.candle]))
-    few = f"{counted['wanted']:,} candles are too few"
-    note = f"{few}: {_names(found)} at {when} changes with more of them before" + _failures(found)
-    return {"status": "failed", "columns": list(found.changes), "note": note}
+    few = f"{counted['wanted']:,} candles of warm-up are too few"
+    note = f"{few}: {', '.join(changes)} at {when} changes with more of them before" + _failures(found)
+    return {"status": "failed", "columns": list(changes), "note": note}
 
 
 def _counted_warmup(held: int, wanted: int) -> Check:
@@ -122,10 +123,10 @@ def _plain(change: Change, frame: CandleFrame) -> dict[str, str]:
 
 
 def lookahead_job(task: Mapping[str, Any], report: Report) -> dict[str, Any]:
-    """Search one strategy for look-ahead, cutting after every candle of a period or after as many as asked.
+    """Search one strategy for look-ahead, cutting after every candle of a period or as many as asked.
 
-    `task`: as for `run_job`, without costs and engine, and `cuts` (None: all). Returns `{lookahead, warmup, cuts}`: the two
-    checks, and how many cuts the period allows. Raises RunError where the strategy fails on the whole.
+    `task`: as for `run_job`, without costs and engine, and `cuts`, how many at most. Returns `{lookahead, warmup, candles}`: the
+    two checks, and after how many candles a cut is possible. Raises RunError where the strategy fails on the whole.
     """
     frame = CandleFrame(Candles.load(Path(task["candles_path"])).slice(task["first"], task["last"]))
     held, wanted, path = int(task["warmup_candles"]), int(task["warmup_wanted"]), Path(task["strategy_path"])
@@ -136,7 +137,7 @@ def lookahead_job(task: Mapping[str, Any], report: Report) -> dict[str, Any]:
 
         full = evaluate(loaded.strategy(task["params"]), path, frame, held=held, wanted=wanted)
         every = np.arange(held, len(frame) - 1)
-        cuts = every.tolist() if task["cuts"] is None else spread(every, task["cuts"])
+        cuts = spread(every, task["cuts"])
         found = Findings(planned=len(cuts))
 
         def tell(_part: Evaluation) -> None:
@@ -147,5 +148,5 @@ def lookahead_job(task: Mapping[str, Any], report: Report) -> dict[str, Any]:
         if held >= wanted:
             samples = spread(every, MOST_SAMPLES)
             short = find_short_warmup(ask, frame, full, samples, wanted, Budget(FOREVER, FOREVER))
-            warmup |= _tried_warmup(short, frame, warmup)
-    return {"lookahead": _lookahead(found, frame), "warmup": warmup, "cuts": len(every)}
+            warmup |= _tried_warmup(short, found, frame, warmup)
+    return {"lookahead": _lookahead(found, frame), "warmup": warmup, "candles": len(every)}

@@ -1,202 +1,62 @@
-"""Commands that try many parameters: optimize, sweeps."""
+"""Commands that ask more of a strategy than a run: lookahead."""
 
-from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 
 from engine.cli.backtests import assign_params
-from engine.cli.options import (
-    Cash,
-    Commission,
-    End,
-    Exchange,
-    Json,
-    NoFetch,
-    Size,
-    Slippage,
-    Start,
-    Tf,
-    app,
-    cancel_on_interrupt,
-    sweeps_app,
-)
-from engine.errors import InputError, Interrupted, RunError
-from engine.market import DEFAULT_EXCHANGE, Period, Timeframe, format_time
-from engine.ranges import parse_range
-from engine.runs import CANCELLED, FINISHED, Costs
+from engine.cli.options import Exchange, Json, app, cancel_on_interrupt
+from engine.errors import InputError
+from engine.market import DEFAULT_EXCHANGE, SAMPLE_EXCHANGE, Period, Timeframe
+from engine.runs import LookaheadReport, RunSpec
 from engine.service import Engine
-from engine.settings import read_settings
-from engine.strategy import ParamValue
-from engine.sweeps import SAMPLERS, TOP, SweepResult, SweepSpec
-from engine.terminal import RUN_COLUMNS, print_json, print_note, progress, table
+from engine.terminal import out, print_json, progress, table
 
-SweepId = Annotated[str, typer.Argument(help="A sweep's id, or a unique beginning of it.")]
-Top = Annotated[int, typer.Option("--top", min=1, max=10_000, help="How many of the best to show.")]
+# the bundled market: held for good once fetched, no network at all
+SAMPLE = ("SAMPLEUSDT", "2024-09-01", "2024-12-31")
 
 
 @app.command()
-def optimize(
-    symbol: Annotated[str, typer.Option("-s", "--symbol")],
-    strategy: Annotated[str, typer.Option("-S", "--strategy")],
-    timeframe: Tf,
-    start: Start,
-    end: End,
-    grid: Annotated[
-        list[str],
-        typer.Option("--grid", help="name=low:high:step, both ends included, or name=a,b,c. Repeat."),
-    ],
-    constraint: Annotated[str, typer.Option(help='What must hold, such as "fast < slow".')] = "",
-    objective: Annotated[str, typer.Option(help="The metric that decides which trial is best.")] = "sharpe",
-    sampler: Annotated[
-        str | None, typer.Option(help="grid (all combinations) or random (needs --trials).")
+def lookahead(
+    strategy: str,
+    symbol: Annotated[
+        str | None, typer.Option("-s", "--symbol", help="Without it: the bundled sample market.")
     ] = None,
-    trials: Annotated[int | None, typer.Option(help="How many combinations to draw at random.")] = None,
-    seed: Annotated[int, typer.Option(help="Draws the same trials again.")] = 0,
-    param: Annotated[list[str] | None, typer.Option("--param", help="A fixed parameter, name=value.")] = None,
-    cash: Cash = 10_000,
-    commission: Commission = 0.001,
-    size: Size = 0.95,
-    slippage: Slippage = 0,
-    workers: Annotated[
-        int | None, typer.Option(min=1, max=256, help="Processes; default: one per core.")
+    timeframe: Annotated[str, typer.Option("-t", "--timeframe", help="1m, 1h, 1d, ...")] = "1h",
+    start: Annotated[str | None, typer.Option("--start", help="Date or time, UTC.")] = None,
+    end: Annotated[str | None, typer.Option("--end", help="A bare date includes that day.")] = None,
+    param: Annotated[list[str] | None, typer.Option("--param", help="name=value.")] = None,
+    cuts: Annotated[
+        int | None, typer.Option("--cuts", help="How many candles to cut after; without it every one.")
     ] = None,
-    top: Top = TOP,
-    no_fetch: NoFetch = False,
+    no_fetch: Annotated[bool, typer.Option("--no-fetch", help="Fail instead of fetching.")] = False,
     exchange: Exchange = DEFAULT_EXCHANGE,
     json: Json = False,
 ) -> None:
-    """Try many combinations of a strategy's parameters on one symbol, and store every trial."""
-    ranges = _ranges(grid)
-    settings = read_settings(**({} if workers is None else {"workers": workers}))
-    with Engine(settings) as engine, cancel_on_interrupt() as cancel:
+    """Cut the future off after every candle of a period and see whether what the strategy said before changes."""
+    if symbol is None:
+        symbol, exchange = SAMPLE[0], SAMPLE_EXCHANGE
+        start, end = start or SAMPLE[1], end or SAMPLE[2]
+    if start is None or end is None:
+        raise InputError("name --start and --end of the period of that symbol")
+    asked = Timeframe(timeframe), Period.parse(start, end)
+    with Engine() as engine, cancel_on_interrupt() as cancel:
         info = engine.chosen_strategies([strategy], cancel=cancel)[strategy]
-        spec = SweepSpec(
-            strategy,
-            symbol,
-            exchange,
-            Timeframe(timeframe),
-            Period.parse(start, end),
-            ranges,
-            assign_params(param or (), [info])[strategy],
-            Costs(cash, commission, size, slippage),
-            constraint,
-            objective,
-            sampler or (SAMPLERS[0] if trials is None else SAMPLERS[1]),
-            trials,
-            seed,
-        )
+        params = assign_params(param or (), [info])[strategy]
+        spec = RunSpec(strategy, engine.market(symbol, exchange).name, exchange, *asked, params)
         with progress(quiet=json) as on_event:
-            result = engine.optimize(spec, fetch=not no_fetch, on_event=on_event, cancel=cancel)
-    _say(result, top, json=json)
-
-
-def _ranges(texts: Sequence[str]) -> dict[str, Sequence[ParamValue]]:
-    found: dict[str, Sequence[ParamValue]] = {}
-    for text in texts:
-        name, equals, values = text.partition("=")
-        name = name.strip()
-        if not equals or not name:
-            raise InputError(f"--grid {text!r} must read name=low:high:step or name=a,b,c")
-        if name in found:
-            raise InputError(f"--grid {text!r}: {name} is given twice")
-        found[name] = parse_range(values)
-    return found
-
-
-def _say(result: SweepResult, top: int, *, json: bool) -> None:
-    """Print a sweep that was just made; raises what its end means for the exit code."""
-    kept = f"{result.done:,} of {result.planned:,} trials are stored as sweep {result.id[:8]}"
-    if result.status == CANCELLED:
-        if not json:
-            sweep_table(result, top)
-        raise Interrupted(f"stopped; {kept}")
+            report = engine.lookahead(spec, cuts=cuts, fetch=not no_fetch, on_event=on_event, cancel=cancel)
     if json:
-        print_json(result.to_json(top))
+        print_json(report.to_json())
     else:
-        sweep_table(result, top)
-    if result.status != FINISHED:
-        raise RunError(f"{result.error}; {kept}")
-    if result.failed == result.done:
-        raise RunError(f"every trial failed; the first: {result.errors[0]}")
+        _show(report)
+    if report.lookahead["status"] == "failed":
+        raise typer.Exit(1)
 
 
-def sweep_table(result: SweepResult, top: int) -> None:
-    """The best trials with the figures people look at first, what failed, and how far to trust it."""
-    goal = result.spec.objective
-    shown = {title: name for title, name in RUN_COLUMNS.items() if name != goal}
-    rows = [
-        (
-            *(found["params"][name] for name in result.params),
-            found["value"],
-            *(found["metrics"].get(name) for name in shown.values()),
-        )
-        for found in result.top(top)
-    ]
-    spec = result.spec
-    title = (
-        f"{spec.strategy} on {spec.symbol} {spec.timeframe}, {format_time(result.period.start)[:10]} to "
-        f"{format_time(result.period.end)[:10]}: {result.done:,} trials in {result.elapsed_s:.2f} s"
-    )
-    table(title, (*result.params, goal, *shown), rows, left=0)
-    if result.failed:
-        line = next(iter(result.errors.values()))
-        print_note(f"{result.failed:,} trials failed; the first: {line}")
-    for note in result.notes:
-        print_note(note)
-    print_note(
-        f"sweep {result.id[:8]}; a trial again with all its details: `backtest run --warmup {result.warmup}`"
-    )
-
-
-@sweeps_app.callback()
-def sweeps(
-    context: typer.Context,
-    limit: Annotated[int, typer.Option(min=1, max=100_000, help="How many of the newest.")] = 50,
-    json: Json = False,
-) -> None:
-    """List stored sweeps, newest first."""
-    if context.invoked_subcommand:
-        return
-    with Engine() as engine:
-        found = engine.sweeps(limit)
-    if json:
-        print_json({"sweeps": [result.to_json(1) for result in found]})
-    elif found:
-        columns = ("sweep", "strategy", "symbol", "tf", "best", "objective", "value", "trials", "failed")
-        table("", columns, [_row(result) for result in found], left=6)
-    else:
-        print_note("no sweeps yet; `backtest optimize --help` says how to make one")
-
-
-def _row(result: SweepResult) -> tuple[object, ...]:
-    spec, best = result.spec, result.best
-    params = ", ".join(f"{name} {best['params'][name]}" for name in result.params) if best else result.status
-    value = best["value"] if best else None
-    return (
-        result.id[:8], spec.strategy, spec.symbol, spec.timeframe.name, params, spec.objective, value, result.done,
-        result.failed,
-    )  # fmt: skip
-
-
-@sweeps_app.command("show")
-def show_sweep(sweep_id: SweepId, top: Top = TOP, json: Json = False) -> None:
-    """Show a stored sweep with its best trials."""
-    with Engine() as engine:
-        result = engine.sweep(sweep_id)
-    if json:
-        print_json(result.to_json(top))
-    else:
-        sweep_table(result, top)
-
-
-@sweeps_app.command("delete")
-def delete_sweep(sweep_id: SweepId, json: Json = False) -> None:
-    """Delete a stored sweep; its trials stay counted."""
-    with Engine() as engine:
-        found = engine.sweep(sweep_id)
-        engine.delete_sweep(found.id)
-    if json:
-        print_json({"deleted": found.id})
-    else:
-        print_note(f"deleted sweep {found.id}")
+def _show(report: LookaheadReport) -> None:
+    for name, check in (("look-ahead", report.lookahead), ("warm-up", report.warmup)):
+        out.print(f"{name}: {check['status']}, {check['note']}", markup=False, soft_wrap=True)
+    rows = [(one["column"], one["candle"], one["cut"]) for one in report.lookahead["first"]]
+    if rows:
+        table("", ("column", "first candle that changes", "when nothing follows after"), rows, left=3)

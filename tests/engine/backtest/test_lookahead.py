@@ -360,7 +360,7 @@ def test_a_warm_up_that_is_long_enough_passes_and_says_how_it_was_tried() -> Non
 def test_a_warm_up_that_is_too_short_names_the_columns_that_still_move() -> None:
     found = warmup_of(lambda f: ta.ema(f["close"], 40), 60)
     assert (found["status"], found["columns"]) == ("failed", ["drawn"])
-    assert found["note"].startswith("60 candles are too few: drawn at 2024-01-1")
+    assert found["note"].startswith("60 candles of warm-up are too few: drawn at 2024-01-1")
 
 
 def test_values_that_are_missing_after_the_warm_up_count_as_moving() -> None:
@@ -379,6 +379,11 @@ def test_a_day_is_never_cut_in_half_by_the_warm_up() -> None:
 def test_a_column_around_zero_is_judged_by_its_usual_size() -> None:
     column = lambda f: ta.macd(f["close"])["macd_histogram"]  # noqa: E731
     assert warmup_of(column, 350, held=700)["status"] == "passed"
+
+
+def test_a_column_that_looks_ahead_is_not_blamed_on_the_warm_up() -> None:
+    found = warmup_of(lambda f: f["close"].shift(-5), 50)
+    assert (found["status"], found["columns"]) == ("passed", [])
 
 
 def test_fewer_candles_than_wanted_are_counted_as_before() -> None:
