@@ -125,8 +125,8 @@ def _plain(change: Change, frame: CandleFrame) -> dict[str, str]:
 def lookahead_job(task: Mapping[str, Any], report: Report) -> dict[str, Any]:
     """Search one strategy for look-ahead, cutting after every candle of a period or as many as asked.
 
-    `task`: as for `run_job`, without costs and engine, and `cuts`, how many at most. Returns `{lookahead, warmup, candles}`: the
-    two checks, and after how many candles a cut is possible. Raises RunError where the strategy fails on the whole.
+    `task`: as for `run_job`, without costs and engine, and `cuts`, how many at most. Returns the checks `lookahead` and
+    `warmup`, and `candles`, after how many a cut is possible. Raises RunError where the strategy fails on the whole.
     """
     frame = CandleFrame(Candles.load(Path(task["candles_path"])).slice(task["first"], task["last"]))
     held, wanted, path = int(task["warmup_candles"]), int(task["warmup_wanted"]), Path(task["strategy_path"])

@@ -1,4 +1,4 @@
-"""Commands about strategies and runs: strategies, new-strategy, run, show, runs, export."""
+"""Commands about strategies and runs: strategies, new-strategy, run, show, rerun, runs, export."""
 
 import difflib
 from collections.abc import Sequence
@@ -76,6 +76,12 @@ def run(
         typer.Option(help="At least so many candles before the period; repeats a trial of a sweep."),
     ] = None,
     engine_name: Annotated[str, typer.Option("--engine", help="auto, compiled or reference.")] = "auto",
+    check: Annotated[
+        bool, typer.Option("--check", help="Wait until backtesting.py has run the same, and compare.")
+    ] = False,
+    no_checks: Annotated[
+        bool, typer.Option("--no-checks", help="Do not look for look-ahead and a short warm-up.")
+    ] = False,
     no_fetch: NoFetch = False,
     exchange: Exchange = DEFAULT_EXCHANGE,
     json: Json = False,
@@ -89,12 +95,17 @@ def run(
         params = assign_params(param or (), [infos[name] for name in names])
         symbols = dict.fromkeys(engine.market(wanted, exchange).name for wanted in symbol)
         specs = [
-            RunSpec(name, wanted, exchange, *asked, params[name], costs, engine_name, warmup)
+            RunSpec(
+                name, wanted, exchange, *asked, params[name], costs, engine_name, warmup, checks=not no_checks
+            )
             for wanted in symbols
             for name in names
         ]
         with progress(quiet=json) as on_event:
             results = engine.run(specs, fetch=not no_fetch, on_event=on_event, cancel=cancel)
+            if check:
+                ids = [result.id for result in results]
+                results = engine.cross_checks(ids, on_event=on_event, cancel=cancel)
     if json:
         print_json({"runs": [result.to_json() for result in results]})
     else:
@@ -136,16 +147,26 @@ def assign_params(texts: Sequence[str], infos: Sequence[StrategyInfo]) -> dict[s
 
 
 @app.command()
-def show(run_id: RunId, json: Json = False) -> None:
+def show(
+    run_id: RunId,
+    check: Annotated[
+        bool, typer.Option("--check", help="Compare with backtesting.py first, where that was not done yet.")
+    ] = False,
+    json: Json = False,
+) -> None:
     """Show a stored run exactly as it was."""
     with Engine() as engine:
+        if check:
+            with cancel_on_interrupt() as cancel, progress(quiet=json) as on_event:
+                engine.cross_check(run_id, on_event=on_event, cancel=cancel)
         result = engine.run_result(run_id)
         changed = engine.data_changed(result)
         titles = {
             name: f"{metric.title} ({metric.unit})" for name, metric in engine.metric_definitions().items()
         }
     if json:
-        print_json(result.to_json() | {"equity": result.equity_points(), "data_changed": changed})
+        more = {"equity": result.equity_points(), "data_changed": changed, "inputs": result.inputs}
+        print_json(result.to_json() | more)
         return
     run_details(result, titles)
     if changed:
