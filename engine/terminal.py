@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -73,7 +74,7 @@ def runs_table(results: Sequence[RunResult]) -> None:
     """One row per run with the figures people look at first; failed runs and failed checks below, with their reason."""
     finished = [result for result in results if result.status == FINISHED]
     if finished:
-        columns = ("run", "strategy", "symbol", "tf", "from", "to (excl.)", *RUN_COLUMNS)
+        columns = ("run", "strategy", "symbol", "tf", "from", "to (excl.)", "checks", *RUN_COLUMNS)
         rows = [
             (
                 r.id[:8],
@@ -81,11 +82,12 @@ def runs_table(results: Sequence[RunResult]) -> None:
                 r.symbol,
                 r.timeframe,
                 *(format_time(t)[:16] for t in (r.period.start, r.period.end)),
+                _checks_in_short(r),
                 *tuple(r.metrics.get(name) for name in RUN_COLUMNS.values()),
             )
             for r in finished
         ]
-        table("", columns, rows, left=6)
+        table("", columns, rows, left=7)
     for result in results:
         name = f"{result.id[:8]}  {result.strategy} on {result.symbol}"
         if result.status != FINISHED:
@@ -95,6 +97,13 @@ def runs_table(results: Sequence[RunResult]) -> None:
                 out.print(
                     f"{name}: check {check} failed: {found.get('note', '')}", markup=False, soft_wrap=True
                 )
+
+
+def _checks_in_short(result: RunResult) -> str:
+    """3 ok, 1 pending: how many of the run's checks ended how; the skipped ones are not counted."""
+    ended = Counter(check["status"] for check in result.checks.values())
+    words = {"passed": "ok", "failed": "failed", "pending": "pending"}
+    return ", ".join(f"{ended[status]} {word}" for status, word in words.items() if ended[status]) or "none"
 
 
 def run_details(result: RunResult, titles: Mapping[str, str]) -> None:
@@ -116,11 +125,24 @@ def run_details(result: RunResult, titles: Mapping[str, str]) -> None:
         out.print(
             f"check {name}: {check['status']}{f' ({note})' if note else ''}", markup=False, soft_wrap=True
         )
+    out.print(f"engine: {result.engine}; fingerprint: {result.fingerprint or 'none'}", markup=False)
+    _differences_table(result)
     rows = [(title, result.metrics[name]) for name, title in titles.items() if name in result.metrics]
     table("", ("metric", "value"), rows)
     _trades_table(result)
     if result.exchange == "binanceusdm":
         print_note("funding not included")
+
+
+def _differences_table(result: RunResult) -> None:
+    """What backtesting.py gave otherwise."""
+    rows = [
+        (row["time"], row["column"], *(number(row[side], 9) for side in ("compiled", "reference")))
+        for row in result.checks["crosscheck"].get("differences", ())
+    ]
+    if rows:
+        columns = ("entry", "what", "compiled engine", "backtesting.py")
+        table("the engines differ", columns, rows[:_MOST_DIFFERENCES], left=2)
 
 
 _MOST_DIFFERENCES = 12
