@@ -29,7 +29,7 @@ from engine.service import Engine
 from engine.settings import read_settings
 from engine.strategy import ParamValue
 from engine.sweeps import SAMPLERS, TOP, SweepResult, SweepSpec
-from engine.terminal import RUN_COLUMNS, print_json, print_note, progress, table
+from engine.terminal import RUN_COLUMNS, out, print_json, print_note, progress, table
 
 SweepId = Annotated[str, typer.Argument(help="A sweep's id, or a unique beginning of it.")]
 Top = Annotated[int, typer.Option("--top", min=1, max=10_000, help="How many of the best to show.")]
@@ -134,11 +134,14 @@ def sweep_table(result: SweepResult, top: int) -> None:
         for found in result.top(top)
     ]
     spec = result.spec
-    title = (
+    out.print(
         f"{spec.strategy} on {spec.symbol} {spec.timeframe}, {format_time(result.period.start)[:10]} to "
-        f"{format_time(result.period.end)[:10]}: {result.done:,} trials in {result.elapsed_s:.2f} s"
+        f"{format_time(result.period.end)[:10]}: {result.done:,} trials in {result.elapsed_s:.2f} s",
+        style="bold",
+        markup=False,
+        soft_wrap=True,
     )
-    table(title, (*result.params, goal, *shown), rows, left=0)
+    table("", (*result.params, goal, *shown), rows, left=0)
     if result.failed:
         line = next(iter(result.errors.values()))
         print_note(f"{result.failed:,} trials failed; the first: {line}")
