@@ -19,8 +19,9 @@ _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\.|$)", re.IGNORECASE)
 
 
 def safe_name(text: str) -> str:
-    """`text` as a file name on every system: no separators, no reserved names, at most 100 characters."""
-    name = re.sub(r'[\x00-\x1f<>:"/\\|?*\s]+', "-", text).strip(".-")[:100] or "run"
+    """`text` as a file name on every system: no separators, no reserved names, about 100 bytes at most."""
+    name = re.sub(r'[\x00-\x1f<>:"/\\|?*\s]+', "-", text).strip(".-")
+    name = name.encode("utf-8", "ignore")[:100].decode("utf-8", "ignore") or "run"
     return f"_{name}" if _RESERVED.match(name) else name
 
 

@@ -1,6 +1,7 @@
 """Faults of facts-and-faults part B that no other file shows: symbols that go, clocks, proxies, a database in trouble."""
 
 import contextlib
+import gc
 import traceback
 from collections.abc import Mapping
 
@@ -14,6 +15,7 @@ from engine.data.ccxt_client import FUTURES, Api
 from engine.data.exchange import Errand, Exchange, Patience, local_ms
 from engine.data.fetcher import DataFetcher
 from engine.data.loopback_exchange import SPOT_PATH, Reply
+from engine.data.pages import Page
 from engine.database.store import Store
 from engine.errors import DatabaseError, ExchangeError, InputError
 from engine.events import CancelToken, Event, Log
@@ -171,6 +173,37 @@ def test_a_proxy_that_is_down_is_said_without_its_password_also_in_the_traceback
     assert str(caught.value) == "network: exchange.invalid: the proxy does not answer"
     assert "s3cr3t" not in "".join(traceback.format_exception(caught.value))
     exchange.close()
+
+
+# -- no secure connection (39)
+
+
+def test_a_server_without_a_certificate_is_not_talked_to(fake_exchange: FakeExchange, store: Store) -> None:
+    secure = fake_exchange.url.replace("http://", "https://")
+    exchange = Exchange("binanceusdm", FUTURES, store, secure, Patience(attempts=2, first_wait_s=0))
+    with pytest.raises(ExchangeError, match="no secure connection"):
+        exchange.now_ms(Errand())
+    assert fake_exchange.requests == []
+    exchange.close()
+
+
+# -- a very long range (18)
+
+
+def test_no_more_pages_are_in_memory_however_long_the_range(
+    bench: MakeBench, fake_exchange: FakeExchange, sol: Candles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alive: list[int] = []
+    reply = fake_exchange.reply
+
+    def count(path: str, params: Mapping[str, str]) -> Reply:
+        alive.append(sum(isinstance(one, Page) for one in gc.get_objects()))
+        return reply(path, params)
+
+    monkeypatch.setattr(fake_exchange, "reply", count)
+    assert bench(page_limit=24).fetch("2024-02-01", "2024-03-31").candles == 60 * 24
+    assert len(alive) > 60
+    assert max(alive) <= 2
 
 
 # -- rate limits over all processes (34, P14), in time that passes only when someone waits or asks
