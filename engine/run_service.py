@@ -68,8 +68,9 @@ class RunService(CandleService):
 
     def warm_up(self, on_event: OnEvent, cancel: CancelToken) -> None:
         """Start the workers. Where their kernels were never compiled on this machine, say so and wait for it."""
+        kernels = [file for file in self.kernel_folder.rglob("*.nb[ic]") if not _removed_empty(file)]
         self.pool.warm_up()
-        if any(self.kernel_folder.rglob("*.nbi")):
+        if kernels:
             return
         title = "compiling the engine, once after installation"
         work = partial(self.in_workers, READY_FUNCTION, [{}], COMPILE_TIMEOUT_S, cancel)
@@ -159,6 +160,17 @@ class RunService(CandleService):
         from engine.export import export_run
 
         return export_run(self.run_result(run_id), folder)
+
+
+def _removed_empty(file: Path) -> bool:
+    """Whether the file was empty, and is gone now: what a power cut leaves of it would keep every worker from starting."""
+    try:
+        if file.stat().st_size:
+            return False
+        file.unlink(missing_ok=True)
+    except OSError:
+        pass
+    return True
 
 
 def _remove_leftovers(folder: Path) -> None:

@@ -72,6 +72,7 @@ def run_compiled(
     Raises RunError where an entry's stop or target lies on the wrong side of its signal candle's close.
     """
     n = len(candles)
+    assert n == len(signals.entry) > 0, "the kernel does not look where it reads"
     equity = np.empty(n)
     places, amounts = trade_space(int(np.count_nonzero(signals.entry)))
     prices, wanted, money = price_columns(candles), signal_columns(signals), cost_values(costs)

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from engine.events import CancelToken, Event
+from engine.events import CancelToken, Event, ignore_event
 from engine.parallel.job import Done
 from engine.parallel.pool import WorkerPool
+from engine.run_service import READY_FUNCTION
 from engine.service import WORKER_IMPORTS, Engine
 from engine.settings import Settings
 from tests.support.builders import random_candles
@@ -76,3 +77,19 @@ def test_the_first_start_compiles_says_so_and_later_ones_do_not(
     assert "compiling the engine, once" in str(first[0])
     assert second == []
     assert list((tmp_path / "kernels").rglob("*.nbi"))
+
+
+def test_kernels_that_a_power_cut_left_empty_are_compiled_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "kernels"))
+    settings = Settings(BACKTEST_HOME=tmp_path / "home", BACKTEST_WORKERS=1)
+    for _ in range(2):
+        with Engine(settings) as program:
+            program.warm_up(ignore_event, CancelToken())
+            (answer,) = program.in_workers(READY_FUNCTION, [{}], 100)
+            assert isinstance(answer, Done), answer
+        kernels = list((tmp_path / "kernels").rglob("*.nb[ic]"))
+        assert {bool(file.stat().st_size) for file in kernels} == {True}
+        for file in kernels:
+            file.write_bytes(b"")
