@@ -241,6 +241,14 @@ def test_ruin_pays_slippage_and_commission_like_any_exit() -> None:
     assert outcome.equity[-2:].tolist() == [0, 0]
 
 
+@pytest.mark.parametrize("target", [{}, {"take_profit": {0: 10}}], ids=["free", "guarded"])
+def test_an_equity_of_exactly_nothing_is_ruin(target: dict[str, dict[int, float]]) -> None:
+    rows = [(100,) * 4, (100,) * 4, (100, 300, 100, 300), (50,) * 4]
+    outcome = play(rows, {SELL: [0], **target}, size=0.5)
+    assert short(outcome) == [("short", 1, 100, 2, 300, "ruin")]
+    assert (outcome.equity.tolist(), outcome.shortfall) == ([1000, 1000, 0, 0], 0)
+
+
 def test_an_exit_at_an_open_that_takes_more_than_everything_is_ruin_at_that_close() -> None:
     rows = [(100,) * 4, (100,) * 4, (100,) * 4, (250,) * 4, (100,) * 4]
     outcome = play(rows, {SELL: [0], "exit_short": [2], BUY: [3]})
