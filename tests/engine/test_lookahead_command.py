@@ -53,15 +53,8 @@ def test_a_strategy_that_peeps_is_named_with_its_columns_and_exit_code_1(cli: Co
         "end": "2023-04-01T00:00:00Z",
         "params": {"ahead": 3},
     }
-    assert (
-        found["first"][0]
-        == {
-            "column": "future",
-            "candle": "2023-02-27T21:00:00Z",
-            "cut": "2023-03-01T00:00:00Z",
-        }
-        or found["first"][0]["column"] == "future"
-    )
+    assert [one["column"] for one in found["first"]] == ["future", "signal_a_buy"]
+    assert all(one["candle"] <= one["cut"] for one in found["first"])
     assert found["warmup"]["status"] == "passed"
 
 
@@ -91,23 +84,15 @@ def test_for_people_it_says_the_same_in_words(cli: CommandLine, peeping: str):
     assert "first candle that changes" in answer.out
 
 
-@pytest.mark.parametrize(
-    ("arguments", "code", "words"),
-    [
+def test_what_is_wrong_is_said_in_one_line(cli: CommandLine):
+    for arguments, code, words in (
         (("nowhere",), 2, "unknown strategy 'nowhere'"),
         (("ema_cross", "-s", "SAMPLEUSDT"), 2, "name --start and --end"),
         (("ema_cross", *SERIES, "--cuts", "0"), 2, "from 1 to 20,000, not 0"),
-        (("ema_cross", *SERIES, "--param", "fast=x"), 2, "fast must be a whole number"),
-        (("ema_cross", *SERIES, "-t", "1x"), 2, "unknown timeframe"),
         (("ema_cross", *SERIES, "--no-fetch"), 3, "0 of 744 candles held"),
-    ],
-)
-def test_what_is_wrong_is_said_in_one_line(
-    cli: CommandLine, arguments: tuple[str, ...], code: int, words: str
-):
-    answer = cli("lookahead", *arguments)
-    assert answer.code == code
-    assert words in answer.error
+    ):
+        answer = cli("lookahead", *arguments)
+        assert (answer.code, words in answer.error) == (code, True), answer
 
 
 def test_a_strategy_that_fails_on_the_whole_period_is_an_error_with_its_line(cli: CommandLine, home: Path):
