@@ -53,7 +53,7 @@ class SeriesJob:
         done, total, rate = self.progress.done, self.progress.total, self.progress.rate
         words = [formats.compact(done) + (f" of {formats.compact(total)}" if total else "")]
         if rate:
-            words.append(f"{formats.compact(round(rate))} {self.progress.unit}/s")
+            words.append(f"{formats.compact(round(rate))}/s")
         if self.progress.eta_s is not None:
             words.append(f"ETA {formats.remaining(self.progress.eta_s)}")
         return " · ".join(words)

@@ -70,7 +70,7 @@ def _rows(candles: Candles) -> list[tuple[Any, ...]]:
 
 
 def import_words(report: ImportReport) -> str:
-    """What an import stores, or would store."""
+    """What an import stores, or would store; why it does not store the rest, where the report's notices do not follow."""
     stored = "would be stored" if report.dry_run else "imported"
     parts = [f"{formats.whole(report.stored)} {stored}"]
     if report.equal:

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
+from desktop import formats
 from desktop.bridge import Bridge, Phase
 from desktop.optimize.map_view import compute_map
 from desktop.optimize.panel import OptimizePanel
@@ -104,7 +105,9 @@ class SweepDesk(QObject):
         if sweep is not None:
             self._latest = sweep
             self._bridge.load_sweeps()
+            self.said.emit(f"{formats.whole(sweep.done)} trials of {sweep.spec.strategy} made")
         self._show_latest()
+        self._results.pick_best()
 
     def _show_latest(self) -> None:
         self._timer.stop()
@@ -184,6 +187,7 @@ class SweepDesk(QObject):
     def _open(self, sweep_id: str) -> None:
         def show(sweep: SweepResult) -> None:
             self._show(sweep)
+            self._plan.use_plan(sweep.spec)
             self._results.tabs.setCurrentIndex(0)
 
         if self._bridge.phase is not Phase.OPTIMIZING:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+import numpy as np
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import (
     QComboBox,
@@ -20,8 +21,10 @@ from desktop.models.metrics import metric_text
 from desktop.optimize.heat_map import Cell, Grid, HeatMap
 from desktop.optimize.trials import best_of_cell, metric_title, value_text
 from desktop.theme import Theme
+from engine.market import Float64Array
 from engine.sweeps import SweepResult
 
+_MOST_CELLS: Final = 1000  # along an axis; more would not be told apart
 _HINT: Final = "The best result of every pair of values appears here as colours."
 
 
@@ -154,8 +157,26 @@ def compute_map(sweep: SweepResult, axes: tuple[str, str]) -> MapAnswer:
     else:
         xs, _, square = sweep.heat_map(x, x)
         ys, values = [""], square.diagonal()[None, :].copy()
+    xs, values = _on_all_cells(sweep, x, xs, values)
+    if y:
+        ys, turned = _on_all_cells(sweep, y, ys, values.T)
+        values = turned.T
     best = int(sweep.order[0]) if sweep.best is not None else None
     return xs, ys, values, None if best is None else cell_of(sweep, best, axes, xs, ys)
+
+
+def _on_all_cells(
+    sweep: SweepResult, name: str, found: list[Any], values: Float64Array
+) -> tuple[list[Any], Float64Array]:
+    """`values` (rows, found) on all values of a grid, so that the map keeps its shape while it fills."""
+    wanted = sweep.spec.ranges[name]
+    if sweep.spec.sampler != "grid" or len(wanted) > _MOST_CELLS:
+        return found, values
+    cells = sorted(set(wanted))
+    places = [cells.index(value) for value in found]
+    whole = np.full((len(values), len(cells)), np.nan)
+    whole[:, places] = values
+    return cells, whole
 
 
 def cell_of(sweep: SweepResult, position: int, axes: tuple[str, str], xs: Any, ys: Any) -> Cell:
@@ -169,4 +190,5 @@ def _combo(name: str) -> QComboBox:
     combo = QComboBox()
     combo.setAccessibleName(f"{name}: parameter of the heat map")
     combo.setToolTip(f"{name}: which parameter")
+    combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
     return combo

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
@@ -208,6 +210,15 @@ class PlanForm(QWidget):
         self.wanted_strategy, self.choices = strategy, dict(choices)
         self._show_strategy()
 
+    def use_plan(self, spec: SweepSpec) -> None:
+        """Choose what a sweep varied; nothing where its strategy is gone."""
+        info = self.infos.get(spec.strategy)
+        if info is not None:
+            known = self.choices.get(info.name, SweepChoice()).completed(info)
+            self.choices[info.name] = known.with_plan_of(spec, info)
+            self.strategy.setCurrentText(info.name)
+            self._show_strategy()
+
     def set_phase(self, phase: Phase) -> None:
         """Work began or ended."""
         self.phase = phase
@@ -240,6 +251,15 @@ class PlanForm(QWidget):
         )
         self._show_fixed()
         self._show_choice()
+        self._order_tabs()
+
+    def _order_tabs(self) -> None:
+        """The Tab key goes from top to bottom; the rows of ranges came last."""
+        rows = self.ranges.fields() if self.ranges is not None else []
+        below = (self.constraint, self.objective, self.sampler, self.trials, self.seed, self.run, self.stop)
+        chain: list[QWidget] = [self.strategy, self.symbol, *rows, *below]
+        for one, following in itertools.pairwise(chain):
+            QWidget.setTabOrder(one, following)
 
     def _show_fixed(self) -> None:
         info = self.info()
@@ -298,13 +318,13 @@ class PlanForm(QWidget):
         self.seed.setVisible(random)
         words, problem = "", None
         try:
-            words = _product(self.spec())
+            total, words = _product(self.spec())
+            if isinstance(self._count, int) and self._count != total:
+                words += f" → {formats.whole(self._count)} trials"
         except InputError as error:
             problem = str(error)
         if isinstance(self._count, str):
             problem = self._count
-        elif self._count is not None:
-            words += f" → {formats.whole(self._count)} trials"
         if not idle:
             problem = f"{self.phase.value} …"
         self.count.setText(words)
@@ -326,15 +346,13 @@ class PlanForm(QWidget):
         self.stop.setIcon(icon("stop", theme.negative))
 
 
-def _product(spec: SweepSpec) -> str:
-    """17 × 16 = 272 combinations."""
+def _product(spec: SweepSpec) -> tuple[int, str]:
+    """How many combinations there are, and in words: 17 × 16 = 272 combinations."""
     lengths = [len(values) for values in spec.ranges.values()]
-    total = 1
-    for length in lengths:
-        total *= length
-    factors = " × ".join(formats.whole(length) for length in lengths)
+    total = math.prod(lengths)
     words = formats.compact(total) if total >= 10**9 else formats.whole(total)
-    return f"{factors} = {words} combinations" if len(lengths) > 1 else f"{words} values"
+    factors = " × ".join(formats.whole(length) for length in lengths)
+    return total, f"{factors} = {words} combinations" if len(lengths) > 1 else f"{words} values"
 
 
 def _combo(name: str) -> QComboBox:

@@ -77,6 +77,10 @@ class RangeForm(QWidget):
         self.rows[name] = _Row(param, varied, spins, fixed, count)
         varied.toggled.connect(lambda _: self._edited())
 
+    def fields(self) -> list[QWidget]:
+        """What takes the focus, in reading order."""
+        return [field for row in self.rows.values() for field in (row.varied, *row.spins)]
+
     def choices(self) -> dict[str, RangeChoice]:
         """What is chosen per parameter."""
         return {name: row.choice() for name, row in self.rows.items()}
@@ -142,7 +146,7 @@ def _spin(param: Mapping[str, Any], which: str) -> QDoubleSpinBox:
 
 def _decimals(default: float) -> int:
     """Enough decimals to step through values of this size."""
-    return 2 if not default else min(8, max(2, 3 - math.floor(math.log10(abs(default)))))
+    return 2 if not default else min(8, max(2, 2 - math.floor(math.log10(abs(default)))))
 
 
 def _right(right: bool) -> Qt.AlignmentFlag:

@@ -161,6 +161,11 @@ class ResultsView(QWidget):
             return None
         return int(self.sweep.numbers[self.picked])
 
+    def pick_best(self) -> None:
+        """Select the best trial, unless another one is picked."""
+        if self.sweep is not None and self.picked is None and self.sweep.best is not None:
+            self.table.select_row(self.model.view_row_of(int(self.sweep.numbers[self.sweep.order[0]])))
+
     def _pick(self, position: int) -> None:
         """A cell of the map was clicked: mark its trial and load its parameters."""
         self.picked = position

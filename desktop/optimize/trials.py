@@ -99,8 +99,9 @@ def _columns(sweep: SweepResult, definitions: Mapping[str, Any]) -> list[Column[
         "rank", "#", lambda row: row.rank, formats.whole, numeric=True, tooltip="Best first"
     )
     params = [_param(name) for name in sweep.params]
-    names = dict.fromkeys((sweep.spec.objective, *_FIGURES))
-    return [rank, *params, *(_metric(name, definitions) for name in names if name in sweep.metrics)]
+    objective = sweep.spec.objective
+    figures = [name for name in _FIGURES if name in sweep.metrics and name != objective]
+    return [rank, _metric(objective, definitions), *params, *(_metric(name, definitions) for name in figures)]
 
 
 def _param(name: str) -> Column[TrialRow]:

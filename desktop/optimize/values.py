@@ -10,7 +10,7 @@ from typing import Any, Final
 from desktop.setup.values import Setup
 from engine.errors import InputError
 from engine.market import Timeframe
-from engine.ranges import range_of
+from engine.ranges import range_of, range_text
 from engine.strategy import ParamValue, StrategyInfo
 from engine.sweeps import SAMPLERS, SweepSpec
 
@@ -69,6 +69,19 @@ class SweepChoice:
             made = replace(default_range(param), varied=name in first and not self.ranges)
             ranges[name] = self.ranges.get(name, made)
         return replace(self, ranges=ranges)
+
+    def with_plan_of(self, spec: SweepSpec, info: StrategyInfo) -> SweepChoice:
+        """The same with what a sweep varied, its constraint, objective and sampler."""
+        ranges = {}
+        for param in info.params:
+            name = str(param["name"])
+            numbers = range_text(spec.ranges[name]).split(":") if name in spec.ranges else []
+            known = replace(self.ranges[name], varied=name in spec.ranges)
+            ranges[name] = RangeChoice(True, *map(float, numbers)) if len(numbers) == 3 else known
+        return replace(
+            self, ranges=ranges, constraint=spec.constraint, objective=spec.objective, sampler=spec.sampler,
+            trials=self.trials if spec.trials is None else spec.trials, seed=spec.seed,
+        )  # fmt: skip
 
     def spec(self, info: StrategyInfo, setup: Setup, symbol: str) -> SweepSpec:
         """The sweep to do; raises InputError for a range that is none, or where nothing is varied."""

@@ -30,7 +30,7 @@ from desktop.theme import Theme
 from engine.coverage import Holding
 
 _HINT = "No candles held yet. Fetch or Run on the left fills this, or drop a CSV or Parquet file here."
-_WIDTHS = {"timeframe": 44, "strip": 150, "state": 330}
+_WIDTHS = {"timeframe": 44, "strip": 150, "state": 370, "first": 140, "last": 140}
 _SCARCE_PX = 900
 
 
@@ -76,6 +76,7 @@ class DataPanel(QWidget):
         self._strips = StripDelegate(self.model, self)
         self._lay_out()
         self._connect()
+        self._fit_columns()
         self._update()
 
     def _lay_out(self) -> None:
@@ -133,9 +134,12 @@ class DataPanel(QWidget):
         self._show()
         if held and not self._fitted:
             self._fitted = True
-            self.table.fit_columns(widest=190)
-            for name, width in _WIDTHS.items():
-                self.table.setColumnWidth(self.model.column_number(name), width)
+            self._fit_columns()
+
+    def _fit_columns(self) -> None:
+        self.table.fit_columns(widest=190)
+        for name, width in _WIDTHS.items():
+            self.table.setColumnWidth(self.model.column_number(name), width)
 
     def set_jobs(self, jobs: Mapping[SeriesKey, SeriesJob], notes: Mapping[SeriesKey, Note]) -> None:
         """Show what is done with the series."""

@@ -41,6 +41,7 @@ _ZONES: Final = (
     "Asia/Tokyo",
 )  # fmt: skip
 _AUTO: Final = "auto"
+_PAIR: Final = re.compile(r"\w{2,}(USD[TC]?|FDUSD|BUSD|TUSD|BTC|ETH|BNB|EUR|TRY)")
 _SETTLE_MS: Final = 250
 CandleRow = tuple[int, tuple[float, ...]]
 _COLUMNS: Final[tuple[Column[CandleRow], ...]] = (
@@ -68,8 +69,13 @@ def series_of_name(name: str, known: Mapping[str, str], fallback: SeriesKey) -> 
     """
     words = re.split(r"[-_. ]+", name)
     timeframe = next((word for word in words if word in TIMEFRAMES), fallback[2])
-    symbol = next((word.upper() for word in words if word.upper() in known), None)
-    return (*fallback[:2], timeframe) if symbol is None else (known[symbol], symbol, timeframe)
+    names = [word.upper() for word in words]
+    symbol = next((name for name in names if name in known), None)
+    if symbol is not None:
+        return known[symbol], symbol, timeframe
+    # a symbol that nobody knows is shown and refused: that of another coin would be wrong in silence
+    other = next((name for name in names if _PAIR.fullmatch(name)), fallback[1])
+    return fallback[0], other, timeframe
 
 
 class ImportPanel(QWidget):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QPainter
+from PySide6.QtGui import QPainter, QResizeEvent
 from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
@@ -83,8 +83,9 @@ class JobCell(_Cell):
     def __init__(self, job: SeriesJob, name: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.bar = QProgressBar(minimum=0, maximum=_STEPS, textVisible=False)
-        self.bar.setFixedWidth(84)
+        self.bar.setFixedWidth(60)
         self.bar.setAccessibleName(f"Progress of {name}")
+        self._text = ""
         self.words = QLabel()
         self.words.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.stop = self._button("Stop", f"Stop the work on {name}; what is finished is kept")
@@ -99,9 +100,21 @@ class JobCell(_Cell):
         self.bar.setRange(0, 0 if part is None else _STEPS)
         if part is not None:
             self.bar.setValue(round(part * _STEPS))
-        self.words.setText(job.words())
-        self.words.setToolTip(job.words())
+        self._text = job.words()
+        self._fit()
+        self.words.setToolTip(self._text)
         self.stop.setEnabled(not job.is_stopping)
+
+    def _fit(self) -> None:
+        shown = self.words.fontMetrics().elidedText(
+            self._text, Qt.TextElideMode.ElideRight, self.words.width()
+        )
+        self.words.setText(shown)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Words that do not fit end in dots."""
+        super().resizeEvent(event)
+        self._fit()
 
 
 class QuestionCell(_Cell):

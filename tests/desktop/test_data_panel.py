@@ -159,7 +159,7 @@ def test_two_series_are_filled_at_once_and_one_is_stopped_with_its_pages_kept(
     qtbot.waitUntil(lambda: desk.desk.jobs.running[HOURS].progress is not None, timeout=20_000)
     cell = desk.data.job_cell(HOURS)
     assert cell is not None
-    qtbot.waitUntil(lambda: "of 8" in cell.words.text() and "candles/s" in cell.words.text(), timeout=20_000)
+    qtbot.waitUntil(lambda: "of 8" in cell.words.text() and "/s" in cell.words.text(), timeout=20_000)
     assert "ETA" in cell.words.text()
     cell.stop.click()
     assert cell.words.text() == "Stopping …"

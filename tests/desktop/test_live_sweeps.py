@@ -74,7 +74,7 @@ def test_a_sweep_fills_table_map_and_list(live_window: MainWindow, qtbot: QtBot)
     window = live_window
     plan_sweep(window, "ema_cross", fast=(5, 20, 5), slow=(30, 60, 10))
     plan, results = window.optimize.plan, window.optimize.results
-    qtbot.waitUntil(lambda: plan.count.text() == "4 × 4 = 16 combinations → 16 trials", timeout=10_000)
+    qtbot.waitUntil(lambda: plan.count.text() == "4 × 4 = 16 combinations", timeout=10_000)
     stored = len(results.stored.model.rows)
     sweep = sweep_to_the_end(window, qtbot)
     assert (sweep.status, sweep.done) == (FINISHED, 16)
@@ -83,6 +83,7 @@ def test_a_sweep_fills_table_map_and_list(live_window: MainWindow, qtbot: QtBot)
     assert results.map.map.grid is not None
     assert results.map.map.grid.values.shape == (4, 4)
     assert results.caution.isVisible()
+    assert results.picked == sweep.order[0]
     assert "16 trials" in results.caution.text()
     assert not results.progress.isVisible()
     qtbot.waitUntil(lambda: len(results.stored.model.rows) == stored + 1, timeout=10_000)
@@ -209,6 +210,7 @@ def test_stored_sweeps_are_there_at_the_next_start_can_be_opened_and_deleted(
 ) -> None:
     plan_sweep(live_window, "ema_cross", fast=(5, 10, 5), slow=(30, 40, 10))
     made = sweep_to_the_end(live_window, qtbot)
+    wanted = live_window.optimize.plan.spec()
     bridge = Bridge(engine)
     later = MainWindow(bridge, Preferences(tmp_path / "later.ini"))
     bridge.start("sample")
@@ -221,6 +223,7 @@ def test_stored_sweeps_are_there_at_the_next_start_can_be_opened_and_deleted(
     assert results.sweep is not None
     assert results.sweep.top(4) == made.top(4)
     assert results.map.map.grid is not None
+    assert later.optimize.plan.spec().to_json()["ranges"] == wanted.to_json()["ranges"]
     results.stored.table.select_row(0)
     results.stored.delete.click()
     qtbot.waitUntil(lambda: made.id not in [sweep.id for sweep in results.stored.model.rows], timeout=10_000)

@@ -199,6 +199,33 @@ def test_a_damaged_memory_is_none(damage: Any) -> None:
     assert SweepChoice.from_json(damage) is None
 
 
+def test_the_tab_key_goes_through_the_plan_from_top_to_bottom(filled: MainWindow, qtbot: QtBot) -> None:
+    plan = filled.optimize.plan
+    assert plan.ranges is not None
+    plan.strategy.setFocus()
+    seen = []
+    for _ in range(13):
+        focused = filled.focusWidget()
+        assert focused is not None
+        seen.append(focused.accessibleName())
+        qtbot.keyClick(focused, Qt.Key.Key_Tab)
+    assert seen == [
+        "Strategy to optimise", "Symbol to optimise on", "Vary fast", "From of fast", "To of fast", "Step of fast",
+        "Vary slow", "From of slow", "To of slow", "Step of slow", "Vary both", "Vary kind", "Constraint",
+    ]  # fmt: skip
+
+
+def test_enter_in_the_constraint_starts_and_f6_goes_to_the_tab(filled: MainWindow, qtbot: QtBot) -> None:
+    started: list[object] = []
+    filled.optimize.plan.run_wanted.disconnect()
+    filled.optimize.plan.run_wanted.connect(lambda: started.append(1))
+    qtbot.keyClick(filled.optimize.plan.constraint, Qt.Key.Key_Return)
+    assert len(started) == 1
+    filled.show_page("Overview")
+    filled.actions_.optimize.trigger()
+    assert filled.centre.currentWidget() is filled.optimize
+
+
 # -- results -------------------------------------------------------------------------------------------------------------
 
 
@@ -214,7 +241,7 @@ def test_the_best_come_first_with_their_figures_and_a_word_of_caution(filled: Ma
     show(filled, sweep_of())
     results, model = filled.optimize.results, filled.optimize.results.model
     first = [model.data(model.index(0, column)) for column in range(5)]
-    assert first == ["1", "20", "90", "2.00", "+20.00"]
+    assert first == ["1", "2.00", "20", "90", "+20.00"]
     assert "the best of 117 trials looks better than it is" in results.caution.text()
     assert "4,711 trials of ema_cross" in results.caution.text()
     assert "best\u00a0Sharpe\u00a0ratio\u00a02.00" in results.words.text()
@@ -313,6 +340,15 @@ def test_a_pair_of_two_of_three_parameters_shows_the_best_over_the_third(filled:
     view.across.setCurrentText("kind")
     view.across.activated.emit(view.across.currentIndex())
     assert view.axes() == ("kind", "fast")
+
+
+def test_the_map_of_a_grid_has_its_whole_shape_while_it_fills(filled: MainWindow) -> None:
+    show(filled, sweep_of(done=20))
+    grid = filled.optimize.results.map.map.grid
+    assert grid is not None
+    assert grid.values.shape == (13, 9)
+    assert np.isfinite(grid.values).sum() == 20
+    assert list(grid.xs) == list(range(10, 51, 5))
 
 
 def test_one_parameter_makes_a_strip_and_less_is_better_where_it_is(filled: MainWindow) -> None:
