@@ -9,6 +9,7 @@ _TEMPLATE: Final = '''"""{title}: a moving-average cross to start from. Save the
 
 import pandas as pd
 
+from engine.indicators import crossed_above, sma
 from engine.strategy import Param, Strategy
 
 
@@ -26,25 +27,23 @@ class {class_name}(Strategy):
         """Candles that are needed before the first decision; they are loaded in front of the period."""
         return self.slow
 
-    def indicators(self, candles: pd.DataFrame) -> pd.DataFrame:
+    def indicators(self, candles: pd.DataFrame) -> dict[str, pd.Series]:
         """Columns to draw and to use. `candles` has open, high, low, close, volume and one row per candle (UTC)."""
         close = candles["close"]
-        return pd.DataFrame({{"fast": close.rolling(self.fast).mean(), "slow": close.rolling(self.slow).mean()}})
+        return {{"fast": sma(close, self.fast), "slow": sma(close, self.slow)}}
 
-    def signals(self, candles: pd.DataFrame, indicators: pd.DataFrame) -> pd.DataFrame:
+    def signals(self, candles: pd.DataFrame, indicators: dict[str, pd.Series]) -> dict[str, pd.Series]:
         """True where you would act at the close of a candle; the engine fills at the open of the next one.
 
         `signal_<name>_buy` enters long, `signal_<name>_sell` enters short, `exit_long` and `exit_short` close.
-        Prices in `stop_loss` and `take_profit` (optional) are read on the candle of the entry.
+        Prices in `stop_loss` and `take_profit` (optional) are read on the candle of the entry. Look back with shift(1),
+        never ahead with shift(-1): each run cuts off the future and looks whether anything changes.
         """
-        above = indicators["fast"] > indicators["slow"]
-        was_above = above.shift(1, fill_value=False)  # look back with shift(1), never ahead with shift(-1)
-        return pd.DataFrame(
-            {{
-                "signal_cross_buy": above & ~was_above,
-                "exit_long": ~above,
-            }}
-        )
+        fast, slow = indicators["fast"], indicators["slow"]
+        return {{
+            "signal_cross_buy": crossed_above(fast, slow),
+            "exit_long": fast <= slow,
+        }}
 '''
 
 
