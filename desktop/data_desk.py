@@ -13,7 +13,7 @@ from desktop.bridge import Bridge
 from desktop.data_jobs import DataJobs
 from desktop.models.holdings import SeriesKey
 from desktop.panels.data_panel import DataPanel
-from desktop.panels.import_panel import ImportRequest, series_of_name
+from desktop.panels.import_panel import FileHead, ImportRequest, series_of_name
 from desktop.setup.panel import SetupPanel
 from desktop.setup.values import clock_ms
 from engine.errors import BacktestError
@@ -139,20 +139,18 @@ class DataDesk(QObject):
         markets = [market.name for market, _ in self._setup.market.model.markets]
         known = {key[1]: key[0] for key in self._panel.held_keys()} | dict.fromkeys(markets, setup.exchange)
         key = series_of_name(path.name, known, fallback)
-        importing.open(path, (), key, markets)
-        self._bridge.ask(
-            lambda: self._columns(path), lambda columns: self._open_with(path, columns, key, markets)
-        )
+        importing.open(path, ((), ()), key, markets)
+        self._bridge.ask(lambda: self._head(path), lambda head: self._open_with(path, head, key, markets))
 
-    def _columns(self, path: Path) -> tuple[str, ...]:
+    def _head(self, path: Path) -> FileHead:
         try:
-            return self._bridge.engine.file_columns(path)
+            return self._bridge.engine.file_head(path)
         except BacktestError:
-            return ()  # the preview says what is wrong with it
+            return (), ()  # the preview says what is wrong with it
 
-    def _open_with(self, path: Path, columns: tuple[str, ...], key: SeriesKey, markets: list[str]) -> None:
+    def _open_with(self, path: Path, head: FileHead, key: SeriesKey, markets: list[str]) -> None:
         if self._panel.importing.path == path:
-            self._panel.importing.open(path, columns, key, markets)
+            self._panel.importing.open(path, head, key, markets)
 
     def _preview(self, request: ImportRequest) -> None:
         exchange, symbol, timeframe = request.key

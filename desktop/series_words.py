@@ -69,15 +69,15 @@ def _rows(candles: Candles) -> list[tuple[Any, ...]]:
     return list(zip(times, *(column.tolist() for column in head.columns().values()), strict=True))
 
 
-def import_words(report: ImportReport) -> str:
-    """What an import stores, or would store; why it does not store the rest, where the report's notices do not follow."""
+def import_words(report: ImportReport, *, is_all: bool = True) -> str:
+    """What an import stores, or would store; `is_all` False: without what the report's notices say."""
     stored = "would be stored" if report.dry_run else "imported"
     parts = [f"{formats.whole(report.stored)} {stored}"]
     if report.equal:
         parts.append(f"{formats.whole(report.equal)} held already")
-    if report.differing:
+    if report.differing and is_all:
         parts.append(f"{formats.whole(report.differing)} differ from held ones, which stay")
-    if report.refused:
+    if report.refused and is_all:
         parts.append(f"{formats.whole(report.refused)} refused: the exchange has none there")
     if report.gaps:
         count = sum(report.timeframe.count(gap) for gap in report.gaps)

@@ -162,11 +162,14 @@ class CandleService:
         now = self.fetcher.known_now_ms(market)
         return csv_import.preview_import(self.store, path, market, timeframe, form, now)
 
-    def file_columns(self, path: Path) -> tuple[str, ...]:
-        """The columns of a candle file by name (by number from 1 where it names none). Raises InputError."""
-        from engine.data.file_rows import column_names
+    def file_head(self, path: Path) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
+        """How a candle file begins: its columns by name (by number from 1 where it names none), and its first rows.
 
-        return column_names(path)
+        Raises InputError.
+        """
+        from engine.data.file_rows import file_head
+
+        return file_head(path)
 
     def import_candles(
         self,

@@ -43,6 +43,8 @@ _ZONES: Final = (
 _AUTO: Final = "auto"
 _PAIR: Final = re.compile(r"\w{2,}(USD[TC]?|FDUSD|BUSD|TUSD|BTC|ETH|BNB|EUR|TRY)")
 _SETTLE_MS: Final = 250
+_OPTION: Final = re.compile(r" \(--.*?\)")  # of the command line
+FileHead = tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]  # names of the columns, first rows
 CandleRow = tuple[int, tuple[float, ...]]
 _COLUMNS: Final[tuple[Column[CandleRow], ...]] = (
     Column("timestamp", "Time (UTC)", lambda row: row[0], format_time),
@@ -111,6 +113,7 @@ class ImportPanel(QWidget):
         self.model: TableModel[CandleRow] = TableModel(_COLUMNS, self)
         self.table = TableView(self.model, "First rows as understood", "Reading …")
         self.table.horizontalHeader().setStretchLastSection(False)
+        self._raw = ""
         self._quiet = False
         self._timer = QTimer(self, singleShot=True, interval=_SETTLE_MS)
         self._timer.timeout.connect(self._ask)
@@ -151,9 +154,12 @@ class ImportPanel(QWidget):
 
     # -- what is shown -----------------------------------------------------------------------------------------------
 
-    def open(self, path: Path, columns: Sequence[str], key: SeriesKey, symbols: Sequence[str]) -> None:
-        """Show a file whose columns are these; `key` is what it probably holds, `symbols` complete what is typed."""
+    def open(self, path: Path, head: FileHead, key: SeriesKey, symbols: Sequence[str]) -> None:
+        """Show a file that begins so; `key` is what it probably holds, `symbols` complete what is typed."""
         self._quiet = True
+        columns, rows = head
+        self._raw = "\n".join(" | ".join(row) for row in (columns, *rows))
+        self.table.hint = "Reading …"
         self.path = path
         self.title.setText(f"Import {path.name}")
         self.exchange.setCurrentIndex(self.exchange.findData(key[0]))
@@ -193,9 +199,9 @@ class ImportPanel(QWidget):
         if request != self.request():
             return
         if isinstance(found, str):
+            self.table.hint = self._raw  # what columns are chosen from
             self.model.set_rows(())
-            self.table.hint = ""
-            self._say("error", found)
+            self._say("error", _OPTION.sub("", found))
             return
         self.model.set_rows(found.candles)
         self.table.fit_columns()
@@ -207,7 +213,7 @@ class ImportPanel(QWidget):
             return
         report = found.report
         span = f"{formats.minute(report.period.start)} – {formats.minute(report.period.end)}"
-        words = f"{formats.whole(report.rows)} rows, {span}: {import_words(report)}"
+        words = f"{formats.whole(report.rows)} rows, {span}: {import_words(report, is_all=False)}"
         lines = [words, *report.notices]
         self._say("warning" if report.differing or not report.stored else "good", ". ".join(lines))
         self.accept.setEnabled(report.stored > 0)

@@ -137,7 +137,9 @@ def find_layout(
     taken: dict[int, str] = {}
     for field, at in positions.items():
         if at in taken:
-            raise InputError(f"{name}: {taken[at]} and {field} cannot be the same column; set --columns")
+            raise InputError(
+                f"{name}: {taken[at]} and {field} cannot be the same column; choose another (--columns)"
+            )
         taken[at] = field
     return Layout(header, positions)
 
@@ -152,7 +154,9 @@ def _position(field: str, wanted: str | None, header: tuple[str, ...], count: in
         if at < count:
             return at
         shown = f"columns {', '.join(map(repr, header))}" if header else f"{count} columns"
-        raise InputError(f"{name}: which column is {field}? It has {shown}; say --columns {field}=NAME")
+        raise InputError(
+            f"{name}: which column is {field}? It has {shown}; choose it (--columns {field}=NAME)"
+        )
     for names, text in ((header, wanted), (plain, re.sub(r"[\s_]+", " ", wanted.casefold()))):
         if text in names:
             return list(names).index(text)
@@ -162,8 +166,10 @@ def _position(field: str, wanted: str | None, header: tuple[str, ...], count: in
     raise InputError(f"{name} has no column {wanted!r} for {field}; {shown}")
 
 
-def column_names(path: Path) -> tuple[str, ...]:
-    """The columns of a file, whether or not they can be recognized: names, or numbers from 1 where it names none."""
+def file_head(path: Path) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
+    """The columns of a file, whether or not they can be recognized: names, or numbers from 1 where it names none; and
+    the first rows of a CSV file.
+    """
     by_place = {field: str(place) for place, field in enumerate(FIELDS, start=1)}
     try:
         with path.open("rb") as file:
@@ -173,10 +179,10 @@ def column_names(path: Path) -> tuple[str, ...]:
     if is_parquet:
         from engine.data.parquet_rows import parquet_names
 
-        return parquet_names(path)
+        return parquet_names(path), ()
     with open_rows(path, by_place, "UTC") as rows:
         count = len(rows.layout.header) or max(map(len, rows.first_rows), default=len(FIELDS))
-        return rows.layout.header or tuple(str(number) for number in range(1, count + 1))
+        return rows.layout.header or tuple(str(number) for number in range(1, count + 1)), rows.first_rows
 
 
 def is_number(text: str) -> bool:

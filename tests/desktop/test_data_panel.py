@@ -15,6 +15,7 @@ from desktop.bridge import Bridge
 from desktop.main_window import MainWindow
 from desktop.models.holdings import GOOD, WARNING, SeriesKey, held_note
 from desktop.panels.data_panel import DataPanel
+from desktop.panels.import_panel import series_of_name
 from desktop.preferences import Preferences
 from engine.coverage import BEFORE_LISTING, MAINTENANCE, Coverage, Holding, MissingRange
 from engine.market import HOUR_MS, Candles, Market, Period, Timeframe, parse_time
@@ -268,6 +269,14 @@ def test_a_dropped_file_is_previewed_and_stored_only_after_import(
     assert desk.data.stack.currentWidget() is not importing
 
 
+def test_the_name_of_a_file_tells_its_series_and_never_that_of_another_coin() -> None:
+    known = {"SOLUSDT": "binance"}
+    selected = ("binanceusdm", "ETHUSDT", "4h")
+    assert series_of_name("SOLUSDT-1h-2024.csv", known, selected) == ("binance", "SOLUSDT", "1h")
+    assert series_of_name("avaxusdt_1m.csv.gz", known, selected) == ("binanceusdm", "AVAXUSDT", "1m")
+    assert series_of_name("candles.csv", known, selected) == selected
+
+
 def test_columns_and_zone_of_a_strange_file_are_chosen_in_the_window(
     desk: MainWindow, qtbot: QtBot, tmp_path: Path
 ) -> None:
@@ -277,6 +286,8 @@ def test_columns_and_zone_of_a_strange_file_are_chosen_in_the_window(
     desk.desk.open_files([path])
     qtbot.waitUntil(lambda: "which column is timestamp" in importing.words.text(), timeout=20_000)
     assert not importing.accept.isEnabled()
+    assert "--columns" not in importing.words.text(), "that is of the command line"
+    assert "x | 2024-05-02 02:00 | 1 | 3" in importing.table.hint, "the columns are chosen by what they hold"
     names = {
         "timestamp": "when",
         "open": "first",
