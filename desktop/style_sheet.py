@@ -57,6 +57,7 @@ QPushButton[primary="true"]:disabled {{ background: {window}; color: {muted}; bo
 
 QPushButton[cell="true"] {{ padding: 0px 8px; border-radius: 4px; }}
 QWidget#seriesCell {{ background: {base}; }}
+QWidget#seriesCell QProgressBar::chunk {{ background: {accent}; }}
 
 QLineEdit, QAbstractSpinBox, QComboBox {{ background: {base}; border: 1px solid {border}; border-radius: 4px;
     padding: 3px 6px;

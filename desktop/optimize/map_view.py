@@ -25,6 +25,7 @@ from engine.market import Float64Array
 from engine.sweeps import SweepResult
 
 _MOST_CELLS: Final = 1000  # along an axis; more would not be told apart
+_READ_OUT_HINT: Final = "★ best · click a cell to use its parameters"
 _HINT: Final = "The best result of every pair of values appears here as colours."
 
 
@@ -57,12 +58,14 @@ class MapView(QWidget):
         self._by = QLabel("by")
         for widget in (self.across, self._by, self.upwards):
             bar.addWidget(widget)
-        bar.addWidget(self.read_out, 1)
+        bar.addStretch()
+        self.read_out.setContentsMargins(7, 0, 6, 2)
         page = QWidget()
         inner = QVBoxLayout(page)
         inner.setContentsMargins(0, 0, 0, 0)
         inner.setSpacing(0)
         inner.addLayout(bar)
+        inner.addWidget(self.read_out)
         inner.addWidget(self.map, 1)
         self.stack = QStackedWidget()
         self.stack.addWidget(self.empty)
@@ -124,7 +127,7 @@ class MapView(QWidget):
     def _hover(self, cell: Cell | None) -> None:
         grid, sweep = self.map.grid, self.sweep
         if cell is None or grid is None or sweep is None:
-            self.read_out.setText("")
+            self.read_out.setText(_READ_OUT_HINT)
             return
         objective = sweep.spec.objective
         value = float(grid.values[cell[1], cell[0]])

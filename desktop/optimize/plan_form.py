@@ -35,7 +35,7 @@ from engine.strategy import StrategyInfo
 from engine.sweeps import SweepSpec
 
 _SETTLE_MS: Final = 150
-_SAMPLERS: Final = {"grid": "Every combination", "random": "A random sample"}
+_SAMPLERS: Final = {"grid": "Every combination", "random": "Random sample"}
 
 
 class PlanForm(QWidget):
@@ -110,23 +110,23 @@ class PlanForm(QWidget):
         top.addWidget(self.strategy, 3)
         top.addWidget(QLabel("on"))
         top.addWidget(self.symbol, 2)
-        sampler = QWidget()
-        row = QHBoxLayout(sampler)
+        draw = QWidget()
+        row = QHBoxLayout(draw)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(5)
-        for part in (self.sampler, self.trials, self.seed):
+        for part in (self.trials, self.seed):
             row.addWidget(part, 1)
         grid = QGridLayout()
         grid.setHorizontalSpacing(6)
         grid.setVerticalSpacing(4)
         grid.setColumnStretch(1, 1)
-        for line, (words, field) in enumerate(
-            (("Cons&traint", self.constraint), ("&Best by", self.objective), ("Tr&y", sampler))
-        ):
+        named = (("Cons&traint", self.constraint), ("&Best by", self.objective), ("Tr&y", self.sampler))
+        for line, (words, field) in enumerate(named):
             label = QLabel(words)
-            label.setBuddy(self.sampler if field is sampler else field)
+            label.setBuddy(field)
             grid.addWidget(label, line, 0)
             grid.addWidget(field, line, 1)
+        grid.addWidget(draw, len(named), 1)
         buttons = QHBoxLayout()
         buttons.setSpacing(6)
         buttons.addWidget(self.run, 1)

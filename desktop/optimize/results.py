@@ -32,6 +32,7 @@ from engine.sweeps import SweepResult
 
 _HINT: Final = "No sweep yet. Vary parameters on the left and press F6, or open a stored sweep."
 _NO_BREAK: Final = "\u00a0"
+_SHARES: Final = [1000, 1000]
 _STEPS: Final = 1000
 _SIDE_BY_SIDE_PX: Final = 560
 
@@ -87,7 +88,9 @@ class ResultsView(QWidget):
         self.splitter.setChildrenCollapsible(False)
         self.splitter.addWidget(self.tabs)
         self.splitter.addWidget(self.map)
-        self.splitter.setSizes([1000, 1000])
+        self.splitter.setStretchFactor(0, 1)
+        self.splitter.setStretchFactor(1, 1)
+        self.splitter.setSizes(_SHARES)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(3)
@@ -207,6 +210,7 @@ class ResultsView(QWidget):
         if beside:
             self.tabs.removeTab(self.tabs.indexOf(self.map))
             self.splitter.addWidget(self.map)
+            self.splitter.setSizes(_SHARES)
         else:
             self.tabs.insertTab(1, self.map, "Heat map")
         self.map.show()
