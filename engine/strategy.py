@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import math
 import re
 from abc import ABC, abstractmethod
@@ -151,12 +152,12 @@ class Strategy(ABC):
         """How many candles before the period are needed before the first decision can be trusted."""
         return 0
 
-    def indicators(self, candles: pd.DataFrame) -> Columns:  # noqa: ARG002 - for those who override it
+    def indicators(self, candles: pd.DataFrame) -> Columns:
         """Columns to draw and to use, one value per row of `candles` (open, high, low, close, volume; UTC index).
 
         A DataFrame with the index of `candles`, or a dict of its Series or arrays by name: that costs less.
         """
-        return {}
+        return candles.iloc[:, :0]  # a frame: strategies without indicators may begin theirs with it
 
     @abstractmethod
     def signals(self, candles: pd.DataFrame, indicators: Any) -> Columns:
@@ -197,12 +198,11 @@ class Signals:
         if not names:
             raise RunError("signals() returned no column named signal_<name>_buy or signal_<name>_sell")
         n = len(candles)
-        none = np.zeros(n, dtype=np.bool_)
         return cls(
             names,
             _entries(raw, names, n),
-            raw.get("exit_long", none),
-            raw.get("exit_short", none),
+            raw["exit_long"] if "exit_long" in raw else _nowhere(n),
+            raw["exit_short"] if "exit_short" in raw else _nowhere(n),
             _prices(columns, "stop_loss", n),
             _prices(columns, "take_profit", n),
             raw,
@@ -296,18 +296,34 @@ def _entries(
 
 
 def _booleans(column: Any, name: str) -> npt.NDArray[np.bool_]:
-    if str(column.dtype) == "boolean" and not column.isna().any():
-        column = column.astype(bool)
     if column.dtype != np.bool_:
-        raise RunError(
-            f"signals() column {name!r} must be boolean, not {column.dtype}; a comparison gives one"
-        )
-    return np.array(column, dtype=np.bool_)
+        if str(column.dtype) != "boolean" or column.isna().any():
+            raise RunError(
+                f"signals() column {name!r} must be boolean, not {column.dtype}; a comparison gives one"
+            )
+        column = column.astype(bool)
+    return np.array(column if isinstance(column, np.ndarray) else column.to_numpy())
+
+
+@functools.lru_cache(maxsize=4)
+def _nowhere(n: int) -> npt.NDArray[np.bool_]:
+    """A column that is never true, shared by all who have none of their own: read-only."""
+    never = np.zeros(n, dtype=np.bool_)
+    never.flags.writeable = False
+    return never
+
+
+@functools.lru_cache(maxsize=4)
+def _no_price(n: int) -> Float64Array:
+    """A column without any price, shared as `_nowhere`."""
+    none = np.full(n, np.nan)
+    none.flags.writeable = False
+    return none
 
 
 def _prices(columns: Mapping[str, Any], name: str, n: int) -> Float64Array:
     if name not in columns:
-        return np.full(n, np.nan)
+        return _no_price(n)
     try:
         values = np.array(columns[name], dtype=np.float64)
     except (TypeError, ValueError):

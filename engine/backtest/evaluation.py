@@ -67,12 +67,19 @@ class Evaluation:
 
 
 def evaluate(
-    strategy: Strategy, path: Path, frame: CandleFrame, *, held: int = 0, wanted: int = 0
+    strategy: Strategy,
+    path: Path,
+    frame: CandleFrame,
+    *,
+    held: int = 0,
+    wanted: int = 0,
+    lasting: bool = True,
 ) -> Evaluation:
     """Ask a strategy (of the plug-in file `path`) for its indicators and signals over all candles of `frame`.
 
     Raises RunError with file and line where its code fails or gives what cannot be used; also where it could see nothing
-    because only `held` of the `wanted` warm-up candles lie before its period.
+    because only `held` of the `wanted` warm-up candles lie before its period. Not `lasting`: nobody looks at the indicators
+    afterwards, so `signals` may get them themselves.
     """
     seed_random()  # in a sweep as in a run of its own
     with asking(path, strategy.indicators):
@@ -81,7 +88,7 @@ def evaluate(
         indicators = {name: float_column(column, name, "indicators") for name, column in columns.items()}
     _check_usable(indicators, len(frame), held, wanted)
     with asking(path, strategy.signals):
-        said = strategy.signals(frame.copy(), _own_copy(answer))
+        said = strategy.signals(frame.copy(), _own_copy(answer) if lasting else answer)
         return Evaluation(indicators, Signals.check(said, frame.table))
 
 

@@ -83,7 +83,7 @@ def _signal_player(task: Task, kind: type[Strategy], series: _Series) -> Play:
     def play(params: Mapping[str, ParamValue], row: Float64Array) -> None:
         strategy = _made(kind, params, path)
         ask_warmup(strategy, path)  # a run of its own would fail there
-        said = evaluate(strategy, path, series.frame, held=held, wanted=wanted)
+        said = evaluate(strategy, path, series.frame, held=held, wanted=wanted, lasting=False)
         run_summary(prepared, said.signals.slice(held, None), costs, strategy.reverse, row)
 
     return play

@@ -1,7 +1,6 @@
 """An engine whose database holds one random market, and plug-ins written into its folder."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -12,6 +11,7 @@ from engine.service import Engine
 from engine.settings import read_settings
 from engine.sweeps import SweepSpec
 from tests.support.builders import START_MS, random_candles
+from tests.support.database import execute, fresh_database
 
 MARKET = Market("binance", "BTCUSDT", "BTC/USDT")
 HOUR = Timeframe("1h")
@@ -20,16 +20,25 @@ WHOLE = Period(START_MS, START_MS + (WARM + COUNT) * HOUR_MS)
 PERIOD = Period(START_MS + WARM * HOUR_MS, WHOLE.end)
 
 
-@pytest.fixture
-def engine(
-    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
-) -> Iterator[Engine]:
-    """Two workers; `@pytest.mark.parametrize("engine", [{...}], indirect=True)` changes settings."""
-    more = getattr(request, "param", {})
-    with Engine(read_settings(home=tmp_path, database_url=database_url, **{"workers": 2, **more})) as engine:
+@pytest.fixture(scope="module")
+def shared_engine(embedded_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    """Two workers, warm for all tests of a module."""
+    database = fresh_database(embedded_url)
+    home, url = tmp_path_factory.mktemp("home"), next(database)
+    with Engine(read_settings(home=home, database_url=url, workers=2)) as engine:
         engine.store.save_markets(MARKET.exchange, [MARKET], START_MS * 2)
         engine.store.add_page(MARKET, HOUR, random_candles(WARM + COUNT, 7), [WHOLE])
         yield engine
+    database.close()
+
+
+@pytest.fixture
+def engine(shared_engine: Engine) -> Engine:
+    """The shared engine without sweeps, trials and runs."""
+    url = shared_engine.settings.database_url
+    assert url is not None
+    execute(url.get_secret_value(), "TRUNCATE sweeps, trials, backtest_runs")
+    return shared_engine
 
 
 def plug_in(engine: Engine, name: str, body: str) -> str:
