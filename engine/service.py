@@ -42,7 +42,7 @@ WORKER_IMPORTS = (
     "engine.backtest.simulation",
     "engine.backtest.compiled",
     "engine.backtest.metrics",
-    "engine.indicators",
+    "engine.indicators.loops",
 )
 
 
