@@ -124,19 +124,16 @@ def ours(candles: Candles, timeframe: Timeframe, signals: Signals) -> dict[str, 
 
 
 def vectorbt(candles: Candles, up: npt.NDArray[np.bool_], down: npt.NDArray[np.bool_]) -> dict[str, Work]:
-    """vectorbt's portfolio from signals, filled at the next open, with and without its statistics."""
+    """vectorbt's portfolio from orders of a share of the account at the next open, with and without its statistics."""
     import vectorbt as vbt  # type: ignore[import-not-found]
 
+    share = pd.Series(np.where(up, COSTS.size, np.where(down, -COSTS.size, np.nan))).shift(1)
     close, fill = pd.Series(candles.close), pd.Series(candles.open)
-    late = {
-        "entries": pd.Series(up).shift(1, fill_value=False),
-        "short_entries": pd.Series(down).shift(1, fill_value=False),
-    }
 
     def run() -> Any:
-        return vbt.Portfolio.from_signals(
-            close, price=fill, size=COSTS.size, size_type="percent", upon_opposite_entry="close",
-            init_cash=COSTS.cash, fees=COSTS.commission, freq="1h", **late,
+        return vbt.Portfolio.from_orders(
+            close, size=share, size_type="targetpercent", price=fill, init_cash=COSTS.cash,
+            fees=COSTS.commission, freq="1h",
         )  # fmt: skip
 
     def with_stats() -> float:

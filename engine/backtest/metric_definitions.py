@@ -9,6 +9,8 @@ from typing import Final
 
 # a standard deviation so small, of returns or beside the mean of amounts, is only rounding
 STILL: Final = 1e-14
+# and a fall below the peak that is so small a fraction of it
+ROUNDING: Final = 1e-12
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from engine.backtest.metric_definitions import DEFINITIONS, STILL
+from engine.backtest.metric_definitions import DEFINITIONS, ROUNDING, STILL
 from engine.backtest.outcome import Outcome
 from engine.backtest.rules import UNITS
 from engine.backtest.trade_metrics import trade_metrics
@@ -85,7 +85,9 @@ class _Account:
         returns = daily_returns(cash, outcome.equity, opens)
         market = daily_returns(float(candles.open[0]), candles.close, opens)
         deviation = _deviation(returns) if days >= MIN_DAYS else None
-        return cls(cash, values, times, peaks, values / peaks - 1, returns, market, days, deviation)
+        drawdowns = values / peaks - 1
+        drawdowns[drawdowns > -ROUNDING] = 0
+        return cls(cash, values, times, peaks, drawdowns, returns, market, days, deviation)
 
     @property
     def cagr(self) -> float | None:

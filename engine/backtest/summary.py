@@ -25,7 +25,7 @@ from engine.backtest.compiled import (
     simulate,
     trade_space,
 )
-from engine.backtest.metric_definitions import STILL, SUMMARY
+from engine.backtest.metric_definitions import ROUNDING, STILL, SUMMARY
 from engine.backtest.metrics import DAYS_PER_YEAR, MIN_DAYS, close_times, day_ends
 from engine.backtest.rules import OPEN, REASONS, RUIN, UNITS, check_stops
 from engine.market import DAY_MS, Candles, Float64Array, Int64Array, Timeframe
@@ -81,20 +81,22 @@ def run_summary(prepared: Prepared, signals: Signals, costs: Costs, reverse: boo
 @numba.njit(cache=True, nogil=True)
 def _drawdown(cash: float, equity: Any, times: Any) -> tuple[float, float, int]:
     """(highest value, deepest drawdown as a fraction <= 0, longest in ms), all from the starting cash on."""
-    peak = low = cash
+    peak, below = cash, cash * (1 - ROUNDING)
+    low, deepest = peak, 0.0
     peak_at = longest = 0
-    deepest = 0.0
     for i in range(len(equity)):
         value = equity[i]
-        if value >= peak:
-            if low < peak:
+        if value >= below:
+            if low < below:
                 deepest = min(deepest, low / peak - 1)
                 longest = max(longest, times[i + 1] - times[peak_at])
-            peak = low = value
+            if value > peak:
+                peak, below = value, value * (1 - ROUNDING)
+            low = peak
             peak_at = i + 1
         elif value < low:
             low = value
-    if low < peak:
+    if low < below:
         deepest = min(deepest, low / peak - 1)
         longest = max(longest, times[-1] - times[peak_at])
     return peak, deepest, longest

@@ -126,6 +126,12 @@ def test_the_longest_drawdown_need_not_be_the_deepest() -> None:
     assert measure([120, 60, 120, 119, 119, 119, 121])["max_drawdown_days"] == 4
 
 
+def test_what_only_rounding_took_is_no_drawdown() -> None:
+    metrics = measure([110, 110 * (1 - 2e-16), 110, 99])
+    assert (metrics["drawdowns"], metrics["max_drawdown_days"], metrics["time_under_water_pct"]) == (1, 1, 25)
+    assert measure([110, 110 * (1 - 2e-16)])["max_drawdown_pct"] == 0
+
+
 def test_without_a_loss_there_is_no_drawdown() -> None:
     metrics = measure([100, 101, 101, 102])
     assert (metrics["max_drawdown_pct"], metrics["max_drawdown_days"], metrics["drawdowns"]) == (0, 0, 0)
