@@ -174,10 +174,10 @@ def _trial_stream(result: SweepResult, fingerprints: Sequence[bytes | None]) -> 
     middle = struct.pack(">i", len(name)) + name
     numbers = result.numbers.astype(">i4").tobytes()
     arrays, size = _float8_arrays(result)
-    lists = [column.tolist() for column in result.params.values()]
+    lists = [storable(column.tolist()) for column in result.params.values()]
     rows: list[bytes] = []
     for at, values in enumerate(zip(*lists, strict=True) if lists else repeat((), len(result))):
-        params = b"\x01" + json.dumps(storable(dict(zip(result.params, values, strict=True)))).encode()
+        params = b"\x01" + json.dumps(dict(zip(result.params, values, strict=True))).encode()
         error = result.errors.get(at)
         rows += (
             head, numbers[4 * at : 4 * at + 4], middle, _sized(fingerprints[at]), _sized(params),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import keyword
 import sys
 from collections.abc import Iterable, Iterator, Mapping
@@ -69,10 +70,18 @@ def _taken(path: Path, found: Mapping[str, Path]) -> str | None:
 
 def _content_error(path: Path) -> str | None:
     try:
-        tree = ast.parse(path.read_bytes(), str(path))
+        return _source_error(path, path.read_bytes())
+    except OSError as error:
+        return f"{path.name}: cannot be read ({type(error).__name__}: {error})"
+
+
+@functools.lru_cache(maxsize=256)  # all files are looked through for every run, and hardly one has changed
+def _source_error(path: Path, source: bytes) -> str | None:
+    try:
+        tree = ast.parse(source, str(path))
     except SyntaxError as error:
         return located(error, path)
-    except (OSError, ValueError, RecursionError, MemoryError) as error:
+    except (ValueError, RecursionError, MemoryError) as error:
         return f"{path.name}: cannot be read ({type(error).__name__}: {error})"
     certain, possible = _strategy_classes(tree)
     if len(certain) > 1:
