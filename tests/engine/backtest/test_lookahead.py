@@ -120,6 +120,9 @@ CHEATS: dict[str, Column] = {
     "a filter over the spectrum": smoothed_by_spectrum,
     "sorted": lambda f: np.sort(f["close"]),
     "where the price will be": lambda f: (f["close"].shift(-24) > f["close"]).astype(float),
+    "the highest of all on one candle in 97": lambda f: f["close"].where(
+        np.arange(len(f)) % 97 != 13, f["close"].max()
+    ),
     "the day of the highest price": lambda f: (f["close"] == f["close"].max()).astype(float).cumsum(),
 }
 
