@@ -1,0 +1,125 @@
+"""`backtest optimize` and `backtest sweeps` as programs and people use them, on the bundled market."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.engine.research.sweeping import STUMBLING
+from tests.support.command_line import CommandLine
+
+SERIES = (
+    "-s",
+    "SAMPLEUSDT",
+    "--exchange",
+    "sample",
+    "-t",
+    "1h",
+    "--start",
+    "2024-10-01",
+    "--end",
+    "2024-12-15",
+)
+EMA = ("optimize", *SERIES, "-S", "ema_cross")
+GRID = ("--grid", "fast=5:20:5", "--grid", "slow=10:40:10")
+
+
+def test_a_sweep_prints_one_document_and_its_best_trial_can_be_run_again(cli: CommandLine):
+    answer = cli(*EMA, *GRID, "--constraint", "fast < slow", "--top", "3", "--json")
+    assert answer.code == 0
+    found = answer.json
+    assert {
+        "id",
+        "strategy",
+        "symbol",
+        "objective",
+        "trials",
+        "failed",
+        "elapsed_s",
+        "best",
+        "top",
+    } <= found.keys()
+    assert (found["trials"], found["failed"], found["status"]) == (12, 0, "finished")
+    assert found["best"] == {name: found["top"][0][name] for name in ("params", "value", "metrics")}
+    assert len(found["top"]) == 3
+    assert found["best"]["value"] == found["best"]["metrics"]["sharpe"]
+    params = [f"--param={name}={value}" for name, value in found["best"]["params"].items()]
+    run = cli("run", *SERIES, "-S", "ema_cross", *params, "--warmup", found["warmup"], "--json").json["runs"][
+        0
+    ]
+    same = {name: run["metrics"][name] for name in found["best"]["metrics"]}
+    assert found["best"]["metrics"] == pytest.approx(same, rel=1e-9)
+
+    listed = cli("sweeps", "--json").json["sweeps"]
+    assert [sweep["id"] for sweep in listed] == [found["id"]]
+    assert cli("sweeps", "show", found["id"][:8], "--top", "3", "--json").json["top"] == found["top"]
+    shown = cli("sweeps", "show", found["id"][:8])
+    assert "the best of 12 trials looks better than it is; 12 trials of ema_cross have been made" in shown.err
+    assert cli("sweeps", "delete", found["id"][:8]).code == 0
+    assert cli("sweeps", "--json").json == {"sweeps": []}
+
+
+def test_what_cannot_be_swept_is_exit_code_2_and_names_the_fault(cli: CommandLine):
+    for arguments, part in (
+        (("--grid", "fast"), "must read name=low:high:step"),
+        (("--grid", "fast=1:5:1", "--grid", "fast=6"), "fast is given twice"),
+        (("--grid", "fast=5:1:1"), "low is above high"),
+        (("--grid", "fats=1:5:1"), "did you mean fast?"),
+        (("--grid", "fast=1:500:1", "--grid", "slow=2:1000:1", "--constraint", "fast = slow"), "syntax"),
+        (("--grid", "fast=1:5:1", "--sampler", "random"), "needs a number of trials"),
+        (("--grid", "fast=1:5:1", "--param", "slwo=5"), "did you mean slow?"),
+        (("--grid", "fast=1:5:1", "--objective", "profit"), "unknown objective"),
+    ):
+        answer = cli(*EMA, *arguments)
+        assert answer.code == 2
+        assert part in answer.error
+
+
+def test_a_sweep_of_failures_says_the_first_and_is_exit_code_1(cli: CommandLine, home: Path):
+    (home / "strategies").mkdir(parents=True)
+    (home / "strategies" / "stumbling.py").write_text(STUMBLING)
+    answer = cli("optimize", *SERIES, "-S", "stumbling", "--grid", "number=3,3")
+    assert answer.code == 1
+    assert "every trial failed; the first: stumbling.py:14: ValueError: three is too many" in answer.err
+
+
+def test_ctrl_c_stores_what_is_finished_and_is_exit_code_130(cli: CommandLine, home: Path, tmp_path: Path):
+    (home / "strategies").mkdir(parents=True)
+    (home / "strategies" / "slow.py").write_text(
+        STUMBLING.replace("self.number == 7", "True").replace("60", "0.02")
+    )
+    command = [
+        sys.executable,
+        "-m",
+        "engine",
+        "optimize",
+        *SERIES,
+        "-S",
+        "slow",
+        "--grid",
+        "number=10:1000:1",
+        "--json",
+    ]
+    with (
+        (tmp_path / "err").open("w") as errors,
+        subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=errors, env=dict(os.environ), text=True
+        ) as program,
+    ):
+        deadline = time.monotonic() + 60
+        while not any((home / "cache").glob("batch-*/*.npy")) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        time.sleep(3)
+        program.send_signal(signal.SIGINT)
+        assert program.stdout is not None
+        out = program.stdout.read()
+        assert program.wait(30) == 130
+    assert out == ""
+    assert "trials are stored as sweep" in (tmp_path / "err").read_text()
+    sweep = cli("sweeps", "--json").json["sweeps"][0]
+    assert sweep["status"] == "cancelled"
+    assert 0 < sweep["trials"] < sweep["planned"]
