@@ -51,12 +51,23 @@ def test_an_empty_variable_counts_as_unset(monkeypatch):
         ("BACKTEST_RUN_TIMEOUT_S", "-1"),
         ("BACKTEST_RUN_MEMORY_MB", "1"),
         ("BACKTEST_FUTURES_URL", "ftp://x"),
+        ("BACKTEST_CROSSCHECK", "sometimes"),
+        ("BACKTEST_CROSSCHECK", "-5"),
     ],
 )
 def test_a_wrong_value_names_its_variable(monkeypatch, name, value):
     monkeypatch.setenv(name, value)
     with pytest.raises(InputError, match=name):
         read_settings()
+
+
+@pytest.mark.parametrize(
+    ("value", "most"), [(None, 600_000), ("on", 600_000), ("OFF", 0), ("0", 0), ("5000", 5000), ("", 600_000)]
+)
+def test_the_cross_check_is_on_off_or_up_to_a_number_of_candles(monkeypatch, value, most):
+    if value is not None:
+        monkeypatch.setenv("BACKTEST_CROSSCHECK", value)
+    assert read_settings().crosscheck == most
 
 
 def test_the_password_is_not_in_the_text_of_the_settings(monkeypatch):
