@@ -52,6 +52,7 @@ _TEXTS: Final = (
     (r"starting up|shutting down|not yet accepting|recovery mode", "57P03"),
     (r"server closed the connection unexpectedly", "08006"),
 )
+_NOBODY_LISTENS: Final = "Connection refused|No such file or directory"
 _UNREACHABLE: Final = (
     (r"failed to resolve host|could not translate host|Name or service", "host name is unknown"),
     (r"invalid port number", "port number is invalid"),
@@ -122,10 +123,12 @@ def _state_of_text(text: str) -> str | None:
 
 
 def _is_passing(error: BaseException) -> bool:
-    """Whether the same transaction may succeed when tried again: a lost connection, a deadlock."""
+    """Whether the same transaction may succeed when tried again: a lost connection, a server under restart, a deadlock."""
     if isinstance(error, DBAPIError) and error.connection_invalidated:
         return True
     cause = error.orig if isinstance(error, DBAPIError) else error
+    if isinstance(cause, psycopg.OperationalError) and re.search(_NOBODY_LISTENS, str(cause)):
+        return True
     return getattr(cause, "sqlstate", None) in ("40001", "40P01", "57P01", "57P02")
 
 
