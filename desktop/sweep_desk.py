@@ -82,6 +82,7 @@ class SweepDesk(QObject):
             return  # the reason stands beside the button
         if self._plan.run.isEnabled() and self._bridge.optimize(spec):
             self._latest, self._job = None, ""
+            self._plan.set_failure("")
             self._results.show_sweep(None)
             self._results.set_running(on=True)
 
@@ -100,8 +101,7 @@ class SweepDesk(QObject):
 
     def _end(self, sweep: SweepResult | None, problem: str) -> None:
         self._results.set_running(on=False)
-        if problem:
-            self._plan.set_count(problem)
+        self._plan.set_failure(problem)
         if sweep is not None:
             self._latest = sweep
             self._bridge.load_sweeps()

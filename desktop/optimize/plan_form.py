@@ -57,6 +57,7 @@ class PlanForm(QWidget):
         self.phase = Phase.IDLE
         self._setup = Setup()
         self._count: int | str | None = None
+        self._failure = ""
         self.ranges: RangeForm | None = None
         self._make_fields()
         self._timer = QTimer(self, singleShot=True, interval=_SETTLE_MS)
@@ -229,6 +230,11 @@ class PlanForm(QWidget):
         self._count = count
         self._update()
 
+    def set_failure(self, text: str) -> None:
+        """Why the last sweep came to nothing; another try may fare better."""
+        self._failure = text
+        self._update()
+
     # -- showing -----------------------------------------------------------------------------------------------------
 
     def _choose(self, name: str) -> None:
@@ -296,7 +302,7 @@ class PlanForm(QWidget):
                 trials=self.trials.value(),
                 seed=self.seed.value(),
             )
-        self._count = None
+        self._count, self._failure = None, ""
         self._update()
         self._timer.start()
         self.changed.emit()
@@ -329,8 +335,8 @@ class PlanForm(QWidget):
             problem = f"{self.phase.value} …"
         self.count.setText(words)
         self.count.setVisible(bool(words))
-        self.problem.setText(problem or "")
-        self.problem.setVisible(problem is not None)
+        self.problem.setText(problem or self._failure)
+        self.problem.setVisible(bool(self.problem.text()))
         self._mark_constraint(bad=isinstance(self._count, str) and self._count.startswith("constraint"))
         self.run.setEnabled(idle and problem is None)
         self.stop.setEnabled(self.phase is Phase.OPTIMIZING)

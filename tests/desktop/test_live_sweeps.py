@@ -205,6 +205,24 @@ def test_a_bad_constraint_and_a_grid_too_large_are_refused_in_place_before_anyth
     assert not window.banner.isVisible()
 
 
+def test_a_sweep_without_candles_says_so_in_place_and_may_be_tried_again(
+    live_window: MainWindow, qtbot: QtBot
+) -> None:
+    window = live_window
+    plan = window.optimize.plan
+    plan_sweep(window, "ema_cross", fast=(5, 20, 5), slow=(30, 60, 10))
+    window.setup_panel.period.set_values("1h", parse_time("2019-01-01"), parse_time("2019-02-01"))
+    with qtbot.waitSignal(window.bridge.sweep_done, timeout=60_000):
+        window.actions_.optimize.trigger()
+    assert "lies wholly before" in plan.problem.text()
+    assert plan.problem.isVisible()
+    assert plan.run.isEnabled()
+    assert not window.optimize.results.progress.isVisible()
+    assert not window.banner.isVisible()
+    plan_sweep(window, "ema_cross", fast=(5, 20, 5), slow=(30, 60, 10))
+    assert plan.problem.text() == ""
+
+
 def test_stored_sweeps_are_there_at_the_next_start_can_be_opened_and_deleted(
     live_window: MainWindow, engine: Engine, qtbot: QtBot, tmp_path: Path
 ) -> None:
