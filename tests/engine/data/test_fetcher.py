@@ -5,6 +5,7 @@ import asyncio
 import pandas as pd
 import pytest
 
+from engine.data.exchange import Patience
 from engine.data.fetcher import DataFetcher
 from engine.data.loopback_exchange import SPOT_PATH
 from engine.errors import ExchangeError, InputError, Interrupted
@@ -210,6 +211,27 @@ def test_the_candle_still_open_is_never_stored_and_its_final_values_are(
     report = one.fetch("2024-05-01", "2024-05-02")
     assert (report.candles, report.fetched) == (12, 1)
     assert_same_candles(one.held(report), sol.within(report.period))
+
+
+def test_a_candle_that_closed_a_moment_ago_may_still_change_and_is_waited_for(
+    bench: MakeBench, fake_exchange: FakeExchange
+) -> None:
+    listed = Period.parse("2024-01-01", "2024-01-31")
+    final = grid_candles("1h", listed)
+    early = Candles(final.timestamp, *(column * 0.99 for column in final.columns().values()))
+    fake_exchange.add("SOL", "1h", early)
+    fake_exchange.clock_ms = parse_time("2024-01-20T10:00:00.200")
+    waited: list[float] = []
+
+    class Waiting(CancelToken):
+        def sleep(self, seconds: float) -> None:
+            waited.append(seconds)
+            fake_exchange.add("SOL", "1h", final)
+
+    one = bench(patience=Patience(timeout_s=5, settle_s=1.5))
+    report = one.fetch("2024-01-19", "2024-01-20", cancel=Waiting())
+    assert waited == [1.3]
+    assert_same_candles(one.held(report), final.within(report.period))
 
 
 def test_a_period_in_the_future_asks_for_no_candles(bench: MakeBench, sol: Candles) -> None:

@@ -109,6 +109,18 @@ def test_an_empty_page_in_the_middle_of_trading_is_not_believed(bench: MakeBench
     assert_same_candles(one.held(report), candles.within(report.period))
 
 
+def test_two_empty_answers_about_the_newest_old_cells_of_a_market_that_trades_are_not_believed(
+    bench: MakeBench, list_sol: ListSol
+) -> None:
+    """Nothing later was served that would prove them missing, so they are asked for once more."""
+    list_sol()
+    one = bench()
+    one.fetch("2024-05-01", "2024-05-01")
+    one.fake.fail(Fault(200, "[]"), times=2)
+    report = one.fetch("2024-05-02", "2024-05-02")
+    assert (report.candles, report.missing) == (24, ())
+
+
 def test_a_probe_that_forgets_the_candle_behind_a_hole_is_not_believed(
     bench: MakeBench, list_sol: ListSol
 ) -> None:

@@ -24,7 +24,7 @@ from hypothesis.stateful import (
 from engine.coverage import FetchReport
 from engine.errors import InputError
 from engine.market import DAY_MS, Market, Period, Timeframe, format_time, parse_time
-from tests.support.candle_faults import BANNED, FAULTS, PASSING
+from tests.support.candle_faults import BANNED, FAULTS, ODD, PASSING
 from tests.support.candle_laws import SETTLE_MS, Laws
 from tests.support.candle_world import Brief, Series, Timezone, TruthfulExchange, World
 from tests.support.database import execute, fresh_database
@@ -116,7 +116,7 @@ class Candles(RuleBasedStateMachine):
         series, cells = self.laws.pick(which, span)
         if self.laws.refused(series, cells):
             return
-        start, end = map(format_time, _bounds(series.period(cells)))
+        start, end = (format_time(series.timeframe.open_ms(cell)) for cell in cells)
         name = series.timeframe.name
         frame = asyncio.run(self.world.fetcher.get_data("SOL/USDT", name, start, end, series.exchange))
         self.laws.adopt(series, cells, series.proven(cells, self.fake.clock_ms))
@@ -283,6 +283,16 @@ class Candles(RuleBasedStateMachine):
         self.laws.fail(faults)
         self.laws.ask(*self.laws.pick(which, span))
 
+    @rule(which=WHICH, span=SPANS, kind=st.sampled_from(["short", "forgetful"]))
+    def request_of_a_server_that_leaves_rows_out(self, which: int, span: tuple[int, int], kind: str) -> None:
+        """P17: page after page lacks rows, and still nothing is missing in the end that the exchange has."""
+        self.laws.settle()
+        self.fake.always = ODD[kind]
+        try:
+            self.laws.ask(*self.laws.pick(which, span))
+        finally:
+            self.fake.always = None
+
     @rule(kind=st.sampled_from(["hangs up", "captive portal", "rate limited"]), count=st.integers(1, 6))
     def inject_a_fault_into_the_clock(self, kind: str, count: int) -> None:
         self.fake.fail(PASSING[kind], on="time", times=count)
@@ -344,10 +354,6 @@ class Candles(RuleBasedStateMachine):
     @invariant()
     def laws_hold(self) -> None:
         self.laws.check()
-
-
-def _bounds(period: Period) -> tuple[int, int]:
-    return period.start, period.end
 
 
 @pytest.fixture(scope="module")
