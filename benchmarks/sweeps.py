@@ -1,0 +1,140 @@
+"""Sweeps of 1,000 combinations through `Engine.optimize`, the whole path, beside backtesting.py.
+
+    .venv/bin/python -m benchmarks.sweeps [--repeat 5] [--candles 4368 35040 525600] [--workers 1 2] [--peers]
+
+Starts a private PostgreSQL in a temporary folder; prints a Markdown table. Hours are the real ones of the test data (set
+BACKTEST_TEST_DATA to its folder), minutes a random walk.
+"""
+
+import argparse
+import os
+import shutil
+import statistics
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import psutil
+
+from benchmarks.engine import alone, crosses
+from engine.coverage import MAINTENANCE, MissingRange
+from engine.database.embedded import release_embedded
+from engine.market import MINUTE_MS, Candles, Market, Period, Timeframe
+from engine.ranges import parse_range
+from engine.service import Engine
+from engine.settings import read_settings
+from engine.sweeps import SweepResult, SweepSpec
+from tests.support.builders import random_candles, real_candles
+
+MARKET = Market("binance", "BENCHUSDT", "BENCH/USDT")
+SPACE = 4_000  # candles before the period: the longest warm-up below, from there back to 00:00
+GRIDS = {
+    "ema_cross": {"fast": "5:29:1", "slow": "30:225:5"},
+    "vwap_supertrend_ema": {
+        "ema_fast": "10:28:2", "ema_slow": "40:76:4", "st_length": "8:12:1", "st_multiplier": "2:3:1",
+    },
+}  # fmt: skip
+
+
+def candles_of(count: int) -> tuple[Candles, Timeframe]:
+    """`count` candles and SPACE before them."""
+    if count > 100_000:
+        return random_candles(count + SPACE, 1, step_ms=MINUTE_MS, volatility=0.001), Timeframe("1m")
+    held = real_candles("spot-BTCUSDT-1h-20180101-20260516")
+    held = held.within(Period.parse("2021-10-01", "2026-04-30"))
+    return held.slice(0, count + SPACE), Timeframe("1h")
+
+
+@contextmanager
+def engine_with(candles: Candles, timeframe: Timeframe, workers: int) -> Iterator[Engine]:
+    """An engine whose database holds the candles, in a folder of its own."""
+    home = Path(tempfile.mkdtemp(prefix="bench-sweeps-", dir="/tmp"))
+    home.chmod(0o755)
+    try:
+        with Engine(read_settings(home=home, workers=workers, database_url=None)) as engine:
+            engine.store.save_markets(MARKET.exchange, [MARKET], time.time_ns() // 1_000_000)
+            whole = Period(int(candles.timestamp[0]), timeframe.next(int(candles.timestamp[-1])))
+            gone = np.setdiff1d(timeframe.opens(whole), candles.timestamp).tolist()
+            missing = [MissingRange(Period(at, timeframe.next(at)), MAINTENANCE) for at in gone]
+            engine.store.add_page(MARKET, timeframe, candles, [whole], missing)
+            yield engine
+    finally:
+        release_embedded(home)
+        shutil.rmtree(home, ignore_errors=True)
+
+
+def spec_of(strategy: str, candles: Candles, timeframe: Timeframe) -> SweepSpec:
+    """1,000 combinations of the strategy over all candles but the first SPACE."""
+    period = Period(int(candles.timestamp[SPACE]), timeframe.next(int(candles.timestamp[-1])))
+    ranges = {name: parse_range(text) for name, text in GRIDS[strategy].items()}
+    return SweepSpec(strategy, MARKET.name, MARKET.exchange, timeframe, period, ranges)
+
+
+def processor_s(engine: Engine) -> float:
+    """Processor time that this process and the workers have used: other programs on the machine change it least."""
+    return sum(sum(psutil.Process(pid).cpu_times()[:2]) for pid in (os.getpid(), *engine.pool.pids()))
+
+
+def measured(engine: Engine, spec: SweepSpec) -> tuple[float, float, SweepResult]:
+    """(seconds, seconds of all processors, result) of one sweep."""
+    began, used = time.perf_counter(), processor_s(engine)
+    result = engine.optimize(spec)
+    assert (result.done, result.failed) == (1_000, 0)
+    return time.perf_counter() - began, processor_s(engine) - used, result
+
+
+def ours(strategy: str, count: int, repeat: int, workers: int) -> None:
+    """One row: the first sweep of a new engine, and the median and the best of the next ones."""
+    candles, timeframe = candles_of(count)
+    spec = spec_of(strategy, candles, timeframe)
+    with engine_with(candles, timeframe, workers) as engine:
+        first, _, _ = measured(engine, spec)
+        found = [measured(engine, spec) for _ in range(repeat)]
+    seconds, used, results = zip(*found, strict=True)
+    best = results[-1].best
+    print(
+        f"| {strategy} | {count:,} | {workers} | {first:.2f} s | {statistics.median(seconds):.3f} s | {min(seconds):.3f} s "
+        f"| {min(used):.3f} s | {statistics.median(result.elapsed_s for result in results):.3f} s "
+        f"| {best and best['params']} |",
+        flush=True,
+    )
+
+
+def backtesting_py(count: int) -> None:
+    """One row: backtesting.py as its users write it, one EMA cross scaled to 1,000; its signals are given to it."""
+    period = candles_of(count)[0].slice(SPACE, None)
+    run, _ = alone(period, *crosses(period))
+    run()
+    began = time.perf_counter()
+    run()
+    print(
+        f"| backtesting.py alone | {count:,} | 1 | | {(time.perf_counter() - began) * 1_000:.0f} s (scaled) | | | | |"
+    )
+
+
+def main() -> None:
+    """The table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--repeat", type=int, default=5)
+    parser.add_argument("--candles", type=int, nargs="*", default=[4_368, 35_040, 525_600])
+    parser.add_argument("--workers", type=int, nargs="*", default=[1, 2])
+    parser.add_argument("--strategy", nargs="*", default=list(GRIDS))
+    parser.add_argument("--peers", action="store_true")
+    chosen = parser.parse_args()
+    print(
+        "| strategy | candles | workers | first | median | best | processors | median of the trials alone | best trial |\n"
+        "|---|---|---|---|---|---|---|---|---|"
+    )
+    for strategy in chosen.strategy:
+        for count in chosen.candles:
+            for workers in chosen.workers:
+                ours(strategy, count, chosen.repeat, workers)
+    for count in chosen.candles if chosen.peers else ():
+        backtesting_py(count)
+
+
+if __name__ == "__main__":
+    main()
