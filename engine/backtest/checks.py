@@ -26,6 +26,7 @@ from engine.market import Candles, format_time, short_time
 
 CANDLES: Final = 3_000_000  # what one check of a run may compute again: the same on every machine
 LEAST_S: Final = 2.0
+MOST_S: Final = 10.0
 SAMPLES: Final = 24  # candles that are seen again with less history
 MOST_SAMPLES: Final = 1_000  # of an exhaustive search
 FOREVER: Final = float("inf")
@@ -40,14 +41,15 @@ def run_checks(
 ) -> dict[str, Check]:
     """The checks `lookahead` and `warmup` of a run whose period begins at position `held`.
 
-    Each takes about as long as the strategy itself did (`own_s`), or two seconds; no run fails by them.
+    Each takes about as long as the strategy itself did (`own_s`), at least 2 and at most 10 seconds; no run fails by them.
     """
-    limit_s = max(LEAST_S, own_s)
-    found = find_lookahead(ask, frame, full, held, Budget(CANDLES, limit_s))
+    limit_s, pace_s = min(max(LEAST_S, own_s), MOST_S), own_s / len(frame)
+    found = find_lookahead(ask, frame, full, held, Budget(CANDLES, limit_s, pace_s))
     warmup = _counted_warmup(held, wanted)
     if held >= wanted:
         samples = planned_cuts(len(frame), held, full.signals.entry != 0)[:SAMPLES]
-        short = find_short_warmup(ask, frame, full, samples, wanted, Budget(CANDLES, limit_s))
+        budget = Budget(CANDLES, limit_s, pace_s)
+        short = find_short_warmup(ask, frame, full, samples, wanted, budget)
         warmup |= _tried_warmup(short, found, frame, warmup)
     return {"lookahead": _lookahead(found, frame), "warmup": warmup}
 
@@ -92,7 +94,7 @@ def _lookahead(found: Findings, frame: CandleFrame) -> Check:
     elif found.done:
         status, note = "passed", f"passed on {_counted(found, 'cuts')}"
     else:
-        status, note = "skipped", "too few candles" if not found.planned else "no cut could be computed"
+        status, note = "skipped", _why_nothing(found)
     return {
         "status": status,
         "columns": list(found.changes),
@@ -100,6 +102,12 @@ def _lookahead(found: Findings, frame: CandleFrame) -> Check:
         "note": note + _failures(found),
         "first": [_plain(change, frame) for change in changes],
     }
+
+
+def _why_nothing(found: Findings) -> str:
+    if not found.planned:
+        return "too few candles"
+    return "no cut could be computed" if found.failed else "the strategy is too slow to be asked again"
 
 
 def _names(found: Findings) -> str:

@@ -53,16 +53,19 @@ class Findings:
 
 
 class Budget:
-    """What repetitions may cost: candles, and seconds as far as those done so far can tell."""
+    """What repetitions may cost: candles, and seconds as far as can be told from those done so far, or from `pace_s`, the
+    seconds that a candle took before.
+    """
 
-    def __init__(self, candles: float, seconds: float) -> None:
-        self._candles, self._seconds, self._spent, self._started = candles, seconds, 0, time.monotonic()
+    def __init__(self, candles: float, seconds: float, pace_s: float = 0.0) -> None:
+        self._candles, self._seconds, self._pace_s = candles, seconds, pace_s
+        self._spent, self._started = 0, time.monotonic()
 
     def allows(self, candles: int) -> bool:
         """Whether one more repetition over that many candles fits; it is counted when it does."""
         used_s = time.monotonic() - self._started
-        expected_s = used_s / self._spent * candles if self._spent else 0.0
-        if self._spent + candles > self._candles or used_s + expected_s > self._seconds:
+        pace_s = used_s / self._spent if self._spent else self._pace_s
+        if self._spent + candles > self._candles or used_s + pace_s * candles > self._seconds:
             return False
         self._spent += candles
         return True

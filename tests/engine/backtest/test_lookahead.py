@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine import indicators as ta
+from engine.backtest import checks
 from engine.backtest.checks import run_checks
 from engine.backtest.evaluation import CandleFrame, Evaluation, evaluate
 from engine.backtest.lookahead import Budget, find_lookahead, planned_cuts
@@ -25,10 +26,18 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     import pandas_ta_classic as library
 
+pytestmark = pytest.mark.usefixtures("all_the_time_in_the_world")
 STRATEGIES: Final = Path(__file__).parents[3] / "strategies"
 HELD: Final = 300
 CANDLES: Final = random_candles(1500, 4)
 Column = Callable[[pd.DataFrame], Any]
+
+
+@pytest.fixture
+def all_the_time_in_the_world(monkeypatch: pytest.MonkeyPatch) -> None:
+    """How many cuts are made must not depend on what else this machine does."""
+    monkeypatch.setattr(checks, "LEAST_S", 3600.0)
+    monkeypatch.setattr(checks, "MOST_S", 3600.0)
 
 
 def strategy_of(column: Column, warmup: int = 0) -> type[Strategy]:
@@ -56,7 +65,7 @@ def checks_of(
     def ask(part: CandleFrame) -> Evaluation:
         return evaluate(kind(), path, part)
 
-    return run_checks(ask, frame, ask(frame), held, kind().warmup(), own_s=60.0)
+    return run_checks(ask, frame, ask(frame), held, kind().warmup(), own_s=0.01)
 
 
 def lookahead_of(column: Column, **changes: Any) -> dict[str, Any]:
@@ -181,6 +190,13 @@ def test_a_column_that_only_exists_with_enough_candles_is_named() -> None:
     assert set(checks_of(Mine)["lookahead"]["columns"]) == {"exit_long", "exit_short"}
 
 
+def averaged_by_spectrum(f: pd.DataFrame) -> Any:
+    """The mean of the past nine closes; its rounding depends on how many candles there are."""
+    waves = np.fft.rfft(f["close"], 2 * len(f)) * np.fft.rfft(np.ones(9) / 9, 2 * len(f))
+    mean = np.fft.irfft(waves, 2 * len(f))[: len(f)]
+    return np.where(np.arange(len(f)) < 8, np.nan, mean)
+
+
 HONEST: dict[str, Column] = {
     "ema": lambda f: ta.ema(f["close"], 21),
     "pandas ewm": lambda f: f["close"].ewm(span=21).mean(),
@@ -196,6 +212,7 @@ HONEST: dict[str, Column] = {
     "constant": lambda f: np.ones(len(f)),
     "never known": lambda f: np.full(len(f), np.nan),
     "convolution of the past": lambda f: np.convolve(f["close"], np.ones(9) / 9)[: len(f)],
+    "convolution by way of the spectrum": averaged_by_spectrum,
     "the hour": lambda f: f.index.hour,  # type: ignore[attr-defined]
     "chance from the seed": lambda f: np.random.random(len(f)),  # noqa: NPY002
     "infinite": lambda f: f["close"] / (f["close"] - f["close"]),
@@ -317,6 +334,20 @@ def test_it_says_on_how_many_of_the_cuts_it_passed_when_there_was_no_room_for_al
     assert not budget.allows(1)
 
 
+def test_a_strategy_too_slow_for_a_second_look_is_not_kept_waiting_for() -> None:
+    kind, frame = strategy_of(lambda f: f["close"]), CandleFrame(CANDLES)
+    asked: list[int] = []
+
+    def ask(part: CandleFrame) -> Evaluation:
+        asked.append(len(part))
+        return evaluate(kind(), Path(__file__), part)
+
+    made = run_checks(ask, frame, ask(frame), HELD, 24, own_s=1e9)
+    assert asked == [len(CANDLES)]
+    assert made["lookahead"]["note"] == "the strategy is too slow to be asked again"
+    assert (made["lookahead"]["status"], made["warmup"]["note"]) == ("skipped", "300 of 24")
+
+
 def test_a_strategy_that_fails_on_few_candles_is_reported_and_fails_no_run() -> None:
     def column(f: pd.DataFrame) -> pd.Series:
         if len(f) < 900:
@@ -336,9 +367,9 @@ def test_a_strategy_that_only_works_on_the_whole_is_not_checked() -> None:
             raise SystemExit
         return f["close"]
 
-    checks = checks_of(strategy_of(column))
-    assert checks["lookahead"]["status"] == checks["warmup"]["status"] == "skipped"
-    assert "no cut could be computed; " in checks["lookahead"]["note"]
+    made = checks_of(strategy_of(column))
+    assert made["lookahead"]["status"] == made["warmup"]["status"] == "skipped"
+    assert "no cut could be computed; " in made["lookahead"]["note"]
 
 
 @pytest.mark.parametrize("n", [1, 2, 3])
