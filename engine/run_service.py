@@ -15,6 +15,7 @@ from engine.batch import Batch
 from engine.candle_service import CandleService
 from engine.events import CancelToken, OnEvent, as_job, ignore_event
 from engine.market import Market, Period, Timeframe
+from engine.parallel.kernels import has_kernels
 from engine.planning import make_plan
 from engine.runs import RunResult, RunSpec
 from engine.series_loading import SeriesLoader
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from engine.parallel.job import OnProgress
     from engine.parallel.pool import WorkerPool
 
-KERNEL_FOLDER: Final = "NUMBA_CACHE_DIR"  # as numba calls it
 READY_FUNCTION: Final = "engine.backtest.preparation:ready_job"
 COMPILE_TIMEOUT_S: Final = 300.0
 SCRATCH: Final = "batch-"  # followed by the pid of the program whose folder it is
@@ -45,9 +45,9 @@ class RunService(CandleService):
         raise NotImplementedError
 
     @property
-    def kernel_folder(self) -> Path:
+    def kernels(self) -> Path:
         """Where workers keep what they compiled."""
-        return Path(os.environ.get(KERNEL_FOLDER) or self.settings.cache_folder / "numba")
+        raise NotImplementedError
 
     def chosen_strategies(
         self, names: Collection[str], *, cancel: CancelToken | None = None
@@ -66,11 +66,16 @@ class RunService(CandleService):
         """Call `function` in workers, once per payload."""
         raise NotImplementedError
 
-    def warm_up(self, on_event: OnEvent, cancel: CancelToken) -> None:
-        """Start the workers. Where their kernels were never compiled on this machine, say so and wait for it."""
-        kernels = [file for file in self.kernel_folder.rglob("*.nb[ic]") if not _removed_empty(file)]
-        self.pool.warm_up()
-        if kernels:
+    def warm_up(
+        self, on_event: OnEvent = ignore_event, cancel: CancelToken | None = None, workers: int | None = None
+    ) -> None:
+        """Start the workers, or no more than are needed; they get ready while other things are done.
+
+        Where their kernels were never compiled on this machine, say so and wait for it.
+        """
+        compiled = has_kernels(self.kernels)
+        self.pool.warm_up(workers)
+        if compiled:
             return
         title = "compiling the engine, once after installation"
         work = partial(self.in_workers, READY_FUNCTION, [{}], COMPILE_TIMEOUT_S, cancel)
@@ -100,7 +105,7 @@ class RunService(CandleService):
         the others are finished and stored first; then Interrupted, ExchangeError, DatabaseError or InputError is raised.
         """
         cancel = cancel or CancelToken()
-        self.warm_up(on_event, cancel)
+        self.warm_up(on_event, cancel, len(specs))
         infos = self.chosen_strategies([spec.strategy for spec in specs], cancel=cancel)
         with self.scratch() as scratch:
             return self._made(specs, infos, scratch, fetch=fetch, on_event=on_event, cancel=cancel)
@@ -160,17 +165,6 @@ class RunService(CandleService):
         from engine.export import export_run
 
         return export_run(self.run_result(run_id), folder)
-
-
-def _removed_empty(file: Path) -> bool:
-    """Whether the file was empty, and is gone now: what a power cut leaves of it would keep every worker from starting."""
-    try:
-        if file.stat().st_size:
-            return False
-        file.unlink(missing_ok=True)
-    except OSError:
-        pass
-    return True
 
 
 def _remove_leftovers(folder: Path) -> None:

@@ -6,6 +6,7 @@ Blocking and thread-safe. Nothing is opened before it is needed: no database for
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import tempfile
 import threading
@@ -20,9 +21,9 @@ from engine.errors import InputError
 from engine.events import CancelToken
 from engine.logs import log_to_file
 from engine.market import DEFAULT_EXCHANGE, Candles, Market, Period, Timeframe, check_exchange
+from engine.parallel.kernels import VARIABLE, kernel_folder
 from engine.planning import check_strategies
 from engine.research_service import ResearchService
-from engine.run_service import KERNEL_FOLDER
 from engine.settings import Settings, read_settings
 from engine.strategy import StrategyInfo
 
@@ -126,6 +127,11 @@ class Engine(ResearchService):
                 self._cache = CandleCache(self.store, self.settings.cache_folder / "candles")
             return self._cache
 
+    @functools.cached_property
+    def kernels(self) -> Path:
+        """Where workers keep what they compiled."""
+        return kernel_folder(self.settings.cache_folder / "numba")
+
     @property
     def pool(self) -> WorkerPool:
         """The warm workers."""
@@ -139,7 +145,7 @@ class Engine(ResearchService):
                     self.settings.cache_folder / "workers",
                     memory_mb=self.settings.run_memory_mb,
                     preload=WORKER_IMPORTS,
-                    environment={KERNEL_FOLDER: str(self.kernel_folder)},
+                    environment={VARIABLE: str(self.kernels)},
                 )
             return self._pool
 

@@ -5,9 +5,11 @@ from pathlib import Path
 
 from hypothesis import settings
 
+from engine.parallel.kernels import VARIABLE, kernel_folder
+
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 # kernels are compiled once and not once per data folder
-os.environ.setdefault("NUMBA_CACHE_DIR", str(Path(__file__).parents[1] / ".pytest_cache" / "numba"))
+os.environ[VARIABLE] = str(kernel_folder(Path(__file__).parents[1] / ".pytest_cache" / "numba"))
 
 # the same examples in every run, and new ones for whoever asks: BACKTEST_TEST_PROFILE=long
 settings.register_profile("ci", derandomize=True, deadline=None, stateful_step_count=16)

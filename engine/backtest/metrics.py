@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from engine.backtest.metric_definitions import DEFINITIONS, ROUNDING, STILL
+from engine.backtest.metric_definitions import DAYS_PER_YEAR, DEFINITIONS, MIN_DAYS, ROUNDING, STILL
 from engine.backtest.outcome import Outcome
 from engine.backtest.rules import UNITS
 from engine.backtest.trade_metrics import trade_metrics
@@ -23,8 +23,6 @@ from engine.runs import Costs
 Metrics = dict[str, float | int | None]
 Positions = npt.NDArray[np.intp]
 
-DAYS_PER_YEAR: Final = 365
-MIN_DAYS: Final = 30  # below that nothing is annualised
 MIN_DAYS_CVAR: Final = 100
 
 

@@ -25,8 +25,8 @@ from engine.backtest.compiled import (
     simulate,
     trade_space,
 )
-from engine.backtest.metric_definitions import ROUNDING, STILL, SUMMARY
-from engine.backtest.metrics import DAYS_PER_YEAR, MIN_DAYS, close_times, day_ends
+from engine.backtest.metric_definitions import DAYS_PER_YEAR, MIN_DAYS, ROUNDING, STILL, SUMMARY
+from engine.backtest.metrics import close_times, day_ends
 from engine.backtest.rules import OPEN, REASONS, RUIN, UNITS, check_stops
 from engine.market import DAY_MS, Candles, Float64Array, Int64Array, Timeframe
 from engine.runs import Costs

@@ -39,8 +39,8 @@ class WorkerPool:
     """Runs "module:function" with a payload in one of `workers` processes. Thread-safe; use as a context manager or close.
 
     `scratch` is a folder for large results, `memory_mb` the memory of each process, `preload` modules that processes
-    import before their first job, `environment` what they find in theirs where the program's own does not say otherwise.
-    Processes start when first needed, or in the background after `warm_up`.
+    import before their first job, `environment` what they find in theirs beside the program's own. Processes start when
+    first needed, or in the background after `warm_up`.
     """
 
     def __init__(
@@ -95,12 +95,12 @@ class WorkerPool:
             self._ring()
         return job
 
-    def warm_up(self) -> None:
-        """Start all processes in the background."""
+    def warm_up(self, processes: int | None = None) -> None:
+        """Start all processes in the background, or no more than are needed."""
         with self._lock:
             self._check_open()
             self._supervise()
-            self._wanted = self._size
+            self._wanted = max(self._wanted, min(self._size, processes or self._size))
             self._ring()
 
     def close(self) -> None:

@@ -215,7 +215,7 @@ def _spawn(
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=crash_report,
-        env=worker_environment({**environment, **os.environ}),
+        env=worker_environment({**os.environ, **environment}),
         **inheritance,
     )
 
