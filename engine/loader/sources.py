@@ -70,8 +70,11 @@ class _Modules:
 
     def forget_finders(self) -> None:
         """Have the folders looked through again."""
-        for path in [path for path in sys.path_importer_cache if self._owns(Path(path))]:
-            del sys.path_importer_cache[path]
+        begins = str(self._folder), str(BUNDLED)  # told from most others without taking them apart
+        held = [path for path in sys.path_importer_cache if path.startswith(begins)]
+        for path in held:
+            if self._owns(Path(path)):
+                del sys.path_importer_cache[path]
 
     def _owns(self, path: Path) -> bool:
         inside = path.is_relative_to(self._folder) and not any(map(path.is_relative_to, self._others))
