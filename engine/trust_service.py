@@ -42,7 +42,7 @@ class TrustService(RunService):
                 f"run {before.id[:8]} was stopped before its end: there is nothing to compare with"
             )
         cancel = cancel or CancelToken()
-        self.warm_up(on_event, cancel)
+        self.warm_up(on_event, cancel, 1)
         with self.scratch() as scratch:
             file, notes = current_file(before, strategy_folders(self.settings)), []
             if stored_source or file is None:

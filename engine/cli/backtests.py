@@ -89,8 +89,9 @@ def run(
     """Fetch what is missing, then run every strategy on every symbol in parallel, and store the runs."""
     asked = Timeframe(timeframe), Period.parse(start, end)
     costs = Costs(cash, commission, size, slippage)
-    with Engine() as engine, cancel_on_interrupt() as cancel:
+    with Engine() as engine, cancel_on_interrupt() as cancel, progress(quiet=json) as on_event:
         names = list(dict.fromkeys(strategy))
+        engine.warm_up(on_event, cancel, len(names) * len(symbol))
         infos = engine.chosen_strategies(names, cancel=cancel)
         params = assign_params(param or (), [infos[name] for name in names])
         symbols = dict.fromkeys(engine.market(wanted, exchange).name for wanted in symbol)
@@ -101,11 +102,10 @@ def run(
             for wanted in symbols
             for name in names
         ]
-        with progress(quiet=json) as on_event:
-            results = engine.run(specs, fetch=not no_fetch, on_event=on_event, cancel=cancel)
-            if check:
-                ids = [result.id for result in results]
-                results = engine.cross_checks(ids, on_event=on_event, cancel=cancel)
+        results = engine.run(specs, fetch=not no_fetch, on_event=on_event, cancel=cancel)
+        if check:
+            ids = [result.id for result in results]
+            results = engine.cross_checks(ids, on_event=on_event, cancel=cancel)
     if json:
         print_json({"runs": [result.to_json() for result in results]})
     else:
