@@ -24,7 +24,7 @@ from engine.backtest.rules import Report
 from engine.loader import open_strategy
 from engine.market import Candles, format_time, short_time
 
-CANDLES: Final = 3_000_000  # what one check of a run may compute again: the same on every machine
+CANDLES: Final = 6_000_000  # what one check of a run may compute again: the same on every machine
 LEAST_S: Final = 2.0
 MOST_S: Final = 10.0
 SAMPLES: Final = 24  # candles that are seen again with less history
