@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
 from desktop import formats
 from desktop.bridge import Bridge, Phase
-from desktop.optimize.map_view import compute_map
+from desktop.optimize.cells import Grid, grid_of
 from desktop.optimize.panel import OptimizePanel
 from desktop.optimize.values import SweepChoice
 from desktop.preferences import Preferences
@@ -130,16 +130,16 @@ class SweepDesk(QObject):
             return
         self._mapping = True
 
-        def draw(answer: Any) -> None:
+        def draw(grid: Grid) -> None:
             self._mapping = False
             view = self._results.map
             if view.sweep is sweep and view.axes() == axes:
-                view.show_map(axes, answer)
-                view.mark(self._results.picked)
+                view.show_map(grid)
+                view.mark(self._results.picked_number())
             else:
                 self._draw_map()
 
-        self._bridge.ask(lambda: compute_map(sweep, axes), draw)
+        self._bridge.ask(lambda: grid_of(sweep, axes), draw)
 
     def _count(self) -> None:
         """Ask how many trials the plan makes; a later question makes earlier answers void."""

@@ -4,46 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
-import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QEvent, QPointF, Qt, Signal
 from PySide6.QtGui import QFontMetricsF, QKeyEvent
 from PySide6.QtWidgets import QGraphicsRectItem, QWidget
 
 from desktop.charts.axes import style_axis
+from desktop.optimize.cells import COLOURS, Cell, Grid
 from desktop.optimize.trials import value_text
 from desktop.theme import DARK, Theme
-from engine.market import Float64Array
 
-Cell = tuple[int, int]  # column, row
-_MAP: Final = "viridis"  # even steps of lightness: legible to everybody, in both themes and in print
 _STEPS: Final = {
     Qt.Key.Key_Left: (-1, 0), Qt.Key.Key_Right: (1, 0), Qt.Key.Key_Up: (0, 1), Qt.Key.Key_Down: (0, -1),
 }  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Grid:
-    """What is drawn: `values` (len(ys), len(xs)), NaN where no trial has a value. `y` is "" where one parameter varies.
-
-    `best` is the cell of the best trial.
-    """
-
-    x: str
-    y: str
-    xs: Sequence[Any]
-    ys: Sequence[Any]
-    values: Float64Array
-    title: str
-    best: Cell | None = None
-
-    def params(self, cell: Cell) -> dict[str, Any]:
-        """The parameters of a cell."""
-        column, row = cell
-        return {self.x: self.xs[column]} | ({self.y: self.ys[row]} if self.y else {})
 
 
 class _CellAxis(pg.AxisItem):  # type: ignore[misc]
@@ -92,6 +67,7 @@ class HeatMap(pg.GraphicsLayoutWidget):  # type: ignore[misc]
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.grid: Grid | None = None
+        self.title = ""
         self.cursor_cell: Cell | None = None
         self._theme = DARK
         self._axes = {"bottom": _CellAxis("bottom"), "left": _CellAxis("left")}
@@ -103,9 +79,12 @@ class HeatMap(pg.GraphicsLayoutWidget):  # type: ignore[misc]
         self.image.setAutoDownsample(False)
         self.plot.addItem(self.image)
         self.bar = pg.ColorBarItem(
-            values=(0.0, 1.0), colorMap=pg.colormap.get(_MAP), width=12, interactive=False
+            values=(0.0, 1.0), colorMap=pg.colormap.get(COLOURS), width=12, interactive=False
         )
-        self.bar.setImageItem(self.image, insert_in=self.plot)
+        self.plot.layout.addItem(
+            self.bar, 2, 5
+        )  # as its setImageItem does; the pixels come with their colours
+        self.plot.layout.setColumnFixedWidth(4, 5)
         self._best = pg.ScatterPlotItem(symbol="star", size=13)
         self._hover, self._mark = QGraphicsRectItem(), QGraphicsRectItem()
         for item in (self._best, self._hover, self._mark):
@@ -117,27 +96,25 @@ class HeatMap(pg.GraphicsLayoutWidget):  # type: ignore[misc]
         self.setAccessibleName("Heat map")
         self.setMinimumSize(220, 140)
 
-    def show_grid(self, grid: Grid | None) -> None:
+    def show_grid(self, grid: Grid | None, title: str = "") -> None:
         """Draw another grid; the cursor stays where it is while the cells are the same ones."""
-        before, self.grid = self.grid, grid
+        before, self.grid, self.title = self.grid, grid, title
         self.plot.setVisible(grid is not None)
         if grid is None:
             return
         rows, columns = grid.values.shape
-        self.image.setImage(grid.values, autoLevels=False)
+        self.image.setImage(grid.pixels, autoLevels=False)
         self.image.setRect(-0.5, -0.5, columns, rows)
-        low, high = _levels(grid.values)
-        self.bar.setLevels(values=(low, high))
-        if before is None or _cells(before) != _cells(grid):
-            self._axes["bottom"].show_cells(grid.x, grid.xs)
-            self._axes["left"].show_cells(grid.y, grid.ys)
+        self.bar.setLevels(values=grid.levels)
+        if before is None or not grid.has_cells_of(before):
+            self._axes["bottom"].show_cells(grid.axes[0], grid.xs)
+            self._axes["left"].show_cells(grid.axes[1], grid.ys)
             self.plot.setRange(xRange=(-0.5, columns - 0.5), yRange=(-0.5, rows - 0.5), padding=0)
             self.set_cursor(None)
             self.mark(None)
-        self.bar.axis.setLabel(grid.title)
-        self._best.setData(
-            [] if grid.best is None else [grid.best[0]], [] if grid.best is None else [grid.best[1]]
-        )
+        self.bar.axis.setLabel(title)
+        best = grid.best
+        self._best.setData([best[0]] if best else [], [best[1]] if best else [])
 
     def mark(self, cell: Cell | None) -> None:
         """Frame the picked cell."""
@@ -198,20 +175,7 @@ class HeatMap(pg.GraphicsLayoutWidget):  # type: ignore[misc]
         self._best.setBrush(pg.mkBrush("#ffffff"))
 
 
-def _cells(grid: Grid) -> tuple[Any, ...]:
-    return grid.x, grid.y, list(grid.xs), list(grid.ys)
-
-
 def _frame(item: QGraphicsRectItem, cell: Cell | None) -> None:
     item.setVisible(cell is not None)
     if cell is not None:
         item.setRect(cell[0] - 0.5, cell[1] - 0.5, 1, 1)
-
-
-def _levels(values: Float64Array) -> tuple[float, float]:
-    """Lowest and highest value; apart even where all are equal."""
-    known = values[np.isfinite(values)]
-    if not len(known):
-        return 0.0, 1.0
-    low, high = float(known.min()), float(known.max())
-    return (low, high) if high > low else (low - 0.5, high + 0.5)

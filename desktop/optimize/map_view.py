@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-import numpy as np
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import (
     QComboBox,
@@ -18,19 +17,18 @@ from PySide6.QtWidgets import (
 )
 
 from desktop.models.metrics import metric_text
-from desktop.optimize.heat_map import Cell, Grid, HeatMap
-from desktop.optimize.trials import best_of_cell, metric_title, value_text
+from desktop.optimize.cells import Axes, Cell, Grid
+from desktop.optimize.heat_map import HeatMap
+from desktop.optimize.trials import metric_title, position_of, value_text
 from desktop.theme import Theme
-from engine.market import Float64Array
 from engine.sweeps import SweepResult
 
-_MOST_CELLS: Final = 1000  # along an axis; more would not be told apart
 _READ_OUT_HINT: Final = "★ best · click a cell to use its parameters"
 _HINT: Final = "The best result of every pair of values appears here as colours."
 
 
 class MapView(QWidget):
-    """Signals: `picked(position)` of the best trial of a cell; `axes_changed()`."""
+    """Signals: `picked(number)` of the best trial of a cell; `axes_changed()`."""
 
     picked = Signal(int)
     axes_changed = Signal()
@@ -93,29 +91,23 @@ class MapView(QWidget):
             self.map.show_grid(None)
             self.stack.setCurrentIndex(0)
 
-    def axes(self) -> tuple[str, str]:
+    def axes(self) -> Axes:
         """The chosen parameters; the second is "" where only one varies."""
         return self.across.currentText(), self.upwards.currentText() if self.upwards.count() > 1 else ""
 
-    def show_map(self, axes: tuple[str, str], answer: MapAnswer) -> None:
-        """Draw the map that was computed for these axes; a late one for others is dropped."""
-        sweep = self.sweep
-        if sweep is None or not len(sweep) or axes != self.axes():
+    def show_map(self, grid: Grid) -> None:
+        """Draw a map of the sweep; a late one for other axes is dropped."""
+        if self.sweep is None or grid.axes != self.axes():
             return
-        xs, ys, values, best = answer
-        self.map.show_grid(
-            Grid(*axes, xs, ys, values, metric_title(sweep.spec.objective, self._definitions), best)
-        )
+        self.map.show_grid(grid, metric_title(grid.sweep.spec.objective, self._definitions))
         self.stack.setCurrentIndex(1)
         self._hover(self.map.cursor_cell)
 
-    def mark(self, position: int | None) -> None:
-        """Frame the cell of a trial."""
-        grid, sweep = self.map.grid, self.sweep
-        if grid is None or sweep is None or position is None or position >= len(sweep):
-            self.map.mark(None)
-            return
-        self.map.mark(cell_of(sweep, position, (grid.x, grid.y), grid.xs, grid.ys))
+    def mark(self, number: int | None) -> None:
+        """Frame the cell of a trial by its number; the map may be of a moment when it was not made yet."""
+        grid = self.map.grid
+        position = None if grid is None or number is None else position_of(grid.sweep, number)
+        self.map.mark(None if grid is None or position is None else grid.cell_of(position))
 
     def _chosen(self, moved: QComboBox) -> None:
         """The same parameter on both axes makes no map: the other one gives way."""
@@ -125,68 +117,29 @@ class MapView(QWidget):
         self.axes_changed.emit()
 
     def _hover(self, cell: Cell | None) -> None:
-        grid, sweep = self.map.grid, self.sweep
-        if cell is None or grid is None or sweep is None:
+        grid = self.map.grid
+        if cell is None or grid is None:
             self.read_out.setText(_READ_OUT_HINT)
             return
-        objective = sweep.spec.objective
-        value = float(grid.values[cell[1], cell[0]])
-        where = ", ".join(f"{name} {value_text(one)}" for name, one in grid.params(cell).items())
-        words = f"{metric_text(objective)(value)} at {where}"
+        value, position = float(grid.values[cell[1], cell[0]]), grid.best_of(cell)
+        at = {grid.axes[0]: grid.xs[cell[0]]} | ({grid.axes[1]: grid.ys[cell[1]]} if grid.axes[1] else {})
+        if position is not None:  # where neighbours share a cell, the best one's own values
+            at = {name: grid.sweep.params[name][position].item() for name in at}
+        where = ", ".join(f"{name} {value_text(one)}" for name, one in at.items())
+        words = f"{metric_text(grid.sweep.spec.objective)(value)} at {where}"
         self.read_out.setText(words)
-        self.read_out.setToolTip(f"{grid.title}: {words}")
+        self.read_out.setToolTip(f"{self.map.title}: {words}")
         self.map.setAccessibleDescription(words)
 
     def _pick(self, cell: Cell) -> None:
-        if self.map.grid is None or self.sweep is None:
-            return
-        position = best_of_cell(self.sweep, self.map.grid.params(cell))
-        if position is not None:
-            self.picked.emit(position)
+        grid = self.map.grid
+        position = None if grid is None else grid.best_of(cell)
+        if grid is not None and position is not None:
+            self.picked.emit(int(grid.sweep.numbers[position]))
 
     def apply_theme(self, theme: Theme) -> None:
         """Take the theme's colours."""
         self.map.apply_theme(theme)
-
-
-MapAnswer = tuple[list[Any], list[Any], Any, Cell | None]
-
-
-def compute_map(sweep: SweepResult, axes: tuple[str, str]) -> MapAnswer:
-    """Values of both axes, the matrix, and the best trial's cell. Slow for very many trials: called in a thread."""
-    x, y = axes
-    if y:
-        xs, ys, values = sweep.heat_map(x, y)
-    else:
-        xs, _, square = sweep.heat_map(x, x)
-        ys, values = [""], square.diagonal()[None, :].copy()
-    xs, values = _on_all_cells(sweep, x, xs, values)
-    if y:
-        ys, turned = _on_all_cells(sweep, y, ys, values.T)
-        values = turned.T
-    best = int(sweep.order[0]) if sweep.best is not None else None
-    return xs, ys, values, None if best is None else cell_of(sweep, best, axes, xs, ys)
-
-
-def _on_all_cells(
-    sweep: SweepResult, name: str, found: list[Any], values: Float64Array
-) -> tuple[list[Any], Float64Array]:
-    """`values` (rows, found) on all values of a grid, so that the map keeps its shape while it fills."""
-    wanted = sweep.spec.ranges[name]
-    if sweep.spec.sampler != "grid" or len(wanted) > _MOST_CELLS:
-        return found, values
-    cells = sorted(set(wanted))
-    places = [cells.index(value) for value in found]
-    whole = np.full((len(values), len(cells)), np.nan)
-    whole[:, places] = values
-    return cells, whole
-
-
-def cell_of(sweep: SweepResult, position: int, axes: tuple[str, str], xs: Any, ys: Any) -> Cell:
-    """The cell of a trial."""
-    x, y = axes
-    column = list(xs).index(sweep.params[x][position].item())
-    return column, list(ys).index(sweep.params[y][position].item()) if y else 0
 
 
 def _combo(name: str) -> QComboBox:

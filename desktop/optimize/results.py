@@ -23,7 +23,7 @@ from desktop.icons import icon
 from desktop.models.metrics import definition_of, metric_text
 from desktop.optimize.map_view import MapView
 from desktop.optimize.stored import StoredSweeps
-from desktop.optimize.trials import TrialsModel
+from desktop.optimize.trials import TrialsModel, position_of
 from desktop.panels.table_view import TableView
 from desktop.theme import Theme
 from engine.events import Progress
@@ -114,9 +114,9 @@ class ResultsView(QWidget):
 
     def show_sweep(self, sweep: SweepResult | None) -> None:
         """Show a sweep, or the same one further on: the picked trial stays picked."""
-        number = self._picked_number() if _is_same(sweep, self.sweep) else None
+        number = self.picked_number() if _is_same(sweep, self.sweep) else None
         self.sweep = sweep
-        self.picked = None if sweep is None or number is None else _position(sweep, number)
+        self.picked = None if sweep is None or number is None else position_of(sweep, number)
         self._refill()
         self.map.set_sweep(sweep)
         self._say()
@@ -127,7 +127,7 @@ class ResultsView(QWidget):
         if self.model.show_sweep(self.sweep, self._definitions, self.picked) and self.sweep is not None:
             self.table.fit_columns(widest=140)
             self.table.setColumnWidth(0, self.fontMetrics().horizontalAdvance("# 200") + 16)
-        number = self._picked_number()
+        number = self.picked_number()
         view = None if number is None else self.model.view_row_of(number)
         self.table.select_row(view)
         model.blockSignals(False)
@@ -159,7 +159,8 @@ class ResultsView(QWidget):
 
     # -- picking -----------------------------------------------------------------------------------------------------
 
-    def _picked_number(self) -> int | None:
+    def picked_number(self) -> int | None:
+        """The number of the picked trial."""
         if self.sweep is None or self.picked is None:
             return None
         return int(self.sweep.numbers[self.picked])
@@ -169,17 +170,17 @@ class ResultsView(QWidget):
         if self.sweep is not None and self.picked is None and self.sweep.best is not None:
             self.table.select_row(self.model.view_row_of(int(self.sweep.numbers[self.sweep.order[0]])))
 
-    def _pick(self, position: int) -> None:
+    def _pick(self, number: int) -> None:
         """A cell of the map was clicked: mark its trial and load its parameters."""
-        self.picked = position
+        self.picked = None if self.sweep is None else position_of(self.sweep, number)
         self._refill()
-        self.map.mark(position)
-        self.params_wanted.emit(position)
+        self.map.mark(number)
+        self._emit(self.params_wanted)
 
     def _selected(self) -> None:
         rows = self.table.selected_rows()
         self.picked = self.model.row_at(rows[0]).position if len(rows) == 1 else None
-        self.map.mark(self.picked)
+        self.map.mark(self.picked_number())
         self._update()
 
     def _run_picked(self) -> None:
@@ -261,8 +262,3 @@ def progress_words(progress: Progress) -> str:
 
 def _is_same(one: SweepResult | None, other: SweepResult | None) -> bool:
     return one is not None and other is not None and one.id == other.id
-
-
-def _position(sweep: SweepResult, number: int) -> int | None:
-    found = (sweep.numbers == number).nonzero()[0]
-    return int(found[0]) if len(found) else None

@@ -129,10 +129,7 @@ def value_text(value: Any) -> str:
     return f"{value:.10g}" if isinstance(value, float) else str(value)
 
 
-def best_of_cell(sweep: SweepResult, chosen: Mapping[str, Any]) -> int | None:
-    """The position of the best trial whose parameters have these values; None where there is none."""
-    fits = sweep.numbers == sweep.numbers
-    for name, value in chosen.items():
-        fits &= sweep.params[name] == value
-    ranked = fits[sweep.order]
-    return int(sweep.order[ranked.argmax()]) if ranked.any() else None
+def position_of(sweep: SweepResult, number: int) -> int | None:
+    """Where the trial of this number stands in the sweep's columns; None where it was not made."""
+    found = (sweep.numbers == number).nonzero()[0]
+    return int(found[0]) if len(found) else None

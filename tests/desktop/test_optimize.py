@@ -1,6 +1,7 @@
 """The Optimize tab on sweeps made up here: ranges, table, heat map, picking, memory. The real engine: test_live_sweeps."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from PySide6.QtWidgets import QDoubleSpinBox
 from pytestqt.qtbot import QtBot
 
 from desktop.main_window import MainWindow
-from desktop.optimize.map_view import compute_map
+from desktop.optimize.cells import MOST_CELLS, grid_of
 from desktop.optimize.values import RangeChoice, SweepChoice, default_range, round_step, values_of
 from desktop.preferences import Preferences
 from engine.errors import InputError
@@ -34,7 +35,7 @@ def show(window: MainWindow, sweep: SweepResult) -> None:
     """As the desk does when a sweep has arrived; the map comes from a thread there."""
     results = window.optimize.results
     results.show_sweep(sweep)
-    results.map.show_map(results.map.axes(), compute_map(sweep, results.map.axes()))
+    results.map.show_map(grid_of(sweep, results.map.axes()))
 
 
 @pytest.fixture
@@ -414,14 +415,72 @@ def test_the_map_is_a_tab_where_the_window_is_narrow(filled: MainWindow, qtbot: 
     qtbot.waitUntil(lambda: results.tabs.indexOf(results.map) < 0 and results.map.isVisible())
 
 
-def test_of_very_many_trials_only_the_best_become_rows(filled: MainWindow) -> None:
-    sweep = sweep_of({"fast": "1:1000:1", "slow": "1:400:1"})
-    _ = sweep.order
-    axes = ("fast", "slow")
-    answer = compute_map(sweep, axes)
-    results = filled.optimize.results
-    results.show_sweep(sweep)
-    results.map.show_map(axes, answer)
+def test_of_very_many_trials_only_the_best_become_rows_and_neighbours_share_a_cell(
+    filled: MainWindow,
+) -> None:
+    sweep = sweep_of({"fast": "1:1000:1", "slow": "1:390:1"})
+    show(filled, sweep)
+    results, grid = filled.optimize.results, filled.optimize.results.map.map.grid
     assert results.model.rowCount() == 200
-    assert results.map.map.grid is not None
-    assert results.map.map.grid.values.shape == (400, 1000)
+    assert grid is not None
+    assert grid.values.shape == (390, MOST_CELLS)
+    assert grid.best == grid.cell_of(int(sweep.order[0]))
+    assert np.nanmax(grid.values) == np.nanmax(sweep.objective)
+    assert grid.best is not None
+    assert grid.xs[grid.best[0]] <= 20 < grid.xs[grid.best[0] + 1]
+    results.map.map.picked.emit(grid.best)
+    assert dict(filled.setup_panel.strategies.params["ema_cross"]) == {"fast": 20, "slow": 90}
+
+
+def test_one_parameter_of_very_many_values_makes_a_strip(filled: MainWindow) -> None:
+    show(filled, sweep_of({"fast": "1:200000:1"}))
+    grid = filled.optimize.results.map.map.grid
+    assert grid is not None
+    assert grid.values.shape == (1, MOST_CELLS)
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), min_size=1, unique=True), st.data())
+def test_every_cell_shows_the_best_of_its_trials(cells: list[tuple[int, int]], data: st.DataObject) -> None:
+    values = data.draw(
+        st.lists(st.floats(-5, 5) | st.just(math.nan), min_size=2 * len(cells), max_size=2 * len(cells))
+    )
+    whole = sweep_of({"fast": "0:5:1", "slow": "0:5:1", "both": "false,true"})
+    rows = [(fast, slow, both) for fast, slow in cells for both in (False, True)]
+    columns = {name: np.array([row[at] for row in rows]) for at, name in enumerate(whole.params)}
+    sweep = replace(
+        whole,
+        params=columns,
+        numbers=np.arange(len(rows)),
+        metrics={"sharpe": np.array(values)},
+        done=len(rows),
+    )
+    grid = grid_of(sweep, ("fast", "slow"))
+    assert grid.values.shape == (6, 6)
+    for number, (fast, slow) in enumerate(cells):
+        pair = values[2 * number : 2 * number + 2]
+        known = [value for value in pair if not math.isnan(value)]
+        shown = grid.values[slow, fast]
+        assert shown == max(known) if known else math.isnan(shown)
+        assert bool(grid.pixels[slow, fast, 3]) == bool(known)
+    assert (grid.positions >= 0).sum() == len(cells)
+
+
+def test_a_cell_picked_on_a_map_of_a_moment_ago_is_the_trial_of_its_number(filled: MainWindow) -> None:
+    """Trials that arrive meanwhile move positions, never numbers."""
+    early = sweep_of()
+    half = np.arange(1, len(early), 2)
+    early = replace(
+        early, numbers=half, params={name: column[half] for name, column in early.params.items()},
+        metrics={name: column[half] for name, column in early.metrics.items()}, done=len(half),
+    )  # fmt: skip
+    show(filled, early)
+    results = filled.optimize.results
+    results.show_sweep(sweep_of())
+    grid = results.map.map.grid
+    assert grid is not None
+    assert grid.best is not None
+    results.map.map.picked.emit(grid.best)
+    picked = dict(filled.setup_panel.strategies.params["ema_cross"])
+    assert picked == {
+        name: value for name, value in early.top(1)[0]["params"].items() if name in ("fast", "slow")
+    }
