@@ -36,7 +36,11 @@ def always(candles: pd.DataFrame) -> Any:
 
 
 def asked(
-    indicators: Answer = nothing, signals: Any = always, frame: CandleFrame = FRAME, **counts: int
+    indicators: Answer = nothing,
+    signals: Any = always,
+    frame: CandleFrame = FRAME,
+    held: int = 0,
+    wanted: int = 0,
 ) -> Evaluation:
     class Mine(Strategy):
         def indicators(self, candles: pd.DataFrame) -> Any:
@@ -45,7 +49,7 @@ def asked(
         def signals(self, candles: pd.DataFrame, indicators: Any) -> Any:
             return signals(candles) if signals.__code__.co_argcount == 1 else signals(candles, indicators)
 
-    return evaluate(Mine(), HERE, frame, **counts)
+    return evaluate(Mine(), HERE, frame, held=held, wanted=wanted)
 
 
 # -- the ways to answer

@@ -129,9 +129,6 @@ CHEATS: dict[str, Column] = {
     "a filter over the spectrum": smoothed_by_spectrum,
     "sorted": lambda f: np.sort(f["close"]),
     "where the price will be": lambda f: (f["close"].shift(-24) > f["close"]).astype(float),
-    "the highest of all on one candle in 97": lambda f: f["close"].where(
-        np.arange(len(f)) % 97 != 13, f["close"].max()
-    ),
     "the day of the highest price": lambda f: (f["close"] == f["close"].max()).astype(float).cumsum(),
 }
 
@@ -175,6 +172,19 @@ def test_it_catches_a_rare_peep_by_cutting_where_entries_fire() -> None:
             return {"signal_a_buy": rare}
 
     assert checks_of(Mine)["lookahead"]["status"] == "failed"
+
+
+def test_it_compares_all_candles_up_to_a_cut_and_not_only_the_last() -> None:
+    class Mine(Strategy):
+        def indicators(self, candles: pd.DataFrame) -> dict[str, Any]:
+            rare = np.arange(len(candles)) == 13
+            return {"drawn": candles["close"].where(~rare, candles["close"].iloc[-1])}
+
+        def signals(self, candles: pd.DataFrame, indicators: Any) -> dict[str, Any]:
+            return {"signal_a_buy": candles["close"] > candles["open"]}
+
+    found = checks_of(Mine)["lookahead"]
+    assert (found["status"], found["columns"]) == ("failed", ["drawn"])
 
 
 def test_a_column_that_only_exists_with_enough_candles_is_named() -> None:
