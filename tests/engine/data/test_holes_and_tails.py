@@ -115,7 +115,7 @@ def test_two_empty_answers_about_the_newest_old_cells_of_a_market_that_trades_ar
     """Nothing later was served that would prove them missing, so they are asked for once more."""
     list_sol()
     one = bench()
-    one.fetch("2024-05-01", "2024-05-01")
+    one.fetch("2023-12-01", "2023-12-01")  # proves the listing
     one.fake.fail(Fault(200, "[]"), times=2)
     report = one.fetch("2024-05-02", "2024-05-02")
     assert (report.candles, report.missing) == (24, ())
