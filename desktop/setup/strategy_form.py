@@ -143,7 +143,10 @@ class StrategyForm(QWidget):
         row = list(self.infos).index(name)
         self.list.item(row).setCheckState(Qt.CheckState.Checked)
         self.list.setCurrentRow(row)
-        self._show_current()
+        if self.form is not None:
+            self.form.blockSignals(True)  # one change, not one per field
+            self.form.set_values(self.params[name])
+            self.form.blockSignals(False)
         self.changed.emit()
 
     def changed_params(self) -> dict[str, Mapping[str, Any]]:
