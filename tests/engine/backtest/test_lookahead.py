@@ -237,6 +237,20 @@ def test_it_passes(name: str) -> None:
     assert found["cuts"] >= 32
 
 
+def test_rounding_around_zero_is_no_peep() -> None:
+    class Mine(Strategy):
+        def indicators(self, candles: pd.DataFrame) -> dict[str, Any]:
+            noise = (
+                averaged_by_spectrum(candles) - candles["close"].rolling(9).mean()
+            )  # 1e-14, another each time
+            return {"drawn": noise.where(np.arange(len(candles)) % 2 == 0, candles["close"])}
+
+        def signals(self, candles: pd.DataFrame, indicators: Any) -> dict[str, Any]:
+            return {"signal_a_buy": candles["close"] > candles["open"]}
+
+    assert checks_of(Mine)["lookahead"]["status"] == "passed"
+
+
 REAL: Final = {
     "1h": ("usdm-SOLUSDT-1h-20231201-20241204", "1h"),
     "4h": ("usdm-BTCUSDT-1h-20231201-20241204", "4h"),
