@@ -249,6 +249,16 @@ def test_an_equity_of_exactly_nothing_is_ruin(target: dict[str, dict[int, float]
     assert (outcome.equity.tolist(), outcome.shortfall) == ([1000, 1000, 0, 0], 0)
 
 
+def test_ruin_is_final_also_where_rounding_leaves_something_of_the_cash() -> None:
+    # closed at 454.86..., the short is worth all of the account or a rounding error less, as it is computed
+    last = 454.8600003701359
+    rows = [(151.62,) * 4, (151.62,) * 4, (151.62, last, 151.62, last), (150,) * 4, (140,) * 4]
+    outcome = play(rows, {SELL: [0, 3]}, cash=1689, size=0.5)
+    assert [trade.exit_reason for trade in outcome.trades] == ["ruin"]
+    assert outcome.equity[2:].tolist() == [0, 0, 0]
+    assert -1e-7 < outcome.shortfall < 0
+
+
 def test_an_exit_at_an_open_that_takes_more_than_everything_is_ruin_at_that_close() -> None:
     rows = [(100,) * 4, (100,) * 4, (100,) * 4, (250,) * 4, (100,) * 4]
     outcome = play(rows, {SELL: [0], "exit_short": [2], BUY: [3]})
