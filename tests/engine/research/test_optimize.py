@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from engine.errors import InputError, Interrupted, MissingDataError, StrategyError
-from engine.events import Cancelled, CancelToken, Failed, Finished, Progress, Started
+from engine.events import Cancelled, CancelToken, Event, Failed, Finished, Progress, Started
 from engine.market import HOUR_MS, Period
 from engine.research import batches
 from engine.runs import CANCELLED, FAILED, FINISHED, Costs, RunSpec
@@ -218,6 +218,22 @@ def test_a_stop_keeps_what_is_finished(engine: Engine):  # noqa: F811
     assert engine.sweep(result.id).done == result.done
     after = engine.optimize(sweep_spec(name, {"number": "1:5:1"}), fetch=False)
     assert after.status == FINISHED  # the workers are as before
+
+
+def test_a_stop_does_not_wait_for_a_trial_that_hangs(engine: Engine):  # noqa: F811
+    name, token = plug_in(engine, "stumbling", STUMBLING), CancelToken()
+
+    def hear(event: Event) -> None:
+        if isinstance(event, Progress):
+            threading.Timer(0.5, token.cancel).start()
+
+    began = time.monotonic()
+    spec = sweep_spec(name, {"number": "1,7,2,4,6,8,9,10,11,12"}, objective="return_pct")
+    result = engine.optimize(spec, fetch=False, cancel=token, on_event=hear)
+    assert time.monotonic() - began < 30  # it hangs for 60
+    assert result.status == CANCELLED
+    assert 7 not in result.params["number"].tolist()
+    assert result.done >= 1
 
 
 def test_a_stop_before_the_first_trial_is_an_interruption(engine: Engine):  # noqa: F811
