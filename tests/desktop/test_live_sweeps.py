@@ -9,6 +9,7 @@ import pytest
 from PySide6.QtCore import QPointF, Qt
 from pytestqt.qtbot import QtBot
 
+from desktop.badges import is_pending
 from desktop.bridge import Bridge, Phase
 from desktop.main_window import MainWindow
 from desktop.optimize.plan_form import PlanForm
@@ -291,4 +292,28 @@ def test_a_pending_cross_check_is_completed_in_the_background_and_said(
     stored = window.bridge.engine.run_result(run.id)
     assert stored.checks["crosscheck"]["status"] == "passed"
     qtbot.waitUntil(lambda: not window.bridge.busy, timeout=20_000)
+    assert not window.banner.isVisible()
+
+
+def test_a_check_under_way_gives_way_to_the_users_work_and_is_made_afterwards(
+    live_window: MainWindow, qtbot: QtBot
+) -> None:
+    window = live_window
+    window.setup_panel.strategies.set_choice(("vwap_supertrend_ema",), {})
+    window.setup_panel.period.set_values("1h", parse_time("2024-01-01"), parse_time("2024-12-01"))
+    checks = window.run_desk.cross_checks
+    with qtbot.waitSignal(window.bridge.batch_done, timeout=90_000):
+        window.start_run()
+    run = window.workspace.current_run()
+    assert run is not None
+    qtbot.waitUntil(lambda: checks.running, timeout=20_000)
+    with qtbot.waitSignal(window.bridge.batch_done, timeout=90_000):
+        window.start_run()
+        qtbot.waitUntil(lambda: not checks.running, timeout=4_000)
+        assert is_pending(window.workspace.runs[run.id])
+    qtbot.waitUntil(
+        lambda: not any(is_pending(one) for one in window.workspace.runs.values()), timeout=90_000
+    )
+    qtbot.waitUntil(lambda: not window.bridge.busy, timeout=20_000)
+    assert window.workspace.runs[run.id].checks["crosscheck"]["status"] == "passed"
     assert not window.banner.isVisible()
