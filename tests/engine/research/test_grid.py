@@ -139,7 +139,7 @@ def test_a_constraint_filters_and_may_name_fixed_parameters():
         (
             {"fast": "1:500:1", "slow": "2:1000:1", "width": "0.1:5:0.1"},
             {},
-            r"24,975,000 combinations .*--sampler",
+            r"24,975,000 combinations .*random sampler",
         ),
         ({"big": "1:1000000000:1"}, {}, "1,000,000,000 combinations"),
         ({"fast": "30:50:1", "slow": "2:20:1"}, {"constraint": "fast < slow"}, "none of 399"),
