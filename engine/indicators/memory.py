@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import OrderedDict
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, Final, TypeVar
@@ -35,11 +36,13 @@ class Memory:
         self._given = {
             name: column.to_numpy() for name, column in candles.items()
         }  # held, so never elsewhere
-        self._known: set[Place] = {
-            place(column)
-            for column in self._given.values()
-            if column.flags.c_contiguous and _is_lasting(column)
-        }
+        # known arrays by their number, which is never given twice: memory that was forgotten is soon another array's, and
+        # what was made of the one before must not be taken for its own
+        self._numbers = itertools.count()
+        self._known: dict[Place, int] = {}
+        self._learn(
+            column for column in self._given.values() if column.flags.c_contiguous and _is_lasting(column)
+        )
         self._results: OrderedDict[Hashable, tuple[pd.Series[Any] | pd.DataFrame, list[Array]]] = (
             OrderedDict()
         )
@@ -48,10 +51,10 @@ class Memory:
         self, name: str, inputs: Sequence[Array], numbers: tuple[float, ...], index: pd.Index[Any]
     ) -> Hashable | None:
         """Under what a result is remembered; None where it must not be."""
-        places = tuple(map(place, inputs))
-        if not index.is_(self.index) or not self._known.issuperset(places):
+        known = tuple(self._known.get(place(column)) for column in inputs)
+        if not index.is_(self.index) or None in known:
             return None
-        return name, numbers, places
+        return name, numbers, known
 
     def recall(self, key: Hashable) -> Any:
         """A lazy copy of a remembered result, or None."""
@@ -64,13 +67,17 @@ class Memory:
     def keep(self, key: Hashable, result: Table, columns: list[Array]) -> Table:
         """Remember a result and the arrays that it lies on; gives a lazy copy of it."""
         self._results[key] = result, columns
-        self._known.update(map(place, columns))
+        self._learn(columns)
         self.bytes += sum(column.nbytes for column in columns)
         while self.bytes > self._max_bytes and len(self._results) > 1:
             _, (_, forgotten) = self._results.popitem(last=False)
-            self._known.difference_update(map(place, forgotten))
+            for column in forgotten:
+                del self._known[place(column)]
             self.bytes -= sum(column.nbytes for column in forgotten)
         return result.copy(deep=False)
+
+    def _learn(self, columns: Iterable[Array]) -> None:
+        self._known.update((place(column), next(self._numbers)) for column in columns)
 
     @contextmanager
     def used(self) -> Iterator[None]:

@@ -1,5 +1,6 @@
 """Remembered indicators are the same indicators, whatever a strategy does to them, and take bounded memory."""
 
+import random
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -163,6 +164,21 @@ def test_what_was_forgotten_is_an_unknown_input_even_where_a_strategy_still_hold
             ta.ema(close, length)
         one, two = ta.sma(held, 3), ta.sma(held, 3)
         assert lies_at(one) != lies_at(two), "its memory may be another's by now"
+
+
+def test_results_of_a_forgotten_column_are_not_those_of_its_successor_in_memory() -> None:
+    frame = CandleFrame(random_candles(40_000, 3))  # so long that a freed column's memory is the next one's
+    close, rng = frame.copy()["close"], random.Random(1)
+
+    def chained(wide: bool, length: int) -> Any:
+        line = ta.macd(close, length, length + 9, 5)["macd"] if wide else ta.ema(close, length)
+        return ta.rsi(line, 14)
+
+    asked = [(rng.random() < 0.5, rng.randrange(2, 12)) for _ in range(200)]
+    expected = {one: chained(*one) for one in asked}
+    with remembered(frame.table, max_bytes=7 * 8 * len(frame)):
+        for one in asked:
+            pd.testing.assert_series_equal(chained(*one), expected[one])
 
 
 @given(st.lists(st.tuples(st.sampled_from(sorted(EVERY)), st.booleans()), max_size=30))
