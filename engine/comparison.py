@@ -51,9 +51,9 @@ def compare(before: RunResult, after: RunResult, *notes: str) -> Rerun:
             "the run was made by an older version, which did not record its inputs: no change can be named",
         )
     elif differing and not changed:
-        notes += (
-            "no recorded input changed: the strategy answers otherwise each time (by the time, files, threads, chance)",
-        )
+        again = "the strategy answers otherwise each time (by the time, threads, chance)"
+        elsewhere = "or a file that it reads or a library that only it imports changed"
+        notes += (f"no recorded input changed: {again}, {elsewhere}",)
     return Rerun(before, after, changed, differing, notes)
 
 

@@ -13,10 +13,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from importlib import metadata
 from itertools import pairwise
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
+import engine
 from engine.market import Candles, Period
 from engine.runs import Costs
 
@@ -30,6 +32,10 @@ LIBRARIES: Final = (
     "pandas",
     "pandas-ta-classic",
 )
+# the files of this program that decide what a run says
+DECIDING: Final = (
+    "backtest/*.py", "indicators/*.py", "market.py", "reproduction.py", "runs.py", "strategy.py",
+)  # fmt: skip
 
 
 def seed_random() -> None:
@@ -38,19 +44,35 @@ def seed_random() -> None:
     np.random.seed(SEED)  # noqa: NPY002 - the generator that plug-ins share
 
 
+def plain_source(source: bytes) -> bytes:
+    """Source as it is hashed and kept: with the line ends that Python sees, whatever the file has."""
+    return source.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+
+
+def engine_source(folder: Path) -> str:
+    """A short hash over the DECIDING files below `folder`: in a checkout they change while the version stays."""
+    state = hashlib.sha256()
+    for file in sorted(file for pattern in DECIDING for file in folder.glob(pattern)):
+        source = plain_source(file.read_bytes())
+        state.update(f"{file.relative_to(folder).as_posix()} {len(source)}\n".encode() + source)
+    return state.hexdigest()[:16]
+
+
+# read when this process loads the code: who edits a file later does not change what runs here
+_ENGINE_SOURCE: Final = engine_source(Path(engine.__file__).parent)
+
+
 @functools.cache
 def versions() -> dict[str, str]:
-    """Versions of Python and of the libraries that a result depends on, and the platform: other machines round otherwise."""
+    """Versions of Python and of the libraries that a result depends on, the platform (other machines round otherwise) and
+    `engine_source` of this program.
+    """
     return {
         "python": platform.python_version(),
         "platform": sysconfig.get_platform(),
         **{name: metadata.version(name) for name in LIBRARIES},
+        "engine source": _ENGINE_SOURCE,
     }
-
-
-def plain_source(source: bytes) -> bytes:
-    """Source as it is hashed and kept: with the line ends that Python sees, whatever the file has."""
-    return source.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
 
 
 def hashes(sources: Mapping[str, bytes]) -> dict[str, str]:
@@ -96,7 +118,8 @@ def run_inputs(
         "warmup": warmup,
         "source": dict(source),
         "params": dict(params),
-        "costs": asdict(costs),
+        # 10000 and 10000.0 are one cash, and one fingerprint
+        "costs": {name: float(value) for name, value in asdict(costs).items()},
         "engine": engine,
         "versions": dict(versions),
         "seed": SEED,

@@ -1,14 +1,17 @@
 """What a fingerprint covers: each input on its own, and nothing besides."""
 
 import dataclasses
+import shutil
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+import engine
 from engine.comparison import changes
 from engine.market import DAY_MS, HOUR_MS, Candles, Period
-from engine.reproduction import candle_inputs, fingerprint, hashes, run_inputs, versions
+from engine.reproduction import candle_inputs, engine_source, fingerprint, hashes, run_inputs, versions
 from engine.runs import Costs
 from tests.support.builders import random_candles
 
@@ -62,13 +65,17 @@ ONE_CHANGE: list[tuple[dict[str, Any], str]] = [
     ({"params": {"fast": 10, "kind": "ema"}}, "parameter fast 9 -> 10"),
     ({"params": {"fast": 9}}, "parameter kind is gone (it was ema)"),
     ({"params": {"fast": 9, "kind": "ema", "slow": 21}}, "parameter slow is new (21)"),
-    ({"costs": Costs(cash=10_001)}, "cash 10000.0 -> 10001"),
+    ({"costs": Costs(cash=10_001)}, "cash 10000.0 -> 10001.0"),
     ({"costs": Costs(commission=0.002)}, "commission 0.001 -> 0.002"),
     ({"costs": Costs(size=0.9)}, "size 0.95 -> 0.9"),
     ({"costs": Costs(slippage=1e-4)}, "slippage 0.0 -> 0.0001"),
     ({"engine": "reference"}, "engine compiled -> reference"),
     ({"versions": versions() | {"numpy": "0.1"}}, f"numpy {versions()['numpy']} -> 0.1"),
     ({"versions": versions() | {"python": "2.7"}}, f"python {versions()['python']} -> 2.7"),
+    (
+        {"versions": versions() | {"engine source": "abc"}},
+        f"engine source {versions()['engine source']} -> abc",
+    ),
 ]
 
 
@@ -84,6 +91,35 @@ def test_the_random_seed_counts():
     after = before | {"seed": 1}
     assert fingerprint(before) != fingerprint(after)
     assert changes(before, after) == ("random seed 0 -> 1",)
+
+
+def test_whole_numbers_of_money_are_the_same_money():
+    before, after = run_inputs(**USUAL), run_inputs(**USUAL | {"costs": Costs(cash=10_000, size=1)})
+    same = run_inputs(**USUAL | {"costs": Costs(cash=10_000.0, size=1.0)})
+    assert fingerprint(after) == fingerprint(same) != fingerprint(before)
+
+
+def test_a_change_of_the_program_itself_is_another_engine_source_though_its_version_stays(tmp_path: Path):
+    folder = tmp_path / "engine"
+    shutil.copytree(Path(engine.__file__).parent, folder, ignore=shutil.ignore_patterns("__pycache__"))
+    assert engine_source(folder) == versions()["engine source"]
+    (folder / "service.py").write_text("# decides nothing\n")
+    for file in folder.rglob("*.py"):
+        file.write_bytes(file.read_bytes().replace(b"\n", b"\r\n"))  # a checkout on another system
+    assert engine_source(folder) == versions()["engine source"]
+    deciding = (
+        "backtest/compiled.py",
+        "backtest/summary.py",
+        "indicators/loops.py",
+        "market.py",
+        "strategy.py",
+    )
+    seen = {engine_source(folder)}
+    for name in deciding:
+        (folder / name).write_bytes((folder / name).read_bytes() + b"#\n")
+        seen.add(engine_source(folder))
+    (folder / "strategy.py").rename(folder / "backtest" / "strategy.py")
+    assert len(seen | {engine_source(folder)}) == len(deciding) + 2
 
 
 def test_equal_inputs_in_another_order_and_memory_are_one_fingerprint():
