@@ -88,7 +88,7 @@ def _drawdown(cash: float, equity: Any, times: Any) -> tuple[float, float, int]:
         value = equity[i]
         if value >= below:
             if low < below:
-                deepest = min(deepest, low / peak - 1)
+                deepest = min(deepest, (low / UNITS) / (peak / UNITS) - 1)
                 longest = max(longest, times[i + 1] - times[peak_at])
             if value > peak:
                 peak, below = value, value * (1 - ROUNDING)
@@ -97,7 +97,7 @@ def _drawdown(cash: float, equity: Any, times: Any) -> tuple[float, float, int]:
         elif value < low:
             low = value
     if low < below:
-        deepest = min(deepest, low / peak - 1)
+        deepest = min(deepest, (low / UNITS) / (peak / UNITS) - 1)
         longest = max(longest, times[-1] - times[peak_at])
     return peak, deepest, longest
 
@@ -106,9 +106,10 @@ def _drawdown(cash: float, equity: Any, times: Any) -> tuple[float, float, int]:
 def _days(cash: float, equity: Any, ends: Any) -> tuple[float, float, float]:
     """(mean, standard deviation, root mean square of the losses) of the daily returns."""
     returns = np.empty(len(ends))
-    before = cash
+    before = cash / UNITS
     for k in range(len(ends)):
-        value = equity[ends[k]]
+        # rounded as in metrics.py: the returns of a small position are not much more than that
+        value = equity[ends[k]] / UNITS
         returns[k] = value / before - 1 if before > 0 else 0.0
         before = value
     mean = returns.mean()
@@ -127,7 +128,7 @@ def _account(
     peak, deepest, longest = _drawdown(cash, equity, times)
     mean, deviation, downside = _days(cash, equity, ends)
     days, year = (times[-1] - times[0]) / DAY_MS, math.sqrt(DAYS_PER_YEAR)
-    growth = equity[-1] / cash
+    growth = (equity[-1] / UNITS) / (cash / UNITS)
     cagr = volatility = sharpe = sortino = calmar = math.nan
     if days >= MIN_DAYS and deviation > STILL:
         cagr = growth ** (DAYS_PER_YEAR / days) - 1

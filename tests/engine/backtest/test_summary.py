@@ -76,6 +76,12 @@ def test_a_year_of_hours_has_the_figures_of_its_metrics() -> None:
     )
 
 
+def test_returns_that_are_hardly_more_than_rounding_are_rounded_alike() -> None:
+    candles = random_candles(8760, 3)
+    signals = signals_for(candles, {BUY: range(0, 8760, 40), "exit_long": range(20, 8760, 40)})
+    assert_equal(candles, signals, Costs(cash=1e7, size=1e-8), False, "1h")
+
+
 def test_an_idle_account_has_no_drawdown_whatever_its_cash() -> None:
     candles = flat_candles([10.0] * 5)
     for cash in (0.1, 0.29, 1.1, 123.456789):
