@@ -13,6 +13,11 @@ BacktestError
 from collections.abc import Sequence
 
 
+def one_line(text: str) -> str:
+    """The text in one line of printable characters, so that no message of a strategy or a server commands a terminal."""
+    return " ".join("".join(char if char.isprintable() else " " for char in text).split())
+
+
 class BacktestError(Exception):
     """Something went wrong that the user can understand: `str(error)` is one line for them."""
 

@@ -15,13 +15,15 @@ from rich.progress import Progress as ProgressBar
 from rich.table import Table
 
 from engine.comparison import Rerun
+from engine.errors import one_line
 from engine.events import Cancelled, Event, Failed, Finished, Log, OnEvent, Progress, Started
 from engine.market import format_time
 from engine.runs import FINISHED, RunResult, json_ready
 
 WIDE = 200  # columns when nobody looks: a pipe has no edge to wrap at
-out = Console(highlight=False, width=None if sys.stdout.isatty() else WIDE)
-err = Console(stderr=True, highlight=False)
+# what is printed is never markup: names, errors and constraints are other people's text
+out = Console(highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else WIDE)
+err = Console(stderr=True, highlight=False, markup=False, emoji=False)
 
 
 def print_json(document: Any) -> None:
@@ -31,13 +33,12 @@ def print_json(document: Any) -> None:
 
 def print_error(text: str) -> None:
     """One line on stderr."""
-    line = " ".join(str(text).split())
-    err.print(f"error: {line}", markup=False, style="red", soft_wrap=True)
+    err.print(f"error: {one_line(text)}", markup=False, style="red", soft_wrap=True)
 
 
 def print_note(text: str) -> None:
     """One line for people on stderr."""
-    err.print(text, markup=False, soft_wrap=True)
+    err.print(text, soft_wrap=True)
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], *, left: int = 1) -> None:
@@ -91,12 +92,10 @@ def runs_table(results: Sequence[RunResult]) -> None:
     for result in results:
         name = f"{result.id[:8]}  {result.strategy} on {result.symbol}"
         if result.status != FINISHED:
-            out.print(f"{name}: {result.status}: {result.error}", markup=False, soft_wrap=True)
+            out.print(f"{name}: {result.status}: {result.error}", soft_wrap=True)
         for check, found in result.checks.items():
             if found["status"] == "failed":
-                out.print(
-                    f"{name}: check {check} failed: {found.get('note', '')}", markup=False, soft_wrap=True
-                )
+                out.print(f"{name}: check {check} failed: {found.get('note', '')}", soft_wrap=True)
 
 
 def _checks_in_short(result: RunResult) -> str:
@@ -112,20 +111,17 @@ def run_details(result: RunResult, titles: Mapping[str, str]) -> None:
         f"{result.strategy} on {result.symbol} ({result.exchange}) {result.timeframe}, "
         f"{format_time(result.period.start)} to {format_time(result.period.end)}: {result.status}",
         style="bold",
-        markup=False,
         soft_wrap=True,
     )
     if result.error:
-        out.print(result.error, markup=False, soft_wrap=True)
+        out.print(result.error, soft_wrap=True)
     out.print(
         "parameters: " + (", ".join(f"{k} {v}" for k, v in result.params.items()) or "none"), markup=False
     )
     for name, check in result.checks.items():
         note = check.get("note")
-        out.print(
-            f"check {name}: {check['status']}{f' ({note})' if note else ''}", markup=False, soft_wrap=True
-        )
-    out.print(f"engine: {result.engine}; fingerprint: {result.fingerprint or 'none'}", markup=False)
+        out.print(f"check {name}: {check['status']}{f' ({note})' if note else ''}", soft_wrap=True)
+    out.print(f"engine: {result.engine}; fingerprint: {result.fingerprint or 'none'}")
     _differences_table(result)
     rows = [(title, result.metrics[name]) for name, title in titles.items() if name in result.metrics]
     table("", ("metric", "value"), rows)
@@ -154,7 +150,7 @@ def rerun_details(again: Rerun) -> None:
     what = f"{len(after.trades):,} trades and every figure" if after.status == FINISHED else str(after.error)
     verdict = f"equal to run {old}: {what}" if again.equal else f"differs from run {old}"
     for line in (f"run {new} {verdict}", *again.changed, *again.notes):
-        out.print(line, markup=False, soft_wrap=True)
+        out.print(line, soft_wrap=True)
     rows = [
         (row["name"], *(number(row[side], 6) for side in ("before", "after"))) for row in again.differences
     ]
@@ -196,7 +192,7 @@ class ProgressLines:
     def __call__(self, event: Event) -> None:
         """Show one event."""
         if isinstance(event, Log):
-            self._bar.console.print(event.text, markup=False, soft_wrap=True)
+            self._bar.console.print(event.text, soft_wrap=True)
         elif isinstance(event, Started) and event.kind != "run":
             self._tasks[event.job] = self._bar.add_task(event.title, total=None, unit="")
         elif isinstance(event, Started):
@@ -228,7 +224,7 @@ def progress(*, quiet: bool) -> Iterator[OnEvent]:
         yield lambda event: print_note(event.text) if isinstance(event, Log) else None
         return
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         TextColumn("{task.completed:,.0f}"),
         TextColumn("{task.fields[unit]}"),

@@ -138,7 +138,6 @@ def sweep_table(result: SweepResult, top: int) -> None:
         f"{spec.strategy} on {spec.symbol} {spec.timeframe}, {format_time(result.period.start)[:10]} to "
         f"{format_time(result.period.end)[:10]}: {result.done:,} trials in {result.elapsed_s:.2f} s",
         style="bold",
-        markup=False,
         soft_wrap=True,
     )
     table("", (*result.params, goal, *shown), rows, left=0)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from engine.errors import BacktestError, StrategyError
+from engine.errors import BacktestError, StrategyError, one_line
 from engine.loader.sources import importable
 from engine.strategy import Strategy
 
@@ -88,7 +88,7 @@ def located(error: BaseException, path: Path | str, line: int | None = None) -> 
     else:
         line = _own_line(error, path) or line
         text = str(error) if isinstance(error, BacktestError) else f"{type(error).__name__}: {error}"
-    first = " ".join(text.split()) if len(text) <= 500 else " ".join(text[:500].split()) + "..."
+    first = one_line(text) if len(text) <= 500 else one_line(text[:500]) + "..."
     return f"{path.name}:{line}: {first}" if line else f"{path.name}: {first}"
 
 

@@ -21,7 +21,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from engine.errors import BacktestError
+from engine.errors import BacktestError, one_line
 from engine.events import MIN_INTERVAL_S
 from engine.parallel.plain import encode
 from engine.parallel.surroundings import Surroundings
@@ -193,7 +193,7 @@ def _describe(error: BaseException, memory_mb: int) -> bytes:
     kind = type(error).__name__
     try:
         text = str(error) if isinstance(error, BacktestError) else f"{kind}: {error}".removesuffix(": ")
-        message = " ".join(text[:500].split())
+        message = one_line(text[:500])
         trace = "".join(traceback.format_exception(error))[-_LONGEST_TRACEBACK:]
     except Exception:  # noqa: BLE001 - a plug-in's own exception class may do anything
         message, trace = f"{kind} (which cannot be printed)", ""
