@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import difflib
 import operator
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -21,6 +22,7 @@ from engine.errors import InputError
 MAX_LENGTH: Final = 500
 MAX_DEPTH: Final = 40
 MAX_POWER: Final = 8
+LARGEST: Final = sys.float_info.max
 
 Values = Any  # a column or a scalar
 NUMBER: Final = "a number"
@@ -114,10 +116,9 @@ class _Reader:
         if isinstance(value, bool):
             return _Part(TRUTH, value)
         if isinstance(value, int | float):
-            try:
-                return _Part(NUMBER, float(value))
-            except OverflowError:
-                raise self._refused(node, "the number is too large") from None
+            if not abs(value) <= LARGEST:
+                raise self._refused(node, "the number is too large")
+            return _Part(NUMBER, float(value))
         if isinstance(value, str):
             return _Part(TEXT, value)
         raise self._refused(node, "it is neither a number nor text")
@@ -156,6 +157,9 @@ class _Reader:
             if left.kind != NUMBER and not isinstance(op, ast.Eq | ast.NotEq):
                 raise self._refused(node, f"{left.kind} has no order; only == and != compare it")
             found = np.logical_and(found, _COMPARISONS[type(op)](left.value, right.value))
+        for part in parts:
+            if part.kind == NUMBER:  # x / 0 is no value, although float64 calls it infinite
+                found = np.logical_and(found, np.isfinite(part.value))
         return _Part(TRUTH, found)
 
     def _operand(self, node: ast.expr, depth: int, kind: str) -> Values:

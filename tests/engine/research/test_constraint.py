@@ -48,6 +48,10 @@ def test_a_constraint_says_what_python_would_say(text):
 def test_what_has_no_value_is_not_fulfilled():
     assert fulfilled("fast / width < 1000", COLUMNS, 4).tolist() == [True, True, True, False]
     assert fulfilled("width % 0 == 0", COLUMNS, 4).tolist() == [False] * 4
+    assert fulfilled("fast / width > 1", COLUMNS, 4).tolist() == [True, True, True, False]
+    for text in ("1 / 0 > 1", "1 / 0 != 1", "1 / 0 == 1 / 0", "0 < 1 / 0"):
+        assert fulfilled(text, COLUMNS, 4).tolist() == [False] * 4, text
+    assert fulfilled("width == 0 or fast / width > 10", COLUMNS, 4).tolist() == [False, False, True, True]
 
 
 def test_no_constraint_is_fulfilled_by_all():
@@ -84,6 +88,7 @@ def test_no_constraint_is_fulfilled_by_all():
         ("fast < slow; import os", "invalid syntax"),
         ("fast <", "invalid syntax"),
         ("fast < 1" + "0" * 400, "too large"),
+        ("fast < 9e999", "too large"),
         ("(" * 240 + "fast" + ")" * 240 + " < 3", "nested|cannot be read"),
         ("not " * 60 + "stops", "nested"),
         ("-" * 450 + "fast < 3", "nested"),
