@@ -175,7 +175,7 @@ class SweepResult:
     @property
     def notes(self) -> list[str]:
         """What to keep in mind about the best of many, and what the figures leave out."""
-        found = [f"the best of {self.done:,} trials looks better than it is"]
+        found = [f"the best of {self.done - self.failed:,} trials looks better than it is"]
         if self.trials_of_strategy is not None:
             found[0] += f"; {self.trials_of_strategy:,} trials of {self.spec.strategy} have been made in all"
         best = self.best
@@ -187,8 +187,9 @@ class SweepResult:
         return found
 
     def to_json(self, top: int = TOP) -> dict[str, Any]:
-        """The contract's sweep: what was asked, the best and the `top` trials; no columns."""
+        """The contract's sweep: what was asked, the best and the `top` trials, as many failed ones; no columns."""
         best = self.best
+        failures = sorted(self.errors)[:top]
         return {
             **self.spec.to_json(),
             **self.period.to_json(),
@@ -207,6 +208,7 @@ class SweepResult:
             "created": format_time(self.created_ms),
             "best": best and {name: best[name] for name in ("params", "value", "metrics")},
             "top": self.top(top),
+            "failures": [{"params": self.params_of(at), "error": self.errors[at]} for at in failures],
             "notes": self.notes,
         }
 

@@ -86,6 +86,12 @@ def test_a_sweep_of_failures_says_the_first_and_is_exit_code_1(cli: CommandLine,
     assert answer.code == 1
     assert "every trial failed; the first: stumbling.py:14: ValueError: three is too many" in answer.err
 
+    found = cli("optimize", *SERIES, "-S", "stumbling", "--grid", "number=2:4:1", "--json").json
+    assert (found["trials"], found["failed"]) == (3, 1)
+    assert [failure["params"] for failure in found["failures"]] == [{"number": 3}]
+    assert found["failures"][0]["error"].endswith("ValueError: three is too many")
+    assert found["notes"][0].startswith("the best of 2 trials looks better than it is; 2 trials")
+
 
 def test_ctrl_c_stores_what_is_finished_and_is_exit_code_130(cli: CommandLine, home: Path, tmp_path: Path):
     (home / "strategies").mkdir(parents=True)
