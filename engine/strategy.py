@@ -132,6 +132,8 @@ class Strategy(ABC):
     """
 
     reverse: ClassVar[bool] = False
+    # True: `candles` and `indicators` are dicts of read-only numpy arrays in place of pandas, which costs far less
+    arrays: ClassVar[bool] = False
 
     def __init__(self, params: Mapping[str, Any] | None = None) -> None:
         vars(self).update(complete(self.params(), params or {}))
@@ -157,6 +159,8 @@ class Strategy(ABC):
 
         A DataFrame with the index of `candles`, or a dict of its Series or arrays by name: that costs less.
         """
+        if self.arrays:
+            return {}
         return candles.iloc[:, :0]  # a frame: strategies without indicators may begin theirs with it
 
     @abstractmethod
@@ -269,7 +273,8 @@ def float_column(column: Any, name: str, method: str) -> Float64Array:
     """A column of numbers as float64, without copying where it is that already; raises RunError naming it."""
     try:
         if isinstance(column, np.ndarray):
-            return np.array(column, dtype=np.float64)  # the strategy may keep it, and write into it later
+            # the strategy may keep what it can write into, and do so later
+            return np.array(column, dtype=np.float64, copy=True if column.flags.writeable else None)
         return np.asarray(column.to_numpy(dtype=np.float64, na_value=np.nan))
     except (TypeError, ValueError):
         raise RunError(f"{method}() column {name!r} must hold numbers, not {column.dtype}") from None

@@ -3,7 +3,7 @@
 import pandas as pd
 
 from engine.indicators import bollinger
-from engine.strategy import Param, Strategy
+from engine.strategy import Columns, Param, Strategy
 
 
 class BollingerReversion(Strategy):
@@ -21,7 +21,7 @@ class BollingerReversion(Strategy):
         """One whole window: nothing here is recursive."""
         return int(self.length)
 
-    def indicators(self, candles: pd.DataFrame) -> pd.DataFrame:
+    def indicators(self, candles: pd.DataFrame) -> Columns:
         """The bands and their middle."""
         return bollinger(candles["close"], self.length, self.width)
 

@@ -3,7 +3,7 @@
 import pandas as pd
 
 from engine.indicators import crossed_above, crossed_below, macd
-from engine.strategy import Param, Strategy
+from engine.strategy import Columns, Param, Strategy
 
 
 class MacdTrend(Strategy):
@@ -22,7 +22,7 @@ class MacdTrend(Strategy):
         """Ten lengths of the slow average and of the signal line behind it."""
         return int(10 * (max(self.fast, self.slow) + self.signal))
 
-    def indicators(self, candles: pd.DataFrame) -> pd.DataFrame:
+    def indicators(self, candles: pd.DataFrame) -> Columns:
         """MACD, signal line and histogram."""
         return macd(candles["close"], self.fast, self.slow, self.signal)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
@@ -39,6 +40,15 @@ class CandleFrame:
     def copy(self) -> pd.DataFrame:
         """The table for one call of a strategy: a lazy copy."""
         return self.table.copy(deep=False)
+
+    @cached_property
+    def arrays(self) -> Mapping[str, Float64Array]:
+        """The columns by name, for strategies that want arrays."""
+        return {str(name): column.to_numpy() for name, column in self.table.items()}
+
+    def given_to(self, strategy: Strategy) -> Any:
+        """What one call of the strategy gets as its candles."""
+        return dict(self.arrays) if strategy.arrays else self.copy()
 
     def part(self, start: int | None, stop: int | None) -> CandleFrame:
         """The candles at positions start..stop, on the same memory."""
@@ -83,12 +93,12 @@ def evaluate(
     """
     seed_random()  # in a sweep as in a run of its own
     with asking(path, strategy.indicators):
-        answer = strategy.indicators(frame.copy())
+        answer = strategy.indicators(frame.given_to(strategy))
         columns = columns_of(answer, frame.table.index, "indicators")
         indicators = {name: float_column(column, name, "indicators") for name, column in columns.items()}
     _check_usable(indicators, len(frame), held, wanted)
     with asking(path, strategy.signals):
-        said = strategy.signals(frame.copy(), _own_copy(answer) if lasting else answer)
+        said = strategy.signals(frame.given_to(strategy), _own_copy(answer) if lasting else answer)
         return Evaluation(indicators, Signals.check(said, frame.table))
 
 

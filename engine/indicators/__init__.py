@@ -4,6 +4,9 @@ Every function takes columns of the candles (float Series on one index) and retu
 is too little history the value is NaN, never a guess; with too few candles the whole column is NaN. A length that is not a
 whole number of at least 1 raises ValueError. Results may lie on shared read-only memory: pandas copies before it changes
 them, `.values` cannot be written.
+
+Given numpy arrays, as a strategy with `arrays = True` has them, the functions answer in read-only arrays: a column as one,
+several as a dict of them.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from engine.indicators.memory import Memory, current, remembered
+from engine.strategy import Columns
 
 __all__ = [
     "Memory",
@@ -35,50 +39,49 @@ __all__ = [
 ]
 
 Array = npt.NDArray[Any]
-Table = TypeVar("Table", "pd.Series[Any]", pd.DataFrame)
+# a Series, or an array: what goes in as one comes out as the same
+Column = TypeVar("Column", "pd.Series[Any]", Array)
 
 
-def sma(close: pd.Series[float], length: int) -> pd.Series[float]:
+def sma(close: Column, length: int) -> Column:
     """Simple moving average; first value at candle `length` - 1."""
     return _series("sma", (close,), _whole(length))
 
 
-def ema(close: pd.Series[float], length: int) -> pd.Series[float]:
+def ema(close: Column, length: int) -> Column:
     """Exponential moving average, alpha = 2 / (length + 1), seeded with the mean of the first `length` values."""
     return _series("ema", (close,), _whole(length))
 
 
-def rsi(close: pd.Series[float], length: int = 14) -> pd.Series[float]:
+def rsi(close: Column, length: int = 14) -> Column:
     """Wilder's relative strength index, 0..100; NaN while nothing has moved."""
     return _series("rsi", (close,), _whole(length))
 
 
-def macd(close: pd.Series[float], fast: int = 12, slow: int = 26, signal: int = 9) -> pd.DataFrame:
+def macd(close: Column, fast: int = 12, slow: int = 26, signal: int = 9) -> Columns:
     """Columns macd (fast EMA - slow EMA), macd_signal (EMA of it), macd_histogram (their difference)."""
     names = ("macd", "macd_signal", "macd_histogram")
     return _frame("macd", names, (close,), _whole(fast), _whole(slow), _whole(signal))
 
 
-def bollinger(close: pd.Series[float], length: int = 20, width: float = 2.0) -> pd.DataFrame:
+def bollinger(close: Column, length: int = 20, width: float = 2.0) -> Columns:
     """Columns bb_lower, bb_middle (SMA), bb_upper: `width` population standard deviations around the mean."""
     names = ("bb_lower", "bb_middle", "bb_upper")
     return _frame("bollinger", names, (close,), _whole(length), float(width))
 
 
-def atr(
-    high: pd.Series[float], low: pd.Series[float], close: pd.Series[float], length: int = 14
-) -> pd.Series[float]:
+def atr(high: Column, low: Column, close: Column, length: int = 14) -> Column:
     """Wilder's average true range; first value at candle `length`."""
     return _series("atr", (high, low, close), _whole(length))
 
 
 def supertrend(
-    high: pd.Series[float],
-    low: pd.Series[float],
-    close: pd.Series[float],
+    high: Column,
+    low: Column,
+    close: Column,
     length: int = 12,
     multiplier: float = 3.0,
-) -> pd.DataFrame:
+) -> Columns:
     """Columns supertrend (the line) and supertrend_direction (+1 up, -1 down); both NaN while the ATR is.
 
     pandas-ta-classic says "up" from the first candle on, before it knows anything: that warm-up is masked here.
@@ -87,9 +90,7 @@ def supertrend(
     return _frame("supertrend", names, (high, low, close), _whole(length), float(multiplier))
 
 
-def stochastic_rsi(
-    close: pd.Series[float], rsi_length: int = 14, length: int = 14, k: int = 3, d: int = 3
-) -> pd.DataFrame:
+def stochastic_rsi(close: Column, rsi_length: int = 14, length: int = 14, k: int = 3, d: int = 3) -> Columns:
     """Columns stoch_k and stoch_d, 0..100: where the RSI lies in its range of the last `length` candles, smoothed.
 
     0 where the RSI has no range: pandas-ta-classic shows rounding noise, 0 to 100, while a market stands still.
@@ -98,14 +99,12 @@ def stochastic_rsi(
     return _frame("stochastic_rsi", ("stoch_k", "stoch_d"), (close,), *lengths)
 
 
-def donchian(high: pd.Series[float], low: pd.Series[float], length: int = 20) -> pd.DataFrame:
+def donchian(high: Column, low: Column, length: int = 20) -> Columns:
     """Columns donchian_lower, donchian_upper: lowest low and highest high of the last `length` candles, this included."""
     return _frame("donchian", ("donchian_lower", "donchian_upper"), (high, low), _whole(length))
 
 
-def daily_vwap(
-    high: pd.Series[float], low: pd.Series[float], close: pd.Series[float], volume: pd.Series[float]
-) -> pd.Series[float]:
+def daily_vwap(high: Column, low: Column, close: Column, volume: Column) -> Column:
     """Volume-weighted mean of (high + low + close) / 3 since 00:00 UTC; NaN until the day has traded.
 
     The index must be times; a day is a UTC day. A day that begins in the middle of the data is anchored at its first candle.
@@ -113,25 +112,29 @@ def daily_vwap(
     return _series("vwap", (high, low, close, volume))
 
 
-def crossed_above(one: pd.Series[float] | float, other: pd.Series[float] | float) -> pd.Series[bool]:
+def crossed_above(one: Column | float, other: Column | float) -> Column:
     """True on the candles where `one` is above `other` and was not on the candle before. A number is a level.
 
     False on the first candle and where a value is NaN.
     """
-    columns = [side for side in (one, other) if isinstance(side, pd.Series)]
+    columns = [side for side in (one, other) if isinstance(side, pd.Series | np.ndarray)]
     if not columns:
         raise ValueError("one of the two must be a column")
     index = _common_index(columns)
     sides = [
-        _floats(side) if isinstance(side, pd.Series) else np.full(len(index), float(side))
+        _floats(side) if isinstance(side, pd.Series | np.ndarray) else np.full(len(columns[0]), float(side))
         for side in (one, other)
     ]
     from engine.indicators import loops
 
-    return pd.Series(loops.crossed_above(*sides), index=index, copy=False)
+    found: Any = loops.crossed_above(*sides)
+    if index is not None:
+        found = pd.Series(found, index=index, copy=False)
+    answer: Column = found
+    return answer
 
 
-def crossed_below(one: pd.Series[float] | float, other: pd.Series[float] | float) -> pd.Series[bool]:
+def crossed_below(one: Column | float, other: Column | float) -> Column:
     """True on the candles where `one` is below `other` and was not on the candle before; see `crossed_above`."""
     return crossed_above(other, one)
 
@@ -139,57 +142,68 @@ def crossed_below(one: pd.Series[float] | float, other: pd.Series[float] | float
 # -- from columns to arrays and back
 
 
-def _series(loop: str, inputs: Sequence[pd.Series[float]], *numbers: float) -> pd.Series[float]:
-    def build(columns: Sequence[Array], index: pd.Index[Any]) -> pd.Series[float]:
-        return pd.Series(columns[0], index=index, name=loop, copy=False)
+def _series(loop: str, inputs: Sequence[Column], *numbers: float) -> Column:
+    def build(columns: Sequence[Array], index: pd.Index[Any] | None) -> Any:
+        return columns[0] if index is None else pd.Series(columns[0], index=index, name=loop, copy=False)
 
-    return _computed(loop, build, inputs, numbers)
+    column: Column = _computed(loop, build, inputs, numbers)
+    return column
 
 
-def _frame(
-    loop: str, names: Sequence[str], inputs: Sequence[pd.Series[float]], *numbers: float
-) -> pd.DataFrame:
-    def build(columns: Sequence[Array], index: pd.Index[Any]) -> pd.DataFrame:
-        return pd.DataFrame(dict(zip(names, columns, strict=True)), index=index, copy=False)
+def _frame(loop: str, names: Sequence[str], inputs: Sequence[Any], *numbers: float) -> Columns:
+    def build(columns: Sequence[Array], index: pd.Index[Any] | None) -> Any:
+        named = dict(zip(names, columns, strict=True))
+        return named if index is None else pd.DataFrame(named, index=index, copy=False)
 
-    return _computed(loop, build, inputs, numbers)
+    table: Columns = _computed(loop, build, inputs, numbers)
+    return table
 
 
 def _computed(
     loop: str,
-    build: Callable[[Sequence[Array], pd.Index[Any]], Table],
-    inputs: Sequence[pd.Series[float]],
+    build: Callable[[Sequence[Array], pd.Index[Any] | None], Any],
+    inputs: Sequence[Any],
     numbers: tuple[float, ...],
-) -> Table:
+) -> Any:
     """What the loop of that name makes of the columns and numbers; remembered where the caller asked for that."""
     index = _common_index(inputs)
     arrays = [_floats(column) for column in inputs]
     memory = current()
     key = memory.key(loop, arrays, numbers, index) if memory else None
     if memory and key and (found := memory.recall(key)) is not None:
-        return found  # type: ignore[no-any-return]
+        return found
     from engine.indicators import loops  # numba takes half a second to import: only who computes pays
 
     if loop == "vwap":
         arrays.insert(0, _open_times(index))
     columns = list(getattr(loops, loop)(*arrays, *numbers))
     if not memory or not key:
-        return build(columns, index)
+        return build(columns if index is not None else [_frozen(column) for column in columns], index)
     # numpy lets anybody lift the protection of numba's memory, of its own it does not
     columns = [_frozen(column.copy()) for column in columns]
     return memory.keep(key, build(columns, index), columns)
 
 
-def _common_index(inputs: Sequence[pd.Series[Any]]) -> pd.Index[Any]:
-    index = inputs[0].index
+def _common_index(inputs: Sequence[Any]) -> pd.Index[Any] | None:
+    """The index of Series; None for arrays, which have none but must be of one length."""
+    first = inputs[0]
+    if any(isinstance(column, np.ndarray) for column in inputs):
+        if any(not isinstance(column, np.ndarray) or column.shape != (len(first),) for column in inputs):
+            raise ValueError(
+                "the columns of an indicator must be arrays of one length, or Series all of them"
+            )
+        return None
     for column in inputs[1:]:
-        if not column.index.is_(index) and not column.index.equals(index):
+        if not column.index.is_(first.index) and not column.index.equals(first.index):
             raise ValueError("the columns of an indicator must share one index")
+    index: pd.Index[Any] = first.index
     return index
 
 
-def _floats(column: pd.Series[Any]) -> Array:
+def _floats(column: pd.Series[Any] | Array) -> Array:
     """The column as read-only, contiguous float64, without copying where it is that already."""
+    if isinstance(column, np.ndarray):  # a view: the strategy's own array stays as it is
+        return _frozen(np.ascontiguousarray(column, dtype=np.float64).view())
     return _frozen(np.ascontiguousarray(column.to_numpy(dtype=np.float64, na_value=np.nan)))
 
 
@@ -201,9 +215,10 @@ def _frozen(array: Array) -> Array:
     return array.view()
 
 
-def _open_times(index: pd.Index[Any]) -> Array:
-    times = pd.DatetimeIndex(index).as_unit("ms")
-    return _frozen(times.asi8.view())
+def _open_times(index: pd.Index[Any] | None) -> Array:
+    if index is None:
+        raise ValueError("a daily VWAP needs Series: it reads the times of their index")
+    return _frozen(pd.DatetimeIndex(index).as_unit("ms").asi8.view())
 
 
 def _whole(length: float) -> int:

@@ -7,7 +7,7 @@ from collections import OrderedDict
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +15,6 @@ import pandas as pd
 
 MAX_BYTES: Final = 512 * 1024**2
 
-Table = TypeVar("Table", "pd.Series[Any]", pd.DataFrame)
 Array = npt.NDArray[Any]
 # where an array lies and how long it is: as long as it is held and nobody can write there, it says what it holds
 Place = tuple[int, int]
@@ -43,29 +42,27 @@ class Memory:
         self._learn(
             column for column in self._given.values() if column.flags.c_contiguous and _is_lasting(column)
         )
-        self._results: OrderedDict[Hashable, tuple[pd.Series[Any] | pd.DataFrame, list[Array]]] = (
-            OrderedDict()
-        )
+        self._results: OrderedDict[Hashable, tuple[Any, list[Array]]] = OrderedDict()
 
     def key(
-        self, name: str, inputs: Sequence[Array], numbers: tuple[float, ...], index: pd.Index[Any]
+        self, name: str, inputs: Sequence[Array], numbers: tuple[float, ...], index: pd.Index[Any] | None
     ) -> Hashable | None:
         """Under what a result is remembered; None where it must not be."""
         known = tuple(self._known.get(place(column)) for column in inputs)
-        if not index.is_(self.index) or None in known:
+        if (index is not None and not index.is_(self.index)) or None in known:
             return None
-        return name, numbers, known
+        return name, numbers, known, index is None
 
     def recall(self, key: Hashable) -> Any:
-        """A lazy copy of a remembered result, or None."""
+        """A remembered result as `keep` gives it, or None."""
         found = self._results.get(key)
         if found is None:
             return None
         self._results.move_to_end(key)
-        return found[0].copy(deep=False)
+        return _lent(found[0])
 
-    def keep(self, key: Hashable, result: Table, columns: list[Array]) -> Table:
-        """Remember a result and the arrays that it lies on; gives a lazy copy of it."""
+    def keep(self, key: Hashable, result: Any, columns: list[Array]) -> Any:
+        """Remember a result and the arrays that it lies on; gives what may be handed out of it."""
         self._results[key] = result, columns
         self._learn(columns)
         self.bytes += sum(column.nbytes for column in columns)
@@ -74,7 +71,7 @@ class Memory:
             for column in forgotten:
                 del self._known[place(column)]
             self.bytes -= sum(column.nbytes for column in forgotten)
-        return result.copy(deep=False)
+        return _lent(result)
 
     def _learn(self, columns: Iterable[Array]) -> None:
         self._known.update((place(column), next(self._numbers)) for column in columns)
@@ -111,6 +108,13 @@ def remembered(candles: pd.DataFrame, max_bytes: int = MAX_BYTES) -> Iterator[Me
 def place(column: Array) -> Place:
     """Where a contiguous array lies."""
     return column.__array_interface__["data"][0], len(column)
+
+
+def _lent(result: Any) -> Any:
+    """What a strategy may have of a result: an array itself, as nobody can write there, else a copy without the columns'."""
+    if isinstance(result, np.ndarray):
+        return result
+    return dict(result) if isinstance(result, dict) else result.copy(deep=False)
 
 
 def _is_lasting(column: Any) -> bool:

@@ -87,12 +87,13 @@ def _try_signals(strategy: Strategy, path: Path) -> None:
                 f"warmup() must return a whole number of candles from 0 to {_LONGEST_WARMUP:,}, not {warmup!r}"
             )
     candles = sample_candles(min(_MOST_CANDLES, max(_FEWEST_CANDLES, 2 * warmup))).frame()
+    given: Any = {name: column.to_numpy() for name, column in candles.items()} if strategy.arrays else candles
     with _answer_of(strategy.indicators, path):
-        indicators = strategy.indicators(candles.copy())
+        indicators = strategy.indicators(given.copy())
         for name, column in columns_of(indicators, candles.index, "indicators").items():
             float_column(column, name, "indicators")
     with _answer_of(strategy.signals, path):
-        Signals.check(strategy.signals(candles.copy(), indicators), candles)
+        Signals.check(strategy.signals(given.copy(), indicators), candles)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ import pytest
 
 from engine.backtest.evaluation import CandleFrame, Evaluation, ask_warmup, evaluate
 from engine.errors import RunError
-from engine.indicators import ema
+from engine.indicators import crossed_above, ema
 from engine.market import Candles
 from engine.strategy import Strategy
 from tests.support.builders import random_candles
@@ -293,3 +293,52 @@ def test_chance_is_the_same_in_every_evaluation() -> None:
     np.testing.assert_array_equal(
         asked(signals=by_chance).signals.entry, asked(signals=by_chance).signals.entry
     )
+
+
+# -- arrays in place of pandas
+
+
+class OnArrays(Strategy):
+    """Asks for arrays and answers in them."""
+
+    arrays = True
+
+    def indicators(self, candles: Any) -> Any:
+        assert type(candles) is dict
+        assert all(type(column) is np.ndarray for column in candles.values())
+        return {"slow": ema(candles["close"], 5)}
+
+    def signals(self, candles: Any, indicators: Any) -> Any:
+        above = crossed_above(candles["close"], indicators["slow"])
+        del candles["close"]  # its own dict
+        return {"signal_up_buy": above, "exit_long": candles["low"] < indicators["slow"]}
+
+
+class OnSeries(OnArrays):
+    """The same text over pandas."""
+
+    arrays = False
+
+    def indicators(self, candles: Any) -> Any:
+        return {"slow": ema(candles["close"], 5)}
+
+
+@pytest.mark.parametrize("lasting", [True, False])
+def test_a_strategy_on_arrays_says_what_it_says_on_series(lasting: bool) -> None:
+    frame = CandleFrame(CANDLES)
+    for part in (frame, frame.part(3, 30), frame):
+        one, two = (evaluate(kind(), HERE, part, lasting=lasting) for kind in (OnArrays, OnSeries))
+        np.testing.assert_array_equal(one.indicators["slow"], two.indicators["slow"])
+        np.testing.assert_array_equal(one.signals.entry, two.signals.entry)
+        np.testing.assert_array_equal(one.signals.exit_long, two.signals.exit_long)
+        assert np.any(one.signals.entry)
+
+
+@pytest.mark.parametrize("method", ["indicators", "signals"])
+def test_a_strategy_that_writes_into_its_arrays_is_told_so(method: str) -> None:
+    def spoil(_self: Any, candles: Any, _indicators: Any = None) -> Any:
+        candles["close"] += 1.0
+
+    kind = type("Spoiler", (OnArrays,), {method: spoil})
+    with pytest.raises(RunError, match=r"output array is read-only; candles and indicators are shared"):
+        evaluate(kind(), HERE, FRAME)

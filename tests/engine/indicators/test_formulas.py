@@ -129,7 +129,7 @@ def test_bollinger_uses_the_population_deviation() -> None:
 def test_supertrend_line_and_direction_without_the_false_up_of_its_warm_up(
     length: int, multiplier: float
 ) -> None:
-    found = ta.supertrend(HIGH, LOW, CLOSE, length, multiplier)
+    found = pd.DataFrame(ta.supertrend(HIGH, LOW, CLOSE, length, multiplier))
     line, direction = bands_and_trend(length, multiplier)
     same(found["supertrend"], line)
     same(found["supertrend_direction"], direction)

@@ -203,3 +203,50 @@ def test_outside_of_a_scope_nothing_is_remembered() -> None:
     close = FRAME.copy()["close"]
     one = ta.ema(close, 5)
     assert lies_at(one) != lies_at(ta.ema(close, 5))
+
+
+ARRAYS: dict[str, Any] = dict(FRAME.arrays)
+WITHOUT_TIMES = sorted(set(EVERY) - {"daily_vwap"})
+
+
+def of_arrays() -> Any:
+    return dict(ARRAYS)
+
+
+def as_table(answer: Any) -> np.ndarray:
+    """The answer for arrays, columns side by side."""
+    columns = answer.values() if isinstance(answer, dict) else [answer]
+    return np.column_stack(list(columns))
+
+
+@pytest.mark.parametrize("name", WITHOUT_TIMES)
+def test_arrays_give_the_figures_of_series_remembered_or_not(name: str) -> None:
+    np.testing.assert_array_equal(as_table(EVERY[name](of_arrays())), EXPECTED[name])
+    with remembered(FRAME.table):
+        EVERY[name](FRAME.copy())  # what is remembered for Series is not handed to arrays
+        for _ in range(2):
+            found = EVERY[name](of_arrays())
+            np.testing.assert_array_equal(as_table(found), EXPECTED[name])
+            for column in found.values() if isinstance(found, dict) else [found]:
+                with pytest.raises(ValueError, match="read-only"):
+                    column[0] = 1
+
+
+def test_indicators_of_arrays_are_remembered(memory: Memory) -> None:
+    one, two = ta.ema(ARRAYS["close"], 5), ta.ema(ARRAYS["close"], 5)
+    assert one is two
+    assert ta.ema(one, 3) is ta.ema(two, 3)
+    own = np.array(ARRAYS["close"])
+    before = ta.ema(own, 5)
+    own[7] = 1.0
+    assert ta.ema(own, 5)[8] != before[8]
+    assert own.flags.writeable
+
+
+def test_arrays_and_series_do_not_mix_and_a_vwap_needs_times() -> None:
+    close = FRAME.copy()["close"]
+    for mixed in ((ARRAYS["close"], close), (close, ARRAYS["close"]), (ARRAYS["close"], ARRAYS["open"][1:])):
+        with pytest.raises(ValueError, match="arrays of one length, or Series all of them"):
+            ta.crossed_above(*mixed)
+    with pytest.raises(ValueError, match="needs Series"):
+        ta.daily_vwap(*(ARRAYS[name] for name in ("high", "low", "close", "volume")))
