@@ -31,7 +31,7 @@ def exit_code(arguments: Sequence[str] | None = None) -> int:
         print_error(error.format_message())  # type: ignore[attr-defined]
         return InputError.exit_code
     except (typer.Abort, KeyboardInterrupt):
-        print_error("interrupted; what was finished is kept")
+        print_error("interrupted; what was stored by then is kept")
         return Interrupted.exit_code
     except BacktestError as error:
         log.exception("command failed")
@@ -47,5 +47,5 @@ def exit_code(arguments: Sequence[str] | None = None) -> int:
         )
         return 1
     if result == Interrupted.exit_code:  # Typer makes an exit code of a Ctrl-C that nobody waited for
-        print_error("interrupted; what was finished is kept")
+        print_error("interrupted; what was stored by then is kept")
     return result if isinstance(result, int) else 0
