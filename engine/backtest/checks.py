@@ -14,6 +14,7 @@ from engine.backtest.lookahead import (
     Budget,
     Change,
     Findings,
+    acts,
     compare_cuts,
     find_lookahead,
     find_short_warmup,
@@ -47,7 +48,7 @@ def run_checks(
     found = find_lookahead(ask, frame, full, held, Budget(CANDLES, limit_s, pace_s))
     warmup = _counted_warmup(held, wanted)
     if held >= wanted:
-        samples = planned_cuts(len(frame), held, full.signals.entry != 0)[:SAMPLES]
+        samples = planned_cuts(len(frame), held, *acts(full.signals))[:SAMPLES]
         budget = Budget(CANDLES, limit_s, pace_s)
         short = find_short_warmup(ask, frame, full, samples, wanted, budget)
         warmup |= _tried_warmup(short, found, frame, warmup)

@@ -18,13 +18,16 @@ import numpy.typing as npt
 from engine.backtest.evaluation import CandleFrame, Evaluation
 from engine.errors import RunError
 from engine.market import DAY_MS, Float64Array
+from engine.strategy import Signals
 
 Ask = Callable[[CandleFrame], Evaluation]
 OnPart = Callable[[Evaluation], None]
+Flags = npt.NDArray[np.bool_]
 
 GOLDEN: Final = 0.6180339887498949  # its multiples never fall into a rhythm
 EVEN_CUTS: Final = 32
-ENTRY_CUTS: Final = 50  # where an entry fires; and as many more of those that the cut runs saw
+ACT_CUTS: Final = 50  # where an entry or an exit fires; and as many more where one does in the cut runs
+EXIT_CUTS: Final = 10  # of them, where an exit begins to fire: a peep that only leaves in time moves no entry
 SAME_FUTURE: Final = 1e-9  # relative
 SAME_PAST: Final = 1e-6  # relative: a recursive average never quite forgets
 ROUNDING: Final = (
@@ -72,26 +75,33 @@ class Budget:
 
 
 def find_lookahead(ask: Ask, frame: CandleFrame, full: Evaluation, held: int, budget: Budget) -> Findings:
-    """Cut the future off after candles all over the period (from position `held` on), and after those that enter."""
+    """Cut the future off after candles all over the period (from position `held` on), and after those that act."""
     findings = Findings()
-    entering = full.signals.entry != 0
-    cuts = planned_cuts(len(frame), held, entering)
+    cuts = planned_cuts(len(frame), held, *acts(full.signals))
     findings.planned = len(cuts)
-    seen = np.zeros(len(frame), dtype=np.bool_)
+    entering, leaving = (np.zeros(len(frame), dtype=np.bool_) for _ in range(2))
 
-    def remember_entries(part: Evaluation) -> None:
-        seen[: len(part.signals.entry)] |= part.signals.entry != 0
+    def remember_acts(part: Evaluation) -> None:
+        for seen, found in zip((entering, leaving), acts(part.signals), strict=True):
+            seen[: len(found)] |= found
 
-    compare_cuts(ask, frame, full, cuts, findings, budget, remember_entries)
-    seen[cuts] = False
-    more = spread(_inside(seen, held), ENTRY_CUTS)
+    compare_cuts(ask, frame, full, cuts, findings, budget, remember_acts)
+    entering[cuts] = leaving[cuts] = False
+    more = _act_cuts(held, entering, leaving)
     findings.planned += len(more)
     compare_cuts(ask, frame, full, more, findings, budget)
     return findings
 
 
-def planned_cuts(candles: int, held: int, entering: npt.NDArray[np.bool_]) -> list[int]:
-    """Last candles of the cuts to begin with: one in each of 32 equal parts of the period, and up to 50 that enter.
+def acts(signals: Signals) -> tuple[Flags, Flags]:
+    """Where an entry fires, and where an exit begins to."""
+    columns = signals.exit_long, signals.exit_short
+    long, short = (column & ~np.concatenate(([False], column[:-1])) for column in columns)
+    return signals.entry != 0, long | short
+
+
+def planned_cuts(candles: int, held: int, entering: Flags, leaving: Flags) -> list[int]:
+    """Last candles of the cuts to begin with: one in each of 32 equal parts of the period, and up to 50 that act.
 
     The most telling first, should there be no time for all. Where in its part a cut lies differs from part to part:
     always at midnight, it would not see that a day is used before it is over.
@@ -99,12 +109,16 @@ def planned_cuts(candles: int, held: int, entering: npt.NDArray[np.bool_]) -> li
     span = (candles - 1 - held) / EVEN_CUTS
     places = (held + int((part + part * GOLDEN % 1) * span) for part in range(EVEN_CUTS))
     even = sorted({place for place in places if place < candles - 1})
-    entries = spread(_inside(entering, held), ENTRY_CUTS)
-    mixed = [cut for pair in zip_longest(_far_apart(even), _far_apart(entries)) for cut in pair]
-    return list(dict.fromkeys(cut for cut in mixed if cut is not None))
+    mixed = zip_longest(_far_apart(even), _far_apart(_act_cuts(held, entering, leaving)))
+    return list(dict.fromkeys(cut for pair in mixed for cut in pair if cut is not None))
 
 
-def _inside(flags: npt.NDArray[np.bool_], held: int) -> npt.NDArray[np.intp]:
+def _act_cuts(held: int, entering: Flags, leaving: Flags) -> list[int]:
+    exits = spread(_inside(leaving, held), EXIT_CUTS)
+    return sorted({*exits, *spread(_inside(entering, held), ACT_CUTS - len(exits))})
+
+
+def _inside(flags: Flags, held: int) -> npt.NDArray[np.intp]:
     """Positions of the period that are flagged; not the last candle, after which there is no future."""
     return held + np.flatnonzero(flags[held:-1])
 
