@@ -181,8 +181,8 @@ def test_it_catches_an_exit_that_knows_when_it_is_time_to_leave(side: str) -> No
     class Mine(Strategy):
         def signals(self, candles: pd.DataFrame, indicators: Any) -> dict[str, Any]:
             hours, close = np.arange(len(candles)), candles["close"]
-            leaves = (hours % 97 == 13) & (close.shift(-1) < close)
-            return {"signal_a_buy": pd.Series(hours % 5 == 0, index=candles.index), side: leaves}
+            leaves = (hours % 96 == 13) & (close.shift(-1) < close)
+            return {"signal_a_buy": pd.Series(hours % 6 == 0, index=candles.index), side: leaves}
 
     found = checks_of(Mine)["lookahead"]
     assert (found["status"], found["columns"]) == ("failed", [side])
