@@ -229,3 +229,15 @@ def test_an_answer_of_another_shape_is_refused() -> None:
         Signals.check(good.reset_index(drop=True), CANDLES)
     with pytest.raises(RunError, match="the column 'signal_a_buy' twice"):
         Signals.check(pd.concat([good, good], axis=1), CANDLES)
+
+
+@pytest.mark.parametrize("columns", [2, 127, 128, 300])
+def test_any_number_of_entry_columns_keeps_its_order(columns: int) -> None:
+    rng = np.random.default_rng(columns)
+    names = [f"signal_s{k}_{'buy' if k % 3 else 'sell'}" for k in range(columns)]
+    frame = pd.DataFrame({name: rng.random(len(CANDLES)) < 0.01 for name in names}, index=CANDLES.index)
+    frame[names[-1]] = True
+    entry = Signals.check(frame, CANDLES).entry
+    for i in range(len(CANDLES)):
+        k = next(k for k in range(columns) if frame.iat[i, k])
+        assert entry[i] == (k + 1 if names[k].endswith("_buy") else -(k + 1))
