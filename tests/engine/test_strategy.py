@@ -239,5 +239,5 @@ def test_any_number_of_entry_columns_keeps_its_order(columns: int) -> None:
     frame[names[-1]] = True
     entry = Signals.check(frame, CANDLES).entry
     for i in range(len(CANDLES)):
-        k = next(k for k in range(columns) if frame.iat[i, k])
+        k = next(k for k in range(columns) if frame.iloc[i, k])
         assert entry[i] == (k + 1 if names[k].endswith("_buy") else -(k + 1))
