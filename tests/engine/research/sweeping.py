@@ -44,7 +44,10 @@ def engine(shared_engine: Engine) -> Engine:
 def plug_in(engine: Engine, name: str, body: str) -> str:
     """Write a strategy file; returns its name."""
     engine.settings.user_strategies.mkdir(exist_ok=True)
-    (engine.settings.user_strategies / f"{name}.py").write_text(body)
+    path = engine.settings.user_strategies / f"{name}.py"
+    draft = path.with_suffix(".draft")
+    draft.write_text(body)
+    draft.replace(path)  # at once: a worker that is reading it must not see half a file
     return name
 
 
