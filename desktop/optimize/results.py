@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QKeyEvent, QResizeEvent
 from PySide6.QtWidgets import (
     QHBoxLayout,
@@ -201,6 +201,11 @@ class ResultsView(QWidget):
             self._run_picked()
             return
         super().keyPressEvent(event)
+
+    def minimumSizeHint(self) -> QSize:
+        """What the table or the map alone needs: beside each other they stand only where there is room."""
+        needed = self.tabs.minimumSizeHint().expandedTo(self.map.minimumSizeHint())
+        return QSize(needed.width(), super().minimumSizeHint().height())
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """The map stands beside the table where there is room, else it is a tab."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QSize, Qt, QTimer, Signal
+from PySide6.QtCore import QEvent, QObject, QSize, Qt, QTimer, Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QScrollArea, QVBoxLayout, QWidget
 
 from desktop.bridge import WORKING, Phase
@@ -29,6 +29,12 @@ class WideScrollArea(QScrollArea):
         bar = self.verticalScrollBar().sizeHint().width()
         content = self.widget()
         return QSize((content.minimumSizeHint().width() if content else 0) + bar, 120)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Tell the layout around when the content asks for another width; QScrollArea keeps that to itself."""
+        if event.type() == QEvent.Type.LayoutRequest and watched is self.widget():
+            self.updateGeometry()
+        return super().eventFilter(watched, event)
 
 
 class SetupPanel(QWidget):

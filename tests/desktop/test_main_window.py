@@ -1,8 +1,10 @@
 """The window as a whole: one selection drives all views, nothing is modal, everything is remembered and reachable."""
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from PySide6.QtCore import QByteArray, Qt
 from PySide6.QtGui import QColor, QPalette
 from PySide6.QtWidgets import (
@@ -19,11 +21,13 @@ from pytestqt.qtbot import QtBot
 
 from desktop.main_window import MainWindow
 from desktop.preferences import LAYOUT_VERSION, Preferences
+from desktop.setup.panel import WideScrollArea
 from desktop.setup.values import Setup
 from desktop.theme import DARK, LIGHT
-from engine.market import parse_time
+from engine.market import Market, parse_time
 from engine.runs import FAILED, Costs
-from tests.desktop.builders import checks, run_on
+from engine.strategy import Param
+from tests.desktop.builders import BANDS, CROSS, checks, described, run_on
 from tests.desktop.conftest import MakeWindow
 from tests.support.builders import random_candles
 
@@ -283,3 +287,23 @@ def test_candles_that_changed_since_a_run_are_said_beside_its_name(window: MainW
     assert "⚠ candles changed since this run" in window.overview.heading.text()
     window.bridge.data_judged.emit(FIRST, None)
     assert "changed" not in window.overview.heading.text()
+
+
+@pytest.mark.parametrize("size", [(1440, 900), (1024, 700), (900, 600)])
+def test_nothing_of_the_set_up_is_cut_off_however_narrow_the_window(
+    make_window: MakeWindow, qtbot: QtBot, size: tuple[int, int]
+) -> None:
+    window = make_window()
+    window.resize(*size)
+    panel = window.setup_panel
+    panel.market.set_markets("sample", [(Market("sample", "SAMPLEUSDT", "SAMPLE/USDT:USDT"), True)])
+    wide = described(a_multiplier_of_it=Param(3.0), another_long_name=Param(20))
+    panel.strategies.set_infos([CROSS, replace(BANDS, params=wide)])
+    panel.set_setup(Setup(strategies=(BANDS.name,)))
+    area = panel.findChild(WideScrollArea)
+    assert area is not None
+    content = area.widget()
+    assert content is not None
+    qtbot.waitUntil(lambda: area.viewport().width() >= content.minimumSizeHint().width(), timeout=3000)
+    assert (window.width(), window.height()) == size
+    assert window.minimumSizeHint().width() <= window.minimumWidth()
