@@ -144,7 +144,9 @@ class ChartPanel(QWidget):
         total = 0 if run is None else len(run.trades)
         self.previous.setEnabled(total > 0)
         self.next.setEnabled(total > 0)
-        self.position.setText(f"Trade {index + 1} of {total}" if index is not None else f"{total} trades")
+        self.position.setText(
+            f"Trade {index + 1} of {total}" if index is not None else f"{total} trade{'s' * (total != 1)}"
+        )
 
     def release(self) -> None:
         """Draw no more, and close the plots."""
