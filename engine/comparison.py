@@ -52,7 +52,7 @@ def compare(before: RunResult, after: RunResult, *notes: str) -> Rerun:
         )
     elif differing and not changed:
         again = "the strategy answers otherwise each time (by the time, threads, chance)"
-        elsewhere = "or a file that it reads or a library that only it imports changed"
+        elsewhere = "or a file that it reads changed"
         notes += (f"no recorded input changed: {again}, {elsewhere}",)
     return Rerun(before, after, changed, differing, notes)
 

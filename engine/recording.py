@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from engine.coverage import BEFORE_LISTING
 from engine.planning import PlannedRun
-from engine.reproduction import fingerprint, hashes, plain_source, run_inputs, versions
+from engine.reproduction import fingerprint, hashes, plain_source, run_inputs, versions_for
 from engine.runs import FAILED, FINISHED, REFERENCE, RunResult, Series, Trade, skipped_checks
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def failed_run(
     path, sources = Path(planned.strategy_path), {}
     with contextlib.suppress(OSError):
         sources[path.name] = plain_source(path.read_bytes())
-    said = {"params": planned.params, "engine": planned.spec.engine, "versions": versions()}
+    said = {"params": planned.params, "engine": planned.spec.engine, "versions": versions_for(sources)}
     result = replace(
         planned.unfinished(FAILED, outcome.message, outcome.traceback),
         period=series.period,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import functools
 import hashlib
 import json
 import platform
 import random
+import sys
 import sysconfig
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
@@ -32,6 +34,12 @@ LIBRARIES: Final = (
     "pandas",
     "pandas-ta-classic",
 )
+# modules that tell nothing more: of Python, of this program, and of the libraries above
+_KNOWN_MODULES: Final = sys.stdlib_module_names | {
+    "engine", "strategies", *(name.replace("-", "_") for name in LIBRARIES),
+}  # fmt: skip
+# what changes the figures of a library as soon as it is installed
+_USED_BY: Final = {"pandas_ta_classic": "talib"}
 # the files of this program that decide what a run says
 DECIDING: Final = (
     "backtest/*.py", "indicators/*.py", "market.py", "reproduction.py", "runs.py", "strategy.py",
@@ -73,6 +81,32 @@ def versions() -> dict[str, str]:
         **{name: metadata.version(name) for name in LIBRARIES},
         "engine source": _ENGINE_SOURCE,
     }
+
+
+def versions_for(sources: Mapping[str, bytes]) -> dict[str, str]:
+    """`versions`, and those of the other libraries that a strategy's `sources` (by file name) import themselves."""
+    own = {name.partition("/")[0].removesuffix(".py") for name in sources}
+    names = set().union(*map(_imported, sources.values()))
+    names |= {_USED_BY[name] for name in names & _USED_BY.keys()}
+    wanted = names - own - _KNOWN_MODULES
+    installed = _distributions() if wanted else {}
+    found = sorted({one for name in wanted for one in installed.get(name, ())})
+    return versions() | {name: metadata.version(name) for name in found}
+
+
+_distributions = functools.cache(metadata.packages_distributions)
+
+
+@functools.lru_cache(maxsize=64)
+def _imported(source: bytes) -> frozenset[str]:
+    """The top-level modules that a file names in its import statements."""
+    try:
+        nodes = list(ast.walk(ast.parse(source)))
+    except (SyntaxError, ValueError):  # of a run that failed by it
+        return frozenset()
+    full = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
+    full += [node.module or "" for node in nodes if isinstance(node, ast.ImportFrom) and not node.level]
+    return frozenset(name.partition(".")[0] for name in full)
 
 
 def hashes(sources: Mapping[str, bytes]) -> dict[str, str]:

@@ -17,7 +17,7 @@ from engine.errors import RunError
 from engine.loader import LoadedStrategy, open_strategy
 from engine.loader.describe import native_params
 from engine.market import Candles, Timeframe
-from engine.reproduction import plain_source, versions
+from engine.reproduction import plain_source, versions_for
 from engine.runs import REFERENCE, Costs, choose_engine
 from engine.strategy import Strategy, complete
 
@@ -54,7 +54,7 @@ def run_job(task: Mapping[str, Any], report: Report) -> dict[str, Any]:
         "metrics": compute_metrics(outcome, period, costs, Timeframe(task["timeframe"])),
         "trades": outcome.table.columns(),
         "equity": outcome.equity,
-        "versions": versions(),
+        "versions": versions_for(loaded.sources),
         "sources": executed(loaded),
         "elapsed_s": time.monotonic() - started,
     }

@@ -19,7 +19,7 @@ from engine.indicators import Memory
 from engine.loader import load_strategy, open_strategy
 from engine.loader.describe import native_params
 from engine.market import Candles, Float64Array, Timeframe
-from engine.reproduction import seed_random, versions
+from engine.reproduction import seed_random, versions_for
 from engine.runs import Costs, choose_engine
 from engine.strategy import ParamValue, Strategy, complete
 
@@ -48,7 +48,7 @@ def run_trials(task: Task, report: Report) -> dict[str, Any]:
         "metrics": table,
         "errors": errors,
         "engine": choose_engine("auto", native=native),
-        "versions": versions(),
+        "versions": versions_for(loaded.sources),
         "sources": executed(loaded),
         "elapsed_s": time.monotonic() - started,
     }

@@ -2,6 +2,7 @@
 
 import dataclasses
 import shutil
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,15 @@ import pytest
 import engine
 from engine.comparison import changes
 from engine.market import DAY_MS, HOUR_MS, Candles, Period
-from engine.reproduction import candle_inputs, engine_source, fingerprint, hashes, run_inputs, versions
+from engine.reproduction import (
+    candle_inputs,
+    engine_source,
+    fingerprint,
+    hashes,
+    run_inputs,
+    versions,
+    versions_for,
+)
 from engine.runs import Costs
 from tests.support.builders import random_candles
 
@@ -120,6 +129,17 @@ def test_a_change_of_the_program_itself_is_another_engine_source_though_its_vers
         seen.add(engine_source(folder))
     (folder / "strategy.py").rename(folder / "backtest" / "strategy.py")
     assert len(seen | {engine_source(folder)}) == len(deciding) + 2
+
+
+def test_a_library_that_only_the_strategy_imports_counts_with_its_version():
+    sources = {
+        "mine.py": b"import numpy as np, os.path\nimport _lib\nfrom engine.strategy import Strategy\n",
+        "_lib.py": b"def late():\n    from sqlalchemy.orm import Session\n    import nowhere\n",
+    }
+    usual = versions_for({"mine.py": sources["mine.py"], "_lib.py": b""})
+    assert usual == versions()
+    assert versions_for(sources) == usual | {"SQLAlchemy": metadata.version("sqlalchemy")}
+    assert versions_for({"broken.py": b"def ("}) == versions()
 
 
 def test_equal_inputs_in_another_order_and_memory_are_one_fingerprint():

@@ -80,7 +80,7 @@ def test_a_run_gives_plain_data_with_one_equity_value_per_candle_of_the_period(j
     assert min(trade.entry_time for trade in trades) > random_candles(400, 7).timestamp[100]
     assert set(result["versions"]) == {
         "python", "platform", "backtest-desktop", "backtesting", "llvmlite", "numba", "numpy", "pandas",
-        "pandas-ta-classic",
+        "pandas-ta-classic", "engine source",
     }  # fmt: skip
     json.dumps(json_ready(result), allow_nan=False)
 
@@ -317,7 +317,11 @@ class Mine(Strategy):
 def test_a_native_strategy_runs_over_the_period_only(job: Any) -> None:
     result = job(NATIVE, params={"every": "20"})
     assert result["params"] == {"every": 20, "fail": False}
-    assert (result["signals"], result["indicators"], result["checks"]["warmup"]["status"]) == ({}, None, "skipped")
+    assert (result["signals"], result["indicators"], result["checks"]["warmup"]["status"]) == (
+        {},
+        None,
+        "skipped",
+    )
     assert result["equity"].shape == (300,)
     assert set(result["trades"]["size"]) == {2.0}
     assert result["trades"]["entry_time"][0] == random_candles(400, 7).timestamp[120]
