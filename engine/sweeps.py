@@ -175,10 +175,11 @@ class SweepResult:
     @property
     def notes(self) -> list[str]:
         """What to keep in mind about the best of many, and what the figures leave out."""
-        found = [f"the best of {self.done - self.failed:,} trials looks better than it is"]
+        best = self.best
+        told = self.done - self.failed
+        found = [f"the best of {told:,} trials looks better than it is" if best else "no trial has a value"]
         if self.trials_of_strategy is not None:
             found[0] += f"; {self.trials_of_strategy:,} trials of {self.spec.strategy} have been made in all"
-        best = self.best
         trades = best["metrics"].get("trades") if best else None
         if trades is not None and trades < FEW_TRADES:
             found.append(f"the best made only {trades} trades: too few to tell skill from luck")

@@ -85,6 +85,7 @@ def test_a_sweep_of_failures_says_the_first_and_is_exit_code_1(cli: CommandLine,
     answer = cli("optimize", *SERIES, "-S", "stumbling", "--grid", "number=3,3")
     assert answer.code == 1
     assert "every trial failed; the first: stumbling.py:14: ValueError: three is too many" in answer.err
+    assert "no trial has a value; 0 trials of stumbling have been made in all" in answer.err
 
     found = cli("optimize", *SERIES, "-S", "stumbling", "--grid", "number=2:4:1", "--json").json
     assert (found["trials"], found["failed"]) == (3, 1)
