@@ -19,7 +19,7 @@ from engine.strategy import Param, ParamValue, complete
 from engine.sweeps import Column, SweepSpec
 
 MAX_TRIALS: Final = 1_000_000
-MAX_DRAWS: Final = 5_000_000  # looking for combinations that fulfil a constraint
+MAX_DRAWS: Final = 2_000_000  # looking for combinations that fulfil a constraint: a second or two
 _ENUMERABLE: Final = 4_000_000  # a grid up to here is filtered whole before trials are drawn from it
 _NUMBERABLE: Final = 2**62
 _CHUNK: Final = 100_000
@@ -87,6 +87,9 @@ class _Axis:
 
     def column(self, at: Numbers) -> Column:
         """The values at these positions."""
+        if isinstance(self.values, Steps):  # only where everything between two accepted ends is
+            column = self.values.column(at)
+            return column.astype(np.float64) if isinstance(self.param.default, float) else column
         distinct, back = np.unique(at, return_inverse=True)
         return np.array([self.param.parse(self.values[i]) for i in distinct.tolist()])[back]
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from engine.errors import InputError
 from engine.market import Period, Timeframe
-from engine.ranges import parse_range, range_of, range_text
+from engine.ranges import Steps, parse_range, range_of, range_text
 from engine.research.grid import MAX_TRIALS, plan_trials
 from engine.strategy import Param
 from engine.sweeps import SweepSpec
@@ -100,6 +100,25 @@ def test_steps_are_the_decimals_that_were_written(low, count, step, digits):
     assert list(parse_range(range_text(values))) == list(values)
 
 
+DECIMALS = st.decimals(
+    allow_nan=False, allow_infinity=False, min_value=-(10**18), max_value=10**18, places=None
+)
+
+
+@given(low=DECIMALS, step=DECIMALS, count=st.integers(1, 10**6), data=st.data())
+def test_a_column_of_steps_holds_the_very_values_of_the_range(low, step, count, data):
+    values = Steps(low.normalize(), step.normalize(), count)
+    at = data.draw(st.lists(st.integers(0, count - 1), min_size=1, max_size=20))
+    column, one_by_one = values.column(np.array(at)).tolist(), [values[i] for i in at]
+    assert [repr(value) for value in column] == [repr(value) for value in np.array(one_by_one).tolist()]
+
+
+def test_a_whole_number_beyond_64_bits_stays_what_it_is():
+    whole = 10**19 - 1
+    trials = plan_trials(spec({"big": f"{whole}:{whole}:1"}), PARAMS)
+    assert trials.columns["big"].tolist() == [whole]
+
+
 def test_a_range_of_numbers_is_that_of_its_text():
     assert list(range_of(0.1, 0.3, 0.1)) == [0.1, 0.2, 0.3]
 
@@ -147,7 +166,7 @@ def test_a_constraint_filters_and_may_name_fixed_parameters():
         (
             {"big": "1:900000000000:1"},
             {"sampler": "random", "trials": 50, "constraint": "big < 100"},
-            "of 5,000,000 drawn",
+            "of 2,000,000 drawn",
         ),
         ({"big": "1:900000000000:1"}, {"sampler": "random", "trials": MAX_TRIALS + 1}, "1,000,001 trials"),
     ],
