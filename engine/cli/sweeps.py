@@ -37,8 +37,8 @@ Top = Annotated[int, typer.Option("--top", min=1, max=10_000, help="How many of 
 
 @app.command()
 def optimize(
-    symbol: Annotated[str, typer.Option("-s", "--symbol")],
-    strategy: Annotated[str, typer.Option("-S", "--strategy")],
+    symbols: Annotated[list[str], typer.Option("-s", "--symbol", help="One symbol.")],
+    strategies: Annotated[list[str], typer.Option("-S", "--strategy", help="One strategy.")],
     timeframe: Tf,
     start: Start,
     end: End,
@@ -67,6 +67,7 @@ def optimize(
     json: Json = False,
 ) -> None:
     """Try many combinations of a strategy's parameters on one symbol, and store every trial."""
+    symbol, strategy = _only("symbol", symbols), _only("strategy", strategies)
     ranges = _ranges(grid)
     settings = read_settings(**({} if workers is None else {"workers": workers}))
     with Engine(settings) as engine, cancel_on_interrupt() as cancel:
@@ -89,6 +90,13 @@ def optimize(
         with progress(quiet=json) as on_event:
             result = engine.optimize(spec, fetch=not no_fetch, on_event=on_event, cancel=cancel)
     _say(result, top, json=json)
+
+
+def _only(what: str, given: Sequence[str]) -> str:
+    """The one that was given; `run` takes several, so that somebody will try, and the last one must not win in silence."""
+    if len(given) != 1:
+        raise InputError(f"a sweep takes one {what}, not {len(given)}: {', '.join(given)}")
+    return given[0]
 
 
 def _ranges(texts: Sequence[str]) -> dict[str, Sequence[ParamValue]]:

@@ -73,6 +73,8 @@ def test_what_cannot_be_swept_is_exit_code_2_and_names_the_fault(cli: CommandLin
         (("--grid", "fast=1:5:1", "--sampler", "random"), "needs a number of trials"),
         (("--grid", "fast=1:5:1", "--param", "slwo=5"), "did you mean slow?"),
         (("--grid", "fast=1:5:1", "--objective", "profit"), "unknown objective"),
+        (("--grid", "fast=1:5:1", "-s", "OTHERUSDT"), "one symbol, not 2: SAMPLEUSDT, OTHERUSDT"),
+        (("--grid", "fast=1:5:1", "-S", "macd_trend"), "one strategy, not 2: ema_cross, macd_trend"),
     ):
         answer = cli(*EMA, *arguments)
         assert answer.code == 2
