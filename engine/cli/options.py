@@ -12,7 +12,7 @@ import typer
 from engine.events import CancelToken
 
 app = typer.Typer(
-    help="Backtest trading strategies on Binance candles. Every command takes --json for programs.",
+    help="Backtest trading strategies on Binance candles. Every command but desktop takes --json for programs.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
