@@ -162,14 +162,10 @@ def _numbered(differences: Sequence[Mapping[str, Any]]) -> Rows:
 
 def _lookahead(run: RunResult) -> Badge:
     check = run.checks.get("lookahead", {})
-    status, cuts = check.get("status"), check.get("cuts")
-    make = _maker("lookahead", _LOOKAHEAD, str(check.get("note") or ""))
+    status, note = check.get("status"), str(check.get("note") or "")
+    make = _maker("lookahead", _LOOKAHEAD, note)
     if status == "passed":
-        return make(
-            GOOD,
-            f"look-ahead passed on {formats.whole(cuts)} cuts" if cuts else "look-ahead passed",
-            "look-ahead",
-        )
+        return make(GOOD, f"look-ahead {note.partition(';')[0] or status}", "look-ahead")
     if status == "failed":
         return make(
             WARNING,
