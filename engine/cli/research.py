@@ -56,7 +56,7 @@ def lookahead(
 
 def _show(report: LookaheadReport) -> None:
     for name, check in (("look-ahead", report.lookahead), ("warm-up", report.warmup)):
-        out.print(f"{name}: {check['status']}, {check['note']}", soft_wrap=True)
+        out.print(f"{name}: {check['status']}, {check['note'].removeprefix('passed ')}", soft_wrap=True)
     rows = [(one["column"], one["candle"], one["cut"]) for one in report.lookahead["first"]]
     if rows:
         table("", ("column", "first candle that changes", "when nothing follows after"), rows, left=3)
