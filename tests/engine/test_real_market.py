@@ -68,7 +68,9 @@ def test_without_network_and_without_candles_nothing_runs(cli: CommandLine, sola
     answer = cli(*RUN)
     assert answer.code == 3
     assert "network" in answer.error
-    assert cli("runs", "--json").json == {"runs": []}
+    (kept,) = cli("runs", "--json").json["runs"]  # like every run that failed, with its reason
+    assert (kept["status"], kept["metrics"]) == ("failed", {})
+    assert "network" in kept["error"]
 
 
 def test_a_page_that_is_not_an_answer_is_never_counted_as_covered(cli: CommandLine, solana: FakeExchange):
