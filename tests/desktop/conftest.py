@@ -18,6 +18,7 @@ from desktop.main_window import MainWindow
 from desktop.preferences import Preferences
 from engine.service import Engine
 from engine.settings import Settings
+from tests.desktop.builders import BANDS, CROSS
 from tests.support.database import fresh_database
 
 MakeWindow = Callable[..., MainWindow]
@@ -118,3 +119,17 @@ def live_window(
     window.close()
     qtbot.waitUntil(lambda: not bridge.busy, timeout=20_000)
     discard(app, window)
+
+
+def fill(window: MainWindow) -> None:
+    """Open the Optimize tab on two made-up strategies."""
+    window.bridge.strategies_loaded.emit([CROSS, BANDS])
+    window.bridge.objectives_loaded.emit(window.bridge.engine.objectives())
+    window.show_page("Optimize")
+
+
+@pytest.fixture
+def filled(window: MainWindow) -> MainWindow:
+    """A window whose Optimize tab is open and has strategies."""
+    fill(window)
+    return window

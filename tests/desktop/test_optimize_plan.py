@@ -1,0 +1,200 @@
+"""The Optimize tab before a sweep: its ranges, constraint, memory and keys."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import assume, example, given
+from hypothesis import strategies as st
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QDoubleSpinBox
+from pytestqt.qtbot import QtBot
+
+from desktop.main_window import MainWindow
+from desktop.optimize.values import RangeChoice, SweepChoice, default_range, round_step, values_of
+from desktop.preferences import Preferences
+from engine.errors import InputError
+from engine.strategy import Param
+from tests.desktop.builders import CROSS, described
+from tests.desktop.conftest import MakeWindow, fill
+
+
+@given(
+    st.integers(-(10**6), 10**6), st.integers(0, 10**6), st.integers(0, 10**6), st.booleans(), st.booleans()
+)
+@example(3, 1, 47, True, True)
+def test_the_first_range_of_a_whole_number_lies_within_its_bounds_in_about_twenty_steps(
+    default: int, below: int, above: int, has_low: bool, has_high: bool
+) -> None:
+    low, high = default - below if has_low else None, default + above if has_high else None
+    (param,) = described(p=Param(default, low=low, high=high))
+    values = list(values_of(param, default_range(param)))
+    assert all(type(value) is int for value in values)
+    assert low is None or values[0] >= low
+    assert high is None or values[-1] <= high
+    assert 1 <= len(values) <= 22
+
+
+@given(st.floats(-1e6, 1e6), st.floats(0, 1e6), st.floats(0, 1e6))
+@example(3.0, 2.9, 17.0)
+def test_the_first_range_of_a_fraction_lies_within_its_bounds(
+    default: float, below: float, above: float
+) -> None:
+    assume(default == 0 or abs(default) > 1e-3)
+    low, high = default - below, default + above
+    (param,) = described(p=Param(default, low=low, high=high))
+    choice = default_range(param)
+    assert low <= choice.low <= choice.high <= high
+    assert 1 <= len(values_of(param, choice)) <= 23
+
+
+@given(st.floats(1e-9, 1e9))
+def test_a_round_step_is_one_two_or_five_and_not_below(wanted: float) -> None:
+    step = round_step(wanted)
+    assert wanted * (1 - 1e-9) <= step <= 2.5 * wanted * (1 + 1e-9)
+    digit = step / 10 ** math.floor(math.log10(step) + 1e-9)
+    assert min(abs(digit - known) for known in (1, 2, 5)) < 1e-6
+
+
+def test_the_ends_are_included_and_a_range_that_is_none_is_refused() -> None:
+    param = CROSS.params[0]
+    assert list(values_of(param, RangeChoice(True, 5, 20, 5))) == [5, 10, 15, 20]
+    with pytest.raises(InputError, match="From is above To"):
+        values_of(param, RangeChoice(True, 20, 5, 5))
+    with pytest.raises(InputError, match="step must be above 0"):
+        values_of(param, RangeChoice(True, 5, 20, 0))
+
+
+def test_the_first_two_numbers_vary_at_first_and_the_count_stands_below(filled: MainWindow) -> None:
+    plan = filled.optimize.plan
+    assert plan.strategy.currentText() == "ema_cross"
+    assert plan.ranges is not None
+    assert [name for name, row in plan.ranges.rows.items() if row.varied.isChecked()] == ["fast", "slow"]
+    assert plan.count.text() == "17 × 16 = 272 combinations"
+    plan.ranges.rows["kind"].varied.setChecked(True)
+    assert plan.count.text() == "17 × 16 × 2 = 544 combinations"
+    assert plan.ranges.rows["kind"].fixed.text() == "ema, sma"
+
+
+def test_symbol_timeframe_period_costs_and_fixed_values_are_the_set_ups(filled: MainWindow) -> None:
+    setup = filled.setup_panel
+    setup.market.model.set_chosen(["SAMPLEUSDT", "SOLUSDT"])
+    setup.costs.commission.setValue(0.04)
+    setup.strategies.set_params("ema_cross", {"fast": 9, "slow": 50, "both": False, "kind": "ema"})
+    plan = filled.optimize.plan
+    plan.symbol.setCurrentText("SOLUSDT")
+    assert plan.ranges is not None
+    assert plan.ranges.rows["both"].fixed.text() == "fixed at False"
+    spec, chosen = plan.spec(), setup.setup()
+    assert (spec.symbol, spec.exchange, spec.timeframe.name) == ("SOLUSDT", "sample", chosen.timeframe)
+    assert (spec.period, spec.costs) == (chosen.period, chosen.costs)
+    assert dict(spec.params) == {"both": False}
+    setup.market.model.set_chosen([])
+    assert plan.problem.text() == "Select a symbol"
+    assert not plan.run.isEnabled()
+
+
+def test_nothing_varied_or_a_turned_range_says_why_it_cannot_run(filled: MainWindow) -> None:
+    plan = filled.optimize.plan
+    assert plan.ranges is not None
+    rows = plan.ranges.rows
+    low: QDoubleSpinBox = rows["fast"].spins[0]
+    low.setValue(400)
+    assert plan.problem.text() == "fast: From is above To"
+    assert rows["fast"].count.text() == "–"
+    low.setValue(10)
+    assert plan.problem.text() == ""
+    for row in rows.values():
+        row.varied.setChecked(False)
+    assert plan.problem.text() == "Vary at least one parameter"
+    assert not plan.run.isEnabled()
+
+
+def test_a_refused_constraint_is_said_below_it_and_the_field_is_marked(filled: MainWindow) -> None:
+    plan = filled.optimize.plan
+    plan.constraint.setText("fast <")
+    plan.set_count("constraint 'fast <': invalid syntax; write one such as fast < slow")
+    assert "invalid syntax" in plan.problem.text()
+    assert plan.constraint.property("bad") is True
+    assert not plan.run.isEnabled()
+    plan.constraint.setText("fast < slow")
+    assert plan.problem.text() == ""
+    assert plan.constraint.property("bad") is False
+    plan.set_count(250)
+    assert plan.count.text() == "17 × 16 = 272 combinations → 250 trials"
+
+
+def test_another_strategy_brings_its_own_ranges_and_comes_to_the_front_of_the_set_up(
+    filled: MainWindow,
+) -> None:
+    plan = filled.optimize.plan
+    plan.constraint.setText("fast < slow")
+    plan.strategy.setCurrentText("bands")
+    plan.strategy.activated.emit(plan.strategy.currentIndex())
+    assert plan.ranges is not None
+    assert list(plan.ranges.rows) == ["length", "width"]
+    assert plan.constraint.text() == ""
+    assert filled.setup_panel.strategies.title.text() == "bands"
+    plan.strategy.setCurrentText("ema_cross")
+    plan.strategy.activated.emit(plan.strategy.currentIndex())
+    assert plan.constraint.text() == "fast < slow"
+
+
+def test_the_plan_of_every_strategy_comes_back_after_a_restart(
+    make_window: MakeWindow, tmp_path: Path
+) -> None:
+    first = make_window()
+    fill(first)
+    plan = first.optimize.plan
+    assert plan.ranges is not None
+    plan.ranges.rows["fast"].spins[1].setValue(33)
+    plan.constraint.setText("fast < slow")
+    plan.sampler.setCurrentIndex(plan.sampler.findData("random"))
+    plan.trials.setValue(123)
+    plan.objective.setCurrentIndex(plan.objective.findData("calmar"))
+    plan.objective.activated.emit(plan.objective.currentIndex())
+    wanted = plan.spec()
+    plan.strategy.setCurrentText("bands")
+    plan.strategy.activated.emit(plan.strategy.currentIndex())
+    first.close()
+    second = make_window(Preferences(tmp_path / "window.ini"))
+    fill(second)
+    assert second.optimize.plan.strategy.currentText() == "bands"
+    second.optimize.plan.strategy.setCurrentText("ema_cross")
+    second.optimize.plan.strategy.activated.emit(0)
+    again = second.optimize.plan.spec()
+    assert again.to_json() == wanted.to_json()
+    assert (again.trials, again.objective) == (123, "calmar")
+
+
+@pytest.mark.parametrize("damage", [None, 5, {}, {"ranges": {"fast": {"up": 3}}}, {"ranges": []}])
+def test_a_damaged_memory_is_none(damage: Any) -> None:
+    assert SweepChoice.from_json(damage) is None
+
+
+def test_the_tab_key_goes_through_the_plan_from_top_to_bottom(filled: MainWindow, qtbot: QtBot) -> None:
+    plan = filled.optimize.plan
+    assert plan.ranges is not None
+    plan.strategy.setFocus()
+    seen = []
+    for _ in range(13):
+        focused = filled.focusWidget()
+        assert focused is not None
+        seen.append(focused.accessibleName())
+        qtbot.keyClick(focused, Qt.Key.Key_Tab)
+    assert seen == [
+        "Strategy to optimise", "Symbol to optimise on", "Vary fast", "From of fast", "To of fast", "Step of fast",
+        "Vary slow", "From of slow", "To of slow", "Step of slow", "Vary both", "Vary kind", "Constraint",
+    ]  # fmt: skip
+
+
+def test_enter_in_the_constraint_starts_and_f6_goes_to_the_tab(filled: MainWindow, qtbot: QtBot) -> None:
+    started: list[object] = []
+    filled.optimize.plan.run_wanted.disconnect()
+    filled.optimize.plan.run_wanted.connect(lambda: started.append(1))
+    qtbot.keyClick(filled.optimize.plan.constraint, Qt.Key.Key_Return)
+    assert len(started) == 1
+    filled.show_page("Overview")
+    filled.actions_.optimize.trigger()
+    assert filled.centre.currentWidget() is filled.optimize
