@@ -75,3 +75,21 @@ def real_candles(name: str) -> Candles:
         rows = csv.reader(file)
         next(rows)
         return Candles.from_rows((int(row[0]), *map(float, row[1:6])) for row in rows)  # type: ignore[misc]
+
+
+# a strategy file that works
+GOOD_STRATEGY = """
+from engine.strategy import Param, Strategy
+import pandas as pd
+
+class Good(Strategy):
+    '''A good one
+
+    With a description.
+    '''
+    length = Param(5, low=1, high=9)
+    mode = Param("calm", choices=("calm", "wild"))
+
+    def signals(self, candles, indicators):
+        return pd.DataFrame({"signal_up_buy": candles["close"] > candles["open"]})
+"""
