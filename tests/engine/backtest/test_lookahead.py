@@ -12,14 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine import indicators as ta
-from engine.backtest import checks
 from engine.backtest.checks import run_checks
 from engine.backtest.evaluation import CandleFrame, Evaluation, evaluate
 from engine.backtest.lookahead import Budget, find_lookahead, planned_cuts
 from engine.data.sample import aggregate
 from engine.loader import load_strategy
-from engine.market import Candles, Timeframe
+from engine.market import Timeframe
 from engine.strategy import Strategy
+from tests.engine.backtest.checking import CANDLES, HELD, Column, checks_of, strategy_of
 from tests.support.builders import random_candles, real_candles
 
 with warnings.catch_warnings():
@@ -28,48 +28,10 @@ with warnings.catch_warnings():
 
 pytestmark = pytest.mark.usefixtures("all_the_time_in_the_world")
 STRATEGIES: Final = Path(__file__).parents[3] / "strategies"
-HELD: Final = 300
-CANDLES: Final = random_candles(1500, 4)
-Column = Callable[[pd.DataFrame], Any]
-
-
-@pytest.fixture
-def all_the_time_in_the_world(monkeypatch: pytest.MonkeyPatch) -> None:
-    """How many cuts are made must not depend on what else this machine does."""
-    monkeypatch.setattr(checks, "LEAST_S", 3600.0)
-    monkeypatch.setattr(checks, "MOST_S", 3600.0)
-
-
-def strategy_of(column: Column, warmup: int = 0) -> type[Strategy]:
-    """One drawn column, and entries where it rises above the close."""
-
-    class Mine(Strategy):
-        def warmup(self) -> int:
-            return warmup
-
-        def indicators(self, candles: pd.DataFrame) -> pd.DataFrame:
-            return pd.DataFrame({"drawn": np.asarray(column(candles), dtype=float)}, index=candles.index)
-
-        def signals(self, candles: pd.DataFrame, indicators: pd.DataFrame) -> dict[str, Any]:
-            drawn = indicators["drawn"]
-            return {"signal_up_buy": drawn > drawn.shift(1), "exit_long": drawn < drawn.shift(1)}
-
-    return Mine
-
-
-def checks_of(
-    kind: type[Strategy], candles: Candles = CANDLES, held: int = HELD, path: Path = Path(__file__)
-) -> dict[str, dict[str, Any]]:
-    frame = CandleFrame(candles)
-
-    def ask(part: CandleFrame) -> Evaluation:
-        return evaluate(kind(), path, part)
-
-    return run_checks(ask, frame, ask(frame), held, kind().warmup(), own_s=0.01)
 
 
 def lookahead_of(column: Column, **changes: Any) -> dict[str, Any]:
-    return checks_of(strategy_of(column), **changes)["lookahead"]
+    return checks_of(strategy_of(column), path=Path(__file__), **changes)["lookahead"]
 
 
 # -- the catalogue
@@ -415,55 +377,3 @@ def test_a_strategy_that_only_works_on_the_whole_is_not_checked() -> None:
 def test_hardly_any_candles_are_no_problem(n: int) -> None:
     found = checks_of(strategy_of(lambda f: f["close"]), CANDLES.slice(0, n), 0)
     assert found["lookahead"]["status"] == ("skipped" if n == 1 else "passed")
-
-
-# -- warm-up
-
-
-def warmup_of(column: Column, warmup: int, **changes: Any) -> dict[str, Any]:
-    return checks_of(strategy_of(column, warmup), **changes)["warmup"]
-
-
-def test_a_warm_up_that_is_long_enough_passes_and_says_how_it_was_tried() -> None:
-    found = warmup_of(lambda f: ta.ema(f["close"], 10), 150)
-    assert (found["status"], found["columns"]) == ("passed", [])
-    assert found["note"] == "300 of 150; the same with more of them before on 24 candles"
-
-
-def test_a_warm_up_that_is_too_short_names_the_columns_that_still_move() -> None:
-    found = warmup_of(lambda f: ta.ema(f["close"], 40), 60)
-    assert (found["status"], found["columns"][0]) == ("failed", "drawn")
-    assert found["note"].startswith("60 candles of warm-up are too few: drawn, ")
-
-
-def test_values_that_are_missing_after_the_warm_up_count_as_moving() -> None:
-    assert warmup_of(lambda f: f["close"].rolling(200).mean(), 100)["columns"][0] == "drawn"
-    assert warmup_of(lambda f: f["close"].rolling(200).mean(), 0)["status"] == "failed"
-    assert warmup_of(lambda f: f["close"], 0)["status"] == "passed"
-
-
-def test_a_day_is_never_cut_in_half_by_the_warm_up() -> None:
-    assert (
-        warmup_of(lambda f: ta.daily_vwap(f["high"], f["low"], f["close"], f["volume"]), 1)["status"]
-        == "passed"
-    )
-
-
-def test_a_column_around_zero_is_judged_by_its_usual_size() -> None:
-    column = lambda f: ta.macd(f["close"])["macd_histogram"]  # noqa: E731
-    assert warmup_of(column, 350, held=700)["status"] == "passed"
-
-
-def test_a_column_that_looks_ahead_is_not_blamed_on_the_warm_up() -> None:
-    found = warmup_of(lambda f: f["close"].shift(-5), 50)
-    assert (found["status"], found["columns"]) == ("passed", [])
-
-
-def test_fewer_candles_than_wanted_are_counted_as_before() -> None:
-    found = warmup_of(lambda f: f["close"], 500, held=61)
-    assert found == {"status": "failed", "columns": [], "wanted": 500, "held": 61, "note": "61 of 500"}
-
-
-def test_without_a_longer_history_to_compare_with_only_the_count_is_said() -> None:
-    found = warmup_of(lambda f: f["close"], 290, candles=CANDLES.slice(0, 310))
-    assert (found["status"], found["note"]) == ("passed", "300 of 290")
