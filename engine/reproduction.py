@@ -86,7 +86,7 @@ def versions() -> dict[str, str]:
 def versions_for(sources: Mapping[str, bytes]) -> dict[str, str]:
     """`versions`, and those of the other libraries that a strategy's `sources` (by file name) import themselves."""
     own = {name.partition("/")[0].removesuffix(".py") for name in sources}
-    names = set().union(*map(_imported, sources.values()))
+    names = set().union(*map(imported_modules, sources.values()))
     names |= {_USED_BY[name] for name in names & _USED_BY.keys()}
     wanted = names - own - _KNOWN_MODULES
     installed = _distributions() if wanted else {}
@@ -98,7 +98,7 @@ _distributions = functools.cache(metadata.packages_distributions)
 
 
 @functools.lru_cache(maxsize=64)
-def _imported(source: bytes) -> frozenset[str]:
+def imported_modules(source: bytes) -> frozenset[str]:
     """The top-level modules that a file names in its import statements."""
     try:
         nodes = list(ast.walk(ast.parse(source)))

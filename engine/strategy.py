@@ -198,17 +198,24 @@ class Signals:
         columns = columns_of(answer, candles.index, "signals")
         _check_names(columns)
         raw = {name: _booleans(column, name) for name, column in columns.items() if name not in PRICE_COLUMNS}
-        names = tuple(name for name in raw if ENTRY_COLUMN.fullmatch(name))
-        if not names:
+        if not any(ENTRY_COLUMN.fullmatch(name) for name in raw):
             raise RunError("signals() returned no column named signal_<name>_buy or signal_<name>_sell")
         n = len(candles)
+        return cls.of(raw, _prices(columns, "stop_loss", n), _prices(columns, "take_profit", n))
+
+    @classmethod
+    def of(
+        cls, raw: Mapping[str, npt.NDArray[np.bool_]], stop_loss: Float64Array, take_profit: Float64Array
+    ) -> Signals:
+        """From checked columns, in the order of their priority; all (n,)."""
+        names, n = tuple(name for name in raw if ENTRY_COLUMN.fullmatch(name)), len(stop_loss)
         return cls(
             names,
             _entries(raw, names, n),
             raw["exit_long"] if "exit_long" in raw else _nowhere(n),
             raw["exit_short"] if "exit_short" in raw else _nowhere(n),
-            _prices(columns, "stop_loss", n),
-            _prices(columns, "take_profit", n),
+            stop_loss,
+            take_profit,
             raw,
         )
 

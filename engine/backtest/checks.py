@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
 
-from engine.backtest.evaluation import CandleFrame, Evaluation, evaluate
+from engine.backtest.evaluation import Evaluation
 from engine.backtest.lookahead import (
-    Ask,
+    FOREVER,
     Budget,
     Change,
     Findings,
-    acts,
+    Fresh,
     compare_cuts,
     find_lookahead,
     find_short_warmup,
-    planned_cuts,
+    sample_candles,
     spread,
 )
+from engine.backtest.questions import SignalAnswer, ask_whole, asking_again, candles_of
 from engine.backtest.rules import Report
-from engine.loader import open_strategy
+from engine.errors import RunError
 from engine.market import Candles, format_time, short_time
 
 CANDLES: Final = 6_000_000  # what one check of a run may compute again: the same on every machine
@@ -30,29 +31,29 @@ LEAST_S: Final = 2.0
 MOST_S: Final = 10.0
 SAMPLES: Final = 24  # candles that are seen again with less history
 MOST_SAMPLES: Final = 1_000  # of an exhaustive search
-FOREVER: Final = float("inf")
 NATIVE: Final = "a backtesting.Strategy is shown one candle after the other"
 SWITCHED_OFF: Final = "switched off"
+REMEMBERS: Final = "the strategy remembers what it was asked before, or answers by chance or by the clock"
 
 Check = dict[str, Any]
 
 
 def run_checks(
-    ask: Ask, frame: CandleFrame, full: Evaluation, held: int, wanted: int, own_s: float
+    fresh: Fresh, candles: Candles, full: Evaluation, held: int, wanted: int, own_s: float
 ) -> dict[str, Check]:
     """The checks `lookahead` and `warmup` of a run whose period begins at position `held`.
 
     Each takes about as long as the strategy itself did (`own_s`), at least 2 and at most 10 seconds; no run fails by them.
     """
-    limit_s, pace_s = min(max(LEAST_S, own_s), MOST_S), own_s / len(frame)
-    found = find_lookahead(ask, frame, full, held, Budget(CANDLES, limit_s, pace_s))
+    limit_s, pace_s = min(max(LEAST_S, own_s), MOST_S), own_s / len(candles)
+    found = find_lookahead(fresh, len(candles), full, held, Budget(CANDLES, limit_s, pace_s))
     warmup = _counted_warmup(held, wanted)
     if held >= wanted:
-        samples = planned_cuts(len(frame), held, *acts(full.signals))[:SAMPLES]
+        samples = sample_candles(len(candles), held, full.signals, SAMPLES)
         budget = Budget(CANDLES, limit_s, pace_s)
-        short = find_short_warmup(ask, frame, full, samples, wanted, budget)
-        warmup |= _tried_warmup(short, found, frame, warmup)
-    return {"lookahead": _lookahead(found, frame), "warmup": warmup}
+        short = find_short_warmup(fresh, candles, full, samples, wanted, budget)
+        warmup |= _tried_warmup(short, found, candles, warmup)
+    return {"lookahead": _lookahead(found, candles), "warmup": warmup}
 
 
 def unmade_checks(held: int, wanted: int, why: str) -> dict[str, Check]:
@@ -61,15 +62,16 @@ def unmade_checks(held: int, wanted: int, why: str) -> dict[str, Check]:
     return {"lookahead": skipped, "warmup": _counted_warmup(held, wanted)}
 
 
-def _tried_warmup(found: Findings, ahead: Findings, frame: CandleFrame, counted: Check) -> Check:
+def _tried_warmup(found: Findings, ahead: Findings, candles: Candles, counted: Check) -> Check:
     """What trying adds to a warm-up of which enough candles are held; columns that look ahead are another story."""
-    changes = {name: change for name, change in found.changes.items() if name not in ahead.changes}
+    known = ahead.changes | ahead.remembered
+    changes = {name: change for name, change in found.changes.items() if name not in known}
     if not changes:
         tried = f"; the same with more of them before on {_counted(found, 'candles')}" if found.done else ""
         status = "passed" if found.done else counted["status"]
         return {"status": status, "note": counted["note"] + tried + _failures(found)}
     first = min(changes.values(), key=lambda change: change.candle)
-    when = short_time(int(frame.candles.timestamp[first.candle]))
+    when = short_time(int(candles.timestamp[first.candle]))
     few = f"{counted['wanted']:,} candles of warm-up are too few"
     note = f"{few}: {', '.join(changes)} at {when} changes with more of them before" + _failures(found)
     return {"status": "failed", "columns": list(changes), "note": note}
@@ -81,27 +83,27 @@ def _counted_warmup(held: int, wanted: int) -> Check:
     return {"status": status, "columns": [], "wanted": wanted, "held": held, "note": note}
 
 
-def _lookahead(found: Findings, frame: CandleFrame) -> Check:
+def _lookahead(found: Findings, candles: Candles) -> Check:
     """`{status, columns, cuts, note, first}`; it says on how many cuts it passed, never that there is no look-ahead."""
+    columns, times = list(found.changes | found.remembered), candles.timestamp
     changes = sorted(found.changes.values(), key=lambda change: (change.candle, change.cut))
+    status = "failed" if columns else "passed" if found.done else "skipped"
     if changes:
-        times = frame.candles.timestamp
         candle, cut = (short_time(int(times[at])) for at in (changes[0].candle, changes[0].cut))
         where = "there" if candle == cut else f"after {cut}"
-        status, note = (
-            "failed",
-            f"{_names(found)}: another value at {candle} once the future is cut off {where}",
-        )
+        note = f"{_names(found.changes)}: another value at {candle} once the future is cut off {where}"
+    elif columns:
+        note = f"{_names(found.remembered)}: otherwise when asked for the past first; {REMEMBERS}"
     elif found.done:
-        status, note = "passed", f"passed on {_counted(found, 'cuts')}"
+        note = f"passed on {_counted(found, 'cuts')}"
     else:
-        status, note = "skipped", _why_nothing(found)
+        note = _why_nothing(found)
     return {
         "status": status,
-        "columns": list(found.changes),
+        "columns": columns,
         "cuts": found.done,
         "note": note + _failures(found),
-        "first": [_plain(change, frame) for change in changes],
+        "first": [_plain(change, candles) for change in changes],
     }
 
 
@@ -111,8 +113,8 @@ def _why_nothing(found: Findings) -> str:
     return "no cut could be computed" if found.failed else "the strategy is too slow to be asked again"
 
 
-def _names(found: Findings) -> str:
-    return ", ".join(found.changes)
+def _names(changes: Mapping[str, Change]) -> str:
+    return ", ".join(changes)
 
 
 def _counted(found: Findings, what: str) -> str:
@@ -125,8 +127,8 @@ def _failures(found: Findings) -> str:
     return f"; {found.failed} could not be computed ({found.error})" if found.failed else ""
 
 
-def _plain(change: Change, frame: CandleFrame) -> dict[str, str]:
-    times = frame.candles.timestamp
+def _plain(change: Change, candles: Candles) -> dict[str, str]:
+    times = candles.timestamp
     candle, cut = (format_time(int(times[at])) for at in (change.candle, change.cut))
     return {"column": change.column, "candle": candle, "cut": cut}
 
@@ -137,25 +139,22 @@ def lookahead_job(task: Mapping[str, Any], report: Report) -> dict[str, Any]:
     `task`: as for `run_job`, without costs and engine, and `cuts`, how many at most. Returns the checks `lookahead` and
     `warmup`, and `candles`, after how many a cut is possible. Raises RunError where the strategy fails on the whole.
     """
-    frame = CandleFrame(Candles.load(Path(task["candles_path"])).slice(task["first"], task["last"]))
-    held, wanted, path = int(task["warmup_candles"]), int(task["warmup_wanted"]), Path(task["strategy_path"])
-    with open_strategy(path) as loaded:
+    candles = candles_of(task)
+    held, wanted = int(task["warmup_candles"]), int(task["warmup_wanted"])
+    answer = ask_whole({**task, "costs": {}}, report)
+    if not isinstance(answer, SignalAnswer):
+        raise RunError(NATIVE)
+    full, fresh = answer.evaluation, partial(asking_again, task)
+    every = np.arange(held, len(candles) - 1)
+    cuts, found = spread(every, task["cuts"]), Findings()
 
-        def ask(part: CandleFrame) -> Evaluation:
-            return evaluate(loaded.strategy(task["params"]), path, part)
+    def tell(_part: Evaluation) -> None:
+        report(found.done, found.planned, "cuts")
 
-        full = evaluate(loaded.strategy(task["params"]), path, frame, held=held, wanted=wanted)
-        every = np.arange(held, len(frame) - 1)
-        cuts = spread(every, task["cuts"])
-        found = Findings(planned=len(cuts))
-
-        def tell(_part: Evaluation) -> None:
-            report(found.done, found.planned, "cuts")
-
-        compare_cuts(ask, frame, full, cuts, found, Budget(FOREVER, FOREVER), tell)
-        warmup = _counted_warmup(held, wanted)
-        if held >= wanted:
-            samples = spread(every, MOST_SAMPLES)
-            short = find_short_warmup(ask, frame, full, samples, wanted, Budget(FOREVER, FOREVER))
-            warmup |= _tried_warmup(short, found, frame, warmup)
-    return {"lookahead": _lookahead(found, frame), "warmup": warmup, "candles": len(every)}
+    compare_cuts(fresh, len(candles), full, cuts, found, Budget(FOREVER, FOREVER), tell)
+    warmup = _counted_warmup(held, wanted)
+    if held >= wanted:
+        samples = spread(every, MOST_SAMPLES)
+        short = find_short_warmup(fresh, candles, full, samples, wanted, Budget(FOREVER, FOREVER))
+        warmup |= _tried_warmup(short, found, candles, warmup)
+    return {"lookahead": _lookahead(found, candles), "warmup": warmup, "candles": len(every)}

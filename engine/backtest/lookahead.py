@@ -2,12 +2,16 @@
 
 Both are found by asking the strategy again. With the future cut off, nothing up to the cut may change: every column is
 compared on all candles up to there. With the past cut down to the warm-up, the last candle may not change.
+
+Each search has a fresh process, which is asked the shortest cut first and the whole last: so what a strategy remembers
+between two questions, wherever it does, knows only the past; and where that changes what it says of the whole, it shows.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import Any, Final
@@ -15,15 +19,20 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from engine.backtest.evaluation import CandleFrame, Evaluation
-from engine.errors import RunError
-from engine.market import DAY_MS, Float64Array
+from engine.backtest.evaluation import Evaluation
+from engine.backtest.questions import Ask
+from engine.errors import BacktestError
+from engine.market import DAY_MS, Candles, Float64Array
+from engine.parallel.isolated import Ended
+from engine.parallel.job import TimedOut
 from engine.strategy import Signals
 
-Ask = Callable[[CandleFrame], Evaluation]
+Fresh = Callable[[float | None], AbstractContextManager[Ask]]  # a fresh process, with a time limit in seconds
 OnPart = Callable[[Evaluation], None]
+Columns = Sequence[tuple[str, npt.NDArray[Any]]]
 Flags = npt.NDArray[np.bool_]
 
+FOREVER: Final = float("inf")
 GOLDEN: Final = 0.6180339887498949  # its multiples never fall into a rhythm
 EVEN_CUTS: Final = 32
 ACT_CUTS: Final = 50  # where an entry or an exit fires; and as many more where one does in the cut runs
@@ -46,13 +55,17 @@ class Change:
 
 @dataclass(slots=True)
 class Findings:
-    """Of `planned` repetitions `done` were compared; the first change of each column; the first error of the `failed`."""
+    """Of `planned` repetitions `done` were compared; the first change of each column; the first error of the `failed`.
+
+    `remembered` are changes on the whole, asked after the cuts: the strategy says otherwise when it was asked before.
+    """
 
     planned: int = 0
     done: int = 0
     failed: int = 0
     error: str = ""
     changes: dict[str, Change] = field(default_factory=dict)
+    remembered: dict[str, Change] = field(default_factory=dict)
 
 
 class Budget:
@@ -61,35 +74,60 @@ class Budget:
     """
 
     def __init__(self, candles: float, seconds: float, pace_s: float = 0.0) -> None:
-        self._candles, self._seconds, self._pace_s = candles, seconds, pace_s
-        self._spent, self._started = 0, time.monotonic()
+        self._candles, self.seconds, self._pace_s = candles, seconds, pace_s
+        self._counted = self._tried = 0
+        self._tried_s, self._started = 0.0, time.monotonic()
 
     def allows(self, candles: int) -> bool:
         """Whether one more repetition over that many candles fits; it is counted when it does."""
-        used_s = time.monotonic() - self._started
-        pace_s = used_s / self._spent if self._spent else self._pace_s
-        if self._spent + candles > self._candles or used_s + pace_s * candles > self._seconds:
+        if self._counted + candles > self._candles:
             return False
-        self._spent += candles
+        self._counted += candles
         return True
 
+    def affords(self, candles: int) -> bool:
+        """Whether there is time left for so many candles."""
+        pace_s = self._tried_s / self._tried if self._tried else self._pace_s
+        return time.monotonic() - self._started + pace_s * candles <= self.seconds
 
-def find_lookahead(ask: Ask, frame: CandleFrame, full: Evaluation, held: int, budget: Budget) -> Findings:
-    """Cut the future off after candles all over the period (from position `held` on), and after those that act."""
+    @contextmanager
+    def spending(self, candles: int) -> Iterator[None]:
+        """A repetition over that many candles: the pace is learned from it."""
+        began = time.monotonic()
+        try:
+            yield
+        finally:
+            self._tried, self._tried_s = self._tried + candles, self._tried_s + time.monotonic() - began
+
+    @property
+    def is_untried(self) -> bool:
+        """Whether nothing was repeated yet."""
+        return not self._tried
+
+    @property
+    def limit_s(self) -> float | None:
+        """When a process that hangs is given up."""
+        return None if self.seconds == FOREVER else 2 * self.seconds + 5
+
+
+def find_lookahead(fresh: Fresh, candles: int, full: Evaluation, held: int, budget: Budget) -> Findings:
+    """Cut the future off after candles all over the period (from position `held` on), and after those that act.
+
+    `candles`: how many there are. `full`: what the strategy said of all, asked once.
+    """
     findings = Findings()
-    cuts = planned_cuts(len(frame), held, *acts(full.signals))
-    findings.planned = len(cuts)
-    entering, leaving = (np.zeros(len(frame), dtype=np.bool_) for _ in range(2))
+    entering, leaving = (np.zeros(candles, dtype=np.bool_) for _ in range(2))
 
     def remember_acts(part: Evaluation) -> None:
         for seen, found in zip((entering, leaving), acts(part.signals), strict=True):
             seen[: len(found)] |= found
 
-    compare_cuts(ask, frame, full, cuts, findings, budget, remember_acts)
-    entering[cuts] = leaving[cuts] = False
-    more = _act_cuts(held, entering, leaving)
-    findings.planned += len(more)
-    compare_cuts(ask, frame, full, more, findings, budget)
+    even = even_cuts(candles, held)
+    compare_cuts(fresh, candles, full, even, findings, budget, remember_acts)
+    own = act_cuts(held, *acts(full.signals))
+    entering[own], leaving[own] = False, False
+    acting = dict.fromkeys([*_far_apart(own), *_far_apart(act_cuts(held, entering, leaving))])
+    compare_cuts(fresh, candles, full, [cut for cut in acting if cut not in even], findings, budget)
     return findings
 
 
@@ -100,22 +138,27 @@ def acts(signals: Signals) -> tuple[Flags, Flags]:
     return signals.entry != 0, long | short
 
 
-def planned_cuts(candles: int, held: int, entering: Flags, leaving: Flags) -> list[int]:
-    """Last candles of the cuts to begin with: one in each of 32 equal parts of the period, and up to 50 that act.
+def even_cuts(candles: int, held: int) -> list[int]:
+    """Last candles of cuts in each of 32 equal parts of the period, the most telling first.
 
-    The most telling first, should there be no time for all. Where in its part a cut lies differs from part to part:
-    always at midnight, it would not see that a day is used before it is over.
+    Where in its part a cut lies differs from part to part: always at midnight, it would not see that a day is used before it
+    is over.
     """
     span = (candles - 1 - held) / EVEN_CUTS
     places = (held + int((part + part * GOLDEN % 1) * span) for part in range(EVEN_CUTS))
-    even = sorted({place for place in places if place < candles - 1})
-    mixed = zip_longest(_far_apart(even), _far_apart(_act_cuts(held, entering, leaving)))
-    return list(dict.fromkeys(cut for pair in mixed for cut in pair if cut is not None))
+    return _far_apart(sorted({place for place in places if place < candles - 1}))
 
 
-def _act_cuts(held: int, entering: Flags, leaving: Flags) -> list[int]:
+def act_cuts(held: int, entering: Flags, leaving: Flags) -> list[int]:
+    """Last candles of up to 50 cuts where something fires."""
     exits = spread(_inside(leaving, held), EXIT_CUTS)
     return sorted({*exits, *spread(_inside(entering, held), ACT_CUTS - len(exits))})
+
+
+def sample_candles(candles: int, held: int, signals: Signals, most: int) -> list[int]:
+    """Candles of the period that are looked at again, in turn evenly spread ones and ones that act."""
+    mixed = zip_longest(even_cuts(candles, held), _far_apart(act_cuts(held, *acts(signals))))
+    return list(dict.fromkeys(one for pair in mixed for one in pair if one is not None))[:most]
 
 
 def _inside(flags: Flags, held: int) -> npt.NDArray[np.intp]:
@@ -136,60 +179,108 @@ def _far_apart(positions: Sequence[int]) -> list[int]:
 
 
 def compare_cuts(
-    ask: Ask,
-    frame: CandleFrame,
+    fresh: Fresh,
+    candles: int,
     full: Evaluation,
     cuts: Sequence[int],
     findings: Findings,
     budget: Budget,
     on_part: OnPart = lambda _: None,
 ) -> None:
-    """Compare every column of `full` on all candles up to each cut with what the strategy says when nothing follows."""
+    """Compare every column of `full` on all candles up to each cut with what the strategy says when nothing follows.
+
+    `cuts`: the most telling first, should there be no room for all. One process is asked them, the shortest first, and then
+    the whole.
+    """
+    findings.planned += len(cuts)
+    chosen = sorted(cut for cut in cuts if budget.allows(cut + 1)) if budget.allows(candles) else []
+    if not chosen:
+        return
     expected = list(_columns(full))
     rounding = {name: ROUNDING * _largest(column) for name, column in expected}
-    for cut in cuts:
-        part = _ask(ask, frame.part(0, cut + 1), findings) if budget.allows(cut + 1) else None
-        if part is None:
-            continue
-        found = dict(_columns(part))
-        for name, column in expected:
-            at = _first_difference(column[: cut + 1], found.pop(name, None), SAME_FUTURE, rounding[name])
-            if at is not None:
-                _note(findings, Change(name, at, cut))
-        for name in found:  # a column that only a shorter history has
-            _note(findings, Change(name, 0, cut))
-        on_part(part)
+    before = findings.done
+    with fresh(budget.limit_s) as ask:
+        for at, cut in enumerate(chosen):
+            left = [] if budget.seconds == FOREVER else [one for one in cuts if one in chosen[at:]]
+            has_room = _has_room(budget, cut, left, candles)
+            part = _asked(ask, 0, cut + 1, findings, budget) if has_room else None
+            if part is not None:
+                findings.changes = _earliest(findings.changes, _changed(expected, part, rounding, cut))
+                on_part(part)
+        whole = _asked_last(ask, candles, findings) if findings.done > before else None
+    if whole is not None:
+        found = _changed(expected, whole, rounding, candles - 1)
+        findings.remembered = _earliest(findings.remembered, found)
+
+
+def _has_room(budget: Budget, cut: int, left: Sequence[int], candles: int) -> bool:
+    """Whether a cut is among the most telling of those `left` for which there is time, the whole included."""
+    if budget.is_untried or budget.seconds == FOREVER:
+        return budget.affords(cut + 1)
+    total = candles
+    for one in left:
+        total += one + 1
+        if one == cut or not budget.affords(total):
+            break
+    return budget.affords(total)
+
+
+def _changed(
+    expected: Columns, part: Evaluation, rounding: Mapping[str, float], cut: int
+) -> Iterator[Change]:
+    """Where columns up to the cut are not what was expected; a column that only a shorter history has as well."""
+    found = dict(_columns(part))
+    for name, column in expected:
+        at = _first_difference(column[: cut + 1], found.pop(name, None), SAME_FUTURE, rounding[name])
+        if at is not None:
+            yield Change(name, at, cut)
+    for name in found:
+        yield Change(name, 0, cut)
+
+
+def _earliest(known: Mapping[str, Change], found: Iterable[Change]) -> dict[str, Change]:
+    """The first change of each column."""
+    first = dict(known)
+    for change in found:
+        if change.column not in first or change.candle < first[change.column].candle:
+            first[change.column] = change
+    return first
 
 
 def find_short_warmup(
-    ask: Ask, frame: CandleFrame, full: Evaluation, samples: Sequence[int], warmup: int, budget: Budget
+    fresh: Fresh, candles: Candles, full: Evaluation, samples: Sequence[int], warmup: int, budget: Budget
 ) -> Findings:
     """Compare the candles at these positions with themselves after `warmup` candles only, from there back to 00:00 UTC."""
     findings = Findings()
     expected = list(_columns(full))
     usual = {name: SAME_PAST * _usual(column) for name, column in expected}
-    for sample in samples:
-        start = _day_start(frame, sample - warmup)
-        if start <= 0:
-            continue  # its history is no longer than that
-        findings.planned += 1
-        part = (
-            _ask(ask, frame.part(start, sample + 1), findings) if budget.allows(sample + 1 - start) else None
-        )
-        if part is None:
-            continue
-        found = dict(_columns(part))
-        for name, column in expected:
-            last = found[name][-1:] if name in found else None
-            if _first_difference(column[sample : sample + 1], last, SAME_PAST, usual[name]) is not None:
-                _note(findings, Change(name, sample, sample))
+    starts = {sample: _day_start(candles, sample - warmup) for sample in samples}
+    wanted = [
+        sample for sample in samples if starts[sample] > 0
+    ]  # the history of the others is no longer than that
+    findings.planned = len(wanted)
+    chosen = sorted(sample for sample in wanted if budget.allows(sample + 1 - starts[sample]))
+    if not chosen:
+        return findings
+    with fresh(budget.limit_s) as ask:
+        for sample in chosen:
+            start, stop = starts[sample], sample + 1
+            part = _asked(ask, start, stop, findings, budget) if budget.affords(stop - start) else None
+            if part is None:
+                continue
+            found = dict(_columns(part))
+            for name, column in expected:
+                last = found[name][-1:] if name in found else None
+                if _first_difference(column[sample : sample + 1], last, SAME_PAST, usual[name]) is not None:
+                    findings.changes = _earliest(findings.changes, [Change(name, sample, sample)])
     return findings
 
 
-def _ask(ask: Ask, frame: CandleFrame, findings: Findings) -> Evaluation | None:
+def _asked(ask: Ask, start: int, stop: int, findings: Findings, budget: Budget) -> Evaluation | None:
     try:
-        evaluation = ask(frame)
-    except (RunError, MemoryError) as error:
+        with budget.spending(stop - start):
+            evaluation = ask(start, stop)
+    except (BacktestError, MemoryError, Ended) as error:
         findings.failed += 1
         findings.error = findings.error or str(error) or type(error).__name__
         return None
@@ -197,10 +288,16 @@ def _ask(ask: Ask, frame: CandleFrame, findings: Findings) -> Evaluation | None:
     return evaluation
 
 
-def _note(findings: Findings, change: Change) -> None:
-    known = findings.changes.get(change.column)
-    if known is None or change.candle < known.candle:
-        findings.changes[change.column] = change
+def _asked_last(ask: Ask, candles: int, findings: Findings) -> Evaluation | None:
+    """The whole, once more. It was computed before; that it cannot be now is a change like any other."""
+    try:
+        return ask(0, candles)
+    except (BacktestError, MemoryError) as error:
+        findings.remembered = findings.remembered or {str(error): Change(str(error), 0, candles - 1)}
+    except Ended as error:
+        if not isinstance(error.outcome, TimedOut):
+            findings.remembered = findings.remembered or {str(error): Change(str(error), 0, candles - 1)}
+    return None
 
 
 def _columns(evaluation: Evaluation) -> Iterator[tuple[str, npt.NDArray[Any]]]:
@@ -247,9 +344,9 @@ def _same(
     return same
 
 
-def _day_start(frame: CandleFrame, position: int) -> int:
+def _day_start(candles: Candles, position: int) -> int:
     """Position of the first held candle of the UTC day of the candle at `position`; 0 or less: there is none before."""
     if position <= 0:
         return position
-    times = frame.candles.timestamp
+    times = candles.timestamp
     return int(np.searchsorted(times, times[position] // DAY_MS * DAY_MS))

@@ -3,11 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from engine.backtest.evaluation import ask_warmup
+from engine.backtest.questions import ask_preparation
 from engine.backtest.rules import Report
-from engine.loader import open_strategy
-from engine.loader.describe import native_params
-from engine.strategy import Strategy, complete
 
 
 def prepare_job(task: dict[str, Any], _report: Report) -> dict[str, Any]:
@@ -15,12 +12,7 @@ def prepare_job(task: dict[str, Any], _report: Report) -> dict[str, Any]:
 
     Raises InputError for a parameter that the strategy refuses. A native backtesting.Strategy needs no warm-up of ours.
     """
-    path = Path(task["strategy_path"])
-    with open_strategy(path) as loaded:
-        if not issubclass(loaded.strategy, Strategy):
-            return {"params": complete(native_params(loaded.strategy), task["params"]), "warmup": 0}
-        strategy: Strategy = loaded.strategy(task["params"])
-        return {"params": strategy.values(), "warmup": ask_warmup(strategy, path)}
+    return ask_preparation(Path(task["strategy_path"]), task["params"])
 
 
 def ready_job(_task: dict[str, Any], _report: Report) -> None:

@@ -4,22 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from pathlib import Path
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import numpy.typing as npt
-
 from engine.backtest.checks import NATIVE, SWITCHED_OFF, run_checks, unmade_checks
-from engine.backtest.evaluation import CandleFrame, Evaluation, asking, evaluate
+from engine.backtest.questions import SignalAnswer, ask_whole, asking_again, candles_of
 from engine.backtest.rules import Report
 from engine.errors import RunError
-from engine.loader import LoadedStrategy, open_strategy
-from engine.loader.describe import native_params
 from engine.market import Candles, Timeframe
-from engine.reproduction import plain_source, versions_for
+from engine.reproduction import versions_for
 from engine.runs import REFERENCE, Costs, choose_engine
-from engine.strategy import Strategy, complete
 
 if TYPE_CHECKING:
     from engine.backtest.outcome import Outcome
@@ -37,87 +31,59 @@ def run_job(task: Mapping[str, Any], report: Report) -> dict[str, Any]:
     Raises RunError with the strategy's file and line where its code fails.
     """
     started = time.monotonic()
-    candles = Candles.load(Path(task["candles_path"])).slice(task.get("first"), task.get("last"))
-    held = int(task["warmup_candles"])
+    candles, held = candles_of(task), int(task["warmup_candles"])
     if len(candles) <= held:
         raise RunError("the period holds no candle; fetch it or choose another")
     costs = Costs(**task["costs"])
-    with open_strategy(task["strategy_path"]) as loaded:
-        play = _play_signals if issubclass(loaded.strategy, Strategy) else _play_native
-        outcome, parts = play(task, loaded, candles, held, costs, report)
+    answer = ask_whole(task, report)
+    if isinstance(answer, SignalAnswer):
+        outcome, parts = _play_signals(task, answer, candles, costs, report)
+    else:
+        outcome, parts = answer.outcome, _native_parts(task)
 
     from engine.backtest.metrics import compute_metrics
 
-    period = candles.slice(held, None)
     return {
         **parts,
-        "metrics": compute_metrics(outcome, period, costs, Timeframe(task["timeframe"])),
+        "params": answer.params,
+        "metrics": compute_metrics(outcome, candles.slice(held, None), costs, Timeframe(task["timeframe"])),
         "trades": outcome.table.columns(),
         "equity": outcome.equity,
-        "versions": versions_for(loaded.sources),
-        "sources": executed(loaded),
+        "versions": versions_for({name: source.tobytes() for name, source in answer.sources.items()}),
+        "sources": answer.sources,
         "elapsed_s": time.monotonic() - started,
     }
 
 
-def executed(loaded: LoadedStrategy) -> dict[str, npt.NDArray[np.uint8]]:
-    """The bytes of a plug-in's file and of the modules that it imported until now, by file name."""
-    return {
-        name: np.frombuffer(plain_source(source), dtype=np.uint8) for name, source in loaded.sources.items()
-    }
-
-
-Played = tuple["Outcome", dict[str, Any]]
-
-
 def _play_signals(
-    task: Mapping[str, Any], loaded: LoadedStrategy, candles: Candles, held: int, costs: Costs, report: Report
-) -> Played:
+    task: Mapping[str, Any], answer: SignalAnswer, candles: Candles, costs: Costs, report: Report
+) -> tuple[Outcome, dict[str, Any]]:
     engine = choose_engine(task["engine"], native=False)
     if engine == REFERENCE:
         from engine.backtest.reference import run_reference as run
     else:
         from engine.backtest.compiled import run_compiled as run
 
-    path, started = Path(task["strategy_path"]), time.monotonic()
-    strategy: Strategy = loaded.strategy(task["params"])
-    held, wanted = int(task["warmup_candles"]), max(int(task["warmup_wanted"]), 0)
-    frame = CandleFrame(candles)
-    said = evaluate(strategy, path, frame, held=held, wanted=wanted)
-    own_s = time.monotonic() - started
+    held, wanted, said = int(task["warmup_candles"]), max(int(task["warmup_wanted"]), 0), answer.evaluation
     signals = said.signals.slice(held, None)
-    outcome = run(candles.slice(held, None), signals, costs, strategy.reverse, report)
-    columns = {name: column[held:] for name, column in said.indicators.items()}
+    outcome = run(candles.slice(held, None), signals, costs, answer.reverse, report)
     if task.get("checks", True):
-
-        def ask(part: CandleFrame) -> Evaluation:
-            return evaluate(loaded.strategy(task["params"]), path, part)
-
-        checks = run_checks(ask, frame, said, held, wanted, own_s)
+        checks = run_checks(partial(asking_again, task), candles, said, held, wanted, answer.own_s)
     else:
         checks = unmade_checks(held, wanted, SWITCHED_OFF)
+    columns = {name: column[held:] for name, column in said.indicators.items()}
     return outcome, {
         "engine": engine,
-        "params": strategy.values(),
         "signals": {name: int(column.sum()) for name, column in signals.raw.items()},
         "indicators": columns if task["keep_indicators"] else None,
         "checks": checks,
     }
 
 
-def _play_native(
-    task: Mapping[str, Any], loaded: LoadedStrategy, candles: Candles, held: int, costs: Costs, report: Report
-) -> Played:
-    engine = choose_engine(task["engine"], native=True)
-    from engine.backtest.native import run_native
-
-    params = complete(native_params(loaded.strategy), task["params"])
-    with asking(Path(task["strategy_path"])):
-        outcome = run_native(candles.slice(held, None), loaded.strategy, params, costs, report)
-    return outcome, {
-        "engine": engine,
-        "params": params,
+def _native_parts(task: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "engine": choose_engine(task["engine"], native=True),
         "signals": {},
         "indicators": None,
-        "checks": unmade_checks(held, 0, NATIVE),
+        "checks": unmade_checks(int(task["warmup_candles"]), 0, NATIVE),
     }

@@ -1,4 +1,8 @@
-"""One batch of a sweep in a worker: a plain function of (candle file, strategy file, columns of parameters)."""
+"""One batch of a sweep: a plain function of (candle file, strategy file, columns of parameters).
+
+All batches of a sweep that a worker gets are tried in one process of the strategy's own, kernel and metrics included: what
+indicators it computed serves the next trial, and what it breaks is its own sweep.
+"""
 
 from __future__ import annotations
 
@@ -12,11 +16,11 @@ import numpy as np
 
 from engine.backtest.evaluation import CandleFrame, ask_warmup, asking, evaluate
 from engine.backtest.metric_definitions import SUMMARY
+from engine.backtest.questions import executed
 from engine.backtest.rules import Report
-from engine.backtest.simulation import executed
 from engine.errors import BacktestError, RunError
 from engine.indicators import Memory
-from engine.loader import load_strategy, open_strategy
+from engine.loader import kept_process, load_strategy, open_strategy, strategy_process
 from engine.loader.describe import native_params
 from engine.market import Candles, Float64Array, Timeframe
 from engine.reproduction import seed_random, versions_for
@@ -38,7 +42,16 @@ def run_trials(task: Task, report: Report) -> dict[str, Any]:
     of the trials that failed; engine, versions, sources as `run_job`; elapsed_s. Raises StrategyError when the file does
     not load and RunError when there is no candle: then no trial can be made.
     """
-    started = time.monotonic()
+    import engine.backtest.summary  # noqa: F401 - its kernels are loaded once per worker, before the process is forked
+
+    started, path = time.monotonic(), Path(task["strategy_path"])
+    process = kept_process(path, key=f"{task['candles_path']} {path}")
+    answer: dict[str, Any] = process.call(_tried, dict(task), report=report)
+    sources = {name: source.tobytes() for name, source in answer["sources"].items()}
+    return answer | {"versions": versions_for(sources), "elapsed_s": time.monotonic() - started}
+
+
+def _tried(task: Task, report: Report) -> dict[str, Any]:
     series = _Series.of(task)
     with open_strategy(task["strategy_path"]) as loaded, series.memory.used():
         native = not issubclass(loaded.strategy, Strategy)
@@ -48,9 +61,7 @@ def run_trials(task: Task, report: Report) -> dict[str, Any]:
         "metrics": table,
         "errors": errors,
         "engine": choose_engine("auto", native=native),
-        "versions": versions_for(loaded.sources),
         "sources": executed(loaded),
-        "elapsed_s": time.monotonic() - started,
     }
 
 
@@ -112,6 +123,12 @@ def longest_warmup(task: Task, _report: Report) -> int:
 
     One that cannot say is left to fail as a trial.
     """
+    with strategy_process(Path(task["strategy_path"])) as process:
+        longest: int = process.call(_longest_warmup, dict(task))
+    return longest
+
+
+def _longest_warmup(task: Task) -> int:
     path, longest = Path(task["strategy_path"]), 0
     kind = load_strategy(path)
     if not issubclass(kind, Strategy):

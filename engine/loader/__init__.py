@@ -2,6 +2,7 @@
 
 from engine.loader.find import StrategyFile, find_strategy_files, strategy_folders
 from engine.loader.infos import strategy_infos
+from engine.loader.libraries import kept_process, strategy_process
 from engine.loader.load import LoadedStrategy, load, load_strategy, located, open_strategy
 from engine.loader.template import template
 
@@ -9,11 +10,13 @@ __all__ = [
     "LoadedStrategy",
     "StrategyFile",
     "find_strategy_files",
+    "kept_process",
     "load",
     "load_strategy",
     "located",
     "open_strategy",
     "strategy_folders",
     "strategy_infos",
+    "strategy_process",
     "template",
 ]

@@ -1,35 +1,37 @@
-"""The job that describes a plug-in file: executes it, reads its parameters and tries it on generated candles."""
+"""The job that describes a plug-in file: executes it and reads its parameters."""
 
 from __future__ import annotations
 
 import inspect
 import traceback
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
-import numpy as np
-
-from engine.errors import RunError, StrategyError
+from engine.errors import StrategyError
+from engine.loader.libraries import strategy_process
 from engine.loader.load import SIGNALS, LoadedStrategy, located, open_strategy
-from engine.market import HOUR_MS, Candles, parse_time
-from engine.strategy import Param, Signals, Strategy, columns_of, float_column
-
-_FEWEST_CANDLES: Final = 600
-_MOST_CANDLES: Final = 20_000  # keeps a trial under a second whatever warm-up is asked for
-_LONGEST_WARMUP: Final = 1_000_000
+from engine.strategy import Param, Strategy
 
 
 def describe_job(task: dict[str, Any], report: Callable[..., None]) -> dict[str, Any]:  # noqa: ARG001 - a job's shape
-    """For `{path}`: `{title, description, params, kind, error, traceback}` of the file, `error` None when it works."""
+    """For `{path}`: `{title, description, params, kind, error, traceback}` of the file, `error` None when it loads.
+
+    Whether it computes anything is for its runs to find out: it may need other candles than any that could be made up.
+    """
     path = Path(task["path"])
+    with strategy_process(path) as process:
+        description: dict[str, Any] = process.call(_described, path)
+    return description
+
+
+def _described(path: Path) -> dict[str, Any]:
     info: dict[str, Any] = {"title": path.stem, "description": "", "params": [], "kind": SIGNALS}
     info |= {"error": None, "traceback": None}
     try:
         with open_strategy(path) as loaded:
             info |= _description(loaded, path.stem)
-            _try(loaded, path)
+            _check_complete(loaded, path)
     except MemoryError:
         raise
     except BaseException as error:  # noqa: BLE001 - whatever a plug-in raises is a fact about the plug-in
@@ -66,60 +68,10 @@ def native_params(strategy: type) -> dict[str, Param]:
     return found
 
 
-def _try(loaded: LoadedStrategy, path: Path) -> None:
+def _check_complete(loaded: LoadedStrategy, path: Path) -> None:
     missing = getattr(loaded.strategy, "__abstractmethods__", None)
     if missing:
         line = inspect.getsourcelines(loaded.strategy)[1]
         raise StrategyError(
             f"{path.name}:{line}: {loaded.strategy.__name__} does not define {min(missing)}()"
         )
-    if (
-        loaded.kind == SIGNALS
-    ):  # a native one is tried by its first run: it may need an account like that one's
-        _try_signals(loaded.strategy(), path)
-
-
-def _try_signals(strategy: Strategy, path: Path) -> None:
-    with _answer_of(strategy.warmup, path):
-        warmup: Any = strategy.warmup()
-        if not isinstance(warmup, int) or not 0 <= warmup <= _LONGEST_WARMUP:
-            raise RunError(
-                f"warmup() must return a whole number of candles from 0 to {_LONGEST_WARMUP:,}, not {warmup!r}"
-            )
-    candles = sample_candles(min(_MOST_CANDLES, max(_FEWEST_CANDLES, 2 * warmup))).frame()
-    given: Any = {name: column.to_numpy() for name, column in candles.items()} if strategy.arrays else candles
-    with _answer_of(strategy.indicators, path):
-        indicators = strategy.indicators(given.copy())
-        for name, column in columns_of(indicators, candles.index, "indicators").items():
-            float_column(column, name, "indicators")
-    with _answer_of(strategy.signals, path):
-        Signals.check(strategy.signals(given.copy(), indicators), candles)
-
-
-@contextmanager
-def _answer_of(method: Any, path: Path) -> Iterator[None]:
-    """Point to the method whose answer cannot be used: the error that says so was not raised in the plug-in."""
-    try:
-        yield
-    except RunError as error:
-        code = method.__func__.__code__
-        line = code.co_firstlineno if code.co_filename == str(path) else None
-        raise StrategyError(located(error, path, line)) from error
-
-
-def sample_candles(count: int) -> Candles:
-    """`count` generated hours from Monday 2024-01-01 with rises, falls and calm: the same in every process."""
-    random = np.random.default_rng(20240101)
-    hours = np.arange(count)
-    drift = 0.002 * np.sin(hours / 40)
-    close = 100 * np.exp(np.cumsum(drift + random.normal(0, 0.008, count)))
-    opened = np.concatenate(([100.0], close[:-1]))
-    reach = 1 + np.abs(random.normal(0, 0.004, (2, count)))
-    return Candles(
-        timestamp=parse_time("2024-01-01") + hours.astype(np.int64) * HOUR_MS,
-        open=opened,
-        high=np.maximum(opened, close) * reach[0],
-        low=np.minimum(opened, close) / reach[1],
-        close=close,
-        volume=random.uniform(10, 1000, count),
-    )

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import signal
+import traceback
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
+
+from engine.errors import BacktestError, one_line
 
 OnProgress = Callable[[float, float | None, str], None]
+
+_LONGEST_TRACEBACK: Final = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +56,39 @@ class Stopped:
 
 
 Outcome = Done | Failed | TimedOut | Died | Stopped
+
+
+def timed_out(limit_s: float | None, report: str = "") -> TimedOut:
+    """The end of a job at its time limit."""
+    return TimedOut(f"exceeded {limit_s:g} s", report)
+
+
+def cause_of_death(code: int) -> str:
+    """What an exit code says of a process that was not meant to end; negative: the number of the signal."""
+    if code >= 0:
+        return f"worker died, exit code {code}"
+    name = signal.Signals(-code).name if -code in signal.valid_signals() else f"signal {-code}"
+    hint = "; most often the system ran out of memory" if name == "SIGKILL" else ""
+    return f"worker died, exit code {128 - code} ({name}{hint})"
+
+
+def too_much_memory(memory_mb: int) -> str:
+    """What is said of a job that takes more than it may."""
+    return f"used more than {memory_mb} MB of memory"
+
+
+def describe_error(error: BaseException, memory_mb: int) -> dict[str, str]:
+    """The fields of `Failed` for an exception; survives exceptions that cannot be printed."""
+    kind = type(error).__name__
+    try:
+        text = str(error) if isinstance(error, BacktestError) else f"{kind}: {error}".removesuffix(": ")
+        message = one_line(text[:500])
+        trace = "".join(traceback.format_exception(error))[-_LONGEST_TRACEBACK:]
+    except Exception:  # noqa: BLE001 - a plug-in's own exception class may do anything
+        message, trace = f"{kind} (which cannot be printed)", ""
+    if isinstance(error, MemoryError):
+        message = too_much_memory(memory_mb)
+    return {"message": message, "traceback": trace, "kind": kind}
 
 
 class Job:

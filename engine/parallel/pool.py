@@ -24,14 +24,26 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from engine.parallel import plain
-from engine.parallel.job import Died, Done, Failed, Job, OnProgress, Outcome, Stopped, TimedOut
-from engine.parallel.process import WorkerProcess, is_running, timed_out
+from engine.parallel.job import (
+    Died,
+    Done,
+    Failed,
+    Job,
+    OnProgress,
+    Outcome,
+    Stopped,
+    TimedOut,
+    timed_out,
+    too_much_memory,
+)
+from engine.parallel.process import WorkerProcess, is_running
 
 __all__ = ["Died", "Done", "Failed", "Job", "Outcome", "Stopped", "TimedOut", "WorkerPool"]
 
 _LOG: Final = logging.getLogger(__name__)
 _TICK_S: Final = 1.0
 _MOST_FAILED_STARTS: Final = 3  # in a row: it cannot work here
+_BAD_ENDS: Final = {b"X": Failed, b"T": TimedOut, b"D": Died}
 _MOST_KILLED_STARTS: Final = 30  # in a row: somebody or the system kills what we start, and may stop doing so
 
 
@@ -272,8 +284,6 @@ class WorkerPool:
         assert job is not None
         outcome = _read_answer(message, process.result_file)
         process.finish()
-        if message[1:2] != b"+":
-            process.kill(Stopped())
         job.future.set_result(outcome)
 
     def _bury(self, process: WorkerProcess) -> None:
@@ -291,14 +301,16 @@ class WorkerPool:
         now = time.monotonic()
         for process in tuple(self._processes):
             if now >= process.limit:
-                process.kill(timed_out(process.job) if process.job else Died("it was not ready in time"))
+                process.kill(
+                    timed_out(process.job.timeout_s) if process.job else Died("it was not ready in time")
+                )
             if process.gone() and not process.connection.poll():
                 self._bury(process)  # its end of the pipe lives on in a child that it started
         if now - self._measured >= _TICK_S / 2:
             self._measured = now
             for process in self._processes:
                 if process.job is not None and process.memory_mb() > self._memory_mb:
-                    process.kill(Failed(f"used more than {self._memory_mb} MB of memory", "", "MemoryError"))
+                    process.kill(Failed(too_much_memory(self._memory_mb), "", "MemoryError"))
 
     def _end(self, verdict: Outcome) -> None:
         with self._lock:
@@ -331,9 +343,9 @@ def _read_answer(message: bytes, result_file: Path) -> Outcome:
         if message[:1] == b"F":
             with result_file.open("rb") as file:
                 return Done(plain.decode(file))
-        value = plain.decode(io.BytesIO(message[2:]))
-        return Done(value) if message[:1] == b"V" else Failed(**value)
-    except (OSError, ValueError, TypeError) as error:
+        value = plain.decode(io.BytesIO(message[1:]))
+        return Done(value) if message[:1] == b"V" else _BAD_ENDS[message[:1]](**value)
+    except (OSError, ValueError, TypeError, KeyError) as error:
         return Died(f"the worker's answer cannot be read: {error}")
 
 

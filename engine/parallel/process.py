@@ -7,55 +7,22 @@ import itertools
 import multiprocessing
 import os
 import pickle
-import re
-import signal
 import subprocess
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import psutil
 
-from engine.parallel.job import Died, Job, Outcome, TimedOut
-from engine.parallel.worker import INLINE_BYTES, Task, kill_group
+from engine.parallel.family import end_tree, memory_mb
+from engine.parallel.interpreter import start_interpreter
+from engine.parallel.job import Died, Job, Outcome, cause_of_death, timed_out
+from engine.parallel.worker import INLINE_BYTES, Task
 
 _START_LIMIT_S: Final = 120.0
-_GRACE_S: Final = 1.0  # the worker's own watch strikes first: it can say where the job hangs
+_GRACE_S: Final = 2.5  # the watches in the worker strike first: they can say where the job hangs
 _numbers = itertools.count()
-
-_SECRET: Final = re.compile(
-    r"DATABASE_URL|^PG|PASSW|SECRET|TOKEN|API_?KEY|CREDENTIAL|PRIVATE|_AUTH|COOKIE", re.IGNORECASE
-)
-_LOGIN_IN_URL: Final = re.compile(r"://[^/@\s]+@")
-_SETTINGS: Final = {
-    # one thread each: figures must not depend on how many cores share a sum
-    **dict.fromkeys(
-        (
-            "OMP_NUM_THREADS",
-            "OPENBLAS_NUM_THREADS",
-            "MKL_NUM_THREADS",
-            "BLIS_NUM_THREADS",
-            "VECLIB_MAXIMUM_THREADS",
-            "NUMEXPR_NUM_THREADS",
-            "NUMBA_NUM_THREADS",
-        ),
-        "1",
-    ),
-    "PYTHONHASHSEED": "0",  # nor on the order of a set
-    "TQDM_DISABLE": "1",
-}
-
-
-def worker_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """The program's environment without what looks like a secret, with single-threaded libraries."""
-    kept = {
-        name: value
-        for name, value in environment.items()
-        if not _SECRET.search(name) and not _LOGIN_IN_URL.search(value)
-    }
-    return kept | _SETTINGS
 
 
 class WorkerProcess:
@@ -78,8 +45,15 @@ class WorkerProcess:
         self._crash_file = folder / f"crash-{number}"
         self.connection, theirs = multiprocessing.Pipe()
         try:
-            with theirs, self._crash_file.open("wb") as crash_report:
-                self._process = _spawn(theirs.fileno(), memory_mb, preload, environment, crash_report)
+            with theirs, self._crash_file.open("ab+") as crash_report:
+                handle = theirs.fileno()
+                arguments = f"{handle}, {str(folder)!r}, {memory_mb}, {list(preload)!r}"
+                self._process = start_interpreter(
+                    f"from engine.parallel.worker import main; main({arguments})",
+                    handle,
+                    crash_report,
+                    {**os.environ, **environment},
+                )
         except BaseException:
             self.connection.close()
             raise
@@ -131,7 +105,7 @@ class WorkerProcess:
         """End the process now; its pipe will tell when it has."""
         if self.verdict is None:
             self.verdict, self.limit = verdict, float("inf")
-            kill_group(self._process.pid)
+            end_tree(self._process.pid)
 
     def gone(self) -> bool:
         """Whether the process has ended."""
@@ -139,16 +113,14 @@ class WorkerProcess:
 
     def memory_mb(self) -> float:
         """How much of the machine's memory it holds; 0 once it has ended."""
-        try:
-            return float(psutil.Process(self._process.pid).memory_info().rss / 2**20)
-        except psutil.Error:
-            return 0.0
+        return memory_mb(self._process.pid)
 
     def bury(self) -> Outcome:
         """Take the process off the system and say what its end means for its job."""
         closed_its_pipe = not self._wait(0.5)
-        kill_group(self._process.pid)  # also children of its that are still running
-        self._process.wait()
+        if closed_its_pipe:
+            end_tree(self._process.pid)
+            self._process.wait()
         assert self._process.stdin is not None
         self._process.stdin.close()
         self.connection.close()
@@ -157,10 +129,10 @@ class WorkerProcess:
         if self.verdict is not None:
             return self.verdict
         if self.job is not None and report.startswith("Timeout"):
-            return timed_out(self.job, report)
+            return timed_out(self.job.timeout_s, report)
         if closed_its_pipe:
             return Died("worker was ended: the job closed files that it had not opened", report)
-        return Died(_cause_of_death(self._process.returncode), report)
+        return Died(cause_of_death(self._process.returncode), report)
 
     def _wait(self, seconds: float) -> bool:
         try:
@@ -182,47 +154,6 @@ class WorkerProcess:
                 file.unlink(missing_ok=True)
 
 
-def timed_out(job: Job, report: str = "") -> TimedOut:
-    """The end of a job at its time limit."""
-    return TimedOut(f"exceeded {job.timeout_s:g} s", report)
-
-
 def is_running(pid: int) -> bool:
     """Whether the system knows a process of that number."""
     return bool(psutil.pid_exists(pid))
-
-
-def _spawn(
-    handle: int, memory_mb: int, preload: Sequence[str], environment: Mapping[str, str], crash_report: Any
-) -> subprocess.Popen[bytes]:
-    """A fresh interpreter. Unlike multiprocessing's own spawn it never runs the program's main module again, and its
-    environment is free of secrets from its first instruction.
-    """
-    paths = [os.path.abspath(entry) for entry in sys.path]  # noqa: PTH100 - entries may be archives, or not exist
-    code = (
-        f"import sys; sys.path[:] = {paths!r}; from engine.parallel.worker import main; "
-        f"main({handle}, {memory_mb}, {list(preload)!r})"
-    )
-    inheritance: dict[str, Any]
-    if sys.platform == "win32":
-        os.set_handle_inheritable(handle, True)
-        startup = subprocess.STARTUPINFO(lpAttributeList={"handle_list": [handle]})
-        inheritance = {"startupinfo": startup, "creationflags": subprocess.CREATE_NO_WINDOW}
-    else:
-        inheritance = {"pass_fds": (handle,), "start_new_session": True}
-    return subprocess.Popen(  # noqa: S603 - ourselves
-        [sys.executable, "-c", code],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        stderr=crash_report,
-        env=worker_environment({**os.environ, **environment}),
-        **inheritance,
-    )
-
-
-def _cause_of_death(code: int) -> str:
-    if code >= 0:
-        return f"worker died, exit code {code}"
-    name = signal.Signals(-code).name if -code in signal.valid_signals() else f"signal {-code}"
-    hint = "; most often the system ran out of memory" if name == "SIGKILL" else ""
-    return f"worker died, exit code {128 - code} ({name}{hint})"

@@ -1,7 +1,10 @@
 """The body of a worker process: does one job after another and answers in plain data.
 
-Messages begin with one letter. To the pool: R ready, B begun, P progress, V value, F value in a file, X failed; the second
-letter of V, F and X is + when the process can go on and - when it must be replaced. From the pool: a pickled `Task`.
+It never runs a strategy's code itself: jobs ask for that in processes of their own (`isolated`). So it stays as clean as it
+began, and so does what it computes: both engines, the metrics, the checks.
+
+Messages begin with one letter. To the pool: R ready, B begun, P progress, V value, F value in a file; X failed, T timed out,
+D died. From the pool: a pickled `Task`.
 """
 
 import contextlib
@@ -15,20 +18,21 @@ import signal
 import sys
 import threading
 import time
-import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from engine.errors import BacktestError, one_line
-from engine.events import MIN_INTERVAL_S
+from engine.parallel.family import end_children
+from engine.parallel.isolated import Ended, Owner, Report, forget_kept, own_processes
+from engine.parallel.job import Died, TimedOut, describe_error
 from engine.parallel.plain import encode
-from engine.parallel.surroundings import Surroundings
+from engine.reproduction import seed_random
 
 INLINE_BYTES: Final = 8_192  # small enough that one write to the pipe carries it whole
 _NICENESS: Final = 5  # the window and the database come first
-_LONGEST_TRACEBACK: Final = 20_000
+_IDLE_S: Final = 5.0  # after which the process of the last sweep, and what it remembers, goes
 
 
 class Task(NamedTuple):
@@ -41,24 +45,28 @@ class Task(NamedTuple):
     timeout_s: float | None
 
 
-def main(handle: int, memory_mb: int, preload: Sequence[str]) -> None:
+def main(handle: int, scratch: str, memory_mb: int, preload: Sequence[str]) -> None:
     """Serve the pool over the inherited pipe until it, or this process, is gone. Standard input is the lifeline."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the program's to handle
-    _end_with_parent()
-    crash_report = os.fdopen(
-        os.dup(2), "w"
-    )  # standard error is a small file until here, and only this from here
+    lifeline = _end_with_parent()
+    crash_report = os.dup(2)  # standard error is a small file until here, and only this from here
     faulthandler.enable(crash_report)
-    _limit(memory_mb)
+    limit_memory(memory_mb)
     for name in preload:
         with contextlib.suppress(Exception):  # the job that needs it will say so
             importlib.import_module(name)
+    silence_streams()
+    gc.collect()
     gc.freeze()  # half a million objects of libraries, looked through again and again, were a sixth of a sweep's time
-    Worker(_connection(handle), memory_mb, crash_report).serve()
-    os._exit(0)  # whatever a plug-in registered for the end is not run
+    connection = connection_of(handle)
+    owner = Owner(Path(scratch), memory_mb, crash_report, (connection.fileno(), lifeline))
+    own_processes(owner)
+    Worker(connection, owner).serve()
+    os._exit(0)
 
 
-def _connection(handle: int) -> "Connection[Any, Any]":
+def connection_of(handle: int) -> "Connection[Any, Any]":
+    """The end of a pipe that this process inherited."""
     if sys.platform == "win32":
         from multiprocessing.connection import PipeConnection
 
@@ -66,33 +74,34 @@ def _connection(handle: int) -> "Connection[Any, Any]":
     return Connection(handle)
 
 
-def _end_with_parent() -> None:
+def _end_with_parent() -> int:
     lifeline = os.dup(0)
 
     def wait() -> None:
         with contextlib.suppress(OSError):
             os.read(lifeline, 1)  # never written to: returns when the program has ended, however it did
-        kill_group(os.getpid())
+        with contextlib.suppress(Exception):
+            end_children()
+        os.kill(os.getpid(), signal.SIGTERM if sys.platform == "win32" else signal.SIGKILL)
 
     threading.Thread(target=wait, name="lifeline", daemon=True).start()
-    if sys.platform == "linux":
-        import fcntl
-
-        # native code may keep the thread above from running: then the kernel's SIGIO ends the whole group
-        fcntl.fcntl(lifeline, fcntl.F_SETOWN, -os.getpid())
-        fcntl.fcntl(lifeline, fcntl.F_SETFL, fcntl.fcntl(lifeline, fcntl.F_GETFL) | os.O_ASYNC)
+    return lifeline
 
 
-def kill_group(pid: int) -> None:
-    """Kill a worker and whatever its job started, at once."""
-    if sys.platform == "win32":
-        os.kill(pid, signal.SIGTERM)  # TerminateProcess
-    else:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(pid, signal.SIGKILL)  # a worker leads a session, so its group has its number
+def silence_streams() -> None:
+    """What strategies print goes nowhere, also from native code."""
+    null = os.open(os.devnull, os.O_RDWR)
+    for descriptor in range(3):
+        os.dup2(null, descriptor)
+    os.close(null)
+    for name, descriptor, mode in (("stdin", 0, "r"), ("stdout", 1, "w"), ("stderr", 2, "w")):
+        stream = open(descriptor, mode, encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115
+        setattr(sys, name, stream)
+        setattr(sys, f"__{name}__", stream)
 
 
-def _limit(memory_mb: int) -> None:
+def limit_memory(memory_mb: int) -> None:
+    """Keep this process and those that it forks within so much memory each, and behind window and database."""
     if hasattr(os, "nice"):
         os.nice(_NICENESS)
     if sys.platform == "linux":
@@ -104,73 +113,48 @@ def _limit(memory_mb: int) -> None:
 
 
 class Worker:
-    """Takes tasks from the pipe until a job leaves traces that cannot be removed."""
+    """Takes tasks from the pipe until the pool closes it."""
 
-    def __init__(
-        self, connection: "Connection[Any, Any]", memory_mb: int, crash_report: io.TextIOWrapper
-    ) -> None:
+    def __init__(self, connection: "Connection[Any, Any]", owner: Owner) -> None:
         self._connection = connection
-        self._memory_mb = memory_mb
-        self._crash_report = crash_report
-        self._surroundings = Surroundings()
+        self._owner = owner
 
     def serve(self) -> None:
-        """Do tasks until the pool closes the pipe or this process has to be replaced."""
+        """Do tasks until the pool closes the pipe."""
         self._connection.send_bytes(b"R")
-        while self._surroundings.intact:
+        while True:
             try:
+                if not self._connection.poll(_IDLE_S):
+                    forget_kept()
                 task = Task(*pickle.loads(self._connection.recv_bytes()))  # noqa: S301 - from our own program
             except (EOFError, OSError):
                 return
             self._connection.send_bytes(b"B")
-            answer = self._answer(task)
-            sign = b"+" if self._surroundings.intact else b"-"
-            self._connection.send_bytes(answer[:1] + sign + answer[1:])
+            self._connection.send_bytes(self._answer(task))
 
     def _answer(self, task: Task) -> bytes:
-        report = _Report(self._connection)
+        report = Report(self._connection)
+        seed_random()
         try:
-            with self._surroundings.around_job(), self._time_limit(task.timeout_s):
+            with self._time_limit(task.timeout_s):
                 answer = _hand_over(_call(task, report), task.result_file)
         except BaseException as error:  # noqa: BLE001 - nothing a job raises may end the process or leave it
-            if isinstance(error, MemoryError):
-                self._surroundings.intact = False
-            answer = b"X" + _describe(error, self._memory_mb)
+            answer = _bad_end(error, self._owner.memory_mb)
         report.flush()
         return answer
 
     @contextlib.contextmanager
-    def _time_limit(self, timeout_s: float | None) -> Any:
-        """A watch in C, which needs no GIL: writes where the job hangs, then ends the process. The pool has another."""
-        if timeout_s is not None:
-            faulthandler.dump_traceback_later(timeout_s, exit=True, file=self._crash_report)
+    def _time_limit(self, timeout_s: float | None) -> Iterator[None]:
+        self._owner.limit_s = timeout_s
+        self._owner.deadline = float("inf") if timeout_s is None else time.monotonic() + timeout_s
+        self._owner.watch()
         try:
             yield
         finally:
             faulthandler.cancel_dump_traceback_later()
 
 
-class _Report:
-    """What a job calls to tell how far it is; at most ten times a second it reaches the pool."""
-
-    def __init__(self, connection: "Connection[Any, Any]") -> None:
-        self._connection = connection
-        self._last = 0.0
-        self._pending: tuple[float, float | None, str] | None = None
-
-    def __call__(self, done: float, total: float | None = None, text: str = "") -> None:
-        self._pending = float(done), None if total is None else float(total), str(text)[:200]
-        if time.monotonic() - self._last >= MIN_INTERVAL_S:
-            self.flush()
-
-    def flush(self) -> None:
-        """Send what was held back, if anything."""
-        if self._pending is not None:
-            self._connection.send_bytes(b"P" + encode(self._pending).line)
-            self._pending, self._last = None, time.monotonic()
-
-
-def _call(task: Task, report: _Report) -> Any:
+def _call(task: Task, report: Callable[..., None]) -> Any:
     raw = Path(task.payload_file).read_bytes() if task.payload_file else task.payload
     payload = pickle.loads(raw)  # noqa: S301 - from our own program
     module, _, name = task.function.partition(":")
@@ -188,15 +172,9 @@ def _hand_over(value: Any, result_file: str) -> bytes:
     return b"V" + inline.getvalue()
 
 
-def _describe(error: BaseException, memory_mb: int) -> bytes:
-    """One line, the traceback and the class name of an exception; survives exceptions that cannot be printed."""
-    kind = type(error).__name__
-    try:
-        text = str(error) if isinstance(error, BacktestError) else f"{kind}: {error}".removesuffix(": ")
-        message = one_line(text[:500])
-        trace = "".join(traceback.format_exception(error))[-_LONGEST_TRACEBACK:]
-    except Exception:  # noqa: BLE001 - a plug-in's own exception class may do anything
-        message, trace = f"{kind} (which cannot be printed)", ""
-    if isinstance(error, MemoryError):
-        message = f"used more than {memory_mb} MB of memory"
-    return encode({"message": message, "traceback": trace, "kind": kind}).line
+def _bad_end(error: BaseException, memory_mb: int) -> bytes:
+    """The message about a job that came to no value, in whichever process it was."""
+    if not isinstance(error, Ended):
+        return b"X" + encode(describe_error(error, memory_mb)).line
+    letter = {TimedOut: b"T", Died: b"D"}.get(type(error.outcome), b"X")
+    return letter + encode(asdict(error.outcome)).line

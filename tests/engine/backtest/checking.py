@@ -1,6 +1,7 @@
 """Strategies of one column, put to the checks that every run goes through."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -9,6 +10,8 @@ import pandas as pd
 
 from engine.backtest.checks import run_checks
 from engine.backtest.evaluation import CandleFrame, Evaluation, evaluate
+from engine.backtest.lookahead import Fresh
+from engine.backtest.questions import Ask
 from engine.market import Candles
 from engine.strategy import Strategy
 from tests.support.builders import random_candles
@@ -35,12 +38,34 @@ def strategy_of(column: Column, warmup: int = 0) -> type[Strategy]:
     return Mine
 
 
+Asked = list[tuple[int, int]]
+
+
+def fresh_of(
+    kind: type[Strategy], candles: Candles = CANDLES, path: Path = Path(__file__), asked: Asked | None = None
+) -> Fresh:
+    """Asks new instances in this very process; `asked` learns the parts."""
+    frame = CandleFrame(candles)
+
+    def ask(start: int, stop: int) -> Evaluation:
+        if asked is not None:
+            asked.append((start, stop))
+        return evaluate(kind(), path, frame.part(start, stop))
+
+    @contextmanager
+    def fresh(_limit_s: float | None) -> Iterator[Ask]:
+        yield ask
+
+    made: Callable[[float | None], AbstractContextManager[Ask]] = fresh
+    return made
+
+
+def whole_of(kind: type[Strategy], candles: Candles = CANDLES, path: Path = Path(__file__)) -> Evaluation:
+    return evaluate(kind(), path, CandleFrame(candles))
+
+
 def checks_of(
     kind: type[Strategy], candles: Candles = CANDLES, held: int = HELD, path: Path = Path(__file__)
 ) -> dict[str, dict[str, Any]]:
-    frame = CandleFrame(candles)
-
-    def ask(part: CandleFrame) -> Evaluation:
-        return evaluate(kind(), path, part)
-
-    return run_checks(ask, frame, ask(frame), held, kind().warmup(), own_s=0.01)
+    full = whole_of(kind, candles, path)
+    return run_checks(fresh_of(kind, candles, path), candles, full, held, kind().warmup(), own_s=0.01)

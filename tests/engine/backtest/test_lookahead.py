@@ -1,5 +1,6 @@
 """The look-ahead check catches every known way to peep, passes what is honest, and never fails a run by itself."""
 
+import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -13,13 +14,21 @@ from hypothesis import strategies as st
 
 from engine import indicators as ta
 from engine.backtest.checks import run_checks
-from engine.backtest.evaluation import CandleFrame, Evaluation, evaluate
-from engine.backtest.lookahead import Budget, find_lookahead, planned_cuts
+from engine.backtest.lookahead import Budget, act_cuts, even_cuts, find_lookahead
 from engine.data.sample import aggregate
 from engine.loader import load_strategy
 from engine.market import Timeframe
 from engine.strategy import Strategy
-from tests.engine.backtest.checking import CANDLES, HELD, Column, checks_of, strategy_of
+from tests.engine.backtest.checking import (
+    CANDLES,
+    HELD,
+    Asked,
+    Column,
+    checks_of,
+    fresh_of,
+    strategy_of,
+    whole_of,
+)
 from tests.support.builders import random_candles, real_candles
 
 with warnings.catch_warnings():
@@ -307,14 +316,25 @@ def test_one_peep_among_any_safe_operations_is_caught(peep: str, n: int, safe: l
 def test_cuts_are_spread_over_the_period_and_lie_where_entries_fire() -> None:
     entering = np.zeros(5000, dtype=bool)
     entering[[7, 1000, 4000, 4999]] = True
-    cuts = planned_cuts(5000, 500, entering, np.zeros(5000, dtype=bool))
-    assert len(cuts) == len(set(cuts)) == 34
-    assert {1000, 4000} <= set(cuts)
-    assert not {7, 4999} & set(cuts), "before the period, or with no future behind it"
-    even = sorted(set(cuts) - {1000, 4000})
-    parts = [(cut - 500) * 32 // 4500 for cut in even]
+    acting, even = act_cuts(500, entering, np.zeros(5000, dtype=bool)), even_cuts(5000, 500)
+    assert acting == [1000, 4000], "not before the period, nor with no future behind it"
+    parts = [(cut - 500) * 32 // 4500 for cut in sorted(even)]
     assert parts == list(range(32))
     assert len({cut % 24 for cut in even}) > 12, "a rhythm would hide what only shows within a day"
+
+
+def test_the_shortest_is_asked_first_and_the_whole_last_in_each_of_two_processes() -> None:
+    asked: Asked = []
+    kind = strategy_of(lambda f: f["close"].rolling(2).mean())
+    find_lookahead(fresh_of(kind, asked=asked), len(CANDLES), whole_of(kind), HELD, Budget(1e9, 3600))
+    lengths = [stop for start, stop in asked if start == 0]
+    assert len(lengths) == len(asked)
+    first = lengths.index(len(CANDLES)) + 1
+    one, two = lengths[:first], lengths[first:]
+    assert one == sorted(one)
+    assert two == sorted(two)
+    assert (one[-1], two[-1]) == (len(CANDLES), len(CANDLES))
+    assert (len(one), 60 < len(two) <= 101) == (33, True)
 
 
 def test_entries_beyond_the_first_fifty_are_cut_at_as_well_up_to_fifty_more() -> None:
@@ -323,30 +343,44 @@ def test_entries_beyond_the_first_fifty_are_cut_at_as_well_up_to_fifty_more() ->
 
 
 def test_it_says_on_how_many_of_the_cuts_it_passed_when_there_was_no_room_for_all() -> None:
-    kind, frame = strategy_of(lambda f: f["close"]), CandleFrame(CANDLES)
-    ask = lambda part: evaluate(kind(), Path(__file__), part)  # noqa: E731
-    full = ask(frame)
-    budget = Budget(candles=20_000, seconds=60)
-    one, two = (find_lookahead(ask, frame, full, HELD, Budget(20_000, 60)) for _ in range(2))
+    kind = strategy_of(lambda f: f["close"])
+    full = whole_of(kind)
+
+    def found(budget: Budget) -> Any:
+        return find_lookahead(fresh_of(kind), len(CANDLES), full, HELD, budget)
+
+    one, two = found(Budget(20_000, 3600)), found(Budget(20_000, 3600))
     assert 0 < one.done < one.planned
     assert one.done == two.done, "the same on every machine"
-    assert not find_lookahead(ask, frame, full, HELD, Budget(1e9, 0)).done
+    assert not found(Budget(1e9, -1)).done
+    budget = Budget(20_000, 3600)
     assert budget.allows(20_000)
     assert not budget.allows(1)
 
 
 def test_a_strategy_too_slow_for_a_second_look_is_not_kept_waiting_for() -> None:
-    kind, frame = strategy_of(lambda f: f["close"]), CandleFrame(CANDLES)
-    asked: list[int] = []
-
-    def ask(part: CandleFrame) -> Evaluation:
-        asked.append(len(part))
-        return evaluate(kind(), Path(__file__), part)
-
-    made = run_checks(ask, frame, ask(frame), HELD, 24, own_s=1e9)
-    assert asked == [len(CANDLES)]
+    kind = strategy_of(lambda f: f["close"])
+    asked: Asked = []
+    made = run_checks(fresh_of(kind, asked=asked), CANDLES, whole_of(kind), HELD, 24, own_s=1e9)
+    assert asked == []
     assert made["lookahead"]["note"] == "the strategy is too slow to be asked again"
     assert (made["lookahead"]["status"], made["warmup"]["note"]) == ("skipped", "300 of 24")
+
+
+def test_with_little_time_the_most_telling_cuts_are_made_and_the_whole_still_is() -> None:
+    kind = strategy_of(lambda f: f["close"])
+    asked: Asked = []
+
+    class Slow(kind):  # type: ignore[misc, valid-type]
+        def indicators(self, candles: pd.DataFrame) -> Any:
+            time.sleep(len(candles) * 20e-6)
+            return super().indicators(candles)
+
+    full = whole_of(Slow)
+    fresh = fresh_of(Slow, asked=asked)
+    found = find_lookahead(fresh, len(CANDLES), full, HELD, Budget(1e9, 0.5, 20e-6))
+    assert 2 < found.done < 30
+    assert asked[-1] == (0, len(CANDLES))
 
 
 def test_a_strategy_that_fails_on_few_candles_is_reported_and_fails_no_run() -> None:

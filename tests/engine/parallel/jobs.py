@@ -3,6 +3,7 @@
 import ctypes
 import decimal
 import gc
+import json
 import locale
 import mmap
 import os
@@ -10,6 +11,7 @@ import random
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import warnings
@@ -17,10 +19,28 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
+
+from engine.parallel.isolated import isolated, kept
 
 
 def echo(payload: Any, report: Any) -> Any:
     return payload
+
+
+def apart(payload: Any, report: Any) -> Any:
+    """Another of these jobs, in a process of its own: where strategies run."""
+    with isolated(payload.get("limit_s")) as process:
+        return process.call(_named, payload["name"], payload, report=report)
+
+
+def apart_with_the_same(payload: Any, report: Any) -> Any:
+    """As in a sweep: the process of the job before, where that had the same key."""
+    return kept(payload["key"]).call(_named, payload["name"], payload, report=report)
+
+
+def _named(name: str, payload: Any, report: Any) -> Any:
+    return globals()[name](payload, report)
 
 
 def environment(payload: Any, report: Any) -> Any:
@@ -164,13 +184,16 @@ def close_pipe(payload: Any, report: Any) -> Any:
 # -- harm to the next job
 
 
+CHANGING = ("PYTEST_CURRENT_TEST", "HOME", "USERPROFILE", "TMPDIR", "TMP", "TEMP")
+
+
 def state(payload: Any, report: Any) -> Any:
     """All that must be the same at the beginning of every job."""
     print("to nobody", flush=True)
     sys.stderr.write("to nobody")
     return {
-        "cwd": str(Path.cwd()),
-        "environ": {name: text for name, text in os.environ.items() if name != "PYTEST_CURRENT_TEST"},
+        "cwd": Path.cwd() == Path.home(),
+        "environ": {name: text for name, text in os.environ.items() if name not in CHANGING},
         "path": list(sys.path),
         "random": random.random(),
         "numpy": float(np.random.rand()),  # noqa: NPY002 - the shared one
@@ -185,6 +208,13 @@ def state(payload: Any, report: Any) -> Any:
         "threads": threading.active_count(),
         "gc": gc.isenabled(),
         "umask": os.umask(0o22),
+        "memos": [
+            (folder / "memo").exists() for folder in (Path(), Path.home(), Path(tempfile.gettempdir()))
+        ],
+        "memo": getattr(np, "memo", None),
+        "mean": float(pd.Series([1.0, 3.0]).rolling(2).mean().iloc[1]),
+        "greater": bool((pd.Series([2.0]) > pd.Series([1.0])).iloc[0]),
+        "json": json.dumps({}),
         "hash": hash("text"),
         "plugin": "plugged_in" in sys.modules,
         "sqrt": float(np.sqrt(4.0)),
@@ -257,6 +287,50 @@ def leave_a_child(payload: Any, report: Any) -> Any:
 
 def patch_numpy(payload: Any, report: Any) -> Any:
     np.sqrt = lambda value: 7.0  # type: ignore[assignment]
+
+
+def patch_rolling(payload: Any, report: Any) -> Any:
+    pd.core.window.rolling.Rolling.mean = lambda self: self.max()
+
+
+def patch_a_comparison(payload: Any, report: Any) -> Any:
+    pd.Series.__gt__ = lambda self, other: pd.Series([False])  # type: ignore[method-assign, assignment]
+
+
+def hide_a_module(payload: Any, report: Any) -> Any:
+    sys.modules["json"] = None  # type: ignore[assignment]
+
+
+def leave_files(payload: Any, report: Any) -> Any:
+    for folder in (Path(), Path.home(), Path(tempfile.gettempdir())):
+        (folder / "memo").write_text("known")
+
+
+def remember_on_a_module(payload: Any, report: Any) -> Any:
+    np.memo = "known"  # type: ignore[attr-defined]
+
+
+def leave_a_child_with_a_session_of_its_own(payload: Any, report: Any) -> Any:
+    return subprocess.Popen(["sleep", "600"], start_new_session=True).pid
+
+
+def leave_a_grandchild_of_a_dead_child(payload: Any, report: Any) -> Any:
+    """What daemons do: twice forked, with a session of its own, and deaf to polite signals."""
+    script = (
+        "import os, signal, time\n"
+        "if os.fork(): os._exit(0)\n"
+        "os.setsid()\n"
+        "if os.fork(): os._exit(0)\n"
+        "signal.signal(signal.SIGTERM, signal.SIG_IGN); signal.signal(signal.SIGHUP, signal.SIG_IGN)\n"
+        f"open({payload['path']!r}, 'w').write(str(os.getpid()))\n"
+        "time.sleep(600)\n"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)
+    while not Path(payload["path"]).exists() or not Path(payload["path"]).read_text():
+        time.sleep(0.01)
+    if payload.get("stay"):
+        report(1.0, None, "begun")
+        time.sleep(600)
 
 
 def patch_builtins(payload: Any, report: Any) -> Any:

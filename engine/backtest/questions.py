@@ -1,0 +1,197 @@
+"""What is asked of a strategy: each question is answered in a process of its own, in plain data.
+
+The worker, which calls the public functions, executes no line of a plug-in file: what a strategy does to libraries, to this
+program or to its own memory reaches neither another run nor what is computed of its answers.
+"""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from engine.backtest.evaluation import CandleFrame, Evaluation, ask_warmup, asking, evaluate
+from engine.backtest.outcome import Outcome, TradeTable
+from engine.backtest.rules import Report
+from engine.loader import LoadedStrategy, open_strategy, strategy_process
+from engine.loader.describe import native_params
+from engine.market import Candles
+from engine.parallel.isolated import in_worker
+from engine.reproduction import plain_source
+from engine.runs import Costs
+from engine.strategy import Signals, Strategy, complete
+
+Task = Mapping[str, Any]
+Ask = Callable[[int, int], Evaluation]  # for the candles at positions start..stop; raises RunError
+_numbers: Final = itertools.count()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SignalAnswer:
+    """What a strategy of ours says over the candles of a task, and what that took it."""
+
+    evaluation: Evaluation
+    reverse: bool
+    params: Mapping[str, Any]
+    sources: Mapping[str, npt.NDArray[np.uint8]]
+    own_s: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NativeAnswer:
+    """What a backtesting.Strategy did over the period of a task."""
+
+    outcome: Outcome
+    params: Mapping[str, Any]
+    sources: Mapping[str, npt.NDArray[np.uint8]]
+
+
+def candles_of(task: Task) -> Candles:
+    """The candles of a task, warm-up in front."""
+    return Candles.load(Path(task["candles_path"])).slice(task.get("first"), task.get("last"))
+
+
+def ask_whole(task: Task, report: Report) -> SignalAnswer | NativeAnswer:
+    """A strategy's answer over all candles of a task (see `simulation.run_job`)."""
+    with strategy_process(Path(task["strategy_path"])) as process:
+        answer = process.call(_whole, dict(task), report=report)
+    params, sources = answer["params"], answer["sources"]
+    if "trades" in answer:
+        table = TradeTable(**answer["trades"] | {"names": tuple(answer["trades"]["names"])})
+        return NativeAnswer(Outcome(table, answer["equity"], answer["shortfall"]), params, sources)
+    said = _evaluation(answer["said"])
+    return SignalAnswer(said, answer["reverse"], params, sources, answer["own_s"])
+
+
+@contextmanager
+def asking_again(task: Task, timeout_s: float | None = None) -> Iterator[Ask]:
+    """A fresh process that is asked for one part of the candles after another, and may remember what it was asked before."""
+    number = next(_numbers)
+    with strategy_process(Path(task["strategy_path"]), timeout_s) as process:
+        try:
+            yield lambda start, stop: _evaluation(process.call(_part, number, dict(task), start, stop))
+        finally:
+            if not in_worker():  # it was this very process, which lives on
+                _close()
+
+
+def ask_preparation(path: Path, params: Mapping[str, Any]) -> dict[str, Any]:
+    """`{params, warmup}` of a strategy, every parameter checked and complete. A native one needs no warm-up of ours.
+
+    Raises InputError for a parameter that it refuses.
+    """
+    with strategy_process(path) as process:
+        answer: dict[str, Any] = process.call(_preparation, path, dict(params))
+        return answer
+
+
+def executed(loaded: LoadedStrategy) -> dict[str, npt.NDArray[np.uint8]]:
+    """The bytes of a plug-in's file and of the modules that it imported until now, by file name."""
+    return {
+        name: np.frombuffer(plain_source(source), dtype=np.uint8) for name, source in loaded.sources.items()
+    }
+
+
+# -- in the process of the strategy
+
+
+def _whole(task: Task, report: Report) -> dict[str, Any]:
+    candles, path = candles_of(task), Path(task["strategy_path"])
+    with open_strategy(path) as loaded:
+        if issubclass(loaded.strategy, Strategy):
+            answer = _signals(task, loaded, candles)
+        else:
+            answer = _native(task, loaded, candles, report)
+        return answer | {"sources": executed(loaded)}
+
+
+def _signals(task: Task, loaded: LoadedStrategy, candles: Candles) -> dict[str, Any]:
+    path, started = Path(task["strategy_path"]), time.monotonic()
+    held, wanted = int(task["warmup_candles"]), max(int(task["warmup_wanted"]), 0)
+    strategy: Strategy = loaded.strategy(task["params"])
+    said = evaluate(strategy, path, CandleFrame(candles), held=held, wanted=wanted)
+    return {
+        "said": _plain(said),
+        "reverse": bool(strategy.reverse),
+        "params": strategy.values(),
+        "own_s": time.monotonic() - started,
+    }
+
+
+def _native(task: Task, loaded: LoadedStrategy, candles: Candles, report: Report) -> dict[str, Any]:
+    from engine.backtest.native import run_native
+
+    params = complete(native_params(loaded.strategy), task["params"])
+    period = candles.slice(int(task["warmup_candles"]), None)
+    with asking(Path(task["strategy_path"])):
+        outcome = run_native(period, loaded.strategy, params, Costs(**task["costs"]), report)
+    table = {field.name: getattr(outcome.table, field.name) for field in fields(outcome.table)}
+    return {"trades": table, "equity": outcome.equity, "shortfall": outcome.shortfall, "params": params}
+
+
+def _preparation(path: Path, params: Mapping[str, Any]) -> dict[str, Any]:
+    with open_strategy(path) as loaded:
+        if not issubclass(loaded.strategy, Strategy):
+            return {"params": complete(native_params(loaded.strategy), params), "warmup": 0}
+        strategy: Strategy = loaded.strategy(params)
+        return {"params": strategy.values(), "warmup": ask_warmup(strategy, path)}
+
+
+class _Asked:
+    """A strategy that is asked more than once: its file is executed once, each answer comes from a new instance."""
+
+    def __init__(self, task: Task) -> None:
+        self.stack = ExitStack()
+        self._task, self._path = task, Path(task["strategy_path"])
+        self._loaded = self.stack.enter_context(open_strategy(self._path))
+        self._frame = CandleFrame(candles_of(task))
+
+    def part(self, start: int, stop: int) -> Evaluation:
+        """What it says of these candles alone."""
+        strategy = self._loaded.strategy(self._task["params"])
+        return evaluate(strategy, self._path, self._frame.part(start, stop))
+
+
+_asked: Final[dict[int, _Asked]] = {}
+
+
+def _part(number: int, task: Task, start: int, stop: int) -> dict[str, Any]:
+    if number not in _asked:
+        _close()
+        _asked[number] = _Asked(task)
+    return _plain(_asked[number].part(start, stop))
+
+
+def _close() -> None:
+    while _asked:
+        _asked.popitem()[1].stack.close()
+
+
+# -- an evaluation on its way
+
+
+def _plain(said: Evaluation) -> dict[str, Any]:
+    prices = {"stop_loss": said.signals.stop_loss, "take_profit": said.signals.take_profit}
+    return {
+        "indicators": dict(said.indicators),
+        "raw": dict(said.signals.raw),
+        "prices": {name: None if np.isnan(column).all() else column for name, column in prices.items()},
+        "candles": len(said.signals.entry),
+    }
+
+
+def _evaluation(plain: Mapping[str, Any]) -> Evaluation:
+    n = plain["candles"]
+    prices = {
+        name: np.full(n, np.nan) if column is None else column for name, column in plain["prices"].items()
+    }
+    return Evaluation(
+        plain["indicators"], Signals.of(plain["raw"], prices["stop_loss"], prices["take_profit"])
+    )

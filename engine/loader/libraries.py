@@ -1,0 +1,91 @@
+"""A process for the code of one plug-in file, which finds in it the libraries that it names and no others.
+
+The well-known ones take a second to import: a worker imports them once, and each process is forked with them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import sys
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import pandas as pd
+
+from engine.parallel.isolated import Process, in_worker, isolated, kept
+from engine.reproduction import imported_modules
+
+_KNOWN: Final = frozenset({"backtesting", "pandas_ta_classic"})
+_EXTENSIBLE: Final = (pd.DataFrame, pd.Series, pd.Index)  # such a library may give them accessors
+
+
+@dataclass(frozen=True, slots=True)
+class _Traces:
+    """What importing one library left: modules by name, and attributes of pandas' classes."""
+
+    modules: tuple[str, ...]
+    attributes: tuple[tuple[type, str], ...]
+
+
+_imported: Final[dict[str, _Traces]] = {}
+
+
+@contextmanager
+def strategy_process(path: Path, timeout_s: float | None = None) -> Iterator[Process]:
+    """A fresh process for the strategy of a plug-in file; `timeout_s` for all its calls, beside the limit of the job."""
+    if in_worker():
+        _import_libraries(path)
+    with isolated(timeout_s) as process:
+        if in_worker():
+            process.call(_hide_libraries, path)
+        yield process
+
+
+def kept_process(path: Path, key: str) -> Process:
+    """As `strategy_process`, but the one of the question before where that had the same key: it remembers."""
+    if in_worker():
+        _import_libraries(path)
+    process = kept(key)
+    if in_worker():
+        process.call(_hide_libraries, path)
+    return process
+
+
+def _import_libraries(path: Path) -> None:
+    """Import what the file names and is known: a plug-in is anybody's code, these are not, and do the same everywhere."""
+    for name in sorted(_named_libraries(path) - _imported.keys()):
+        modules, attributes = set(sys.modules), _attributes()
+        with (
+            contextlib.suppress(Exception),
+            warnings.catch_warnings(),
+        ):  # the plug-in's own import will say so
+            importlib.import_module(name)
+        new = tuple((kind, one) for kind, names in _attributes().items() for one in names - attributes[kind])
+        _imported[name] = _Traces(tuple(sys.modules.keys() - modules), new)
+
+
+def _hide_libraries(path: Path) -> None:
+    """Take away what only others imported, so that the plug-in fails, or works, as it would alone."""
+    for name in _imported.keys() - _named_libraries(path):
+        for module in _imported[name].modules:
+            sys.modules.pop(module, None)
+        for kind, attribute in _imported[name].attributes:
+            with contextlib.suppress(AttributeError):
+                delattr(kind, attribute)
+
+
+def _named_libraries(path: Path) -> frozenset[str]:
+    """The known libraries that a file's import statements name."""
+    try:
+        return imported_modules(path.read_bytes()) & _KNOWN
+    except OSError:
+        return frozenset()
+
+
+def _attributes() -> Mapping[Any, set[str]]:
+    return {kind: set(vars(kind)) for kind in _EXTENSIBLE}

@@ -1,0 +1,85 @@
+"""Processes and what descends from them: found and ended, also those that made a session of their own."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import signal
+import sys
+import time
+from typing import Final
+
+import psutil
+
+_LINUX: Final = sys.platform == "linux"
+_SET_PARENT_DEATH_SIGNAL: Final = 1  # of Linux's prctl
+_SET_CHILD_SUBREAPER: Final = 36
+_ROUNDS: Final = 200  # a program that starts others faster than they are ended is left to the next round
+
+
+def adopt_orphans() -> None:
+    """Have whatever descends from this process, and has lost its parent, become its own child (Linux): so it is found."""
+    if _LINUX:
+        ctypes.CDLL(None).prctl(_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def die_with_parent(parent: int) -> None:
+    """Have the system kill this process when its parent of that number ends, however it ends (Linux)."""
+    if _LINUX:
+        ctypes.CDLL(None).prctl(_SET_PARENT_DEATH_SIGNAL, signal.SIGKILL, 0, 0, 0)
+    if hasattr(os, "getppid") and os.getppid() != parent:
+        os._exit(1)
+
+
+def end_tree(pid: int) -> None:
+    """Kill a process and all that descends from it, and return when they are dead or, being nobody's child, as good as.
+
+    It is stopped first: so it starts nothing more, and where it adopts orphans (`adopt_orphans`) they come to it and are
+    found as well.
+    """
+    try:
+        root = psutil.Process(pid)
+        root.suspend()
+        for _ in range(_ROUNDS):
+            if not _kill(root.children(recursive=True)):
+                break
+            time.sleep(0.001)
+    except (psutil.Error, OSError):
+        pass  # it has ended
+    with contextlib.suppress(OSError):
+        os.kill(pid, signal.SIGTERM if sys.platform == "win32" else signal.SIGKILL)
+
+
+def end_children() -> None:
+    """Kill all that descends from this process, orphans that it adopted included, until nothing is left."""
+    if not hasattr(os, "WNOHANG"):
+        _kill(psutil.Process().children(recursive=True))
+        return
+    for _ in range(_ROUNDS):
+        try:
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
+        except ChildProcessError:
+            return
+        _kill(psutil.Process().children(recursive=True))
+        time.sleep(0.001)
+
+
+def _kill(processes: list[psutil.Process]) -> bool:
+    """Kill them; whether any was alive."""
+    alive = False
+    for one in processes:
+        with contextlib.suppress(psutil.Error):
+            if one.status() != psutil.STATUS_ZOMBIE:
+                one.kill()
+                alive = True
+    return alive
+
+
+def memory_mb(pid: int) -> float:
+    """How much of the machine's memory a process holds; 0 once it has ended."""
+    try:
+        return float(psutil.Process(pid).memory_info().rss / 2**20)
+    except psutil.Error:
+        return 0.0

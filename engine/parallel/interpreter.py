@@ -1,0 +1,68 @@
+"""Starts a fresh Python that holds one end of a pipe, with an environment free of secrets."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Mapping
+from typing import Any, Final
+
+_SECRET: Final = re.compile(
+    r"DATABASE_URL|^PG|PASSW|SECRET|TOKEN|API_?KEY|CREDENTIAL|PRIVATE|_AUTH|COOKIE", re.IGNORECASE
+)
+_LOGIN_IN_URL: Final = re.compile(r"://[^/@\s]+@")
+_SETTINGS: Final = {
+    # one thread each: figures must not depend on how many cores share a sum
+    **dict.fromkeys(
+        (
+            "OMP_NUM_THREADS",
+            "OPENBLAS_NUM_THREADS",
+            "MKL_NUM_THREADS",
+            "BLIS_NUM_THREADS",
+            "VECLIB_MAXIMUM_THREADS",
+            "NUMEXPR_NUM_THREADS",
+            "NUMBA_NUM_THREADS",
+        ),
+        "1",
+    ),
+    "PYTHONHASHSEED": "0",  # nor on the order of a set
+    "TQDM_DISABLE": "1",
+}
+
+
+def worker_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """The program's environment without what looks like a secret, with single-threaded libraries."""
+    kept = {
+        name: value
+        for name, value in environment.items()
+        if not _SECRET.search(name) and not _LOGIN_IN_URL.search(value)
+    }
+    return kept | _SETTINGS
+
+
+def start_interpreter(
+    code: str, handle: int, errors: Any, environment: Mapping[str, str]
+) -> subprocess.Popen[bytes]:
+    """Start Python with `code`, which finds the pipe's end `handle` open. `errors`: where its standard error goes.
+
+    Unlike multiprocessing's own spawn it never runs the program's main module again, and its environment is free of secrets
+    from its first instruction. Its standard input tells when this program has ended.
+    """
+    paths = [os.path.abspath(entry) for entry in sys.path]  # noqa: PTH100 - entries may be archives, or not exist
+    inheritance: dict[str, Any]
+    if sys.platform == "win32":
+        os.set_handle_inheritable(handle, True)
+        startup = subprocess.STARTUPINFO(lpAttributeList={"handle_list": [handle]})
+        inheritance = {"startupinfo": startup, "creationflags": subprocess.CREATE_NO_WINDOW}
+    else:
+        inheritance = {"pass_fds": (handle,), "start_new_session": True}
+    return subprocess.Popen(  # noqa: S603 - ourselves
+        [sys.executable, "-c", f"import sys; sys.path[:] = {paths!r}; {code}"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=errors,
+        env=worker_environment(environment),
+        **inheritance,
+    )

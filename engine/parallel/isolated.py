@@ -1,0 +1,372 @@
+"""A process of its own for strategy code: forked from a worker that never runs any, thrown away with all that it started.
+
+    with isolated() as process:
+        answer = process.call(function, argument)      # plain data comes back, nothing else
+
+Whatever a strategy patches, remembers, writes beside itself or leaves running is gone with the process. It is forked where
+that is safe (Linux), so that it costs some hundredths of a second; elsewhere a fresh interpreter is started.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import faulthandler
+import io
+import os
+import pickle
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any, Final, NoReturn
+
+from engine import errors
+from engine.events import MIN_INTERVAL_S
+from engine.parallel.family import adopt_orphans, die_with_parent, end_children, end_tree, memory_mb
+from engine.parallel.interpreter import start_interpreter
+from engine.parallel.job import (
+    Died,
+    Failed,
+    TimedOut,
+    cause_of_death,
+    describe_error,
+    timed_out,
+    too_much_memory,
+)
+from engine.parallel.plain import decode, encode
+from engine.reproduction import seed_random
+
+FORKS: Final = (
+    sys.platform == "linux"
+)  # on macOS system libraries break in forked processes; Windows has none
+_TICK_S: Final = 0.2
+# the watch of the process itself strikes first, as it can say where the code hangs; then its worker's, then the pool's
+_GRACE_S: Final = 1.0
+_OWN_GRACE_S: Final = 1.5
+
+OnProgress = Callable[[float, float | None, str], None]
+
+
+class Ended(Exception):
+    """The process gave no answer: it died, ran out of time, or its code raised what is no error of ours."""
+
+    def __init__(self, outcome: Died | TimedOut | Failed) -> None:
+        super().__init__(outcome.message)
+        self.outcome = outcome
+
+
+class _Remote(Exception):
+    """The traceback of an error in another process, shown as the cause of the one raised here."""
+
+
+@dataclass(slots=True)
+class Owner:
+    """What a worker knows of itself. `private` are descriptors that strategy code must not find; `deadline` is that of the
+    job under way (`time.monotonic`), `limit_s` its time limit; `kept` is the process of the sweep under way.
+    """
+
+    scratch: Path
+    memory_mb: int
+    crash_report: int
+    private: tuple[int, ...]
+    limit_s: float | None = None
+    deadline: float = float("inf")
+    kept: dict[str, IsolatedProcess] = field(default_factory=dict)
+
+    def watch(self) -> None:
+        """At the limit write where the worker hangs and end it: in C, which needs no GIL. The pool has another watch."""
+        if self.deadline < float("inf"):
+            left_s = max(self.deadline - time.monotonic(), 0.0) + _OWN_GRACE_S
+            faulthandler.dump_traceback_later(left_s, exit=True, file=self.crash_report)
+
+
+_owner: Owner | None = None
+
+
+def own_processes(owner: Owner) -> None:
+    """Make this process a worker, whose strategy code runs in processes of their own from now on."""
+    global _owner
+    adopt_orphans()
+    _owner = owner
+
+
+def in_worker() -> bool:
+    """Whether strategy code that is called from here runs in a process of its own."""
+    return _owner is not None
+
+
+@contextmanager
+def isolated(timeout_s: float | None = None) -> Iterator[Process]:
+    """A fresh process, ended afterwards. `timeout_s` for all its calls, beside the limit of the job.
+
+    Outside of a worker, where nobody runs strategies side by side, functions are called in this very process.
+    """
+    if _owner is None:
+        yield Process()
+        return
+    forget_kept()  # where one process ends, all that descends from the worker does
+    process = IsolatedProcess(_owner, timeout_s)
+    try:
+        yield process
+    finally:
+        process.end()
+
+
+def kept(key: str) -> Process:
+    """The process that was asked under the same key before, as long as nothing else was asked in between."""
+    if _owner is None:
+        return Process()
+    if key not in _owner.kept:
+        forget_kept()
+        _owner.kept[key] = IsolatedProcess(_owner, None)
+    return _owner.kept[key]
+
+
+def forget_kept() -> None:
+    """End the process that `kept` holds."""
+    if _owner is not None:
+        while _owner.kept:
+            _owner.kept.popitem()[1].end()
+
+
+class Process:
+    """Where functions are called; this one calls them here."""
+
+    def call(self, function: Callable[..., Any], *args: Any, report: OnProgress | None = None) -> Any:
+        """What `function(*args)` returns: plain data (see `plain.encode`). With `report`, it is handed one as `report`.
+
+        Raises errors of ours as they are, Ended for all else.
+        """
+        return function(*args, report=report) if report is not None else function(*args)
+
+
+class IsolatedProcess(Process):
+    """A process that calls functions one after another and remembers what they leave behind, until it is ended."""
+
+    def __init__(self, owner: Owner, timeout_s: float | None) -> None:
+        self._owner = owner
+        self._timeout_s = timeout_s
+        self._limit = time.monotonic() + timeout_s if timeout_s is not None else float("inf")
+        self._folder = Path(tempfile.mkdtemp(prefix="isolated-", dir=owner.scratch))
+        self._connection, theirs = Pipe()
+        self._ended = False
+        try:
+            with theirs:
+                self._child = self._forked(theirs) if FORKS else self._started(theirs)
+        except BaseException:
+            self._connection.close()
+            shutil.rmtree(self._folder, ignore_errors=True)
+            raise
+
+    def _forked(self, theirs: Connection[Any, Any]) -> _Forked:
+        parent = os.getpid()
+        faulthandler.cancel_dump_traceback_later()  # the child would wait for that thread, which it does not have
+        with warnings.catch_warnings():
+            warnings.simplefilter(
+                "ignore"
+            )  # the other thread of a worker waits in a system call and holds no lock
+            pid = os.fork()
+        if pid:
+            self._owner.watch()
+            return _Forked(pid)
+        try:
+            os.setsid()
+            die_with_parent(parent)
+            for descriptor in (*self._owner.private, self._connection.fileno()):
+                os.close(descriptor)
+            _serve(theirs, self._folder, self._owner)
+        finally:
+            os._exit(1)
+
+    def _started(self, theirs: Connection[Any, Any]) -> subprocess.Popen[bytes]:
+        code = (
+            "from engine.parallel.isolated import serve; "
+            f"serve({theirs.fileno()}, {str(self._folder)!r}, {self._owner.memory_mb}, {os.getpid()})"
+        )
+        return start_interpreter(code, theirs.fileno(), self._owner.crash_report, os.environ)
+
+    def call(self, function: Callable[..., Any], *args: Any, report: OnProgress | None = None) -> Any:
+        """As `Process.call`; the process is of no more use after Ended."""
+        if self._ended:
+            raise Ended(Died("the process of the strategy has ended"))
+        left_s = min(self._limit, self._owner.deadline) - time.monotonic()
+        request = function, args, report is not None, left_s if left_s < float("inf") else None
+        try:
+            self._connection.send_bytes(pickle.dumps(request))
+            message = self._receive()
+            while message[:1] == b"P":
+                if report is not None:
+                    report(*decode(io.BytesIO(message[1:])))
+                message = self._receive()
+            value = decode(io.BytesIO(message[1:]))
+        except (EOFError, OSError):
+            raise self._death() from None
+        except (ValueError, TypeError) as error:
+            self.end()
+            raise Ended(Died(f"the answer of the strategy's process cannot be read: {error}")) from error
+        if message[:1] == b"X":
+            raise _error_of(**value)
+        return value
+
+    def end(self) -> None:
+        """Kill the process and whatever descends from it; its folder goes too. May be called again."""
+        if self._ended:
+            return
+        self._ended = True
+        self._owner.kept = {key: one for key, one in self._owner.kept.items() if one is not self}
+        self._connection.close()
+        if self._child.poll() is None:
+            end_tree(self._child.pid) if not FORKS else os.kill(self._child.pid, signal.SIGKILL)
+            self._child.wait()
+        end_children()  # what it had started has come to this process
+        os.ftruncate(self._owner.crash_report, 0)
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _receive(self) -> bytes:
+        while not self._connection.poll(_TICK_S):
+            if self._child.poll() is not None:
+                raise EOFError  # a child of its own may hold the pipe open
+            if memory_mb(self._child.pid) > self._owner.memory_mb:
+                self.end()
+                raise Ended(Failed(too_much_memory(self._owner.memory_mb), "", MemoryError.__name__))
+            if time.monotonic() > min(self._limit, self._owner.deadline) + _GRACE_S:
+                self.end()
+                raise Ended(self._timed_out())
+        return self._connection.recv_bytes()
+
+    def _death(self) -> Ended:
+        """What it means that the process does not speak any more."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._child.wait(0.5)
+        code = self._child.poll()
+        report = os.pread(self._owner.crash_report, 20_000, 0).decode(errors="replace")
+        self.end()
+        if code is None:
+            return Ended(Died("worker was ended: the job closed files that it had not opened", report))
+        if report.startswith("Timeout"):
+            return Ended(self._timed_out(report))
+        return Ended(Died(cause_of_death(code), report))
+
+    def _timed_out(self, report: str = "") -> TimedOut:
+        own = self._limit < self._owner.deadline
+        return timed_out(self._timeout_s if own else self._owner.limit_s, report)
+
+
+class _Forked:
+    """A child of `os.fork`, as far as subprocess.Popen speaks of one."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid: Final = pid
+        self.returncode: int | None = None
+
+    def poll(self) -> int | None:
+        """Its exit code once it has ended, the negative number of the signal where one ended it."""
+        if self.returncode is None:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            if pid:
+                self.returncode = os.waitstatus_to_exitcode(status)
+        return self.returncode
+
+    def wait(self, timeout: float = float("inf")) -> int:
+        """Wait for its end; raises subprocess.TimeoutExpired."""
+        until, pause = time.monotonic() + timeout, 0.0002
+        while (code := self.poll()) is None:
+            if time.monotonic() > until:
+                raise subprocess.TimeoutExpired("fork", timeout)
+            time.sleep(pause)
+            pause = min(2 * pause, 0.02)
+        return code
+
+
+def _error_of(message: str, traceback: str, kind: str) -> Exception:
+    known = getattr(errors, kind, None)
+    if isinstance(known, type) and issubclass(known, errors.BacktestError):
+        error = known(message)
+        error.__cause__ = _Remote(f"\n{traceback}")
+        return error
+    return Ended(Failed(message, traceback, kind))
+
+
+# -- inside the process
+
+
+def serve(handle: int, folder: str, memory: int, parent: int) -> None:
+    """The body of a process that could not be forked."""
+    from engine.parallel.worker import connection_of, limit_memory, silence_streams
+
+    die_with_parent(parent)
+    limit_memory(memory)
+    crash_report = os.dup(2)
+    silence_streams()
+    _serve(connection_of(handle), Path(folder), Owner(Path(folder), memory, crash_report, ()))
+
+
+def _serve(connection: Connection[Any, Any], folder: Path, owner: Owner) -> NoReturn:
+    global _owner
+    _owner = None  # whoever asks for a process in here is in one already
+    _move_to(folder)
+    faulthandler.enable(owner.crash_report)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    while True:
+        try:
+            function, args, reports, left_s = pickle.loads(connection.recv_bytes())  # noqa: S301 - from our own program
+        except (EOFError, OSError):
+            os._exit(0)  # whatever a plug-in registered for the end is not run
+        if left_s is not None:
+            faulthandler.dump_traceback_later(max(left_s, 0.001), exit=True, file=owner.crash_report)
+        answer = _answer(function, args, Report(connection) if reports else None, owner.memory_mb)
+        faulthandler.cancel_dump_traceback_later()
+        connection.send_bytes(answer)
+
+
+def _move_to(folder: Path) -> None:
+    """What is written to the working folder, to HOME or beside the temporary files is gone with the process."""
+    os.chdir(folder)
+    os.environ.update(dict.fromkeys(("HOME", "USERPROFILE", "TMPDIR", "TEMP", "TMP"), str(folder)))
+    for name in [name for name in os.environ if name.startswith("XDG_")]:
+        del os.environ[name]
+    tempfile.tempdir = None
+
+
+def _answer(function: Callable[..., Any], args: tuple[Any, ...], report: Report | None, memory: int) -> bytes:
+    seed_random()
+    try:
+        value = function(*args) if report is None else function(*args, report=report)
+        if report is not None:
+            report.flush()
+        answer = io.BytesIO(b"V")
+        answer.seek(1)
+        encode(value).write(answer)
+        return answer.getvalue()
+    except BaseException as error:  # noqa: BLE001 - nothing that strategy code raises may leave its process otherwise
+        return b"X" + encode(describe_error(error, memory)).line
+
+
+class Report:
+    """What code calls to tell how far it is; at most ten times a second it is passed on."""
+
+    def __init__(self, connection: Connection[Any, Any]) -> None:
+        self._connection = connection
+        self._last = 0.0
+        self._pending: tuple[float, float | None, str] | None = None
+
+    def __call__(self, done: float, total: float | None = None, text: str = "") -> None:
+        """So many `done` of `total`, in words."""
+        self._pending = float(done), None if total is None else float(total), str(text)[:200]
+        if time.monotonic() - self._last >= MIN_INTERVAL_S:
+            self.flush()
+
+    def flush(self) -> None:
+        """Send what was held back, if anything."""
+        if self._pending is not None:
+            self._connection.send_bytes(b"P" + encode(self._pending).line)
+            self._pending, self._last = None, time.monotonic()
