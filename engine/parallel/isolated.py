@@ -45,9 +45,9 @@ from engine.parallel.job import (
 from engine.parallel.plain import decode, encode
 from engine.reproduction import seed_random
 
-FORKS: Final = (
-    sys.platform == "linux"
-)  # on macOS system libraries break in forked processes; Windows has none
+NO_FORK: Final = "BACKTEST_TEST_NO_FORK"  # for tests: as where forking is not safe
+# on macOS system libraries break in forked processes; Windows has none
+FORKS: Final = sys.platform == "linux" and NO_FORK not in os.environ
 _TICK_S: Final = 0.2
 # the watch of the process itself strikes first, as it can say where the code hangs; then its worker's, then the pool's
 _GRACE_S: Final = 1.0

@@ -290,11 +290,13 @@ def patch_numpy(payload: Any, report: Any) -> Any:
 
 
 def patch_rolling(payload: Any, report: Any) -> Any:
-    pd.core.window.rolling.Rolling.mean = lambda self: self.max()
+    from pandas.core.window.rolling import Rolling
+
+    Rolling.mean = lambda self: self.max()  # type: ignore[method-assign]
 
 
 def patch_a_comparison(payload: Any, report: Any) -> Any:
-    pd.Series.__gt__ = lambda self, other: pd.Series([False])  # type: ignore[method-assign, assignment]
+    pd.Series.__gt__ = lambda self, other: pd.Series([False])  # type: ignore[method-assign]
 
 
 def hide_a_module(payload: Any, report: Any) -> Any:
