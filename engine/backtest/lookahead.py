@@ -75,8 +75,10 @@ class Budget:
 
     def __init__(self, candles: float, seconds: float, pace_s: float = 0.0) -> None:
         self._candles, self.seconds, self._pace_s = candles, seconds, pace_s
-        self._counted = self._tried = 0
-        self._tried_s, self._started = 0.0, time.monotonic()
+        self._counted, self._started = 0, time.monotonic()
+        self._tried: list[
+            tuple[int, float]
+        ] = []  # candles and seconds of the first repetition and of the last
 
     def allows(self, candles: int) -> bool:
         """Whether one more repetition over that many candles fits; it is counted when it does."""
@@ -85,19 +87,25 @@ class Budget:
         self._counted += candles
         return True
 
-    def affords(self, candles: int) -> bool:
-        """Whether there is time left for so many candles."""
-        pace_s = self._tried_s / self._tried if self._tried else self._pace_s
-        return time.monotonic() - self._started + pace_s * candles <= self.seconds
+    def affords(self, candles: int, repetitions: int = 1) -> bool:
+        """Whether there is time left for so many more, over so many candles together."""
+        pace_s, each_s = self._pace_s, 0.0
+        if self._tried:
+            (few, least_s), (many, most_s) = self._tried[0], self._tried[-1]
+            if many > few:
+                pace_s = max(0.0, (most_s - least_s) / (many - few))
+            each_s = max(0.0, most_s - pace_s * many)
+        spent_s = time.monotonic() - self._started
+        return spent_s + each_s * repetitions + pace_s * candles <= self.seconds
 
     @contextmanager
     def spending(self, candles: int) -> Iterator[None]:
-        """A repetition over that many candles: the pace is learned from it."""
+        """A repetition over that many candles: what it takes is learned from it."""
         began = time.monotonic()
         try:
             yield
         finally:
-            self._tried, self._tried_s = self._tried + candles, self._tried_s + time.monotonic() - began
+            self._tried = [*self._tried[:1], (candles, time.monotonic() - began)]
 
     @property
     def is_untried(self) -> bool:
@@ -218,11 +226,11 @@ def _has_room(budget: Budget, cut: int, left: Sequence[int], candles: int) -> bo
     if budget.is_untried or budget.seconds == FOREVER:
         return budget.affords(cut + 1)
     total = candles
-    for one in left:
+    for count, one in enumerate(left, start=2):
         total += one + 1
-        if one == cut or not budget.affords(total):
-            break
-    return budget.affords(total)
+        if one == cut or not budget.affords(total, count):
+            return budget.affords(total, count)
+    return False
 
 
 def _changed(

@@ -1,4 +1,4 @@
-"""One strategy beside another: whatever it does to libraries, to this program or to its own memory, it harms itself alone."""
+"""One strategy beside another: whatever it does to libraries, to this program or to its memory, it harms itself alone."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -127,7 +127,11 @@ def alone(engine: Engine) -> dict[str, RunResult]:
 
 def said(result: RunResult) -> tuple[object, ...]:
     assert result.equity is not None
-    return result.status, result.metrics, result.trades, result.fingerprint, result.checks["lookahead"]
+    lookahead = result.checks["lookahead"]  # how many cuts there is time for differs
+    return (
+        (result.status, result.metrics, result.trades, result.fingerprint),
+        (lookahead["status"], lookahead["columns"], lookahead["first"]),
+    )
 
 
 @pytest.mark.parametrize("leak", LEAKS)
@@ -270,7 +274,7 @@ def test_a_strategy_that_counts_how_often_it_was_asked_is_found_out(engine: Engi
     text = (
         "import numpy as np\nfrom engine.strategy import Strategy\n_ASKED = []\nclass Mine(Strategy):\n"
         "    def indicators(self, candles):\n        _ASKED.append(1)\n"
-        "        return {'often': np.full(len(candles), float(len(_ASKED) > 5))}\n"
+        "        return {'often': np.full(len(candles), float(len(_ASKED) > 2))}\n"
         "    def signals(self, candles, indicators):\n"
         "        return {'signal_a_buy': (candles['close'] > candles['open']).to_numpy()}\n"
     )
@@ -296,5 +300,5 @@ def test_a_daemon_that_a_strategy_starts_does_not_outlive_its_run(
     (result,) = run(engine, "daemon")
     pids = [int(line) for line in (tmp_path / "pids").read_text().split()]
     assert result.status == FINISHED
-    assert len(pids) > 100, "asked on every cut"
+    assert len(pids) > 5, "asked on every cut there was time for"
     assert not [pid for pid in pids if psutil.pid_exists(pid)]
