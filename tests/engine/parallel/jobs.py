@@ -290,9 +290,9 @@ def patch_numpy(payload: Any, report: Any) -> Any:
 
 
 def patch_rolling(payload: Any, report: Any) -> Any:
-    from pandas.core.window.rolling import Rolling
+    from pandas.core.window import rolling
 
-    Rolling.mean = lambda self: self.max()  # type: ignore[method-assign]
+    vars(rolling)["Rolling"].mean = lambda self: self.max()
 
 
 def patch_a_comparison(payload: Any, report: Any) -> Any:
