@@ -17,6 +17,8 @@ settings.register_profile("long", max_examples=2000, deadline=None, stateful_ste
 settings.load_profile(os.environ.get("BACKTEST_TEST_PROFILE", "ci"))
 
 pytest_plugins = [
+    "tests.support.own_home",
+    "tests.support.order",
     "tests.support.database",
     "tests.support.fake_exchange",
     "tests.support.fake_archive",
