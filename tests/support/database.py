@@ -23,7 +23,9 @@ from engine.database.store import Store
 TEMPLATE = "backtest_template"
 # nothing here has to survive a power cut; the tests of what survives a kill start servers of their own
 SWIFT = ("fsync", "synchronous_commit", "full_page_writes")
-LARGE = 1_000_000  # bytes of a table; from there on it is cut off, which takes longer than to delete some rows
+LARGE = (
+    1_000_000  # bytes of a table; from there on it is cut off, which takes longer than to delete some rows
+)
 
 # Everything of a database and its server that is not rows of our tables. `xmin` is the last writer of a catalogue's row.
 _STATE = """
@@ -40,6 +42,7 @@ _STATE = """
             WHERE datname = current_database()
         UNION ALL SELECT concat_ws(' ', 'setting', setrole, setconfig) FROM pg_db_role_setting
         UNION ALL SELECT concat_ws(' ', 'role', oid, xmin) FROM pg_authid
+        UNION ALL SELECT concat_ws(' ', 'version', xmin) FROM alembic_version
     ) AS known(line)
 """
 _END_OTHERS = """
@@ -114,12 +117,18 @@ class KeptDatabase:
         """No rows, no connections, numbers from 1; made anew where a test changed more than rows."""
         with psycopg.connect(self.url, autocommit=True) as connection:
             connection.execute(_END_OTHERS.encode())
-            same = connection.execute(_STATE.encode()).fetchall() == self._state
-            if same:
+            only_rows = self._is_as_created(connection)
+            if only_rows:
                 _empty(connection)
-        if not same:
+        if not only_rows:
             self.drop()
             self._create()
+
+    def _is_as_created(self, connection: psycopg.Connection[Any]) -> bool:
+        try:
+            return connection.execute(_STATE.encode()).fetchall() == self._state
+        except psycopg.errors.UndefinedTable:
+            return False
 
 
 def _empty(connection: psycopg.Connection[Any]) -> None:

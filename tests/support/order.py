@@ -1,7 +1,7 @@
 """Every run has an order of its own (pytest-randomly), says which, and writes down what each process ran.
 
 A seed per run, not a fixed one: a fixed seed tries one order for ever, and what depends on neighbours stays hidden until
-somebody adds a test. `pytest -p randomly_seed=N` (`make test SEED=N`) repeats the order. With several processes the split
+somebody adds a test. `pytest --randomly-seed=N` (`make test SEED=N`) repeats the order. With several processes the split
 between them depends on how fast they are; so the tests of each are kept, and
 `pytest -p no:randomly @.pytest_cache/order/gw0` runs exactly those of the first, one after the other.
 """
@@ -17,7 +17,11 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     config = session.config
     reporter = config.pluginmanager.get_plugin("terminalreporter")
     seed = config.getoption("randomly_seed", None)
-    if reporter is not None and not hasattr(config, "workerinput") and config.pluginmanager.hasplugin("randomly"):
+    if (
+        reporter is not None
+        and not hasattr(config, "workerinput")
+        and config.pluginmanager.hasplugin("randomly")
+    ):
         reporter.write_line(f"order of this run: SEED={seed}")
 
 

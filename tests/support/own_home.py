@@ -8,15 +8,19 @@ import atexit
 import os
 import pwd
 import shutil
+import sys
 import tempfile
 from collections.abc import Generator
 from pathlib import Path
 
 import pytest
 
-REAL_HOME = "BACKTEST_TEST_REAL_HOME"  # for the processes of pytest-xdist, which begin in the home of the first
+REAL_HOME = (
+    "BACKTEST_TEST_REAL_HOME"  # for the processes of pytest-xdist, which begin in the home of the first
+)
 _OURS = ("BACKTEST_", "DATABASE_URL", "XDG_", "PG")
 _KEPT = "BACKTEST_TEST_"
+_UNUSUAL = "PYTHONDONTWRITEBYTECODE"  # compiles hundreds of modules anew in every process that a test starts
 # where programs put their folders; what stands in these is somebody's, what appears there while tests run is ours
 _SHELVES = (".", ".local/share", ".local/state", ".config", ".cache", "Library/Application Support")
 _OWN_FOLDER = "backtest-desktop"
@@ -28,8 +32,9 @@ def move_in() -> Path:
     """Make the throw-away home of this process, and put it and nothing else of ours into the environment."""
     os.environ.setdefault(REAL_HOME, str(Path.home()))
     for name in list(os.environ):
-        if name.startswith(_OURS) and not name.startswith(_KEPT):
+        if name == _UNUSUAL or (name.startswith(_OURS) and not name.startswith(_KEPT)):
             del os.environ[name]
+    sys.dont_write_bytecode = False
     home = Path(tempfile.mkdtemp(prefix="backtest-home-", dir="/tmp"))
     home.chmod(0o755)  # the account of root's server reaches what lies in it
     runtime = home / "runtime"
@@ -83,6 +88,13 @@ class LeftAlone:
                 "A test reaches it (a program started without HOME?), or a program of yours wrote there meanwhile.",
                 red=True,
             )
+
+
+def pytest_collection_finish() -> None:
+    """Work in an empty folder: the project's may hold a `.env` with somebody's DATABASE_URL."""
+    folder = Path.home() / "work"
+    folder.mkdir(exist_ok=True)
+    os.chdir(folder)
 
 
 def pytest_configure(config: pytest.Config) -> None:
