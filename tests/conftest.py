@@ -23,5 +23,6 @@ pytest_plugins = [
     "tests.support.fake_exchange",
     "tests.support.fake_archive",
     "tests.support.builders",
+    "tests.support.lent_workers",
     "tests.support.command_line",
 ]

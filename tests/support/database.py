@@ -27,13 +27,14 @@ LARGE = (
     1_000_000  # bytes of a table; from there on it is cut off, which takes longer than to delete some rows
 )
 
-# Everything of a database and its server that is not rows of our tables. `xmin` is the last writer of a catalogue's row.
+# Everything of a database and its server that is not rows of our tables.
 _STATE = """
     SELECT md5(string_agg(line, ' ' ORDER BY line)) FROM (
-        SELECT concat_ws(' ', 'class', oid, relname, relkind, relowner, relacl, reloptions, relhastriggers, relchecks)
+        SELECT concat_ws(' ', 'class', oid, relname, relkind, relowner, relacl, reloptions)
             FROM pg_class WHERE oid >= 16384
         UNION ALL SELECT concat_ws(' ', 'column', attrelid, attnum, xmin) FROM pg_attribute WHERE attrelid >= 16384
-        UNION ALL SELECT concat_ws(' ', 'constraint', oid, xmin) FROM pg_constraint WHERE oid >= 16384
+        UNION ALL SELECT concat_ws(' ', 'constraint', conrelid, conname, convalidated, pg_get_constraintdef(oid))
+            FROM pg_constraint WHERE oid >= 16384
         UNION ALL SELECT concat_ws(' ', 'trigger', oid, xmin) FROM pg_trigger WHERE oid >= 16384
         UNION ALL SELECT concat_ws(' ', 'function', oid, xmin) FROM pg_proc WHERE oid >= 16384
         UNION ALL SELECT concat_ws(' ', 'schema', oid, nspowner, nspacl) FROM pg_namespace
@@ -42,8 +43,12 @@ _STATE = """
             WHERE datname = current_database()
         UNION ALL SELECT concat_ws(' ', 'setting', setrole, setconfig) FROM pg_db_role_setting
         UNION ALL SELECT concat_ws(' ', 'role', oid, xmin) FROM pg_authid
-        UNION ALL SELECT concat_ws(' ', 'version', xmin) FROM alembic_version
+        UNION ALL SELECT concat_ws(' ', 'version', version_num) FROM alembic_version
     ) AS known(line)
+"""
+_CHECKS = """
+    SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint
+    WHERE contype = 'c' AND oid >= 16384
 """
 _END_OTHERS = """
     SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
@@ -105,7 +110,7 @@ class KeptDatabase:
 
     def _create(self) -> None:
         execute(self._server, f"CREATE DATABASE {self._name} TEMPLATE {TEMPLATE} STRATEGY FILE_COPY")
-        self._state = execute(self.url, _STATE)
+        self._state, self._checks = execute(self.url, _STATE), set(execute(self.url, _CHECKS))
 
     def drop(self) -> None:
         """Remove it, and whoever still uses it; and roles that a test left, which belong to the whole server."""
@@ -114,21 +119,22 @@ class KeptDatabase:
             execute(self._server, f'DROP ROLE "{role}"')
 
     def clean(self) -> None:
-        """No rows, no connections, numbers from 1; made anew where a test changed more than rows."""
-        with psycopg.connect(self.url, autocommit=True) as connection:
-            connection.execute(_END_OTHERS.encode())
-            only_rows = self._is_as_created(connection)
-            if only_rows:
-                _empty(connection)
-        if not only_rows:
+        """No rows, no connections, numbers from 1; made anew where a test changed more than rows and checks of rows."""
+        if not self._cleaned():
             self.drop()
             self._create()
 
-    def _is_as_created(self, connection: psycopg.Connection[Any]) -> bool:
-        try:
-            return connection.execute(_STATE.encode()).fetchall() == self._state
-        except psycopg.errors.UndefinedTable:
-            return False
+    def _cleaned(self) -> bool:
+        """Whether that was enough to make it as it was created."""
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            connection.execute(_END_OTHERS.encode())
+            try:
+                _empty(connection)
+                for table, name, check in self._checks - set(connection.execute(_CHECKS.encode())):
+                    connection.execute(f"ALTER TABLE {table} ADD CONSTRAINT {name} {check}".encode())
+                return connection.execute(_STATE.encode()).fetchall() == self._state
+            except psycopg.Error:  # a table that is gone, a database that is read-only
+                return False
 
 
 def _empty(connection: psycopg.Connection[Any]) -> None:
