@@ -389,7 +389,6 @@ GRIDS = (("1h",), ("1m", "1h"), ("binance 1d", "1w"), ("1m", "1M"))
 
 
 @pytest.mark.long
-@pytest.mark.timeout(600 if EXAMPLES < 100 else 0)
 @pytest.mark.parametrize("grids", GRIDS, ids="+".join)
 def test_candles_cannot_lie(
     grids: tuple[str, ...], fake: TruthfulExchange, url: str, admin: psycopg.Connection[Any]
