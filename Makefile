@@ -4,7 +4,7 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-PARALLEL := -n auto --maxprocesses 4
+PYTEST := $(BIN)/pytest -n auto --maxprocesses 4 --dist worksteal $(if $(SEED),--randomly-seed=$(SEED))
 QT_PACKAGES := libegl1 libgl1 libxkbcommon-x11-0 libdbus-1-3 libfontconfig1 libxcb-cursor0 libxcb-icccm4 libxcb-keysyms1
 
 help: ## show this list
@@ -13,18 +13,18 @@ help: ## show this list
 demo: .venv/ready qt ## the whole job on the bundled sample market, without network; writes demo/
 	@$(BIN)/backtest demo --out demo
 
-test: .venv/ready qt ## all tests
-	@$(BIN)/pytest $(PARALLEL)
+test: .venv/ready qt ## the tests, without the long ones; SEED=N repeats the order of a run
+	@$(PYTEST) -m "not long"
 
-check: .venv/ready qt ## what CI runs: format, lint, types, import contracts, tests
+check: .venv/ready qt ## what CI runs: format, lint, types, import contracts, all tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest $(PARALLEL)
+	$(PYTEST)
 
 laws: .venv/ready ## new, longer random histories for the laws of the data layer, for an hour or two
-	@BACKTEST_TEST_PROFILE=long $(BIN)/pytest $(PARALLEL) tests/engine/data/test_state_machine.py
+	@BACKTEST_TEST_PROFILE=long $(PYTEST) tests/engine/data/test_state_machine.py
 
 desktop: .venv/ready qt ## open the window
 	@$(BIN)/backtest desktop

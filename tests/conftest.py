@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+import pytest
 from hypothesis import settings
 
 from engine.parallel.kernels import VARIABLE, kernel_folder
@@ -14,12 +15,23 @@ os.environ[VARIABLE] = str(kernel_folder(Path(__file__).parents[1] / ".pytest_ca
 # the same examples in every run, and new ones for whoever asks: BACKTEST_TEST_PROFILE=long
 settings.register_profile("ci", derandomize=True, deadline=None, stateful_step_count=16)
 settings.register_profile("long", max_examples=2000, deadline=None, stateful_step_count=40, print_blob=True)
-settings.load_profile(os.environ.get("BACKTEST_TEST_PROFILE", "ci"))
+PROFILE = os.environ.get("BACKTEST_TEST_PROFILE", "ci")
+settings.load_profile(PROFILE)
 
 pytest_plugins = [
+    "tests.support.own_home",
+    "tests.support.order",
     "tests.support.database",
     "tests.support.fake_exchange",
     "tests.support.fake_archive",
     "tests.support.builders",
+    "tests.support.lent_workers",
     "tests.support.command_line",
 ]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A long test that hangs is ended too, but none because a machine is busy; the long profile has no end."""
+    for item in items:
+        if item.get_closest_marker("long"):
+            item.add_marker(pytest.mark.timeout(1800 if PROFILE == "ci" else 0))

@@ -1,6 +1,6 @@
 """Charts draw what is visible and only that, keep extremes, speak UTC, and find the trade under the pointer."""
 
-import os
+import contextlib
 import time
 from collections.abc import Iterator
 
@@ -22,6 +22,7 @@ from desktop.theme import DARK, LIGHT
 from engine.market import HOUR_MS, Candles
 from tests.desktop.builders import many_candles, run_on
 from tests.support.builders import START_MS, random_candles
+from tests.support.timezone import Timezone
 
 FRAME_S = 0.016
 
@@ -173,9 +174,7 @@ def test_the_read_out_names_the_candle_under_the_crosshair_in_utc(chart: PriceCh
 
 
 @pytest.mark.parametrize("zone", ["Asia/Kolkata", "America/New_York"])
-def test_times_do_not_depend_on_the_machines_zone(
-    chart: PriceChart, monkeypatch: pytest.MonkeyPatch, zone: str
-) -> None:
+def test_times_do_not_depend_on_the_machines_zone(chart: PriceChart, zone: str) -> None:
     candles = random_candles(48)
 
     def texts() -> tuple[list[str], str]:
@@ -187,17 +186,10 @@ def test_times_do_not_depend_on_the_machines_zone(
             text for spacing, values in levels for text in axis.tickStrings(values, 1, spacing)
         ], chart.read_out(None)
 
-    monkeypatch.setenv("TZ", "UTC")
-    time.tzset()
-    at_home = texts()
-    monkeypatch.setenv("TZ", zone)
-    time.tzset()
-    try:
+    with contextlib.closing(Timezone("UTC")):
+        at_home = texts()
+    with contextlib.closing(Timezone(zone)):
         assert texts() == at_home
-    finally:
-        monkeypatch.delenv("TZ")
-        os.environ.pop("TZ", None)
-        time.tzset()
 
 
 def test_equity_is_shown_in_percent_with_drawdown_and_buy_and_hold(app: QApplication, qtbot: QtBot) -> None:

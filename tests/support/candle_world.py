@@ -1,8 +1,6 @@
 """The world of the state machine: an exchange with known truth, a database, clocks, and what each series must hold."""
 
-import os
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -315,18 +313,3 @@ class World:
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
             "WHERE datname = current_database() AND pid <> pg_backend_pid()"
         )
-
-
-class Timezone:
-    """The zone of this process for a while."""
-
-    def __init__(self, name: str) -> None:
-        self._before = os.environ.get("TZ")
-        os.environ["TZ"] = name
-        time.tzset()
-
-    def restore(self) -> None:
-        os.environ.pop("TZ", None)
-        if self._before is not None:
-            os.environ["TZ"] = self._before
-        time.tzset()

@@ -45,9 +45,13 @@ def home(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def cli(
-    monkeypatch: pytest.MonkeyPatch, database_url: str, home: Path, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch,
+    database_url: str,
+    home: Path,
+    lent_workers: None,
+    capsys: pytest.CaptureFixture[str],
 ) -> CommandLine:
-    """`cli("status", "SOLUSDT", ...)` runs the command in this process."""
+    """`cli("status", "SOLUSDT", ...)` runs the command in this process, on workers that are warm."""
     monkeypatch.setenv("DATABASE_URL", database_url)
     monkeypatch.setenv("BACKTEST_HOME", str(home))
     monkeypatch.setenv("BACKTEST_WORKERS", "2")

@@ -1,4 +1,9 @@
-"""A real PostgreSQL for tests: one private cluster per test process, one fresh, migrated database per test."""
+"""A real PostgreSQL for tests: one private server and one migrated database per test process, emptied after each test.
+
+A test that changes more than rows (a constraint, a right, a setting of the database, a role) may do so: whatever stands
+otherwise afterwards is noticed, and the database is made anew. Databases of their own have only tests of migrations, and
+the engines that the tests of a file share; servers of their own those that kill or damage one.
+"""
 
 import os
 import shutil
@@ -6,14 +11,49 @@ import tempfile
 import uuid
 from collections.abc import Generator, Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
 
 from engine.database.embedded import release_embedded, start_embedded
+from engine.database.schema import metadata
 from engine.database.store import Store
 
 TEMPLATE = "backtest_template"
+# nothing here has to survive a power cut; the tests of what survives a kill start servers of their own
+SWIFT = ("fsync", "synchronous_commit", "full_page_writes")
+LARGE = (
+    1_000_000  # bytes of a table; from there on it is cut off, which takes longer than to delete some rows
+)
+
+# Everything of a database and its server that is not rows of our tables.
+_STATE = """
+    SELECT md5(string_agg(line, ' ' ORDER BY line)) FROM (
+        SELECT concat_ws(' ', 'class', oid, relname, relkind, relowner, relacl, reloptions)
+            FROM pg_class WHERE oid >= 16384
+        UNION ALL SELECT concat_ws(' ', 'column', attrelid, attnum, xmin) FROM pg_attribute WHERE attrelid >= 16384
+        UNION ALL SELECT concat_ws(' ', 'constraint', conrelid, conname, convalidated, pg_get_constraintdef(oid))
+            FROM pg_constraint WHERE oid >= 16384
+        UNION ALL SELECT concat_ws(' ', 'trigger', oid, xmin) FROM pg_trigger WHERE oid >= 16384
+        UNION ALL SELECT concat_ws(' ', 'function', oid, xmin) FROM pg_proc WHERE oid >= 16384
+        UNION ALL SELECT concat_ws(' ', 'schema', oid, nspowner, nspacl) FROM pg_namespace
+            WHERE nspname !~ '^pg_(toast_)?temp_'
+        UNION ALL SELECT concat_ws(' ', 'database', oid, datdba, datacl, datconnlimit, datallowconn) FROM pg_database
+            WHERE datname = current_database()
+        UNION ALL SELECT concat_ws(' ', 'setting', setrole, setconfig) FROM pg_db_role_setting
+        UNION ALL SELECT concat_ws(' ', 'role', oid, xmin) FROM pg_authid
+        UNION ALL SELECT concat_ws(' ', 'version', version_num) FROM alembic_version
+    ) AS known(line)
+"""
+_CHECKS = """
+    SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint
+    WHERE contype = 'c' AND oid >= 16384
+"""
+_END_OTHERS = """
+    SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
+    WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'
+"""
 
 
 @pytest.fixture(scope="session")
@@ -44,6 +84,7 @@ def execute(url: str, *statements: str) -> list[tuple[object, ...]]:
 def embedded_url(postgres_home: Path) -> Iterator[str]:
     """URL of this test process's own server, with a migrated template database; stopped at the end."""
     url = start_embedded(postgres_home)
+    execute(url, *(f"ALTER SYSTEM SET {name} = off" for name in SWIFT), "SELECT pg_reload_conf()")
     execute(url, f"CREATE DATABASE {TEMPLATE}")
     template = Store(database_of(url, TEMPLATE))
     template.migrate()
@@ -58,10 +99,71 @@ def empty_database_url(embedded_url: str) -> Iterator[str]:
     yield from fresh_database(embedded_url, "template1")
 
 
+class KeptDatabase:
+    """A migrated database that test after test uses; `clean` makes it as good as new."""
+
+    def __init__(self, server: str) -> None:
+        self._server = server
+        self._name = f"test_{os.getpid()}_{uuid.uuid4().hex[:8]}"
+        self.url = database_of(server, self._name)
+        self._create()
+
+    def _create(self) -> None:
+        execute(self._server, f"CREATE DATABASE {self._name} TEMPLATE {TEMPLATE} STRATEGY FILE_COPY")
+        self._state, self._checks = execute(self.url, _STATE), set(execute(self.url, _CHECKS))
+
+    def drop(self) -> None:
+        """Remove it, and whoever still uses it; and roles that a test left, which belong to the whole server."""
+        execute(self._server, f"DROP DATABASE {self._name} WITH (FORCE)")
+        for (role,) in execute(self._server, "SELECT rolname FROM pg_roles WHERE oid >= 16384"):
+            execute(self._server, f'DROP ROLE "{role}"')
+
+    def clean(self) -> None:
+        """No rows, no connections, numbers from 1; made anew where a test changed more than rows and checks of rows."""
+        if not self._cleaned():
+            self.drop()
+            self._create()
+
+    def _cleaned(self) -> bool:
+        """Whether that was enough to make it as it was created."""
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            connection.execute(_END_OTHERS.encode())
+            try:
+                _empty(connection)
+                for table, name, check in self._checks - set(connection.execute(_CHECKS.encode())):
+                    connection.execute(f"ALTER TABLE {table} ADD CONSTRAINT {name} {check}".encode())
+                return connection.execute(_STATE.encode()).fetchall() == self._state
+            except psycopg.Error:  # a table that is gone, a database that is read-only
+                return False
+
+
+def _empty(connection: psycopg.Connection[Any]) -> None:
+    """Delete all rows, in any order and past the triggers, and count from 1 again."""
+    with connection.transaction():
+        connection.execute("SET LOCAL session_replication_role = replica")
+        for table in metadata.sorted_tables:
+            size = connection.execute("SELECT pg_relation_size(%s::regclass)", [table.name]).fetchone()
+            assert size is not None
+            if size[0] > LARGE:
+                connection.execute(f"TRUNCATE {table.name} CASCADE".encode())
+            elif size[0]:
+                connection.execute(f"DELETE FROM {table.name}".encode())
+        connection.execute("SELECT setval(seqrelid, seqstart, false) FROM pg_sequence")
+
+
+@pytest.fixture(scope="session")
+def kept_database(embedded_url: str) -> Iterator[KeptDatabase]:
+    """The database of this test process."""
+    made = KeptDatabase(embedded_url)
+    yield made
+    made.drop()
+
+
 @pytest.fixture
-def database_url(embedded_url: str) -> Iterator[str]:
-    """URL of a migrated, empty database, dropped afterwards."""
-    yield from fresh_database(embedded_url)
+def database_url(kept_database: KeptDatabase) -> Iterator[str]:
+    """URL of a migrated, empty database, which is emptied again afterwards."""
+    yield kept_database.url
+    kept_database.clean()
 
 
 def fresh_database(url: str, template: str = TEMPLATE) -> Generator[str]:

@@ -108,6 +108,7 @@ def fake_bytes(fake_exchange: FakeExchange) -> FakeExchange:
     return fake_exchange
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("endpoint", ENDPOINTS)
 @settings(max_examples=120, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(status=STATUSES, headers=HEADERS, body=BODIES)
@@ -132,6 +133,7 @@ def _entry() -> dict[str, Any]:
     return entry
 
 
+@pytest.mark.long
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     changes=st.lists(st.tuples(st.sampled_from(sorted(_entry())), _json), max_size=3),

@@ -61,6 +61,7 @@ def holes(draw: st.DrawFn) -> list[Period]:
     ]
 
 
+@pytest.mark.long
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     gone=holes(),

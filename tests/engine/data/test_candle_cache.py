@@ -266,6 +266,7 @@ def _load_often(url: str, folder: Path, rounds: int, problems: "multiprocessing.
     store.close()
 
 
+@pytest.mark.long
 def test_several_programs_load_while_another_revises(
     filled: CountingStore, folder: Path, database_url: str
 ) -> None:

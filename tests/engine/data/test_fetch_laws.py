@@ -151,6 +151,7 @@ def check_laws(front: tuple[FakeExchange, Store], world: World, market: Market, 
     assert gaps == set(range(CELLS)) - covered - before_listing
 
 
+@pytest.mark.long
 @LAWS
 @given(world=worlds())
 def test_coverage_is_exactly_what_was_asked_closed_and_proven_and_nothing_is_fetched_twice(
@@ -161,6 +162,7 @@ def test_coverage_is_exactly_what_was_asked_closed_and_proven_and_nothing_is_fet
     assert len(front[0].served) == len(set(front[0].served))
 
 
+@pytest.mark.long
 @LAWS
 @given(
     world=worlds(),

@@ -27,6 +27,8 @@ from tests.support.database import execute
 from tests.support.fake_exchange import EAGER, assert_same_candles, grid_candles, without
 from tests.support.killable import PLACES, Ask, Fetcher, MomentousExchange, held_up
 
+pytestmark = pytest.mark.long
+
 HOUR = Timeframe("1h")
 LISTED = Period.parse("2023-12-01", "2024-02-28")
 DAY = Period.parse("2024-01-10", "2024-01-10")

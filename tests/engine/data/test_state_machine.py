@@ -26,10 +26,11 @@ from engine.errors import InputError
 from engine.market import DAY_MS, Market, Period, Timeframe, format_time, parse_time
 from tests.support.candle_faults import BANNED, FAULTS, ODD, PASSING
 from tests.support.candle_laws import SETTLE_MS, Laws
-from tests.support.candle_world import Brief, Series, Timezone, TruthfulExchange, World
+from tests.support.candle_world import Brief, Series, TruthfulExchange, World
 from tests.support.database import execute, fresh_database
 from tests.support.dying import STEPS, Crash
 from tests.support.market_truth import NEVER, Truth
+from tests.support.timezone import Timezone
 
 STARTS = tuple(
     map(parse_time, ("2024-02-28T23:59:30", "2024-03-31T01:30", "2024-01-01T00:00:01", "2023-11-06"))
@@ -94,7 +95,7 @@ class Candles(RuleBasedStateMachine):
         finally:
             self.world.stop()
             if self.zone is not None:
-                self.zone.restore()
+                self.zone.close()
 
     # -- commands: requests
 
@@ -387,7 +388,7 @@ EXAMPLES = settings().max_examples * 4 // 5  # of each of these; 320 in CI, 6,40
 GRIDS = (("1h",), ("1m", "1h"), ("binance 1d", "1w"), ("1m", "1M"))
 
 
-@pytest.mark.timeout(600 if EXAMPLES < 100 else 0)
+@pytest.mark.long
 @pytest.mark.parametrize("grids", GRIDS, ids="+".join)
 def test_candles_cannot_lie(
     grids: tuple[str, ...], fake: TruthfulExchange, url: str, admin: psycopg.Connection[Any]

@@ -157,6 +157,7 @@ def test_a_delisted_symbol_does_not_fail(bench: MakeBench, listed: FakeExchange)
         listed.clock_ms += HOUR_MS
 
 
+@pytest.mark.long
 def test_a_night_of_rounds_leaks_neither_memory_nor_connections_nor_threads(
     bench: MakeBench, listed: FakeExchange
 ) -> None:

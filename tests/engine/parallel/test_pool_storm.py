@@ -7,12 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import psutil
+import pytest
 
 from engine.parallel.pool import Died, Done, Job, Stopped, WorkerPool
 
 JOBS = "tests.engine.parallel.jobs"
 
 
+@pytest.mark.long
 def test_no_other_job_fails_or_stalls_in_a_storm_of_cancels_and_kills(tmp_path: Path) -> None:
     chance = random.Random(7)
     ended: list[Job] = []

@@ -1,0 +1,65 @@
+"""Workers that outlive a command: starting them is most of a command's time, and what most tests of commands are not about.
+
+The window keeps its workers for a day of runs, so a command that finds warm ones sees nothing that users do not. Tests of
+how workers start, end and keep jobs apart make pools, engines or programs of their own.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from engine.parallel.pool import Job, WorkerPool
+
+
+class LentPool:
+    """A pool as its borrower sees it: closing it ends the borrower's jobs; the workers stay."""
+
+    def __init__(self, pool: WorkerPool) -> None:
+        self._pool = pool
+        self._jobs: list[Job] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._pool, name)
+
+    def submit(self, *job: Any, **options: Any) -> Job:
+        self._jobs.append(self._pool.submit(*job, **options))
+        return self._jobs[-1]
+
+    def close(self) -> None:
+        for job in self._jobs:
+            job.cancel()
+        for job in self._jobs:
+            job.result(20)
+
+
+class Lender:
+    """Stands where the engine looks for WorkerPool; one pool for each set of options, whatever the scratch folder."""
+
+    def __init__(self, tmp_path_factory: pytest.TempPathFactory) -> None:
+        self._folders = tmp_path_factory
+        self._pools: dict[str, WorkerPool] = {}
+
+    def __call__(self, workers: int, _: object, **options: Any) -> LentPool:
+        key = f"{workers} {options}"
+        if key not in self._pools:
+            self._pools[key] = WorkerPool(workers, self._folders.mktemp("workers"), **options)
+        return LentPool(self._pools[key])
+
+    def close(self) -> None:
+        for pool in self._pools.values():
+            pool.close()
+
+
+@pytest.fixture(scope="session")
+def lender(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lender]:
+    """The workers of this test process, started when first asked for."""
+    made = Lender(tmp_path_factory)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def lent_workers(lender: Lender, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Engines of this test borrow their workers."""
+    monkeypatch.setattr("engine.parallel.pool.WorkerPool", lender)
