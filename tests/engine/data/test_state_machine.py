@@ -27,6 +27,7 @@ from engine.market import DAY_MS, Market, Period, Timeframe, format_time, parse_
 from tests.support.candle_faults import BANNED, FAULTS, ODD, PASSING
 from tests.support.candle_laws import SETTLE_MS, Laws
 from tests.support.candle_world import Brief, Series, Timezone, TruthfulExchange, World
+from tests.support.damage import NO_CHECKS
 from tests.support.database import execute, fresh_database
 from tests.support.dying import STEPS, Crash
 from tests.support.market_truth import NEVER, Truth
@@ -370,7 +371,7 @@ def url(embedded_url: str) -> Iterator[str]:
     name = url.rpartition("/")[2].partition("?")[0]
     execute(
         url,
-        "ALTER TABLE data_ranges DROP CONSTRAINT data_ranges_forward",
+        NO_CHECKS,
         f"ALTER DATABASE {name} SET synchronous_commit = off",  # the server itself never dies here
     )
     yield url
