@@ -207,7 +207,7 @@ def test_files_show_no_older_candles_than_the_exchange_itself(
     assert report.archive_days > 0
     held = by_files.held(report)
     assert int(held.timestamp[0]) == first
-    by_rest.store.forget(report.market, minute, days)
+    by_rest.store.forget(report.market, report.timeframe, days)
     again = by_rest.fetch("2024-05-01", "2024-05-19", timeframe="1m")
     assert_same_candles(by_rest.held(again), held)
     assert again.missing == report.missing
