@@ -101,7 +101,8 @@ def prove(connection: Connection, timeframe: Timeframe, series: dict[str, Any], 
     bounds = series | bounds_of(period)
     covered = [(period_of(row), int(row[2])) for row in connection.execute(sql.COVERED, bounds)]
     known = [
-        MissingRange(period_of(row), row[2], to_ms(row[3])) for row in connection.execute(sql.MISSING, bounds)
+        MissingRange(timeframe.align(period_of(row)), row[2], to_ms(row[3]))
+        for row in connection.execute(sql.MISSING, bounds)
     ]
     missing: list[MissingRange] = []
     claimed: list[Period] = []
