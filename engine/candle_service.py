@@ -245,10 +245,13 @@ class CandleService:
         if not self.store.deactivate(market):
             raise InputError(f"{market} was never added or fetched; nothing was changed")
         self.store.keep_no_more(market)
-        timeframes = self.store.timeframes(market) if delete_data else []
+        timeframes = self.store.timeframes(market)
+        for timeframe in timeframes:
+            self.store.save_first_candle(market, timeframe, None)  # whoever adds it again asks again
         return market, sum(
             delete_series(self.store, market, timeframe, on_event, cancel or CancelToken())
             for timeframe in timeframes
+            if delete_data
         )
 
     def delete_series(

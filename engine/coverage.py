@@ -43,7 +43,8 @@ class Coverage:
 
     `candles` = rows held, `expected` = cells, `gaps` = cells neither held nor known missing, merged, half-open.
     `claimed` = cells that the database's record of ranges claims although no candle is there (a damaged record); they
-    are gaps.
+    are gaps. `false_listing`: the first candle that is recorded although earlier ones are held (a damaged record too);
+    then no cell is before the listing.
     """
 
     market: Market
@@ -53,6 +54,7 @@ class Coverage:
     gaps: tuple[Period, ...]
     missing: tuple[MissingRange, ...]
     claimed: int = 0
+    false_listing: str | None = None
 
     @property
     def expected(self) -> int:
@@ -67,13 +69,18 @@ class Coverage:
     @property
     def notices(self) -> tuple[str, ...]:
         """Lines for people: what is wrong with the database's record of this series."""
-        if not self.claimed:
-            return ()
-        text = (
-            f"{self.market.name} {self.timeframe}: the database claims {self.claimed:,} candles that are not there; "
-            "they count as not fetched, `backtest verify` mends the record"
-        )
-        return (text,)
+        title, texts = f"{self.market.name} {self.timeframe}: the database", []
+        if self.claimed:
+            texts.append(
+                f"{title} claims {self.claimed:,} candles that are not there; they count as not fetched, "
+                "`backtest verify` mends the record"
+            )
+        if self.false_listing:
+            texts.append(
+                f"{title} says that the first candle is at {self.false_listing}, but earlier ones are held; it is not "
+                "believed, `backtest verify` asks the exchange again"
+            )
+        return tuple(texts)
 
     @property
     def missing_candles(self) -> int:

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import date, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 from engine.coverage import AFTER_DELISTING, Coverage, FetchReport, VerifyReport
@@ -195,7 +196,10 @@ class DataFetcher:
         was changed.
         """
         exchange, errand = self._exchange(market.exchange), Errand(job, on_event, cancel)
-        return verify_series(self._store, exchange, market, timeframe, period, errand, dry_run=dry_run)
+        trades = partial(self._list.still_trades, market, errand)
+        return verify_series(
+            self._store, exchange, market, timeframe, period, errand, trades, dry_run=dry_run
+        )
 
     def _fetch_locked(
         self, exchange: Exchange, market: Market, timeframe: Timeframe, wanted: Period, errand: Errand
@@ -220,7 +224,8 @@ class DataFetcher:
                 "its record is mended and they are fetched"
             )
         self._let_settle(exchange, coverage, now, errand)
-        fill = SeriesFill(self._store, exchange, market, timeframe, now, errand)
+        trades = partial(self._list.still_trades, market, errand)
+        fill = SeriesFill(self._store, exchange, market, timeframe, now, errand, trades)
         self._fill(fill, coverage, recheck, errand)
         check_listed(market, closed, fill.first_candle)
         if fill.unproven:
@@ -235,13 +240,14 @@ class DataFetcher:
         market, timeframe = coverage.market, coverage.timeframe
         gaps = list(coverage.gaps)
         try:
-            if gaps and (market.listed_ms is None or gaps[0].start <= market.listed_ms):
+            archive = self._archive_of(market.exchange)
+            if self._needs_listing(fill, coverage, has_archive=archive is not None):
                 first = fill.prove_listing()
                 check_listed(market, coverage.period, first)
                 gaps = [Period(max(gap.start, first), gap.end) for gap in gaps if gap.end > first]
             total = sum(timeframe.count(gap) for gap in [*gaps, *recheck])
             meter = ProgressMeter(errand.job, total, "candles", errand.on_event)
-            if (archive := self._archive_of(market.exchange)) is not None:
+            if archive is not None:
                 gaps = fill.fill_in_bulk(archive, gaps, meter)
             fill.fill(gaps, recheck, meter)
         except (Unreachable, UnexpectedAnswer) as error:
@@ -255,6 +261,15 @@ class DataFetcher:
                 f"stopped, {fill.fetched:,} candles are saved; run again to continue"
             ) from error
 
+    @staticmethod
+    def _needs_listing(fill: SeriesFill, coverage: Coverage, *, has_archive: bool) -> bool:
+        """Whether gaps may lie before the first candle. Files may show older ones than the exchange itself serves."""
+        if coverage.false_listing:
+            return True
+        hint, gaps = coverage.market.listed_ms, coverage.gaps
+        may_be_early = bool(gaps) and (hint is None or gaps[0].start <= hint)
+        return may_be_early or (has_archive and fill.is_worth_files(gaps))
+
     def _report(
         self,
         coverage: Coverage,
@@ -264,10 +279,10 @@ class DataFetcher:
     ) -> FetchReport:
         market, timeframe, period = coverage.market, coverage.timeframe, coverage.period
         first = self._store.first_candle(market, timeframe)
-        listing = []
+        listing = list(coverage.notices)
         if first is not None and period.start < first:
             listing.append(f"{market.name} has its first {timeframe} candle at {short_time(first)}")
-        if not market.is_trading and any(gone.reason == AFTER_DELISTING for gone in coverage.missing):
+        if any(gone.reason == AFTER_DELISTING for gone in coverage.missing):
             listing.append(f"{market.name} is not traded any more")
         return FetchReport(
             market,

@@ -1,7 +1,7 @@
 """Fills the gaps of one series: page by page, each stored with the coverage that it proves before the next is asked."""
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -10,9 +10,10 @@ from engine.coverage import AFTER_DELISTING, MAINTENANCE, OFF_GRID, MissingRange
 from engine.data.answers import UnexpectedAnswer
 from engine.data.archive import Archive
 from engine.data.bulk import BulkDownload, worthwhile_days
+from engine.data.listing import ask_first_candle
 from engine.data.pages import Page, find_holes, merge, subtract
 from engine.data.work import SeriesWork
-from engine.errors import InputError
+from engine.errors import ExchangeError, InputError
 from engine.events import ProgressMeter
 from engine.market import DAY_MS, PRICE_COLUMNS, Candles, Market, Period, short_time
 
@@ -29,8 +30,12 @@ class Findings:
 
 @dataclass
 class SeriesFill(SeriesWork):
-    """One fetch of one series. All gaps are closed by the exchange's clock."""
+    """One fetch of one series. All gaps are closed by the exchange's clock.
 
+    `still_trades` asks the exchange's list whether the market trades; it may raise ExchangeError.
+    """
+
+    still_trades: Callable[[], bool]
     fetched: int = field(default=0, init=False)
     archive_days: int = field(default=0, init=False)
     filled: list[Period] = field(default_factory=list, init=False)
@@ -39,24 +44,28 @@ class SeriesFill(SeriesWork):
     def __post_init__(self) -> None:
         self.first_candle = self.store.first_candle(self.market, self.timeframe)
         self._tail = self.store.unproven_tail(self.market, self.timeframe)
+        self._recheck: list[Period] = []
+        self._trades: bool | None = None  # None: the list was not asked yet
+        self._silence: list[Period] = []  # old cells of a market that trades, or may, without an answer
+        self._doubt: ExchangeError | None = None  # why the list could not be asked
 
     def prove_listing(self, seen: int | None = None) -> int:
-        """Open time of the series' first candle: one probe from the beginning of time, stored and never asked again.
+        """Open time of the series' first candle: one probe from the beginning of time, stored and not asked again.
 
         `seen`: an open time that was served already, so the first candle cannot come after it.
         """
         if self.first_candle is None:
-            nothing = f"{self.exchange.name} lists {self.market.name} but serves no candle of it"
-            first = self._insist(0, nothing).cells[0]
-            if seen is not None and first > seen:
-                raise UnexpectedAnswer(self._contradiction)
-            self.first_candle = first
-            self.store.save_first_candle(self.market, self.timeframe, first)
+            self.first_candle = ask_first_candle(self, seen)
+            self.store.save_first_candle(self.market, self.timeframe, self.first_candle)
         return self.first_candle
 
     def fill(self, gaps: Iterable[Period], recheck: Iterable[Period], meter: ProgressMeter) -> None:
-        """Ask for every cell of `gaps`, and again for `recheck`: the tails once found empty after a delisting."""
-        todo = deque(merge([*gaps, *recheck]))
+        """Ask for every cell of `gaps`, and again for `recheck`: the tails once found empty after a delisting.
+
+        Raises ExchangeError after the last one when a market that trades has no answer for cells older than a day.
+        """
+        self._recheck = merge(recheck)
+        todo = deque(merge([*gaps, *self._recheck]))
         while todo:
             self.errand.cancel.raise_if_cancelled()
             gap = todo.popleft()
@@ -65,6 +74,21 @@ class SeriesFill(SeriesWork):
             todo.extendleft(reversed(findings.to_ask))
             count = self.timeframe.count
             meter.add(count(gap) - sum(count(part) for part in findings.to_ask))
+        self._complain()
+
+    def _complain(self) -> None:
+        if not self._silence:
+            return
+        count = sum(map(self.timeframe.count, merge(self._silence)))
+        since = short_time(min(self._silence).start)
+        what = f"no {self.timeframe} candle of {self.market.name} at or after {since} is served, {count:,} stay a gap"
+        if self._doubt is not None:
+            raise ExchangeError(f"{what}; whether it still trades could not be asked: {self._doubt}")
+        raise UnexpectedAnswer(f"{what} although {self.exchange.name} says that it trades")
+
+    def is_worth_files(self, gaps: Sequence[Period]) -> bool:
+        """Whether bulk files fill any day of the gaps with fewer requests."""
+        return bool(worthwhile_days(self.timeframe, gaps, self.exchange.page_limit, self.now_ms))
 
     def fill_in_bulk(self, archive: Archive, gaps: Sequence[Period], meter: ProgressMeter) -> list[Period]:
         """Take the whole days of long gaps from bulk files; returns what is left for `fill`.
@@ -101,10 +125,17 @@ class SeriesFill(SeriesWork):
             )
             self.filled = merge([*self.filled, *covered, *gone])
         for part in findings.unproven:
+            self._reopen(part)
             if self._tail is None or part.start < self._tail:
                 self._tail = part.start
                 self.store.save_unproven_tail(self.market, self.timeframe, part.start)
         self.unproven += findings.unproven
+
+    def _reopen(self, unproven: Period) -> None:
+        """Cells once called delisted are a gap again when the market trades."""
+        for part in merge(unproven.clip(tail) for tail in self._recheck):
+            self.store.forget(self.market, self.timeframe, part)
+            self._tail = None  # it may have been forgotten with them
 
     # -- asking
 
@@ -112,7 +143,7 @@ class SeriesFill(SeriesWork):
         """One page from the start of a gap, and a second answer for every cell that the page has nothing for."""
         findings = Findings()
         if self._is_still_empty(gap):
-            findings.unproven.append(gap)
+            self._leave_tail(gap, findings)
             return findings
         page = self.page(gap)
         findings.candles.append(page.candles)
@@ -133,7 +164,7 @@ class SeriesFill(SeriesWork):
 
     def _is_still_empty(self, gap: Period) -> bool:
         """Whether one probe shows that there is still nothing from where the last fetch found nothing."""
-        if self._tail is None or gap.start < max(self._tail, self._delisting_cut):
+        if self._tail is None or gap.start < self._tail:
             return False
         if not self.probe(gap.start).cells:
             return True
@@ -174,16 +205,29 @@ class SeriesFill(SeriesWork):
     def _probe_tail(self, hole: Period) -> Page:
         """A probe where nothing later is known; old emptiness of a market that trades is asked for twice."""
         probe = self.probe(hole.start)
-        if probe.cells or not self.market.is_trading or hole.start >= self._delisting_cut:
-            return probe
+        if probe.cells or hole.start >= self._delisting_cut or self._is_delisted() or self._doubt:
+            return probe  # found, too young to matter, or no more to be learnt now
         self.errand.cancel.sleep(self.exchange.patience.first_wait_s)
         return self.probe(hole.start)
 
     def _leave_tail(self, hole: Period, findings: Findings) -> None:
-        """Nothing at or after the hole: old cells count as delisted, young ones stay gaps."""
+        """Nothing at or after the hole: of a delisted market old cells are missing, all else stays a gap."""
         cut = min(max(self._delisting_cut, hole.start), hole.end)
+        if hole.start < cut and not self._is_delisted():
+            self._silence.append(Period(hole.start, cut))
+            cut = hole.start
         findings.missing += self._missing(Period(hole.start, cut), AFTER_DELISTING)
         findings.unproven += merge([Period(cut, hole.end)])
+
+    def _is_delisted(self) -> bool:
+        """Whether the exchange's list, asked now, no longer says that the market trades; asked once a fetch."""
+        if self._trades is None:
+            self._trades = True  # unless the list says otherwise
+            try:
+                self._trades = self.still_trades()
+            except ExchangeError as error:
+                self._doubt = error
+        return not self._trades
 
     def _confirm_off_grid(self, run: Period, findings: Findings) -> None:
         """A second page over cells whose candles open beside the grid; what it has no proper candle for is missing."""
@@ -214,7 +258,8 @@ def check_listed(market: Market, period: Period, first_candle: int | None) -> No
     """Raise InputError when the period lies wholly before the market's first candle."""
     if first_candle is not None and period.end <= first_candle:
         raise InputError(
-            f"{market} has its first candle at {short_time(first_candle)}; the period {period} lies wholly before"
+            f"{market} has its first candle at {short_time(first_candle)}; the period {period} lies wholly before "
+            "(`backtest verify` asks the exchange again)"
         )
 
 

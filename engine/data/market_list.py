@@ -39,6 +39,11 @@ class MarketList:
         self._store.save_markets(exchange, markets, self._clock())
         return markets
 
+    def still_trades(self, market: Market, errand: Errand) -> bool:
+        """Whether the exchange's list, asked now, says that a market trades; one that it lacks does not."""
+        listed = self.markets(market.exchange, errand, refresh=True)
+        return any(one.is_trading for one in listed if one == market)
+
     def market(self, symbol: str, exchange: str, errand: Errand) -> Market:
         """The market that `symbol` names; the list is asked for again once before a symbol is called unknown.
 

@@ -132,5 +132,7 @@ def delete_series(
     with store.series_lock(market, timeframe, tell, cancel):
         held = store.coverage(market, timeframe, timeframe.align(EVERYTHING)).candles
         store.forget(market, timeframe, EVERYTHING)
+        store.mend(market, timeframe)  # rows outside all calendars
+        store.save_first_candle(market, timeframe, None)
         store.keep_no_more(market, timeframe)
         return held

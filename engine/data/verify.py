@@ -1,19 +1,20 @@
 """Compares the held candles of one series with the exchange's, and puts right what differs."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from engine.coverage import BEFORE_LISTING, Coverage, VerifyReport
+from engine.coverage import AFTER_DELISTING, BEFORE_LISTING, Coverage, VerifyReport
 from engine.data.exchange import Errand, Exchange
 from engine.data.filling import concatenate
+from engine.data.listing import WrongListing, check_listing
 from engine.data.pages import merge, subtract
 from engine.data.work import SeriesWork
 from engine.database.store import Store
 from engine.errors import ExchangeError, InputError, Interrupted
 from engine.events import ProgressMeter
-from engine.market import PRICE_COLUMNS, Candles, Int64Array, Market, Period, Timeframe
+from engine.market import DAY_MS, PRICE_COLUMNS, Candles, Int64Array, Market, Period, Timeframe
 
 
 def verify_series(
@@ -23,10 +24,14 @@ def verify_series(
     timeframe: Timeframe,
     period: Period | None,
     errand: Errand,
+    still_trades: Callable[[], bool],
     *,
     dry_run: bool,
 ) -> VerifyReport:
-    """Compare a series with the exchange while no other program fetches it; see `SeriesCheck.check`."""
+    """Compare a series with the exchange while no other program fetches it; see `SeriesCheck.check`.
+
+    `still_trades` asks the exchange's list whether the market trades.
+    """
     exchange.check_timeframe(timeframe)
 
     def tell(holder: str) -> None:
@@ -34,7 +39,8 @@ def verify_series(
 
     with store.series_lock(market, timeframe, tell, errand.cancel):
         try:
-            check = SeriesCheck(store, exchange, market, timeframe, exchange.now_ms(errand), errand)
+            now = exchange.now_ms(errand)
+            check = SeriesCheck(store, exchange, market, timeframe, now, errand, still_trades)
             return check.check(period, dry_run=dry_run)
         except ExchangeError as error:
             raise ExchangeError(f"{error}; nothing was changed; run again") from error
@@ -57,32 +63,46 @@ class Differences:
 class SeriesCheck(SeriesWork):
     """One comparison of one series."""
 
+    still_trades: Callable[[], bool]
+
     def __post_init__(self) -> None:
         self._closed_end = self.timeframe.floor(self.now_ms - round(self.exchange.patience.settle_s * 1000))
 
     def check(self, wanted: Period | None, *, dry_run: bool) -> VerifyReport:
         """Compare everything held of `wanted` (None: of the series), then mend it in the database.
 
-        Asks for every cell that is held, known missing, or claimed by a damaged record; gaps are `fetch`'s. Nothing
-        is changed before the last page has come, so that whoever stops it finds the candles as they were.
+        Asks for every cell that is held, known missing, or claimed by a damaged record; gaps are `fetch`'s. Asks again
+        where the series begins, and where its end counts as delisted whether it trades. Nothing is changed before the
+        last page has come, so that whoever stops it finds the candles as they were.
         """
         market, timeframe = self.market, self.timeframe
-        period = self._period(wanted)
         damage = self.store.mend(market, timeframe, dry_run=True)
+        listing = check_listing(self)
+        notices = [*damage.notices, *([listing.words] if listing else ())]
+        period = self._period(wanted, is_odd=bool(notices))
         coverage = self.store.coverage(market, timeframe, period)
         unproven = self.store.unproven(market, timeframe, period)
         windows = _windows(coverage, [*damage.claims, *unproven])
-        if not windows:
+        if not windows and not notices:
             raise InputError(
                 f"nothing of {market} {timeframe} is held in {period}: there is nothing to verify"
             )
         found = self._compare(windows)
         added, old, new = (concatenate(parts) for parts in (found.added, found.old, found.new))
-        if not dry_run:
-            self._apply(windows, added, new, merge(found.only_here))
-        still = [gone.period for gone in coverage.missing if gone.reason != BEFORE_LISTING]
         came = _cells(timeframe, added.timestamp)
-        notices = list(coverage.notices)
+        still = {
+            gone: subtract(gone.period, came) for gone in coverage.missing if gone.reason != BEFORE_LISTING
+        }
+        reopened = self._not_delisted(
+            merge(part for gone, parts in still.items() if gone.reason == AFTER_DELISTING for part in parts)
+        )
+        if not dry_run:
+            self._apply(windows, added, new, merge(found.only_here), reopened, listing)
+        if reopened:
+            count = sum(map(timeframe.count, reopened))
+            notices.append(f"{market.name} trades: {count:,} cells that counted as delisted are a gap again")
+        if coverage.claimed:
+            notices += replace(coverage, false_listing=None).notices
         if unproven:
             count = sum(map(timeframe.count, unproven))
             notices.append(
@@ -95,17 +115,24 @@ class SeriesCheck(SeriesWork):
             found.checked,
             (old, new),
             len(added),
-            tuple(merge(part for gone in still for part in subtract(gone, came))),
+            tuple(merge(part for parts in still.values() for part in parts)),
             tuple(merge(found.only_here)),
-            damage.ranges,
+            damage.ranges + (listing is not None) + len(reopened),
             self.errand.candle_requests,
             dry_run,
             tuple(notices),
         )
 
-    def _period(self, wanted: Period | None) -> Period:
+    def _not_delisted(self, tails: list[Period]) -> list[Period]:
+        """Cells that count as delisted although the exchange's list says that the market trades."""
+        return tails if tails and self.still_trades() else []
+
+    def _period(self, wanted: Period | None, *, is_odd: bool) -> Period:
+        """What to look at; where nothing is held, but something is wrong, the last day."""
         market, timeframe = self.market, self.timeframe
         period = timeframe.align(wanted) if wanted else self.store.extent(market, timeframe)
+        if period is None and is_odd:
+            period = Period(timeframe.floor(self._closed_end - DAY_MS), self._closed_end)
         if period is not None:
             period = period.clip(Period(0, self._closed_end))
         if period is None or period.start >= period.end:
@@ -154,13 +181,23 @@ class SeriesCheck(SeriesWork):
             cursor = reach
 
     def _apply(
-        self, windows: list[Period], added: Candles, revised: Candles, only_here: list[Period]
+        self,
+        windows: list[Period],
+        added: Candles,
+        revised: Candles,
+        only_here: list[Period],
+        reopened: list[Period],
+        listing: WrongListing | None,
     ) -> None:
         """Each step leaves the database right, so dying between two of them only leaves work for the next time."""
         market, timeframe, store = self.market, self.timeframe, self.store
         store.replace(market, timeframe, revised)
         store.add_page(market, timeframe, added, _cells(timeframe, added.timestamp))
         store.mend(market, timeframe)
+        for part in reopened:
+            store.forget(market, timeframe, part)
+        if listing is not None:
+            store.save_first_candle(market, timeframe, listing.first)
         for window in windows:
             for part in store.imported(market, timeframe, window):
                 for compared in subtract(part, only_here):

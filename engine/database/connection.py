@@ -13,6 +13,7 @@ import psycopg
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
+from engine.database.session import CONNECT_ARGUMENTS, pin_session
 from engine.errors import DatabaseError, InputError
 
 T = TypeVar("T")
@@ -26,6 +27,8 @@ _BAD_PERCENT: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
 # SQLSTATE -> what happened and what to do; {detail} is PostgreSQL's own first line
 _STATES: Final = {
     "08": "the connection to the database broke ({detail}); finished work is kept, run again to continue",
+    "setting": "PostgreSQL refuses a setting ({detail}); see the options of DATABASE_URL, PGOPTIONS, PGTZ, PGDATESTYLE",
+    "22P05": "the database cannot hold every letter ({detail}); create it with ENCODING 'UTF8'",
     "22001": "the database refuses a text that is too long ({detail})",
     "25006": "the database is read-only; nothing was written",
     "28": "the database refuses the user or password of DATABASE_URL",
@@ -50,6 +53,7 @@ _TEXTS: Final = (
     (r"permission denied for database", "42501"),
     (r"too many (clients|connections)|remaining connection slots", "53300"),
     (r"starting up|shutting down|not yet accepting|recovery mode", "57P03"),
+    (r"invalid value for parameter|unrecognized configuration parameter", "setting"),
     (r"server closed the connection unexpectedly", "08006"),
 )
 _NOBODY_LISTENS: Final = "Connection refused|No such file or directory"
@@ -132,24 +136,20 @@ def _is_passing(error: BaseException) -> bool:
     return getattr(cause, "sqlstate", None) in ("40001", "40P01", "57P01", "57P02")
 
 
-def _prepared(connection: Any) -> Any:
-    """The new connection, set to UTC whatever the server's setting."""
-    was, connection.autocommit = connection.autocommit, True
-    connection.execute("SET TIME ZONE 'UTC'")
-    connection.execute("SET jit = off")  # compiling costs more than any statement of ours
-    connection.autocommit = was
-    return connection
-
-
 def _connect(
-    revive: Callable[[], object] | None, dialect: Any, _: Any, arguments: Any, parameters: Any
+    revive: Callable[[], object] | None,
+    kept: frozenset[str],
+    dialect: Any,
+    _: Any,
+    arguments: Any,
+    parameters: Any,
 ) -> Any:
     """A new connection that has answered. Tried again while a server starts or drops its first connections: so far
-    nothing was done that could be done twice. `revive` starts the server, where it is ours.
+    nothing was done that could be done twice. `revive` starts the server, where it is ours. `kept`: settings not to pin.
     """
     for delay_s in RETRY_DELAYS_S:
         try:
-            return _prepared(dialect.connect(*arguments, **parameters))
+            return pin_session(dialect.connect(*arguments, **parameters), kept)
         except psycopg.OperationalError as error:
             state = error.sqlstate or _state_of_text(str(error)) or ""
             if revive is not None:
@@ -157,7 +157,7 @@ def _connect(
             elif not state.startswith(("08", "57P")):
                 raise
         time.sleep(delay_s)
-    return _prepared(dialect.connect(*arguments, **parameters))
+    return pin_session(dialect.connect(*arguments, **parameters), kept)
 
 
 def program_name() -> str:
@@ -175,12 +175,16 @@ class Database:
 
     def __init__(self, url: str, revive: Callable[[], object] | None = None) -> None:
         self._url = parse_url(url)
-        options = {"connect_timeout": CONNECT_TIMEOUT_S, "application_name": program_name()}
-        options = {name: value for name, value in options.items() if name not in self._url.query}
+        arguments = {"connect_timeout": CONNECT_TIMEOUT_S, "application_name": program_name()}
+        arguments = {name: value for name, value in arguments.items() if name not in self._url.query}
+        arguments |= CONNECT_ARGUMENTS
         self._engine: Engine = create_engine(
-            self._url, pool_pre_ping=True, pool_size=4, max_overflow=12, connect_args=options
+            self._url, pool_pre_ping=True, pool_size=4, max_overflow=12, connect_args=arguments
         )
-        event.listen(self._engine, "do_connect", partial(_connect, revive))
+        # a schema of one's own is the one setting that DATABASE_URL may choose
+        options = str(self._url.query.get("options", ""))
+        kept = frozenset({"search_path"} if "search_path" in options else ())
+        event.listen(self._engine, "do_connect", partial(_connect, revive, kept))
 
     def close(self) -> None:
         """Close all idle connections. The object may be used again and then reconnects."""

@@ -24,7 +24,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
-HEAD: Final = "0005"  # the newest migration; a constant, so that an up-to-date start need not import Alembic
+HEAD: Final = "0006"  # the newest migration; a constant, so that an up-to-date start need not import Alembic
 
 metadata = MetaData()
 
@@ -38,6 +38,28 @@ def _series_key(*, primary: bool = False) -> tuple[Column[int], Column[str]]:
         Column("symbol_id", Integer, ForeignKey("symbols.id"), primary_key=primary, nullable=False),
         Column("timeframe", String(5), primary_key=primary, nullable=False),
     )
+
+
+def _moments(table: str, *columns: str) -> list[CheckConstraint]:
+    """Columns whose times every program can read: no infinity, no year 48113."""
+    condition = "{0} >= '1970-01-01 00:00+00' AND {0} <= '2300-01-01 00:00+00'"
+    return [CheckConstraint(condition.format(name), name=f"{table}_{name}_moment") for name in columns]
+
+
+def _on_grid(name: str, first: str, last: str, *, open_end: bool) -> CheckConstraint:
+    """Times at which candles of the row's timeframe open, from 1970 to 2200; `opens_candle` is a function of migration 6."""
+    ends = "<" if open_end else "<="
+    condition = f"{first} >= '1970-01-01 00:00+00' AND {last} {ends} '2200-01-01 00:00+00'"
+    condition += "".join(f" AND opens_candle(timeframe, {column})" for column in dict.fromkeys((first, last)))
+    return CheckConstraint(condition, name=name)
+
+
+def _period(table: str) -> list[CheckConstraint]:
+    """A half-open period of whole cells."""
+    return [
+        CheckConstraint("start_time < end_time", name=f"{table}_forward"),
+        _on_grid(f"{table}_on_grid", "start_time", "end_time", open_end=False),
+    ]
 
 
 # One name on two exchanges is two symbols. `unified` is ccxt's name.
@@ -59,6 +81,13 @@ ohlcv_data = Table(
     *_series_key(primary=True),
     Column("timestamp", _TIME, primary_key=True),
     *(Column(name, Double, nullable=False) for name in ("open", "high", "low", "close", "volume")),
+    # NaN is above Infinity in PostgreSQL, so it is none of this either
+    CheckConstraint(
+        "low > 0 AND low <= open AND low <= close AND open <= high AND close <= high AND high < 'Infinity' "
+        "AND volume >= 0 AND volume < 'Infinity'",
+        name="ohlcv_data_possible",
+    ),
+    _on_grid("ohlcv_data_on_grid", "timestamp", "timestamp", open_end=True),
 )
 
 # Covered: asked of the exchange and answered. Half-open, merged on write; cells known missing are covered too.
@@ -71,7 +100,9 @@ data_ranges = Table(
     Column("end_time", _TIME, nullable=False),
     Column("candle_count", BigInteger, nullable=False),
     Column("fetched_at", _TIME, nullable=False, server_default=_NOW),
-    CheckConstraint("start_time < end_time", name="data_ranges_forward"),
+    *_period("data_ranges"),
+    CheckConstraint("candle_count >= 0", name="data_ranges_count"),
+    *_moments("data_ranges", "fetched_at"),
     UniqueConstraint("symbol_id", "timeframe", "start_time", name="data_ranges_start_key"),
 )
 
@@ -85,7 +116,8 @@ missing_candles = Table(
     Column("end_time", _TIME, nullable=False),
     Column("reason", String(20), nullable=False),
     Column("confirmed_at", _TIME, nullable=False, server_default=_NOW),
-    CheckConstraint("start_time < end_time", name="missing_candles_forward"),
+    *_period("missing_candles"),
+    *_moments("missing_candles", "confirmed_at"),
     Index("missing_candles_series_idx", "symbol_id", "timeframe", "start_time"),
 )
 
@@ -99,7 +131,8 @@ imported_ranges = Table(
     Column("end_time", _TIME, nullable=False),
     Column("file_name", Text, nullable=False),
     Column("imported_at", _TIME, nullable=False, server_default=_NOW),
-    CheckConstraint("start_time < end_time", name="imported_ranges_forward"),
+    *_period("imported_ranges"),
+    *_moments("imported_ranges", "imported_at"),
     Index("imported_ranges_series_idx", "symbol_id", "timeframe", "start_time"),
 )
 
@@ -113,6 +146,9 @@ series_state = Table(
     Column("unproven_tail", _TIME),
     Column("version", BigInteger, nullable=False, server_default=text("0")),
     Column("kept_from", _TIME),  # `symbols add -t`: `sync` keeps everything from here on
+    _on_grid("series_state_on_grid", "first_candle", "first_candle", open_end=True),
+    _on_grid("series_state_tail_on_grid", "unproven_tail", "unproven_tail", open_end=True),
+    *_moments("series_state", "kept_from"),
 )
 
 markets = Table(
@@ -123,6 +159,7 @@ markets = Table(
     Column("unified", Text, nullable=False),
     Column("is_trading", Boolean, nullable=False),
     Column("listed_at", _TIME),
+    *_moments("markets", "listed_at"),
 )
 
 # What processes tell each other about an exchange. clock_offset_ms = its clock - this machine's.
@@ -133,6 +170,7 @@ exchange_state = Table(
     Column("clock_offset_ms", BigInteger),
     Column("blocked_until", _TIME),
     Column("markets_saved_at", _TIME),
+    *_moments("exchange_state", "blocked_until", "markets_saved_at"),
 )
 
 backtest_runs = Table(
@@ -165,6 +203,7 @@ backtest_runs = Table(
     Column("candles_version", BigInteger),
     Column("elapsed_s", Double, nullable=False),
     Column("created_at", _TIME, nullable=False, server_default=_NOW),
+    *_moments("backtest_runs", "start_time", "end_time", "candles_start", "created_at"),
     Index("backtest_runs_created_idx", "created_at"),
     Index(
         "backtest_runs_pending_idx",
@@ -208,6 +247,7 @@ sweeps = Table(
     Column("trials_of_strategy", BigInteger),
     Column("elapsed_s", Double, nullable=False),
     Column("created_at", _TIME, nullable=False, server_default=_NOW),
+    *_moments("sweeps", "start_time", "end_time", "created_at"),
     Index("sweeps_created_idx", "created_at"),
 )
 

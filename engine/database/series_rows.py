@@ -101,7 +101,8 @@ def prove(connection: Connection, timeframe: Timeframe, series: dict[str, Any], 
     bounds = series | bounds_of(period)
     covered = [(period_of(row), int(row[2])) for row in connection.execute(sql.COVERED, bounds)]
     known = [
-        MissingRange(period_of(row), row[2], to_ms(row[3])) for row in connection.execute(sql.MISSING, bounds)
+        MissingRange(timeframe.align(period_of(row)), row[2], to_ms(row[3]))
+        for row in connection.execute(sql.MISSING, bounds)
     ]
     missing: list[MissingRange] = []
     claimed: list[Period] = []
@@ -120,13 +121,29 @@ def _look_closely(
     timeframe: Timeframe, part: Period, held: Int64Array, known: Sequence[MissingRange]
 ) -> tuple[list[MissingRange], list[Period]]:
     """Of a covered part: the missing ranges without cells that are held or named twice, and the cells with neither."""
-    left = np.setdiff1d(timeframe.opens(part), held)
+    # a row of all times claims billions of cells: only those between what is known are looked at one by one
+    starts, ends = [one.period.start for one in known], [one.period.end for one in known]
+    if len(held):
+        starts, ends = [*starts, int(held[0])], [*ends, timeframe.next(int(held[-1]))]
+    inner = Period(min(starts, default=part.end), max(ends, default=part.end)).clip(part)
+    left = np.setdiff1d(timeframe.opens(inner), held)
     missing = []
     for one in known:
         gone = np.intersect1d(left, timeframe.opens(one.period))
         left = np.setdiff1d(left, gone)
         missing += [replace(one, period=run) for run in runs_of(timeframe, gone)]
-    return missing, runs_of(timeframe, left)
+    outer = map(timeframe.align, (Period(part.start, inner.start), Period(inner.end, part.end)))
+    return missing, _joined([*runs_of(timeframe, left), *outer])
+
+
+def _joined(parts: Iterable[Period]) -> list[Period]:
+    """Disjoint periods in order; those that touch go together, empty ones go."""
+    joined: list[Period] = []
+    for part in sorted(part for part in parts if part.start < part.end):
+        if joined and joined[-1].end == part.start:
+            part = Period(joined.pop().start, part.end)
+        joined.append(part)
+    return joined
 
 
 def runs_of(timeframe: Timeframe, opens: Int64Array) -> list[Period]:

@@ -12,10 +12,34 @@ from sqlalchemy import text
 _SYMBOL: Final = "(SELECT id FROM symbols WHERE exchange = :exchange AND name = :name)"
 _SERIES: Final = f"symbol_id = {_SYMBOL} AND timeframe = :timeframe"
 _WITHIN: Final = "timestamp >= :start AND timestamp < :end"
-# a row that somebody turned round stands for nothing
-_RANGE: Final = "CASE WHEN start_time < end_time THEN tstzrange(start_time, end_time) ELSE 'empty' END"
+_FIRST: Final = "CAST('1970-01-01 00:00+00' AS timestamptz)"
+_LAST: Final = "CAST('2200-01-01 00:00+00' AS timestamptz)"
+# a row that somebody turned round stands for nothing, infinity for the end of all calendars
+_RANGE: Final = f"""CASE WHEN greatest(start_time, {_FIRST}) < least(end_time, {_LAST})
+    THEN tstzrange(greatest(start_time, {_FIRST}), least(end_time, {_LAST})) ELSE 'empty' END"""
+_IN_TIME: Final = f"timestamp >= {_FIRST} AND timestamp < {_LAST}"
+# Rows that no check of the schema vouches for, because somebody dropped it, are looked at one by one.
+_CHECKED: Final = """(SELECT count(*) = 2 FROM pg_constraint WHERE conrelid = CAST('ohlcv_data' AS regclass)
+    AND conname IN ('ohlcv_data_possible', 'ohlcv_data_on_grid') AND convalidated)"""
+_POSSIBLE: Final = f"""(low > 0 AND low <= open AND low <= close AND open <= high AND close <= high AND high < 'Infinity'
+    AND volume >= 0 AND volume < 'Infinity' AND {_IN_TIME}
+    AND opens_candle(ohlcv_data.timeframe, timestamp) IS DISTINCT FROM false)"""
+_SOUND: Final = f"({_CHECKED} OR {_POSSIBLE})"
 _WANTED: Final = "tstzrange(CAST(:start AS timestamptz), CAST(:end AS timestamptz))"
 _CUT: Final = "CAST(:cut AS tstzmultirange)"
+
+
+def _count(within: str) -> str:
+    """How many candles of the series are in a stretch; of the index alone where the schema vouches for them."""
+    count = f"SELECT count(*) FROM ohlcv_data WHERE {_SERIES} AND {within}"
+    return f"CASE WHEN {_CHECKED} THEN ({count}) ELSE ({count} AND {_POSSIBLE}) END"
+
+
+_IN_PART: Final = "timestamp >= lower(part) AND timestamp < upper(part)"
+_ALL_RANGES: Final = f"""coalesce((SELECT range_agg({_RANGE}) FROM data_ranges WHERE {_SERIES}),
+    CAST('{{}}' AS tstzmultirange))"""
+_ALL_IMPORTED: Final = f"""coalesce((SELECT range_agg({_RANGE}) FROM imported_ranges WHERE {_SERIES}),
+    CAST('{{}}' AS tstzmultirange))"""
 
 # -- the series and its state
 
@@ -40,7 +64,28 @@ LOCK_HOLDER: Final = text("""
         AND l.classid = CAST(:high AS bigint) AND l.objid = CAST(:low AS bigint)
 """)
 VERSION: Final = text(f"SELECT version FROM series_state WHERE {_SERIES}")
-STATE: Final = text(f"SELECT first_candle, unproven_tail FROM series_state WHERE {_SERIES}")
+# First candle, unproven tail, and in words what is recorded as the first candle: only where held ones refute it; always.
+_WORDS: Final = """CASE WHEN isfinite(first_candle) THEN to_char(first_candle, 'FMYYYY-MM-DD HH24:MI "UTC"')
+        ELSE CAST(first_candle AS text) END"""
+STATE: Final = text(f"""
+    SELECT CASE WHEN is_first THEN first_candle END,
+        CASE WHEN unproven_tail >= {_FIRST} AND unproven_tail < {_LAST} THEN unproven_tail END,
+        CASE WHEN NOT is_first THEN {_WORDS} END, {_WORDS}
+    FROM (
+        SELECT first_candle, unproven_tail, first_candle >= {_FIRST} AND first_candle < {_LAST} AND NOT EXISTS (
+            SELECT 1 FROM unnest({_ALL_RANGES}) AS part
+            WHERE lower(part) < first_candle AND EXISTS (
+                SELECT 1 FROM ohlcv_data WHERE {_SERIES} AND {_IN_PART} AND timestamp < first_candle AND {_SOUND})
+            ) AS is_first
+        FROM series_state WHERE {_SERIES}) AS state
+""")
+# Earliest candle that is held, and that is held and did not come from a file.
+FIRST_HELD: Final = text(f"""
+    SELECT (SELECT min(first) FROM unnest({_ALL_RANGES}) AS part, LATERAL (
+                SELECT min(timestamp) AS first FROM ohlcv_data WHERE {_SERIES} AND {_IN_PART} AND {_SOUND}) AS held),
+        (SELECT min(first) FROM unnest({_ALL_RANGES} - {_ALL_IMPORTED}) AS part, LATERAL (
+                SELECT min(timestamp) AS first FROM ohlcv_data WHERE {_SERIES} AND {_IN_PART} AND {_SOUND}) AS held)
+""")
 SAVE_FIRST_CANDLE: Final = text(f"UPDATE series_state SET first_candle = :time WHERE {_SERIES}")
 SAVE_UNPROVEN_TAIL: Final = text(f"UPDATE series_state SET unproven_tail = :time WHERE {_SERIES}")
 
@@ -53,8 +98,7 @@ _RANGES: Final = f"""coalesce(
 
 # The covered parts of a period, and how many candles each really holds: a row of data_ranges alone proves nothing.
 COVERED: Final = text(f"""
-    SELECT lower(part), upper(part),
-        (SELECT count(*) FROM ohlcv_data WHERE {_SERIES} AND timestamp >= lower(part) AND timestamp < upper(part))
+    SELECT lower(part), upper(part), {_count(_IN_PART)}
     FROM unnest({_RANGES} * tstzmultirange({_WANTED})) AS part
 """)
 
@@ -62,7 +106,9 @@ RANGES_WITHIN: Final = text(f"""
     SELECT lower(part), upper(part) FROM unnest({_RANGES} * tstzmultirange({_WANTED})) AS part
 """)
 
-HELD_CELLS: Final = text(f"SELECT timestamp FROM ohlcv_data WHERE {_SERIES} AND {_WITHIN} ORDER BY timestamp")
+HELD_CELLS: Final = text(
+    f"SELECT timestamp FROM ohlcv_data WHERE {_SERIES} AND {_WITHIN} AND {_SOUND} ORDER BY timestamp"
+)
 
 GAPS: Final = text(f"""
     SELECT lower(gap), upper(gap)
@@ -71,18 +117,22 @@ GAPS: Final = text(f"""
 
 MISSING: Final = text(f"""
     WITH known AS (
-        SELECT reason, confirmed_at, {_RANGE} * {_WANTED} AS part FROM missing_candles
+        SELECT reason, {_RANGE} * {_WANTED} AS part,
+            CASE WHEN confirmed_at >= {_FIRST} AND confirmed_at < {_LAST} THEN confirmed_at ELSE {_FIRST} END AS confirmed_at
+        FROM missing_candles
         WHERE {_SERIES} AND start_time < :end AND end_time > :start),
     merged AS (SELECT reason, unnest(range_agg(part) * {_RANGES}) AS span FROM known GROUP BY reason)
     SELECT lower(span), upper(span), reason, min(confirmed_at)
     FROM merged JOIN known USING (reason) WHERE part && span GROUP BY span, reason ORDER BY span
 """)
 
-HELD_SERIES: Final = text("""
+HELD_SERIES: Final = text(f"""
     SELECT s.exchange, s.name, coalesce(nullif(s.unified, ''), s.name), m.is_trading, m.listed_at,
         held.timeframe, held.candles,
-        (SELECT min(timestamp) FROM ohlcv_data AS o WHERE o.symbol_id = s.id AND o.timeframe = held.timeframe),
-        (SELECT max(timestamp) FROM ohlcv_data AS o WHERE o.symbol_id = s.id AND o.timeframe = held.timeframe)
+        (SELECT min(timestamp) FROM ohlcv_data AS o WHERE o.symbol_id = s.id AND o.timeframe = held.timeframe
+            AND {_IN_TIME}),
+        (SELECT max(timestamp) FROM ohlcv_data AS o WHERE o.symbol_id = s.id AND o.timeframe = held.timeframe
+            AND {_IN_TIME})
     FROM (SELECT symbol_id, timeframe, CAST(sum(candle_count) AS bigint) AS candles FROM data_ranges
           GROUP BY symbol_id, timeframe) AS held
     JOIN symbols AS s ON s.id = held.symbol_id
@@ -91,11 +141,11 @@ HELD_SERIES: Final = text("""
 """)
 
 # For psycopg itself: the arrays come binary and numpy takes them as they are
-READ: Final = """
+READ: Final = f"""
     SELECT array_agg(timestamp), array_agg(open), array_agg(high), array_agg(low), array_agg(close), array_agg(volume)
     FROM (SELECT timestamp, open, high, low, close, volume FROM ohlcv_data
           WHERE symbol_id = (SELECT id FROM symbols WHERE exchange = %(exchange)s AND name = %(name)s)
-            AND timeframe = %(timeframe)s AND timestamp >= %(start)s AND timestamp < %(end)s
+            AND timeframe = %(timeframe)s AND timestamp >= %(start)s AND timestamp < %(end)s AND {_SOUND}
           ORDER BY timestamp) AS held
 """
 
@@ -147,10 +197,18 @@ COVER_PAGE: Final = text(
     )
 )
 
-# A candle outside every row of data_ranges is proven by nothing: what the exchange says takes its place.
+# A candle outside every row of data_ranges is proven by nothing, and one that cannot be is none: what the exchange says
+# takes its place.
 DROP_UNPROVEN: Final = text(f"""
     DELETE FROM ohlcv_data WHERE {_SERIES} AND {_WITHIN}
-        AND timestamp <@ (CAST(:covered AS tstzmultirange) - {_RANGES})
+        AND (timestamp <@ (CAST(:covered AS tstzmultirange) - {_RANGES}) OR NOT {_SOUND})
+""")
+_IMPOSSIBLE: Final = f"{_SERIES} AND NOT {_CHECKED} AND NOT {_POSSIBLE}"
+DROP_IMPOSSIBLE: Final = text(f"DELETE FROM ohlcv_data WHERE {_IMPOSSIBLE}")
+# Rows that are no candle, no period: how many, and the first in words.
+IMPOSSIBLE: Final = text(f"""
+    SELECT count(*), min(CAST(timestamp AS text) || format(' (open %s, high %s, low %s, close %s, volume %s)',
+        open, high, low, close, volume)) FROM ohlcv_data WHERE {_IMPOSSIBLE}
 """)
 
 INSERT_MISSING: Final = text(f"""
@@ -158,10 +216,10 @@ INSERT_MISSING: Final = text(f"""
     VALUES ({_SYMBOL}, :timeframe, :start, :end, :reason, coalesce(:confirmed_at, now()))
 """)
 
-HELD_CELLS_KNOWN_MISSING: Final = text("""
-    SELECT o.timestamp FROM missing_candles AS m
-    JOIN ohlcv_data AS o ON o.symbol_id = m.symbol_id AND o.timeframe = m.timeframe
-        AND o.timestamp >= m.start_time AND o.timestamp < m.end_time
+HELD_CELLS_KNOWN_MISSING: Final = text(f"""
+    SELECT timestamp FROM missing_candles AS m
+    JOIN ohlcv_data ON ohlcv_data.symbol_id = m.symbol_id AND ohlcv_data.timeframe = m.timeframe
+        AND timestamp >= m.start_time AND timestamp < m.end_time AND {_SOUND}
     WHERE m.symbol_id = (SELECT id FROM symbols WHERE exchange = :exchange AND name = :name)
         AND m.timeframe = :timeframe AND m.start_time < :end AND m.end_time > :start
 """)
@@ -176,33 +234,54 @@ CUT_MISSING: Final = text(f"""
 CUT_RANGES: Final = text(f"""
     WITH cut AS (DELETE FROM data_ranges WHERE {_SERIES} AND {_RANGE} && {_CUT} RETURNING *)
     INSERT INTO data_ranges (symbol_id, timeframe, start_time, end_time, candle_count, fetched_at)
-    SELECT symbol_id, timeframe, lower(part), upper(part),
-        (SELECT count(*) FROM ohlcv_data AS o WHERE o.symbol_id = cut.symbol_id AND o.timeframe = cut.timeframe
-            AND o.timestamp >= lower(part) AND o.timestamp < upper(part)),
-        fetched_at
+    SELECT symbol_id, timeframe, lower(part), upper(part), {_count(_IN_PART)}, fetched_at
     FROM cut, unnest(tstzmultirange({_RANGE}) - {_CUT}) AS part
 """)
 
-RANGES_HULL: Final = text(f"""
-    SELECT min(start_time), max(end_time) FROM data_ranges WHERE {_SERIES} AND start_time < end_time
-""")
+RANGES_HULL: Final = text(
+    f"SELECT lower(hull), upper(hull) FROM (SELECT range_merge({_ALL_RANGES}) AS hull) AS all_ranges"
+)
 _RIGHT_RANGES: Final = f"""
-    SELECT lower(part) AS start_time, upper(part) AS end_time,
-        (SELECT count(*) FROM ohlcv_data WHERE {_SERIES} AND timestamp >= lower(part) AND timestamp < upper(part))
+    SELECT lower(part) AS start_time, upper(part) AS end_time, {_count(_IN_PART)} AS candle_count
     FROM unnest(CAST(:covered AS tstzmultirange) - CAST(:claimed AS tstzmultirange)) AS part
 """
-RIGHT_RANGES: Final = text(_RIGHT_RANGES)
-RANGE_ROWS: Final = text(f"SELECT start_time, end_time, candle_count FROM data_ranges WHERE {_SERIES}")
+# How many rows are not among the right ones. Compared here: a driver cannot read every time that a row may hold.
+WRONG_RANGES: Final = text(f"""
+    SELECT count(*) FROM (
+        SELECT start_time, end_time, candle_count FROM data_ranges WHERE {_SERIES} EXCEPT {_RIGHT_RANGES}) AS wrong
+""")
 MISSING_SPANS: Final = text(f"""
     SELECT lower(span), upper(span), reason FROM (
         SELECT reason, unnest(range_agg({_RANGE})) AS span FROM missing_candles WHERE {_SERIES} GROUP BY reason) AS known
-    UNION ALL SELECT start_time, end_time, reason FROM missing_candles WHERE {_SERIES} AND start_time >= end_time
+    UNION ALL SELECT NULL, NULL, reason FROM missing_candles
+    WHERE {_SERIES} AND (start_time >= end_time OR start_time < {_FIRST} OR end_time > {_LAST})
+""")
+_ODD_PERIOD: Final = f"""{_SERIES} AND (start_time >= end_time OR start_time < {_FIRST} OR end_time > {_LAST}
+        OR NOT opens_candle(timeframe, start_time) OR NOT opens_candle(timeframe, end_time))"""
+ODD_PERIODS: Final = text(
+    " UNION ALL ".join(
+        f"SELECT '{table}', count(*), min(format('from %s to %s', start_time, end_time)) FROM {table} WHERE {_ODD_PERIOD}"
+        for table in ("data_ranges", "missing_candles", "imported_ranges")
+    )
+)
+TAKE_ODD_IMPORTED: Final = text(f"""
+    WITH odd AS (DELETE FROM imported_ranges WHERE {_ODD_PERIOD} RETURNING start_time, end_time, file_name)
+    SELECT lower(part), upper(part), file_name FROM odd, unnest(tstzmultirange({_RANGE})) AS part
+""")
+MEND_STATE: Final = text(f"""
+    UPDATE series_state SET
+        first_candle = CASE WHEN first_candle >= {_FIRST} AND first_candle < {_LAST}
+            AND opens_candle(timeframe, first_candle) THEN first_candle END,
+        unproven_tail = CASE WHEN unproven_tail >= {_FIRST} AND unproven_tail < {_LAST}
+            AND opens_candle(timeframe, unproven_tail) THEN unproven_tail END,
+        kept_from = CASE WHEN kept_from >= {_FIRST} AND kept_from < {_LAST} THEN kept_from END
+    WHERE {_SERIES}
 """)
 DROP_RANGES: Final = text(f"DELETE FROM data_ranges WHERE {_SERIES}")
 DROP_MISSING: Final = text(f"DELETE FROM missing_candles WHERE {_SERIES}")
 WRITE_RANGES: Final = text(f"""
     INSERT INTO data_ranges (symbol_id, timeframe, start_time, end_time, candle_count)
-    SELECT {_SYMBOL}, :timeframe, part.* FROM ({_RIGHT_RANGES}) AS part
+    SELECT {_SYMBOL}, :timeframe, one.* FROM ({_RIGHT_RANGES}) AS one
 """)
 
 FORGET_CANDLES: Final = text(f"DELETE FROM ohlcv_data WHERE {_SERIES} AND {_WITHIN}")
@@ -219,14 +298,14 @@ REPLACE: Final = text(f"""
 
 UNPROVEN: Final = text(f"""
     SELECT timestamp FROM ohlcv_data
-    WHERE {_SERIES} AND {_WITHIN} AND NOT timestamp <@ {_RANGES} ORDER BY timestamp
+    WHERE {_SERIES} AND {_WITHIN} AND {_SOUND} AND NOT timestamp <@ {_RANGES} ORDER BY timestamp
 """)
 
 EXTENT: Final = text(f"""
-    SELECT least((SELECT min(timestamp) FROM ohlcv_data WHERE {_SERIES}),
-                 (SELECT min(start_time) FROM data_ranges WHERE {_SERIES} AND start_time < end_time)),
-        greatest((SELECT max(timestamp) FROM ohlcv_data WHERE {_SERIES}),
-                 (SELECT max(end_time) - interval '1 ms' FROM data_ranges WHERE {_SERIES} AND start_time < end_time))
+    SELECT least((SELECT min(timestamp) FROM ohlcv_data WHERE {_SERIES} AND {_IN_TIME}),
+                 (SELECT lower(range_merge({_ALL_RANGES})))),
+        greatest((SELECT max(timestamp) FROM ohlcv_data WHERE {_SERIES} AND {_IN_TIME}),
+                 (SELECT upper(range_merge({_ALL_RANGES})) - interval '1 ms'))
 """)
 
 # -- what came from files

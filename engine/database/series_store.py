@@ -87,34 +87,44 @@ class SeriesStore(Database):
         """
         series = series_key(market, timeframe)
         with self._snapshot() as connection:
-            state = connection.execute(sql.STATE, series).first()
-            first = optional_ms(state[0]) if state else None
+            state = connection.execute(sql.STATE, series).first() or (None,) * 4
+            first = optional_ms(state[0])
             listed = Period(min(max(period.start, first or period.start), period.end), period.end)
             proven = prove(connection, timeframe, series, period)
             bounds = series | bounds_of(listed) | {"claimed": multirange(proven.claimed)}
             gaps = connection.execute(sql.GAPS, bounds).all()
-            # before the listing all is missing but what a file brought nevertheless
-            without = [*proven.claimed, *(gone.period for gone in proven.missing)]
-            older = bounds_of(Period(period.start, listed.start)) | {"claimed": multirange(without)}
-            never = connection.execute(sql.GAPS, series | older).all()
         missing = [replace(gone, period=gone.period.clip(listed)) for gone in proven.missing]
         missing = [gone for gone in missing if gone.period.start < gone.period.end]
-        missing[:0] = [MissingRange(part, BEFORE_LISTING) for part in _cells(timeframe, never)]
+        if period.start < listed.start:  # no candle is held there: the listing would be no listing
+            missing.insert(0, MissingRange(Period(period.start, listed.start), BEFORE_LISTING))
         claimed = sum(timeframe.count(part) for part in proven.claimed)
         unfetched = tuple(_cells(timeframe, gaps))
-        return Coverage(market, timeframe, period, proven.candles, unfetched, tuple(missing), claimed)
+        return Coverage(
+            market, timeframe, period, proven.candles, unfetched, tuple(missing), claimed, state[2]
+        )
 
     def first_candle(self, market: Market, timeframe: Timeframe) -> int | None:
-        """Open time of the first candle the exchange ever had, where proven."""
-        return self._series_state(market, timeframe, 0)
+        """Open time of the first candle the exchange ever had, where proven; a record that held candles refute is none."""
+        return optional_ms(self._series_state(market, timeframe, 0))
 
-    def save_first_candle(self, market: Market, timeframe: Timeframe, ms: int) -> None:
-        """Remember the exchange's answer to "your first candle": nothing before it is ever asked again."""
+    def recorded_listing(self, market: Market, timeframe: Timeframe) -> str | None:
+        """What is recorded as the first candle, in words, proven or refuted."""
+        words: str | None = self._series_state(market, timeframe, 3)
+        return words
+
+    def first_held(self, market: Market, timeframe: Timeframe) -> tuple[int | None, int | None]:
+        """Open times of the earliest candle that is held, and of the earliest one that no file brought."""
+        with self._transaction() as connection:
+            held, of_exchange = connection.execute(sql.FIRST_HELD, series_key(market, timeframe)).one()
+        return optional_ms(held), optional_ms(of_exchange)
+
+    def save_first_candle(self, market: Market, timeframe: Timeframe, ms: int | None) -> None:
+        """Remember the exchange's answer to "your first candle": a fetch asks for nothing before it. None: forget it."""
         self._save_series_state(sql.SAVE_FIRST_CANDLE, market, timeframe, ms)
 
     def unproven_tail(self, market: Market, timeframe: Timeframe) -> int | None:
         """From where on the last probe found no candle, without a later one that would prove them missing."""
-        return self._series_state(market, timeframe, 1)
+        return optional_ms(self._series_state(market, timeframe, 1))
 
     def save_unproven_tail(self, market: Market, timeframe: Timeframe, ms: int | None) -> None:
         """Remember where the last probe found nothing later; None: it found something."""
@@ -235,10 +245,10 @@ class SeriesStore(Database):
                 )
             cancel.sleep(LOCK_POLL_S)
 
-    def _series_state(self, market: Market, timeframe: Timeframe, column: int) -> int | None:
+    def _series_state(self, market: Market, timeframe: Timeframe, column: int) -> Any:
         with self._transaction() as connection:
             row = connection.execute(sql.STATE, series_key(market, timeframe)).first()
-        return optional_ms(row[column]) if row else None
+        return row[column] if row else None
 
     def _save_series_state(
         self, statement: Any, market: Market, timeframe: Timeframe, ms: int | None

@@ -8,8 +8,9 @@ import sys
 from functools import partial
 from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
+from engine.database.connection import place
 from engine.database.market_store import MarketStore
 from engine.database.run_store import RunStore
 from engine.database.schema import HEAD
@@ -35,6 +36,13 @@ _BYTES_PER_CANDLE = text("""
 """)
 
 
+# Where the session's own search_path, before ours was pinned, finds our tables: this is how older versions found them
+_OWN_PATH = text("SET LOCAL search_path TO DEFAULT")
+_SCHEMA_OF_TABLES = text("""
+    SELECT relnamespace::regnamespace::text FROM pg_class WHERE oid = to_regclass('ohlcv_data')
+""")
+
+
 class Store(MarketStore, SymbolStore, VerifyStore, RunStore, SourceStore, SweepStore):
     """The database of `url` (postgres://, postgresql:// or postgresql+psycopg://). Connects on first use."""
 
@@ -45,10 +53,23 @@ class Store(MarketStore, SymbolStore, VerifyStore, RunStore, SourceStore, SweepS
                 table = connection.scalar(text("SELECT to_regclass('alembic_version')"))
                 if table and connection.scalar(text("SELECT version_num FROM alembic_version")) == HEAD:
                     return
+                if not table:
+                    self._refuse_other_schema(connection)
             from engine.database.migrate import upgrade
 
             with self._engine.begin() as connection:
                 upgrade(connection)
+
+    def _refuse_other_schema(self, connection: Connection) -> None:
+        """Beside tables that a role's search_path hides from us now, empty ones would look like lost data."""
+        with connection.begin_nested():
+            connection.execute(_OWN_PATH)
+            schema = connection.scalar(_SCHEMA_OF_TABLES)
+        if schema is not None:
+            raise DatabaseError(
+                f"the tables of this program are in the schema {schema}, which a role's or database's search_path "
+                f"names; say so in DATABASE_URL: add ?options=-csearch_path%3D{schema} [{place(self._url)}]"
+            )
 
     def describe(self) -> dict[str, Any]:
         """For `doctor`: version, database, size_bytes, candles, series, runs, host (or socket folder)."""

@@ -13,9 +13,12 @@ from engine.market import Market, Timeframe
 # A series is kept when its symbol is active, and candles of it are held or it was asked for.
 _KEPT = text("""
     SELECT s.exchange, s.name, coalesce(nullif(s.unified, ''), s.name) AS unified, m.is_trading, m.listed_at,
-        state.timeframe, state.kept_from,
+        state.timeframe,
+        CASE WHEN state.kept_from >= '1970-01-01 00:00+00' AND state.kept_from < '2200-01-01 00:00+00'
+            THEN state.kept_from END AS kept_from,
         (SELECT max(timestamp) FROM ohlcv_data AS o
          WHERE o.symbol_id = s.id AND o.timeframe = state.timeframe
+            AND o.timestamp >= '1970-01-01 00:00+00' AND o.timestamp < '2200-01-01 00:00+00'
             AND o.timestamp < (SELECT max(end_time) FROM data_ranges AS r
                                WHERE r.symbol_id = s.id AND r.timeframe = state.timeframe)) AS last
     FROM symbols AS s JOIN series_state AS state ON state.symbol_id = s.id

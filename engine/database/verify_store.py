@@ -1,6 +1,7 @@
 """What `verify` and the cache of columns need of a series: its version, what was imported, replacing and mending."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from sqlalchemy import Connection
@@ -26,12 +27,14 @@ from engine.market import Candles, Market, Period, Timeframe
 @dataclass(frozen=True, slots=True)
 class Damage:
     """What is wrong with the record of a series: `ranges` = rows of data_ranges and missing_candles that are not as
-    they must be, `claimed` = how many cells are recorded as held although no candle is there, `claims` = which.
+    they must be, and of ohlcv_data that cannot be candles; `claimed` = how many cells are recorded as held although no
+    candle is there, `claims` = which. `notices` name what can be no candle and no period.
     """
 
     ranges: int
     claimed: int
     claims: tuple[Period, ...] = ()
+    notices: tuple[str, ...] = ()
 
 
 class VerifyStore(SeriesStore):
@@ -70,8 +73,9 @@ class VerifyStore(SeriesStore):
     def mend(self, market: Market, timeframe: Timeframe, *, dry_run: bool = False) -> Damage:
         """Put the record of what is covered and what is missing right, so that it says what the candles prove.
 
-        Cells that were claimed for nothing are gaps from now on. Candles are left alone, also those that no range
-        covers. A record without damage is not touched. `dry_run`: only say what is wrong.
+        Cells that were claimed for nothing are gaps from now on. Rows that cannot be candles (NaN, a price below 0, beside
+        the grid, before 1970) are deleted, which only a dropped check or an old dump lets in. Candles are left alone, also
+        those that no range covers. A record without damage is not touched. `dry_run`: only say what is wrong.
         """
         series = series_key(market, timeframe)
 
@@ -89,16 +93,20 @@ class VerifyStore(SeriesStore):
                 "claimed": multirange(proven.claimed),
             }
             gone = {(to_time(g.period.start), to_time(g.period.end), g.reason) for g in proven.missing}
-            right = set(map(tuple, connection.execute(sql.RIGHT_RANGES, values)))
-            wrong = len(set(map(tuple, connection.execute(sql.RANGE_ROWS, values))) - right)
+            impossible, notices = _oddities(connection, timeframe, series)
+            wrong = impossible + connection.scalar(sql.WRONG_RANGES, values)
             wrong += len(set(map(tuple, connection.execute(sql.MISSING_SPANS, values))) - gone)
-            damage = Damage(wrong, sum(map(timeframe.count, proven.claimed)), tuple(proven.claimed))
-            if damage.ranges and not dry_run:
+            claimed = sum(map(timeframe.count, proven.claimed))
+            damage = Damage(wrong, claimed, tuple(proven.claimed), notices)
+            if (damage.ranges or notices) and not dry_run:
                 change_version(connection, series)
+                connection.execute(sql.DROP_IMPOSSIBLE, values)
                 connection.execute(sql.DROP_RANGES, values)
                 connection.execute(sql.WRITE_RANGES, values)
                 connection.execute(sql.DROP_MISSING, values)
                 write_missing(connection, series, proven.missing)
+                _mend_imported(connection, timeframe, series)
+                connection.execute(sql.MEND_STATE, series)
             return damage
 
         return self._write(mend)
@@ -131,3 +139,28 @@ class VerifyStore(SeriesStore):
         if start is None:
             return None
         return Period(timeframe.floor(to_ms(start)), timeframe.ceil(to_ms(end) + 1))
+
+
+def _oddities(
+    connection: Connection, timeframe: Timeframe, series: dict[str, Any]
+) -> tuple[int, tuple[str, ...]]:
+    """Rows of a series that can be no candle (how many) and no period, in words."""
+    impossible, first = connection.execute(sql.IMPOSSIBLE, series).one()
+    notices = []
+    if impossible:
+        notices.append(
+            f"{impossible:,} rows of ohlcv_data cannot be {timeframe} candles, the first at {first}"
+        )
+    for table, count, words in connection.execute(sql.ODD_PERIODS, series):
+        if count:
+            notices.append(
+                f"{count:,} rows of {table} are no period of {timeframe} candles, the first {words}"
+            )
+    return impossible, tuple(notices)
+
+
+def _mend_imported(connection: Connection, timeframe: Timeframe, series: dict[str, Any]) -> None:
+    for row in connection.execute(sql.TAKE_ODD_IMPORTED, series).all():
+        period = timeframe.align(period_of(row))
+        if period.start < period.end:
+            connection.execute(sql.MARK_IMPORTED, series | bounds_of(period) | {"file_name": row[2]})

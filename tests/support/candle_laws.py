@@ -3,13 +3,15 @@
 import itertools
 from collections.abc import Iterable, Mapping
 
+import pytest
+
 from engine.coverage import AFTER_DELISTING, MAINTENANCE, OFF_GRID, FetchReport, VerifyReport
 from engine.errors import ExchangeError, InputError
 from engine.market import DAY_MS, Period
 from tests.support.candle_faults import EMPTY, INCOMPLETE, PASSING
 from tests.support.candle_world import PATHS, Held, Series, TruthfulExchange, World
 from tests.support.fake_exchange import Fault
-from tests.support.market_truth import runs
+from tests.support.market_truth import NEVER, runs
 
 SETTLE_MS = 1500  # what closed within this may still change
 
@@ -77,21 +79,94 @@ class Laws:
             )
         faulty, asked = self.fake.is_faulty, len(self.fake.asked)
         banned = self.world.is_banned(series)
-        allowed = series.may_be_asked(range(*cells), self.fake.clock_ms)
+        allowed = series.may_be_asked(self.closed(series, cells), self.fake.clock_ms)
+        silent = allowed & series.silent(self.closed(series, cells), self.fake.clock_ms)
         try:
             report = self.world.fetch(series, period)
         except InputError:
             assert self.refused(series, cells), "a period with candles is not refused"
             self.adopt(series, cells, set())
         except ExchangeError:
-            assert faulty or banned, "P17: health means success"
-            self.adopt_what_is_true(series, cells)
+            assert faulty or banned or silent, "P17: health means success"
+            if faulty or banned:
+                self.adopt_what_is_true(series, cells)
+            else:
+                self.adopt_silence(series, cells, silent)
         else:
             assert not self.refused(series, cells)
+            assert not silent or faulty, "a market that trades and has no answer is a failure"
             if self.check_report(series, cells, report, lied=self.lies > 0):
                 self.ask_again(series, period, report)
         self.check_requests(series, asked, allowed, banned=banned)
         self.lies = sum(fault is EMPTY for fault in self.fake.faults["klines"])
+
+    def closed(self, series: Series, cells: tuple[int, int]) -> range:
+        return range(cells[0], min(cells[1], self.open_cell(series)))
+
+    def adopt_silence(self, series: Series, cells: tuple[int, int], silent: set[int]) -> None:
+        """All that is proven is held, what is silent is a gap, and an immediate repeat costs one probe."""
+        reopened = self.reopen(series, cells)
+        assert reopened == silent & reopened | silent & series.held.missing.keys(), (
+            "no silent cell stays missing"
+        )
+        self.adopt(series, cells, series.proven(cells, self.fake.clock_ms))
+        rows, asked = self.world.row_versions(), len(self.fake.asked)
+        with pytest.raises(ExchangeError, match="says that it trades"):
+            self.world.fetch(series, series.period(cells))
+        assert len(self.fake.asked) - asked <= 1, "P5"
+        assert self.world.row_versions() == rows, "P5"
+
+    def reopen(self, series: Series, cells: tuple[int, int]) -> set[int]:
+        """Cells that were called delisted and may be a gap again, as the market trades; those that are one now."""
+        may = series.stale_tails(self.closed(series, cells), self.fake.clock_ms)
+        may &= series.silent(self.closed(series, cells), self.fake.clock_ms)
+        reopened = may - self.world.stored(series).covered
+        series.held.covered -= reopened
+        for cell in reopened:
+            del series.held.missing[cell]
+        return reopened
+
+    def ask_misled(self, series: Series, cells: tuple[int, int], later: int) -> None:
+        """A node without the oldest candles says where the series begins: no candle is lost for good, none is false."""
+        first = series.truth.listed + later
+        self.fake.lacks_before_ms = series.timeframe.open_ms(first)
+        try:
+            self.world.fetch(series, series.period(cells))
+        except (InputError, ExchangeError):
+            pass
+        finally:
+            self.fake.lacks_before_ms = None
+        told = self.world.first_candle(series)
+        held = self.world.stored(series).rows
+        assert told is None or all(told <= series.timeframe.open_ms(cell) for cell in held), (
+            "no listing after a candle"
+        )
+        self.adopt_what_is_true(series, cells, is_misled=True)
+        if told not in (None, series.timeframe.open_ms(series.truth.listed)):
+            self.verify(series, cells, dry_run=False)
+            told = self.world.first_candle(series)
+        assert told in (None, series.timeframe.open_ms(series.truth.listed)), "verify asks again"
+
+    def ask_in_silence(self, series: Series, cells: tuple[int, int]) -> None:
+        """A market that trades answers nothing at all: nothing is learnt, and old cells are no success."""
+        before = series.held
+        old = series.listed_cells_older_than_a_day(self.closed(series, cells), self.fake.clock_ms)
+        asked = series.may_be_asked(old, self.fake.clock_ms)
+        self.fake.always = EMPTY
+        try:
+            self.world.fetch(series, series.period(cells))
+        except (InputError, ExchangeError):
+            pass
+        else:
+            assert not asked, "silence is no success"
+        finally:
+            self.fake.always = None
+        now = self.world.stored(series)
+        reopened = before.covered - now.covered
+        assert reopened <= series.stale_tails(self.closed(series, cells), self.fake.clock_ms)
+        assert now.rows == before.rows, "P7"
+        assert now.missing == {cell: told for cell, told in before.missing.items() if cell not in reopened}
+        series.held = now
 
     def check_report(
         self, series: Series, cells: tuple[int, int], report: FetchReport, *, lied: bool
@@ -184,11 +259,16 @@ class Laws:
         series.damaged &= report.dry_run
         now = self.world.stored(series)
         fresh = now.rows.keys() - before.rows.keys()
+        tails = {cell for cell in asked & before.missing.keys() if before.missing[cell][0] == AFTER_DELISTING}
+        if report.dry_run or not series.market.is_trading:
+            tails = set()
+        reopened = tails - now.covered
+        assert faulty or reopened == tails - fresh, "a market that trades is not delisted"
         revised = {cell for cell, row in before.rows.items() if now.rows[cell] != row}
-        assert now.covered == before.covered | fresh, "P7, P19"
+        assert now.covered == (before.covered | fresh) - reopened, "P7, P19"
         assert fresh | revised <= asked, "nothing outside the period is changed"
         assert all(now.rows[cell] == truth.row(cell) for cell in fresh | revised), "P2, P20"
-        left = {cell: told for cell, told in before.missing.items() if cell not in fresh}
+        left = {cell: told for cell, told in before.missing.items() if cell not in fresh | reopened}
         assert now.missing == left, "what is missing is as it was confirmed"
         if report.dry_run:
             assert now == before, "a dry run changes nothing"
@@ -207,16 +287,32 @@ class Laws:
         assert now.covered == series.held.covered | proven, "P1"
         self.check_growth(series, now)
 
-    def adopt_what_is_true(self, series: Series, cells: tuple[int, int]) -> None:
+    def adopt_together(self, series: Series, asks: list[tuple[int, int]], fetched: int) -> None:
+        """P13: several programs asked, in any order; `fetched` candles are new by those that ended well."""
+        proven: set[int] = set()
+        before, silent = len(series.held.rows), False
+        for cells in asks:
+            silent |= bool(series.silent(range(*cells), self.fake.clock_ms))
+            self.reopen(series, cells)
+            if not self.refused(series, cells):
+                proven |= series.proven(cells, self.fake.clock_ms)
+        self.adopt(series, (0, NEVER), proven)
+        new = len(series.held.rows) - before
+        assert fetched == new or (silent and fetched < new), "P13: nothing is counted or stored twice"
+
+    def adopt_what_is_true(self, series: Series, cells: tuple[int, int], *, is_misled: bool = False) -> None:
         """P11, P12: after a failure or a crash some of what was asked for is covered, and nothing else."""
+        self.reopen(series, cells)
         now = self.world.stored(series)
         assert series.held.covered <= now.covered, "P7"
         assert now.covered <= series.held.covered | series.proven(cells, self.fake.clock_ms), "P11"
-        self.check_growth(series, now, trusted=False)
+        self.check_growth(series, now, trusted=False, is_misled=is_misled)
         for cell, count in self.served(series).items():
             series.lost[cell] = max(series.lost[cell], count - (cell in now.rows))
 
-    def check_growth(self, series: Series, now: Held, *, trusted: bool = True) -> None:
+    def check_growth(
+        self, series: Series, now: Held, *, trusted: bool = True, is_misled: bool = False
+    ) -> None:
         truth, before = series.truth, series.held
         last = truth.last_answer(self.fake.clock_ms)
         for cell, row in now.rows.items():
@@ -235,7 +331,7 @@ class Laws:
                 assert reason == wanted, "P2"
         series.held = now
         first = self.world.first_candle(series)
-        assert first in (None, series.timeframe.open_ms(truth.listed)), "fault 7"
+        assert is_misled or first in (None, series.timeframe.open_ms(truth.listed)), "fault 7"
 
     def served(self, series: Series) -> dict[int, int]:
         key = PATHS[series.exchange], series.timeframe.name

@@ -19,7 +19,7 @@ from engine.market import DAY_MS, Market, Period, Timeframe
 from engine.settings import Settings
 from tests.support.dying import DyingExchange, DyingStore, Fate
 from tests.support.fake_exchange import FakeExchange
-from tests.support.market_truth import Row, Truth
+from tests.support.market_truth import Row, Truth, runs
 
 PATHS = {"binanceusdm": FUTURES_PATH, "binance": SPOT_PATH}
 PATIENCE = Patience(timeout_s=5)
@@ -117,24 +117,43 @@ class Series:
     def proven(self, cells: tuple[int, int], now_ms: int) -> set[int]:
         """The coverage law: which cells must be covered once they were asked for at this time of the exchange.
 
-        A cell with a candle; one without, once a later candle was served; one older than a day in any case.
+        A cell with a candle; one without, once a later candle was served; one older than a day when the market trades no
+        more.
         """
         now = self.timeframe.index(now_ms)
         last = self.truth.last_answer(now_ms)
-        old = self.timeframe.index(now_ms - DAY_MS)
         asked = range(max(cells[0], self.truth.listed), min(cells[1], now))
-        return {cell for cell in asked if self.truth.answers(cell) or cell < last or cell < old}
+        old = self.listed_cells_older_than_a_day(asked, now_ms) if not self.market.is_trading else set()
+        return {cell for cell in asked if self.truth.answers(cell) or cell < last or cell in old}
 
-    def may_be_asked(self, cells: Iterable[int], now_ms: int) -> set[int]:
-        """Cells that a request may ask for: those not covered, and tails once found empty when that is a day ago."""
+    def listed_cells_older_than_a_day(self, cells: Iterable[int], now_ms: int) -> set[int]:
+        old = self.timeframe.index(now_ms - DAY_MS)
+        return {cell for cell in cells if self.truth.listed <= cell < old}
+
+    def silent(self, cells: Iterable[int], now_ms: int) -> set[int]:
+        """Cells older than a day that a market which trades has nothing for, nor for any later one: they are a gap."""
+        last = self.truth.last_answer(now_ms)
+        old = self.listed_cells_older_than_a_day(cells, now_ms) if self.market.is_trading else set()
+        return {cell for cell in old if cell > last}
+
+    def stale_tails(self, cells: Iterable[int], now_ms: int) -> set[int]:
+        """Cells of tails once called delisted, of which some were confirmed more than a day ago."""
         wanted = set(cells)
         tails = {
             cell: confirmed
             for cell, (reason, confirmed) in self.held.missing.items()
             if cell in wanted and reason == AFTER_DELISTING
         }
-        stale = any(confirmed < now_ms - DAY_MS for confirmed in tails.values())
-        return (wanted - self.held.covered) | (set(tails) if stale else set())
+        stale: set[int] = set()
+        for run in runs(tails):
+            if any(tails[cell] < now_ms - DAY_MS for cell in range(*run)):
+                stale |= set(range(*run))
+        return stale
+
+    def may_be_asked(self, cells: Iterable[int], now_ms: int) -> set[int]:
+        """Cells that a request may ask for: those not covered, and tails once found empty when that is a day ago."""
+        wanted = set(cells)
+        return (wanted - self.held.covered) | self.stale_tails(wanted, now_ms)
 
 
 class Waiting(CancelToken):

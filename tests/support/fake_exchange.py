@@ -76,6 +76,10 @@ class FakeExchange(LoopbackExchange):
         self.served: list[int] = []  # open times of all rows of pages (not probes) that were answered rightly
         self.faults: dict[str, deque[Fault]] = {"klines": deque(), "time": deque(), "exchangeInfo": deque()}
         self.always: Fault | None = None
+        self.statuses: dict[str, str] = {}  # of symbols that do not simply trade, by name
+        self.lacks_before_ms: int | None = (
+            None  # a node without older candles, asked from the beginning of time
+        )
         self.encoding = "utf-8"  # of the bodies of faults; with latin-1 they are any bytes
 
     def add(
@@ -100,6 +104,12 @@ class FakeExchange(LoopbackExchange):
             path, old.base, old.quote, old.series, old.listed_ms, is_trading=False
         )
 
+    def _info(self, api: str) -> dict[str, Any]:
+        info = super()._info(api)
+        for symbol in info["symbols"]:
+            symbol["status"] = self.statuses.get(symbol["symbol"], symbol["status"])
+        return info
+
     def fail(self, *faults: Fault, on: str = "klines", times: int = 1) -> None:
         """Queue faults for the next requests of one endpoint."""
         self.faults[on].extend(fault for _ in range(times) for fault in faults)
@@ -115,6 +125,8 @@ class FakeExchange(LoopbackExchange):
 
     def reply(self, path: str, params: Mapping[str, str]) -> Reply:
         self.requests.append(Request(path, dict(params), time.monotonic()))
+        if self.lacks_before_ms is not None and params.get("startTime") == "0":
+            params = {**params, "startTime": str(self.lacks_before_ms)}
         queue = self.faults.get(path.rpartition("/")[2])
         fault = queue.popleft() if queue else self.always
         if fault is None:

@@ -259,6 +259,7 @@ def test_the_tail_of_a_delisted_market_is_asked_again_after_a_day(
 def test_a_market_that_comes_back_gets_its_hole_and_its_candles(bench: MakeBench, list_sol: ListSol) -> None:
     list_sol(until="2024-05-31")
     one = bench()
+    one.fake.delist("SOL")
     one.fetch("2024-05-30", "2024-06-30")
     relisted = list_sol(Period.parse("2024-06-01", "2024-06-09"))
     assert one.fetch("2024-05-30", "2024-06-30").requests == 0, "the confirmation is young"
@@ -275,6 +276,7 @@ def test_a_market_that_comes_back_gets_its_hole_and_its_candles(bench: MakeBench
 def test_only_the_old_part_of_a_silent_tail_counts_as_delisted(bench: MakeBench, list_sol: ListSol) -> None:
     list_sol(until="2025-01-11")
     one = bench()
+    one.fake.delist("SOL")
     report = one.fetch("2025-01-10", "2025-01-20")
     old = Period.parse("2025-01-12", "2025-01-14T00:00")
     assert [(gone.period, gone.reason) for gone in report.missing] == [(old, "after_delisting")]

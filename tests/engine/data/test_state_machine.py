@@ -22,11 +22,12 @@ from hypothesis.stateful import (
 )
 
 from engine.coverage import FetchReport
-from engine.errors import InputError
+from engine.errors import ExchangeError, InputError
 from engine.market import DAY_MS, Market, Period, Timeframe, format_time, parse_time
 from tests.support.candle_faults import BANNED, FAULTS, ODD, PASSING
 from tests.support.candle_laws import SETTLE_MS, Laws
-from tests.support.candle_world import Brief, Series, TruthfulExchange, World
+from tests.support.candle_world import Brief, Series, Timezone, TruthfulExchange, World
+from tests.support.damage import NO_CHECKS
 from tests.support.database import execute, fresh_database
 from tests.support.dying import STEPS, Crash
 from tests.support.market_truth import NEVER, Truth
@@ -115,7 +116,7 @@ class Candles(RuleBasedStateMachine):
         self.fake.clock_ms += SETTLE_MS
         self.world.publish()
         series, cells = self.laws.pick(which, span)
-        if self.laws.refused(series, cells):
+        if self.laws.refused(series, cells) or series.silent(range(*cells), self.fake.clock_ms):
             return
         start, end = (format_time(series.timeframe.open_ms(cell)) for cell in cells)
         name = series.timeframe.name
@@ -165,6 +166,8 @@ class Candles(RuleBasedStateMachine):
                         )
                     except InputError:
                         assert self.laws.refused(series, cells)
+                    except ExchangeError:
+                        assert series.silent(range(*cells), self.fake.clock_ms)
             except BaseException as problem:
                 odd.append(problem)
 
@@ -176,14 +179,9 @@ class Candles(RuleBasedStateMachine):
         assert not any(thread.is_alive() for thread in threads), "P13: all end"
         assert not odd, f"P13: {odd}"
         for series in self.world.series:
-            proven: set[int] = set()
-            for asked, cells in asks:
-                if asked is series and not self.laws.refused(series, cells):
-                    proven |= series.proven(cells, self.fake.clock_ms)
-            before = len(series.held.rows)
-            self.laws.adopt(series, (0, NEVER), proven)
+            spans_of = [cells for asked, cells in asks if asked is series]
             fetched = sum(report.fetched for asked, report in told if asked is series)
-            assert fetched == len(series.held.rows) - before, "P13: nothing is counted or stored twice"
+            self.laws.adopt_together(series, spans_of, fetched)
 
     @rule(which=WHICH, span=SPANS, step=st.sampled_from(STEPS), count=st.integers(1, 3))
     def crash(self, which: int, span: tuple[int, int], step: str, count: int) -> None:
@@ -294,6 +292,19 @@ class Candles(RuleBasedStateMachine):
         finally:
             self.fake.always = None
 
+    @rule(which=WHICH, span=SPANS, later=st.integers(1, 30))
+    def ask_a_node_without_old_candles(self, which: int, span: tuple[int, int], later: int) -> None:
+        """Faults 7, 8: whose word on the first candle is wrong, and is not believed for ever."""
+        self.laws.settle()
+        self.laws.ask_misled(*self.laws.pick(which, span), later)
+
+    @precondition(lambda self: self.world.series[0].market.is_trading)
+    @rule(which=WHICH, span=SPANS)
+    def ask_a_market_that_trades_in_silence(self, which: int, span: tuple[int, int]) -> None:
+        """Faults 15, 23: however often nothing is answered, a market that trades is not delisted."""
+        self.laws.settle()
+        self.laws.ask_in_silence(*self.laws.pick(which, span))
+
     @rule(kind=st.sampled_from(["hangs up", "captive portal", "rate limited"]), count=st.integers(1, 6))
     def inject_a_fault_into_the_clock(self, kind: str, count: int) -> None:
         self.fake.fail(PASSING[kind], on="time", times=count)
@@ -371,7 +382,7 @@ def url(embedded_url: str) -> Iterator[str]:
     name = url.rpartition("/")[2].partition("?")[0]
     execute(
         url,
-        "ALTER TABLE data_ranges DROP CONSTRAINT data_ranges_forward",
+        NO_CHECKS,
         f"ALTER DATABASE {name} SET synchronous_commit = off",  # the server itself never dies here
     )
     yield url

@@ -271,7 +271,9 @@ def test_a_connection_cut_inside_a_page_is_tried_again_and_stored_once(
     store: Store, database_url: str
 ) -> None:
     """The page waits for a lock while its connection is cut; the second try goes through."""
-    store.add_page(SOL, HOUR, Candles.empty(), [], [MissingRange(Period(-DAY.end, 0), MAINTENANCE)])
+    store.add_page(
+        SOL, HOUR, Candles.empty(), [], [MissingRange(Period(2 * DAY.end, 3 * DAY.end), MAINTENANCE)]
+    )
     with psycopg.connect(database_url) as blocker:
         blocker.execute("SELECT 1 FROM series_state FOR UPDATE")
         stored: list[int] = []

@@ -63,7 +63,7 @@ def test_the_store_changes_the_version_of_the_series_it_writes_and_of_no_other(
 @pytest.mark.parametrize(
     "statement",
     [
-        "UPDATE ohlcv_data SET close = close + 1 WHERE symbol_id = 1",
+        "UPDATE ohlcv_data SET volume = volume + 1 WHERE symbol_id = 1",
         "DELETE FROM ohlcv_data WHERE symbol_id = 1",
         "INSERT INTO ohlcv_data VALUES (1, '1h', '2030-01-01', 1, 1, 1, 1, 1)",
         "TRUNCATE ohlcv_data",

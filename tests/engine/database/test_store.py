@@ -29,7 +29,7 @@ def candles_of(timeframe: Timeframe, period: Period, price: float = 100.0) -> Ca
     """One candle in every cell of the period."""
     opens = timeframe.opens(period)
     close = price + np.arange(len(opens), dtype=np.float64) * 0.5
-    return Candles(opens, close - 0.1, close + 1, close - 1, close, np.full(len(opens), 7.25))
+    return Candles(opens, close - 0.1, close + 1, close - 0.5, close, np.full(len(opens), 7.25))
 
 
 def hold(store: Store, period: Period, timeframe: Timeframe = HOUR, market: Market = SOL) -> int:
@@ -66,16 +66,16 @@ def test_candles_are_read_back_bit_for_bit(store: Store) -> None:
     period = Period(0, 5 * HOUR_MS)
     given = Candles(
         HOUR.opens(period),
-        np.array([5e-324, 0.1 + 0.2, 1.7976931348623157e308, 3.2e13, 1e-12]),
-        np.array([1.0, 2, 3, 4, 5]),
-        np.array([-0.0, 0.0, 1 / 3, 2 / 3, 1e16 + 2]),
-        np.array([105.4, 105.39999999999999, 0.00001234, 9.99, 123456.789]),
-        np.array([0.0, 3.2e13, 1e-8, 0.1, 1e15]),
+        np.array([5e-324, 0.1 + 0.2, 1.7e308, 3.2e13, 1e-12]),
+        np.array([105.4, 2, 1.7976931348623157e308, 1e16 + 2, 123456.789]),
+        np.array([5e-324, 1e-12, 1 / 3, 2 / 3, 1e-12]),
+        np.array([105.4, 105.39999999999999 / 100, 0.4, 9.99, 123456.789]),
+        np.array([-0.0, 3.2e13, 1e-8, 0.1, 1e18]),
     )
     assert store.add_page(SOL, HOUR, given, [period]) == 5
     held = store.read(SOL, HOUR, period)
     assert_same(held, given)
-    assert np.signbit(held.low[0])
+    assert np.signbit(held.volume[0])
 
 
 def test_stored_candles_are_not_overwritten_and_only_new_rows_are_counted(store: Store) -> None:
