@@ -65,7 +65,7 @@ def test_the_first_start_compiles_says_so_and_later_ones_do_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "kernels"))
-    settings = Settings(BACKTEST_HOME=tmp_path / "home", BACKTEST_WORKERS=1)
+    settings = Settings(home=tmp_path / "home", workers=1)
     said: list[list[Event]] = []
     for _ in range(2):
         events: list[Event] = []
@@ -83,7 +83,7 @@ def test_kernels_that_a_power_cut_left_empty_are_compiled_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "kernels"))
-    settings = Settings(BACKTEST_HOME=tmp_path / "home", BACKTEST_WORKERS=1)
+    settings = Settings(home=tmp_path / "home", workers=1)
     for _ in range(2):
         with Engine(settings) as program:
             program.warm_up(ignore_event, CancelToken())
