@@ -113,7 +113,7 @@ def _archive(engine: Engine) -> Finding:
 def _workers(engine: Engine) -> Finding:
     from engine.parallel.job import Done
 
-    outcome = engine.pool.submit("engine.doctor:worker_job", {}, timeout_s=30).result()
+    (outcome,) = engine.in_workers("engine.doctor:worker_job", [{}], 30)
     limits = f"{engine.settings.run_timeout_s:g} s and {engine.settings.run_memory_mb:,} MB per run"
     ok = isinstance(outcome, Done)
     text = (

@@ -21,7 +21,3 @@ def prepare_job(task: dict[str, Any], _report: Report) -> dict[str, Any]:
             return {"params": complete(native_params(loaded.strategy), task["params"]), "warmup": 0}
         strategy: Strategy = loaded.strategy(task["params"])
         return {"params": strategy.values(), "warmup": ask_warmup(strategy, path)}
-
-
-def ready_job(_task: dict[str, Any], _report: Report) -> None:
-    """Answers when the worker has imported, and so compiled, what runs need."""

@@ -17,7 +17,8 @@ from engine.terminal import print_json, print_note, progress, runs_table, table
 @app.command()
 def doctor(json: Json = False) -> None:
     """Say what the program sees of its surroundings, and what is wrong."""
-    with Engine() as engine:
+    with Engine() as engine, progress(quiet=json) as on_event:
+        engine.compile_kernels(on_event)
         findings = engine.doctor()
     faults = [finding for finding in findings if not finding.ok]
     if json:
