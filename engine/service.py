@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from engine.coverage import Coverage
-from engine.errors import InputError
+from engine.errors import InputError, reason
 from engine.events import CancelToken, OnEvent, as_job, ignore_event
 from engine.logs import log_to_file
 from engine.market import DEFAULT_EXCHANGE, Candles, Market, Period, Timeframe, check_exchange
@@ -93,7 +93,7 @@ class Engine(ResearchService):
             log_to_file(self.settings.log_file)
         except OSError as error:
             raise InputError(
-                f"BACKTEST_HOME {home} cannot be written ({error.strerror}); set BACKTEST_HOME to a folder that can"
+                f"BACKTEST_HOME {home} cannot be written ({reason(error)}); set BACKTEST_HOME to a folder that can"
             ) from error
 
     def _check_open(self) -> None:

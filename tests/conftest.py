@@ -25,4 +25,5 @@ pytest_plugins = [
     "tests.support.fake_archive",
     "tests.support.builders",
     "tests.support.command_line",
+    "tests.support.plain_process",
 ]
