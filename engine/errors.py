@@ -85,9 +85,7 @@ def system_fault(error: OSError) -> str:
     """What the system refused, in words: which file, why, and what to do."""
     what = f"{error.filename}: {reason(error)}" if error.filename else reason(error)
     full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-    return f"{what}; what was stored by then is kept, " + (
-        "free space and run again" if full else "run again"
-    )
+    return f"{what}; what was stored by then is kept" + (", free space and run again" if full else "")
 
 
 def reason(error: OSError) -> str:

@@ -101,7 +101,8 @@ def write_candles(candles: Candles, path: Path) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         frame = pd.DataFrame({"timestamp": candles.timestamp} | dict(candles.columns()))
-        frame.to_parquet(temporary, index=False)
+        with temporary.open("wb") as file:
+            frame.to_parquet(file, index=False)
         temporary.replace(path)
     except OSError as error:
         with contextlib.suppress(OSError):  # a name too long for a file is too long to remove one

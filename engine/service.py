@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import logging
 import tempfile
 import threading
 from collections.abc import Collection, Sequence
@@ -17,7 +16,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from engine.coverage import Coverage
-from engine.errors import InputError, reason
+from engine.errors import InputError, RunError, reason
 from engine.events import CancelToken, OnEvent, as_job, ignore_event
 from engine.logs import log_to_file
 from engine.market import DEFAULT_EXCHANGE, Candles, Market, Period, Timeframe, check_exchange
@@ -36,7 +35,6 @@ if TYPE_CHECKING:
     from engine.parallel.job import OnProgress
     from engine.parallel.pool import WorkerPool
 
-log = logging.getLogger(__name__)
 
 # what every compiled run needs; workers import it, and load its kernels, while the candles are still being fetched
 WORKER_IMPORTS = (
@@ -225,12 +223,13 @@ class Engine(ResearchService):
             self._compiling.release()
 
     def _compile(self, on_event: OnEvent, cancel: CancelToken | None) -> bool:
-        work = partial(self._answers, COMPILE_FUNCTION, [{}], COMPILE_TIMEOUT_S, cancel)
-        title = "compiling the engine, once after installation"
-        (outcome,) = as_job("compile", "compile", title, on_event, work)
-        if not hasattr(outcome, "value"):
-            log.warning("the kernels were not compiled ahead: %s", outcome)
-            return False  # each run will say what is wrong
+        def work() -> None:
+            (outcome,) = self._answers(COMPILE_FUNCTION, [{}], COMPILE_TIMEOUT_S, cancel)
+            if not hasattr(outcome, "value"):
+                why = getattr(outcome, "message", outcome)
+                raise RunError(f"the engine cannot be compiled into {self.kernels}: {why}")
+
+        as_job("compile", "compile", "compiling the engine, once after installation", on_event, work)
         say_whole(self.kernels)
         return True
 

@@ -42,7 +42,7 @@ def print_line(text: str, *, bold: bool = False) -> None:
 def _write(text: str) -> None:
     """Raises OutputError where stdout cannot be written, BrokenPipeError where nobody reads on."""
     if sys.stdout is None:
-        raise OutputError("nothing can be printed: standard output is closed")
+        raise OutputError("the output cannot be written: standard output is closed")
     with printing():
         sys.stdout.write(redacted(text) + "\n")
 

@@ -37,10 +37,11 @@ def plain_process(user_home: Path) -> PlainProcess:
 
 
 def run_plain(arguments: Sequence[str], environment: dict[str, str], cwd: Path, shell: str = "") -> Ended:
-    """Run one command; `shell`: what follows it in a shell, such as `>&-` or `| head -1`."""
+    """Run one command; `shell`: what follows it in a shell, such as `>&-` or `| head -1`, or all of a line with `"$@"`."""
     command = [sys.executable, "-m", "engine", *arguments]
     if shell:
-        command = ["/bin/bash", "-c", f'"$@" {shell}', "bash", *command]
+        line = shell if '"$@"' in shell else f'"$@" {shell}'
+        command = ["/bin/bash", "-c", line, "bash", *command]
     return subprocess.run(
         command,
         cwd=cwd,
