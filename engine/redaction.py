@@ -13,7 +13,7 @@ _PATTERNS: Final = tuple(
         (rf"://{_UNTIL_SPACE}@", f"://{HIDDEN}@"),
         # the same as part of another address, escaped once or more
         (
-            rf"%(?:25)*3A%(?:25)*2F%(?:25)*2F{_UNTIL_SPACE}?%(?:25)*40",
+            rf"%(?:25)*3A%(?:25)*2F%(?:25)*2F{_UNTIL_SPACE}%(?:25)*40",
             f"%3A%2F%2F{HIDDEN}%40",
         ),
         # what is left where somebody cut the scheme off
