@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from rich.progress import Progress as ProgressBar
     from rich.progress import TaskID
 
-WIDE = 200  # columns when nobody looks: a pipe has no edge to wrap at
 _BOLD, _RED, _PLAIN = "\x1b[1m", "\x1b[31m", "\x1b[0m"
 
 
@@ -95,27 +94,42 @@ def _speaks_unicode(stream: TextIO | None) -> bool:
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], *, left: int = 1) -> None:
     """A table on stdout; the first `left` columns are text, the others are right-aligned numbers."""
+    cells = [[one_line(cell) if isinstance(cell, str) else number(cell) for cell in row] for row in rows]
+    draw = _folded if is_terminal(sys.stdout) else _wide
+    _write("\n".join(filter(None, (title, draw(columns, cells, left)))))
+
+
+def _wide(columns: Sequence[str], rows: Sequence[Sequence[str]], left: int) -> str:
+    """For a pipe, which has no edge to fold at."""
+    from rich.cells import cell_len
+
+    lines = [columns, *rows]
+    widths = [max(cell_len(line[at]) for line in lines) for at in range(len(columns))]
+
+    def padded(line: Sequence[str]) -> str:
+        cells = []
+        for at, cell in enumerate(line):
+            space = " " * (widths[at] - cell_len(cell))
+            cells.append(cell + space if at < left else space + cell)
+        return "  ".join(cells).rstrip()
+
+    return "\n".join(map(padded, lines))
+
+
+def _folded(columns: Sequence[str], rows: Sequence[Sequence[str]], left: int) -> str:
+    """For a terminal: long cells are folded where it ends."""
     from rich.console import Console
     from rich.table import Table
 
-    shown = Table(title=title or None, title_justify="left", header_style="bold", box=None, pad_edge=False)
+    shown = Table(header_style="bold", box=None, pad_edge=False)
     for position, name in enumerate(columns):
         shown.add_column(name, justify="left" if position < left else "right", overflow="fold")
     for row in rows:
-        shown.add_row(*(one_line(cell) if isinstance(cell, str) else number(cell) for cell in row))
-    watched = is_terminal(sys.stdout)
+        shown.add_row(*row)
     page = io.StringIO()
     # what is printed is never markup: names, errors and constraints are other people's text
-    console = Console(
-        file=page,
-        force_terminal=watched,
-        highlight=False,
-        markup=False,
-        emoji=False,
-        width=None if watched else WIDE,
-    )
-    console.print(shown)
-    _write(page.getvalue().removesuffix("\n"))
+    Console(file=page, force_terminal=True, highlight=False, markup=False, emoji=False).print(shown)
+    return page.getvalue().removesuffix("\n")
 
 
 def number(value: Any, digits: int = 2) -> str:
