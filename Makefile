@@ -50,8 +50,13 @@ qt: .venv/ready
 qt-packages:
 	@echo $(QT_PACKAGES)
 
+# what numba compiles is compiled now and not in the first run; quick where nothing changed
+.venv/ready: .venv/packages $(wildcard engine/*.py engine/*/*.py)
+	@$(BIN)/python -m engine.parallel.kernels
+	@touch $@
+
 # uv does not read pip's configuration, so pip's index is handed on where one is set
-.venv/ready: requirements.lock pyproject.toml
+.venv/packages: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "python3 >= 3.11 is needed"; exit 1; }
 	@echo "setting up .venv (once)"
 	@test -x $(BIN)/pip || $(PYTHON) -m venv .venv >/dev/null 2>&1 || { rm -rf .venv; \

@@ -22,6 +22,7 @@ from desktop.bridge import Bridge
 from desktop.main_window import TITLE, MainWindow
 from desktop.preferences import Preferences
 from desktop.workspace import Workspace
+from engine.errors import InputError
 from engine.service import Engine
 
 log = logging.getLogger(__name__)
@@ -110,7 +111,8 @@ def render_window(
         window.use_theme(theme)
         window.show()
         loop.run_until_complete(_show_runs(window, bridge, list(run_ids)))
-        window.grab().save(str(path))
+        if not window.grab().save(str(path)):
+            raise InputError(f"cannot write {path}")
         window.close()
         loop.run_until_complete(bridge.settle())
 

@@ -233,7 +233,7 @@ class Bridge(QObject):
 
     def load_strategies(self) -> None:
         """Ask for the strategies; broken ones are among them."""
-        self.ask(self.engine.strategies, self.strategies_loaded.emit)
+        self.ask(partial(self.engine.strategies, on_event=self._post), self.strategies_loaded.emit)
 
     def load_markets(self, exchange: str, *, refresh: bool = False) -> None:
         """Ask for the symbols of an exchange."""

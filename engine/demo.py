@@ -66,7 +66,7 @@ def run_demo(engine: Engine, folder: Path, on_event: OnEvent, cancel: CancelToke
         SYMBOL, TIMEFRAME, WHOLE, exchange=SAMPLE_EXCHANGE, on_event=on_event, cancel=cancel
     )
     again = engine.fetch(SYMBOL, TIMEFRAME, WHOLE, exchange=SAMPLE_EXCHANGE, cancel=cancel)
-    names = [info.name for info in engine.strategies() if info.error is None]
+    names = [info.name for info in engine.strategies(on_event=on_event) if info.error is None]
     specs = [RunSpec(name, SYMBOL, SAMPLE_EXCHANGE, TIMEFRAME, TRADED) for name in names]
     results = engine.run(specs, on_event=on_event, cancel=cancel)
     return DemoReport(gap_fill, again, results, _write(results, folder))

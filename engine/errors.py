@@ -7,10 +7,14 @@ BacktestError
 ├── DatabaseError       4   the database is unreachable, refuses, or is full
 ├── StrategyError       5   the strategy's file exists but does not load
 ├── RunError            1   one run failed: its strategy raised, ran too long, or asked for something invalid
+├── OutputError         1   what was found cannot be printed
 └── Interrupted       130   the user stopped the work; finished parts are kept
 """
 
+import errno
 from collections.abc import Sequence
+
+from engine.redaction import redacted
 
 
 def one_line(text: str) -> str:
@@ -19,9 +23,12 @@ def one_line(text: str) -> str:
 
 
 class BacktestError(Exception):
-    """Something went wrong that the user can understand: `str(error)` is one line for them."""
+    """Something went wrong that the user can understand: `str(error)` is one line for them, without passwords."""
 
     exit_code = 1
+
+    def __init__(self, *args: object) -> None:
+        super().__init__(*(redacted(one) if isinstance(one, str) else one for one in args))
 
 
 EXIT_CODE_ORDER = (130, 4, 3, 5, 2, 1)  # of several causes, the first of these decides
@@ -59,6 +66,10 @@ class RunError(BacktestError):
     """One run cannot go on; other runs are not affected."""
 
 
+class OutputError(BacktestError):
+    """What was found cannot be printed."""
+
+
 class Interrupted(BacktestError):
     """The user stopped the work; what was finished is kept."""
 
@@ -68,3 +79,17 @@ class Interrupted(BacktestError):
 def worst(errors: Sequence[BacktestError]) -> BacktestError:
     """Of several errors the one whose exit code decides."""
     return min(errors, key=lambda error: EXIT_CODE_ORDER.index(error.exit_code))
+
+
+def system_fault(error: OSError) -> str:
+    """What the system refused, in words: which file, why, and what to do."""
+    what = f"{error.filename}: {reason(error)}" if error.filename else reason(error)
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return f"{what}; what was stored by then is kept" + (", free space and run again" if full else "")
+
+
+def reason(error: OSError) -> str:
+    """Why, in a few words."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "the disk is full"
+    return error.strerror or str(error) or type(error).__name__

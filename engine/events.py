@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from engine.errors import BacktestError, Interrupted
+from engine.redaction import redacted
 
 MIN_INTERVAL_S = 0.1
 T = TypeVar("T")
@@ -45,6 +46,9 @@ class Log:
     level: str
     text: str
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "text", redacted(self.text))
+
 
 @dataclass(frozen=True, slots=True)
 class Finished:
@@ -61,6 +65,9 @@ class Failed:
     job: str
     error: str
     result: Any = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "error", redacted(self.error))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """Files of a stored run: trades.csv, equity.csv, run.json. Text that a spreadsheet would run as a formula is defused."""
 
+import contextlib
 import csv
 import json
 import os
@@ -10,7 +11,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from engine.errors import InputError
+from engine.errors import InputError, reason
 from engine.market import Candles, format_time
 from engine.runs import RunResult, Trade, json_ready
 
@@ -39,7 +40,7 @@ def write_text(path: Path, text: str) -> None:
             Path(temporary).unlink(missing_ok=True)
             raise
     except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror}; nothing was changed there") from error
+        raise InputError(f"cannot write {path}: {reason(error)}; nothing was changed there") from error
 
 
 def _cell(value: Any) -> Any:
@@ -81,27 +82,32 @@ def export_run(result: RunResult, folder: Path) -> list[Path]:
     return list(files)
 
 
+def check_candle_path(path: Path) -> None:
+    """Raise InputError where the file's name says no format that can be written."""
+    if path.suffix not in (".csv", ".parquet"):
+        raise InputError(f"{path.name}: the file must end in .csv or .parquet")
+
+
 def write_candles(candles: Candles, path: Path) -> None:
     """Write `timestamp,open,high,low,close,volume` (ms UTC) as .csv or .parquet, numbers exact."""
     if path.suffix == ".csv":
         columns = [candles.timestamp.tolist(), *(column.tolist() for column in candles.columns().values())]
         write_text(path, csv_text(("timestamp", *candles.columns()), zip(*columns, strict=True)))
         return
-    if path.suffix != ".parquet":
-        raise InputError(f"{path.name}: the file must end in .csv or .parquet")
+    check_candle_path(path)
     import pandas as pd
 
     temporary = path.with_name(f".writing-{path.name}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         frame = pd.DataFrame({"timestamp": candles.timestamp} | dict(candles.columns()))
-        frame.to_parquet(temporary, index=False)
+        with temporary.open("wb") as file:
+            frame.to_parquet(file, index=False)
         temporary.replace(path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise InputError(
-            f"cannot write {path}: {error.strerror or error}; nothing was changed there"
-        ) from error
+        with contextlib.suppress(OSError):  # a name too long for a file is too long to remove one
+            temporary.unlink(missing_ok=True)
+        raise InputError(f"cannot write {path}: {reason(error)}; nothing was changed there") from error
 
 
 def run_title(result: RunResult) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from engine.errors import InputError
 from engine.events import CancelToken, OnEvent, ignore_event
+from engine.market import Market
 from engine.planning import make_plan
 from engine.runs import LookaheadReport, RunSpec
 from engine.series_loading import SeriesLoader
@@ -41,10 +42,13 @@ class ResearchService(TrustService):
         from engine.research.optimize import Sweep, plan_sweep
 
         cancel = cancel or CancelToken()
-        self.warm_up(on_event, cancel)
-        info = self.chosen_strategies([spec.strategy], cancel=cancel)[spec.strategy]
-        market = self.market(spec.symbol, spec.exchange)
-        planned = plan_sweep(spec, info, market, partial(self.in_workers, cancel=cancel))
+        infos = self.chosen_strategies([spec.strategy], on_event=on_event, cancel=cancel)
+
+        def find_market() -> Market:
+            self.warm_up(on_event, cancel)
+            return self.market(spec.symbol, spec.exchange)
+
+        planned = plan_sweep(spec, infos[spec.strategy], find_market, partial(self.in_workers, cancel=cancel))
         with self.scratch() as scratch:
             sweep = Sweep(
                 planned,

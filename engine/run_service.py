@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from engine.batch import Batch
 from engine.candle_service import CandleService
-from engine.events import CancelToken, OnEvent, as_job, ignore_event
+from engine.events import CancelToken, OnEvent, ignore_event
 from engine.market import Market, Period, Timeframe
-from engine.parallel.kernels import has_kernels
 from engine.planning import make_plan
 from engine.runs import RunResult, RunSpec
 from engine.series_loading import SeriesLoader
@@ -26,8 +25,6 @@ if TYPE_CHECKING:
     from engine.parallel.job import OnProgress
     from engine.parallel.pool import WorkerPool
 
-READY_FUNCTION: Final = "engine.backtest.preparation:ready_job"
-COMPILE_TIMEOUT_S: Final = 300.0
 SCRATCH: Final = "batch-"  # followed by the pid of the program whose folder it is
 
 
@@ -44,13 +41,8 @@ class RunService(CandleService):
         """The warm workers."""
         raise NotImplementedError
 
-    @property
-    def kernels(self) -> Path:
-        """Where workers keep what they compiled."""
-        raise NotImplementedError
-
     def chosen_strategies(
-        self, names: Collection[str], *, cancel: CancelToken | None = None
+        self, names: Collection[str], *, on_event: OnEvent = ignore_event, cancel: CancelToken | None = None
     ) -> dict[str, StrategyInfo]:
         """The strategies of these names."""
         raise NotImplementedError
@@ -62,6 +54,7 @@ class RunService(CandleService):
         timeout_s: float,
         cancel: CancelToken | None = None,
         on_progress: OnProgress | None = None,
+        on_event: OnEvent = ignore_event,
     ) -> list[Any]:
         """Call `function` in workers, once per payload."""
         raise NotImplementedError
@@ -71,15 +64,14 @@ class RunService(CandleService):
     ) -> None:
         """Start the workers, or no more than are needed; they get ready while other things are done.
 
-        Where their kernels were never compiled on this machine, say so and wait for it.
+        Where kernels are compiled neither in the environment nor in BACKTEST_HOME, say so and compile them first.
         """
-        compiled = has_kernels(self.kernels)
+        self.compile_kernels(on_event, cancel)
         self.pool.warm_up(workers)
-        if compiled:
-            return
-        title = "compiling the engine, once after installation"
-        work = partial(self.in_workers, READY_FUNCTION, [{}], COMPILE_TIMEOUT_S, cancel)
-        as_job("compile", "compile", title, on_event, work)
+
+    def compile_kernels(self, on_event: OnEvent, cancel: CancelToken | None = None) -> None:
+        """Have every kernel compiled: a job of one worker, once after installation; nothing where that was done."""
+        raise NotImplementedError
 
     @contextmanager
     def scratch(self) -> Iterator[Path]:

@@ -20,6 +20,7 @@ COMPILED: Final = "compiled"
 REFERENCE: Final = "reference"
 ENGINES: Final = (AUTO, COMPILED, REFERENCE)
 MAX_WARMUP: Final = 1_000_000
+MOST_CUTS: Final = 20_000  # of a search for look-ahead: each computes all candles before it again
 MAX_CASH: Final = 1e15  # the reference engine counts it in units of 1e-8
 
 

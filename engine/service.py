@@ -7,21 +7,20 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import logging
 import tempfile
 import threading
 from collections.abc import Collection, Sequence
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from engine.coverage import Coverage
-from engine.errors import InputError
-from engine.events import CancelToken
+from engine.errors import InputError, RunError, reason
+from engine.events import CancelToken, OnEvent, as_job, ignore_event
 from engine.logs import log_to_file
 from engine.market import DEFAULT_EXCHANGE, Candles, Market, Period, Timeframe, check_exchange
-from engine.parallel.kernels import VARIABLE, kernel_folder
+from engine.parallel.kernels import VARIABLE, bring_kernels, kernel_folder, say_whole
 from engine.planning import check_strategies
 from engine.research_service import ResearchService
 from engine.settings import Settings, read_settings
@@ -36,7 +35,6 @@ if TYPE_CHECKING:
     from engine.parallel.job import OnProgress
     from engine.parallel.pool import WorkerPool
 
-log = logging.getLogger(__name__)
 
 # what every compiled run needs; workers import it, and load its kernels, while the candles are still being fetched
 WORKER_IMPORTS = (
@@ -45,6 +43,8 @@ WORKER_IMPORTS = (
     "engine.backtest.metrics",
     "engine.indicators.loops",
 )
+COMPILE_FUNCTION: Final = "engine.backtest.compilation:compile_job"
+COMPILE_TIMEOUT_S: Final = 600.0
 
 
 class Engine(ResearchService):
@@ -58,6 +58,8 @@ class Engine(ResearchService):
         self._cache: CandleCache | None = None
         self._pool: WorkerPool | None = None
         self._closed = False
+        self._compiling = threading.Lock()
+        self._compiled = False
         self._prepare_home()
 
     def __enter__(self) -> Self:
@@ -89,7 +91,7 @@ class Engine(ResearchService):
             log_to_file(self.settings.log_file)
         except OSError as error:
             raise InputError(
-                f"BACKTEST_HOME {home} cannot be written ({error.strerror}); set BACKTEST_HOME to a folder that can"
+                f"BACKTEST_HOME {home} cannot be written ({reason(error)}); set BACKTEST_HOME to a folder that can"
             ) from error
 
     def _check_open(self) -> None:
@@ -174,15 +176,15 @@ class Engine(ResearchService):
 
     # -- strategies
 
-    def strategies(self) -> list[StrategyInfo]:
+    def strategies(self, *, on_event: OnEvent = ignore_event) -> list[StrategyInfo]:
         """Every strategy found, the broken ones with their error. Starts a worker when a file is new or changed."""
         from engine.loader import find_strategy_files, strategy_folders, strategy_infos
 
         files = find_strategy_files(strategy_folders(self.settings))
-        return strategy_infos(files, self.in_workers, self.settings.cache_folder)
+        return strategy_infos(files, partial(self.in_workers, on_event=on_event), self.settings.cache_folder)
 
     def chosen_strategies(
-        self, names: Collection[str], *, cancel: CancelToken | None = None
+        self, names: Collection[str], *, on_event: OnEvent = ignore_event, cancel: CancelToken | None = None
     ) -> dict[str, StrategyInfo]:
         """The strategies of these names, without looking into any other file.
 
@@ -192,7 +194,8 @@ class Engine(ResearchService):
 
         files = find_strategy_files(strategy_folders(self.settings))
         wanted = [file for file in files if file.name in names]
-        infos = strategy_infos(wanted, partial(self.in_workers, cancel=cancel), self.settings.cache_folder)
+        in_workers = partial(self.in_workers, cancel=cancel, on_event=on_event)
+        infos = strategy_infos(wanted, in_workers, self.settings.cache_folder)
         return check_strategies(names, [file.name for file in files], infos)
 
     def in_workers(
@@ -202,8 +205,42 @@ class Engine(ResearchService):
         timeout_s: float,
         cancel: CancelToken | None = None,
         on_progress: OnProgress | None = None,
+        on_event: OnEvent = ignore_event,
     ) -> list[Any]:
         """Call `function` in workers, once per payload, in parallel; the outcomes in order. Stops with `cancel`."""
+        if payloads:
+            self.compile_kernels(on_event, cancel)
+        return self._answers(function, payloads, timeout_s, cancel, on_progress)
+
+    def compile_kernels(self, on_event: OnEvent = ignore_event, cancel: CancelToken | None = None) -> None:
+        """Have every kernel ready: those of the environment, else compiled by one worker, said before it is felt."""
+        while not self._compiling.acquire(timeout=0.1):
+            if cancel is not None:
+                cancel.raise_if_cancelled()
+        try:
+            self._compiled = self._compiled or bring_kernels(self.kernels) or self._compile(on_event, cancel)
+        finally:
+            self._compiling.release()
+
+    def _compile(self, on_event: OnEvent, cancel: CancelToken | None) -> bool:
+        def work() -> None:
+            (outcome,) = self._answers(COMPILE_FUNCTION, [{}], COMPILE_TIMEOUT_S, cancel)
+            if not hasattr(outcome, "value"):
+                why = getattr(outcome, "message", outcome)
+                raise RunError(f"the engine cannot be compiled into {self.kernels}: {why}")
+
+        as_job("compile", "compile", "compiling the engine, once after installation", on_event, work)
+        say_whole(self.kernels)
+        return True
+
+    def _answers(
+        self,
+        function: str,
+        payloads: Sequence[dict[str, Any]],
+        timeout_s: float,
+        cancel: CancelToken | None = None,
+        on_progress: OnProgress | None = None,
+    ) -> list[Any]:
         running = [
             self.pool.submit(function, payload, timeout_s=timeout_s, on_progress=on_progress)
             for payload in payloads

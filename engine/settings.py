@@ -1,74 +1,142 @@
-"""Settings, read once from the environment and `.env`, then frozen."""
+"""Settings: plain values, and `read_settings`, which reads them once from the environment and `.env`.
+
+Only the names of VARIABLES count there, written as they stand: HOME or WORKERS are other programs' words.
+"""
 
 import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from io import StringIO
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any, Final
+from urllib.parse import urlsplit
 
 import platformdirs
-from pydantic import Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from engine.errors import InputError
 
-ARCHIVE_URL = "https://data.binance.vision"
-CROSSCHECKED = 600_000  # a year of minutes: half a minute of backtesting.py
+ARCHIVE_URL: Final = "https://data.binance.vision"
+CROSSCHECKED: Final = 600_000  # a year of minutes: half a minute of backtesting.py
+ENV_FILE: Final = Path(".env")  # of the working directory
+
+_LOGIN: Final = re.compile(r"[\w.~!$&'()*+,;=:%-]*")  # what a URL may hold before its @ without being escaped
 
 
-class Settings(BaseSettings):
-    """All there is to set. The environment variable of a field is its alias."""
+def _data_folder() -> Path:
+    return Path(platformdirs.user_data_dir("backtest-desktop", appauthor=False))
 
-    model_config = SettingsConfigDict(
-        env_file=".env", extra="ignore", frozen=True, populate_by_name=True, env_ignore_empty=True
+
+def _text(value: Any) -> str | None:
+    return None if value is None else str(value)
+
+
+def _folder(value: Any) -> Path:
+    try:
+        return Path(value).expanduser().absolute()
+    except (OSError, RuntimeError) as error:  # no such user, or a working directory that is gone
+        raise ValueError(f"the folder cannot be found ({error})") from None
+
+
+def _folders(value: Any) -> tuple[Path, ...]:
+    parts = value.split(os.pathsep) if isinstance(value, str) else value
+    try:
+        return tuple(Path(part).expanduser() for part in parts if str(part))
+    except RuntimeError as error:
+        raise ValueError(f"a folder cannot be found ({error})") from None
+
+
+def _number(value: Any, wanted: str, low: float, high: float) -> float:
+    """What was given as a number within the bounds; `wanted` says in words which are."""
+    try:
+        found = (
+            float(value) if not isinstance(value, str) or re.fullmatch(r"[0-9.]+", value.strip()) else -1.0
+        )
+    except ValueError:
+        found = -1.0
+    if not low <= found <= high:
+        raise ValueError(f"must be {wanted}, not {value!r}")
+    return found
+
+
+def _whole(wanted: str, low: int, high: int = 10**15) -> Callable[[Any], int]:
+    def read(value: Any) -> int:
+        found = _number(value, wanted, low, high)
+        if found != int(found):
+            raise ValueError(f"must be {wanted}, not {value!r}")
+        return int(found)
+
+    return read
+
+
+def _seconds(value: Any) -> float:
+    return _number(value, "a number of seconds above 0, a week at most", 0.001, 604_800)
+
+
+def _crosscheck(value: Any) -> int:
+    words = {"on": CROSSCHECKED, "off": 0}
+    if isinstance(value, str) and value.strip().lower() in words:
+        return words[value.strip().lower()]
+    return _whole("on, off or a number of candles", 0)(value)
+
+
+def _address(value: Any) -> str | None:
+    """Scheme and host, perhaps with name and password: those are never quoted."""
+    if value is None:
+        return None
+    scheme, separator, rest = str(value).partition("://")
+    if scheme.lower() not in ("http", "https") or not separator:
+        raise ValueError("must start with http:// or https://")
+    login, at, host = rest.rpartition("@")
+    if at and not _LOGIN.fullmatch(login):
+        raise ValueError("holds a name or password with special characters; write @ / ? # as %40 %2F %3F %23")
+    try:
+        fine = bool(urlsplit(f"http://{host}").hostname) and urlsplit(f"http://{host}").port != 0
+    except ValueError:
+        fine = False
+    if not fine or re.search(r"\s", host) or not host.isprintable():
+        raise ValueError("must read http://host, http://host:port or https://...")
+    return str(value).rstrip("/")
+
+
+def _address_or_off(value: Any) -> str | None:
+    return "off" if isinstance(value, str) and value.strip().lower() == "off" else _address(value)
+
+
+def _set_by(variable: str, read: Callable[[Any], Any], **options: Any) -> Any:
+    """A field of Settings: the variable that sets it, and what makes a checked value of a text or a value."""
+    return field(metadata={"variable": variable, "read": read}, **options)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All there is to set, checked; texts are converted as those of the environment. Raises InputError."""
+
+    database_url: str | None = _set_by("DATABASE_URL", _text, default=None, repr=False)
+    home: Path = _set_by("BACKTEST_HOME", _folder, default_factory=_data_folder)  # noqa: RUF009 - a field
+    spot_url: str | None = _set_by("BACKTEST_SPOT_URL", _address, default=None, repr=False)
+    futures_url: str | None = _set_by("BACKTEST_FUTURES_URL", _address, default=None, repr=False)
+    archive_url: str | None = _set_by("BACKTEST_ARCHIVE_URL", _address_or_off, default=None, repr=False)
+    strategies: tuple[Path, ...] = _set_by("BACKTEST_STRATEGIES", _folders, default=())
+    workers: int = _set_by(
+        "BACKTEST_WORKERS",
+        _whole("a whole number from 1 to 256", 1, 256),
+        default_factory=lambda: os.cpu_count() or 1,
     )
-
-    database_url: SecretStr | None = Field(default=None, alias="DATABASE_URL")
-    home: Path = Field(
-        default_factory=lambda: Path(platformdirs.user_data_dir("backtest-desktop", appauthor=False)),
-        alias="BACKTEST_HOME",
+    run_timeout_s: float = _set_by("BACKTEST_RUN_TIMEOUT_S", _seconds, default=300)
+    run_memory_mb: int = _set_by(
+        "BACKTEST_RUN_MEMORY_MB", _whole("a whole number of megabytes, at least 256", 256), default=4096
     )
-    spot_url: str | None = Field(default=None, alias="BACKTEST_SPOT_URL")
-    futures_url: str | None = Field(default=None, alias="BACKTEST_FUTURES_URL")
-    archive_url: str | None = Field(default=None, alias="BACKTEST_ARCHIVE_URL")
-    strategies: Annotated[tuple[Path, ...], NoDecode] = Field(default=(), alias="BACKTEST_STRATEGIES")
-    workers: int = Field(default_factory=lambda: os.cpu_count() or 1, alias="BACKTEST_WORKERS", ge=1, le=256)
-    run_timeout_s: float = Field(default=300, alias="BACKTEST_RUN_TIMEOUT_S", gt=0, le=604_800)
-    run_memory_mb: int = Field(default=4096, alias="BACKTEST_RUN_MEMORY_MB", ge=256)
     # the longest period, in candles, that is checked against backtesting.py unasked; 0: none
-    crosscheck: Annotated[int, NoDecode] = Field(default=CROSSCHECKED, alias="BACKTEST_CROSSCHECK", ge=0)
+    crosscheck: int = _set_by("BACKTEST_CROSSCHECK", _crosscheck, default=CROSSCHECKED)
 
-    @field_validator("strategies", mode="before")
-    @classmethod
-    def _split_folders(cls, value: Any) -> Any:
-        if isinstance(value, str):
-            return tuple(Path(part).expanduser() for part in value.split(os.pathsep) if part)
-        return value
-
-    @field_validator("crosscheck", mode="before")
-    @classmethod
-    def _on_off_or_number(cls, value: Any) -> Any:
-        words = {"on": CROSSCHECKED, "off": 0}
-        if isinstance(value, str) and not value.isdecimal():
-            if value.lower() not in words:
-                raise ValueError("must be on, off or a number of candles")
-            return words[value.lower()]
-        return value
-
-    @field_validator("home")
-    @classmethod
-    def _absolute(cls, value: Path) -> Path:
-        return value.expanduser().absolute()
-
-    @field_validator("archive_url")
-    @classmethod
-    def _off_or_url(cls, value: str | None) -> str | None:
-        return "off" if value is not None and value.lower() == "off" else cls._http_url(value)
-
-    @field_validator("spot_url", "futures_url")
-    @classmethod
-    def _http_url(cls, value: str | None) -> str | None:
-        if value is not None and not value.startswith(("http://", "https://")):
-            raise ValueError("must start with http:// or https://")
-        return value.rstrip("/") if value else None
+    def __post_init__(self) -> None:
+        for one in fields(self):
+            try:
+                value = one.metadata["read"](getattr(self, one.name))
+            except ValueError as error:
+                raise InputError(f"{one.metadata['variable']}: {error}") from None
+            object.__setattr__(self, one.name, value)
 
     @property
     def archive(self) -> str | None:
@@ -93,12 +161,44 @@ class Settings(BaseSettings):
         return self.home / "strategies"
 
 
+# field -> the name that sets it
+VARIABLES: Final[Mapping[str, str]] = {one.name: one.metadata["variable"] for one in fields(Settings)}
+
+
 def read_settings(**overrides: Any) -> Settings:
-    """Settings from the environment; raises InputError naming the variable, never its value when secret."""
+    """The settings of the environment, then of `.env`; `overrides` (by field) win. An empty variable counts as unset.
+
+    Raises InputError naming the variable, never a value that may hold a password.
+    """
+    found = _set_in(_env_file()) | _set_in(os.environ)
+    return Settings(**(found | overrides))
+
+
+def _set_in(given: Mapping[str, str | None]) -> dict[str, Any]:
+    return {
+        name: given[variable] for name, variable in VARIABLES.items() if (given.get(variable) or "").strip()
+    }
+
+
+def _env_file() -> dict[str, str | None]:
+    """What `.env` sets. A virtual environment of that name is none of ours."""
     try:
-        return Settings(**overrides)
-    except ValidationError as error:
-        first = error.errors()[0]
-        name = str(first["loc"][0]) if first["loc"] else "settings"
-        alias = next((f.alias for key, f in Settings.model_fields.items() if name in (key, f.alias)), name)
-        raise InputError(f"{alias}: {first['msg']}") from None
+        ENV_FILE.lstat()
+    except OSError:  # not there; or we may not even look, as a service in another user's folder
+        return {}
+    if (ENV_FILE / "pyvenv.cfg").exists():
+        return {}
+    try:
+        text = ENV_FILE.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise InputError(".env is not UTF-8 text; save it as UTF-8, or move it away") from None
+    except OSError as error:
+        raise InputError(f".env cannot be read ({error.strerror}); mend it, or move it away") from None
+    from dotenv.main import resolve_variables
+    from dotenv.parser import parse_stream
+
+    lines = list(parse_stream(StringIO(text)))
+    for line in lines:  # of another program's line that we do not understand nothing need be said
+        if line.error and any(variable in line.original.string for variable in VARIABLES.values()):
+            raise InputError(f".env, line {line.original.line}: write NAME=value")
+    return dict(resolve_variables([(line.key, line.value) for line in lines if line.key], override=True))

@@ -112,6 +112,14 @@ class Param:
             "help": self.help,
         }
 
+    @classmethod
+    def from_json(cls, described: Mapping[str, Any]) -> Param:
+        """The parameter that `to_json` described."""
+        choices, bounds = described["choices"], {"low": described["low"], "high": described["high"]}
+        param = cls(described["default"], **bounds, choices=tuple(choices) if choices else None)
+        param.name = str(described["name"])
+        return param
+
 
 def complete(known: Mapping[str, Param], given: Mapping[str, Any]) -> dict[str, ParamValue]:
     """Every parameter's value: checked where given, else its default; raises InputError for an unknown name."""
@@ -362,6 +370,16 @@ class StrategyInfo:
     kind: str = "signals"
     error: str | None = None
     traceback: str | None = None
+
+    def check(self, given: Mapping[str, Any]) -> None:
+        """Raise InputError where a parameter refuses the value given for it, as every run would."""
+        for described in self.params:
+            name = described["name"]
+            try:
+                if name in given:
+                    Param.from_json(described).parse(given[name])
+            except InputError as error:
+                raise InputError(f"{self.name}: {error}; nothing was run") from None
 
     def to_json(self) -> dict[str, Any]:
         """The contract's strategy."""

@@ -1,54 +1,135 @@
-"""What the command line shows: JSON for programs on stdout; tables, progress and errors for people on stderr."""
+"""What the command line shows: JSON for programs on stdout; tables, progress and errors for people on stderr.
+
+rich is imported only for a table or a bar: it takes longer to import than many a command to answer.
+"""
 
 from __future__ import annotations
 
+import io
 import json
+import os
 import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import Any
-
-from rich.console import Console
-from rich.progress import BarColumn, TaskID, TextColumn, TimeRemainingColumn
-from rich.progress import Progress as ProgressBar
-from rich.table import Table
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any, TextIO
 
 from engine.comparison import Rerun
-from engine.errors import one_line
+from engine.errors import OutputError, one_line, reason
 from engine.events import Cancelled, Event, Failed, Finished, Log, OnEvent, Progress, Started
 from engine.market import format_time
+from engine.redaction import redacted
 from engine.runs import FINISHED, RunResult, json_ready
 
-WIDE = 200  # columns when nobody looks: a pipe has no edge to wrap at
-# what is printed is never markup: names, errors and constraints are other people's text
-out = Console(highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else WIDE)
-err = Console(stderr=True, highlight=False, markup=False, emoji=False)
+if TYPE_CHECKING:
+    from rich.progress import Progress as ProgressBar
+    from rich.progress import TaskID
+
+_BOLD, _RED, _PLAIN = "\x1b[1m", "\x1b[31m", "\x1b[0m"
 
 
 def print_json(document: Any) -> None:
     """One JSON document on stdout, NaN as null."""
-    sys.stdout.write(json.dumps(json_ready(document), allow_nan=False, ensure_ascii=False) + "\n")
+    _write(json.dumps(json_ready(document), allow_nan=False, ensure_ascii=not _speaks_unicode(sys.stdout)))
+
+
+def print_line(text: str, *, bold: bool = False) -> None:
+    """A line on stdout."""
+    _write(_styled(_tame(text), _BOLD if bold else "", sys.stdout))
+
+
+def _write(text: str) -> None:
+    """Raises OutputError where stdout cannot be written, BrokenPipeError where nobody reads on."""
+    if sys.stdout is None:
+        raise OutputError("the output cannot be written: standard output is closed")
+    with printing():
+        sys.stdout.write(redacted(text) + "\n")
+
+
+@contextmanager
+def printing() -> Iterator[None]:
+    """What stdout refuses becomes an OutputError."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OutputError(f"the output cannot be written: {reason(error)}") from error
 
 
 def print_error(text: str) -> None:
     """One line on stderr."""
-    err.print(f"error: {one_line(text)}", markup=False, style="red", soft_wrap=True)
+    _say(f"error: {one_line(text)}", _RED)
 
 
 def print_note(text: str) -> None:
-    """One line for people on stderr."""
-    err.print(text, soft_wrap=True)
+    """Lines for people on stderr."""
+    _say(_tame(text), "")
+
+
+def _say(text: str, style: str) -> None:
+    if sys.stderr is not None:
+        with suppress(OSError, ValueError):  # nobody can be told
+            sys.stderr.write(_styled(redacted(text), style, sys.stderr) + "\n")
+
+
+def _tame(text: str) -> str:
+    """Other people's text commands no terminal."""
+    return "".join(char if char.isprintable() or char == "\n" else " " for char in text)
+
+
+def _styled(text: str, style: str, stream: TextIO | None) -> str:
+    plain = not style or "NO_COLOR" in os.environ or not is_terminal(stream)
+    return text if plain else f"{style}{text}{_PLAIN}"
+
+
+def is_terminal(stream: TextIO | None) -> bool:
+    """Whether somebody looks at it."""
+    return stream is not None and not stream.closed and stream.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def _speaks_unicode(stream: TextIO | None) -> bool:
+    return (getattr(stream, "encoding", None) or "utf-8").lower().replace("-", "") == "utf8"
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], *, left: int = 1) -> None:
     """A table on stdout; the first `left` columns are text, the others are right-aligned numbers."""
-    shown = Table(title=title or None, title_justify="left", header_style="bold", box=None, pad_edge=False)
+    cells = [[one_line(cell) if isinstance(cell, str) else number(cell) for cell in row] for row in rows]
+    draw = _folded if is_terminal(sys.stdout) else _wide
+    _write("\n".join(filter(None, (title, draw(columns, cells, left)))))
+
+
+def _wide(columns: Sequence[str], rows: Sequence[Sequence[str]], left: int) -> str:
+    """For a pipe, which has no edge to fold at."""
+    from rich.cells import cell_len
+
+    lines = [columns, *rows]
+    widths = [max(cell_len(line[at]) for line in lines) for at in range(len(columns))]
+
+    def padded(line: Sequence[str]) -> str:
+        cells = []
+        for at, cell in enumerate(line):
+            space = " " * (widths[at] - cell_len(cell))
+            cells.append(cell + space if at < left else space + cell)
+        return "  ".join(cells).rstrip()
+
+    return "\n".join(map(padded, lines))
+
+
+def _folded(columns: Sequence[str], rows: Sequence[Sequence[str]], left: int) -> str:
+    """For a terminal: long cells are folded where it ends."""
+    from rich.console import Console
+    from rich.table import Table
+
+    shown = Table(header_style="bold", box=None, pad_edge=False)
     for position, name in enumerate(columns):
         shown.add_column(name, justify="left" if position < left else "right", overflow="fold")
     for row in rows:
-        shown.add_row(*(cell if isinstance(cell, str) else number(cell) for cell in row))
-    out.print(shown)
+        shown.add_row(*row)
+    page = io.StringIO()
+    # what is printed is never markup: names, errors and constraints are other people's text
+    Console(file=page, force_terminal=True, highlight=False, markup=False, emoji=False).print(shown)
+    return page.getvalue().removesuffix("\n")
 
 
 def number(value: Any, digits: int = 2) -> str:
@@ -92,10 +173,10 @@ def runs_table(results: Sequence[RunResult]) -> None:
     for result in results:
         name = f"{result.id[:8]}  {result.strategy} on {result.symbol}"
         if result.status != FINISHED:
-            out.print(f"{name}: {result.status}: {result.error}", soft_wrap=True)
+            print_line(f"{name}: {result.status}: {result.error}")
         for check, found in result.checks.items():
             if found["status"] == "failed":
-                out.print(f"{name}: check {check} failed: {found.get('note', '')}", soft_wrap=True)
+                print_line(f"{name}: check {check} failed: {found.get('note', '')}")
 
 
 def _checks_in_short(result: RunResult) -> str:
@@ -107,21 +188,18 @@ def _checks_in_short(result: RunResult) -> str:
 
 def run_details(result: RunResult, titles: Mapping[str, str]) -> None:
     """A whole stored run for people."""
-    out.print(
+    print_line(
         f"{result.strategy} on {result.symbol} ({result.exchange}) {result.timeframe}, "
         f"{format_time(result.period.start)} to {format_time(result.period.end)}: {result.status}",
-        style="bold",
-        soft_wrap=True,
+        bold=True,
     )
     if result.error:
-        out.print(result.error, soft_wrap=True)
-    out.print(
-        "parameters: " + (", ".join(f"{k} {v}" for k, v in result.params.items()) or "none"), markup=False
-    )
+        print_line(result.error)
+    print_line("parameters: " + (", ".join(f"{k} {v}" for k, v in result.params.items()) or "none"))
     for name, check in result.checks.items():
         note = check.get("note")
-        out.print(f"check {name}: {check['status']}{f' ({note})' if note else ''}", soft_wrap=True)
-    out.print(f"engine: {result.engine}; fingerprint: {result.fingerprint or 'none'}")
+        print_line(f"check {name}: {check['status']}{f' ({note})' if note else ''}")
+    print_line(f"engine: {result.engine}; fingerprint: {result.fingerprint or 'none'}")
     _differences_table(result)
     rows = [(title, result.metrics[name]) for name, title in titles.items() if name in result.metrics]
     table("", ("metric", "value"), rows)
@@ -150,7 +228,7 @@ def rerun_details(again: Rerun) -> None:
     what = f"{len(after.trades):,} trades and every figure" if after.status == FINISHED else str(after.error)
     verdict = f"equal to run {old}: {what}" if again.equal else f"differs from run {old}"
     for line in (f"run {new} {verdict}", *again.changed, *again.notes):
-        out.print(line, soft_wrap=True)
+        print_line(line)
     rows = [
         (row["name"], *(number(row[side], 6) for side in ("before", "after"))) for row in again.differences
     ]
@@ -192,7 +270,7 @@ class ProgressLines:
     def __call__(self, event: Event) -> None:
         """Show one event."""
         if isinstance(event, Log):
-            self._bar.console.print(event.text, soft_wrap=True)
+            self._bar.console.print(one_line(event.text), soft_wrap=True)
         elif isinstance(event, Started) and event.kind != "run":
             self._tasks[event.job] = self._bar.add_task(event.title, total=None, unit="")
         elif isinstance(event, Started):
@@ -219,10 +297,14 @@ class ProgressLines:
 
 @contextmanager
 def progress(*, quiet: bool) -> Iterator[OnEvent]:
-    """A listener that shows progress on stderr while the block runs; without a terminal only warnings are printed."""
-    if quiet or not err.is_terminal:
-        yield lambda event: print_note(event.text) if isinstance(event, Log) else None
+    """A listener that shows progress on stderr while the block runs; without a terminal only what has to be said."""
+    if quiet or not is_terminal(sys.stderr):
+        yield _say_what_must_be
         return
+    from rich.console import Console
+    from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as ProgressBar
+
     columns = (
         TextColumn("{task.description}", markup=False),
         BarColumn(),
@@ -230,5 +312,15 @@ def progress(*, quiet: bool) -> Iterator[OnEvent]:
         TextColumn("{task.fields[unit]}"),
         TimeRemainingColumn(),
     )
-    with ProgressBar(*columns, console=err, transient=True) as bar:
+    console = Console(stderr=True, highlight=False, markup=False, emoji=False)
+    with ProgressBar(*columns, console=console, transient=True) as bar:
         yield ProgressLines(bar)
+
+
+def _say_what_must_be(event: Event) -> None:
+    if isinstance(event, Log):
+        print_note(event.text)
+    elif (
+        isinstance(event, Started) and event.kind == "compile"
+    ):  # half a minute in which nothing else is heard
+        print_note(event.title)

@@ -77,7 +77,10 @@ class TrustService(RunService):
 
             with self.scratch() as scratch:
                 in_workers = partial(
-                    self.in_workers, cancel=cancel, on_progress=lambda *far: on_event(Progress(job, *far))
+                    self.in_workers,
+                    cancel=cancel,
+                    on_event=on_event,
+                    on_progress=lambda *far: on_event(Progress(job, *far)),
                 )
                 check = make_check(run, self.store, self.cache, self.settings, scratch, in_workers)
             self.store.save_check(run.id, "crosscheck", check)

@@ -1,16 +1,19 @@
 """Fixtures shared by all tests; each plug-in file holds one kind of real part."""
 
 import os
-from pathlib import Path
+import subprocess
+import sys
 
 import pytest
 from hypothesis import settings
 
-from engine.parallel.kernels import VARIABLE, kernel_folder
+from engine.parallel.kernels import VARIABLE, installed_folder
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
-# kernels are compiled once and not once per data folder
-os.environ[VARIABLE] = str(kernel_folder(Path(__file__).parents[1] / ".pytest_cache" / "numba"))
+# kernels are those of the environment, and not compiled once per data folder; after an edit they are compiled again
+if "PYTEST_XDIST_WORKER" not in os.environ:
+    subprocess.run([sys.executable, "-m", "engine.parallel.kernels"], check=True)
+os.environ[VARIABLE] = str(installed_folder())
 
 # the same examples in every run, and new ones for whoever asks: BACKTEST_TEST_PROFILE=long
 settings.register_profile("ci", derandomize=True, deadline=None, stateful_step_count=16)
@@ -27,6 +30,7 @@ pytest_plugins = [
     "tests.support.builders",
     "tests.support.lent_workers",
     "tests.support.command_line",
+    "tests.support.plain_process",
 ]
 
 

@@ -13,7 +13,3 @@ def prepare_job(task: dict[str, Any], _report: Report) -> dict[str, Any]:
     Raises InputError for a parameter that the strategy refuses. A native backtesting.Strategy needs no warm-up of ours.
     """
     return ask_preparation(Path(task["strategy_path"]), task["params"])
-
-
-def ready_job(_task: dict[str, Any], _report: Report) -> None:
-    """Answers when the worker has imported, and so compiled, what runs need."""

@@ -1,16 +1,18 @@
 """The `backtest` command. Each command is a few lines around one call of Engine; heavy imports wait."""
 
 import logging
+import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 
 import typer
 
 from engine.cli import backtests, candles, keeping, research, setup, sweeps  # noqa: F401 - importing them adds their commands to the application
 from engine.cli.options import app
-from engine.errors import BacktestError, InputError, Interrupted
-from engine.logs import silence_console
-from engine.terminal import print_error
+from engine.errors import BacktestError, InputError, Interrupted, system_fault
+from engine.logs import log_fault, silence_console
+from engine.terminal import print_error, printing
 
 log = logging.getLogger(__name__)
 # Typer brings its own Click and exports only this
@@ -19,7 +21,31 @@ UsageError: type[Exception] = typer.BadParameter.__bases__[0]
 
 def run_command_line(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit: every failure is one line on stderr and an exit code of the contract."""
-    sys.exit(exit_code(arguments))
+    _fill_standard_files()
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    code = exit_code(arguments)
+    _finish_standard_files()
+    sys.exit(code)
+
+
+def _fill_standard_files() -> None:
+    """Where one of the three is closed, the next file opened would get its number, and what somebody prints."""
+    while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
+        os.set_inheritable(number, True)
+    os.close(number)
+
+
+def _finish_standard_files() -> None:
+    """What cannot be written now cannot be written later: Python would print a traceback about it at its very end."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            if stream is not None:
+                stream.flush()
+        except (OSError, ValueError):
+            with suppress(OSError, ValueError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def exit_code(arguments: Sequence[str] | None = None) -> int:
@@ -27,6 +53,9 @@ def exit_code(arguments: Sequence[str] | None = None) -> int:
     silence_console()
     try:
         result = app(list(arguments) if arguments is not None else None, standalone_mode=False)
+        if sys.stdout is not None:
+            with printing():
+                sys.stdout.flush()
     except UsageError as error:
         print_error(error.format_message())  # type: ignore[attr-defined]
         return InputError.exit_code
@@ -37,15 +66,21 @@ def exit_code(arguments: Sequence[str] | None = None) -> int:
         log.exception("command failed")
         print_error(str(error))
         return error.exit_code
-    except BrokenPipeError:
-        sys.stderr.close()
+    except BrokenPipeError:  # who reads has enough, as `head` has
+        return 1
+    except OSError as error:
+        log.exception("command failed")
+        print_error(system_fault(error))
         return 1
     except Exception as error:
         log.exception("command failed")
-        print_error(
-            f"{type(error).__name__}: {error} (a fault of this program; the log file has the details)"
-        )
+        print_error(f"{type(error).__name__}: {error} (a fault of this program; {_where_details_are()})")
         return 1
     if result == Interrupted.exit_code:  # Typer makes an exit code of a Ctrl-C that nobody waited for
         print_error("interrupted; what was stored by then is kept")
     return result if isinstance(result, int) else 0
+
+
+def _where_details_are() -> str:
+    fault = log_fault()
+    return "the log file has the details" if fault is None else f"the log file could not be written: {fault}"

@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -34,8 +35,8 @@ from engine.terminal import print_json, print_note, progress, rerun_details, run
 @app.command()
 def strategies(json: Json = False) -> None:
     """List the strategies, with the broken ones and what is wrong with them."""
-    with Engine() as engine:
-        infos = engine.strategies()
+    with Engine() as engine, progress(quiet=json) as on_event:
+        infos = engine.strategies(on_event=on_event)
     if json:
         print_json([info.to_json() for info in infos])
         return
@@ -87,18 +88,18 @@ def run(
     json: Json = False,
 ) -> None:
     """Fetch what is missing, then run every strategy on every symbol in parallel, and store the runs."""
-    asked = Timeframe(timeframe), Period.parse(start, end)
-    costs = Costs(cash, commission, size, slippage)
+    cells, period, given = Timeframe(timeframe), Period.parse(start, end), split_params(param or ())
+    names, costs = list(dict.fromkeys(strategy)), Costs(cash, commission, size, slippage)
+    asked = RunSpec(
+        names[0], symbol[0], exchange, cells, period, {}, costs, engine_name, warmup, checks=not no_checks
+    )
     with Engine() as engine, cancel_on_interrupt() as cancel, progress(quiet=json) as on_event:
-        names = list(dict.fromkeys(strategy))
+        infos = engine.chosen_strategies(names, on_event=on_event, cancel=cancel)
+        params = assign_params(given, [infos[name] for name in names])
         engine.warm_up(on_event, cancel, len(names) * len(symbol))
-        infos = engine.chosen_strategies(names, cancel=cancel)
-        params = assign_params(param or (), [infos[name] for name in names])
         symbols = dict.fromkeys(engine.market(wanted, exchange).name for wanted in symbol)
         specs = [
-            RunSpec(
-                name, wanted, exchange, *asked, params[name], costs, engine_name, warmup, checks=not no_checks
-            )
+            replace(asked, strategy=name, symbol=wanted, params=params[name])
             for wanted in symbols
             for name in names
         ]
@@ -116,34 +117,57 @@ def run(
         raise typer.Exit(1)
 
 
-def assign_params(texts: Sequence[str], infos: Sequence[StrategyInfo]) -> dict[str, dict[str, str]]:
-    """Which of the given `k=v` and `STRATEGY.k=v` go to which selected strategy; what names a strategy wins.
+@dataclass(frozen=True, slots=True)
+class GivenParam:
+    """One `--param` as it was typed: `owner` is the strategy that it names, "" for every one that has it."""
 
-    Raises InputError when one goes nowhere or is given twice.
+    text: str
+    owner: str
+    name: str
+    value: str
+
+
+def split_params(texts: Sequence[str]) -> list[GivenParam]:
+    """The parts of every `k=v` and `STRATEGY.k=v`; raises InputError for what is neither."""
+    given = []
+    for text in texts:
+        key, equals, value = text.partition("=")
+        owner, dot, name = key.strip().rpartition(".")
+        if not equals or not name or (dot and not owner):
+            raise InputError(f"--param {text!r} must read name=value or STRATEGY.name=value")
+        given.append(GivenParam(text, owner, name, value.strip()))
+    return given
+
+
+def assign_params(given: Sequence[GivenParam], infos: Sequence[StrategyInfo]) -> dict[str, dict[str, str]]:
+    """Which of the given go to which selected strategy; what names a strategy wins.
+
+    Raises InputError when one goes nowhere, is given twice, or has a value that the strategy refuses.
     """
     known = {info.name: [str(param["name"]) for param in info.params] for info in infos}
     general: dict[str, dict[str, str]] = {name: {} for name in known}
     special: dict[str, dict[str, str]] = {name: {} for name in known}
-    for text in texts:
-        key, equals, value = text.partition("=")
-        owner, dot, name = key.strip().rpartition(".")
-        if not equals or not name:
-            raise InputError(f"--param {text!r} must read name=value or STRATEGY.name=value")
-        if dot and owner not in known:
-            raise InputError(f"--param {text!r}: the strategy {owner!r} is not selected")
-        asked = [owner] if dot else list(known)
-        takers = [taker for taker in asked if name in known[taker]]
+    for one in given:
+        if one.owner and one.owner not in known:
+            raise InputError(f"--param {one.text!r}: the strategy {one.owner!r} is not selected")
+        asked = [one.owner] if one.owner else list(known)
+        takers = [taker for taker in asked if one.name in known[taker]]
         if not takers:
             offered = sorted({param for taker in asked for param in known[taker]})
-            near = difflib.get_close_matches(name, offered, n=1)
+            near = difflib.get_close_matches(one.name, offered, n=1)
             hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(offered) or 'none'}"
-            raise InputError(f"--param {text!r}: no selected strategy has a parameter {name!r}; {hint}")
+            raise InputError(
+                f"--param {one.text!r}: no selected strategy has a parameter {one.name!r}; {hint}"
+            )
         for taker in takers:
-            chosen = (special if dot else general)[taker]
-            if name in chosen:
-                raise InputError(f"--param {text!r}: {name} is given twice")
-            chosen[name] = value.strip()
-    return {name: general[name] | special[name] for name in known}
+            chosen = (special if one.owner else general)[taker]
+            if one.name in chosen:
+                raise InputError(f"--param {one.text!r}: {one.name} is given twice")
+            chosen[one.name] = one.value
+    assigned = {name: general[name] | special[name] for name in known}
+    for info in infos:
+        info.check(assigned[info.name])
+    return assigned
 
 
 @app.command()

@@ -117,9 +117,10 @@ def candles(
     json: Json = False,
 ) -> None:
     """Write the candles that are held to a file; never fetches."""
-    from engine.export import write_candles
+    from engine.export import check_candle_path, write_candles
 
     cells, period = Timeframe(timeframe), Period.parse(start, end)
+    check_candle_path(out)
     with Engine() as engine:
         held = engine.candles(symbol, cells, period, exchange=exchange)
     write_candles(held, out)
@@ -148,10 +149,11 @@ def verify(
     if (start is None) != (end is None):
         raise InputError("give --start and --end, or neither to verify everything that is held")
     period = Period.parse(start, end) if start is not None and end is not None else None
+    cells = Timeframe(timeframe)
     with Engine() as engine, cancel_on_interrupt() as cancel, progress(quiet=json) as on_event:
         report = engine.verify(
             symbol,
-            Timeframe(timeframe),
+            cells,
             period,
             exchange=exchange,
             dry_run=dry_run,

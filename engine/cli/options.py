@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from engine.events import CancelToken
+from engine.market import check_exchange
 
 app = typer.Typer(
     help="Backtest trading strategies on Binance candles. Every command but desktop takes --json for programs.",
@@ -28,7 +29,9 @@ symbols_app = typer.Typer(
 app.add_typer(symbols_app, name="symbols")
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
-Exchange = Annotated[str, typer.Option("--exchange", help="binanceusdm, binance (spot) or sample.")]
+Exchange = Annotated[
+    str, typer.Option("--exchange", callback=check_exchange, help="binanceusdm, binance (spot) or sample.")
+]
 Symbol = Annotated[str, typer.Argument(help="SOLUSDT, SOL/USDT or SOL/USDT:USDT.")]
 Tf = Annotated[str, typer.Option("-t", "--timeframe", help="1m, 1h, 1d, ...; 1M is a month.")]
 Start = Annotated[str, typer.Option("--start", help="Date or time, UTC.")]

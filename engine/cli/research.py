@@ -4,13 +4,13 @@ from typing import Annotated
 
 import typer
 
-from engine.cli.backtests import assign_params
+from engine.cli.backtests import assign_params, split_params
 from engine.cli.options import Exchange, Json, app, cancel_on_interrupt
 from engine.errors import InputError
 from engine.market import DEFAULT_EXCHANGE, SAMPLE_EXCHANGE, Period, Timeframe
-from engine.runs import LookaheadReport, RunSpec
+from engine.runs import MOST_CUTS, LookaheadReport, RunSpec
 from engine.service import Engine
-from engine.terminal import out, print_json, progress, table
+from engine.terminal import print_json, print_line, progress, table
 
 # the bundled market: held for good once fetched, no network at all
 SAMPLE = ("SAMPLEUSDT", "2024-09-01", "2024-12-31")
@@ -27,7 +27,10 @@ def lookahead(
     end: Annotated[str | None, typer.Option("--end", help="A bare date includes that day.")] = None,
     param: Annotated[list[str] | None, typer.Option("--param", help="name=value.")] = None,
     cuts: Annotated[
-        int | None, typer.Option("--cuts", help="How many candles to cut after; without it every one.")
+        int | None,
+        typer.Option(
+            "--cuts", min=1, max=MOST_CUTS, help="How many candles to cut after; without it every one."
+        ),
     ] = None,
     no_fetch: Annotated[bool, typer.Option("--no-fetch", help="Fail instead of fetching.")] = False,
     exchange: Exchange = DEFAULT_EXCHANGE,
@@ -39,13 +42,12 @@ def lookahead(
         start, end = start or SAMPLE[1], end or SAMPLE[2]
     if start is None or end is None:
         raise InputError("name --start and --end of the period of that symbol")
-    asked = Timeframe(timeframe), Period.parse(start, end)
-    with Engine() as engine, cancel_on_interrupt() as cancel:
-        info = engine.chosen_strategies([strategy], cancel=cancel)[strategy]
-        params = assign_params(param or (), [info])[strategy]
+    asked, given = (Timeframe(timeframe), Period.parse(start, end)), split_params(param or ())
+    with Engine() as engine, cancel_on_interrupt() as cancel, progress(quiet=json) as on_event:
+        info = engine.chosen_strategies([strategy], on_event=on_event, cancel=cancel)[strategy]
+        params = assign_params(given, [info])[strategy]
         spec = RunSpec(strategy, engine.market(symbol, exchange).name, exchange, *asked, params)
-        with progress(quiet=json) as on_event:
-            report = engine.lookahead(spec, cuts=cuts, fetch=not no_fetch, on_event=on_event, cancel=cancel)
+        report = engine.lookahead(spec, cuts=cuts, fetch=not no_fetch, on_event=on_event, cancel=cancel)
     if json:
         print_json(report.to_json())
     else:
@@ -56,7 +58,7 @@ def lookahead(
 
 def _show(report: LookaheadReport) -> None:
     for name, check in (("look-ahead", report.lookahead), ("warm-up", report.warmup)):
-        out.print(f"{name}: {check['status']}, {check['note'].removeprefix('passed ')}", soft_wrap=True)
+        print_line(f"{name}: {check['status']}, {check['note'].removeprefix('passed ')}")
     rows = [(one["column"], one["candle"], one["cut"]) for one in report.lookahead["first"]]
     if rows:
         table("", ("column", "first candle that changes", "when nothing follows after"), rows, left=3)

@@ -1,7 +1,7 @@
 """Commands about the program itself: doctor, demo, desktop."""
 
+import gc
 import os
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -12,12 +12,16 @@ from engine.errors import InputError
 from engine.runs import FINISHED
 from engine.service import Engine
 from engine.terminal import print_json, print_note, progress, runs_table, table
+from engine.window import advice, check_screen, missing_packages
+
+GC_USUAL = (700, 10, 10)
 
 
 @app.command()
 def doctor(json: Json = False) -> None:
     """Say what the program sees of its surroundings, and what is wrong."""
-    with Engine() as engine:
+    with Engine() as engine, progress(quiet=json) as on_event:
+        engine.compile_kernels(on_event)
         findings = engine.doctor()
     faults = [finding for finding in findings if not finding.ok]
     if json:
@@ -67,7 +71,7 @@ def _render(engine: Engine, run_ids: list[str], path: Path) -> Path | None:
 
         render_window(engine, run_ids, path)
     except ImportError as error:
-        print_note(qt_advice(str(error)))
+        print_note(f"no picture: {advice(error)}")
         return None
     finally:
         if before is None:
@@ -77,40 +81,16 @@ def _render(engine: Engine, run_ids: list[str], path: Path) -> Path | None:
     return path
 
 
-def qt_advice(problem: str) -> str:
-    """One line that says which part of Qt is missing and how to get it."""
-    if any(name in problem for name in ("PySide6'", "pyqtgraph'", "qasync'")):
-        return f"the window's packages are not installed ({problem}); `make desktop` installs them"
-    packages = "libegl1 libgl1 libxkbcommon-x11-0 libdbus-1-3 libfontconfig1 libxcb-cursor0 libxcb-icccm4 libxcb-keysyms1"
-    return (
-        f"the window needs a system library ({problem}); on Debian or Ubuntu: apt-get install -y {packages}"
-    )
-
-
-def check_screen() -> None:
-    """Raise InputError where Qt would end the whole program instead of raising: no screen, or half of its X11 part."""
-    if not sys.platform.startswith("linux") or os.environ.get("QT_QPA_PLATFORM"):
-        return
-    if os.environ.get("WAYLAND_DISPLAY"):
-        return
-    if not os.environ.get("DISPLAY"):
-        raise InputError(
-            "there is no screen here (DISPLAY and WAYLAND_DISPLAY are not set); every other command works without one"
-        )
-    import ctypes
-
-    try:
-        ctypes.CDLL("libxcb-cursor.so.0")
-    except OSError as error:
-        raise InputError(qt_advice(str(error))) from error
-
-
 @app.command()
 def desktop() -> None:
     """Open the window."""
+    absent = missing_packages()
+    if absent is not None:
+        raise InputError(absent)
     check_screen()
     try:
         from desktop.app import main as open_window
     except ImportError as error:
-        raise InputError(qt_advice(str(error))) from error
+        raise InputError(advice(error)) from error
+    gc.set_threshold(*GC_USUAL)  # a window lives long, and must not halt
     raise typer.Exit(open_window([]))

@@ -1,11 +1,12 @@
 """Commands that try many parameters: optimize, sweeps."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Annotated
 
 import typer
 
-from engine.cli.backtests import assign_params
+from engine.cli.backtests import assign_params, split_params
 from engine.cli.options import (
     Cash,
     Commission,
@@ -29,7 +30,7 @@ from engine.service import Engine
 from engine.settings import read_settings
 from engine.strategy import ParamValue
 from engine.sweeps import SAMPLERS, TOP, SweepResult, SweepSpec
-from engine.terminal import RUN_COLUMNS, out, print_json, print_note, progress, table
+from engine.terminal import RUN_COLUMNS, print_json, print_line, print_note, progress, table
 
 SweepId = Annotated[str, typer.Argument(help="A sweep's id, or a unique beginning of it.")]
 Top = Annotated[int, typer.Option("--top", min=1, max=10_000, help="How many of the best to show.")]
@@ -67,28 +68,32 @@ def optimize(
     json: Json = False,
 ) -> None:
     """Try many combinations of a strategy's parameters on one symbol, and store every trial."""
-    symbol, strategy = _only("symbol", symbols), _only("strategy", strategies)
-    ranges = _ranges(grid)
+    from engine.research.constraint import parsed
+    from engine.research.optimize import check_objective
+
+    given = split_params(param or ())
+    spec = SweepSpec(
+        _only("strategy", strategies),
+        _only("symbol", symbols),
+        exchange,
+        Timeframe(timeframe),
+        Period.parse(start, end),
+        _ranges(grid),
+        {},
+        Costs(cash, commission, size, slippage),
+        constraint,
+        objective,
+        sampler or (SAMPLERS[0] if trials is None else SAMPLERS[1]),
+        trials,
+        seed,
+    )
+    parsed(constraint)
+    check_objective(objective)
     settings = read_settings(**({} if workers is None else {"workers": workers}))
-    with Engine(settings) as engine, cancel_on_interrupt() as cancel:
-        info = engine.chosen_strategies([strategy], cancel=cancel)[strategy]
-        spec = SweepSpec(
-            strategy,
-            symbol,
-            exchange,
-            Timeframe(timeframe),
-            Period.parse(start, end),
-            ranges,
-            assign_params(param or (), [info])[strategy],
-            Costs(cash, commission, size, slippage),
-            constraint,
-            objective,
-            sampler or (SAMPLERS[0] if trials is None else SAMPLERS[1]),
-            trials,
-            seed,
-        )
-        with progress(quiet=json) as on_event:
-            result = engine.optimize(spec, fetch=not no_fetch, on_event=on_event, cancel=cancel)
+    with Engine(settings) as engine, cancel_on_interrupt() as cancel, progress(quiet=json) as on_event:
+        infos = engine.chosen_strategies([spec.strategy], on_event=on_event, cancel=cancel)
+        spec = replace(spec, params=assign_params(given, list(infos.values()))[spec.strategy])
+        result = engine.optimize(spec, fetch=not no_fetch, on_event=on_event, cancel=cancel)
     _say(result, top, json=json)
 
 
@@ -142,11 +147,10 @@ def sweep_table(result: SweepResult, top: int) -> None:
         for found in result.top(top)
     ]
     spec = result.spec
-    out.print(
+    print_line(
         f"{spec.strategy} on {spec.symbol} {spec.timeframe}, {format_time(result.period.start)[:10]} to "
         f"{format_time(result.period.end)[:10]}: {result.done:,} trials in {result.elapsed_s:.2f} s",
-        style="bold",
-        soft_wrap=True,
+        bold=True,
     )
     table("", (*result.params, goal, *shown), rows, left=0)
     if result.failed:

@@ -96,6 +96,6 @@ def open_store(settings: Settings) -> Store:
         start = partial(start_embedded, settings.home)
         store = Store(start(), revive=start)
     else:
-        store = Store(url.get_secret_value())
+        store = Store(url)
     store.migrate()
     return store

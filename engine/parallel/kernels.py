@@ -1,50 +1,126 @@
-"""Where numba keeps what it compiled, from one process to the next."""
+"""Where numba keeps what it compiled, from one process to the next.
+
+`python -m engine.parallel.kernels`, part of making the environment, compiles everything into a folder of the environment.
+Programs copy that into their cache folder, because numba must be able to write where it reads. Where the environment holds
+no kernels for this very program and processor, the first program that needs them compiles them there.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
+import platform
+import shutil
+import sys
+import tempfile
+from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
 import engine
 
 VARIABLE: Final = "NUMBA_CACHE_DIR"  # as numba calls it
-# the files whose constants are compiled into the kernels of other files
-_CONSTANTS: Final = (
+# the files that kernels stand in, and those whose constants are compiled into them
+_SOURCES: Final = (
     "market.py",
     "backtest/rules.py",
     "backtest/metric_definitions.py",
     "backtest/compiled.py",
+    "backtest/summary.py",
+    "indicators/loops.py",
 )
+_WHOLE: Final = "whole"  # the file that is written when every kernel is there
 
 
 def kernel_folder(usual: Path) -> Path:
-    """The folder for the program as it is, inside the one that the environment names, else inside `usual`.
-
-    numba believes a kernel while the file that it stands in is unchanged; a constant from another file would stay as it was.
-    So each state of the constants has a folder of its own.
-    """
-    source, state = Path(engine.__file__).parent, hashlib.sha256()
-    for name in _CONSTANTS:
-        state.update((source / name).read_bytes())
-    base, name = Path(os.environ.get(VARIABLE) or usual), f"kernels-{state.hexdigest()[:12]}"
+    """The folder for the program as it is, inside the one that the environment names, else inside `usual`."""
+    base, name = Path(os.environ.get(VARIABLE) or usual), _name()
     return base if base.name == name else base / name
 
 
-def has_kernels(folder: Path) -> bool:
-    """Whether something is compiled there. Empty files, as a power cut leaves them, would keep workers from starting: they
-    are removed.
+def installed_folder() -> Path:
+    """The folder of the environment, for the program as it is."""
+    return Path(sys.prefix) / "share" / "backtest-desktop" / _name()
+
+
+def _name() -> str:
+    """One name per state of all that decides what is compiled, and whether numba believes it.
+
+    numba compares the file that a kernel stands in, but no constant from another file; and it looks for a processor's
+    kernels by its features, so that another machine compiles although there is a folder.
     """
-    left = [file for file in folder.rglob("*.nb[ic]") if not _removed_empty(file)]
-    return bool(left)
+    source = Path(engine.__file__).parent
+    state = hashlib.sha256(f"{source} {platform.python_version()} {_processor()}".encode())
+    for package in ("numba", "llvmlite", "numpy"):
+        state.update(f" {version(package)}".encode())
+    for name in _SOURCES:
+        state.update((source / name).read_bytes())
+    return f"kernels-{state.hexdigest()[:12]}"
 
 
-def _removed_empty(file: Path) -> bool:
+def _processor() -> str:
+    """What numba compiles for, without asking LLVM, which takes longer to import than all that is done here."""
+    chosen = [os.environ.get(name, "") for name in ("NUMBA_CPU_NAME", "NUMBA_CPU_FEATURES")]
     try:
-        if file.stat().st_size:
-            return False
-        file.unlink(missing_ok=True)
+        first = Path("/proc/cpuinfo").read_text().partition("\n\n")[0]
     except OSError:
-        pass
-    return True
+        first = platform.processor()
+    told = [line for line in first.splitlines() if not line.startswith(("processor", "cpu MHz", "bogomips"))]
+    return "\n".join((platform.machine(), *chosen, *told))
+
+
+def has_kernels(folder: Path) -> bool:
+    """Whether every kernel is compiled there; not where a power cut left empty files, which keep workers from starting."""
+    try:
+        return all(file.stat().st_size for file in (folder / _WHOLE, *folder.rglob("*.nb[ic]")))
+    except OSError:
+        return False
+
+
+def bring_kernels(folder: Path) -> bool:
+    """Make `folder` hold every kernel if the environment has them; whether it does. What is damaged there is removed."""
+    if has_kernels(folder):
+        return True
+    installed = installed_folder()
+    with contextlib.suppress(OSError):  # no space, or another program was faster
+        for file in folder.rglob("*.nb[ic]"):
+            if not file.stat().st_size:
+                file.unlink()
+        if not has_kernels(installed):
+            return False
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix="copy-", dir=folder.parent) as new:
+            for file in filter(Path.is_file, installed.rglob("*")):
+                copy = Path(new, "kernels", file.relative_to(installed))
+                copy.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(file, copy)
+            Path(new, "kernels").rename(folder)
+    return has_kernels(folder)
+
+
+def say_whole(folder: Path) -> None:
+    """Every kernel was compiled into `folder`; where that cannot be written down, they are compiled again next time."""
+    with contextlib.suppress(OSError):
+        (folder / _WHOLE).write_text("every kernel is here\n")
+
+
+def main() -> None:
+    """Compile everything into the environment, unless that was done."""
+    folder = installed_folder()
+    if has_kernels(folder):
+        return
+    for old in folder.parent.glob("kernels-*"):
+        shutil.rmtree(old)
+    sys.stdout.write("compiling the engine (once)\n")
+    sys.stdout.flush()
+    os.environ[VARIABLE] = str(folder)
+    from engine.backtest.compilation import compile_kernels
+
+    compile_kernels()
+    say_whole(folder)
+
+
+if __name__ == "__main__":
+    main()

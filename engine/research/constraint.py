@@ -47,14 +47,28 @@ _COMPARISONS: Final[Mapping[type[ast.cmpop], Callable[[Values, Values], Values]]
 }
 
 
+def parsed(text: str) -> ast.expr | None:
+    """The expression, None for an empty text; raises InputError for what is none."""
+    if len(text) > MAX_LENGTH:
+        raise InputError(f"the constraint is longer than {MAX_LENGTH} characters")
+    if not text.strip():
+        return None
+    try:
+        return ast.parse(text.strip(), mode="eval").body
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        reason = error.msg if isinstance(error, SyntaxError) else "it cannot be read"
+        raise InputError(f"constraint {text!r}: {reason}; write one such as fast < slow") from None
+
+
 def fulfilled(text: str, columns: Mapping[str, Any], n: int) -> npt.NDArray[np.bool_]:
     """Which of n combinations fulfil the constraint, bool (n,); `columns`: arrays (n,) or single values, by parameter.
 
     Raises InputError naming the part that is not understood. An empty text is fulfilled by all.
     """
-    if not text.strip():
+    expression = parsed(text)
+    if expression is None:
         return np.ones(n, dtype=np.bool_)
-    found = _Reader(text, columns).whole()
+    found = _Reader(text, columns).whole(expression)
     return np.array(np.broadcast_to(found, (n,)), dtype=np.bool_)
 
 
@@ -72,18 +86,11 @@ class _Reader:
     def __init__(self, text: str, columns: Mapping[str, Any]) -> None:
         self._text, self._columns = text, columns
 
-    def whole(self) -> Values:
+    def whole(self, expression: ast.expr) -> Values:
         """The truth values of the whole expression."""
-        if len(self._text) > MAX_LENGTH:
-            raise InputError(f"the constraint is longer than {MAX_LENGTH} characters")
-        try:
-            tree = ast.parse(self._text.strip(), mode="eval")
-        except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-            reason = error.msg if isinstance(error, SyntaxError) else "it cannot be read"
-            raise InputError(f"constraint {self._text!r}: {reason}; write one such as fast < slow") from None
         with np.errstate(all="ignore"):
-            part = self._part(tree.body, 0)
-        return self._of(part, tree.body, TRUTH)
+            part = self._part(expression, 0)
+        return self._of(part, expression, TRUTH)
 
     def _part(self, node: ast.expr, depth: int) -> _Part:
         if depth > MAX_DEPTH:

@@ -42,7 +42,7 @@ def plan_trials(spec: SweepSpec, described: Sequence[Mapping[str, Any]]) -> Tria
     In a grid the last range varies fastest; random trials come in the order in which they were drawn. Raises InputError for
     a value that its parameter refuses, for too many trials, and for a constraint that cannot be read or leaves nothing.
     """
-    known = {str(one["name"]): _param(one) for one in described}
+    known = {str(one["name"]): Param.from_json(one) for one in described}
     for name, values in spec.ranges.items():
         if not len(values):
             raise InputError(f"the range of {name} holds no value")
@@ -51,14 +51,6 @@ def plan_trials(spec: SweepSpec, described: Sequence[Mapping[str, Any]]) -> Tria
     grid = _Grid(axes, {name: value for name, value in fixed.items() if name not in axes}, spec.constraint)
     columns = grid.all() if spec.trials is None else grid.drawn(spec.trials, spec.seed)
     return Trials(columns, grid.fixed, len(next(iter(columns.values()))))
-
-
-def _param(described: Mapping[str, Any]) -> Param:
-    choices = described["choices"]
-    bounds = {"low": described["low"], "high": described["high"]}
-    param = Param(described["default"], **bounds, choices=tuple(choices) if choices else None)
-    param.name = str(described["name"])
-    return param
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,11 +9,10 @@ from engine.errors import BacktestError, InputError, Interrupted, RunError
 from engine.events import OnEvent, Progress, as_job
 from engine.parallel.job import Done, Stopped
 from engine.planning import PlannedRun
-from engine.runs import LookaheadReport
+from engine.runs import MOST_CUTS, LookaheadReport
 from engine.series_loading import SeriesLoader
 
 FUNCTION: Final = "engine.backtest.checks:lookahead_job"
-MOST_CUTS: Final = 20_000  # each computes all candles before it again
 TIMEOUT_S: Final = 7 * 86_400.0  # the user stops it, nothing else
 
 InWorkers = Callable[..., Sequence[Any]]  # Engine.in_workers, stopped by the user

@@ -42,13 +42,24 @@ UNSAVED_TOP: Final = 1_000
 OnTrials = Callable[[SweepResult], None]
 
 
-def plan_sweep(spec: SweepSpec, info: StrategyInfo, market: Market, in_workers: InWorkers) -> PlannedSweep:
-    """The sweep with its combinations and their longest warm-up. Raises InputError or StrategyError; nothing is fetched."""
-    if spec.objective not in SUMMARY:
-        near = difflib.get_close_matches(spec.objective, SUMMARY, n=3)
+def check_objective(name: str) -> None:
+    """Raise InputError where a sweep keeps no such metric."""
+    if name not in SUMMARY:
+        near = difflib.get_close_matches(name, SUMMARY, n=3)
         hint = f"did you mean {', '.join(near)}?" if near else f"there are: {', '.join(SUMMARY)}"
-        raise InputError(f"unknown objective {spec.objective!r}; {hint}")
+        raise InputError(f"unknown objective {name!r}; {hint}")
+
+
+def plan_sweep(
+    spec: SweepSpec, info: StrategyInfo, find_market: Callable[[], Market], in_workers: InWorkers
+) -> PlannedSweep:
+    """The sweep with its combinations and their longest warm-up; the market is looked for when the rest is right.
+
+    Raises InputError or StrategyError; nothing is fetched.
+    """
+    check_objective(spec.objective)
     trials = plan_trials(spec, info.params)
+    market = find_market()
     base = PlannedRun(
         id=str(uuid.uuid4()),
         spec=RunSpec(

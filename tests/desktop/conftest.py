@@ -36,7 +36,7 @@ def make_window(app: QApplication, qtbot: QtBot, tmp_path: Path) -> Iterator[Mak
     opened: list[MainWindow] = []
 
     def make(preferences: Preferences | None = None) -> MainWindow:
-        engine = Engine(Settings(home=tmp_path / "home", workers=1, _env_file=None))
+        engine = Engine(Settings(home=tmp_path / "home", workers=1))
         window = MainWindow(Bridge(engine), preferences or Preferences(tmp_path / "window.ini"))
         window.use_theme("dark")
         opened.append(window)
@@ -66,7 +66,7 @@ def window(make_window: MakeWindow) -> MainWindow:
 def described(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Path]:
     """Makes homes in which the bundled strategies are described already: that takes seconds, once is enough."""
     first = tmp_path_factory.mktemp("described")
-    with Engine(Settings(home=first, workers=2, _env_file=None)) as engine:
+    with Engine(Settings(home=first, workers=2)) as engine:
         engine.strategies()
 
     def make() -> Path:
@@ -82,7 +82,7 @@ def described(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Path]:
 def engine(embedded_url: str, described: Callable[[], Path]) -> Iterator[Engine]:
     """An engine with real workers, a real database and the bundled market, shared by the tests of a file."""
     with contextmanager(fresh_database)(embedded_url) as url:
-        settings = Settings(database_url=url, home=described(), workers=2, _env_file=None)
+        settings = Settings(database_url=url, home=described(), workers=2)
         with Engine(settings) as opened:
             yield opened
 

@@ -46,7 +46,7 @@ def desk(
     for timeframe in ("1h", "1d"):
         fake_exchange.add("SOL", timeframe, grid_candles(timeframe, YEAR), listed_ms=YEAR.start)
     settings = Settings(
-        database_url=database_url, home=described(), workers=1, futures_url=fake_exchange.url, _env_file=None
+        database_url=database_url, home=described(), workers=1, futures_url=fake_exchange.url
     )  # fmt: skip
     with Engine(settings) as engine:
         for timeframe in ("1h", "1d"):

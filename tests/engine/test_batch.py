@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from pydantic import SecretStr
 
 from engine.coverage import BEFORE_LISTING, MAINTENANCE, Coverage, MissingRange
 from engine.errors import DatabaseError, Interrupted
@@ -115,7 +114,7 @@ def sample_specs(*starts: str) -> list[RunSpec]:
 
 @pytest.fixture
 def engine(database_url: str, tmp_path: Path) -> Iterator[Engine]:
-    with Engine(Settings(database_url=SecretStr(database_url), home=tmp_path / "home", workers=2)) as opened:
+    with Engine(Settings(database_url=database_url, home=tmp_path / "home", workers=2)) as opened:
         yield opened
 
 

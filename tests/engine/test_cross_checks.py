@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import SecretStr
 
 from engine.errors import InputError, Interrupted
 from engine.events import Cancelled, CancelToken, Event, Failed, Finished, Started
@@ -58,9 +57,7 @@ def database(embedded_url: str) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def settings(database: str, tmp_path_factory: pytest.TempPathFactory) -> Settings:
     home, plugins = tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("plugins")
-    return Settings(
-        database_url=SecretStr(database), home=home, workers=1, strategies=(plugins,), archive_url="off"
-    )
+    return Settings(database_url=database, home=home, workers=1, strategies=(plugins,), archive_url="off")
 
 
 @pytest.fixture(scope="module")
@@ -210,7 +207,7 @@ def test_what_backtesting_py_ran_itself_needs_no_check(engine: Engine, plugin: C
 def test_a_check_that_is_switched_off_or_too_long_is_made_only_when_asked(
     engine: Engine, most: int, note: str, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(engine, "settings", engine.settings.model_copy(update={"crosscheck": most}))
+    monkeypatch.setattr(engine, "settings", replace(engine.settings, crosscheck=most))
     (run,) = engine.run([SPEC])
     check = run.checks["crosscheck"]
     assert (check["status"], check["note"].startswith(note)) == ("skipped", True), check

@@ -8,15 +8,19 @@ from pathlib import Path
 
 import pytest
 
-from engine.events import CancelToken, Event, ignore_event
+from engine.events import CancelToken, Event, Started
+from engine.market import Period, Timeframe
 from engine.parallel.job import Done
+from engine.parallel.kernels import VARIABLE, has_kernels, installed_folder
 from engine.parallel.pool import WorkerPool
-from engine.run_service import READY_FUNCTION
+from engine.runs import FINISHED, RunSpec
 from engine.service import WORKER_IMPORTS, Engine
 from engine.settings import Settings
+from engine.sweeps import SweepSpec
 from tests.support.builders import random_candles
 
 ROOT = Path(__file__).parents[2]
+INSTALLED = installed_folder()
 HEAVY = {"backtesting", "bokeh", "ccxt", "sqlalchemy", "psycopg", "PySide6"}
 
 
@@ -61,35 +65,74 @@ print(json.dumps(sorted(sys.modules)))
     assert not {"numba", "llvmlite", "backtesting", "bokeh"} & set(json.loads(ended.stdout))
 
 
-def test_the_first_start_compiles_says_so_and_later_ones_do_not(
+def kernels_in(folder: Path) -> set[Path]:
+    return {file.relative_to(folder) for file in folder.rglob("*.nb[ic]")}
+
+
+def test_the_first_start_compiles_nothing_because_the_environment_has_every_kernel(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, database_url: str
+) -> None:
+    monkeypatch.delenv(VARIABLE)
+    events: list[Event] = []
+    with Engine(Settings(home=tmp_path / "home", workers=1, database_url=database_url)) as program:
+        names = [info.name for info in program.strategies(on_event=events.append)]
+        period = Period.parse("2024-03-01", "2024-03-31")
+        asked = ("SAMPLEUSDT", "sample", Timeframe("1h"), period)
+        runs = program.run([RunSpec(name, *asked) for name in names], on_event=events.append)
+        assert {run.status for run in runs} == {FINISHED}
+        sweep = SweepSpec("ema_cross", *asked, {"fast": (5, 8), "slow": (20, 30)})
+        assert program.optimize(sweep, on_event=events.append).done == 4
+        again = program.lookahead(RunSpec("macd_trend", *asked), cuts=3, on_event=events.append)
+        assert again.lookahead["status"] == "passed"
+        assert program.kernels.is_relative_to(tmp_path / "home" / "cache" / "numba")
+        assert kernels_in(program.kernels) == kernels_in(INSTALLED)
+    assert "compile" not in {event.kind for event in events if isinstance(event, Started)}
+
+
+def test_every_form_in_which_an_indicator_can_be_called_is_compiled_already() -> None:
+    before = kernels_in(INSTALLED)
+    script = """
+import numpy as np, pandas as pd
+from engine import indicators
+hours = pd.date_range("2024-01-01", periods=300, freq="h", tz="UTC")
+random = np.random.default_rng(1)
+table = pd.DataFrame({name: random.uniform(90, 110, 300) for name in ("open", "high", "low", "close", "volume")}, hours)
+strided = table.iloc[::2]
+for given in (table, strided, table.astype("float32"), table.astype("Float64"), dict(table.items()),
+              {name: column.to_numpy() for name, column in table.items()},
+              {name: column.to_numpy()[::-1] for name, column in table.items()}):
+    high, low, close, volume = (given[name] for name in ("high", "low", "close", "volume"))
+    indicators.sma(close, 5), indicators.ema(close, 5.0), indicators.rsi(close), indicators.macd(close, np.int64(5))
+    indicators.bollinger(close, 5, 2), indicators.atr(high, low, close), indicators.supertrend(high, low, close, 5, 3)
+    indicators.stochastic_rsi(close), indicators.donchian(high, low)
+    for sides in ((high, low), (close, 100), (np.float64(100), close)):
+        indicators.crossed_above(*sides), indicators.crossed_below(*sides)
+    if not isinstance(close, np.ndarray):
+        indicators.daily_vwap(high, low, close, volume)
+with indicators.remembered(table):
+    for _ in range(2):
+        indicators.ema(indicators.ema(table["close"], 5), 8)
+"""
+    subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True)
+    assert kernels_in(INSTALLED) == before
+
+
+def test_where_the_environment_has_no_kernels_they_are_compiled_once_and_said_before(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "kernels"))
-    settings = Settings(BACKTEST_HOME=tmp_path / "home", BACKTEST_WORKERS=1)
+    monkeypatch.delenv(VARIABLE)
+    monkeypatch.setattr(sys, "prefix", str(tmp_path / "environment of another user"))
+    settings = Settings(home=tmp_path / "home", workers=2)
     said: list[list[Event]] = []
     for _ in range(2):
         events: list[Event] = []
         with Engine(settings) as program:
+            assert [info.error for info in program.strategies(on_event=events.append)] == [None] * 7
             program.warm_up(events.append, CancelToken())
+            assert has_kernels(program.kernels)
         said.append(events)
     first, second = said
     assert [type(event).__name__ for event in first] == ["Started", "Finished"]
     assert "compiling the engine, once" in str(first[0])
     assert second == []
-    assert list((tmp_path / "kernels").rglob("*.nbi"))
-
-
-def test_kernels_that_a_power_cut_left_empty_are_compiled_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "kernels"))
-    settings = Settings(BACKTEST_HOME=tmp_path / "home", BACKTEST_WORKERS=1)
-    for _ in range(2):
-        with Engine(settings) as program:
-            program.warm_up(ignore_event, CancelToken())
-            (answer,) = program.in_workers(READY_FUNCTION, [{}], 100)
-            assert isinstance(answer, Done), answer
-        kernels = list((tmp_path / "kernels").rglob("*.nb[ic]"))
-        assert {bool(file.stat().st_size) for file in kernels} == {True}
-        for file in kernels:
-            file.write_bytes(b"")
+    assert kernels_in(program.kernels) == kernels_in(INSTALLED)

@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from pydantic import SecretStr
 
 from engine.errors import InputError, StrategyError
 from engine.market import Period, Timeframe
@@ -58,7 +57,7 @@ def world(
 
     def make(folder: Path, workers: int) -> Engine:
         settings = Settings(
-            database_url=SecretStr(url), home=home, workers=workers, strategies=(folder,), archive_url="off"
+            database_url=url, home=home, workers=workers, strategies=(folder,), archive_url="off"
         )
         made.append(Engine(settings))
         return made[-1]

@@ -385,7 +385,7 @@ def test_a_program_killed_in_the_middle_leaves_only_proven_pages(
         "asyncio.run(DataFetcher().get_data('SOLUSDT', '1h', '2024-01-05', '2024-06-30'))"
     )
     places = {
-        "DATABASE_URL": data_settings.database_url.get_secret_value(),
+        "DATABASE_URL": data_settings.database_url,
         "BACKTEST_FUTURES_URL": fake.url,
     }
     with subprocess.Popen([sys.executable, "-c", program], env=os.environ | places) as process:

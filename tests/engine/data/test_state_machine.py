@@ -26,7 +26,7 @@ from engine.errors import ExchangeError, InputError
 from engine.market import DAY_MS, Market, Period, Timeframe, format_time, parse_time
 from tests.support.candle_faults import BANNED, FAULTS, ODD, PASSING
 from tests.support.candle_laws import SETTLE_MS, Laws
-from tests.support.candle_world import Brief, Series, Timezone, TruthfulExchange, World
+from tests.support.candle_world import Brief, Series, TruthfulExchange, World
 from tests.support.damage import NO_CHECKS
 from tests.support.database import execute, fresh_database
 from tests.support.dying import STEPS, Crash

@@ -37,7 +37,7 @@ def engine(shared_engine: Engine) -> Engine:
     """The shared engine without sweeps, trials and runs."""
     url = shared_engine.settings.database_url
     assert url is not None
-    execute(url.get_secret_value(), "TRUNCATE sweeps, trials, backtest_runs")
+    execute(url, "TRUNCATE sweeps, trials, backtest_runs")
     return shared_engine
 
 

@@ -169,7 +169,7 @@ def test_a_sweep_is_stored_told_and_counted(engine: Engine):  # noqa: F811
 def test_a_trial_that_breaks_dies_or_hangs_fails_alone(engine: Engine):  # noqa: F811
     name = plug_in(engine, "stumbling", STUMBLING)
     spec = sweep_spec(name, {"number": "0:40:1"}, objective="return_pct")
-    with Engine(engine.settings.model_copy(update={"run_timeout_s": 3})) as hasty:
+    with Engine(replace(engine.settings, run_timeout_s=3)) as hasty:
         result = hasty.optimize(spec, fetch=False)
     assert (result.status, result.done, result.failed) == (FINISHED, 41, 3)
     assert {int(result.numbers[at]) for at in result.errors} == {3, 5, 7}
@@ -289,7 +289,7 @@ def test_random_trials_are_the_same_for_one_worker_and_two(engine: Engine):  # n
         "ema_cross", {"fast": "2:400:1", "slow": "2:900:1"}, sampler="random", trials=60, seed=3
     )
     two = engine.optimize(spec, fetch=False)
-    one_settings = engine.settings.model_copy(update={"workers": 1})
+    one_settings = replace(engine.settings, workers=1)
     with Engine(one_settings) as single:
         one = single.optimize(spec, fetch=False)
     assert one.to_json()["top"] == two.to_json()["top"]
