@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from engine.errors import InputError, RunError
 from engine.market import Float64Array
+from engine.numerals import read_number, read_whole
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -80,7 +81,7 @@ class Param:
             )
         elif isinstance(value, str) and wanted in (int, float):
             try:
-                value = wanted(value)
+                value = read_whole(value) if wanted is int else read_number(value)
             except ValueError:
                 raise InputError(f"{self.name} must be {self._wanted()}, not {value!r}") from None
         if wanted is float and isinstance(value, int) and not isinstance(value, bool):

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from engine.cli.options import Exchange, Json, Symbol, Tf, app, cancel_on_interrupt, symbols_app
+from engine.cli.values import file_argument, number_option
 from engine.errors import DatabaseError, InputError, worst
 from engine.events import Event, Log
 from engine.market import DEFAULT_EXCHANGE, Market, Timeframe, format_time, parse_time, short_time
@@ -113,7 +114,7 @@ def remove_symbol(
 
 @app.command("import")
 def import_file(
-    file: Annotated[Path, typer.Argument(help="CSV (also .gz, or .zip with one file) or Parquet.")],
+    file: Annotated[Path, file_argument(help="CSV (also .gz, or .zip with one file) or Parquet.")],
     symbol: Annotated[str, typer.Option("-s", "--symbol", help="Whose candles they are.")],
     timeframe: Tf,
     exchange: Exchange = DEFAULT_EXCHANGE,
@@ -199,7 +200,7 @@ def _note_import(report: ImportReport) -> None:
 def sync(
     watch: Annotated[bool, typer.Option("--watch", help="Go on until Ctrl-C.")] = False,
     interval: Annotated[
-        float, typer.Option("--interval", min=1, help="Seconds between rounds of --watch.")
+        float, number_option("--interval", low=1, help="Seconds between rounds of --watch.")
     ] = 60,
     exchange: Annotated[str | None, typer.Option("--exchange", help="Only this one; without it all.")] = None,
     json: Json = False,

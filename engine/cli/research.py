@@ -6,6 +6,7 @@ import typer
 
 from engine.cli.backtests import assign_params
 from engine.cli.options import Exchange, Json, app, cancel_on_interrupt
+from engine.cli.values import whole_option
 from engine.errors import InputError
 from engine.market import DEFAULT_EXCHANGE, SAMPLE_EXCHANGE, Period, Timeframe
 from engine.runs import LookaheadReport, RunSpec
@@ -27,7 +28,7 @@ def lookahead(
     end: Annotated[str | None, typer.Option("--end", help="A bare date includes that day.")] = None,
     param: Annotated[list[str] | None, typer.Option("--param", help="name=value.")] = None,
     cuts: Annotated[
-        int | None, typer.Option("--cuts", help="How many candles to cut after; without it every one.")
+        int | None, whole_option("--cuts", help="How many candles to cut after; without it every one.")
     ] = None,
     no_fetch: Annotated[bool, typer.Option("--no-fetch", help="Fail instead of fetching.")] = False,
     exchange: Exchange = DEFAULT_EXCHANGE,
