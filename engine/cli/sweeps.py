@@ -153,6 +153,8 @@ def sweep_table(result: SweepResult, top: int) -> None:
     if result.failed:
         line = next(iter(result.errors.values()))
         print_note(f"{result.failed:,} trials failed; the first: {line}")
+    for name, check in result.checks.items():
+        print_note(f"check {name}: {check['status']} ({check['note']})")
     for note in result.notes:
         print_note(note)
     print_note(
