@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NoReturn
 from engine.coverage import FetchReport, Holding, VerifyReport
 from engine.errors import BacktestError, DatabaseError, InputError
 from engine.events import CancelToken, OnEvent, as_job, ignore_event
-from engine.market import DEFAULT_EXCHANGE, Market, Period, Timeframe, check_exchange
+from engine.market import DEFAULT_EXCHANGE, Market, Period, Timeframe, check_exchange, short_time
 from engine.settings import Settings
 from engine.transfer import FileFormat, ImportPreview, ImportReport, SyncedSeries
 
@@ -216,8 +216,17 @@ class CandleService:
         exchange: str = DEFAULT_EXCHANGE,
         start_ms: int = 0,
     ) -> Market:
-        """Make a symbol active: `sync` keeps its held series, and those of `timeframes` from `start_ms` (or listing) on."""
+        """Make a symbol active: `sync` keeps its held series, and those of `timeframes` from `start_ms` (or listing) on.
+
+        Raises InputError for a start in the future.
+        """
         market = self.market(symbol, exchange)
+        now_ms = self.fetcher.known_now_ms(market)
+        if start_ms >= now_ms:
+            raise InputError(
+                f"the start {short_time(start_ms)} lies in the future: {exchange}'s clock shows {short_time(now_ms)}; "
+                "nothing was changed"
+            )
         self.store.activate(market, dict.fromkeys(timeframes, start_ms))
         return market
 

@@ -11,10 +11,11 @@ from typing import Any, Final
 
 import numpy as np
 
+from engine.columns import columns_of, float_column
 from engine.errors import RunError, StrategyError
 from engine.loader.load import SIGNALS, LoadedStrategy, located, open_strategy
 from engine.market import HOUR_MS, Candles, parse_time
-from engine.strategy import Param, Signals, Strategy, columns_of, float_column
+from engine.strategy import Param, Signals, Strategy
 
 _FEWEST_CANDLES: Final = 600
 _MOST_CANDLES: Final = 20_000  # keeps a trial under a second whatever warm-up is asked for
