@@ -9,6 +9,7 @@ from typing import Any, Final
 from desktop import formats
 from desktop.models.holdings import GOOD, PLAIN, WARNING, Note
 from engine.runs import FINISHED, RunResult
+from engine.sweeps import SweepResult
 
 PENDING: Final = "pending"
 SIGNS: Final = {GOOD: "✓", WARNING: "⚠", PENDING: "…", PLAIN: ""}
@@ -41,6 +42,7 @@ _FINGERPRINT: Final = (
 
 
 Rows = tuple[Mapping[str, Any], ...]
+Checks = Mapping[str, Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +75,10 @@ def badges(run: RunResult, *, data_changed: bool = False, checking: str = "") ->
     if run.status != FINISHED:
         return []
     found = [
-        _data(run),
+        _data(run.checks),
         _crosscheck(run, checking),
-        _lookahead(run),
-        _warmup(run),
+        _lookahead(run.checks),
+        _warmup(run.checks),
         _engine(run),
         _fingerprint(run),
     ]
@@ -87,6 +89,11 @@ def badges(run: RunResult, *, data_changed: bool = False, checking: str = "") ->
         for text in run.notes
     ]
     return [badge for badge in found if badge is not None]
+
+
+def sweep_badges(sweep: SweepResult) -> list[Badge]:
+    """What is known of the candles that all trials of a sweep saw."""
+    return [_data(sweep.checks), _warmup(sweep.checks), _lookahead(sweep.checks)] if sweep.done else []
 
 
 def verdict(shown: Sequence[Badge]) -> Note:
@@ -119,12 +126,12 @@ def _changed() -> Badge:
     )  # fmt: skip
 
 
-def _data(run: RunResult) -> Badge:
-    check = run.checks.get("data", {})
+def _data(checks: Checks) -> Badge:
+    check = checks.get("data", {})
     missing, beside = int(check.get("missing_candles") or 0), len(check.get("trades_beside_holes") or ())
-    if check.get("status") in (None, "skipped"):
-        return Badge("data", PLAIN, "data not checked", meaning=_DATA)
     if not missing:
+        if check.get("status") in (None, "skipped"):
+            return Badge("data", PLAIN, "data not checked", meaning=_DATA)
         return Badge("data", GOOD, "data complete", "data", meaning=_DATA, finding="No candle is missing.")
     text = f"{_count(missing, 'candle')} missing"
     if beside:
@@ -160,8 +167,8 @@ def _numbered(differences: Sequence[Mapping[str, Any]]) -> Rows:
     )
 
 
-def _lookahead(run: RunResult) -> Badge:
-    check = run.checks.get("lookahead", {})
+def _lookahead(checks: Checks) -> Badge:
+    check = checks.get("lookahead", {})
     status, note = check.get("status"), str(check.get("note") or "")
     make = _maker("lookahead", _LOOKAHEAD, note)
     if status == "passed":
@@ -176,8 +183,8 @@ def _lookahead(run: RunResult) -> Badge:
     return make(PLAIN, "look-ahead not checked")
 
 
-def _warmup(run: RunResult) -> Badge:
-    check = run.checks.get("warmup", {})
+def _warmup(checks: Checks) -> Badge:
+    check = checks.get("warmup", {})
     status, note, columns = check.get("status"), str(check.get("note") or ""), check.get("columns") or ()
     make = _maker("warmup", _WARMUP, note)
     held, wanted = check.get("held"), check.get("wanted")

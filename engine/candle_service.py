@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from engine.coverage import FetchReport, Holding, VerifyReport
 from engine.errors import BacktestError, DatabaseError, InputError
 from engine.events import CancelToken, OnEvent, as_job, ignore_event
-from engine.market import DEFAULT_EXCHANGE, Market, Period, Timeframe, check_exchange
+from engine.market import DEFAULT_EXCHANGE, Market, Period, Timeframe, check_exchange, short_time
 from engine.settings import Settings
-from engine.transfer import ImportPreview, ImportReport, SyncedSeries
+from engine.transfer import FileFormat, ImportPreview, ImportReport, SyncedSeries
 
 if TYPE_CHECKING:
     from engine.data.fetcher import DataFetcher
@@ -146,21 +146,18 @@ class CandleService:
         timeframe: Timeframe,
         *,
         exchange: str = DEFAULT_EXCHANGE,
-        columns: Mapping[str, str] | None = None,
-        unit: str = "auto",
-        zone: str = "UTC",
+        form: FileFormat | None = None,
     ) -> ImportPreview:
         """How a file of candles is understood and what `import_candles` would store; writes nothing.
 
         A file with a broken row is a preview with `error`. Raises InputError when it cannot be opened, or its columns
-        are not found: then `columns` must say (field -> column name, or number from 1).
+        are not found: then `form` must say.
         """
         from engine.data import csv_import
-        from engine.data.candle_file import FileFormat
 
-        form, market = FileFormat(columns or {}, unit, zone), self.market(symbol, exchange)
+        market = self.market(symbol, exchange)
         now = self.fetcher.known_now_ms(market)
-        return csv_import.preview_import(self.store, path, market, timeframe, form, now)
+        return csv_import.preview_import(self.store, path, market, timeframe, form or FileFormat(), now)
 
     def file_head(self, path: Path) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
         """How a candle file begins: its columns by name (by number from 1 where it names none), and its first rows.
@@ -178,9 +175,7 @@ class CandleService:
         timeframe: Timeframe,
         *,
         exchange: str = DEFAULT_EXCHANGE,
-        columns: Mapping[str, str] | None = None,
-        unit: str = "auto",
-        zone: str = "UTC",
+        form: FileFormat | None = None,
         job: str | None = None,
         on_event: OnEvent = ignore_event,
         cancel: CancelToken | None = None,
@@ -191,15 +186,22 @@ class CandleService:
         kind "import".
         """
         from engine.data import csv_import
-        from engine.data.candle_file import FileFormat
 
         name = job or f"import:{exchange}:{symbol}:{timeframe.file_name}"
 
         def store() -> ImportReport:
-            form, market = FileFormat(columns or {}, unit, zone), self.market(symbol, exchange)
+            market = self.market(symbol, exchange)
             now = self.fetcher.known_now_ms(market)
             return csv_import.import_candles(
-                self.store, path, market, timeframe, form, now, job=name, on_event=on_event, cancel=cancel
+                self.store,
+                path,
+                market,
+                timeframe,
+                form or FileFormat(),
+                now,
+                job=name,
+                on_event=on_event,
+                cancel=cancel,
             )
 
         return as_job(name, "import", f"{symbol} {timeframe}: reading {path.name}", on_event, store)
@@ -214,8 +216,17 @@ class CandleService:
         exchange: str = DEFAULT_EXCHANGE,
         start_ms: int = 0,
     ) -> Market:
-        """Make a symbol active: `sync` keeps its held series, and those of `timeframes` from `start_ms` (or listing) on."""
+        """Make a symbol active: `sync` keeps its held series, and those of `timeframes` from `start_ms` (or listing) on.
+
+        Raises InputError for a start in the future.
+        """
         market = self.market(symbol, exchange)
+        now_ms = self.fetcher.known_now_ms(market)
+        if start_ms >= now_ms:
+            raise InputError(
+                f"the start {short_time(start_ms)} lies in the future: {exchange}'s clock shows {short_time(now_ms)}; "
+                "nothing was changed"
+            )
         self.store.activate(market, dict.fromkeys(timeframes, start_ms))
         return market
 

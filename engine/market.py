@@ -173,7 +173,8 @@ def find_market(text: str, markets: Iterable[Market], exchange: str) -> Market:
     raise InputError(f"{exchange} has no market {shown!r}{hint}")
 
 
-_BARE_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+# what of ISO-8601 is understood: `datetime` alone takes the offset of "2024-01-31+05:00" for a time of day
+_DATE_OR_TIME: Final = re.compile(r"[0-9]{4}-?[0-9]{2}-?[0-9]{2}(?P<clock>[T ][0-9:.]+(?:Z|[+-][0-9:]+)?)?")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST_YEAR: Final = 2199
 
@@ -182,10 +183,10 @@ def parse_time(value: str | date | datetime, *, is_end: bool = False) -> int:
     """Milliseconds of a date or time; naive means UTC. As an end, a bare date includes that whole day."""
     bare_date = False
     if isinstance(value, str):
-        text = value.strip()
-        bare_date = bool(_BARE_DATE.fullmatch(text))
+        match = _DATE_OR_TIME.fullmatch(value.strip())
+        bare_date = match is not None and not match["clock"]
         try:
-            moment = datetime.fromisoformat(text)
+            moment = datetime.fromisoformat(match.group() if match else "")
         except ValueError:
             raise InputError(
                 f"{value!r} is not a date or time; write 2024-01-31 or 2024-01-31T12:00 (UTC)"

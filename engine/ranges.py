@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any, Final, overload
 
 import numpy as np
@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from engine.errors import InputError
 from engine.market import Int64Array
+from engine.numerals import is_number, read_number, read_whole
 from engine.strategy import ParamValue
 
 MAX_VALUES: Final = 10**12  # of one range; what a sweep really tries is limited where it is planned
@@ -105,11 +106,8 @@ def _steps(text: str, parts: list[str]) -> Steps:
 
 
 def _decimal(text: str, part: str) -> Decimal:
-    try:
-        number = Decimal(part)
-    except InvalidOperation:
-        number = Decimal("nan")
-    if not number.is_finite() or not -20 < number.adjusted() < 20 or len(part) > 40:
+    number = Decimal(part if is_number(part) and len(part) <= 40 else "nan")
+    if not number.is_finite() or not -20 < number.adjusted() < 20:
         raise InputError(f"{text!r}: {part[:40]!r} is not a number; write low:high:step, such as 5:50:1")
     # "5e1" and "50" are whole; "5.0" is written as a fraction and stays one
     return Decimal(int(number)) if int(number.as_tuple().exponent) > 0 else number
@@ -118,9 +116,9 @@ def _decimal(text: str, part: str) -> Decimal:
 def _value(word: str) -> ParamValue:
     if word.lower() in _BOOLS:
         return _BOOLS[word.lower()]
-    for kind in (int, float):
+    for read in (read_whole, read_number):
         try:
-            return kind(word)
+            return read(word)
         except ValueError:
             continue
     return word

@@ -11,7 +11,16 @@ from typing import TYPE_CHECKING, Any
 from engine.coverage import BEFORE_LISTING
 from engine.planning import PlannedRun
 from engine.reproduction import fingerprint, hashes, plain_source, run_inputs, versions_for
-from engine.runs import FAILED, FINISHED, REFERENCE, RunResult, Series, Trade, skipped_checks
+from engine.runs import (
+    FAILED,
+    FINISHED,
+    REFERENCE,
+    RunResult,
+    Series,
+    Trade,
+    counted_warmup,
+    skipped_checks,
+)
 
 if TYPE_CHECKING:
     from engine.parallel import job as jobs
@@ -89,6 +98,24 @@ def data_check(series: LoadedSeries, trades: Sequence[Trade]) -> dict[str, Any]:
         "trades_beside_holes": beside,
         "missing": [gone.to_json() for gone in series.coverage.missing],
         "note": f"{missing:,} candles missing, {len(beside)} trades beside them" if missing else "complete",
+    }
+
+
+def sweep_checks(series: LoadedSeries, wanted: int) -> dict[str, dict[str, Any]]:
+    """The checks of a run that a sweep shares, over its candles; `wanted`: the longest warm-up of its trials.
+
+    The trades of a trial are not kept and its strategy is not asked twice: what that would tell is told by a run of it.
+    """
+    data = data_check(series, ()) | {"trades_beside_holes": None}
+    missing = data["missing_candles"]
+    if missing:
+        note = f"{missing:,} candles missing; a run of a trial says whether it trades beside them"
+        data |= {"status": "skipped", "note": note}
+    ahead = "not searched in a sweep; a run of a trial is"
+    return {
+        "data": data,
+        "lookahead": {"status": "skipped", "columns": [], "note": ahead},
+        "warmup": counted_warmup(series.warmup_held, wanted),
     }
 
 

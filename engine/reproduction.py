@@ -42,7 +42,7 @@ _KNOWN_MODULES: Final = sys.stdlib_module_names | {
 _USED_BY: Final = {"pandas_ta_classic": "talib"}
 # the files of this program that decide what a run says
 DECIDING: Final = (
-    "backtest/*.py", "indicators/*.py", "market.py", "reproduction.py", "runs.py", "strategy.py",
+    "backtest/*.py", "columns.py", "indicators/*.py", "market.py", "reproduction.py", "runs.py", "strategy.py",
 )  # fmt: skip
 
 

@@ -140,6 +140,13 @@ def skipped_checks() -> dict[str, dict[str, Any]]:
     }
 
 
+def counted_warmup(held: int, wanted: int) -> dict[str, Any]:
+    """The check of the warm-up as far as counting goes: `wanted` candles before the period, of which `held` are there."""
+    status = "skipped" if not wanted else "passed" if held >= wanted else "failed"
+    note = f"{held} of {wanted}" if wanted else "no warm-up wanted"
+    return {"status": status, "columns": [], "wanted": wanted, "held": held, "note": note}
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Series:
     """Named float columns over open times: equity of a run, or the indicators it saw. All arrays have one length."""

@@ -9,19 +9,21 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import numpy as np
 import numpy.typing as npt
 
+from engine.columns import Columns as Columns  # authors import it from here
+from engine.columns import boolean_column, columns_of, float_column
 from engine.errors import InputError, RunError
 from engine.market import Float64Array
+from engine.numerals import read_number, read_whole
 
 if TYPE_CHECKING:
     import pandas as pd
 
 ParamValue = int | float | bool | str
-Columns: TypeAlias = "pd.DataFrame | Mapping[str, Any]"  # what a strategy answers: Series or arrays by name
 
 
 class Param:
@@ -80,7 +82,7 @@ class Param:
             )
         elif isinstance(value, str) and wanted in (int, float):
             try:
-                value = wanted(value)
+                value = read_whole(value) if wanted is int else read_number(value)
             except ValueError:
                 raise InputError(f"{self.name} must be {self._wanted()}, not {value!r}") from None
         if wanted is float and isinstance(value, int) and not isinstance(value, bool):
@@ -205,7 +207,11 @@ class Signals:
         """From what `Strategy.signals` returned over `candles`; raises RunError naming the column at fault."""
         columns = columns_of(answer, candles.index, "signals")
         _check_names(columns)
-        raw = {name: _booleans(column, name) for name, column in columns.items() if name not in PRICE_COLUMNS}
+        raw = {
+            name: boolean_column(column, name)
+            for name, column in columns.items()
+            if name not in PRICE_COLUMNS
+        }
         if not any(ENTRY_COLUMN.fullmatch(name) for name in raw):
             raise RunError("signals() returned no column named signal_<name>_buy or signal_<name>_sell")
         n = len(candles)
@@ -241,60 +247,6 @@ class Signals:
         )
 
 
-def columns_of(answer: Any, index: pd.Index[Any], method: str) -> dict[str, Any]:
-    """The columns that a strategy's `method` returned, a Series or array (n,) each, in order.
-
-    Raises RunError unless `answer` is a DataFrame, or a mapping of Series and one-dimensional arrays, on `index`.
-    """
-    import pandas as pd
-
-    if isinstance(answer, pd.DataFrame):
-        _check_rows(len(answer), answer.index, index, method)
-        if not answer.columns.is_unique:
-            twice = answer.columns[answer.columns.duplicated()][0]
-            raise RunError(f"{method}() returned the column {twice!r} twice")
-        return {str(name): column for name, column in answer.items()}
-    if not isinstance(answer, Mapping):
-        raise RunError(
-            f"{method}() must return a DataFrame or a mapping of columns, not {type(answer).__name__}"
-        )
-    for name, column in answer.items():
-        if isinstance(column, pd.Series):
-            _check_rows(len(column), column.index, index, method)
-        elif not isinstance(column, np.ndarray) or column.ndim != 1:
-            raise RunError(
-                f"{method}() column {name!r} must be a Series or a one-dimensional array, not {_kind(column)}"
-            )
-        elif len(column) != len(index):
-            raise RunError(
-                f"{method}() column {name!r} has {len(column)} values, there are {len(index)} candles"
-            )
-    return {str(name): column for name, column in answer.items()}
-
-
-def _kind(column: Any) -> str:
-    return f"an array of shape {column.shape}" if isinstance(column, np.ndarray) else type(column).__name__
-
-
-def _check_rows(rows: int, found: pd.Index[Any], index: pd.Index[Any], method: str) -> None:
-    if found is not index and not found.is_(index) and not found.equals(index):
-        raise RunError(
-            f"{method}() returned {rows} rows with another index than the {len(index)} candles; "
-            "build the frame with index=candles.index"
-        )
-
-
-def float_column(column: Any, name: str, method: str) -> Float64Array:
-    """A column of numbers as float64, without copying where it is that already; raises RunError naming it."""
-    try:
-        if isinstance(column, np.ndarray):
-            # the strategy may keep what it can write into, and do so later
-            return np.array(column, dtype=np.float64, copy=True if column.flags.writeable else None)
-        return np.asarray(column.to_numpy(dtype=np.float64, na_value=np.nan))
-    except (TypeError, ValueError):
-        raise RunError(f"{method}() column {name!r} must hold numbers, not {column.dtype}") from None
-
-
 def _check_names(columns: Mapping[str, Any]) -> None:
     for name in columns:
         if name not in EXIT_COLUMNS and name not in PRICE_COLUMNS and not ENTRY_COLUMN.fullmatch(name):
@@ -317,16 +269,6 @@ def _entries(
     return entry.astype(np.int16)
 
 
-def _booleans(column: Any, name: str) -> npt.NDArray[np.bool_]:
-    if column.dtype != np.bool_:
-        if str(column.dtype) != "boolean" or column.isna().any():
-            raise RunError(
-                f"signals() column {name!r} must be boolean, not {column.dtype}; a comparison gives one"
-            )
-        column = column.astype(bool)
-    return np.array(column if isinstance(column, np.ndarray) else column.to_numpy())
-
-
 @functools.lru_cache(maxsize=4)
 def _nowhere(n: int) -> npt.NDArray[np.bool_]:
     """A column that is never true, shared by all who have none of their own: read-only."""
@@ -346,10 +288,10 @@ def _no_price(n: int) -> Float64Array:
 def _prices(columns: Mapping[str, Any], name: str, n: int) -> Float64Array:
     if name not in columns:
         return _no_price(n)
-    try:
-        values = np.array(columns[name], dtype=np.float64)
-    except (TypeError, ValueError):
-        raise RunError(f"signals() column {name!r} must hold prices, not {columns[name].dtype}") from None
+    column = columns[name]
+    if column.dtype.kind == "b":
+        raise RunError(f"signals() column {name!r} must hold prices, not {column.dtype}")
+    values = np.array(float_column(column, name, "signals"))
     if np.isinf(values).any() or (values <= 0).any():
         raise RunError(f"signals() column {name!r} must hold prices above 0, or NaN for none")
     return values

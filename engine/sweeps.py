@@ -14,7 +14,7 @@ import numpy.typing as npt
 from engine.errors import InputError
 from engine.market import Float64Array, Int64Array, Period, Timeframe, format_time
 from engine.ranges import range_text
-from engine.runs import Costs
+from engine.runs import Costs, skipped_checks
 from engine.strategy import ParamValue
 
 SAMPLERS: Final = ("grid", "random")
@@ -26,6 +26,12 @@ FEW_TRADES: Final = 30
 TOP: Final = 10
 
 Column = npt.NDArray[Any]
+
+
+def unmade_checks() -> dict[str, dict[str, Any]]:
+    """The checks of a sweep of a version that made none."""
+    note = {"note": "not made by the version that made this sweep"}
+    return {name: check | note for name, check in skipped_checks().items() if name != "crosscheck"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +102,8 @@ class SweepResult:
     `RunSpec(warmup=...)` repeats any trial. `numbers`: int64 (n,), which combination of the plan each was. `params`: the
     ranged parameters, `fixed`: all the others. `metrics`: float64 (n,), NaN where a figure has no meaning or the trial
     failed. `errors`: one line per failed trial, by position 0..n-1.
-    `trials_of_strategy`: how many distinct trials of this strategy were ever made, these included.
+    `trials_of_strategy`: how many distinct trials of this strategy were ever made, these included. `checks`: of the
+    candles that all trials saw, as a run's.
     """
 
     id: str
@@ -118,6 +125,7 @@ class SweepResult:
     elapsed_s: float = 0.0
     created_ms: int = 0
     error: str | None = None
+    checks: Mapping[str, Mapping[str, Any]] = field(default_factory=unmade_checks)
 
     def __len__(self) -> int:
         return len(self.numbers)
@@ -173,7 +181,24 @@ class SweepResult:
         return xs.tolist(), ys.tolist(), best
 
     @property
+    def warnings(self) -> list[str]:
+        """What the checks found against the figures."""
+        warmup, data = self.checks["warmup"], self.checks["data"]
+        found = []
+        if warmup["status"] == "failed":
+            short = f"only {warmup['held']:,} of {warmup['wanted']:,} candles of warm-up are held"
+            found.append(f"{short}: trials that ask for more of them begin with too few")
+        if data["missing_candles"]:
+            found.append(str(data["note"]))
+        return found
+
+    @property
     def notes(self) -> list[str]:
+        """All there is to keep in mind: what the checks found first."""
+        return [*self.warnings, *self.cautions]
+
+    @property
+    def cautions(self) -> list[str]:
         """What to keep in mind about the best of many, and what the figures leave out."""
         best = self.best
         told = self.done - self.failed
@@ -209,6 +234,7 @@ class SweepResult:
             "created": format_time(self.created_ms),
             "best": best and {name: best[name] for name in ("params", "value", "metrics")},
             "top": self.top(top),
+            "checks": {name: dict(check) for name, check in self.checks.items()},
             "failures": [{"params": self.params_of(at), "error": self.errors[at]} for at in failures],
             "notes": self.notes,
         }

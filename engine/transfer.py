@@ -1,13 +1,59 @@
-"""What went in: reports of imports from files and of rounds of `sync`."""
+"""What goes in: how a file of candles is to be understood; reports of imports and of rounds of `sync`."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from engine.coverage import series_json
-from engine.errors import BacktestError
+from engine.errors import BacktestError, InputError
 from engine.market import PRICE_COLUMNS, Market, Period, Timeframe, format_time, short_time
+
+FIELDS: Final = ("timestamp", *PRICE_COLUMNS)
+UNITS: Final = ("auto", "s", "ms", "us")
+DECIMALS: Final = {"auto": "", "point": ".", "comma": ","}
+
+
+@dataclass(frozen=True, slots=True)
+class FileFormat:
+    """How a file is to be understood. `columns`: field -> column name or number from 1, of times also "Date+Time", two
+    columns; what is left out is found by name.
+
+    `unit` of numeric times; `zone`: of times that name none; `decimal`: the mark in numbers, point or comma; `header`:
+    whether the first row names the columns, None: to be seen from it.
+    """
+
+    columns: Mapping[str, str] = field(default_factory=dict)
+    unit: str = "auto"
+    zone: str = "UTC"
+    decimal: str = "auto"
+    header: bool | None = None
+
+    def __post_init__(self) -> None:
+        for what, value, known in (("unit", self.unit, UNITS), ("decimal mark", self.decimal, DECIMALS)):
+            if value not in known:
+                raise InputError(f"unknown {what} {value!r}; known: {', '.join(known)}")
+        try:
+            ZoneInfo(self.zone)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise InputError(
+                f"unknown time zone {self.zone!r}; write UTC or a name like Europe/Berlin"
+            ) from None
+
+
+def parse_columns(text: str) -> dict[str, str]:
+    """A mapping from "timestamp=Date,open=2": field -> column name or number from 1; raises InputError."""
+    chosen: dict[str, str] = {}
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        field, equals, column = (piece.strip() for piece in part.partition("="))
+        if field not in FIELDS or not equals or not column:
+            raise InputError(f"--columns {part!r} must read FIELD=COLUMN with a field of {', '.join(FIELDS)}")
+        if field in chosen:
+            raise InputError(f"--columns {part!r}: {field} is given twice")
+        chosen[field] = column
+    return chosen
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,12 +18,14 @@ from PySide6.QtWidgets import (
 )
 
 from desktop import formats
+from desktop.badges import sweep_badges
 from desktop.buttons import tool_button
 from desktop.icons import icon
 from desktop.models.metrics import definition_of, metric_text
 from desktop.optimize.map_view import MapView
 from desktop.optimize.stored import StoredSweeps
 from desktop.optimize.trials import TrialsModel, position_of
+from desktop.panels.badge_row import BadgeRow
 from desktop.panels.table_view import TableView
 from desktop.theme import Theme
 from engine.events import Progress
@@ -49,6 +51,8 @@ class ResultsView(QWidget):
         self.picked: int | None = None
         self.words = QLabel(wordWrap=True)
         self.words.setAccessibleName("What came of the sweep")
+        self.badges = BadgeRow()
+        self.badges.title.hide()
         self.caution = QLabel(wordWrap=True)
         self.caution.setProperty("role", "warning")
         self.progress = QProgressBar(minimum=0, maximum=_STEPS, textVisible=False)
@@ -94,7 +98,7 @@ class ResultsView(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(3)
-        for widget in (self.words, self.caution, self.progress):
+        for widget in (self.words, self.badges, self.caution, self.progress):
             layout.addWidget(widget)
         layout.addWidget(self.splitter, 1)
 
@@ -136,7 +140,9 @@ class ResultsView(QWidget):
     def _say(self) -> None:
         sweep = self.sweep
         self.words.setText("" if sweep is None else sweep_words(sweep, self._definitions))
-        notes = [] if sweep is None or not sweep.done else sweep.notes
+        self.badges.show_badges("", [] if sweep is None else sweep_badges(sweep))
+        self.badges.setVisible(bool(self.badges.shown))
+        notes = [] if sweep is None or not sweep.done else sweep.cautions
         self.caution.setText("⚠ " + " · ".join(notes) if notes else "")
         self.words.setVisible(bool(self.words.text()))
         self.caution.setVisible(bool(notes))
@@ -224,6 +230,7 @@ class ResultsView(QWidget):
     def apply_theme(self, theme: Theme) -> None:
         """Take the theme's colours."""
         self.table.apply_theme(theme)
+        self.badges.apply_theme(theme)
         self.map.apply_theme(theme)
         self.stored.apply_theme(theme)
         self.run.setIcon(icon("run", theme.positive))

@@ -16,12 +16,13 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
+from engine.columns import columns_of, float_column
 from engine.errors import BacktestError, RunError
 from engine.loader import located
 from engine.market import Candles, Float64Array
 from engine.reproduction import seed_random
 from engine.runs import MAX_WARMUP
-from engine.strategy import Signals, Strategy, columns_of, float_column
+from engine.strategy import Signals, Strategy
 
 
 class CandleFrame:

@@ -24,6 +24,7 @@ from engine.cli.options import (
     cancel_on_interrupt,
     runs_app,
 )
+from engine.cli.values import folder_option, whole_option
 from engine.errors import InputError
 from engine.market import DEFAULT_EXCHANGE, Period, Timeframe
 from engine.runs import FINISHED, Costs, RunSpec
@@ -74,7 +75,7 @@ def run(
     slippage: Slippage = 0,
     warmup: Annotated[
         int | None,
-        typer.Option(help="At least so many candles before the period; repeats a trial of a sweep."),
+        whole_option(help="At least so many candles before the period; repeats a trial of a sweep."),
     ] = None,
     engine_name: Annotated[str, typer.Option("--engine", help="auto, compiled or reference.")] = "auto",
     check: Annotated[
@@ -228,7 +229,7 @@ def rerun(
 @runs_app.callback()
 def runs(
     context: typer.Context,
-    limit: Annotated[int, typer.Option(min=1, max=100_000, help="How many of the newest.")] = 50,
+    limit: Annotated[int, whole_option(low=1, high=100_000, help="How many of the newest.")] = 50,
     json: Json = False,
 ) -> None:
     """List stored runs, newest first."""
@@ -259,7 +260,7 @@ def delete_run(run_id: RunId, json: Json = False) -> None:
 @app.command()
 def export(
     run_id: RunId,
-    out: Annotated[Path, typer.Option("--out", help="A folder; it is made when needed.")],
+    out: Annotated[Path, folder_option("--out", help="A folder; it is made when needed.")],
     json: Json = False,
 ) -> None:
     """Write a stored run's trades, equity and figures as files."""

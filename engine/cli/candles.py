@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from engine.cli.options import End, Exchange, Json, Start, Symbol, Tf, app, cancel_on_interrupt
+from engine.cli.values import file_option
 from engine.coverage import FetchReport, VerifyReport
 from engine.errors import BacktestError, InputError, worst
 from engine.market import DEFAULT_EXCHANGE, Period, Timeframe
@@ -112,7 +113,7 @@ def candles(
     timeframe: Tf,
     start: Start,
     end: End,
-    out: Annotated[Path, typer.Option("--out", help="A .csv or .parquet file.")],
+    out: Annotated[Path, file_option("--out", help="A .csv or .parquet file.")],
     exchange: Exchange = DEFAULT_EXCHANGE,
     json: Json = False,
 ) -> None:

@@ -9,13 +9,13 @@ from typing import Annotated
 import typer
 
 from engine.cli.options import Exchange, Json, Symbol, Tf, app, cancel_on_interrupt, symbols_app
-from engine.data.file_rows import parse_columns
+from engine.cli.values import file_argument, number_option
 from engine.errors import DatabaseError, InputError, worst
 from engine.events import Event, Log
 from engine.market import DEFAULT_EXCHANGE, Market, Timeframe, format_time, parse_time, short_time
 from engine.service import Engine
 from engine.terminal import print_json, print_note, progress, table
-from engine.transfer import ImportPreview, ImportReport, SyncedSeries
+from engine.transfer import DECIMALS, FileFormat, ImportPreview, ImportReport, SyncedSeries, parse_columns
 
 log = logging.getLogger(__name__)
 Asked = Annotated[
@@ -114,27 +114,38 @@ def remove_symbol(
 
 @app.command("import")
 def import_file(
-    file: Annotated[Path, typer.Argument(help="CSV (also .gz, or .zip with one file) or Parquet.")],
+    file: Annotated[Path, file_argument(help="CSV (also .gz, or .zip with one file) or Parquet.")],
     symbol: Annotated[str, typer.Option("-s", "--symbol", help="Whose candles they are.")],
     timeframe: Tf,
     exchange: Exchange = DEFAULT_EXCHANGE,
     columns: Annotated[
-        str, typer.Option("--columns", help="timestamp=Date,open=O,... : a column's name, or number from 1.")
+        str,
+        typer.Option(
+            "--columns",
+            help="timestamp=Date,open=O,... : a column's name, or number from 1; timestamp=Date+Time: two columns.",
+        ),
     ] = "",
     unit: Annotated[str, typer.Option("--unit", help="Of numeric times: s, ms, us or auto.")] = "auto",
     tz: Annotated[str, typer.Option("--tz", help="Time zone of times that name none.")] = "UTC",
+    decimal: Annotated[
+        str, typer.Option("--decimal", help=f"The decimal mark in numbers: {', '.join(DECIMALS)}.")
+    ] = "auto",
+    header: Annotated[
+        bool | None,
+        typer.Option(
+            "--header/--no-header", help="Whether the first row names the columns; without it: seen from it."
+        ),
+    ] = None,
     preview: Annotated[
         bool, typer.Option("--preview", help="Show what would be stored; store nothing.")
     ] = False,
     json: Json = False,
 ) -> None:
     """Store candles of a file that are not held yet; held ones are never changed, differing ones are reported."""
-    cells, mapping = Timeframe(timeframe), parse_columns(columns)
+    cells, form = Timeframe(timeframe), FileFormat(parse_columns(columns), unit, tz, decimal, header)
     with Engine() as engine:
         if preview:
-            seen = engine.preview_import(
-                file, symbol, cells, exchange=exchange, columns=mapping, unit=unit, zone=tz
-            )
+            seen = engine.preview_import(file, symbol, cells, exchange=exchange, form=form)
             _show_preview(seen, json=json)
             return
         with cancel_on_interrupt() as cancel, progress(quiet=json) as on_event:
@@ -143,9 +154,7 @@ def import_file(
                 symbol,
                 cells,
                 exchange=exchange,
-                columns=mapping,
-                unit=unit,
-                zone=tz,
+                form=form,
                 on_event=on_event,
                 cancel=cancel,
             )
@@ -191,7 +200,7 @@ def _note_import(report: ImportReport) -> None:
 def sync(
     watch: Annotated[bool, typer.Option("--watch", help="Go on until Ctrl-C.")] = False,
     interval: Annotated[
-        float, typer.Option("--interval", min=1, help="Seconds between rounds of --watch.")
+        float, number_option("--interval", low=1, help="Seconds between rounds of --watch.")
     ] = 60,
     exchange: Annotated[str | None, typer.Option("--exchange", help="Only this one; without it all.")] = None,
     json: Json = False,

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from engine.cli.values import number_option
 from engine.events import CancelToken
 from engine.market import check_exchange
 
@@ -37,10 +38,10 @@ Tf = Annotated[str, typer.Option("-t", "--timeframe", help="1m, 1h, 1d, ...; 1M 
 Start = Annotated[str, typer.Option("--start", help="Date or time, UTC.")]
 End = Annotated[str, typer.Option("--end", help="A bare date includes that day; a full time is exclusive.")]
 NoFetch = Annotated[bool, typer.Option("--no-fetch", help="Fail instead of fetching.")]
-Cash = Annotated[float, typer.Option(help="Starting cash.")]
-Commission = Annotated[float, typer.Option(help="Fraction per side.")]
-Size = Annotated[float, typer.Option(help="Fraction of the cash per entry.")]
-Slippage = Annotated[float, typer.Option(help="Fraction by which every fill is worse.")]
+Cash = Annotated[float, number_option(help="Starting cash.")]
+Commission = Annotated[float, number_option(help="Fraction per side.")]
+Size = Annotated[float, number_option(help="Fraction of the cash per entry.")]
+Slippage = Annotated[float, number_option(help="Fraction by which every fill is worse.")]
 RunId = Annotated[str, typer.Argument(help="A run's id, or a unique beginning of it.")]
 
 

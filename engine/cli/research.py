@@ -6,6 +6,7 @@ import typer
 
 from engine.cli.backtests import assign_params, split_params
 from engine.cli.options import Exchange, Json, app, cancel_on_interrupt
+from engine.cli.values import whole_option
 from engine.errors import InputError
 from engine.market import DEFAULT_EXCHANGE, SAMPLE_EXCHANGE, Period, Timeframe
 from engine.runs import MOST_CUTS, LookaheadReport, RunSpec
@@ -28,8 +29,8 @@ def lookahead(
     param: Annotated[list[str] | None, typer.Option("--param", help="name=value.")] = None,
     cuts: Annotated[
         int | None,
-        typer.Option(
-            "--cuts", min=1, max=MOST_CUTS, help="How many candles to cut after; without it every one."
+        whole_option(
+            "--cuts", low=1, high=MOST_CUTS, help="How many candles to cut after; without it every one."
         ),
     ] = None,
     no_fetch: Annotated[bool, typer.Option("--no-fetch", help="Fail instead of fetching.")] = False,

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from engine.cli.options import Json, app, cancel_on_interrupt
+from engine.cli.values import folder_option
 from engine.errors import InputError
 from engine.runs import FINISHED
 from engine.service import Engine
@@ -35,7 +36,7 @@ def doctor(json: Json = False) -> None:
 
 @app.command()
 def demo(
-    out: Annotated[Path, typer.Option("--out", help="Where the picture and the trades go.")] = Path("demo"),
+    out: Annotated[Path, folder_option("--out", help="Where the picture and the trades go.")] = Path("demo"),
     window: Annotated[bool, typer.Option(help="Open the window afterwards, where there is a screen.")] = True,
     json: Json = False,
 ) -> None:

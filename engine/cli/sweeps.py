@@ -22,6 +22,7 @@ from engine.cli.options import (
     cancel_on_interrupt,
     sweeps_app,
 )
+from engine.cli.values import whole_option
 from engine.errors import InputError, Interrupted, RunError
 from engine.market import DEFAULT_EXCHANGE, Period, Timeframe, format_time
 from engine.ranges import parse_range
@@ -33,7 +34,7 @@ from engine.sweeps import SAMPLERS, TOP, SweepResult, SweepSpec
 from engine.terminal import RUN_COLUMNS, print_json, print_line, print_note, progress, table
 
 SweepId = Annotated[str, typer.Argument(help="A sweep's id, or a unique beginning of it.")]
-Top = Annotated[int, typer.Option("--top", min=1, max=10_000, help="How many of the best to show.")]
+Top = Annotated[int, whole_option("--top", low=1, high=10_000, help="How many of the best to show.")]
 
 
 @app.command()
@@ -52,15 +53,15 @@ def optimize(
     sampler: Annotated[
         str | None, typer.Option(help="grid (all combinations) or random (needs --trials).")
     ] = None,
-    trials: Annotated[int | None, typer.Option(help="How many combinations to draw at random.")] = None,
-    seed: Annotated[int, typer.Option(help="Draws the same trials again.")] = 0,
+    trials: Annotated[int | None, whole_option(help="How many combinations to draw at random.")] = None,
+    seed: Annotated[int, whole_option(help="Draws the same trials again.")] = 0,
     param: Annotated[list[str] | None, typer.Option("--param", help="A fixed parameter, name=value.")] = None,
     cash: Cash = 10_000,
     commission: Commission = 0.001,
     size: Size = 0.95,
     slippage: Slippage = 0,
     workers: Annotated[
-        int | None, typer.Option(min=1, max=256, help="Processes; default: one per core.")
+        int | None, whole_option(low=1, high=256, help="Processes; default: one per core.")
     ] = None,
     top: Top = TOP,
     no_fetch: NoFetch = False,
@@ -156,6 +157,8 @@ def sweep_table(result: SweepResult, top: int) -> None:
     if result.failed:
         line = next(iter(result.errors.values()))
         print_note(f"{result.failed:,} trials failed; the first: {line}")
+    for name, check in result.checks.items():
+        print_note(f"check {name}: {check['status']} ({check['note']})")
     for note in result.notes:
         print_note(note)
     print_note(
@@ -166,7 +169,7 @@ def sweep_table(result: SweepResult, top: int) -> None:
 @sweeps_app.callback()
 def sweeps(
     context: typer.Context,
-    limit: Annotated[int, typer.Option(min=1, max=100_000, help="How many of the newest.")] = 50,
+    limit: Annotated[int, whole_option(low=1, high=100_000, help="How many of the newest.")] = 50,
     json: Json = False,
 ) -> None:
     """List stored sweeps, newest first."""

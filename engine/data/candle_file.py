@@ -1,49 +1,26 @@
 """Reads candles from a file with the checks that pages of the exchange get; a row that fails them is named by its line."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final, Generic, TypeVar
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
 
-from engine.data.file_rows import Block, FileRows, is_number, open_rows
+from engine.data.file_rows import Block, FileRows, open_rows
+from engine.data.file_times import FileTimes
 from engine.errors import InputError
 from engine.events import CancelToken, ProgressMeter
 from engine.market import PRICE_COLUMNS, Candles, Float64Array, Int64Array, Timeframe, short_time
+from engine.numerals import is_number, read_numbers
+from engine.transfer import FileFormat
 
 Number = TypeVar("Number", np.int64, np.int32, np.float64)
 Int32Array = np.ndarray[tuple[int, ...], np.dtype[np.int32]]
-UNITS: Final = ("auto", "s", "ms", "us")
 _EARLIEST_MS: Final = 1_230_940_800_000  # 2009-01-03: nothing was traded for bitcoins before the first block
 _SPARE_ROWS: Final = 1 << 18
-# auto: below the first bound seconds, below the second milliseconds, below the third microseconds; all mean 1973 to 5138
-_AUTO_BOUNDS: Final = (10**11, 10**14, 10**17)
-
-
-@dataclass(frozen=True, slots=True)
-class FileFormat:
-    """How a file is to be understood. `columns`: field -> column name or number from 1; what is left out is found by name.
-
-    `unit` of numeric times; `zone`: of times that name none.
-    """
-
-    columns: Mapping[str, str] = field(default_factory=dict)
-    unit: str = "auto"
-    zone: str = "UTC"
-
-    def __post_init__(self) -> None:
-        if self.unit not in UNITS:
-            raise InputError(f"unknown unit {self.unit!r}; known: {', '.join(UNITS)}")
-        try:
-            ZoneInfo(self.zone)
-        except (ZoneInfoNotFoundError, ValueError, OSError):
-            raise InputError(
-                f"unknown time zone {self.zone!r}; write UTC or a name like Europe/Berlin"
-            ) from None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,7 +42,7 @@ def read_candle_file(
     cancel: CancelToken | None = None,
 ) -> FileCandles:
     """All candles of a file that have closed at `now_ms`; raises InputError for the first row that is not possible."""
-    with open_rows(path, form.columns, form.zone) as rows:
+    with open_rows(path, form) as rows:
         reader = _Reader(path.name, rows, timeframe, form)
         for block in rows.blocks:
             if cancel is not None:
@@ -78,7 +55,7 @@ def read_candle_file(
 
 def first_candles(path: Path, form: FileFormat) -> tuple[FileRows, list[tuple[int, tuple[float, ...]]], str]:
     """Layout and first rows of a file as text, and the same rows as (open time ms, prices and volume), unit; unchecked."""
-    with open_rows(path, form.columns, form.zone) as rows:
+    with open_rows(path, form) as rows:
         block = next(rows.blocks, None)
         if block is None:
             return rows, [], form.unit
@@ -95,16 +72,17 @@ class _Reader:
 
     def __init__(self, name: str, rows: FileRows, timeframe: Timeframe, form: FileFormat) -> None:
         self._name, self._place, self._timeframe = name, rows.place, timeframe
-        self._unit, self._zone = rows.time_unit or form.unit, ZoneInfo(form.zone)
-        self._is_iso: bool | None = None  # of times that are text: the first one tells
-        self._units: set[str] = set()
+        self._layout = rows.layout
+        self._unit = rows.time_unit or form.unit
+        self._times = FileTimes(self._unit, form.zone, self._fail)
+        self._first_line: int | None = None
         self._stamps, self._lines = _Growing[np.int64](np.int64), _Growing[np.int32](np.int32)
         self._columns = tuple(_Growing[np.float64](np.float64) for _ in PRICE_COLUMNS)
 
     @property
     def unit(self) -> str:
         """The unit of the file's times, or "ISO"; several joined by "+"."""
-        return "+".join(sorted(self._units)) or self._unit
+        return "+".join(sorted(self._times.units)) or self._unit
 
     def add(self, block: Block) -> None:
         """Check a block and keep it."""
@@ -117,11 +95,13 @@ class _Reader:
 
     def understand(self, block: Block) -> tuple[Int64Array, tuple[Float64Array, ...]]:
         """Open times in ms and the five columns as numbers."""
+        if self._first_line is None:
+            self._first_line = block.lines[0]
         numbers = tuple(
             self._numbers(name, column, block.lines)
             for name, column in zip(PRICE_COLUMNS, block.numbers, strict=True)
         )
-        return self._times(block), numbers
+        return self._times.in_ms(block.times, block.lines), numbers
 
     def finish(self, now_ms: int) -> FileCandles:
         """Everything kept, in order, each candle once, without the one that is still open."""
@@ -129,8 +109,8 @@ class _Reader:
         columns = tuple(column.take() for column in self._columns)
         if not len(stamps):
             raise InputError(f"{self._name} holds no candles; nothing was stored")
-        rows, notices = len(stamps), []
-        if len(self._units) > 1:
+        rows, notices = len(stamps), list(self._layout.notices)
+        if len(self._times.units) > 1:
             notices.append(f"times in {self.unit}: each row was read in its own unit")
         if not (np.diff(stamps) > 0).all():
             order = np.argsort(stamps, kind="stable")
@@ -153,16 +133,19 @@ class _Reader:
     # -- one block
 
     def _fail(self, line: int, text: str) -> InputError:
+        if self._layout.first_is_data and line == self._first_line:
+            text += " (--header if this row names the columns)"
         return InputError(f"{self._name} {self._place} {line}: {text}; nothing was stored")
 
     def _numbers(self, name: str, column: list[str] | Float64Array, lines: Sequence[int]) -> Float64Array:
         if isinstance(column, np.ndarray):
             return column
+        point = self._layout.decimal
         try:
-            return np.array([float(text) for text in column], dtype=np.float64)
+            return np.array(read_numbers(column, point), dtype=np.float64)
         except ValueError:
-            at = next(i for i, text in enumerate(column) if not is_number(text))
-            raise self._fail(lines[at], f"{name} is {column[at][:30]!r}") from None
+            at = next(i for i, text in enumerate(column) if not _is_decimal(text, point))
+            raise self._fail(lines[at], f"{name} is {column[at][:30]!r}{_comma_hint(column[at])}") from None
 
     def _check(self, block: Block, stamps: Int64Array, numbers: tuple[Float64Array, ...]) -> None:
         open_, high, low, close, volume = numbers
@@ -202,72 +185,6 @@ class _Reader:
             return np.asarray(months.astype(np.int64) == stamps)
         first = timeframe.open_ms(0)
         return np.asarray((stamps - first) % (timeframe.open_ms(1) - first) == 0)
-
-    # -- times
-
-    def _times(self, block: Block) -> Int64Array:
-        if isinstance(block.times, np.ndarray):
-            return self._to_ms(block.times, block)
-        if self._is_iso is None:
-            self._is_iso = not is_number(block.times[0])
-        if self._is_iso:
-            self._units.add("ISO")
-            return np.array(list(self._moments(block.times, block.lines)), dtype=np.int64)
-        try:
-            whole = [int(text) for text in block.times]
-        except ValueError:
-            whole = [self._whole(text, line) for text, line in zip(block.times, block.lines, strict=True)]
-        if max(whole) >= _AUTO_BOUNDS[-1] or min(whole) < 0:
-            at = next(i for i, value in enumerate(whole) if not 0 <= value < _AUTO_BOUNDS[-1])
-            raise self._fail(
-                block.lines[at], f"its time {block.times[at][:30]!r} is not s, ms or us since 1970"
-            )
-        return self._to_ms(np.array(whole, dtype=np.int64), block)
-
-    def _whole(self, text: str, line: int) -> int:
-        try:
-            value = float(text)
-        except ValueError:
-            value = math.nan
-        if not value.is_integer():
-            raise self._fail(line, f"its time is {text[:30]!r}, a whole number as before was expected")
-        return int(value)
-
-    def _to_ms(self, values: Int64Array, block: Block) -> Int64Array:
-        seconds, millis, _ = _AUTO_BOUNDS
-        is_s = np.full(len(values), self._unit == "s") if self._unit != "auto" else values < seconds
-        is_us = np.full(len(values), self._unit == "us") if self._unit != "auto" else values >= millis
-        for unit, mask in (("s", is_s), ("us", is_us), ("ms", ~(is_s | is_us))):
-            if mask.any():
-                self._units.add(unit)
-        uneven = is_us & (values % 1000 != 0)
-        if uneven.any():
-            at = int(np.argmax(uneven))
-            raise self._fail(block.lines[at], f"its time {values[at]} us is not a whole millisecond")
-        return np.where(is_s, np.minimum(values, 2**43) * 1000, np.where(is_us, values // 1000, values))
-
-    def _moments(self, texts: list[str], lines: Sequence[int]) -> Iterator[int]:
-        epoch, one_ms = datetime(1970, 1, 1, tzinfo=UTC), timedelta(milliseconds=1)
-        for text, line in zip(texts, lines, strict=True):
-            try:
-                moment = datetime.fromisoformat(text.strip())
-            except ValueError:
-                raise self._fail(line, f"its time is {text[:40]!r}, not ISO-8601 as expected") from None
-            if moment.tzinfo is None:
-                moment = self._localised(moment, line)
-            whole, rest = divmod(moment - epoch, one_ms)
-            if rest:
-                raise self._fail(line, f"its time {text[:40]!r} is not a whole millisecond")
-            yield whole
-
-    def _localised(self, moment: datetime, line: int) -> datetime:
-        first, second = (moment.replace(tzinfo=self._zone, fold=fold) for fold in (0, 1))
-        if first.utcoffset() != second.utcoffset():
-            there = f"{moment} in {self._zone.key}"
-            raise self._fail(
-                line, f"{there} does not name one instant (clocks change); use a file with UTC times"
-            )
-        return first
 
     # -- the whole file
 
@@ -311,6 +228,16 @@ class _Reader:
         if not len(closed):
             raise InputError(f"{self._name} holds no candle that has closed; nothing was stored")
         return closed
+
+
+def _is_decimal(text: str, point: str) -> bool:
+    return is_number(text) if point == "." else "." not in text and is_number(text.replace(point, "."))
+
+
+def _comma_hint(text: str) -> str:
+    """How to have a comma understood, where one may be the decimal mark."""
+    is_likely = text.count(",") == 1 and is_number(text.replace(",", "."))
+    return ", which may be a decimal comma or thousands (--decimal comma says the first)" if is_likely else ""
 
 
 class _Growing(Generic[Number]):

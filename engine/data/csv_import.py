@@ -13,12 +13,12 @@ from typing import Any, Final
 
 import numpy as np
 
-from engine.data.candle_file import FileFormat, first_candles, read_candle_file
+from engine.data.candle_file import first_candles, read_candle_file
 from engine.database.store import Store
 from engine.errors import InputError, Interrupted
 from engine.events import CancelToken, Log, OnEvent, ProgressMeter, ignore_event
 from engine.market import Candles, Int64Array, Market, Period, Timeframe, short_time
-from engine.transfer import Difference, ImportPreview, ImportReport
+from engine.transfer import Difference, FileFormat, ImportPreview, ImportReport
 
 PART_ROWS: Final = 1_000_000
 PART_RUNS: Final = 1_000

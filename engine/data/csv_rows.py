@@ -7,30 +7,25 @@ its number: so a message never depends on how a row was read.
 import csv
 import io
 import itertools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import IO, Any, Final
 
 import numpy as np
 
 from engine.data import file_rows
-from engine.data.file_rows import (
-    FIELDS,
-    SHOWN_ROWS,
-    Block,
-    FileRows,
-    Layout,
-    check_count,
-    find_layout,
-    is_number,
-)
+from engine.data.file_layout import Layout, find_layout
+from engine.data.file_rows import SHOWN_ROWS, Block, FileRows, check_count
 from engine.errors import InputError
 from engine.market import PRICE_COLUMNS
+from engine.numerals import is_number
+from engine.transfer import FIELDS, FileFormat
 
 MAX_BYTES: Final = 1 << 30  # unpacked
 MAX_LINE: Final = 10_000  # bytes
 CHUNK_BYTES: Final = 1 << 21  # read in bulk; a file of less is not worth the import of pyarrow
 _SLOW_ROWS: Final = 20_000
 _PREAMBLE_LINES: Final = 20
+_DELIMITERS: Final = "\t;,"  # a comma may also stand inside the numbers of the others
 _LAST_TIME: Final = 10**17  # later than what any unit makes of it
 Row = tuple[int, list[str]]  # the number of its last line, its cells
 
@@ -97,27 +92,21 @@ class _Text:
         return InputError(f"{self.name} {text}")
 
 
-def csv_rows(stream: IO[bytes], name: str, columns: Mapping[str, str]) -> FileRows:
+def csv_rows(stream: IO[bytes], name: str, form: FileFormat) -> FileRows:
     """An open CSV file; raises InputError, also while its blocks are read."""
     text = _Text(stream, name)
     head = list(itertools.islice(text, _PREAMBLE_LINES))
-    delimiter = max(",;\t", key=lambda mark: max((line.count(mark) for line in head), default=0))
+    delimiter = max(_DELIMITERS, key=lambda mark: sum(line.count(mark) >= len(FIELDS) - 1 for line in head))
     rows = _numbered(itertools.chain(head, text), delimiter, name, 0)
-    skipped = 0
-    first: tuple[str, ...] | None = None
-    for _, row in rows:  # addresses and comments above the table
-        if len(row) >= len(FIELDS) and not row[0].startswith("#"):
-            first = tuple(row)
-            break
-        skipped += 1
-        if skipped >= _PREAMBLE_LINES:
-            break
-    if first is None:
+    # addresses and comments may stand above the table
+    above = itertools.islice(rows, _PREAMBLE_LINES)
+    begin = next((one for one in above if len(one[1]) >= len(FIELDS) and not one[1][0].startswith("#")), None)
+    if begin is None:
         raise InputError(f"{name} holds no table with {', '.join(FIELDS)}; nothing was stored")
-    layout = find_layout(first, columns, name)
     shown = list(itertools.islice(rows, SHOWN_ROWS))
-    if not layout.header:
-        shown.insert(0, (skipped + 1, list(first)))
+    layout = find_layout(begin[1], [row for _, row in shown], form, name)
+    if layout.first_is_data:
+        shown.insert(0, begin)
     blocks = _blocks(text, shown, rows, layout, delimiter)
     return FileRows(layout, tuple(tuple(row) for _, row in shown), blocks)
 
@@ -135,7 +124,7 @@ def _blocks(
         return
     yield _block(begun, layout, text.name)
     count = len(begun)
-    has_numbers = is_number(begun[0][1][layout.positions["timestamp"]])
+    has_numbers = layout.clock is None and is_number(begun[0][1][layout.positions["timestamp"]])
     while (found := text.plain_chunk()) is not None:
         chunk, lines = found
         block = _plain_block(
@@ -166,52 +155,92 @@ def _numbered(lines: Iterable[str], delimiter: str, name: str, before: int) -> I
         except csv.Error as error:
             line = before + reader.line_num
             raise InputError(f"{name} line {line}: {error}; nothing was stored") from error
-        if row:
+        if any(map(str.strip, row)):
             yield before + reader.line_num, row
 
 
 def _block(rows: Sequence[Row], layout: Layout, name: str) -> Block:
-    wanted = [layout.positions[field] for field in FIELDS]
     for line, row in rows:
-        if len(row) <= max(wanted):
-            raise InputError(
-                f"{name} line {line} has {len(row)} columns, at least {max(wanted) + 1} are needed; nothing was stored"
-            )
-    texts = [[row[at] for _, row in rows] for at in wanted]
-    return Block([line for line, _ in rows], texts[0], tuple(texts[1:]))
+        if not layout.least <= len(row) <= layout.most:
+            _check_width(line, row, layout, name)
+    times, *numbers = ([row[at] for _, row in rows] for at in map(layout.positions.__getitem__, FIELDS))
+    if layout.clock is not None:
+        times = [f"{day} {row[layout.clock]}" for day, (_, row) in zip(times, rows, strict=True)]
+    return Block([line for line, _ in rows], times, tuple(numbers))
+
+
+def _check_width(line: int, row: Sequence[str], layout: Layout, name: str) -> None:
+    """A cell too many or too few means that those after it stand under the wrong names."""
+    count = len(row)
+    model = "header" if layout.header else "first row"
+    if count < layout.least:
+        raise InputError(
+            f"{name} line {line} has {count} columns, the {model} has {layout.least}; nothing was stored"
+        )
+    if any(cell.strip() for cell in row[layout.most :]):
+        why = "is a comma inside a number?"
+        raise InputError(
+            f"{name} line {line} has {count} columns, the {model} has {layout.most}: {why} Nothing was stored"
+        )
 
 
 def _plain_block(
     chunk: bytes, lines: range, layout: Layout, delimiter: str, has_numbers: bool
 ) -> Block | None:
     """Lines without quotes as columns; None where any cell that is wanted is not what it should be."""
-    import pyarrow as pa
-    import pyarrow.csv as arrow
-
     if b"0x" in chunk or b"0X" in chunk:  # numbers to pyarrow only
         return None
     width = chunk[: chunk.index(b"\n")].count(delimiter.encode()) + 1
-    names = {field: str(layout.positions[field]) for field in FIELDS}
-    types: dict[str, Any] = {names[field]: pa.float64() for field in PRICE_COLUMNS}
-    types[names["timestamp"]] = pa.int64() if has_numbers else pa.string()
+    if width < layout.least:
+        return None
+    spare = [str(at) for at in range(layout.most, width)]
+    table = _arrow_table(chunk, width, spare, layout, delimiter, has_numbers)
+    if table is None or table.num_rows != len(lines):
+        return None
+    if any(cell for name in spare for cell in table.column(name).unique().to_pylist()):
+        return None
+    numbers = tuple(np.array(table.column(str(layout.positions[field]))) for field in PRICE_COLUMNS)
+    if not all(np.isfinite(column).all() for column in numbers):  # "nan" and "inf" are words
+        return None
+    times = table.column(str(layout.positions["timestamp"]))
+    if layout.clock is not None:
+        clocks = table.column(str(layout.clock)).to_pylist()
+        return Block(
+            lines,
+            [f"{day} {clock}" for day, clock in zip(times.to_pylist(), clocks, strict=True)],
+            numbers,
+        )
+    if not has_numbers:
+        return Block(lines, times.to_pylist(), numbers)
+    stamps = np.array(times)
+    return Block(lines, stamps, numbers) if stamps.min() >= 0 and stamps.max() < _LAST_TIME else None
+
+
+def _arrow_table(
+    chunk: bytes, width: int, spare: Sequence[str], layout: Layout, delimiter: str, has_numbers: bool
+) -> Any:
+    """The wanted columns and the spare ones under the numbers of their places; None where pyarrow refuses a cell."""
+    import pyarrow as pa
+    import pyarrow.csv as arrow
+
+    types: dict[str, Any] = {str(layout.positions[field]): pa.float64() for field in PRICE_COLUMNS}
+    types[str(layout.positions["timestamp"])] = pa.int64() if has_numbers else pa.string()
+    texts = [*spare] if layout.clock is None else [*spare, str(layout.clock)]
+    types |= dict.fromkeys(texts, pa.string())
     try:
-        table = arrow.read_csv(
+        return arrow.read_csv(
             pa.BufferReader(chunk),
             arrow.ReadOptions(
                 use_threads=False, block_size=2 * len(chunk), column_names=list(map(str, range(width)))
             ),
             arrow.ParseOptions(delimiter=delimiter, quote_char=False, ignore_empty_lines=False),
             arrow.ConvertOptions(
-                column_types=types, include_columns=list(types), null_values=[], check_utf8=False
+                column_types=types,
+                include_columns=list(types),
+                null_values=[],
+                check_utf8=False,
+                decimal_point=layout.decimal,
             ),
         )
     except (pa.ArrowException, KeyError):  # a column that these lines do not have is a KeyError
         return None
-    if table.num_rows != len(lines):
-        return None
-    times = table.column(names["timestamp"])
-    numbers = tuple(np.array(table.column(names[field])) for field in PRICE_COLUMNS)
-    if not has_numbers:
-        return Block(lines, times.to_pylist(), numbers)
-    stamps = np.array(times)
-    return Block(lines, stamps, numbers) if stamps.min() >= 0 and stamps.max() < _LAST_TIME else None

@@ -93,6 +93,7 @@ class Exchange:
         self.name, self.api, self.patience = name, api, patience or Patience()
         self.page_limit = page_limit or api.page_limit
         self._memory, self._base_url, self._clock = memory, base_url, clock
+        self._said_offset_ms = 0  # the exchange's clock minus the local one
         self._lock = threading.Lock()
         self._resting: list[Client] = []
         self._closed = False
@@ -139,13 +140,22 @@ class Exchange:
 
         now = self._ask("Time", {}, read, errand, patience, on_fault=lambda answer: answer.date_ms)
         offset = now - self._clock()
-        if abs(offset) > _CLOCK_WARNING_MS and self.name != SAMPLE_EXCHANGE:  # whose clock stands still
+        if self._is_news(offset):
             errand.log(
                 "warning",
                 f"the local clock differs from {self.name}'s by {abs(offset) // 1000:,} s; theirs counts",
             )
         self._memory.save_clock_offset(self.name, offset)
         return now
+
+    def _is_news(self, offset_ms: int) -> bool:
+        """Whether the clocks differ, and not as was said before: a command asks for the time more than once."""
+        with self._lock:
+            said, is_far = self._said_offset_ms, abs(offset_ms) > _CLOCK_WARNING_MS
+            if self.name == SAMPLE_EXCHANGE or not is_far or abs(offset_ms - said) <= _CLOCK_WARNING_MS:
+                return False
+            self._said_offset_ms = offset_ms
+            return True
 
     def page(self, market: Market, timeframe: Timeframe, window: Period, errand: Errand) -> Page:
         """The first candles that open inside `window`, at most `page_limit`, checked."""

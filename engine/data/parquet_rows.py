@@ -1,6 +1,7 @@
 """The rows of a Parquet file, in batches; only columns whose values have a fixed size are read."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -9,31 +10,25 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from engine.data.file_rows import (
-    FIELDS,
-    SHOWN_ROWS,
-    Block,
-    FileRows,
-    Layout,
-    check_count,
-    find_layout,
-)
+from engine.data.file_layout import Layout, find_layout
+from engine.data.file_rows import SHOWN_ROWS, Block, FileRows, check_count
 from engine.errors import InputError
+from engine.transfer import FIELDS, FileFormat
 
 _BATCH_ROWS: Final = 20_000
 
 
-def parquet_rows(file: IO[bytes], name: str, columns: Mapping[str, str], zone: str) -> FileRows:
+def parquet_rows(file: IO[bytes], name: str, form: FileFormat) -> FileRows:
     """An open Parquet file; raises InputError for a damaged one and for columns that are not numbers or times."""
     try:
         table = pq.ParquetFile(file)
         check_count(table.metadata.num_rows, name)
         schema = table.schema_arrow
-        layout = find_layout(tuple(schema.names), columns, name, has_header=True)
+        layout = find_layout(tuple(schema.names), (), replace(form, header=True), name)
         for field, column in layout.names().items():
             _check_type(schema.field(layout.positions[field]).type, field, column, name)
         is_time = pa.types.is_timestamp(schema.field(layout.positions["timestamp"]).type)
-        blocks = _blocks(table, layout, name, zone)
+        blocks = _blocks(table, layout, name, form.zone)
         return FileRows(layout, _first_rows(table, layout), blocks, "row", "us" if is_time else None)
     except (pa.ArrowException, OSError) as error:
         raise _damaged(name, error) from error

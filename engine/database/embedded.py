@@ -46,6 +46,7 @@ HANGING_S: Final = 8
 START_RETRIES: Final = 3
 _LONGEST_SOCKET: Final = 100  # bytes; the limit is 103 on macOS and 107 on Linux
 _BIGGEST_LOG: Final = 5_000_000
+_GRAVE: Final = r"\b(?:PANIC|FATAL|ERROR|error): +(.+)"
 
 _uses: dict[Path, int] = {}  # cluster -> descriptor that holds this process's shared lock
 _uses_lock = threading.RLock()
@@ -273,9 +274,9 @@ def _create(cluster: Path) -> None:
 def _initialise(fresh: Path, cluster: Path) -> None:
     done = _run(fresh, "initdb", "--auth=trust", "-U", "postgres", "--encoding=UTF8", "--no-locale")
     if done.returncode != 0:
-        lines = done.stdout.splitlines() or ["no reason given"]
-        words = next((line for line in lines if "error" in line or "FATAL" in line), lines[-1])
-        raise DatabaseError(f"the embedded database cannot be created in {cluster}: {words}")
+        raise DatabaseError(
+            f"the embedded database cannot be created in {cluster}: {_first_words(done.stdout)}"
+        )
 
 
 def _run(cluster: Path, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -328,6 +329,16 @@ def _is_running(cluster: Path) -> bool:
         return not zombie and "postgres" in process.name() and Path(process.cwd()).samefile(cluster)
     except (psutil.Error, OSError):
         return False  # gone, or of another user: not ours
+
+
+def _first_words(output: str) -> str:
+    """Why initdb gave up: what it says last is only that it cleans up."""
+    for cause in (_GRAVE, r"(.*(?:could not|cannot|denied|No space|rror).*)", r"(.*terminated by signal.*)"):
+        for line in output.splitlines():
+            if found := re.search(cause, line):
+                return found[1].strip()
+    left = [line for line in output.splitlines() if not line.startswith("initdb: removing")]
+    return (left or ["no reason given"])[-1]
 
 
 def _last_words(log: Path, done: subprocess.CompletedProcess[str]) -> str:

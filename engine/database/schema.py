@@ -24,7 +24,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
-HEAD: Final = "0006"  # the newest migration; a constant, so that an up-to-date start need not import Alembic
+HEAD: Final = "0007"  # the newest migration; a constant, so that an up-to-date start need not import Alembic
 
 metadata = MetaData()
 
@@ -247,6 +247,7 @@ sweeps = Table(
     Column("trials_of_strategy", BigInteger),
     Column("elapsed_s", Double, nullable=False),
     Column("created_at", _TIME, nullable=False, server_default=_NOW),
+    Column("checks", JSONB(none_as_null=True)),
     *_moments("sweeps", "start_time", "end_time", "created_at"),
     Index("sweeps_created_idx", "created_at"),
 )

@@ -21,7 +21,7 @@ from engine.market import Period, Timeframe
 from engine.ranges import Steps, parse_range
 from engine.runs import Costs, json_ready
 from engine.strategy import ParamValue
-from engine.sweeps import Column, SweepResult, SweepSpec
+from engine.sweeps import Column, SweepResult, SweepSpec, unmade_checks
 
 _COPY_TRIALS: Final = """
     COPY trials (sweep_id, number, strategy_name, fingerprint, params, metrics, error) FROM STDIN (FORMAT BINARY)
@@ -164,6 +164,7 @@ def _columns(result: SweepResult) -> dict[str, Any]:
         "best": best["trial"] if best else None,
         "elapsed_s": float(result.elapsed_s),
         "created_at": to_time(result.created_ms),
+        "checks": storable(json_ready(result.checks)),
     }
 
 
@@ -246,6 +247,7 @@ def _result(held: RowMapping, rows: Sequence[Any]) -> SweepResult:
         elapsed_s=held["elapsed_s"],
         created_ms=to_ms(held["created_at"]),
         error=held["error"],
+        checks=held["checks"] or unmade_checks(),
     )
 
 

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.errors import InputError
+from engine.numerals import is_number
 
 MAX_LENGTH: Final = 500
 MAX_DEPTH: Final = 40
@@ -123,6 +124,8 @@ class _Reader:
         if isinstance(value, bool):
             return _Part(TRUTH, value)
         if isinstance(value, int | float):
+            if not is_number(ast.get_source_segment(self._text.strip(), node) or ""):
+                raise self._refused(node, "it is not a number as one is written: 1000, 0.5, 1e3")
             if not abs(value) <= LARGEST:
                 raise self._refused(node, "the number is too large")
             return _Part(NUMBER, float(value))

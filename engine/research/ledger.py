@@ -12,7 +12,7 @@ import numpy as np
 from engine.backtest.metric_definitions import SUMMARY
 from engine.errors import RunError
 from engine.planning import PlannedRun
-from engine.recording import inputs_of
+from engine.recording import inputs_of, sweep_checks
 from engine.reproduction import fingerprints, hashes
 from engine.research.grid import Numbers, Trials
 from engine.series_loading import LoadedSeries
@@ -47,6 +47,7 @@ class Ledger:
         n = planned.trials.n
         self._planned, self._series = planned, series
         self._began = time.monotonic()
+        self._checks = sweep_checks(series, planned.base.warmup)
         self._metrics = np.full((n, len(SUMMARY)), np.nan)
         self._done = np.zeros(n, dtype=np.bool_)
         self._errors: dict[int, str] = {}
@@ -103,6 +104,7 @@ class Ledger:
             engine=planned.base.spec.engine,
             elapsed_s=time.monotonic() - self._began,
             created_ms=planned.created_ms,
+            checks=self._checks,
         )
 
     def fingerprints(self) -> list[bytes | None]:

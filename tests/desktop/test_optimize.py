@@ -12,8 +12,8 @@ from pytestqt.qtbot import QtBot
 
 from desktop.main_window import MainWindow
 from desktop.optimize.cells import MOST_CELLS, grid_of
-from engine.runs import RunSpec
-from engine.sweeps import SweepResult
+from engine.runs import RunSpec, counted_warmup
+from engine.sweeps import SweepResult, unmade_checks
 from tests.desktop.builders import sweep_of
 
 
@@ -41,6 +41,44 @@ def test_the_best_come_first_with_their_figures_and_a_word_of_caution(filled: Ma
     assert "4,711 trials of ema_cross" in results.caution.text()
     assert "best\u00a0Sharpe\u00a0ratio\u00a02.00" in results.words.text()
     assert "117\u00a0trials" in results.words.text()
+
+
+def test_the_checks_of_a_sweep_stand_above_its_trials_and_tell_their_story(filled: MainWindow) -> None:
+    checks = {
+        "data": {
+            "status": "skipped",
+            "missing_candles": 5,
+            "trades_beside_holes": None,
+            "missing": [
+                {"start": "2023-08-16T02:00:00Z", "end": "2023-08-16T07:00:00Z", "reason": "maintenance"}
+            ],
+            "note": "5 candles missing; a run of a trial says whether it trades beside them",
+        },
+        "lookahead": {
+            "status": "skipped",
+            "columns": [],
+            "note": "not searched in a sweep; a run of a trial is",
+        },
+        "warmup": counted_warmup(240, 4_000),
+    }
+    show(filled, sweep_of(checks=checks))
+    badges = filled.optimize.results.badges
+    labels = [badge.label for badge in badges.shown]
+    assert labels == ["⚠ 5 candles missing", "⚠ warm-up 240 of 4,000", "look-ahead not checked"]
+    assert badges.isVisible()
+    badges.buttons["data"].click()
+    assert "2023-08-16T02:00:00Z to 2023-08-16T07:00:00Z: maintenance" in badges.shown[0].finding
+    assert badges.story.isVisible()
+    badges.story.hide()
+    assert "240" not in filled.optimize.results.caution.text(), "said once"
+
+
+def test_the_checks_of_a_sweep_that_passed_are_said_too(filled: MainWindow) -> None:
+    show(filled, sweep_of(checks=unmade_checks() | {"warmup": counted_warmup(4_000, 4_000)}))
+    labels = [badge.label for badge in filled.optimize.results.badges.shown]
+    assert labels == ["data not checked", "✓ warm-up 4,000 of 4,000", "look-ahead not checked"]
+    filled.optimize.results.show_sweep(None)
+    assert not filled.optimize.results.badges.isVisible()
 
 
 def test_the_table_sorts_by_any_column_and_keeps_its_order_while_trials_arrive(filled: MainWindow) -> None:

@@ -88,8 +88,12 @@ def test_what_a_user_types_becomes_the_parameters_type(name: str, typed: Any, va
         ("length", 201, "length must be a whole number from 2 to 200, not 201"),
         ("length", None, "length must be a whole number from 2 to 200, not None"),
         ("factor", "0.4", "factor must be a number of at least 0.5, not '0.4'"),
-        ("factor", "nan", "factor must be a number of at least 0.5, not nan"),
-        ("factor", "inf", "factor must be a number of at least 0.5, not inf"),
+        ("factor", "nan", "factor must be a number of at least 0.5, not 'nan'"),
+        ("factor", "inf", "factor must be a number of at least 0.5, not 'inf'"),
+        ("factor", float("nan"), "factor must be a number of at least 0.5, not nan"),
+        ("factor", "1_00.0", "factor must be a number of at least 0.5, not '1_00.0'"),
+        ("factor", "\u0663", "factor must be a number of at least 0.5, not '\u0663'"),
+        ("length", "1_0", "length must be a whole number from 2 to 200, not '1_0'"),
         ("factor", "x", "factor must be a number of at least 0.5, not 'x'"),
         ("strict", "maybe", "strict must be true or false, not 'maybe'"),
         ("strict", 1, "strict must be true or false, not 1"),
@@ -194,7 +198,7 @@ def test_the_signals_are_a_copy_of_what_the_strategy_returned() -> None:
 
 def test_nullable_booleans_count_when_none_is_missing() -> None:
     assert check(signal_a_buy=pd.array(flags(2), dtype="boolean")).entry.tolist() == [0, 0, 1, 0, 0, 0]
-    with pytest.raises(RunError, match="'signal_a_buy' must be boolean, not boolean"):
+    with pytest.raises(RunError, match="must be boolean, but 1 of its values are empty, the first in row 0"):
         check(signal_a_buy=pd.array([None, *flags(2)[1:]], dtype="boolean"))
 
 
@@ -205,11 +209,14 @@ def test_nullable_booleans_count_when_none_is_missing() -> None:
             {"signal_a_buy": [1, 0, 1, 0, 1, 0]},
             "'signal_a_buy' must be boolean, not int64; a comparison gives one",
         ),
-        ({"signal_a_buy": [True, None] * 3}, "'signal_a_buy' must be boolean, not object"),
+        (
+            {"signal_a_buy": [True, None] * 3},
+            "'signal_a_buy' must be boolean, but 3 of its values are empty, the first in row 1",
+        ),
         ({"signal_buy": flags(0)}, "returned the column 'signal_buy'; allowed are signal_<name>_buy"),
         ({"Signal_a_buy": flags(0)}, "returned the column 'Signal_a_buy'"),
         ({"exit_long": flags(0)}, "no column named signal_<name>_buy"),
-        ({"signal_a_buy": flags(0), "stop_loss": ["x"] * 6}, "'stop_loss' must hold prices, not"),
+        ({"signal_a_buy": flags(0), "stop_loss": ["x"] * 6}, "'stop_loss' must hold numbers, not"),
         ({"signal_a_buy": flags(0), "stop_loss": [0.0] * 6}, "'stop_loss' must hold prices above 0"),
         ({"signal_a_buy": flags(0), "take_profit": [np.inf] * 6}, "'take_profit' must hold prices above 0"),
     ],
@@ -241,3 +248,67 @@ def test_any_number_of_entry_columns_keeps_its_order(columns: int) -> None:
     for i in range(len(CANDLES)):
         k = next(k for k in range(columns) if frame.iloc[i, k])
         assert entry[i] == (k + 1 if names[k].endswith("_buy") else -(k + 1))
+
+
+class Foreign:
+    """A Series of another library."""
+
+    __module__, __qualname__ = "polars.series", "Series"
+
+
+Foreign.__name__ = "Series"
+
+
+@pytest.mark.parametrize(
+    ("column", "words"),
+    [
+        (Foreign(), "must be a Series or a one-dimensional array, not polars's Series"),
+        (pd.Series(flags(0), CANDLES.index).shift(1), "must be boolean, but 1 of its values are empty, the first in row 0"),
+        (pd.Series(flags(0), CANDLES.index, dtype=object), r"must be boolean, not objects that are; .astype\(bool\)"),
+        (np.ma.masked_array(flags(0), mask=flags(2)), "must be boolean, but 1 of its values are empty, the first in row 2"),
+        (pd.Series(["True"] * 6, CANDLES.index), r"must be boolean, not 'True' \(str\) as in row 0"),
+        (pd.array([1.0] * 6, dtype="Float64").to_numpy(), "must be boolean, not float64; a comparison gives one"),
+    ],
+    ids=["another library", "shifted", "objects", "masked", "text", "numbers"],
+)  # fmt: skip
+def test_what_is_no_column_of_booleans_is_told_apart_from_what_is_wanted(column: Any, words: str) -> None:
+    with pytest.raises(RunError, match=words):
+        Signals.check({"signal_a_buy": column}, CANDLES)
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pd.Series(flags(0), CANDLES.index).astype("boolean"),
+        np.ma.masked_array(flags(0), mask=[False] * 6),
+        pd.Series(flags(0), CANDLES.index).astype("bool[pyarrow]"),
+    ],
+    ids=["nullable", "masked nowhere", "arrow"],
+)
+def test_booleans_of_any_kind_count_when_none_is_empty(column: Any) -> None:
+    assert Signals.check({"signal_a_buy": column}, CANDLES).raw["signal_a_buy"].tolist() == flags(0)
+
+
+@pytest.mark.parametrize(
+    ("column", "words"),
+    [
+        (np.array(["101.5"] * 6, dtype=object), r"must hold numbers, not '101.5' \(str\) as in row 0"),
+        (np.array([1 + 2j] * 6), "must hold numbers, not complex128"),
+        (np.array(["2024-01-01"] * 6, dtype="datetime64[D]"), r"must hold numbers, not datetime64\[D\]"),
+        (np.array(flags(0)), "must hold prices, not bool"),
+    ],
+    ids=["text in objects", "complex", "times", "booleans"],
+)
+def test_what_is_no_price_is_refused_and_never_converted(column: Any, words: str) -> None:
+    with pytest.raises(RunError, match=words):
+        Signals.check({"signal_a_buy": np.array(flags(0)), "stop_loss": column}, CANDLES)
+
+
+def test_an_empty_price_is_none_in_whatever_way_it_is_empty() -> None:
+    for column in (
+        pd.Series([1.0, None, 3.0, 4.0, 5.0, 6.0], CANDLES.index, dtype="Float64"),
+        np.ma.masked_array([1.0, 9.0, 3.0, 4.0, 5.0, 6.0], mask=[False, True] + [False] * 4),
+        np.array([1.0, None, 3, 4.0, 5.0, 6.0], dtype=object),
+    ):
+        found = Signals.check({"signal_a_buy": np.array(flags(0)), "stop_loss": column}, CANDLES)
+        np.testing.assert_array_equal(found.stop_loss, [1.0, np.nan, 3.0, 4.0, 5.0, 6.0])

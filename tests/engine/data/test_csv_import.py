@@ -8,14 +8,13 @@ import numpy as np
 import pytest
 
 from engine.data import csv_import
-from engine.data.candle_file import FileFormat
 from engine.data.csv_import import import_candles, preview_import, runs
 from engine.database.store import Store
 from engine.errors import InputError, Interrupted
 from engine.events import CancelToken, Event, Log, Progress
 from engine.export import write_candles
 from engine.market import Candles, Market, Period, Timeframe, parse_time
-from engine.transfer import ImportReport
+from engine.transfer import FileFormat, ImportReport
 from tests.support.builders import real_candles
 from tests.support.fake_exchange import (
     FakeExchange,

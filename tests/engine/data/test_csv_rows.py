@@ -12,10 +12,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from engine.data import csv_rows
-from engine.data.candle_file import FileFormat, read_candle_file
+from engine.data.candle_file import read_candle_file
 from engine.data.file_rows import Block
 from engine.errors import InputError
 from engine.market import Period, Timeframe, format_time, parse_time
+from engine.transfer import FileFormat
 from tests.support.fake_exchange import grid_candles
 
 HOUR = Timeframe("1h")

@@ -296,6 +296,13 @@ def test_the_clock_is_the_exchange_s_and_remembered(
     assert offset is not None
     assert abs(local_ms() + offset - NOW) < 5000
     assert "local clock differs" in told[0]
+    errand = Errand("j", lambda event: told.append(event.text) if isinstance(event, Log) else None)
+    for _ in range(3):
+        exchange.now_ms(errand)
+    assert len(told) == 1, "a command asks for the time more than once"
+    fake_exchange.clock_ms += 3_600_000
+    exchange.now_ms(errand)
+    assert len(told) == 2, "the clocks have parted further"
 
 
 def test_the_date_header_is_the_clock_where_the_time_endpoint_fails(

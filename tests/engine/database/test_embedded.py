@@ -372,3 +372,28 @@ def test_an_ordinary_user_has_a_server_of_its_own(home: Path) -> None:
     assert server_of(home) is None
     assert recall(start_embedded(home)) == 31  # root joins in, as the data's owner
     assert running(home).username() == "nobody"
+
+
+INITDB_SAYS = {
+    'bootstrap script ... 2026-11-27 14:44:43.723 UTC [8] FATAL:  could not write to file "pg_wal/x": File too large\n'
+    'child process exited with exit code 1\ninitdb: removing data directory "/x"': (
+        'could not write to file "pg_wal/x": File too large'
+    ),
+    "running bootstrap script ... 2026-11-27 14:44:43 UTC [8] PANIC:  could not write to file: No space left on device\n"
+    'child process was terminated by signal 6: Aborted\ninitdb: removing contents of data directory "/x"': (
+        "could not write to file: No space left on device"
+    ),
+    'creating directory /x ... initdb: error: could not create directory "/x": Permission denied\n': (
+        'could not create directory "/x": Permission denied'
+    ),
+    'running bootstrap script ... child process was terminated by signal 9: Killed\ninitdb: removing data directory "/x"': (
+        "running bootstrap script ... child process was terminated by signal 9: Killed"
+    ),
+    'creating subdirectories ... \ninitdb: removing data directory "/x"': "creating subdirectories ... ",
+    "": "no reason given",
+}
+
+
+@pytest.mark.parametrize(("output", "words"), INITDB_SAYS.items())
+def test_why_initdb_gave_up_is_said_and_not_that_it_cleans_up(output: str, words: str) -> None:
+    assert embedded._first_words(output) == words

@@ -14,8 +14,8 @@ from engine.database.store import Store
 from engine.errors import InputError
 from engine.market import Period, Timeframe
 from engine.ranges import parse_range
-from engine.runs import CANCELLED, FINISHED, Costs
-from engine.sweeps import SweepResult, SweepSpec
+from engine.runs import CANCELLED, FINISHED, Costs, counted_warmup
+from engine.sweeps import SweepResult, SweepSpec, unmade_checks
 from tests.engine.database.test_run_store import a_run
 from tests.support.database import execute
 
@@ -60,6 +60,7 @@ def a_sweep(n: int = 5, **changes: Any) -> SweepResult:
         elapsed_s=0.25,
         created_ms=1_700_000_000_123,
         error=None,
+        checks=unmade_checks() | {"warmup": counted_warmup(240, 4_000)},
     )
     return replace(usual, **changes)
 
