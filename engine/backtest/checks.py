@@ -31,7 +31,6 @@ MOST_S: Final = 10.0
 SAMPLES: Final = 24  # candles that are seen again with less history
 MOST_SAMPLES: Final = 1_000  # of an exhaustive search
 FOREVER: Final = float("inf")
-NATIVE: Final = "a backtesting.Strategy is shown one candle after the other"
 SWITCHED_OFF: Final = "switched off"
 
 Check = dict[str, Any]
@@ -52,7 +51,7 @@ def run_checks(
         budget = Budget(CANDLES, limit_s, pace_s)
         short = find_short_warmup(ask, frame, full, samples, wanted, budget)
         warmup |= _tried_warmup(short, found, frame, warmup)
-    return {"lookahead": _lookahead(found, frame), "warmup": warmup}
+    return {"lookahead": lookahead_check(found, frame), "warmup": warmup}
 
 
 def unmade_checks(held: int, wanted: int, why: str) -> dict[str, Check]:
@@ -81,7 +80,7 @@ def _counted_warmup(held: int, wanted: int) -> Check:
     return {"status": status, "columns": [], "wanted": wanted, "held": held, "note": note}
 
 
-def _lookahead(found: Findings, frame: CandleFrame) -> Check:
+def lookahead_check(found: Findings, frame: CandleFrame) -> Check:
     """`{status, columns, cuts, note, first}`; it says on how many cuts it passed, never that there is no look-ahead."""
     changes = sorted(found.changes.values(), key=lambda change: (change.candle, change.cut))
     if changes:
@@ -158,4 +157,4 @@ def lookahead_job(task: Mapping[str, Any], report: Report) -> dict[str, Any]:
             samples = spread(every, MOST_SAMPLES)
             short = find_short_warmup(ask, frame, full, samples, wanted, Budget(FOREVER, FOREVER))
             warmup |= _tried_warmup(short, found, frame, warmup)
-    return {"lookahead": _lookahead(found, frame), "warmup": warmup, "candles": len(every)}
+    return {"lookahead": lookahead_check(found, frame), "warmup": warmup, "candles": len(every)}

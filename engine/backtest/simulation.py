@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from engine.backtest.checks import NATIVE, SWITCHED_OFF, run_checks, unmade_checks
+from engine.backtest.checks import SWITCHED_OFF, run_checks, unmade_checks
 from engine.backtest.evaluation import CandleFrame, Evaluation, asking, evaluate
 from engine.backtest.rules import Report
 from engine.errors import RunError
@@ -109,15 +109,22 @@ def _play_native(
     task: Mapping[str, Any], loaded: LoadedStrategy, candles: Candles, held: int, costs: Costs, report: Report
 ) -> Played:
     engine = choose_engine(task["engine"], native=True)
-    from engine.backtest.native import run_native
+    from engine.backtest.native import play_native
+    from engine.backtest.native_lookahead import native_checks, unsearched_checks
 
-    params = complete(native_params(loaded.strategy), task["params"])
-    with asking(Path(task["strategy_path"])):
-        outcome = run_native(candles.slice(held, None), loaded.strategy, params, costs, report)
-    return outcome, {
+    path, started = Path(task["strategy_path"]), time.monotonic()
+    params, period = complete(native_params(loaded.strategy), task["params"]), candles.slice(held, None)
+    with asking(path):
+        run = play_native(period, loaded.strategy, params, costs, report)
+    own_s = time.monotonic() - started
+    if task.get("checks", True):
+        checks = native_checks(run, period, loaded.strategy, params, costs, path, own_s)
+    else:
+        checks = unmade_checks(held, 0, SWITCHED_OFF) | unsearched_checks(run)
+    return run.outcome, {
         "engine": engine,
         "params": params,
         "signals": {},
         "indicators": None,
-        "checks": unmade_checks(held, 0, NATIVE),
+        "checks": checks,
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from typing import Any, Final
 
 from engine.errors import BacktestError, InputError, Interrupted, RunError
@@ -13,6 +14,7 @@ from engine.runs import LookaheadReport
 from engine.series_loading import SeriesLoader
 
 FUNCTION: Final = "engine.backtest.checks:lookahead_job"
+NATIVE_FUNCTION: Final = "engine.backtest.native_lookahead:native_lookahead_job"
 MOST_CUTS: Final = 20_000  # each computes all candles before it again
 TIMEOUT_S: Final = 7 * 86_400.0  # the user stops it, nothing else
 
@@ -27,8 +29,12 @@ def search(
     on_event: OnEvent,
     *,
     fetch: bool,
+    native: bool = False,
 ) -> LookaheadReport:
-    """Fetch, load and search. Raises RunError where the strategy fails, Interrupted when the user stops it."""
+    """Fetch, load and search; `native`: a backtesting.Strategy.
+
+    Raises RunError where the strategy fails, Interrupted when the user stops it.
+    """
     if cuts is not None and not 1 <= cuts <= MOST_CUTS:
         raise InputError(f"the number of cuts must be from 1 to {MOST_CUTS:,}, not {cuts}")
     if planned.problem is not None:
@@ -48,13 +54,17 @@ def search(
         "warmup_wanted": planned.warmup,
         "strategy_path": planned.strategy_path,
         "params": dict(planned.params),
+        "costs": asdict(planned.spec.costs),
         "cuts": cuts or MOST_CUTS,
     }
     job = f"lookahead:{planned.id}"
 
     def work() -> LookaheadReport:
         (outcome,) = in_workers(
-            FUNCTION, [task], TIMEOUT_S, on_progress=lambda *far: on_event(Progress(job, *far))
+            NATIVE_FUNCTION if native else FUNCTION,
+            [task],
+            TIMEOUT_S,
+            on_progress=lambda *far: on_event(Progress(job, *far)),
         )
         if isinstance(outcome, Stopped):
             raise Interrupted("stopped; nothing of the search is kept")
