@@ -96,6 +96,8 @@ def runs_table(results: Sequence[RunResult]) -> None:
         for check, found in result.checks.items():
             if found["status"] == "failed":
                 out.print(f"{name}: check {check} failed: {found.get('note', '')}", soft_wrap=True)
+            elif check == "orders":
+                out.print(f"{name}: {found['note']}", soft_wrap=True)
 
 
 def _checks_in_short(result: RunResult) -> str:
