@@ -12,7 +12,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from engine.backtest.checks import CANDLES, FOREVER, LEAST_S, MOST_S, Check, lookahead_check
+from engine.backtest import checks
+from engine.backtest.checks import CANDLES, FOREVER, Check, lookahead_check
 from engine.backtest.evaluation import CandleFrame, Evaluation, asking
 from engine.backtest.lookahead import Budget, Findings, compare_cuts, find_lookahead, spread
 from engine.backtest.native import NativeRun, play_native
@@ -85,7 +86,8 @@ def native_checks(
 
     found = Findings()
     if run.first < len(frame) - 1:
-        budget = Budget(CANDLES, min(max(LEAST_S, own_s), MOST_S), own_s / len(frame))
+        limit_s = min(max(checks.LEAST_S, own_s), checks.MOST_S)
+        budget = Budget(CANDLES, limit_s, own_s / len(frame))
         found = find_lookahead(ask, frame, said_by(run), run.first, budget)
     return {"lookahead": lookahead_check(found, frame), **unsearched_checks(run)}
 
@@ -124,5 +126,5 @@ def native_lookahead_job(task: Mapping[str, Any], report: Report) -> dict[str, A
             report(found.done, found.planned, "cuts")
 
         compare_cuts(ask, frame, said_by(run), cuts, found, Budget(FOREVER, FOREVER), tell)
-    checks = unsearched_checks(run)
-    return {"lookahead": lookahead_check(found, frame), "warmup": checks["warmup"], "candles": len(every)}
+    warmup = unsearched_checks(run)["warmup"]
+    return {"lookahead": lookahead_check(found, frame), "warmup": warmup, "candles": len(every)}
