@@ -35,6 +35,10 @@ _WARMUP: Final = (
     "Indicators need candles before the first decision. They are computed again from a shorter past, and the "
     "candles that the strategy asks for are counted."
 )
+_ORDERS: Final = (
+    "What became of the orders of a strategy written for backtesting.py, and by which of its settings they "
+    "were filled. An order for which there is not enough cash is cancelled."
+)
 _FINGERPRINT: Final = (
     "A hash over everything the result depends on. Two runs of one fingerprint have the same result; where "
     "one line below changes, so does it."
@@ -79,6 +83,7 @@ def badges(run: RunResult, *, data_changed: bool = False, checking: str = "") ->
         _crosscheck(run, checking),
         _lookahead(run.checks),
         _warmup(run.checks),
+        _orders(run),
         _engine(run),
         _fingerprint(run),
     ]
@@ -86,7 +91,7 @@ def badges(run: RunResult, *, data_changed: bool = False, checking: str = "") ->
         found.insert(0, _changed())
     found += [
         Badge(f"left out: {text}", PLAIN, text, meaning="The figures do not contain this.")
-        for text in run.notes
+        for text in run.left_out
     ]
     return [badge for badge in found if badge is not None]
 
@@ -195,6 +200,17 @@ def _warmup(checks: Checks) -> Badge:
         return make(GOOD, f"warm-up {counted}", "warm-up")
     words = f"warm-up too short for {_some(columns)}" if columns else f"warm-up {counted}"
     return make(WARNING, words, "warm-up")
+
+
+def _orders(run: RunResult) -> Badge | None:
+    check = run.checks.get("orders")
+    if check is None:
+        return None
+    note = str(check.get("note") or "")
+    make, text = _maker("orders", _ORDERS, note), note.partition("; ")[0]
+    if check.get("status") == "failed":
+        return make(WARNING, text, f"{_count(int(check.get('cancelled') or 0), 'order')} cancelled")
+    return make(PLAIN, text, "orders")
 
 
 def _engine(run: RunResult) -> Badge:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from engine.errors import InputError
 from engine.events import CancelToken, OnEvent, ignore_event
 from engine.market import Market
 from engine.planning import make_plan
@@ -74,7 +73,7 @@ class ResearchService(TrustService):
         cancel: CancelToken | None = None,
     ) -> LookaheadReport:
         """Search a strategy for look-ahead: cut the future off after every candle of the spec's period (20,000 at most,
-        evenly spread; or `cuts` of them) and compare what it says. Costs and engine of the spec play no part.
+        evenly spread; or `cuts` of them) and compare what it says. Costs play a part for a backtesting.Strategy only.
 
         Events: one job of kind "lookahead" whose Progress counts cuts. Nothing is stored. Raises as `run`, and RunError
         where the strategy fails on the whole period.
@@ -86,10 +85,6 @@ class ResearchService(TrustService):
         infos = self.chosen_strategies([spec.strategy], cancel=cancel)
         in_workers = partial(self.in_workers, cancel=cancel)
         (planned,) = make_plan([spec], infos, self.market, in_workers)
-        if infos[spec.strategy].kind == "native":
-            raise InputError(
-                f"{spec.strategy}: a backtesting.Strategy is shown one candle after the other already"
-            )
         with self.scratch() as scratch:
             loader = SeriesLoader(self.fetcher, self.cache, scratch, on_event=on_event, cancel=cancel)
             return search(planned, loader, in_workers, cuts, on_event, fetch=fetch)

@@ -202,9 +202,15 @@ class RunResult:
         return replace(self, status=status, error=error, traceback=traceback)
 
     @property
-    def notes(self) -> list[str]:
-        """What the figures leave out."""
+    def left_out(self) -> list[str]:
+        """What the figures do not contain."""
         return ["funding not included"] if self.exchange == "binanceusdm" else []
+
+    @property
+    def notes(self) -> list[str]:
+        """What the figures leave out; and of a backtesting.Strategy, what became of its orders, and by which settings."""
+        orders = str(self.checks.get("orders", {}).get("note", ""))
+        return self.left_out + [note for note in orders.split("; ") if note]
 
     def to_json(self) -> dict[str, Any]:
         """The contract's run, without equity."""

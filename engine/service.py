@@ -42,6 +42,7 @@ WORKER_IMPORTS = (
     "engine.backtest.compiled",
     "engine.backtest.metrics",
     "engine.indicators.loops",
+    "engine.backtest.compilation:rehearse",
 )
 COMPILE_FUNCTION: Final = "engine.backtest.compilation:compile_job"
 COMPILE_TIMEOUT_S: Final = 600.0

@@ -302,6 +302,7 @@ class StrategyInfo:
     """A strategy as listed. `error` is one line with file and line number when it does not load, else None.
 
     `kind` is "signals" (this module's Strategy) or "native" (a backtesting.Strategy subclass). `params`: Param.to_json.
+    `not_params`: `{name, why}` of a native one's class variables that are no parameters.
     """
 
     name: str
@@ -312,6 +313,7 @@ class StrategyInfo:
     kind: str = "signals"
     error: str | None = None
     traceback: str | None = None
+    not_params: tuple[Mapping[str, str], ...] = ()
 
     def check(self, given: Mapping[str, Any]) -> None:
         """Raise InputError where a parameter refuses the value given for it, as every run would."""
@@ -330,6 +332,7 @@ class StrategyInfo:
             "title": self.title,
             "description": self.description,
             "params": [dict(param) for param in self.params],
+            "not_params": [dict(other) for other in self.not_params],
             "kind": self.kind,
             "path": self.path,
             "error": self.error,

@@ -177,6 +177,8 @@ def runs_table(results: Sequence[RunResult]) -> None:
         for check, found in result.checks.items():
             if found["status"] == "failed":
                 print_line(f"{name}: check {check} failed: {found.get('note', '')}")
+            elif check == "orders":
+                print_line(f"{name}: {found['note']}")
 
 
 def _checks_in_short(result: RunResult) -> str:

@@ -54,9 +54,10 @@ class ParamForm(QWidget):
         grid.addWidget(field, row, column + 1)
 
     def values(self) -> dict[str, Any]:
-        """The values that differ from their defaults."""
-        found = {str(param["name"]): _value(self.fields[str(param["name"])]) for param in self._params}
+        """The values that differ from their defaults; what is only shown never does."""
         defaults = {str(param["name"]): param["default"] for param in self._params}
+        fields = {name: field for name, field in self.fields.items() if not isinstance(field, QLabel)}
+        found = {name: _value(field) for name, field in fields.items()}
         return {name: value for name, value in found.items() if value != defaults[name]}
 
     def set_values(self, values: Mapping[str, Any]) -> None:
@@ -95,9 +96,7 @@ def _field(param: Mapping[str, Any], changed: Any) -> QWidget:
         box.toggled.connect(lambda _: changed())
         return box
     if kind not in ("int", "float"):
-        label = QLabel(str(default))
-        label.setEnabled(False)
-        return label
+        return _shown(default)
     spin: QSpinBox | QDoubleSpinBox = QSpinBox() if kind == "int" else QDoubleSpinBox()
     low = -_WIDEST if param["low"] is None else param["low"]
     high = _WIDEST if param["high"] is None else param["high"]
@@ -108,12 +107,20 @@ def _field(param: Mapping[str, Any], changed: Any) -> QWidget:
         spin.setValue(float(default))
     else:
         spin.setRange(int(low), int(high))
-        spin.setValue(int(default))
+        spin.setValue(max(-_WIDEST, min(int(default), _WIDEST)))
+    if _value(spin) != default:
+        return _shown(default)  # too large or too small a number for the field: another would be run
     spin.setGroupSeparatorShown(True)
     spin.setMinimumWidth(64)
     spin.setStepType(QAbstractSpinBox.StepType.DefaultStepType)
     spin.valueChanged.connect(lambda _: changed())
     return spin
+
+
+def _shown(default: Any) -> QLabel:
+    label = QLabel(str(default))
+    label.setEnabled(False)
+    return label
 
 
 def _decimals(default: float) -> int:
@@ -128,9 +135,7 @@ def _value(field: QWidget) -> Any:
         return field.isChecked()
     if isinstance(field, QDoubleSpinBox):
         return round(field.value(), field.decimals())
-    if isinstance(field, QSpinBox):
-        return field.value()
-    return field.text() if isinstance(field, QLabel) else None
+    return field.value() if isinstance(field, QSpinBox) else None
 
 
 def _set_value(field: QWidget, value: Any, default: Any) -> None:

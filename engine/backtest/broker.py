@@ -4,7 +4,7 @@ What backtesting.py 0.6.6 does otherwise, and is corrected here:
 - its `spread` worsens entries only; slippage worsens every fill, stops and targets included;
 - an open beyond the target exits at that open, also when the candle later touches the stop (it would sell at the stop);
 - an order's stop and target are checked against the bare close, not the close plus slippage;
-- what a ruined account owes is kept (it sets the cash to 0).
+- a ruined account closes every trade (it skips every second) and keeps what it owes (it sets the cash to 0).
 
 Importing this module imports backtesting.py and bokeh (seconds): only workers do, and only when they need to.
 """
@@ -17,7 +17,8 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import backtesting.backtesting as library
 import numpy as np
@@ -31,37 +32,56 @@ from engine.market import Candles
 from engine.runs import Costs
 
 
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """How a trade ended: the price without slippage, why, and whether that was the close of its candle."""
+
+    trade: Any
+    price: float
+    reason: str
+    at_close: bool
+
+
 class SlippingBroker(library._Broker):  # type: ignore[misc]
     """backtesting.py's broker with slippage on every fill; remembers why each trade ended."""
 
+    money = UNITS  # what one of its cash units is worth: 1e8 of them are one of the account's
+    _cash: float
     reversing = False  # set by a strategy that closes a position to turn it
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
-        self.exits: list[
-            tuple[float, str]
-        ] = []  # (price without slippage, reason), parallel to closed_trades
+        self.exits: list[Exit] = []
         self.shortfall = 0.0
-        self._cash_after_close = 0.0
+        self._ruined = False
 
     def next(self) -> None:
         """Fill the orders of one candle and mark the equity at its close."""
-        try:
-            super().next()
-        except library._OutOfMoneyError:
-            self.shortfall = 0.0 - self._cash_after_close  # whoever is ruined owes what the last close left
-            raise
+        self._trades_cache_clear()
+        i = self._i = len(self._data) - 1
+        self._process_orders()
+        self._equity[i] = equity = self.equity
+        if equity <= 0:
+            self._ruin(i)
+
+    def _ruin(self, i: int) -> None:
+        """Close every trade at the close; whoever is ruined owes what that leaves."""
+        self._ruined = True
+        for trade in list(self.trades):
+            self._close_trade(trade, self.last_price, i)
+        self.shortfall = 0.0 - float(self._cash)
+        self._cash = 0
+        self._equity[i:] = 0
+        raise library._OutOfMoneyError
 
     def _close_trade(self, trade: Any, price: float, time_index: int) -> None:
-        self.exits.append((float(price), self._reason(trade, price)))
+        at_close = self._ruined or time_index < self._i
+        self.exits.append(Exit(trade, float(price), self._reason(trade, price), at_close))
         super()._close_trade(trade, self._adjusted_price(-trade.size, price), time_index)
-        self._cash_after_close = float(self._cash)
 
     def _reason(self, trade: Any, price: float) -> str:
         side = 1 if trade.is_long else -1
-        if not math.isnan(
-            self._equity[self._i]
-        ):  # the candle's equity is written: only ruin closes after that
+        if self._ruined:
             return RUIN
         if any(order.parent_trade is trade and not order.is_contingent for order in self.orders):
             return REVERSE if self.reversing else exit_signal(side)
@@ -91,35 +111,42 @@ class SignalBroker(SlippingBroker):
         super()._process_orders()
 
 
+SomeBroker = TypeVar("SomeBroker", bound=SlippingBroker)
+
+
 def run_library(
     frame: pd.DataFrame,
     strategy: Callable[[Any, Any, Mapping[str, Any]], Any],
     params: Mapping[str, Any],
     costs: Costs,
-    broker: type[SlippingBroker],
+    broker: type[SomeBroker],
     report: Report,
-) -> SlippingBroker:
+    started: Callable[[], None] = lambda: None,
+    **settings: bool,
+) -> SomeBroker:
     """Run backtesting.py over a frame with columns Open, High, Low, Close, Volume; returns its broker at the end.
 
-    `strategy(broker, data, params)` makes the strategy object. Its statistics are not computed: ours are used.
+    `strategy(broker, data, params)` makes the strategy object; `started` is called between its `init` and its first
+    `next`; `settings` are those of `Backtest`. Its statistics are not computed: ours are used.
     """
-    made: list[SlippingBroker] = []
+    made: list[SomeBroker] = []
     with (
         _quiet(),
         patch(library, "compute_stats", lambda **_: None),
-        patch(library, "_tqdm", _progress(report)),
+        patch(library, "_tqdm", _progress(report, started)),
     ):
         backtest = library.Backtest(
             frame,
             library.Strategy,
-            cash=costs.cash * UNITS,
+            cash=costs.cash * broker.money,
             spread=costs.slippage,
             commission=costs.commission,
+            **settings,
         )
-        settings = backtest._broker.keywords
+        given = backtest._broker.keywords
 
-        def make_broker(data: Any) -> SlippingBroker:
-            made.append(broker(data=data, **settings))
+        def make_broker(data: Any) -> SomeBroker:
+            made.append(broker(data=data, **given))
             return made[0]
 
         backtest._broker, backtest._strategy = make_broker, strategy
@@ -139,10 +166,11 @@ def _quiet() -> Iterator[None]:
         yield
 
 
-def _progress(report: Report) -> Callable[..., Iterator[int]]:
+def _progress(report: Report, started: Callable[[], None]) -> Callable[..., Iterator[int]]:
     """What stands in for tqdm: tells the listener every tenth of a second, prints nothing."""
 
     def steps(candles: Sequence[int], **_: Any) -> Iterator[int]:
+        started()
         told = time.monotonic()
         for i in candles:
             if i % 64 == 0 and time.monotonic() - told >= MIN_INTERVAL_S:
@@ -161,25 +189,23 @@ def library_frame(candles: Candles) -> pd.DataFrame:
 
 def outcome_of(broker: SlippingBroker, candles: Candles, costs: Costs, cut: int) -> Outcome:
     """What the broker did over `candles`; its frame had `cut` more candles in front."""
-    closed = [
-        _round_trip(broker, trade, cut, trade.exit_bar - cut, price, reason)
-        for trade, (price, reason) in zip(broker.closed_trades, broker.exits, strict=True)
-    ]
+    closed = [_round_trip(broker, left, cut, left.trade.exit_bar - cut) for left in broker.exits]
     last, close = len(candles) - 1, float(candles.close[-1])
     for trade in broker.trades:
         trade._commissions = broker._commission(trade.size, trade.entry_price)  # the exit has not been paid
-    held = [_round_trip(broker, trade, cut, last, close, OPEN) for trade in broker.trades]
-    equity = broker._equity[cut:] / UNITS
+    held = [
+        _round_trip(broker, Exit(trade, close, OPEN, at_close=True), cut, last) for trade in broker.trades
+    ]
+    equity = broker._equity[cut:] / broker.money
     equity[np.isnan(equity)] = costs.cash  # candles before the strategy's first decision
     trips = sorted(closed + held, key=lambda trip: trip.entry)
-    return make_outcome(candles, trips, equity, broker.shortfall / UNITS)
+    return make_outcome(candles, trips, equity, broker.shortfall / broker.money)
 
 
-def _round_trip(
-    broker: SlippingBroker, trade: Any, cut: int, exit_at: int, exit_unslipped: float, reason: str
-) -> RoundTrip:
-    size, entry_price = abs(trade.size) / UNITS, float(trade.entry_price)
-    exit_price = exit_unslipped if trade.exit_price is None else float(trade.exit_price)
+def _round_trip(broker: SlippingBroker, left: Exit, cut: int, exit_at: int) -> RoundTrip:
+    trade = left.trade
+    size, entry_price = abs(trade.size) / broker.money, float(trade.entry_price)
+    exit_price = left.price if trade.exit_price is None else float(trade.exit_price)
     entry_unslipped = entry_price / (1 + math.copysign(broker._spread, trade.size))
     return RoundTrip(
         side=1 if trade.is_long else -1,
@@ -188,10 +214,12 @@ def _round_trip(
         entry_price=entry_price,
         exit=exit_at,
         exit_price=exit_price,
-        exit_unslipped=exit_unslipped,
-        pnl=float(trade.pl) / UNITS,
-        commission=float(trade._commissions) / UNITS,
-        slippage=size * (abs(entry_price - entry_unslipped) + abs(exit_price - exit_unslipped)),
-        signal=str(trade.tag or ""),
-        reason=reason,
+        exit_unslipped=left.price,
+        pnl=float(trade.pl) / broker.money,
+        commission=float(trade._commissions) / broker.money,
+        slippage=size * (abs(entry_price - entry_unslipped) + abs(exit_price - left.price)),
+        signal="" if trade.tag is None else str(trade.tag),
+        reason=left.reason,
+        entered_at_close=getattr(trade, "entered_at_close", False),
+        left_at_close=left.at_close,
     )

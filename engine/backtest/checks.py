@@ -21,9 +21,8 @@ from engine.backtest.lookahead import (
     sample_candles,
     spread,
 )
-from engine.backtest.questions import SignalAnswer, ask_whole, asking_again, candles_of
+from engine.backtest.questions import Answer, ask_whole, asking_again
 from engine.backtest.rules import Report
-from engine.errors import RunError
 from engine.market import Candles, format_time, short_time
 
 CANDLES: Final = 6_000_000  # what one check of a run may compute again: the same on every machine
@@ -31,7 +30,7 @@ LEAST_S: Final = 2.0
 MOST_S: Final = 10.0
 SAMPLES: Final = 24  # candles that are seen again with less history
 MOST_SAMPLES: Final = 1_000  # of an exhaustive search
-NATIVE: Final = "a backtesting.Strategy is shown one candle after the other"
+NO_WARMUP: Final = "a backtesting.Strategy is given no candles before its period"
 SWITCHED_OFF: Final = "switched off"
 REMEMBERS: Final = "the strategy remembers what it was asked before, or answers by chance or by the clock"
 
@@ -53,7 +52,21 @@ def run_checks(
         budget = Budget(CANDLES, limit_s, pace_s)
         short = find_short_warmup(fresh, candles, full, samples, wanted, budget)
         warmup |= _tried_warmup(short, found, candles, warmup)
-    return {"lookahead": _lookahead(found, candles), "warmup": warmup}
+    return {"lookahead": lookahead_check(found, candles), "warmup": warmup}
+
+
+def native_checks(fresh: Fresh, answer: Answer) -> dict[str, Check]:
+    """The checks of a native run: `init()` sees all of its period, so it is asked again with the future cut off."""
+    found, candles = Findings(), answer.candles
+    if answer.first < len(candles) - 1:
+        limit_s, pace_s = min(max(LEAST_S, answer.own_s), MOST_S), answer.own_s / len(candles)
+        budget = Budget(CANDLES, limit_s, pace_s)
+        found = find_lookahead(fresh, len(candles), answer.said, answer.first, budget)
+    return {"lookahead": lookahead_check(found, candles), "warmup": _no_warmup()}
+
+
+def _no_warmup() -> Check:
+    return {"status": "skipped", "columns": [], "wanted": 0, "held": 0, "note": NO_WARMUP}
 
 
 def unmade_checks(held: int, wanted: int, why: str) -> dict[str, Check]:
@@ -83,7 +96,7 @@ def _counted_warmup(held: int, wanted: int) -> Check:
     return {"status": status, "columns": [], "wanted": wanted, "held": held, "note": note}
 
 
-def _lookahead(found: Findings, candles: Candles) -> Check:
+def lookahead_check(found: Findings, candles: Candles) -> Check:
     """`{status, columns, cuts, note, first}`; it says on how many cuts it passed, never that there is no look-ahead."""
     columns, times = list(found.changes | found.remembered), candles.timestamp
     changes = sorted(found.changes.values(), key=lambda change: (change.candle, change.cut))
@@ -136,25 +149,24 @@ def _plain(change: Change, candles: Candles) -> dict[str, str]:
 def lookahead_job(task: Mapping[str, Any], report: Report) -> dict[str, Any]:
     """Search one strategy for look-ahead, cutting after every candle of a period or as many as asked.
 
-    `task`: as for `run_job`, without costs and engine, and `cuts`, how many at most. Returns the checks `lookahead` and
+    `task`: as for `run_job`, without engine, and `cuts`, how many at most. Returns the checks `lookahead` and
     `warmup`, and `candles`, after how many a cut is possible. Raises RunError where the strategy fails on the whole.
     """
-    candles = candles_of(task)
-    held, wanted = int(task["warmup_candles"]), int(task["warmup_wanted"])
-    answer = ask_whole({**task, "costs": {}}, report)
-    if not isinstance(answer, SignalAnswer):
-        raise RunError(NATIVE)
-    full, fresh = answer.evaluation, partial(asking_again, task)
-    every = np.arange(held, len(candles) - 1)
-    cuts, found = spread(every, task["cuts"]), Findings()
+    answer = ask_whole(task, report)
+    candles, first, full = answer.candles, answer.first, answer.said
+    every = np.arange(first, len(candles) - 1)
+    cuts, found, fresh = spread(every, task["cuts"]), Findings(), partial(asking_again, task)
 
     def tell(_part: Evaluation) -> None:
         report(found.done, found.planned, "cuts")
 
     compare_cuts(fresh, len(candles), full, cuts, found, Budget(FOREVER, FOREVER), tell)
-    warmup = _counted_warmup(held, wanted)
-    if held >= wanted:
-        samples = spread(every, MOST_SAMPLES)
-        short = find_short_warmup(fresh, candles, full, samples, wanted, Budget(FOREVER, FOREVER))
-        warmup |= _tried_warmup(short, found, candles, warmup)
-    return {"lookahead": _lookahead(found, candles), "warmup": warmup, "candles": len(every)}
+    warmup = _no_warmup()
+    if answer.outcome is None:
+        wanted = int(task["warmup_wanted"])
+        warmup = _counted_warmup(first, wanted)
+        if first >= wanted:
+            samples = spread(every, MOST_SAMPLES)
+            short = find_short_warmup(fresh, candles, full, samples, wanted, Budget(FOREVER, FOREVER))
+            warmup |= _tried_warmup(short, found, candles, warmup)
+    return {"lookahead": lookahead_check(found, candles), "warmup": warmup, "candles": len(every)}

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import importlib
+import os
+import shutil
+import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from engine import indicators
+from engine.backtest.evaluation import CandleFrame
 from engine.backtest.rules import Report
+from engine.market import HOUR_MS, Candles
+from engine.parallel.kernels import VARIABLE, has_kernels, installed_folder, say_whole
+from engine.strategy import Signals
 
 _FIXED = ("engine.backtest.compiled", "engine.backtest.summary")  # compiled when they are imported
 
@@ -36,6 +44,39 @@ def compile_kernels() -> None:
         indicators.crossed_above(*sides)
 
 
+def rehearse() -> None:
+    """In a worker, once: load every kernel and do what every strategy does, so that processes forked from it find it done.
+
+    Not where kernels would have to be compiled for it: that is a job, and said.
+    """
+    if not has_kernels(Path(os.environ.get(VARIABLE, ""))):
+        return
+    compile_kernels()
+    hours = np.arange(64) * HOUR_MS
+    price = np.linspace(100.0, 110.0, len(hours))
+    frame = CandleFrame(Candles(hours, price, price, price, price, price))
+    given = frame.copy()
+    Signals.check({"signal_up_buy": given["close"] > given["open"].rolling(3).mean()}, given)
+
+
 def compile_job(_task: Mapping[str, Any], _report: Report) -> None:
     """`compile_kernels` in a worker."""
     compile_kernels()
+
+
+def main() -> None:
+    """Compile everything into the environment, unless that was done."""
+    folder = installed_folder()
+    if has_kernels(folder):
+        return
+    for old in folder.parent.glob("kernels-*"):
+        shutil.rmtree(old)
+    sys.stdout.write("compiling the engine (once)\n")
+    sys.stdout.flush()
+    os.environ[VARIABLE] = str(folder)  # before numba is imported
+    compile_kernels()
+    say_whole(folder)
+
+
+if __name__ == "__main__":
+    main()

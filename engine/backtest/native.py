@@ -1,19 +1,79 @@
-"""Runs a plug-in's own `backtesting.Strategy` unchanged: it sees real prices, whole coins and plain money.
+"""Runs a plug-in's own `backtesting.Strategy` unchanged: the library itself, with real prices, plain money and coins.
 
-The broker trades units of 1e-8 coin with 1e8 times the cash. `_Account` stands between it and the strategy and scales
-money and sizes back; prices need no scaling. Stops, targets and order types work as backtesting.py does them.
+docs/decisions/native-strategies.md says why, and where the library is corrected.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
 
-from engine.backtest.broker import SlippingBroker, library_frame, outcome_of, run_library
+import numpy as np
+
+from engine.backtest.broker import library_frame, outcome_of, run_library
+from engine.backtest.coin_broker import CoinBroker, in_coins
+from engine.backtest.evaluation import Evaluation, asking
 from engine.backtest.outcome import Outcome
-from engine.backtest.rules import UNITS, Report, ignore_report
-from engine.market import Candles
+from engine.backtest.rules import Report, ignore_report
+from engine.loader.describe import SETTINGS, native_params
+from engine.market import Candles, Float64Array
+from engine.reproduction import seed_random
 from engine.runs import Costs
+from engine.strategy import Signals
+
+_CONSERVED: Final = 1e-9  # of the money that went through the account: what sums of floats may lose
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NativeRun:
+    """What became of a native strategy's run over n candles.
+
+    `indicators`: what `self.I` gave, float64 (n,) by name. `placed`, `prices`: float64 (n,), the signed sizes of the orders
+    placed at each close, and their prices, summed. `first`: position of the first decision, n where there was none.
+    `settings`: of `Backtest`, by name. `cancelled`: orders for which there was not enough cash; `late`: stops and targets
+    touched in the candle of their entry, which the library executes on the next; `moved`: money that the strategy itself
+    put into the account or took out; `margin`: what the class says about leverage, which runs do not have yet.
+    """
+
+    outcome: Outcome
+    indicators: Mapping[str, Float64Array]
+    placed: Float64Array
+    prices: Float64Array
+    first: int
+    settings: Mapping[str, bool]
+    cancelled: int
+    late: int
+    moved: float
+    margin: float | None
+
+    def orders_check(self) -> dict[str, Any]:
+        """The check `orders`, `{status, note, cancelled, late, moved, settings}`: failed where some were cancelled."""
+        return {
+            "status": "failed" if self.cancelled else "passed",
+            "note": "; ".join(self._said()),
+            "cancelled": self.cancelled,
+            "late": self.late,
+            "moved": self.moved,
+            "settings": dict(self.settings),
+        }
+
+    def _said(self) -> Iterator[str]:
+        if self.cancelled:
+            yield f"{_counted(self.cancelled, 'order')} cancelled: not enough cash"
+        if self.late:
+            touched = _counted(self.late, "stop or target", "stops or targets")
+            yield f"{touched} touched in the candle of their entry, executed on the next"
+        if self.moved:
+            yield f"the strategy itself moved {self.moved:+,.2f} of the account's money"
+        if self.margin is not None:
+            yield f"margin={self.margin:g} is not used: there is no leverage yet"
+        yield ", ".join(f"{name}={value}" for name, value in self.settings.items())
+
+
+def _counted(count: int, one: str, many: str = "") -> str:
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 
 def run_native(
@@ -23,93 +83,138 @@ def run_native(
     costs: Costs,
     report: Report = ignore_report,
 ) -> Outcome:
+    """As `play_native`, when only the outcome is wanted."""
+    return play_native(candles, strategy, params, costs, report).outcome
+
+
+def play_native(
+    candles: Candles,
+    strategy: type,
+    params: Mapping[str, Any],
+    costs: Costs,
+    report: Report = ignore_report,
+) -> NativeRun:
     """Run a backtesting.Strategy subclass over the candles of a period; exceptions of its code pass through.
 
-    It chooses its own order sizes: `costs.size` is not used. `params` are set as its class variables.
+    It chooses its own order sizes: `costs.size` is not used. Those of `params` that differ from its class variables are set
+    on it, as `Backtest.run` does. `exclusive_orders`, `hedging` and `trade_on_close` are class variables of it.
     """
+    made: list[Any] = []
+    indicators: dict[str, Float64Array] = {}
 
-    def make(broker: SlippingBroker, data: Any, values: Mapping[str, Any]) -> Any:
-        return strategy(_Account(broker), data, values)
+    def make(broker: CoinBroker, data: Any, values: Mapping[str, Any]) -> Any:
+        made.append(strategy(broker, data, values))
+        return made[0]
 
-    broker = run_library(library_frame(candles), make, params, costs, SlippingBroker, report)
-    return outcome_of(broker, candles, costs, cut=0)
+    def started() -> None:
+        indicators.update(_columns(made[0]))
 
-
-class _View:
-    """An object of the broker whose attributes named in `divided` come back divided by UNITS; all else passes through."""
-
-    divided: tuple[str, ...] = ()
-
-    def __init__(self, inner: Any) -> None:
-        object.__setattr__(self, "_inner", inner)
-
-    def __getattr__(self, name: str) -> Any:
-        value = getattr(self._inner, name)
-        return value / UNITS if name in self.divided else value
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        setattr(self._inner, name, value)
-
-    def __bool__(self) -> bool:
-        return bool(self._inner)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _View) and self._inner is other._inner
-
-    def __hash__(self) -> int:
-        return hash(self._inner)
-
-    def __repr__(self) -> str:
-        return repr(self._inner)
+    settings = native_settings(strategy)
+    given = _changed(strategy, params)
+    with in_coins():
+        frame = library_frame(candles)
+        broker = run_library(frame, make, given, costs, CoinBroker, report, started, **settings)
+    outcome = outcome_of(broker, candles, costs, cut=0)
+    return NativeRun(
+        outcome=outcome,
+        indicators=indicators,
+        placed=broker.placed[0],
+        prices=broker.placed[1],
+        first=len(candles) if broker.first is None else broker.first,
+        settings=settings,
+        cancelled=broker.cancelled,
+        late=broker.late,
+        moved=_moved(outcome, costs),
+        margin=_margin(strategy),
+    )
 
 
-class _Trade(_View):
-    divided = ("size", "pl", "value")
+def ask_native(
+    candles: Candles, strategy: type, params: Mapping[str, Any], costs: Costs, path: Path
+) -> Evaluation:
+    """What a native strategy (of the plug-in file `path`) says when these candles of its period are all there is.
+
+    Raises RunError with file and line where its code fails.
+    """
+    seed_random()
+    with asking(path):
+        return said_by(play_native(candles, strategy, params, costs))
 
 
-class _Position(_View):
-    divided = ("size", "pl")
+def said_by(run: NativeRun) -> Evaluation:
+    """A native run in the form of the answers of other strategies.
+
+    `indicators`: what `self.I` gave; `orders` and `prices`: the sizes and prices of the orders placed at a candle's close,
+    summed; `trades`: coins bought less those sold on it; `equity`. Signals say at which closes orders were placed.
+    """
+    n = len(run.placed)
+    columns = {
+        "orders": run.placed,
+        "prices": run.prices,
+        "trades": _traded(run),
+        "equity": run.outcome.equity,
+    }
+    own = {f"{name} of self.I" if name in columns else name: row for name, row in run.indicators.items()}
+    acts, never, no_price = run.prices + np.abs(run.placed) != 0, np.zeros(n, np.bool_), np.full(n, np.nan)
+    signals = Signals(("orders",), acts.astype(np.int16), never, never, no_price, no_price, {})
+    return Evaluation(own | columns, signals)
 
 
-class _Order(_View):
-    @property
-    def size(self) -> float:
-        size = float(self._inner.size)
-        return size / UNITS if abs(size) >= 1 else size
-
-    @property
-    def parent_trade(self) -> _Trade | None:
-        trade = self._inner.parent_trade
-        return _Trade(trade) if trade else None
+def _traded(run: NativeRun) -> Float64Array:
+    """Coins that came or went on each candle, when that was known: of a fill at a close, the next candle tells."""
+    table, n = run.outcome.table, len(run.placed)
+    later, size = int(run.settings["trade_on_close"]), table.side * table.size
+    left = ~table.is_open
+    came = np.bincount(table.entry + later, size, n + 1)
+    went = np.bincount(table.exit[left] + later, size[left], n + 1)
+    return np.asarray(came - went)[:n]
 
 
-class _Account:
-    """The broker as the strategy sees it: its `_broker` answers in coins and money."""
+def native_settings(strategy: type) -> dict[str, bool]:
+    """The settings of `Backtest` that the class states as True or False, else the library's default."""
+    stated = {name: getattr(strategy, name, False) for name in SETTINGS}
+    return {name: value is True for name, value in stated.items()}
 
-    def __init__(self, broker: SlippingBroker) -> None:
-        self._scaled = broker
-        self.position = _Position(broker.position)
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._scaled, name)
+def _margin(strategy: type) -> float | None:
+    value = getattr(strategy, "margin", None)
+    return None if isinstance(value, bool) or not isinstance(value, int | float) else value
 
-    @property
-    def equity(self) -> float:
-        return float(self._scaled.equity) / UNITS
 
-    @property
-    def orders(self) -> list[_Order]:
-        return [_Order(order) for order in self._scaled.orders]
+def _changed(strategy: type, params: Mapping[str, Any]) -> dict[str, Any]:
+    """What is not as the class has it: a class variable that nobody changed stays one, which others may count in."""
+    known = native_params(strategy)
+    return {
+        name: value for name, value in params.items() if name not in known or value != known[name].default
+    }
 
-    @property
-    def trades(self) -> list[_Trade]:
-        return [_Trade(trade) for trade in self._scaled.trades]
 
-    @property
-    def closed_trades(self) -> list[_Trade]:
-        return [_Trade(trade) for trade in self._scaled.closed_trades]
+def _moved(outcome: Outcome, costs: Costs) -> float:
+    """What the account has that neither its beginning nor a trade explains."""
+    gained = float(outcome.table.pnl.sum()) + outcome.shortfall
+    moved = float(outcome.equity[-1]) - costs.cash - gained
+    through = np.abs(outcome.table.size * outcome.table.entry_price).sum() + costs.cash
+    return moved if abs(moved) > _CONSERVED * through else 0.0
 
-    def new_order(self, size: float, *args: Any, **kwargs: Any) -> _Order:
-        """Fractions of the equity pass as they are; whole coins become units."""
-        units = size * UNITS if abs(size) >= 1 else size
-        return _Order(self._scaled.new_order(units, *args, **kwargs))
+
+def _columns(strategy: Any) -> Iterator[tuple[str, Float64Array]]:
+    """What `self.I` gave, by the name of the attribute that holds it, else by its own."""
+    attributes = {id(value): name for name, value in vars(strategy).items() if not name.startswith("_")}
+    seen: dict[str, int] = {}
+    for indicator in strategy._indicators:  # noqa: SLF001 - the library's own list of them
+        rows = np.atleast_2d(np.asarray(indicator))
+        own = indicator.name if isinstance(indicator.name, list) else None
+        held = attributes.get(id(indicator), own or str(indicator.name))
+        names = own or ([held] if len(rows) == 1 else [f"{held}[{k}]" for k in range(len(rows))])
+        for name, row in zip(names, rows, strict=True):
+            seen[name] = seen.get(name, 0) + 1
+            yield name if seen[name] == 1 else f"{name} #{seen[name]}", _numbers(row)
+
+
+def _numbers(row: Any) -> Float64Array:
+    try:
+        return np.array(row, dtype=np.float64)
+    except (TypeError, ValueError):  # texts, times: by the order in which they first come
+        import pandas as pd
+
+        return np.asarray(pd.factorize(row)[0], dtype=np.float64)

@@ -22,6 +22,7 @@ class RoundTrip:
 
     Prices are the slipped fills, `exit_unslipped` is the exit without slippage; an open position is marked at the last
     close with `reason` "open". `pnl` is net of `commission`; `slippage` is what both fills lost to it, in money.
+    `entered_at_close`, `left_at_close`: at the close of that candle, not at its open or inside it.
     """
 
     side: int
@@ -36,6 +37,8 @@ class RoundTrip:
     slippage: float
     signal: str
     reason: str
+    entered_at_close: bool = False
+    left_at_close: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -194,12 +197,12 @@ def _excursions(candles: Candles, trip: RoundTrip) -> tuple[float, float]:
     """(mae_pct <= 0, mfe_pct >= 0): the worst and best price seen while in the position, in % of the entry price.
 
     An exit at the open has seen nothing of its candle. A stop or target inside its candle has seen all of it on the other
-    side, and its own side only up to the exit price. An exit at the close has seen all of it.
+    side, and its own side only up to the exit price. An exit at the close has seen all of it, an entry there nothing.
     """
-    held = slice(trip.entry, trip.exit)
+    held = slice(trip.entry + trip.entered_at_close, trip.exit)
     lowest = float(candles.low[held].min(initial=min(trip.entry_price, trip.exit_price)))
     highest = float(candles.high[held].max(initial=max(trip.entry_price, trip.exit_price)))
-    at_close = trip.reason in (OPEN, RUIN)
+    at_close = trip.left_at_close and held.start <= trip.exit
     inside = trip.reason in (STOP_LOSS, TAKE_PROFIT) and trip.exit_unslipped != candles.open[trip.exit]
     left_below = (trip.reason == STOP_LOSS) == (trip.side > 0)
     if at_close or (inside and not left_below):

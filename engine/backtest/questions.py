@@ -10,7 +10,7 @@ import itertools
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -34,23 +34,22 @@ _numbers: Final = itertools.count()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class SignalAnswer:
-    """What a strategy of ours says over the candles of a task, and what that took it."""
+class Answer:
+    """What a strategy says over the candles of a task, with its warm-up; a native one over those of the period alone.
 
-    evaluation: Evaluation
+    `candles` are the ones it was asked about, `first` is the position of its first decision. `outcome` and `orders`: what a
+    native strategy made of its account, None of one that only gives signals.
+    """
+
+    said: Evaluation
+    candles: Candles
+    first: int
     reverse: bool
     params: Mapping[str, Any]
     sources: Mapping[str, npt.NDArray[np.uint8]]
     own_s: float
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class NativeAnswer:
-    """What a backtesting.Strategy did over the period of a task."""
-
-    outcome: Outcome
-    params: Mapping[str, Any]
-    sources: Mapping[str, npt.NDArray[np.uint8]]
+    outcome: Outcome | None = None
+    orders: Mapping[str, Any] | None = None
 
 
 def candles_of(task: Task) -> Candles:
@@ -58,16 +57,16 @@ def candles_of(task: Task) -> Candles:
     return Candles.load(Path(task["candles_path"])).slice(task.get("first"), task.get("last"))
 
 
-def ask_whole(task: Task, report: Report) -> SignalAnswer | NativeAnswer:
+def ask_whole(task: Task, report: Report) -> Answer:
     """A strategy's answer over all candles of a task (see `simulation.run_job`)."""
     with strategy_process(Path(task["strategy_path"])) as process:
         answer = process.call(_whole, dict(task), report=report)
-    params, sources = answer["params"], answer["sources"]
-    if "trades" in answer:
-        table = TradeTable(**answer["trades"] | {"names": tuple(answer["trades"]["names"])})
-        return NativeAnswer(Outcome(table, answer["equity"], answer["shortfall"]), params, sources)
-    said = _evaluation(answer["said"])
-    return SignalAnswer(said, answer["reverse"], params, sources, answer["own_s"])
+    said, candles, trades = _evaluation(answer.pop("said")), candles_of(task), answer.pop("trades", None)
+    if trades is None:
+        return Answer(said, candles, **answer)
+    table = TradeTable(**trades | {"names": tuple(trades["names"])})
+    outcome = Outcome(table, answer.pop("equity"), answer.pop("shortfall"))
+    return Answer(said, _period(task, candles), outcome=outcome, **answer)
 
 
 @contextmanager
@@ -119,6 +118,7 @@ def _signals(task: Task, loaded: LoadedStrategy, candles: Candles) -> dict[str, 
     said = evaluate(strategy, path, CandleFrame(candles), held=held, wanted=wanted)
     return {
         "said": _plain(said),
+        "first": held,
         "reverse": bool(strategy.reverse),
         "params": strategy.values(),
         "own_s": time.monotonic() - started,
@@ -126,14 +126,27 @@ def _signals(task: Task, loaded: LoadedStrategy, candles: Candles) -> dict[str, 
 
 
 def _native(task: Task, loaded: LoadedStrategy, candles: Candles, report: Report) -> dict[str, Any]:
-    from engine.backtest.native import run_native
+    from engine.backtest.native import play_native, said_by
 
-    params = complete(native_params(loaded.strategy), task["params"])
-    period = candles.slice(int(task["warmup_candles"]), None)
+    started, params = time.monotonic(), complete(native_params(loaded.strategy), task["params"])
     with asking(Path(task["strategy_path"])):
-        outcome = run_native(period, loaded.strategy, params, Costs(**task["costs"]), report)
-    table = {field.name: getattr(outcome.table, field.name) for field in fields(outcome.table)}
-    return {"trades": table, "equity": outcome.equity, "shortfall": outcome.shortfall, "params": params}
+        run = play_native(_period(task, candles), loaded.strategy, params, Costs(**task["costs"]), report)
+    outcome = run.outcome
+    return {
+        "said": _plain(said_by(run)),
+        "first": run.first,
+        "reverse": False,
+        "params": params,
+        "own_s": time.monotonic() - started,
+        "trades": {field.name: getattr(outcome.table, field.name) for field in fields(outcome.table)},
+        "equity": outcome.equity,
+        "shortfall": outcome.shortfall,
+        "orders": run.orders_check(),
+    }
+
+
+def _period(task: Task, candles: Candles) -> Candles:
+    return candles.slice(int(task["warmup_candles"]), None)
 
 
 def _preparation(path: Path, params: Mapping[str, Any]) -> dict[str, Any]:
@@ -150,13 +163,21 @@ class _Asked:
     def __init__(self, task: Task) -> None:
         self.stack = ExitStack()
         self._task, self._path = task, Path(task["strategy_path"])
-        self._loaded = self.stack.enter_context(open_strategy(self._path))
-        self._frame = CandleFrame(candles_of(task))
+        self._kind = self.stack.enter_context(open_strategy(self._path)).strategy
+        self._native = not issubclass(self._kind, Strategy)
+        candles = candles_of(task)
+        self._frame = CandleFrame(_period(task, candles) if self._native else candles)
 
     def part(self, start: int, stop: int) -> Evaluation:
         """What it says of these candles alone."""
-        strategy = self._loaded.strategy(self._task["params"])
-        return evaluate(strategy, self._path, self._frame.part(start, stop))
+        part, params = self._frame.part(start, stop), self._task["params"]
+        if not self._native:
+            return evaluate(self._kind(params), self._path, part)
+
+        from engine.backtest.native import ask_native
+
+        known = complete(native_params(self._kind), params)
+        return ask_native(part.candles, self._kind, known, Costs(**self._task["costs"]), self._path)
 
 
 _asked: Final[dict[int, _Asked]] = {}
@@ -178,20 +199,23 @@ def _close() -> None:
 
 
 def _plain(said: Evaluation) -> dict[str, Any]:
-    prices = {"stop_loss": said.signals.stop_loss, "take_profit": said.signals.take_profit}
+    signals = said.signals
+    prices = {"stop_loss": signals.stop_loss, "take_profit": signals.take_profit}
     return {
         "indicators": dict(said.indicators),
-        "raw": dict(said.signals.raw),
+        "raw": dict(signals.raw),
+        "acts": None
+        if signals.raw
+        else signals.entry,  # of a native strategy, which has no columns of signals
         "prices": {name: None if np.isnan(column).all() else column for name, column in prices.items()},
-        "candles": len(said.signals.entry),
+        "candles": len(signals.entry),
     }
 
 
 def _evaluation(plain: Mapping[str, Any]) -> Evaluation:
     n = plain["candles"]
-    prices = {
-        name: np.full(n, np.nan) if column is None else column for name, column in plain["prices"].items()
-    }
-    return Evaluation(
-        plain["indicators"], Signals.of(plain["raw"], prices["stop_loss"], prices["take_profit"])
-    )
+    prices = [np.full(n, np.nan) if column is None else column for column in plain["prices"].values()]
+    signals = Signals.of(plain["raw"], *prices)
+    if plain["acts"] is not None:
+        signals = replace(signals, entry=plain["acts"])
+    return Evaluation(plain["indicators"], signals)

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from engine.backtest.checks import NATIVE, SWITCHED_OFF, run_checks, unmade_checks
-from engine.backtest.questions import SignalAnswer, ask_whole, asking_again, candles_of
+from engine.backtest.checks import SWITCHED_OFF, native_checks, run_checks, unmade_checks
+from engine.backtest.questions import Answer, ask_whole, asking_again, candles_of
 from engine.backtest.rules import Report
 from engine.errors import RunError
-from engine.market import Candles, Timeframe
+from engine.market import Timeframe
 from engine.reproduction import versions_for
 from engine.runs import REFERENCE, Costs, choose_engine
 
@@ -36,10 +36,10 @@ def run_job(task: Mapping[str, Any], report: Report) -> dict[str, Any]:
         raise RunError("the period holds no candle; fetch it or choose another")
     costs = Costs(**task["costs"])
     answer = ask_whole(task, report)
-    if isinstance(answer, SignalAnswer):
-        outcome, parts = _play_signals(task, answer, candles, costs, report)
+    if answer.outcome is None:
+        outcome, parts = _play_signals(task, answer, costs, report)
     else:
-        outcome, parts = answer.outcome, _native_parts(task)
+        outcome, parts = answer.outcome, _native_parts(task, answer)
 
     from engine.backtest.metrics import compute_metrics
 
@@ -56,7 +56,7 @@ def run_job(task: Mapping[str, Any], report: Report) -> dict[str, Any]:
 
 
 def _play_signals(
-    task: Mapping[str, Any], answer: SignalAnswer, candles: Candles, costs: Costs, report: Report
+    task: Mapping[str, Any], answer: Answer, costs: Costs, report: Report
 ) -> tuple[Outcome, dict[str, Any]]:
     engine = choose_engine(task["engine"], native=False)
     if engine == REFERENCE:
@@ -64,14 +64,15 @@ def _play_signals(
     else:
         from engine.backtest.compiled import run_compiled as run
 
-    held, wanted, said = int(task["warmup_candles"]), max(int(task["warmup_wanted"]), 0), answer.evaluation
-    signals = said.signals.slice(held, None)
+    held, wanted, candles = answer.first, max(int(task["warmup_wanted"]), 0), answer.candles
+    signals = answer.said.signals.slice(held, None)
     outcome = run(candles.slice(held, None), signals, costs, answer.reverse, report)
     if task.get("checks", True):
-        checks = run_checks(partial(asking_again, task), candles, said, held, wanted, answer.own_s)
+        fresh = partial(asking_again, task)
+        checks = run_checks(fresh, candles, answer.said, held, wanted, answer.own_s)
     else:
         checks = unmade_checks(held, wanted, SWITCHED_OFF)
-    columns = {name: column[held:] for name, column in said.indicators.items()}
+    columns = {name: column[held:] for name, column in answer.said.indicators.items()}
     return outcome, {
         "engine": engine,
         "signals": {name: int(column.sum()) for name, column in signals.raw.items()},
@@ -80,10 +81,14 @@ def _play_signals(
     }
 
 
-def _native_parts(task: Mapping[str, Any]) -> dict[str, Any]:
+def _native_parts(task: Mapping[str, Any], answer: Answer) -> dict[str, Any]:
+    if task.get("checks", True):
+        checks = native_checks(partial(asking_again, task), answer)
+    else:
+        checks = unmade_checks(0, 0, SWITCHED_OFF)
     return {
         "engine": choose_engine(task["engine"], native=True),
         "signals": {},
         "indicators": None,
-        "checks": unmade_checks(int(task["warmup_candles"]), 0, NATIVE),
+        "checks": {**checks, "orders": answer.orders},
     }

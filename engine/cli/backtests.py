@@ -30,7 +30,16 @@ from engine.market import DEFAULT_EXCHANGE, Period, Timeframe
 from engine.runs import FINISHED, Costs, RunSpec
 from engine.service import Engine
 from engine.strategy import StrategyInfo
-from engine.terminal import print_json, print_note, progress, rerun_details, run_details, runs_table, table
+from engine.terminal import (
+    print_json,
+    print_line,
+    print_note,
+    progress,
+    rerun_details,
+    run_details,
+    runs_table,
+    table,
+)
 
 
 @app.command()
@@ -46,6 +55,10 @@ def strategies(json: Json = False) -> None:
         for i in infos
     ]
     table("", ("strategy", "title", "parameters"), rows, left=3)
+    for info in infos:
+        if info.not_params:
+            others = "; ".join(f"{other['name']} ({other['why']})" for other in info.not_params)
+            print_line(f"{info.name}: no parameters: {others}")
 
 
 @app.command("new-strategy")

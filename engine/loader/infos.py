@@ -67,6 +67,7 @@ def _info(file: StrategyFile, described: dict[str, Any] | None) -> StrategyInfo:
         kind=found.get("kind", "signals"),
         error=found["error"],
         traceback=found.get("traceback"),
+        not_params=tuple(found.get("not_params", ())),
     )
 
 

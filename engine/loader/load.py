@@ -19,6 +19,11 @@ from engine.strategy import Strategy
 
 SIGNALS: Final = "signals"
 NATIVE: Final = "native"
+_INSTEAD: Final = {
+    "pandas_ta": "pandas_ta_classic is here: import pandas_ta_classic as ta",
+    "talib": "pandas_ta_classic and engine.indicators are here",
+    "ta": "pandas_ta_classic and engine.indicators are here",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +93,15 @@ def located(error: BaseException, path: Path | str, line: int | None = None) -> 
     else:
         line = _own_line(error, path) or line
         text = str(error) if isinstance(error, BacktestError) else f"{type(error).__name__}: {error}"
+        text += _instead(error)
     first = one_line(text) if len(text) <= 500 else one_line(text[:500]) + "..."
     return f"{path.name}:{line}: {first}" if line else f"{path.name}: {first}"
+
+
+def _instead(error: BaseException) -> str:
+    """What is here in place of a module that is not; pandas_ta has no release for every Python that we run on."""
+    missing = (error.name or "").partition(".")[0] if isinstance(error, ModuleNotFoundError) else ""
+    return f"; {_INSTEAD[missing]}" if missing in _INSTEAD else ""
 
 
 def _own_line(error: BaseException, path: Path) -> int | None:

@@ -1,7 +1,7 @@
 """Where numba keeps what it compiled, from one process to the next.
 
-`python -m engine.parallel.kernels`, part of making the environment, compiles everything into a folder of the environment.
-Programs copy that into their cache folder, because numba must be able to write where it reads. Where the environment holds
+`python -m engine.backtest.compilation`, part of making the environment, compiles everything into a folder of it. Programs
+copy that into their cache folder, because numba must be able to write where it reads. Where the environment holds
 no kernels for this very program and processor, the first program that needs them compiles them there.
 """
 
@@ -104,23 +104,3 @@ def say_whole(folder: Path) -> None:
     """Every kernel was compiled into `folder`; where that cannot be written down, they are compiled again next time."""
     with contextlib.suppress(OSError):
         (folder / _WHOLE).write_text("every kernel is here\n")
-
-
-def main() -> None:
-    """Compile everything into the environment, unless that was done."""
-    folder = installed_folder()
-    if has_kernels(folder):
-        return
-    for old in folder.parent.glob("kernels-*"):
-        shutil.rmtree(old)
-    sys.stdout.write("compiling the engine (once)\n")
-    sys.stdout.flush()
-    os.environ[VARIABLE] = str(folder)
-    from engine.backtest.compilation import compile_kernels
-
-    compile_kernels()
-    say_whole(folder)
-
-
-if __name__ == "__main__":
-    main()

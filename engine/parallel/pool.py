@@ -51,7 +51,7 @@ class WorkerPool:
     """Runs "module:function" with a payload in one of `workers` processes. Thread-safe; use as a context manager or close.
 
     `scratch` is a folder for large results, `memory_mb` the memory of each process, `preload` modules that processes
-    import before their first job, `environment` what they find in theirs beside the program's own. Processes start when
+    import before their first job, or "module:function" which they call then, `environment` what they find in theirs beside the program's own. Processes start when
     first needed, or in the background after `warm_up`.
     """
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from typing import Any, Final
 
 from engine.errors import BacktestError, InputError, Interrupted, RunError
@@ -47,6 +48,7 @@ def search(
         "warmup_wanted": planned.warmup,
         "strategy_path": planned.strategy_path,
         "params": dict(planned.params),
+        "costs": asdict(planned.spec.costs),
         "cuts": cuts or MOST_CUTS,
     }
     job = f"lookahead:{planned.id}"

@@ -54,6 +54,9 @@ def labels(run: RunResult, **more: Any) -> dict[str, str]:
         ("warmup", {"status": "skipped", "held": 0, "wanted": 0}, "no warm-up needed"),
         ("warmup", {"status": "failed", "held": 61, "wanted": 500, "columns": []}, "⚠ warm-up 61 of 500"),
         ("warmup", {"status": "failed", "columns": ["rsi"]}, "⚠ warm-up too short for rsi"),
+        ("orders", {"status": "failed", "note": "79 orders cancelled: not enough cash; hedging=False"},
+         "⚠ 79 orders cancelled: not enough cash"),
+        ("orders", {"status": "passed", "note": "exclusive_orders=True"}, "exclusive_orders=True"),
     ],
 )  # fmt: skip
 def test_every_state_of_a_check_has_its_words(name: str, check: dict[str, Any], words: str) -> None:

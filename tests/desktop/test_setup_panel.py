@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QApplication, QCheckBox, QComboBox, QDoubleSpinBox, QSpinBox
+from PySide6.QtWidgets import QApplication, QCheckBox, QComboBox, QDoubleSpinBox, QLabel, QSpinBox
 from pytestqt.qtbot import QtBot
 
 from desktop.bridge import Phase
@@ -88,6 +88,17 @@ def test_only_changed_parameters_are_sent_and_they_are_bold_until_reset(
     form.reset()
     assert form.values() == {}
     assert not form._labels["fast"].font().bold()
+
+
+@pytest.mark.parametrize("default", [10**12, 5_000_000_000.0, 5e-9, -(10**15)])
+def test_a_number_that_no_field_can_hold_is_shown_and_never_changed(
+    app: QApplication, qtbot: QtBot, default: float
+) -> None:
+    form = ParamForm(params(odd=Param(default)))
+    qtbot.addWidget(form)
+    assert isinstance(form.fields["odd"], QLabel)
+    assert form.fields["odd"].text() == str(default)
+    assert form.values() == {}
 
 
 def test_a_strategy_that_does_not_load_is_listed_with_its_error_and_cannot_be_chosen(

@@ -170,9 +170,29 @@ def test_a_native_strategy_is_described_with_its_attributes_as_parameters(
     }
 
 
+def test_odd_class_variables_of_a_native_strategy_stop_nothing(
+    describe: Callable[[str], StrategyInfo],
+) -> None:
+    odd = "best = -float('inf')\n    nan = float('nan')\n    levels = [1]\n    big = 10**30\n    hedging = True\n"
+    info = describe(NATIVE.replace("    n1 = 10\n", f"    n1 = 10\n    {odd}"))
+    assert info.error is None
+    assert [param["name"] for param in info.params] == ["n1", "n2", "flag", "word"]
+    assert [one["name"] for one in info.to_json()["not_params"]] == [
+        "best",
+        "nan",
+        "levels",
+        "big",
+        "hedging",
+    ]
+
+
 @pytest.mark.parametrize(
     ("text", "error"),
     [
+        (
+            "import pandas_ta as ta\n" + GOOD,
+            "mine.py:1: ModuleNotFoundError: No module named 'pandas_ta'; pandas_ta_classic is here: import",
+        ),
         ("import nothing_such\n" + GOOD, "mine.py:1: ModuleNotFoundError: No module named 'nothing_such'"),
         ("import os\nos._exit(7)\n" + GOOD, "mine.py: worker died, exit code 7"),
         (

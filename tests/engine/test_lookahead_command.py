@@ -105,14 +105,40 @@ def test_a_strategy_that_fails_on_the_whole_period_is_an_error_with_its_line(cli
     assert "bad.py:12: ZeroDivisionError" in answer.error
 
 
-def test_a_native_strategy_is_not_searched(cli: CommandLine, home: Path):
+NATIVE = """
+from backtesting import Strategy
+class Native(Strategy):
+    shift = -5
+    def init(self):
+        self.up = self.I(lambda c: c.s > c.s.shift(self.shift), self.data.Close)
+    def next(self):
+        if self.up[-1] and not self.position: self.buy(size=.9)
+        elif not self.up[-1] and self.position: self.position.close()
+"""
+
+
+def test_a_native_strategy_is_searched_too(cli: CommandLine, home: Path):
     (home / "strategies").mkdir(parents=True)
-    (home / "strategies" / "native.py").write_text(
-        "from backtesting import Strategy\nclass Native(Strategy):\n    def init(self): pass\n    def next(self): pass\n"
-    )
-    answer = cli("lookahead", "native", *SERIES)
-    assert answer.code == 2
-    assert "shown one candle after the other already" in answer.error
+    (home / "strategies" / "native.py").write_text(NATIVE)
+    failed = cli("lookahead", "native", *SERIES, "--cuts", "20", "--json").json
+    assert (failed["status"], failed["cuts"]) == ("failed", 20)
+    assert {"up", "orders"} <= set(failed["columns"])
+    assert failed["warmup"]["status"] == "skipped"
+    passed = cli("lookahead", "native", *SERIES, "--cuts", "20", "--param", "shift=5", "--json").json
+    assert (passed["status"], passed["note"]) == ("passed", "passed on 20 cuts")
+
+
+def test_a_native_run_says_what_its_look_ahead_changed(cli: CommandLine, home: Path):
+    (home / "strategies").mkdir(parents=True)
+    (home / "strategies" / "native.py").write_text(NATIVE)
+    checked = cli("run", "-t", "1h", *SERIES, "-S", "native", "--json").json["runs"][0]
+    assert checked["checks"]["lookahead"]["status"] == "failed"
+    assert checked["checks"]["lookahead"]["columns"][0] == "up"
+    assert "given no candles before its period" in checked["checks"]["warmup"]["note"]
+    stored = cli("show", checked["id"], "--json").json
+    assert stored["checks"] == checked["checks"]
+    free = cli("run", "-t", "1h", *SERIES, "-S", "native", "--no-checks", "--json").json["runs"][0]
+    assert free["checks"]["lookahead"]["note"] == "switched off"
 
 
 def test_every_run_is_checked_and_says_what_was_found_unless_told_not_to(cli: CommandLine, peeping: str):

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from pydantic import SecretStr
 
 from engine.market import Period, Timeframe
 from engine.runs import FAILED, FINISHED, RunResult, RunSpec
@@ -103,7 +102,7 @@ def engine(embedded_url: str, plugins: Path, tmp_path_factory: pytest.TempPathFa
 
     databases = fresh_database(embedded_url)
     settings = Settings(
-        database_url=SecretStr(next(databases)),
+        database_url=next(databases),
         home=tmp_path_factory.mktemp("home"),
         workers=1,
         strategies=(plugins,),

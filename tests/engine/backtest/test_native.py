@@ -1,6 +1,7 @@
 """Plug-ins written for backtesting.py run unchanged: real prices, whole coins, plain money, our costs and our trade list."""
 
 import warnings
+from decimal import Decimal
 from typing import Any
 
 import backtesting
@@ -8,9 +9,9 @@ import numpy as np
 import pytest
 from backtesting.lib import crossover
 
-from engine.backtest.native import run_native
+from engine.backtest.native import native_settings, play_native, run_native
 from engine.errors import InputError
-from engine.loader.describe import native_params
+from engine.loader.describe import native_params, other_variables
 from engine.runs import Costs
 from engine.strategy import complete
 from tests.engine.backtest.playing import near, short
@@ -168,6 +169,198 @@ def test_a_native_account_can_be_ruined() -> None:
     assert outcome.trades[0].exit_reason == "ruin"
     assert outcome.equity.tolist() == near([1000, 1000, 1000, 0, 0])
     assert outcome.shortfall == near(1000)
+
+
+RUIN = [100, 100, 100, 100, 100, 100, 260, 50]
+
+
+def test_ruin_ends_every_trade_and_owes_what_they_lost() -> None:
+    def script(self: Any, i: int) -> None:
+        if i in (1, 2, 3, 4):
+            self.sell(size=2)
+
+    outcome = run_script(script, RUIN, commission=0.001)
+    assert [t.exit_reason for t in outcome.trades] == ["ruin"] * 4
+    assert outcome.equity.tolist()[-2:] == [0, 0]
+    lost = sum(t.pnl for t in outcome.trades)
+    assert lost == near(4 * -2 * 160 - outcome.commission)
+    assert outcome.shortfall == near(-1000 - lost)
+
+
+def test_money_behind_the_strategy_is_the_account_s_and_can_be_moved() -> None:
+    def script(self: Any, i: int) -> None:
+        broker = self._broker
+        if i == 1:
+            assert (broker._cash, broker.margin_available, broker.equity) == (1000, 1000, self.equity)
+            self.buy(size=4)
+        if i == 2:
+            assert (broker._cash, broker.margin_available, broker._equity[2]) == (1000, 600, 1000)
+            broker._cash -= 300
+        if i == 3:
+            assert self.equity == 700
+
+    candles = flat_candles([100.0] * 5)
+    run = play_native(candles, Scripted, {"script": script}, Costs(cash=1000.0, commission=0.0))
+    assert run.outcome.equity.tolist() == [1000, 1000, 1000, 700, 700]
+    assert run.moved == near(-300)
+    assert "the strategy itself moved -300.00 of the account's money" in run.orders_check()["note"]
+
+
+@pytest.mark.parametrize(
+    ("tag", "shown"), [(0, "0"), (0.0, "0.0"), (False, "False"), (None, ""), ("a", "a"), ((1,), "(1,)")]
+)
+def test_a_tag_of_any_kind_is_the_trade_s_signal(tag: Any, shown: str) -> None:
+    def script(self: Any, i: int) -> None:
+        if i == 1:
+            self.buy(size=2, tag=tag)
+
+    assert [t.entry_signal for t in run_script(script, [100] * 4).trades] == [shown]
+
+
+def test_a_tag_written_later_is_the_trade_s() -> None:
+    def script(self: Any, i: int) -> None:
+        if i == 1:
+            self.buy(size=2, tag="in")
+        if i == 3:
+            self.trades[0]._replace(tag="in, out late")
+            self.position.close()
+
+    assert [t.entry_signal for t in run_script(script, [100] * 6).trades] == ["in, out late"]
+
+
+def test_a_size_that_was_held_is_coins_and_a_bare_number_below_one_a_fraction() -> None:
+    def script(self: Any, i: int) -> None:
+        if i == 1:
+            self.buy(size=0.5)
+        if i == 3:
+            assert self.position.size == 0.5
+            self.sell(size=self.position.size)
+        if i == 5:
+            self.buy(size=0.5)
+        if i == 7:
+            self.sell(size=float(self.position.size) / 2)
+
+    trades = run_script(script, [1000] * 10).trades
+    assert [(t.side, t.size) for t in trades] == [("long", 0.5), ("long", 0.125), ("long", 0.375)]
+
+
+def test_parts_of_a_coin_must_come_from_what_is_held() -> None:
+    def script(self: Any, i: int) -> None:
+        if i == 1:
+            self.buy(size=2.5)
+
+    with pytest.raises(AssertionError, match="a positive whole number of units"):
+        run_script(script, [100] * 4)
+
+
+def with_orders(**stated: Any) -> Any:
+    """A class that buys and sells in turn, all it can, and states these class variables."""
+
+    def decide(self: Any) -> None:
+        if len(self.data) % 4 == 2:
+            self.buy() if len(self.data) % 8 == 2 else self.sell()
+
+    return type("Turns", (backtesting.Strategy,), {"init": lambda self: None, "next": decide, **stated})
+
+
+def test_cancelled_orders_and_settings_are_said() -> None:
+    candles = flat_candles([100.0] * 30)
+    silent = play_native(candles, with_orders(), {}, Costs()).orders_check()
+    assert (silent["status"], silent["cancelled"]) == ("failed", 6)
+    assert silent["note"] == (
+        "6 orders cancelled: not enough cash; exclusive_orders=False, hedging=False, trade_on_close=False"
+    )
+    stated = with_orders(exclusive_orders=True, margin=0.5)
+    said = play_native(candles, stated, {}, Costs()).orders_check()
+    assert (said["status"], said["cancelled"], said["settings"]["exclusive_orders"]) == ("passed", 0, True)
+    assert said["note"] == (
+        "margin=0.5 is not used: there is no leverage yet; exclusive_orders=True, hedging=False, trade_on_close=False"
+    )
+
+
+def test_settings_are_no_parameters_and_only_true_or_false() -> None:
+    stated = with_orders(exclusive_orders=True, hedging="grid", trade_on_close=False, n=3)
+    assert set(native_params(stated)) == {"hedging", "n"}  # its own word for something else
+    assert native_settings(stated) == {"exclusive_orders": True, "hedging": False, "trade_on_close": False}
+
+
+def test_a_stop_touched_in_the_candle_of_its_limit_entry_is_said() -> None:
+    def script(self: Any, i: int) -> None:
+        if i == 1:
+            self.buy(size=2, limit=98, sl=95)
+
+    rows = [(100,) * 4, (100,) * 4, (100, 101, 94, 99), (99,) * 4, (99, 99, 90, 91)]
+    run = play_native(candles_from(rows), Scripted, {"script": script}, Costs(cash=1000.0, commission=0.0))
+    assert run.late == 1
+    assert run.orders_check()["note"].startswith("1 stop or target touched in the candle of their entry")
+
+
+def test_a_fill_at_the_close_has_seen_nothing_of_its_candle_and_an_exit_there_all() -> None:
+    def script(self: Any, i: int) -> None:
+        if i == 1:
+            self.buy(size=2)
+        if i == 3:
+            self.position.close()
+
+    rows = [(100,) * 4, (100, 150, 50, 100), (100, 103, 99, 101), (101, 110, 100, 102), (500,) * 4]
+    closing = type("Closing", (Scripted,), {"trade_on_close": True})
+    outcome = run_native(candles_from(rows), closing, {"script": script}, Costs(cash=1000.0, commission=0.0))
+    (trade,) = outcome.trades
+    assert short(outcome) == [("long", 1, 100, 3, 102, "exit_long")]
+    assert (trade.mae_pct, trade.mfe_pct) == (near(-1), near(10))
+
+
+def test_a_class_variable_that_nobody_changed_stays_one() -> None:
+    class Counting(backtesting.Strategy):  # type: ignore[misc]
+        count = 0
+        every = 4
+
+        def init(self) -> None:
+            pass
+
+        def next(self) -> None:
+            type(self).count += 1
+            if self.count % self.every == 0:
+                self.buy(size=1)
+
+    candles = flat_candles([100.0] * 12)
+    assert len(run_native(candles, Counting, {"count": 0, "every": 4}, Costs()).trades) == 2
+    Counting.count = 0
+    assert len(run_native(candles, Counting, {"count": 0, "every": 2}, Costs()).trades) == 5
+
+
+class Odd(SmaCross):
+    """Class variables of every type."""
+
+    best = -np.inf
+    worst = float("nan")
+    levels: Any = (1, 2)
+    stop: Any = None
+    exact: Any = Decimal("1.5")
+    counted = np.int64(3)
+    large = 10**30
+    hedging = True
+    rule: Any = staticmethod(lambda: 1)
+    n2: Any = None  # no more the parameter that it was
+
+    @property
+    def word(self) -> str:
+        return "x"
+
+
+def test_what_cannot_be_a_parameter_is_none_and_is_told_why() -> None:
+    assert set(native_params(Odd)) == {"n1"}
+    assert {one["name"]: one["why"] for one in other_variables(Odd)} == {
+        "best": "-inf is not finite",
+        "worst": "nan is not finite",
+        "levels": "of type tuple; a parameter is an int, float, bool or str",
+        "stop": "of type NoneType; a parameter is an int, float, bool or str",
+        "exact": "of type Decimal; a parameter is an int, float, bool or str",
+        "counted": "of type int64; a parameter is an int, float, bool or str",
+        "large": "too large a number",
+        "hedging": "a setting of the run: True",
+        "n2": "of type NoneType; a parameter is an int, float, bool or str",
+    }
 
 
 def test_parameters_are_its_class_variables_in_their_types() -> None:
