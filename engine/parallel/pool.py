@@ -51,8 +51,8 @@ class WorkerPool:
     """Runs "module:function" with a payload in one of `workers` processes. Thread-safe; use as a context manager or close.
 
     `scratch` is a folder for large results, `memory_mb` the memory of each process, `preload` modules that processes
-    import before their first job, or "module:function" which they call then, `environment` what they find in theirs beside the program's own. Processes start when
-    first needed, or in the background after `warm_up`.
+    import before their first job, or "module:function" that they call then, `environment` what they find in theirs beside
+    the program's own. Processes start when first needed, or in the background after `warm_up`.
     """
 
     def __init__(
