@@ -1,12 +1,8 @@
 """The entry of the `backtest` command and of `python -m engine`."""
 
-import gc
-
 
 def main() -> None:
     """Run the command line."""
-    # while libraries are imported their objects are looked through again and again: a fifth of what `status` takes
-    gc.set_threshold(100_000)
     try:
         from engine.cli import run_command_line
 

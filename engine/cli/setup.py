@@ -1,6 +1,5 @@
 """Commands about the program itself: doctor, demo, desktop."""
 
-import gc
 import os
 from pathlib import Path
 from typing import Annotated
@@ -14,8 +13,6 @@ from engine.runs import FINISHED
 from engine.service import Engine
 from engine.terminal import print_json, print_note, progress, runs_table, table
 from engine.window import advice, check_screen, missing_packages
-
-GC_USUAL = (700, 10, 10)
 
 
 @app.command()
@@ -93,5 +90,4 @@ def desktop() -> None:
         from desktop.app import main as open_window
     except ImportError as error:
         raise InputError(advice(error)) from error
-    gc.set_threshold(*GC_USUAL)  # a window lives long, and must not halt
     raise typer.Exit(open_window([]))
