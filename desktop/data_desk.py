@@ -18,7 +18,7 @@ from desktop.setup.panel import SetupPanel
 from desktop.setup.values import clock_ms
 from engine.errors import BacktestError
 from engine.market import Period, Timeframe
-from engine.transfer import ImportPreview
+from engine.transfer import FileFormat, ImportPreview
 
 CANDLE_FILES: Final = (".csv", ".csv.gz", ".csv.zip", ".parquet")
 _FILTER: Final = "Candles (*.csv *.csv.gz *.zip *.gz *.parquet);;All files (*)"
@@ -158,7 +158,11 @@ class DataDesk(QObject):
         def ask() -> ImportPreview | str:
             try:
                 return self._bridge.engine.preview_import(
-                    request.path, symbol, Timeframe(timeframe), exchange=exchange, **request.form
+                    request.path,
+                    symbol,
+                    Timeframe(timeframe),
+                    exchange=exchange,
+                    form=FileFormat(**request.form),
                 )
             except BacktestError as error:
                 return str(error)

@@ -16,6 +16,7 @@ from desktop.series_words import report_note
 from engine.errors import BacktestError, Interrupted
 from engine.events import Cancelled, CancelToken, Event, Failed, Finished, Log, OnEvent, Progress, Started
 from engine.market import TIMEFRAMES, Period, Timeframe
+from engine.transfer import FileFormat
 
 _GATHER_MS: Final = 100  # a progress bar repaints on every value
 _BY_FILE_NAME: Final = {Timeframe(name).file_name: name for name in TIMEFRAMES}
@@ -107,7 +108,7 @@ class DataJobs(QObject):
         """Store the candles of a file; `form` says how it is understood."""
         exchange, symbol, timeframe = key
         return self._start("import", key, lambda tell, token: self._bridge.engine.import_candles(
-            path, symbol, Timeframe(timeframe), exchange=exchange, on_event=tell, cancel=token, **form,
+            path, symbol, Timeframe(timeframe), exchange=exchange, on_event=tell, cancel=token, form=FileFormat(**form),
         ))  # fmt: skip
 
     def export(self, key: SeriesKey, period: Period, path: Path) -> bool:

@@ -36,6 +36,8 @@ _TITLES: Final = {"timestamp": "Time"} | {name: name.capitalize() for name in PR
 _UNITS: Final = {
     "auto": "auto", "s": "seconds", "ms": "milliseconds", "us": "microseconds",
 }  # fmt: skip
+_DECIMALS: Final = {"auto": "auto", "point": "point 1.5", "comma": "comma 1,5"}
+_HEADERS: Final = {"auto": None, "names the columns": True, "is a candle": False}
 _ZONES: Final = (
     "UTC", "Europe/London", "Europe/Berlin", "America/New_York", "America/Chicago", "Asia/Kolkata", "Asia/Shanghai",
     "Asia/Tokyo",
@@ -57,7 +59,7 @@ _COLUMNS: Final[tuple[Column[CandleRow], ...]] = (
 
 @dataclass(frozen=True, slots=True)
 class ImportRequest:
-    """A file, the series it is to become, and how it is to be understood (`form`: columns, unit, zone)."""
+    """A file, the series it is to become, and how it is to be understood (`form`: the fields of a FileFormat)."""
 
     path: Path
     key: SeriesKey
@@ -104,6 +106,11 @@ class ImportPanel(QWidget):
         self.unit, self.zone = _combo("Unit of numeric times"), _combo("Time zone of times that name none")
         for unit, text in _UNITS.items():
             self.unit.addItem(text, unit)
+        self.decimal, self.header = _combo("Decimal mark of the file"), _combo("What the first row is")
+        for mark, text in _DECIMALS.items():
+            self.decimal.addItem(text, mark)
+        for text, is_header in _HEADERS.items():
+            self.header.addItem(text, is_header)
         typed = QLineEdit()
         typed.setAccessibleName(self.zone.accessibleName())
         self.zone.setEditable(True)
@@ -131,7 +138,7 @@ class ImportPanel(QWidget):
         fields = QWidget()
         flow = FlowLayout(fields, spacing=4)
         for name, field in (("Exchange", self.exchange), ("Symbol", self.symbol), ("Timeframe", self.timeframe),
-                            ("Unit", self.unit), ("Zone", self.zone),
+                            ("Unit", self.unit), ("Zone", self.zone), ("Decimals", self.decimal), ("First row", self.header),
                             *((_TITLES[name], combo) for name, combo in self.columns.items())):  # fmt: skip
             flow.addWidget(_labelled(name, field))
         layout = QVBoxLayout(self)
@@ -147,7 +154,14 @@ class ImportPanel(QWidget):
     def _connect(self) -> None:
         self.symbol.textEdited.connect(lambda _: self._changed())
         self.zone.currentTextChanged.connect(lambda _: self._changed())
-        for combo in (self.exchange, self.timeframe, self.unit, *self.columns.values()):
+        for combo in (
+            self.exchange,
+            self.timeframe,
+            self.unit,
+            self.decimal,
+            self.header,
+            *self.columns.values(),
+        ):
             combo.currentIndexChanged.connect(lambda _: self._changed())
         self.accept.clicked.connect(self._accept)
         self.cancel.clicked.connect(lambda: self.cancelled.emit())
@@ -166,7 +180,8 @@ class ImportPanel(QWidget):
         self.symbol.setText(key[1])
         self.symbol.setCompleter(QCompleter(sorted(symbols), self.symbol))
         self.timeframe.setCurrentText(key[2])
-        self.unit.setCurrentIndex(0)
+        for combo in (self.unit, self.decimal, self.header):
+            combo.setCurrentIndex(0)
         self.unit.setItemText(0, _UNITS["auto"])
         for combo in self.columns.values():
             combo.clear()
@@ -191,6 +206,8 @@ class ImportPanel(QWidget):
             "columns": columns,
             "unit": self.unit.currentData(),
             "zone": self.zone.currentText().strip() or "UTC",
+            "decimal": self.decimal.currentData(),
+            "header": self.header.currentData(),
         }
         return ImportRequest(self.path, key, form)
 
@@ -209,7 +226,7 @@ class ImportPanel(QWidget):
             combo.setItemText(0, f"{found.columns[name]} (auto)")
         self.unit.setItemText(0, f"{found.unit} (auto)" if found.unit != "auto" else _UNITS["auto"])
         if found.report is None:
-            self._say("error", str(found.error))
+            self._say("error", _OPTION.sub("", str(found.error)))
             return
         report = found.report
         span = f"{formats.minute(report.period.start)} – {formats.minute(report.period.end)}"

@@ -309,6 +309,26 @@ def test_columns_and_zone_of_a_strange_file_are_chosen_in_the_window(
     assert desk.data.stack.currentWidget() is not importing
 
 
+def test_decimal_commas_and_a_first_row_of_numbers_are_chosen_in_the_window(
+    desk: MainWindow, qtbot: QtBot, tmp_path: Path
+) -> None:
+    importing = desk.data.importing
+    path = tmp_path / "SOLUSDT-1h-strange.csv"
+    path.write_text("7;8;9;10;11;12\n1709251200000;101,775;112,825;101,600;102,041;743,521\n")
+    desk.desk.open_files([path])
+    qtbot.waitUntil(lambda: "before any market" in importing.words.text(), timeout=20_000)
+    assert "--header" not in importing.words.text(), "that is of the command line"
+    importing.header.setCurrentText("names the columns")
+    qtbot.waitUntil(lambda: "decimal comma or thousands" in importing.words.text(), timeout=20_000)
+    importing.decimal.setCurrentText("comma 1,5")
+    qtbot.waitUntil(importing.accept.isEnabled, timeout=20_000)
+    assert importing.model.data(importing.model.index(0, 1)) == "101.775"
+    importing.accept.click()
+    stored = Period.parse("2024-03-01", "2024-03-01T01:00")
+    engine = desk.bridge.engine
+    qtbot.waitUntil(lambda: len(engine.candles("SOLUSDT", Timeframe("1h"), stored)) == 1, timeout=20_000)
+
+
 def test_a_broken_file_is_refused_by_its_line_and_the_next_one_follows(
     desk: MainWindow, qtbot: QtBot, tmp_path: Path
 ) -> None:

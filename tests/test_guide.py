@@ -1,0 +1,116 @@
+"""What the guide and the READMEs tell people to type: each line is typed here, and nothing that can be typed is left out."""
+
+import gzip
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+from engine.cli.options import app
+from engine.errors import (
+    BacktestError,
+    DatabaseError,
+    ExchangeError,
+    InputError,
+    Interrupted,
+    RunError,
+    StrategyError,
+)
+from engine.market import HOUR_MS, Period, format_time
+from tests.support.command_line import CommandLine
+from tests.support.fake_exchange import FakeExchange, grid_candles
+
+ROOT = Path(__file__).parents[1]
+GUIDE = (ROOT / "docs" / "guide.md").read_text()
+PAGES = ("README.md", "strategies/README.md", "docs/guide.md")
+# needs a screen, does not end, does a dozen commands' work: they have tests of their own
+NOT_HERE = ("desktop", "sync --watch", "demo")
+HELD = Period.parse("2023-10-01", "2024-07-31")
+
+
+def commands(page: str) -> list[str]:
+    """The lines of a page's code blocks that call the program, without its name."""
+    text = (ROOT / page).read_text()
+    found = re.findall(r"^    (?:\.venv/bin/)?backtest ([^#\n]+?)(?: {2,}#.*)?$", text, re.MULTILINE)
+    return [line.strip() for line in found]
+
+
+def everything(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, set[str]]]:
+    """Each command with its options, from the application itself."""
+    options = {name for param in command.params for name in (*param.opts, *param.secondary_opts)}
+    yield " ".join(path), {name for name in options if name.startswith("--") and name != "--help"}
+    for name, below in getattr(command, "commands", {}).items():
+        yield from everything(below, (*path, name))
+
+
+ALL = [one for one in everything(typer.main.get_command(app)) if one[0]]
+
+
+@pytest.mark.parametrize(("command", "options"), ALL, ids=[name for name, _ in ALL])
+def test_the_guide_names_every_command_and_every_option(command: str, options: set[str]) -> None:
+    assert re.search(rf"\b{command}\b", GUIDE), f"backtest {command} is not in the guide"
+    assert {name for name in options if not re.search(rf"{name}\b", GUIDE)} == set()
+
+
+def test_the_guide_names_every_exit_code() -> None:
+    table = GUIDE.partition("### Exit codes")[2].partition("## Settings")[0]
+    told = {int(code) for code in re.findall(r"^\| (\d+) \|", table, re.MULTILINE)}
+    kinds = (BacktestError, DatabaseError, ExchangeError, InputError, Interrupted, RunError, StrategyError)
+    assert told == {0, *(kind.exit_code for kind in kinds)}
+
+
+def test_the_pages_name_commands_at_all() -> None:
+    assert len(commands("docs/guide.md")) > 25
+    assert len(commands("README.md")) >= 8
+
+
+@pytest.mark.timeout(900)
+def test_every_line_that_the_pages_tell_people_to_type_does_what_it_should(
+    cli: CommandLine, fake_exchange: FakeExchange, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for base in ("SOL", "BTC"):
+        for timeframe in ("1h", "4h"):
+            fake_exchange.add(base, timeframe, grid_candles(timeframe, HELD), listed_ms=HELD.start)
+    fake_exchange.clock_ms = HELD.end + 1
+    monkeypatch.setenv("BACKTEST_FUTURES_URL", fake_exchange.url)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "other.csv.gz").write_bytes(gzip.compress("\n".join(others()).encode()))
+    typed = dict.fromkeys(line for page in PAGES for line in commands(page) if not line.startswith(NOT_HERE))
+    wrong = []
+    for line in sorted(typed, key=turn):
+        answer = cli(*shlex.split(with_ids(line, cli)))
+        if answer.code != 0:
+            wrong.append(f"{line}: exit code {answer.code}: {answer.err.strip().splitlines()[-1:]}")
+    assert not wrong, "\n".join(wrong)
+
+
+def others() -> list[str]:
+    """A file as the guide's last import has one: names of its own, times of Berlin in winter."""
+    day = grid_candles("1h", Period.parse("2024-02-01", "2024-02-01"))
+    rows = zip(day.timestamp.tolist(), *(column.tolist() for column in day.columns().values()), strict=True)
+    return [
+        "Date,A,B,C,D,Vol",
+        *(f"{format_time(row[0] + HOUR_MS)[:-1]},{str(row[1:])[1:-1]}" for row in rows),
+    ]
+
+
+def turn(line: str) -> int:
+    """What a line needs is made by another one, wherever that stands: makers come first, last what takes away."""
+    makers = ("fetch", "new-strategy", "run ", "optimize", "candles")
+    if " delete " in line or " remove " in line:
+        return len(makers) + 1
+    return next((at for at, word in enumerate(makers) if line.startswith(word)), len(makers))
+
+
+def with_ids(line: str, cli: CommandLine) -> str:
+    """The same with ids that are there in place of the page's."""
+    if "3f2a" in line or "RUN_ID" in line:
+        run = cli("runs", "--limit", "1", "--json").json["runs"][0]["id"]
+        line = line.replace("3f2a", run).replace("RUN_ID", run)
+    if "9b1c" in line:
+        line = line.replace("9b1c", cli("sweeps", "--limit", "1", "--json").json["sweeps"][0]["id"])
+    return line
