@@ -53,6 +53,7 @@ def main(handle: int, memory_mb: int, preload: Sequence[str]) -> None:
     for name in preload:
         with contextlib.suppress(Exception):  # the job that needs it will say so
             importlib.import_module(name)
+    sys.dont_write_bytecode = True  # a module edited twice in a second would be read as it was the first time
     gc.freeze()  # half a million objects of libraries, looked through again and again, were a sixth of a sweep's time
     Worker(_connection(handle), memory_mb, crash_report).serve()
     os._exit(0)  # whatever a plug-in registered for the end is not run
