@@ -314,6 +314,7 @@ def _serve(connection: Connection[Any, Any], folder: Path, owner: Owner) -> NoRe
     global _owner
     _owner = None  # whoever asks for a process in here is in one already
     _move_to(folder)
+    sys.dont_write_bytecode = True  # a module edited twice in a second would be read as it was the first time
     faulthandler.enable(owner.crash_report)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     while True:

@@ -19,7 +19,7 @@ from desktop.preferences import Preferences
 from engine.service import Engine
 from engine.settings import Settings
 from tests.desktop.builders import BANDS, CROSS
-from tests.support.database import fresh_database
+from tests.support.database import empty, fresh_database
 
 MakeWindow = Callable[..., MainWindow]
 
@@ -109,7 +109,9 @@ def loop(app: QApplication, session_loop: qasync.QEventLoop) -> Iterator[qasync.
 def live_window(
     app: QApplication, engine: Engine, loop: qasync.QEventLoop, qtbot: QtBot, tmp_path: Path
 ) -> Iterator[MainWindow]:
-    """A window that has asked the engine for everything it shows first."""
+    """A window at its first start, with nothing stored, that has asked the engine for everything it shows first."""
+    assert engine.settings.database_url is not None
+    empty(engine.settings.database_url.get_secret_value())
     bridge = Bridge(engine)
     window = MainWindow(bridge, Preferences(tmp_path / "window.ini"), workers=2)
     window.show()

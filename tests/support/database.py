@@ -151,6 +151,12 @@ def _empty(connection: psycopg.Connection[Any]) -> None:
         connection.execute("SELECT setval(seqrelid, seqstart, false) FROM pg_sequence")
 
 
+def empty(url: str) -> None:
+    """Delete all rows of a database that the tests of a file share."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        _empty(connection)
+
+
 @pytest.fixture(scope="session")
 def kept_database(embedded_url: str) -> Iterator[KeptDatabase]:
     """The database of this test process."""

@@ -147,8 +147,8 @@ def test_control_c_reaches_the_program_and_not_its_workers(
 ) -> None:
     body = f"""
         job = pool.submit("{JOBS}:sleep", {{"seconds": 1.0}}, timeout_s=None)
-        print("ready", flush=True)
         try:
+            print("ready", flush=True)
             time.sleep(30)
         except KeyboardInterrupt:
             print(type(job.result()).__name__, flush=True)
