@@ -70,6 +70,16 @@ DAMAGE = {
         NO_CHECKS,
         f"{MISSING} VALUES (1, '1h', '2024-01-05 03:00Z', '2024-01-05 00:00Z', 'maintenance')",
     ],
+    "a candle that is not a number": [
+        NO_CHECKS,
+        "UPDATE ohlcv_data SET close = 'NaN' WHERE timestamp = '2024-01-05 00:00Z'",
+    ],
+    "a candle beside the grid": [
+        NO_CHECKS,
+        "INSERT INTO ohlcv_data VALUES (1, '1h', '2024-01-05 00:30Z', 1, 2, 0.5, 1, 3)",
+    ],
+    "a range without end": [NO_CHECKS, "UPDATE data_ranges SET end_time = 'infinity'"],
+    "a range from before Christ": [NO_CHECKS, "UPDATE data_ranges SET start_time = '0044-03-15 BC'"],
     "a candle outside all ranges": [
         "INSERT INTO ohlcv_data VALUES (1, '1h', '2024-01-14 00:00Z', 1, 2, 0.5, 1, 3)"
     ],
@@ -146,7 +156,7 @@ def test_verify_mends_the_record_and_says_so_once(
     rows = execute(database_url, RANGES)
     assert rows == sorted(rows)
     assert all(str(a[1]) < str(b[0]) for a, b in itertools.pairwise(rows)), "neither overlapping nor touching"
-    assert sum(int(str(row[2])) for row in rows) == status.candles
+    assert sum(int(str(row[2])) for row in rows) == one.status("2024-01-01", "2024-01-31").candles
     held = one.store.read(market, HOUR, ASKED)
     assert_same_candles(held, without(truth, *status.gaps).within(ASKED))
 
