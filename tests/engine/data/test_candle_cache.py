@@ -106,11 +106,11 @@ def test_a_longer_period_is_read_once_and_keeps_what_the_file_had(
     [
         lambda store, url: store.replace(SOL, HOUR, random_candles(200, seed=9).slice(3, 4)),
         lambda store, url: store.forget(SOL, HOUR, hours(3, 4)),
-        lambda store, url: execute(url, "UPDATE ohlcv_data SET close = close * 2"),
+        lambda store, url: execute(url, "UPDATE ohlcv_data SET volume = volume * 2"),
         lambda store, url: execute(url, "DELETE FROM data_ranges"),
         lambda store, url: execute(url, "TRUNCATE ohlcv_data"),
         lambda store, url: execute(
-            url, "DELETE FROM series_state", "UPDATE ohlcv_data SET close = close * 2"
+            url, "DELETE FROM series_state", "UPDATE ohlcv_data SET volume = volume * 2"
         ),
     ],
     ids=["verify", "forget", "by hand", "ranges by hand", "truncate", "state deleted by hand"],
