@@ -105,6 +105,11 @@ DECIMALS = st.decimals(
 )
 
 
+def test_a_step_beyond_int64_that_is_never_taken_does_no_harm():
+    one = Steps(Decimal("0.000009997701"), Decimal(9_223_373), 1)
+    assert one.column(np.array([0])).tolist() == [0.000009997701]
+
+
 @given(low=DECIMALS, step=DECIMALS, count=st.integers(1, 10**6), data=st.data())
 def test_a_column_of_steps_holds_the_very_values_of_the_range(low, step, count, data):
     values = Steps(low.normalize(), step.normalize(), count)
