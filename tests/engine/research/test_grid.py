@@ -1,6 +1,7 @@
 """Ranges and grids: the values a person means, the combinations they make, and what is refused."""
 
 import itertools
+from decimal import Decimal
 
 import numpy as np
 import pytest
