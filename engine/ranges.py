@@ -58,7 +58,8 @@ class Steps(Sequence[ParamValue]):
         """The values at these positions, int64 or float64; the same as one by one, and a hundred times as fast."""
         digits = max(0, *(-int(number.as_tuple().exponent) for number in (self.low, self.step)))
         low, step = (int(number.scaleb(digits)) for number in (self.low, self.step))
-        if digits > _EXACT_POWERS or max(abs(low), abs(low + (self.length - 1) * step)) >= _EXACT_WHOLE:
+        last = low + (self.length - 1) * step
+        if digits > _EXACT_POWERS or max(abs(low), step, abs(last)) >= _EXACT_WHOLE:
             return np.array([self._value(i) for i in at.tolist()])
         whole = low + at * step
         # both exact, so their quotient is the float nearest to the decimal number

@@ -316,11 +316,12 @@ def test_decimal_commas_and_a_first_row_of_numbers_are_chosen_in_the_window(
     path = tmp_path / "SOLUSDT-1h-strange.csv"
     path.write_text("7;8;9;10;11;12\n1709251200000;101,775;112,825;101,600;102,041;743,521\n")
     desk.desk.open_files([path])
-    qtbot.waitUntil(lambda: "before any market" in importing.words.text(), timeout=20_000)
-    assert "--header" not in importing.words.text(), "that is of the command line"
-    importing.header.setCurrentText("names the columns")
     qtbot.waitUntil(lambda: "decimal comma or thousands" in importing.words.text(), timeout=20_000)
+    assert "--decimal" not in importing.words.text(), "that is of the command line"
     importing.decimal.setCurrentText("comma 1,5")
+    qtbot.waitUntil(lambda: "before any market" in importing.words.text(), timeout=20_000)
+    assert "--header" not in importing.words.text()
+    importing.header.setCurrentText("names the columns")
     qtbot.waitUntil(importing.accept.isEnabled, timeout=20_000)
     assert importing.model.data(importing.model.index(0, 1)) == "101.775"
     importing.accept.click()

@@ -20,6 +20,18 @@ def test_a_bare_end_date_includes_its_whole_day():
     assert HOUR.count(Period.parse("2024-01-01", "2024-06-30")) == 4368
 
 
+def test_a_bare_end_date_includes_its_day_in_either_notation():
+    assert parse_time("20240131", is_end=True) == parse_time("2024-01-31", is_end=True)
+
+
+@pytest.mark.parametrize(
+    "text", ["2024-01-01+05:00", "2024-01-01-05:00", "2024-W01-1", "\u0662\u0660\u0662\u0664-01-01"]
+)
+def test_what_python_alone_would_take_for_another_time_is_refused(text: str):
+    with pytest.raises(InputError, match="is not a date or time"):
+        parse_time(text)
+
+
 def test_a_full_end_timestamp_is_exclusive():
     assert HOUR.count(Period.parse("2024-01-01", "2024-06-30T00:00")) == 4344
 

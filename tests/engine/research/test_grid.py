@@ -1,6 +1,7 @@
 """Ranges and grids: the values a person means, the combinations they make, and what is refused."""
 
 import itertools
+from decimal import Decimal
 
 import numpy as np
 import pytest
@@ -103,6 +104,11 @@ def test_steps_are_the_decimals_that_were_written(low, count, step, digits):
 DECIMALS = st.decimals(
     allow_nan=False, allow_infinity=False, min_value=-(10**18), max_value=10**18, places=None
 )
+
+
+def test_a_step_beyond_int64_that_is_never_taken_does_no_harm():
+    one = Steps(Decimal("0.000009997701"), Decimal(9_223_373), 1)
+    assert one.column(np.array([0])).tolist() == [0.000009997701]
 
 
 @given(low=DECIMALS, step=DECIMALS, count=st.integers(1, 10**6), data=st.data())
