@@ -111,7 +111,7 @@ def live_window(
 ) -> Iterator[MainWindow]:
     """A window at its first start, with nothing stored, that has asked the engine for everything it shows first."""
     assert engine.settings.database_url is not None
-    empty(engine.settings.database_url.get_secret_value())
+    empty(engine.settings.database_url)
     bridge = Bridge(engine)
     window = MainWindow(bridge, Preferences(tmp_path / "window.ini"), workers=2)
     window.show()

@@ -50,6 +50,10 @@ _CHECKS = """
     SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint
     WHERE contype = 'c' AND oid >= 16384
 """
+_LEFT_ROLES = """
+    SELECT rolname FROM pg_roles WHERE oid >= 16384
+    AND NOT EXISTS (SELECT FROM pg_database WHERE datdba = pg_roles.oid)
+"""
 _END_OTHERS = """
     SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
     WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'
@@ -115,7 +119,7 @@ class KeptDatabase:
     def drop(self) -> None:
         """Remove it, and whoever still uses it; and roles that a test left, which belong to the whole server."""
         execute(self._server, f"DROP DATABASE {self._name} WITH (FORCE)")
-        for (role,) in execute(self._server, "SELECT rolname FROM pg_roles WHERE oid >= 16384"):
+        for (role,) in execute(self._server, _LEFT_ROLES):
             execute(self._server, f'DROP ROLE "{role}"')
 
     def clean(self) -> None:
