@@ -17,6 +17,7 @@ from engine.backtest.questions import Answer, Ask
 from engine.errors import RunError
 from engine.market import Candles
 from engine.runs import Costs
+from tests.engine.backtest import native_fractions, native_habits
 from tests.engine.backtest import native_shapes as shapes
 from tests.support.builders import random_candles
 
@@ -100,10 +101,10 @@ def test_what_knows_the_future_fails_and_names_what_changed(strategy: type) -> N
 
 
 HONEST = [
-    Follows, shapes.Turns, shapes.Signalled, shapes.Daily, shapes.ManyLines, shapes.Brackets,
-    shapes.EverySetting, shapes.AtTheClose, shapes.Exclusive, shapes.Hedged, shapes.Pyramid, shapes.ClosesByPortions,
-    shapes.SellsWhatItHolds,
-    shapes.Deposits, shapes.CancelsAll,
+    Follows, shapes.Turns, shapes.Signalled, shapes.Daily, shapes.ManyLines, native_habits.Brackets,
+    shapes.EverySetting, shapes.AtTheClose, shapes.Exclusive, shapes.Hedged, shapes.Pyramid,
+    native_fractions.ClosesByPortions, native_fractions.SellsWhatItHolds,
+    native_habits.Deposits, shapes.CancelsAll,
 ]  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from engine.backtest.native import NativeRun, native_settings, play_native
 from engine.market import Candles
 from engine.runs import Costs
+from tests.engine.backtest import native_fractions, native_habits  # noqa: F401 - they join the lists
 from tests.engine.backtest import native_shapes as shapes
 from tests.engine.backtest.playing import near
 from tests.support.builders import random_candles, real_candles
@@ -101,7 +102,7 @@ def test_what_an_account_gains_is_what_its_trades_gain(strategy: type) -> None:
     run = play_native(MARKETS["wild"], strategy, {}, Costs(cash=9_000.0, commission=0.002, slippage=0.001))
     gained = run.outcome.equity[-1] - 9_000.0 - run.moved - run.outcome.shortfall
     assert gained == near(float(run.outcome.table.pnl.sum()), abs=1e-9 * 9_000)
-    assert (run.moved != 0) == (strategy is shapes.Deposits)
+    assert (run.moved != 0) == (strategy is native_habits.Deposits)
 
 
 Act = tuple[int, str, int, float, float]

@@ -33,12 +33,9 @@ from tests.support.dying import STEPS, Crash
 from tests.support.market_truth import NEVER, Truth
 from tests.support.timezone import Timezone
 
-STARTS = tuple(
-    map(parse_time, ("2024-02-28T23:59:30", "2024-03-31T01:30", "2024-01-01T00:00:01", "2023-11-06"))
-)
+MOMENTS = ("2024-02-28T23:59:30", "2024-03-31T01:30", "2024-01-01T00:00:01", "2023-11-06")
+STARTS = tuple(map(parse_time, MOMENTS))
 ZONES = ("UTC", "America/New_York", "Asia/Kolkata", "Pacific/Auckland")
-
-
 SPANS = st.tuples(st.integers(-14, 2), st.integers(1, 12))  # first cell from the open one, and how many
 WHICH = st.integers(0, 3)
 
@@ -379,12 +376,7 @@ def url(embedded_url: str) -> Iterator[str]:
     """A database whose ranges an older version or a hand may have written: without the check of their order."""
     made = fresh_database(embedded_url)
     url = next(made)
-    name = url.rpartition("/")[2].partition("?")[0]
-    execute(
-        url,
-        NO_CHECKS,
-        f"ALTER DATABASE {name} SET synchronous_commit = off",  # the server itself never dies here
-    )
+    execute(url, NO_CHECKS)
     yield url
     made.close()
 
