@@ -68,6 +68,7 @@ def test_the_pages_name_commands_at_all() -> None:
     assert len(commands("README.md")) >= 8
 
 
+@pytest.mark.long
 @pytest.mark.timeout(900)
 def test_every_line_that_the_pages_tell_people_to_type_does_what_it_should(
     cli: CommandLine, fake_exchange: FakeExchange, monkeypatch: pytest.MonkeyPatch, tmp_path: Path

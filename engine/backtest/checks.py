@@ -24,6 +24,7 @@ from engine.backtest.lookahead import (
 from engine.backtest.questions import Answer, ask_whole, asking_again
 from engine.backtest.rules import Report
 from engine.market import Candles, format_time, short_time
+from engine.runs import counted_warmup
 
 CANDLES: Final = 6_000_000  # what one check of a run may compute again: the same on every machine
 LEAST_S: Final = 2.0
@@ -46,7 +47,7 @@ def run_checks(
     """
     limit_s, pace_s = min(max(LEAST_S, own_s), MOST_S), own_s / len(candles)
     found = find_lookahead(fresh, len(candles), full, held, Budget(CANDLES, limit_s, pace_s))
-    warmup = _counted_warmup(held, wanted)
+    warmup = counted_warmup(held, wanted)
     if held >= wanted:
         samples = sample_candles(len(candles), held, full.signals, SAMPLES)
         budget = Budget(CANDLES, limit_s, pace_s)
@@ -72,7 +73,7 @@ def _no_warmup() -> Check:
 def unmade_checks(held: int, wanted: int, why: str) -> dict[str, Check]:
     """The checks of a run that is not asked again: warm-up candles are still counted."""
     skipped = {"status": "skipped", "columns": [], "cuts": 0, "note": why, "first": []}
-    return {"lookahead": skipped, "warmup": _counted_warmup(held, wanted)}
+    return {"lookahead": skipped, "warmup": counted_warmup(held, wanted)}
 
 
 def _tried_warmup(found: Findings, ahead: Findings, candles: Candles, counted: Check) -> Check:
@@ -88,12 +89,6 @@ def _tried_warmup(found: Findings, ahead: Findings, candles: Candles, counted: C
     few = f"{counted['wanted']:,} candles of warm-up are too few"
     note = f"{few}: {', '.join(changes)} at {when} changes with more of them before" + _failures(found)
     return {"status": "failed", "columns": list(changes), "note": note}
-
-
-def _counted_warmup(held: int, wanted: int) -> Check:
-    status = "skipped" if not wanted else "passed" if held >= wanted else "failed"
-    note = f"{held} of {wanted}" if wanted else "no warm-up wanted"
-    return {"status": status, "columns": [], "wanted": wanted, "held": held, "note": note}
 
 
 def lookahead_check(found: Findings, candles: Candles) -> Check:
@@ -164,7 +159,7 @@ def lookahead_job(task: Mapping[str, Any], report: Report) -> dict[str, Any]:
     warmup = _no_warmup()
     if answer.outcome is None:
         wanted = int(task["warmup_wanted"])
-        warmup = _counted_warmup(first, wanted)
+        warmup = counted_warmup(first, wanted)
         if first >= wanted:
             samples = spread(every, MOST_SAMPLES)
             short = find_short_warmup(fresh, candles, full, samples, wanted, Budget(FOREVER, FOREVER))

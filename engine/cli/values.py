@@ -1,5 +1,8 @@
 """What options take: numbers as people write them, places with a name. Typer takes 1_0 for 10 and '' for this folder."""
 
+# ruff: noqa: PTH110, PTH112 - unlike those of pathlib they raise nothing for a name that is too long
+
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -59,15 +62,15 @@ def _bounded(
 
 def _file(given: Any) -> Path:
     path = _named(given, "a file")
-    if path.is_dir() or str(given).endswith(("/", "\\")):
+    if os.path.isdir(path) or str(given).endswith(("/", "\\")):
         raise _refusal(f"{given} is a folder; name a file")
     return path
 
 
 def _folder(given: Any) -> Path:
     path = _named(given, "a folder")
-    above = next((one for one in (path, *path.parents) if one.exists()), path)
-    if above.exists() and not above.is_dir():
+    above = next((one for one in (path, *path.parents) if os.path.exists(one)), path)
+    if os.path.exists(above) and not os.path.isdir(above):
         raise _refusal(f"{above} is a file; name a folder")
     return path
 
@@ -80,6 +83,4 @@ def _named(given: Any, what: str) -> Path:
 
 def _refusal(text: str) -> Exception:
     """What Typer shows as it stands, behind the option's name."""
-    from pydantic_core import PydanticCustomError
-
-    return PydanticCustomError("refused", "{text}", {"text": text})
+    return typer.BadParameter(text)
