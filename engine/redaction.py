@@ -1,4 +1,4 @@
-"""Names and passwords that addresses hold do not leave the program: not to a log, a screen, a file or a database."""
+"""Names and passwords that addresses hold reach no log, no screen and no event."""
 
 import re
 from typing import Final
@@ -9,15 +9,15 @@ _UNTIL_SPACE: Final = r"[^\s\"'<>`]*"
 _PATTERNS: Final = tuple(
     (re.compile(pattern, re.IGNORECASE), replacement)
     for pattern, replacement in (
-        # scheme://user:password@host: up to the last @, because what breaks a URL is a password with / ? or @ in it
-        (rf"://{_UNTIL_SPACE}@", f"://{HIDDEN}@"),
+        # scheme://user:password@host: up to the last @, because what breaks a URL is a password with / ? @ or a quote in it
+        (r"://\S*@", f"://{HIDDEN}@"),
         # the same as part of another address, escaped once or more
         (
             rf"%(?:25)*3A%(?:25)*2F%(?:25)*2F{_UNTIL_SPACE}%(?:25)*40",
             f"%3A%2F%2F{HIDDEN}%40",
         ),
         # what is left where somebody cut the scheme off
-        (r"(?<![\w/])[^\s\"'<>`/:@]+:[^\s\"'<>`/@]+@(?=[\w\[])", f"{HIDDEN}@"),
+        (r"(?<![\w/])[^\s\"'<>`/:@]+:[^\s\"<>`/@]+@(?=[\w\[])", f"{HIDDEN}@"),
         (
             r"\b((?:ssl|pg)?passw(?:or)?d|pwd|secret|api_?key|access_?token|signature)=(?:'[^']*'|[^\s&'\"<>]+)",
             rf"\1={HIDDEN}",

@@ -20,7 +20,7 @@ ARCHIVE_URL: Final = "https://data.binance.vision"
 CROSSCHECKED: Final = 600_000  # a year of minutes: half a minute of backtesting.py
 ENV_FILE: Final = Path(".env")  # of the working directory
 
-_LOGIN: Final = re.compile(r"[\w.~!$&'()*+,;=:%-]*")  # what a URL may hold before its @ without being escaped
+_LOGIN: Final = re.compile(r"[\w.~!$&()*+,;=:%-]*")  # what may stand before the @ without being escaped
 
 
 def _data_folder() -> Path:
@@ -89,7 +89,9 @@ def _address(value: Any) -> str | None:
         raise ValueError("must start with http:// or https://")
     login, at, host = rest.rpartition("@")
     if at and not _LOGIN.fullmatch(login):
-        raise ValueError("holds a name or password with special characters; write @ / ? # as %40 %2F %3F %23")
+        raise ValueError(
+            "holds a name or password with special characters; write @ / ? # ' as %40 %2F %3F %23 %27"
+        )
     try:
         fine = bool(urlsplit(f"http://{host}").hostname) and urlsplit(f"http://{host}").port != 0
     except ValueError:

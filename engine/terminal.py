@@ -30,12 +30,22 @@ _BOLD, _RED, _PLAIN = "\x1b[1m", "\x1b[31m", "\x1b[0m"
 
 def print_json(document: Any) -> None:
     """One JSON document on stdout, NaN as null."""
-    _write(json.dumps(json_ready(document), allow_nan=False, ensure_ascii=not _speaks_unicode(sys.stdout)))
+    plain = _redacted_in(json_ready(document))
+    _write(json.dumps(plain, allow_nan=False, ensure_ascii=not _speaks_unicode(sys.stdout)))
+
+
+def _redacted_in(value: Any) -> Any:
+    """The document with `redacted` texts: of the text that it is written as, quotes and commas would go as well."""
+    if isinstance(value, dict):
+        return {redacted(key): _redacted_in(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_redacted_in(item) for item in value]
+    return redacted(value) if isinstance(value, str) else value
 
 
 def print_line(text: str, *, bold: bool = False) -> None:
     """A line on stdout."""
-    _write(_styled(_tame(text), _BOLD if bold else "", sys.stdout))
+    _write(redacted(_styled(_tame(text), _BOLD if bold else "", sys.stdout)))
 
 
 def _write(text: str) -> None:
@@ -43,7 +53,7 @@ def _write(text: str) -> None:
     if sys.stdout is None:
         raise OutputError("the output cannot be written: standard output is closed")
     with printing():
-        sys.stdout.write(redacted(text) + "\n")
+        sys.stdout.write(text + "\n")
 
 
 @contextmanager

@@ -96,12 +96,12 @@ def lookahead_check(found: Findings, candles: Candles) -> Check:
     columns, times = list(found.changes | found.remembered), candles.timestamp
     changes = sorted(found.changes.values(), key=lambda change: (change.candle, change.cut))
     status = "failed" if columns else "passed" if found.done else "skipped"
-    if changes:
+    if found.remembered:
+        note = f"{_names(found.changes | found.remembered)}: otherwise when asked for the past first; {REMEMBERS}"
+    elif changes:
         candle, cut = (short_time(int(times[at])) for at in (changes[0].candle, changes[0].cut))
         where = "there" if candle == cut else f"after {cut}"
         note = f"{_names(found.changes)}: another value at {candle} once the future is cut off {where}"
-    elif columns:
-        note = f"{_names(found.remembered)}: otherwise when asked for the past first; {REMEMBERS}"
     elif found.done:
         note = f"passed on {_counted(found, 'cuts')}"
     else:

@@ -66,6 +66,7 @@ class Findings:
     error: str = ""
     changes: dict[str, Change] = field(default_factory=dict)
     remembered: dict[str, Change] = field(default_factory=dict)
+    ended: bool = False  # the process under way answers no more
 
 
 class Budget:
@@ -212,10 +213,14 @@ def compare_cuts(
             left = [] if budget.seconds == FOREVER else [one for one in cuts if one in chosen[at:]]
             has_room = _has_room(budget, cut, left, candles)
             part = _asked(ask, 0, cut + 1, findings, budget) if has_room else None
+            if findings.ended:
+                break
             if part is not None:
                 findings.changes = _earliest(findings.changes, _changed(expected, part, rounding, cut))
                 on_part(part)
-        whole = _asked_last(ask, candles, findings) if findings.done > before else None
+        asks = findings.done > before and not findings.ended
+        whole = _asked_last(ask, candles, findings) if asks else None
+    findings.ended = False
     if whole is not None:
         found = _changed(expected, whole, rounding, candles - 1)
         findings.remembered = _earliest(findings.remembered, found)
@@ -274,6 +279,8 @@ def find_short_warmup(
         for sample in chosen:
             start, stop = starts[sample], sample + 1
             part = _asked(ask, start, stop, findings, budget) if budget.affords(stop - start) else None
+            if findings.ended:
+                break
             if part is None:
                 continue
             found = dict(_columns(part))
@@ -289,6 +296,7 @@ def _asked(ask: Ask, start: int, stop: int, findings: Findings, budget: Budget) 
         with budget.spending(stop - start):
             evaluation = ask(start, stop)
     except (BacktestError, MemoryError, Ended) as error:
+        findings.ended = isinstance(error, Ended)
         findings.failed += 1
         findings.error = findings.error or str(error) or type(error).__name__
         return None

@@ -20,11 +20,12 @@ import numpy.typing as npt
 from engine.backtest.evaluation import CandleFrame, Evaluation, ask_warmup, asking, evaluate
 from engine.backtest.outcome import Outcome, TradeTable
 from engine.backtest.rules import Report
+from engine.errors import RunError
 from engine.loader import LoadedStrategy, open_strategy, strategy_process
 from engine.loader.describe import native_params
 from engine.market import Candles
 from engine.parallel.isolated import in_worker
-from engine.reproduction import plain_source
+from engine.reproduction import plain_source, seed_random
 from engine.runs import Costs
 from engine.strategy import Signals, Strategy, complete
 
@@ -129,6 +130,7 @@ def _native(task: Task, loaded: LoadedStrategy, candles: Candles, report: Report
     from engine.backtest.native import play_native, said_by
 
     started, params = time.monotonic(), complete(native_params(loaded.strategy), task["params"])
+    seed_random()  # as in every evaluation: what the file drew while it was executed is another matter
     with asking(Path(task["strategy_path"])):
         run = play_native(_period(task, candles), loaded.strategy, params, Costs(**task["costs"]), report)
     outcome = run.outcome
@@ -214,6 +216,9 @@ def _plain(said: Evaluation) -> dict[str, Any]:
 
 def _evaluation(plain: Mapping[str, Any]) -> Evaluation:
     n = plain["candles"]
+    columns = {**plain["indicators"], **plain["raw"], **plain["prices"], "acts": plain["acts"]}
+    if any(column is not None and column.shape != (n,) for column in columns.values()):
+        raise RunError("the strategy's process answered in columns of other lengths than its candles")
     prices = [np.full(n, np.nan) if column is None else column for column in plain["prices"].values()]
     signals = Signals.of(plain["raw"], *prices)
     if plain["acts"] is not None:

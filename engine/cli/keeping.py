@@ -200,7 +200,7 @@ def _note_import(report: ImportReport) -> None:
 def sync(
     watch: Annotated[bool, typer.Option("--watch", help="Go on until Ctrl-C.")] = False,
     interval: Annotated[
-        float, number_option("--interval", low=1, help="Seconds between rounds of --watch.")
+        float, number_option("--interval", low=1, high=604_800, help="Seconds between rounds of --watch.")
     ] = 60,
     exchange: Annotated[str | None, typer.Option("--exchange", help="Only this one; without it all.")] = None,
     json: Json = False,

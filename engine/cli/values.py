@@ -2,6 +2,7 @@
 
 # ruff: noqa: PTH110, PTH112 - unlike those of pathlib they raise nothing for a name that is too long
 
+import math
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -18,10 +19,10 @@ def whole_option(*names: str, help: str, low: int | None = None, high: int | Non
     return typer.Option(*names, parser=parse, metavar="INTEGER", min=low, max=high, help=help)
 
 
-def number_option(*names: str, help: str, low: float | None = None) -> Any:  # noqa: A002 - Typer's word
-    """An option for a number of at least `low`."""
-    parse = _bounded(read_number, "a number", low, None)
-    return typer.Option(*names, parser=parse, metavar="NUMBER", min=low, help=help)
+def number_option(*names: str, help: str, low: float | None = None, high: float | None = None) -> Any:  # noqa: A002 - Typer's word
+    """An option for a number within bounds, both included."""
+    parse = _bounded(read_number, "a number", low, high)
+    return typer.Option(*names, parser=parse, metavar="NUMBER", min=low, max=high, help=help)
 
 
 def file_option(*names: str, help: str) -> Any:  # noqa: A002 - Typer's word
@@ -53,7 +54,11 @@ def _bounded(
             value = read(given) if isinstance(given, str) else given
         except ValueError:
             raise _refusal(f"{given!r} is not {wanted}") from None
-        if (low is not None and value < low) or (high is not None and value > high):
+        if (
+            not math.isfinite(value)
+            or (low is not None and value < low)
+            or (high is not None and value > high)
+        ):
             raise _refusal(f"{given} is not {wanted}")
         return value
 

@@ -170,7 +170,8 @@ class DataFetcher:
         errand = Errand(job, on_event, cancel)
         check_listed(market, wanted, self._store.first_candle(market, timeframe))
         coverage = self._store.coverage(market, timeframe, wanted)
-        if coverage.complete and not stale_tails(coverage, self.known_now_ms(market)):
+        stale = stale_tails(coverage, self.known_now_ms(market))
+        if coverage.complete and not stale and not coverage.false_listing:
             return self._report(coverage, errand)
 
         def tell(holder: str) -> None:
@@ -215,7 +216,7 @@ class DataFetcher:
             )
         coverage = self._store.coverage(market, timeframe, closed)
         recheck = stale_tails(coverage, now)
-        if coverage.complete and not recheck:
+        if coverage.complete and not recheck and not coverage.false_listing:
             return self._report(coverage, errand, notices=notices)
         if coverage.claimed:
             self._store.mend(market, timeframe)

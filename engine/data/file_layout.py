@@ -66,7 +66,8 @@ def find_layout(first: Sequence[str], rows: Sequence[Sequence[str]], form: FileF
     decimal, notices = _decimal(form.decimal, sample, positions)
     if not header and not first_is_data:
         notices += (f"the first row ({', '.join(first)[:40]}) was taken for names of columns",)
-    filled = max((at + 1 for at, cell in enumerate(first) if cell.strip()), default=0)
+    named = [at for at, cell in enumerate(first) if cell.strip()]
+    filled = 1 + max([*named, *positions.values(), -1 if clock is None else clock])
     return Layout(
         header, positions, clock, decimal, filled, len(first), first_is_data, (*finder.notices, *notices)
     )

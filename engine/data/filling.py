@@ -125,7 +125,8 @@ class SeriesFill(SeriesWork):
             )
             self.filled = merge([*self.filled, *covered, *gone])
         for part in findings.unproven:
-            self._reopen(part)
+            if self._doubt is None:  # a list that could not be asked reopens nothing that was proven
+                self._reopen(part)
             if self._tail is None or part.start < self._tail:
                 self._tail = part.start
                 self.store.save_unproven_tail(self.market, self.timeframe, part.start)

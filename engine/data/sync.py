@@ -14,7 +14,7 @@ from engine.market import Market, Period, Timeframe
 from engine.transfer import SyncedSeries
 
 SIDE_BY_SIDE: Final = 4  # series at once: the exchange's weight per minute is used up by fewer already
-EVERYTHING: Final = Period(0, 4_102_444_800_000)  # to the year 2100
+EVERYTHING: Final = Period(0, 7_258_118_400_000)  # to the year 2200, the last that the schema allows
 T = TypeVar("T")
 R = TypeVar("R")
 

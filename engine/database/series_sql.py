@@ -14,9 +14,11 @@ _SERIES: Final = f"symbol_id = {_SYMBOL} AND timeframe = :timeframe"
 _WITHIN: Final = "timestamp >= :start AND timestamp < :end"
 _FIRST: Final = "CAST('1970-01-01 00:00+00' AS timestamptz)"
 _LAST: Final = "CAST('2200-01-01 00:00+00' AS timestamptz)"
+# the last Monday before: rounded up to the grid it stays within the calendar, whatever the timeframe
+_LATEST: Final = "CAST('2199-12-30 00:00+00' AS timestamptz)"
 # a row that somebody turned round stands for nothing, infinity for the end of all calendars
-_RANGE: Final = f"""CASE WHEN greatest(start_time, {_FIRST}) < least(end_time, {_LAST})
-    THEN tstzrange(greatest(start_time, {_FIRST}), least(end_time, {_LAST})) ELSE 'empty' END"""
+_RANGE: Final = f"""CASE WHEN greatest(start_time, {_FIRST}) < least(end_time, {_LATEST})
+    THEN tstzrange(greatest(start_time, {_FIRST}), least(end_time, {_LATEST})) ELSE 'empty' END"""
 _IN_TIME: Final = f"timestamp >= {_FIRST} AND timestamp < {_LAST}"
 # Rows that no check of the schema vouches for, because somebody dropped it, are looked at one by one.
 _CHECKED: Final = """(SELECT count(*) = 2 FROM pg_constraint WHERE conrelid = CAST('ohlcv_data' AS regclass)

@@ -43,6 +43,10 @@ def pin_session(connection: Any, kept: frozenset[str] = frozenset()) -> Any:
     chosen = [(name, value) for name, value in (_PINNED | later).items() if name not in kept]
     calls = ", ".join("set_config(%s, %s, false)" for _ in chosen)
     was, connection.autocommit = connection.autocommit, True
-    connection.execute(f"SELECT {calls}".encode(), [text for pair in chosen for text in pair])
+    try:
+        connection.execute(f"SELECT {calls}".encode(), [text for pair in chosen for text in pair])
+    except BaseException:
+        connection.close()
+        raise
     connection.autocommit = was
     return connection

@@ -26,9 +26,8 @@ _EXTENSIBLE: Final = (pd.DataFrame, pd.Series, pd.Index)  # such a library may g
 
 @dataclass(frozen=True, slots=True)
 class _Traces:
-    """What importing one library left: modules by name, and attributes of pandas' classes."""
+    """What importing one library left on pandas' classes."""
 
-    modules: tuple[str, ...]
     attributes: tuple[tuple[type, str], ...]
 
 
@@ -59,21 +58,27 @@ def kept_process(path: Path, key: str) -> Process:
 def _import_libraries(path: Path) -> None:
     """Import what the file names and is known: a plug-in is anybody's code, these are not, and do the same everywhere."""
     for name in sorted(_named_libraries(path) - _imported.keys()):
-        modules, attributes = set(sys.modules), _attributes()
+        attributes = _attributes()
         with (
             contextlib.suppress(Exception),
             warnings.catch_warnings(),
         ):  # the plug-in's own import will say so
             importlib.import_module(name)
         new = tuple((kind, one) for kind, names in _attributes().items() for one in names - attributes[kind])
-        _imported[name] = _Traces(tuple(sys.modules.keys() - modules), new)
+        _imported[name] = _Traces(new)
 
 
 def _hide_libraries(path: Path) -> None:
-    """Take away what only others imported, so that the plug-in fails, or works, as it would alone."""
+    """Take accessors away that only others' libraries gave to pandas: so the plug-in fails, or works, as it would alone.
+
+    Where a module beside it imports such a library, that is executed again. One that gave nothing is left alone: it is found
+    by importing it and not otherwise, and a second copy of its classes would be another's.
+    """
     for name in _imported.keys() - _named_libraries(path):
-        for module in _imported[name].modules:
-            sys.modules.pop(module, None)
+        if not _imported[name].attributes:
+            continue
+        for module in [one for one in sys.modules if one == name or one.startswith(f"{name}.")]:
+            del sys.modules[module]
         for kind, attribute in _imported[name].attributes:
             with contextlib.suppress(AttributeError):
                 delattr(kind, attribute)

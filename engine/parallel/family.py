@@ -15,7 +15,7 @@ import psutil
 _LINUX: Final = sys.platform == "linux"
 _SET_PARENT_DEATH_SIGNAL: Final = 1  # of Linux's prctl
 _SET_CHILD_SUBREAPER: Final = 36
-_ROUNDS: Final = 200  # a program that starts others faster than they are ended is left to the next round
+_LIMIT_S: Final = 2.0  # a program that starts others faster than they are ended is left to the next time
 
 
 def adopt_orphans() -> None:
@@ -38,15 +38,16 @@ def end_tree(pid: int) -> None:
     It is stopped first: so it starts nothing more, and where it adopts orphans (`adopt_orphans`) they come to it and are
     found as well.
     """
+    until = time.monotonic() + _LIMIT_S
     try:
         root = psutil.Process(pid)
         root.suspend()
-        for _ in range(_ROUNDS):
-            if not _kill(root.children(recursive=True)):
-                break
+        while _kill(root.children(recursive=True)) and time.monotonic() < until:
             time.sleep(0.001)
+    except psutil.NoSuchProcess:
+        return
     except (psutil.Error, OSError):
-        pass  # it has ended
+        pass  # not ours to look at
     with contextlib.suppress(OSError):
         os.kill(pid, signal.SIGTERM if sys.platform == "win32" else signal.SIGKILL)
 
@@ -56,7 +57,8 @@ def end_children() -> None:
     if not hasattr(os, "WNOHANG"):
         _kill(psutil.Process().children(recursive=True))
         return
-    for _ in range(_ROUNDS):
+    until = time.monotonic() + _LIMIT_S
+    while time.monotonic() < until:
         try:
             while os.waitpid(-1, os.WNOHANG)[0]:
                 pass

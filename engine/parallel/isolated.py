@@ -125,7 +125,7 @@ def kept(key: str) -> Process:
     """The process that was asked under the same key before, as long as nothing else was asked in between."""
     if _owner is None:
         return Process()
-    if key not in _owner.kept:
+    if key not in _owner.kept or not _owner.kept[key].is_alive:
         forget_kept()
         _owner.kept[key] = IsolatedProcess(_owner, None)
     return _owner.kept[key]
@@ -158,7 +158,8 @@ class IsolatedProcess(Process):
         self._limit = time.monotonic() + timeout_s if timeout_s is not None else float("inf")
         self._folder = Path(tempfile.mkdtemp(prefix="isolated-", dir=owner.scratch))
         self._connection, theirs = Pipe()
-        self._ended = False
+        self._ended, self._looked = False, time.monotonic()
+        self._outcome: Died | TimedOut | Failed = Died("the process of the strategy has ended")
         try:
             with theirs:
                 self._child = self._forked(theirs) if FORKS else self._started(theirs)
@@ -174,7 +175,11 @@ class IsolatedProcess(Process):
             warnings.simplefilter(
                 "ignore"
             )  # the other thread of a worker waits in a system call and holds no lock
-            pid = os.fork()
+            try:
+                pid = os.fork()
+            except OSError:
+                self._owner.watch()
+                raise
         if pid:
             self._owner.watch()
             return _Forked(pid)
@@ -195,9 +200,9 @@ class IsolatedProcess(Process):
         return start_interpreter(code, theirs.fileno(), self._owner.crash_report, os.environ)
 
     def call(self, function: Callable[..., Any], *args: Any, report: OnProgress | None = None) -> Any:
-        """As `Process.call`; the process is of no more use after Ended."""
+        """As `Process.call`. A process that died or ran out of time or memory answers no more: it raises that again."""
         if self._ended:
-            raise Ended(Died("the process of the strategy has ended"))
+            raise Ended(self._outcome)
         left_s = min(self._limit, self._owner.deadline) - time.monotonic()
         request = function, args, report is not None, left_s if left_s < float("inf") else None
         try:
@@ -211,8 +216,8 @@ class IsolatedProcess(Process):
         except (EOFError, OSError):
             raise self._death() from None
         except (ValueError, TypeError) as error:
-            self.end()
-            raise Ended(Died(f"the answer of the strategy's process cannot be read: {error}")) from error
+            unreadable = Died(f"the answer of the strategy's process cannot be read: {error}")
+            raise self._ended_by(unreadable) from error
         if message[:1] == b"X":
             raise _error_of(**value)
         return value
@@ -235,13 +240,23 @@ class IsolatedProcess(Process):
         while not self._connection.poll(_TICK_S):
             if self._child.poll() is not None:
                 raise EOFError  # a child of its own may hold the pipe open
-            if memory_mb(self._child.pid) > self._owner.memory_mb:
-                self.end()
-                raise Ended(Failed(too_much_memory(self._owner.memory_mb), "", MemoryError.__name__))
-            if time.monotonic() > min(self._limit, self._owner.deadline) + _GRACE_S:
-                self.end()
-                raise Ended(self._timed_out())
+            self._keep_limits()
+        if time.monotonic() - self._looked > _TICK_S:  # it may speak all the time
+            self._keep_limits()
         return self._connection.recv_bytes()
+
+    def _keep_limits(self) -> None:
+        self._looked = time.monotonic()
+        if memory_mb(self._child.pid) > self._owner.memory_mb:
+            raise self._ended_by(Failed(too_much_memory(self._owner.memory_mb), "", MemoryError.__name__))
+        if self._looked > min(self._limit, self._owner.deadline) + _GRACE_S:
+            raise self._ended_by(self._timed_out())
+
+    def _ended_by(self, outcome: Died | TimedOut | Failed) -> Ended:
+        """End the process; whoever asks it again is told the same."""
+        self._outcome = outcome
+        self.end()
+        return Ended(outcome)
 
     def _death(self) -> Ended:
         """What it means that the process does not speak any more."""
@@ -249,12 +264,18 @@ class IsolatedProcess(Process):
             self._child.wait(0.5)
         code = self._child.poll()
         report = os.pread(self._owner.crash_report, 20_000, 0).decode(errors="replace")
-        self.end()
         if code is None:
-            return Ended(Died("worker was ended: the job closed files that it had not opened", report))
+            return self._ended_by(
+                Died("worker was ended: the job closed files that it had not opened", report)
+            )
         if report.startswith("Timeout"):
-            return Ended(self._timed_out(report))
-        return Ended(Died(cause_of_death(code), report))
+            return self._ended_by(self._timed_out(report))
+        return self._ended_by(Died(cause_of_death(code), report))
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it can be asked."""
+        return not self._ended and self._child.poll() is None
 
     def _timed_out(self, report: str = "") -> TimedOut:
         own = self._limit < self._owner.deadline

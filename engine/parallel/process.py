@@ -7,6 +7,7 @@ import itertools
 import multiprocessing
 import os
 import pickle
+import shutil
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
@@ -43,11 +44,13 @@ class WorkerProcess:
         self.result_file = folder / f"result-{number}"
         self._payload_file = folder / f"payload-{number}"
         self._crash_file = folder / f"crash-{number}"
+        self._scratch = folder / f"worker-{number}"
+        self._scratch.mkdir()
         self.connection, theirs = multiprocessing.Pipe()
         try:
             with theirs, self._crash_file.open("ab+") as crash_report:
                 handle = theirs.fileno()
-                arguments = f"{handle}, {str(folder)!r}, {memory_mb}, {list(preload)!r}"
+                arguments = f"{handle}, {str(self._scratch)!r}, {memory_mb}, {list(preload)!r}"
                 self._process = start_interpreter(
                     f"from engine.parallel.worker import main; main({arguments})",
                     handle,
@@ -105,7 +108,8 @@ class WorkerProcess:
         """End the process now; its pipe will tell when it has."""
         if self.verdict is None:
             self.verdict, self.limit = verdict, float("inf")
-            end_tree(self._process.pid)
+            if not self.gone():
+                end_tree(self._process.pid)
 
     def gone(self) -> bool:
         """Whether the process has ended."""
@@ -126,6 +130,7 @@ class WorkerProcess:
         self.connection.close()
         report = self.crash_report()
         self._remove(self.result_file, self._payload_file, self._crash_file)
+        shutil.rmtree(self._scratch, ignore_errors=True)
         if self.verdict is not None:
             return self.verdict
         if self.job is not None and report.startswith("Timeout"):

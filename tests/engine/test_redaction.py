@@ -1,6 +1,7 @@
 """Names and passwords in addresses reach no log, screen, event or answer, whatever exception quotes them."""
 
 import base64
+import json
 import logging
 import threading
 from collections.abc import Iterator
@@ -36,6 +37,7 @@ BASIC = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
         ("('http://trader:hunter2@host/', 'socks5h://trader:hunter2@[::1]:9')", "('http://***@host/', 'socks5h://***@[::1]:9')"),
         ("postgresql+psycopg://trader:hunter2@h/d", "postgresql+psycopg://***@h/d"),
         ("http://trader@host", "http://***@host"),
+        ("GET http://trader:hun'ter\"2`<@host/x", "GET http://***@host/x"),
         ("Failed to parse: http://trader:hun/ter2?x#y@host", "Failed to parse: http://***@host"),
         ("http://trader:hun@ter2@host", "http://***@host"),
         ("http://trader:hun%40ter2@host", "http://***@host"),
@@ -67,6 +69,20 @@ def test_logins_are_hidden(text: str, shown: str):
 )
 def test_what_holds_no_login_stays_as_it_is(text: str):
     assert redacted(text) == text
+
+
+def test_a_json_document_is_hidden_in_and_stays_one(capsys: pytest.CaptureFixture[str]):
+    document = {
+        "a": 'said "password=abc"',
+        "b": ["http://trader:hunter2@host", 1],
+        "c": "it's",
+        "d": "password='x",
+    }
+    print_json(document)
+    read = json.loads(capsys.readouterr().out)
+    assert read.keys() == document.keys()
+    assert read["b"] == ["http://***@host", 1]
+    assert "abc" not in read["a"]
 
 
 ADDRESS = f"http://{USER}:{PASSWORD}@host"

@@ -1,5 +1,6 @@
 """A tail is called delisted only when the exchange's own list, asked then, says that the market trades no more."""
 
+import contextlib
 import threading
 
 import pytest
@@ -8,7 +9,7 @@ from engine.coverage import AFTER_DELISTING, MAINTENANCE
 from engine.data.sync import Sync
 from engine.errors import ExchangeError
 from engine.events import CancelToken, ignore_event
-from engine.market import DAY_MS, Candles, Period, Timeframe, parse_time
+from engine.market import DAY_MS, HOUR_MS, Candles, Period, Timeframe, parse_time
 from tests.support.fake_exchange import (
     Bench,
     FakeExchange,
@@ -159,6 +160,20 @@ def test_a_list_that_cannot_be_asked_proves_nothing(bench: MakeBench, ended: Can
         one.fetch(*MONTH)
     assert one.status(*MONTH).gaps == (END,)
     assert told(one) == []
+
+
+def test_a_list_that_cannot_be_asked_reopens_no_tail_that_was_confirmed(
+    bench: MakeBench, ended: Candles
+) -> None:
+    one = bench()
+    one.fake.delist("SOL")
+    one.fetch(*MONTH)
+    assert one.status(*MONTH).complete
+    one.fake.clock_ms += 25 * HOUR_MS
+    one.fake.fail(error(451), on="exchangeInfo", times=9)
+    with contextlib.suppress(ExchangeError):
+        one.fetch(*MONTH)
+    assert one.status(*MONTH).complete
 
 
 def test_a_young_tail_of_a_trading_market_stays_a_gap_without_an_error(

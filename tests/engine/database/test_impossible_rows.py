@@ -11,6 +11,7 @@ from alembic.config import Config
 from sqlalchemy import CheckConstraint, create_engine
 
 from engine.coverage import MAINTENANCE, MissingRange
+from engine.data.sync import EVERYTHING
 from engine.database import schema
 from engine.database.connection import parse_url
 from engine.database.migrate import MIGRATIONS
@@ -269,6 +270,29 @@ def test_a_filled_database_of_an_older_version_is_mended_and_then_checked(empty_
         )
     with pytest.raises(psycopg.errors.CheckViolation):
         execute(empty_database_url, STRAY.format("infinity"))
+
+
+@pytest.mark.parametrize("table", TABLES)
+@pytest.mark.parametrize("timeframe", ["1s", "1h", "3d", "1w", "1M"])
+@pytest.mark.parametrize("end", ["infinity", "2200-01-01 00:00Z", "48113-01-01 00:00Z"])
+def test_a_range_without_end_of_an_older_version_is_mended_whatever_its_timeframe(
+    empty_database_url: str, table: str, timeframe: str, end: str
+) -> None:
+    more = {"data_ranges": "candle_count", "missing_candles": "reason", "imported_ranges": "file_name"}[table]
+    at_revision(empty_database_url, "0005")
+    execute(
+        empty_database_url,
+        OLD_ROWS[0],
+        f"INSERT INTO series_state (symbol_id, timeframe) VALUES (1, '{timeframe}')",
+        f"INSERT INTO {table} (symbol_id, timeframe, start_time, end_time, {more}) "
+        f"VALUES (1, '{timeframe}', '2024-01-01', '{end}', '0')",
+    )
+    with contextlib.closing(Store(empty_database_url)) as store:
+        store.migrate()
+        store.mend(SOL, Timeframe(timeframe))
+        assert store.mend(SOL, Timeframe(timeframe)) == Damage(0, 0)
+        store.forget(SOL, Timeframe(timeframe), EVERYTHING)
+    assert execute(empty_database_url, f"SELECT count(*) FROM {table}") == [(0,)]
 
 
 def test_a_sound_database_of_an_older_version_keeps_its_versions_and_asks_delisted_tails_again(

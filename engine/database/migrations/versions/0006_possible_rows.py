@@ -21,10 +21,11 @@ _FUNCTIONS = """
             END, moment, timestamptz '1970-01-01 00:00+00') = moment
         END
     $$;
-    -- The first moment from 1970 to 2200 at or after this one at which a candle opens. Dropped below.
+    -- The first moment from 1970 on at or after this one at which a candle opens; of late ones the last that opens a week,
+    -- after which every timeframe has another before 2200. Dropped below.
     CREATE FUNCTION mended_bound(timeframe text, moment timestamptz) RETURNS timestamptz LANGUAGE plpgsql AS $$
     DECLARE
-        bound timestamptz := greatest(timestamptz '1970-01-01 00:00+00', least(timestamptz '2200-01-01 00:00+00', moment));
+        bound timestamptz := greatest(timestamptz '1970-01-01 00:00+00', least(timestamptz '2199-12-30 00:00+00', moment));
         whole timestamptz := date_trunc('second', bound, 'UTC');
     BEGIN
         IF opens_candle(timeframe, bound) IS DISTINCT FROM false THEN
@@ -60,7 +61,7 @@ _MEND_CANDLES = """
 
         CREATE TEMPORARY TABLE odd_range ON COMMIT DROP AS
             SELECT id, symbol_id, timeframe, mended_bound(timeframe, start_time) AS first,
-                mended_bound(timeframe, end_time) AS last, fetched_at
+                mended_bound(timeframe, end_time) AS last
             FROM data_ranges
             WHERE start_time < '1970-01-01 00:00+00' OR end_time > '2200-01-01 00:00+00' OR start_time >= end_time
                 OR NOT opens_candle(timeframe, start_time) OR NOT opens_candle(timeframe, end_time)
@@ -89,6 +90,9 @@ _MEND_CANDLES = """
             changed := changed + more;
         END LOOP;
         IF changed > 0 THEN
+            UPDATE data_ranges AS held SET candle_count = (
+                SELECT count(*) FROM ohlcv_data AS o WHERE o.symbol_id = held.symbol_id AND o.timeframe = held.timeframe
+                    AND o.timestamp >= held.start_time AND o.timestamp < held.end_time);
             UPDATE series_state SET version = next_series_version(version);
         END IF;
     END
