@@ -15,13 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import pandas as pd
-
 from engine.parallel.isolated import Process, in_worker, isolated, kept
 from engine.reproduction import imported_modules
 
 _KNOWN: Final = frozenset({"backtesting", "pandas_ta_classic"})
-_EXTENSIBLE: Final = (pd.DataFrame, pd.Series, pd.Index)  # such a library may give them accessors
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,4 +90,7 @@ def _named_libraries(path: Path) -> frozenset[str]:
 
 
 def _attributes() -> Mapping[Any, set[str]]:
-    return {kind: set(vars(kind)) for kind in _EXTENSIBLE}
+    """What the classes have that such a library may give accessors to."""
+    import pandas as pd  # in workers only: the program itself asks for names of strategies without it
+
+    return {kind: set(vars(kind)) for kind in (pd.DataFrame, pd.Series, pd.Index)}

@@ -88,7 +88,11 @@ def test_what_is_wrong_is_said_in_one_line(cli: CommandLine):
     for arguments, code, words in (
         (("nowhere",), 2, "unknown strategy 'nowhere'"),
         (("ema_cross", "-s", "SAMPLEUSDT"), 2, "name --start and --end"),
-        (("ema_cross", *SERIES, "--cuts", "0"), 2, "from 1 to 20,000, not 0"),
+        (
+            ("ema_cross", *SERIES, "--cuts", "0"),
+            2,
+            "0 is not a whole number of at least 1 and at most 20,000",
+        ),
         (("ema_cross", *SERIES, "--no-fetch"), 3, "0 of 744 candles held"),
     ):
         answer = cli("lookahead", *arguments)

@@ -22,7 +22,7 @@ TRADE = Trade(
 )  # fmt: skip
 
 
-def series(length: int, **columns: Float64Array) -> Series:
+def series(length: int, /, **columns: Float64Array) -> Series:
     return Series(np.arange(length, dtype=np.int64) * 3_600_000, columns)
 
 
