@@ -145,6 +145,24 @@ def test_whatever_one_strategy_patches_its_neighbours_figures_stay(
     assert engine.rerun(after[0].id).equal
 
 
+def test_a_native_strategy_whose_base_is_beside_it_plays_alike_after_runs_on_the_reference_engine(
+    engine: Engine, plugins: Path
+) -> None:
+    """Its own file does not name the library, which the worker has imported for others in between."""
+    (plugins / "_base.py").write_text(NATIVE.replace("class Mine", "class Base"))
+    (plugins / "derived.py").write_text(
+        "from _base import Base\n\nclass Mine(Base):\n    def next(self):\n"
+        "        if len(self.data) % 24 == 0:\n            self.buy(size=0.3)\n"
+        "        elif len(self.data) % 24 == 12:\n            self.position.close()\n"
+    )
+    first = run(engine, "derived")[0]
+    run(engine, "native_sma")
+    spec = RunSpec("ema_cross", "SAMPLEUSDT", "sample", Timeframe("1h"), PERIOD, engine="reference")
+    assert engine.run([spec])[0].engine == "reference"
+    assert said(run(engine, "derived")[0]) == said(first)
+    assert len(first.trades) > 5
+
+
 def test_listing_a_file_changes_nothing_for_others(engine: Engine, alone: dict[str, RunResult]) -> None:
     infos = {info.name: info for info in engine.strategies()}
     assert len(infos) >= 7 + len(LEAKS) + 3
@@ -257,6 +275,19 @@ def test_a_memory_of_the_whole_does_not_hide_look_ahead(engine: Engine, plugins:
     check = result.checks["lookahead"]
     assert (check["status"], "smooth" in check["columns"]) == ("failed", True), check
     assert not Path("memo.npy").exists()
+
+
+def test_a_process_that_ends_midway_accuses_nobody(engine: Engine, plugins: Path) -> None:
+    """It dies on its tenth question, of whatever length: what was asked before that counts, and nothing more is said."""
+    text = USES_PANDAS.replace(
+        "        mean =",
+        "        _ASKED.append(1)\n        len(_ASKED) < 10 or __import__('os')._exit(7)\n        mean =",
+    ).replace("class Mine", "_ASKED = []\n\nclass Mine")
+    (plugins / "dies.py").write_text(text)
+    (result,) = run(engine, "dies")
+    check = result.checks["lookahead"]
+    assert (result.status, check["status"], check["columns"]) == (FINISHED, "passed", [])
+    assert "worker died, exit code 7" in check["note"]
 
 
 def test_an_honest_memory_passes(engine: Engine, plugins: Path) -> None:

@@ -167,6 +167,16 @@ def exhaust_shared_memory(payload: Any, report: Any) -> Any:
     time.sleep(60)
 
 
+def exhaust_memory_aloud(payload: Any, report: Any) -> Any:
+    """Shared memory, which no limit of the process itself counts."""
+    held = mmap.mmap(-1, 900 << 20)
+    for start in range(0, len(held), 4096):
+        held[start] = 1
+    for step in range(200):
+        report(step, 200, "steps")
+        time.sleep(0.05)
+
+
 def flood_streams(payload: Any, report: Any) -> Any:
     block = "x" * (1 << 20)
     for _ in range(payload["megabytes"]):

@@ -9,7 +9,7 @@ import psutil
 import pytest
 
 from engine.parallel import isolated
-from engine.parallel.pool import Died, Done, Stopped, TimedOut, WorkerPool
+from engine.parallel.pool import Died, Done, Failed, Stopped, TimedOut, WorkerPool
 
 JOBS = "tests.engine.parallel.jobs"
 
@@ -125,6 +125,32 @@ def test_a_daemon_that_a_job_started_ends_with_it_however_that_ends(tmp_path: Pa
     while psutil.pid_exists(pid):
         assert time.monotonic() < deadline
         time.sleep(0.02)
+
+
+def test_a_cancelled_job_leaves_no_folder(tmp_path: Path) -> None:
+    begun: list[bool] = []
+    with WorkerPool(1, tmp_path, memory_mb=1024, preload=(JOBS,)) as pool:
+        for count in range(1, 3):
+            job = pool.submit(
+                f"{JOBS}:apart",
+                {"name": "sleep", "seconds": 60},
+                timeout_s=None,
+                on_progress=lambda *_: begun.append(True),
+            )
+            while len(begun) < count:
+                time.sleep(0.01)
+            assert list(tmp_path.rglob("isolated-*"))
+            job.cancel()
+            assert job.result(20) == Stopped()
+        value_of(pool, "echo")
+        assert not list(tmp_path.rglob("isolated-*"))
+
+
+def test_a_process_that_speaks_all_the_time_keeps_its_memory_limit(tmp_path: Path) -> None:
+    with WorkerPool(1, tmp_path, memory_mb=500, preload=(JOBS,)) as pool:
+        outcome = pool.submit(f"{JOBS}:apart", {"name": "exhaust_memory_aloud"}, timeout_s=60).result(60)
+    assert isinstance(outcome, Failed)
+    assert outcome.message == "used more than 500 MB of memory"
 
 
 def test_a_process_of_its_own_keeps_a_time_limit_of_its_own(pool: WorkerPool) -> None:
