@@ -238,6 +238,7 @@ class Laws:
         """Compare with the exchange; a dry run, and whatever stops it, changes nothing."""
         faulty, banned = self.fake.is_faulty, self.world.is_banned(series)
         asked, held = len(self.fake.asked), series.held.covered & set(range(*cells))
+        allowed = set(range(*cells)) if series.damaged else held  # as it is before: verifying mends
         try:
             report = self.world.verify(series, series.period(cells), dry_run=dry_run)
         except InputError:
@@ -247,7 +248,6 @@ class Laws:
             assert faulty or banned, "P17: health means success"
         else:
             self.check_verified(series, report, faulty=faulty)
-        allowed = set(range(*cells)) if series.damaged else held
         self.check_requests(series, asked, allowed, banned=banned)
         for cell, count in self.served(series).items():  # asking again is what verify is for
             series.lost[cell] = max(series.lost[cell], count - (cell in series.held.rows))
