@@ -106,7 +106,7 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], *, 
     """A table on stdout; the first `left` columns are text, the others are right-aligned numbers."""
     cells = [[one_line(cell) if isinstance(cell, str) else number(cell) for cell in row] for row in rows]
     draw = _folded if is_terminal(sys.stdout) else _wide
-    _write("\n".join(filter(None, (title, draw(columns, cells, left)))))
+    _write(redacted("\n".join(filter(None, (title, draw(columns, cells, left))))))
 
 
 def _wide(columns: Sequence[str], rows: Sequence[Sequence[str]], left: int) -> str:
