@@ -1,4 +1,4 @@
-"""Starts a fresh Python that holds one end of a pipe, with an environment free of secrets."""
+"""Starts a fresh Python that holds one end of a pipe, with an environment free of secrets; and what it does first there."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ import re
 import subprocess
 import sys
 from collections.abc import Mapping
+from multiprocessing.connection import Connection
 from typing import Any, Final
 
+_NICENESS: Final = 5  # the window and the database come first
 _SECRET: Final = re.compile(
     r"DATABASE_URL|^PG|PASSW|SECRET|TOKEN|API_?KEY|CREDENTIAL|PRIVATE|_AUTH|COOKIE", re.IGNORECASE
 )
@@ -66,3 +68,39 @@ def start_interpreter(
         env=worker_environment(environment),
         **inheritance,
     )
+
+
+# -- in the process that was started
+
+
+def connection_of(handle: int) -> Connection[Any, Any]:
+    """The end of a pipe that this process inherited."""
+    if sys.platform == "win32":
+        from multiprocessing.connection import PipeConnection
+
+        return PipeConnection(handle)
+    return Connection(handle)
+
+
+def silence_streams() -> None:
+    """What strategies print goes nowhere, also from native code."""
+    null = os.open(os.devnull, os.O_RDWR)
+    for descriptor in range(3):
+        os.dup2(null, descriptor)
+    os.close(null)
+    for name, descriptor, mode in (("stdin", 0, "r"), ("stdout", 1, "w"), ("stderr", 2, "w")):
+        stream = open(descriptor, mode, encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115
+        setattr(sys, name, stream)
+        setattr(sys, f"__{name}__", stream)
+
+
+def limit_memory(memory_mb: int) -> None:
+    """Keep this process and those that it forks within so much memory each, and behind window and database."""
+    if hasattr(os, "nice"):
+        os.nice(_NICENESS)
+    if sys.platform == "linux":
+        import resource
+
+        # the heap and private mappings; unlike RLIMIT_AS not the mapped candles, thread stacks and libraries
+        resource.setrlimit(resource.RLIMIT_DATA, (memory_mb << 20, memory_mb << 20))
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

@@ -32,7 +32,12 @@ from typing import Any, Final, NoReturn
 from engine import errors
 from engine.events import MIN_INTERVAL_S
 from engine.parallel.family import adopt_orphans, die_with_parent, end_children, end_tree, memory_mb
-from engine.parallel.interpreter import start_interpreter
+from engine.parallel.interpreter import (
+    connection_of,
+    limit_memory,
+    silence_streams,
+    start_interpreter,
+)
 from engine.parallel.job import (
     Died,
     Failed,
@@ -322,8 +327,6 @@ def _error_of(message: str, traceback: str, kind: str) -> Exception:
 
 def serve(handle: int, folder: str, memory: int, parent: int) -> None:
     """The body of a process that could not be forked."""
-    from engine.parallel.worker import connection_of, limit_memory, silence_streams
-
     die_with_parent(parent)
     limit_memory(memory)
     crash_report = os.dup(2)

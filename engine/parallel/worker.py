@@ -25,13 +25,13 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from engine.parallel.family import end_children
+from engine.parallel.interpreter import connection_of, limit_memory, silence_streams
 from engine.parallel.isolated import Ended, Owner, Report, forget_kept, own_processes
 from engine.parallel.job import Died, TimedOut, describe_error
 from engine.parallel.plain import encode
 from engine.reproduction import seed_random
 
 INLINE_BYTES: Final = 8_192  # small enough that one write to the pipe carries it whole
-_NICENESS: Final = 5  # the window and the database come first
 _IDLE_S: Final = 5.0  # after which the process of the last sweep, and what it remembers, goes
 
 
@@ -73,15 +73,6 @@ def _import(name: str) -> None:
         getattr(found, function)()
 
 
-def connection_of(handle: int) -> "Connection[Any, Any]":
-    """The end of a pipe that this process inherited."""
-    if sys.platform == "win32":
-        from multiprocessing.connection import PipeConnection
-
-        return PipeConnection(handle)
-    return Connection(handle)
-
-
 def _end_with_parent() -> int:
     lifeline = os.dup(0)
 
@@ -94,30 +85,6 @@ def _end_with_parent() -> int:
 
     threading.Thread(target=wait, name="lifeline", daemon=True).start()
     return lifeline
-
-
-def silence_streams() -> None:
-    """What strategies print goes nowhere, also from native code."""
-    null = os.open(os.devnull, os.O_RDWR)
-    for descriptor in range(3):
-        os.dup2(null, descriptor)
-    os.close(null)
-    for name, descriptor, mode in (("stdin", 0, "r"), ("stdout", 1, "w"), ("stderr", 2, "w")):
-        stream = open(descriptor, mode, encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115
-        setattr(sys, name, stream)
-        setattr(sys, f"__{name}__", stream)
-
-
-def limit_memory(memory_mb: int) -> None:
-    """Keep this process and those that it forks within so much memory each, and behind window and database."""
-    if hasattr(os, "nice"):
-        os.nice(_NICENESS)
-    if sys.platform == "linux":
-        import resource
-
-        # the heap and private mappings; unlike RLIMIT_AS not the mapped candles, thread stacks and libraries
-        resource.setrlimit(resource.RLIMIT_DATA, (memory_mb << 20, memory_mb << 20))
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 class Worker:
