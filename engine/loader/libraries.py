@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from engine.parallel.isolated import Process, in_worker, isolated, kept
+from engine.parallel.isolated import FORKS, Process, in_worker, isolated, kept
 from engine.reproduction import imported_modules
 
 _KNOWN: Final = frozenset({"backtesting", "pandas_ta_classic"})
@@ -54,6 +54,8 @@ def kept_process(path: Path, key: str) -> Process:
 
 def _import_libraries(path: Path) -> None:
     """Import what the file names and is known: a plug-in is anybody's code, these are not, and do the same everywhere."""
+    if not FORKS:
+        return  # the process will be started and not forked, and have none of this one's
     for name in sorted(_named_libraries(path) - _imported.keys()):
         attributes = _attributes()
         with (

@@ -24,24 +24,34 @@ def adopt_orphans() -> None:
         ctypes.CDLL(None).prctl(_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
+def wake_with_parents_end() -> None:
+    """Have the system let this process go on when its parent ends (Linux): `end_tree` stops it first, and a program that is
+    killed between the two would leave it stopped for good.
+    """
+    if _LINUX:
+        ctypes.CDLL(None).prctl(_SET_PARENT_DEATH_SIGNAL, signal.SIGCONT, 0, 0, 0)
+
+
 def die_with_parent(parent: int) -> None:
     """Have the system kill this process when its parent of that number ends, however it ends (Linux)."""
     if _LINUX:
         ctypes.CDLL(None).prctl(_SET_PARENT_DEATH_SIGNAL, signal.SIGKILL, 0, 0, 0)
-    if hasattr(os, "getppid") and os.getppid() != parent:
+    # on Windows an environment's python.exe starts another one, so the parent is not who asked for this process
+    if sys.platform != "win32" and os.getppid() != parent:
         os._exit(1)
 
 
 def end_tree(pid: int) -> None:
     """Kill a process and all that descends from it, and return when they are dead or, being nobody's child, as good as.
 
-    It is stopped first: so it starts nothing more, and where it adopts orphans (`adopt_orphans`) they come to it and are
-    found as well.
+    On Linux it is stopped first: so it starts nothing more, and where it adopts orphans (`adopt_orphans`) they come to it
+    and are found as well. Elsewhere nothing would wake it (`wake_with_parents_end`) if this program were killed meanwhile.
     """
     until = time.monotonic() + _LIMIT_S
     try:
         root = psutil.Process(pid)
-        root.suspend()
+        if _LINUX:
+            root.suspend()
         while _kill(root.children(recursive=True)) and time.monotonic() < until:
             time.sleep(0.001)
     except psutil.NoSuchProcess:

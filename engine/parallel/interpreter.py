@@ -94,10 +94,14 @@ def silence_streams() -> None:
         setattr(sys, f"__{name}__", stream)
 
 
-def limit_memory(memory_mb: int) -> None:
-    """Keep this process and those that it forks within so much memory each, and behind window and database."""
+def give_way() -> None:
+    """Have this process and all that it starts come behind window and database."""
     if hasattr(os, "nice"):
         os.nice(_NICENESS)
+
+
+def limit_memory(memory_mb: int) -> None:
+    """Keep this process and those that it forks within so much memory each (Linux)."""
     if sys.platform == "linux":
         import resource
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from engine.errors import BacktestError, one_line
+from engine.redaction import redacted
 
 OnProgress = Callable[[float, float | None, str], None]
 
@@ -82,8 +83,8 @@ def describe_error(error: BaseException, memory_mb: int) -> dict[str, str]:
     kind = type(error).__name__
     try:
         text = str(error) if isinstance(error, BacktestError) else f"{kind}: {error}".removesuffix(": ")
-        message = one_line(text[:500])
-        trace = "".join(traceback.format_exception(error))[-_LONGEST_TRACEBACK:]
+        message = one_line(redacted(text[:2_000])[:500])
+        trace = redacted("".join(traceback.format_exception(error))[-2 * _LONGEST_TRACEBACK :])[-_LONGEST_TRACEBACK:]
     except Exception:  # noqa: BLE001 - a plug-in's own exception class may do anything
         message, trace = f"{kind} (which cannot be printed)", ""
     if isinstance(error, MemoryError):

@@ -24,8 +24,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from engine.parallel.family import end_children
-from engine.parallel.interpreter import connection_of, limit_memory, silence_streams
+from engine.parallel.family import end_children, wake_with_parents_end
+from engine.parallel.interpreter import connection_of, give_way, limit_memory, silence_streams
 from engine.parallel.isolated import Ended, Owner, Report, forget_kept, own_processes
 from engine.parallel.job import Died, TimedOut, describe_error
 from engine.parallel.plain import encode
@@ -49,8 +49,10 @@ def main(handle: int, scratch: str, memory_mb: int, preload: Sequence[str]) -> N
     """Serve the pool over the inherited pipe until it, or this process, is gone. Standard input is the lifeline."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the program's to handle
     lifeline = _end_with_parent()
+    wake_with_parents_end()
     crash_report = os.dup(2)  # standard error is a small file until here, and only this from here
     faulthandler.enable(crash_report)
+    give_way()
     limit_memory(memory_mb)
     for name in preload:
         with contextlib.suppress(Exception):  # the job that needs it will say so

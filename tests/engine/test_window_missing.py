@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from engine.window import SYSTEM_LIBRARIES
 from tests.support.plain_process import ROOT, Ended, PlainProcess, error_line
 
 # as where the packages were never installed: neither found nor imported
@@ -45,6 +46,13 @@ def test_desktop_names_the_packages_that_are_not_installed(
 
 def test_an_installation_of_the_engine_alone_says_so(user_home: Path, database_url: str):
     assert "engine alone" in error_line(without(("desktop",), user_home, database_url, "desktop"))
+
+
+def test_the_libraries_that_are_named_are_those_that_make_installs():
+    packages = subprocess.run(
+        ["make", "-s", "qt-packages"], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True
+    )
+    assert packages.stdout.split() == SYSTEM_LIBRARIES.split()
 
 
 def test_the_demo_works_without_the_windows_packages_and_says_why_there_is_no_picture(

@@ -275,6 +275,23 @@ PRINT_MODULES = f"""
 """
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only there are workers stopped before they are killed")
+def test_a_worker_that_its_program_had_stopped_to_kill_ends_when_the_program_is_killed_meanwhile(
+    tmp_path: Path, started: list[subprocess.Popen[str]]
+) -> None:
+    body = f"""
+        pool.submit("{JOBS}:echo", {{}}, timeout_s=30).result()
+        print(*pool.pids(), flush=True)
+        time.sleep(60)
+    """
+    owner = start(started, "-c", program(tmp_path, body))
+    pids = [int(pid) for pid in first_line(owner).split()]
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    owner.kill()
+    wait_until_gone(pids)
+
+
 @pytest.mark.parametrize("how", ["script", "script without .py", "-c", "-m", "a Qt program"])
 def test_a_worker_loads_neither_window_nor_database_nor_exchange(
     tmp_path: Path, started: list[subprocess.Popen[str]], how: str
