@@ -59,7 +59,7 @@ class Steps(Sequence[ParamValue]):
         digits = max(0, *(-int(number.as_tuple().exponent) for number in (self.low, self.step)))
         low, step = (int(number.scaleb(digits)) for number in (self.low, self.step))
         last = low + (self.length - 1) * step
-        if digits > _EXACT_POWERS or max(abs(low), step, abs(last)) >= _EXACT_WHOLE:
+        if digits > _EXACT_POWERS or max(abs(low), abs(step), abs(last)) >= _EXACT_WHOLE:
             return np.array([self._value(i) for i in at.tolist()])
         whole = low + at * step
         # both exact, so their quotient is the float nearest to the decimal number

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine.coverage import BEFORE_LISTING
+from engine.own_source import plain_source
 from engine.planning import PlannedRun
-from engine.reproduction import fingerprint, hashes, plain_source, run_inputs, versions_for
+from engine.reproduction import fingerprint, hashes, run_inputs, versions_for
 from engine.runs import (
     FAILED,
     FINISHED,

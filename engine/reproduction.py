@@ -15,13 +15,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from importlib import metadata
 from itertools import pairwise
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
-import engine
 from engine.market import Candles, Period
+from engine.own_source import code_hash, plain_source, source_of
 from engine.runs import Costs
 
 SEED: Final = 0
@@ -40,10 +39,32 @@ _KNOWN_MODULES: Final = sys.stdlib_module_names | {
 }  # fmt: skip
 # what changes the figures of a library as soon as it is installed
 _USED_BY: Final = {"pandas_ta_classic": "talib"}
-# the files of this program that decide what a run says
+# the modules of this program that decide what a run says; a test holds that there are no others among what a worker imports
 DECIDING: Final = (
-    "backtest/*.py", "columns.py", "indicators/*.py", "market.py", "reproduction.py", "runs.py", "strategy.py",
-)  # fmt: skip
+    "engine.backtest.broker",
+    "engine.backtest.coin_broker",
+    "engine.backtest.coins",
+    "engine.backtest.compiled",
+    "engine.backtest.evaluation",
+    "engine.backtest.metrics",
+    "engine.backtest.native",
+    "engine.backtest.outcome",
+    "engine.backtest.questions",
+    "engine.backtest.reference",
+    "engine.backtest.rules",
+    "engine.backtest.simulation",
+    "engine.backtest.summary",
+    "engine.backtest.trade_metrics",
+    "engine.backtest.trials",
+    "engine.columns",
+    "engine.indicators",
+    "engine.indicators.loops",
+    "engine.indicators.memory",
+    "engine.market",
+    "engine.reproduction",
+    "engine.runs",
+    "engine.strategy",
+)
 
 
 def seed_random() -> None:
@@ -52,22 +73,16 @@ def seed_random() -> None:
     np.random.seed(SEED)  # noqa: NPY002 - the generator that plug-ins share
 
 
-def plain_source(source: bytes) -> bytes:
-    """Source as it is hashed and kept: with the line ends that Python sees, whatever the file has."""
-    return source.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-
-
-def engine_source(folder: Path) -> str:
-    """A short hash over the DECIDING files below `folder`: in a checkout they change while the version stays."""
-    state = hashlib.sha256()
-    for file in sorted(file for pattern in DECIDING for file in folder.glob(pattern)):
-        source = plain_source(file.read_bytes())
-        state.update(f"{file.relative_to(folder).as_posix()} {len(source)}\n".encode() + source)
-    return state.hexdigest()[:16]
+def engine_source(sources: Mapping[str, bytes]) -> str:
+    """A short hash over the code of modules, by name: in a checkout it changes while the version stays. What is worded
+    otherwise, in comments and docstrings, is the same code.
+    """
+    named = "".join(f"{name} {code_hash(source)}\n" for name, source in sorted(sources.items()))
+    return hashlib.sha256(named.encode()).hexdigest()[:16]
 
 
 # read when this process loads the code: who edits a file later does not change what runs here
-_ENGINE_SOURCE: Final = engine_source(Path(engine.__file__).parent)
+_SOURCES: Final = {module: source_of(module) for module in DECIDING}
 
 
 @functools.cache
@@ -79,7 +94,7 @@ def versions() -> dict[str, str]:
         "python": platform.python_version(),
         "platform": sysconfig.get_platform(),
         **{name: metadata.version(name) for name in LIBRARIES},
-        "engine source": _ENGINE_SOURCE,
+        "engine source": engine_source(_SOURCES),
     }
 
 
@@ -165,14 +180,15 @@ def fingerprint(inputs: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
 
 
-def fingerprints(inputs: Mapping[str, Any], params: Iterable[Mapping[str, Any]]) -> Iterator[bytes]:
-    """The 32 bytes of `fingerprint` of the inputs with each of these params in place of theirs, at a tenth of the cost."""
-    hole = "\0params"
-    text = json.dumps({**inputs, "params": hole}, sort_keys=True)
-    head, tail = (part.encode() for part in text.split(json.dumps(hole)))
-    begun = hashlib.sha256(head)
+def trial_identity(source: Mapping[str, str], params: Mapping[str, Any]) -> bytes:
+    """What a trial tries, as 32 bytes: a strategy's source (of `hashes`) with these parameters, whatever program, library,
+    costs or candles it is tried with.
+    """
+    return next(trial_identities(source, [params]))
+
+
+def trial_identities(source: Mapping[str, str], params: Iterable[Mapping[str, Any]]) -> Iterator[bytes]:
+    """`trial_identity` of many parameter sets of one source, at a fraction of the cost."""
+    head, tail = b'{"params": ', f', "source": {json.dumps(dict(source), sort_keys=True)}}}'.encode()
     for one in params:
-        digest = begun.copy()
-        digest.update(json.dumps(one, sort_keys=True).encode())
-        digest.update(tail)
-        yield digest.digest()
+        yield hashlib.sha256(head + json.dumps(one, sort_keys=True).encode() + tail).digest()

@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.errors import InputError
-from engine.loader.sources import BUNDLED
-from engine.reproduction import hashes
+from engine.loader.sources import are_unchanged
 from engine.runs import RunResult
 
 if TYPE_CHECKING:
@@ -23,17 +22,7 @@ def current_file(run: RunResult, folders: Iterable[Path]) -> Path | None:
 
 def is_unchanged(run: RunResult, file: Path) -> bool:
     """Whether `file` and everything that it imported hold what the run executed."""
-    if run.inputs is None:
-        return False
-    bundled = f"{BUNDLED.name}/"
-    try:
-        sources = {
-            name: (BUNDLED.parent if name.startswith(bundled) else file.parent).joinpath(name).read_bytes()
-            for name in run.inputs["source"]
-        }
-    except OSError:
-        return False
-    return hashes(sources) == dict(run.inputs["source"])
+    return run.inputs is not None and are_unchanged(run.inputs["source"], file)
 
 
 def write_stored(run: RunResult, store: Store, folder: Path) -> Path:

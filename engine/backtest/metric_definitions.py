@@ -7,13 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-DAYS_PER_YEAR: Final = 365
-MIN_DAYS: Final = 30  # below that nothing is annualised
-# a standard deviation so small, of returns or beside the mean of amounts, is only rounding
-STILL: Final = 1e-14
-# and a fall below the peak that is so small a fraction of it
-ROUNDING: Final = 1e-12
-
 
 @dataclass(frozen=True, slots=True)
 class MetricDefinition:

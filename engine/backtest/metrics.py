@@ -13,9 +13,9 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from engine.backtest.metric_definitions import DAYS_PER_YEAR, DEFINITIONS, MIN_DAYS, ROUNDING, STILL
+from engine.backtest.metric_definitions import DEFINITIONS
 from engine.backtest.outcome import Outcome
-from engine.backtest.rules import UNITS
+from engine.backtest.rules import DAYS_PER_YEAR, MIN_DAYS, ROUNDING, STILL, UNITS
 from engine.backtest.trade_metrics import trade_metrics
 from engine.market import DAY_MS, Candles, Float64Array, Int64Array, Timeframe
 from engine.runs import Costs

@@ -24,8 +24,9 @@ from engine.errors import RunError
 from engine.loader import LoadedStrategy, open_strategy, strategy_process
 from engine.loader.describe import native_params
 from engine.market import Candles
+from engine.own_source import plain_source
 from engine.parallel.isolated import in_worker
-from engine.reproduction import plain_source, seed_random
+from engine.reproduction import seed_random
 from engine.runs import Costs
 from engine.strategy import Signals, Strategy, complete
 

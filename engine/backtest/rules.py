@@ -1,4 +1,6 @@
-"""What both engines go by: the unit they trade in, why a position ends, and which stops are refused and how."""
+"""What both engines go by: the unit they trade in, why a position ends, which stops are refused and how, and the bounds
+below which a figure has no meaning.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +17,13 @@ from engine.strategy import Signals
 UNITS: Final = 1e8
 # All of the account: backtesting.py reads a size of 1 as one unit, so it is the float just below for both engines.
 ALMOST_ALL: Final = 1 - 2.0**-52
+
+DAYS_PER_YEAR: Final = 365
+MIN_DAYS: Final = 30  # below that nothing is annualised
+# a standard deviation so small, of returns or beside the mean of amounts, is only rounding
+STILL: Final = 1e-14
+# and a fall below the peak that is so small a fraction of it
+ROUNDING: Final = 1e-12
 
 STOP_LOSS: Final = "stop_loss"
 TAKE_PROFIT: Final = "take_profit"

@@ -25,9 +25,19 @@ from engine.backtest.compiled import (
     simulate,
     trade_space,
 )
-from engine.backtest.metric_definitions import DAYS_PER_YEAR, MIN_DAYS, ROUNDING, STILL, SUMMARY
+from engine.backtest.metric_definitions import SUMMARY
 from engine.backtest.metrics import close_times, day_ends
-from engine.backtest.rules import OPEN, REASONS, RUIN, UNITS, check_stops
+from engine.backtest.rules import (
+    DAYS_PER_YEAR,
+    MIN_DAYS,
+    OPEN,
+    REASONS,
+    ROUNDING,
+    RUIN,
+    STILL,
+    UNITS,
+    check_stops,
+)
 from engine.market import DAY_MS, Candles, Float64Array, Int64Array, Timeframe
 from engine.runs import Costs
 from engine.strategy import Signals

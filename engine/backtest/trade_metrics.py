@@ -8,8 +8,8 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
-from engine.backtest.metric_definitions import STILL
 from engine.backtest.outcome import TradeTable
+from engine.backtest.rules import STILL
 from engine.market import HOUR_MS, Float64Array
 
 Hits = npt.NDArray[np.bool_]

@@ -16,7 +16,7 @@ MIGRATIONS: Final = Path(__file__).parent / "migrations"
 LOCK_KEY: Final = 0x6261636B74657374  # "backtest"
 
 
-def upgrade(connection: Connection) -> None:
+def upgrade(connection: Connection, revision: str = "head") -> None:
     """Upgrade the tables inside the caller's transaction; waits while another program does the same."""
     connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOCK_KEY})
     config = Config()
@@ -30,6 +30,6 @@ def upgrade(connection: Connection) -> None:
             "update the program, or point DATABASE_URL at another database"
         )
     try:
-        command.upgrade(config, "head")
+        command.upgrade(config, revision)
     except CommandError as error:
         raise DatabaseError(f"the database cannot be upgraded: {error}") from error

@@ -15,16 +15,14 @@ from engine.database.connection import Database
 from engine.database.schema import backtest_runs, symbols
 from engine.database.series_rows import add_symbol
 from engine.database.source_store import add_sources
+from engine.database.trial_rows import add_trial, candles_id
 from engine.errors import InputError
 from engine.market import Period
+from engine.reproduction import trial_identity
 from engine.runs import Costs, RunResult, SeenCandles, Trade, json_ready
 
 _HEAVY: Final = ("trades", "equity", "indicators")
 _TRADE_FLOATS: Final = tuple(field.name for field in fields(Trade) if field.type == "float")
-_KEEP_COUNTED: Final = text("""
-    INSERT INTO trials (strategy_name, fingerprint)
-    SELECT strategy_name, decode(fingerprint, 'hex') FROM backtest_runs WHERE id = :id AND fingerprint IS NOT NULL
-""")
 _PREFIX: Final = re.compile(r"[0-9a-f]{4,32}")
 
 
@@ -32,7 +30,7 @@ class RunStore(Database):
     """The user's runs."""
 
     def save_run(self, result: RunResult, sources: Collection[bytes] = ()) -> None:
-        """Insert or replace a run by its id, and keep the `sources` that its inputs name by their hashes.
+        """Insert or replace a run by its id, count what it tried, and keep the `sources` that its inputs name by hash.
 
         NaN and infinities in JSON columns become null.
         """
@@ -44,6 +42,10 @@ class RunStore(Database):
             statement = upsert(backtest_runs).values(row)
             connection.execute(statement.on_conflict_do_update(index_elements=["id"], set_=row))
             add_sources(connection, sources)
+            if result.inputs is not None and result.fingerprint is not None:
+                identity = trial_identity(result.inputs["source"], result.inputs["params"])
+                candles = candles_id(connection, symbol_id, result.timeframe, result.period)
+                add_trial(connection, row["strategy_name"], identity, candles)
 
         self._write(save)
 
@@ -85,7 +87,6 @@ class RunStore(Database):
 
         def remove(connection: Connection) -> None:
             found = find_id(connection, backtest_runs, run_id, "run")
-            connection.execute(_KEEP_COUNTED, {"id": found})
             connection.execute(delete(backtest_runs).where(backtest_runs.c.id == found))
 
         self._write(remove)

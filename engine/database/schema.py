@@ -24,7 +24,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
-HEAD: Final = "0007"  # the newest migration; a constant, so that an up-to-date start need not import Alembic
+HEAD: Final = "0008"  # the newest migration; a constant, so that an up-to-date start need not import Alembic
 
 metadata = MetaData()
 
@@ -252,17 +252,32 @@ sweeps = Table(
     Index("sweeps_created_idx", "created_at"),
 )
 
-# Every trial of a strategy, counted by its fingerprint; one that failed has none. Of a deleted sweep or run only name and
-# fingerprint remain.
+# What trials were made on: a period of a series.
+trial_candles = Table(
+    "trial_candles",
+    metadata,
+    Column("id", Integer, Identity(always=False), primary_key=True),
+    *_series_key(),
+    Column("start_time", _TIME, nullable=False),
+    Column("end_time", _TIME, nullable=False),
+    UniqueConstraint("symbol_id", "timeframe", "start_time", "end_time", name="trial_candles_key"),
+    *_moments("trial_candles", "start_time", "end_time"),
+)
+
+# Every trial of a strategy, by sweeps and single runs. `identity`: what was tried (`reproduction.trial_identity`), null of
+# one that failed; `candles_id`: on what. Of a single run and of a deleted sweep nothing else is kept here; trials that were
+# deleted before migration 8 have their fingerprint as identity and no candles.
 trials = Table(
     "trials",
     metadata,
     Column("sweep_id", Uuid),
     Column("number", Integer),
     Column("strategy_name", String(100), nullable=False),
-    Column("fingerprint", LargeBinary),
+    Column("identity", LargeBinary),
     Column("params", JSONB(none_as_null=True)),
     Column("metrics", ARRAY(Double)),
     Column("error", Text),
+    Column("candles_id", Integer),
     Index("trials_sweep_idx", "sweep_id", "number"),
+    Index("trials_strategy_idx", "strategy_name"),
 )

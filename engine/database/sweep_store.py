@@ -17,6 +17,7 @@ from engine.database.run_store import find_id, storable
 from engine.database.schema import sweeps, symbols
 from engine.database.series_rows import add_symbol, copy_into, driver
 from engine.database.source_store import add_sources
+from engine.database.trial_rows import candles_id, trial_count
 from engine.market import Period, Timeframe
 from engine.ranges import Steps, parse_range
 from engine.runs import Costs, json_ready
@@ -24,23 +25,16 @@ from engine.strategy import ParamValue
 from engine.sweeps import Column, SweepResult, SweepSpec, unmade_checks
 
 _COPY_TRIALS: Final = """
-    COPY trials (sweep_id, number, strategy_name, fingerprint, params, metrics, error) FROM STDIN (FORMAT BINARY)
+    COPY trials (sweep_id, number, strategy_name, identity, params, metrics, error, candles_id) FROM STDIN (FORMAT BINARY)
 """
 _TRIALS: Final = "SELECT number, params, metrics, error FROM trials WHERE sweep_id = %s ORDER BY number"
 _BEST: Final = """
     SELECT sweeps.id, number, trials.params, metrics, trials.error FROM sweeps
     JOIN trials ON trials.sweep_id = sweeps.id AND trials.number = sweeps.best WHERE sweeps.id = ANY(%s)
 """
-_FORGET_FAILED: Final = text("DELETE FROM trials WHERE sweep_id = :id AND fingerprint IS NULL")
+_FORGET_FAILED: Final = text("DELETE FROM trials WHERE sweep_id = :id AND identity IS NULL")
 _FORGET: Final = text("""
     UPDATE trials SET sweep_id = NULL, number = NULL, params = NULL, metrics = NULL, error = NULL WHERE sweep_id = :id
-""")
-_COUNT: Final = text("""
-    SELECT count(*) FROM (
-        SELECT fingerprint FROM trials WHERE strategy_name = :strategy AND fingerprint IS NOT NULL
-        UNION SELECT decode(fingerprint, 'hex') FROM backtest_runs
-            WHERE strategy_name = :strategy AND fingerprint IS NOT NULL
-    ) AS tried
 """)
 _FLOAT8_OID: Final = 701
 _NULL: Final = struct.pack(">i", -1)
@@ -52,22 +46,22 @@ class SweepStore(Database):
     def save_sweep(
         self,
         result: SweepResult,
-        fingerprints: Sequence[bytes | None],
+        identities: Sequence[bytes | None],
         inputs: Mapping[str, Any] | None = None,
         sources: Collection[bytes] = (),
     ) -> SweepResult:
-        """Insert a sweep and its trials, of each the 32 bytes of its fingerprint (None: it failed); all of it or nothing.
+        """Insert a sweep and its trials, of each its `reproduction.trial_identity` (None: it failed); all of it or nothing.
 
-        `inputs`: what the fingerprints cover besides the parameters; `sources`: the strategy's files. Returns the sweep as
+        `inputs`: what the trials depend on besides the parameters; `sources`: the strategy's files. Returns the sweep as
         it is stored: with the count of all trials of its strategy.
         """
-        stream = _trial_stream(result, fingerprints)
         columns = _columns(result) | {"inputs": storable(json_ready(inputs))}
 
         def save(connection: Connection) -> int:
             symbol_id = add_symbol(connection, result.spec.exchange, result.spec.symbol, result.unified)
-            copy_into(connection, _COPY_TRIALS, stream)
-            count = _trial_count(connection, result.spec.strategy)
+            candles = candles_id(connection, symbol_id, result.spec.timeframe.name, result.period)
+            copy_into(connection, _COPY_TRIALS, _trial_stream(result, identities, candles))
+            count = trial_count(connection, columns["strategy_name"])
             more = {"symbol_id": symbol_id, "trials_of_strategy": count}
             connection.execute(insert(sweeps).values(columns | more))
             add_sources(connection, sources)
@@ -81,7 +75,7 @@ class SweepStore(Database):
         A trial that failed told nobody anything and does not count.
         """
         with self._transaction() as connection:
-            return _trial_count(connection, strategy)
+            return trial_count(connection, storable(strategy))
 
     def sweep(self, sweep_id: str) -> SweepResult:
         """A sweep with its trials by its id or a unique beginning of it; raises InputError otherwise."""
@@ -108,10 +102,6 @@ class SweepStore(Database):
             connection.execute(delete(sweeps).where(sweeps.c.id == found))
 
         self._write(remove)
-
-
-def _trial_count(connection: Connection, strategy: str) -> int:
-    return int(connection.scalar(_COUNT, {"strategy": storable(strategy)}) or 0)
 
 
 def _whole() -> Any:
@@ -168,11 +158,11 @@ def _columns(result: SweepResult) -> dict[str, Any]:
     }
 
 
-def _trial_stream(result: SweepResult, fingerprints: Sequence[bytes | None]) -> list[bytes]:
+def _trial_stream(result: SweepResult, identities: Sequence[bytes | None], candles: int) -> list[bytes]:
     """The trials as one COPY BINARY stream, a row each."""
     name = str(storable(result.spec.strategy)).encode()
-    head = struct.pack(">hi", 7, 16) + uuid.UUID(result.id).bytes + struct.pack(">i", 4)
-    middle = struct.pack(">i", len(name)) + name
+    head = struct.pack(">hi", 8, 16) + uuid.UUID(result.id).bytes + struct.pack(">i", 4)
+    middle, tail = struct.pack(">i", len(name)) + name, struct.pack(">ii", 4, candles)
     numbers = result.numbers.astype(">i4").tobytes()
     arrays, size = _float8_arrays(result)
     lists = [storable(column.tolist()) for column in result.params.values()]
@@ -181,8 +171,9 @@ def _trial_stream(result: SweepResult, fingerprints: Sequence[bytes | None]) -> 
         params = b"\x01" + json.dumps(dict(zip(result.params, values, strict=True))).encode()
         error = result.errors.get(at)
         rows += (
-            head, numbers[4 * at : 4 * at + 4], middle, _sized(fingerprints[at]), _sized(params),
+            head, numbers[4 * at : 4 * at + 4], middle, _sized(identities[at]), _sized(params),
             arrays[size * at : size * at + size], _sized(None if error is None else str(storable(error)).encode()),
+            tail,
         )  # fmt: skip
     return list(copy_stream([b"".join(rows)]))
 

@@ -12,6 +12,7 @@ from typing import Any, Final
 from engine.errors import StrategyError
 from engine.loader.libraries import strategy_process
 from engine.loader.load import NATIVE, SIGNALS, LoadedStrategy, located, open_strategy
+from engine.reproduction import hashes
 from engine.strategy import Param, Strategy
 
 _LARGEST: Final = 2**53  # whole numbers beyond are not exact in JSON
@@ -20,7 +21,8 @@ SETTINGS: Final = ("exclusive_orders", "hedging", "trade_on_close")
 
 
 def describe_job(task: dict[str, Any], report: Callable[..., None]) -> dict[str, Any]:  # noqa: ARG001 - a job's shape
-    """For `{path}`: `{title, description, params, kind, error, traceback}` of the file, `error` None when it loads.
+    """For `{path}`: `{title, description, params, kind, error, traceback, sources}` of the file, `error` None when it loads;
+    `sources`: the sha256 of each file that was executed for it, by name.
 
     Whether it computes anything is for its runs to find out: it may need other candles than any that could be made up.
     """
@@ -37,6 +39,7 @@ def _described(path: Path) -> dict[str, Any]:
         with open_strategy(path) as loaded:
             info |= _description(loaded, path.stem)
             _check_complete(loaded, path)
+            info["sources"] = hashes(loaded.sources)
     except MemoryError:
         raise
     except BaseException as error:  # noqa: BLE001 - whatever a plug-in raises is a fact about the plug-in

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import logging
@@ -15,10 +14,20 @@ from pathlib import Path
 from typing import Any, Final
 
 from engine.loader.find import StrategyFile
+from engine.loader.sources import are_unchanged
+from engine.own_source import sources_hash
+from engine.reproduction import DECIDING
 from engine.strategy import StrategyInfo
 
 DESCRIBE_FUNCTION: Final = "engine.loader.describe:describe_job"
 DESCRIBE_TIMEOUT_S: Final = 20.0
+_DESCRIBING: Final = (
+    "engine.loader.describe",
+    "engine.loader.libraries",
+    "engine.loader.load",
+    "engine.loader.sources",
+    *DECIDING,  # what a plug-in may import and read while it is loaded
+)
 _LOG: Final = logging.getLogger(__name__)
 
 # calls a function in workers, once per payload and in parallel; the outcomes in order
@@ -36,15 +45,22 @@ def strategy_infos(
     cache = _read(cache_file)
     usable = [file for file in files if file.error is None]
     keys = dict(zip(usable, _keys(usable), strict=True))
-    changed = [file for file in usable if keys[file] not in cache]
+    known = {file: cache[keys[file]] for file in usable if _is_as_described(file, cache.get(keys[file]))}
+    changed = [file for file in usable if file not in known]
     outcomes = in_workers(
         DESCRIBE_FUNCTION, [{"path": str(file.path)} for file in changed], DESCRIBE_TIMEOUT_S
     )
-    described = {file: _described(file, outcome) for file, outcome in zip(changed, outcomes, strict=True)}
-    described |= {file: cache[keys[file]] for file in usable if file not in described}
+    described = known | {
+        file: _described(file, outcome) for file, outcome in zip(changed, outcomes, strict=True)
+    }
     if changed:
         _write(cache_file, {keys[file]: one for file, one in described.items() if one["error"] is None})
     return [_info(file, described.get(file)) for file in files]
+
+
+def _is_as_described(file: StrategyFile, described: dict[str, Any] | None) -> bool:
+    sources = (described or {}).get("sources")
+    return bool(sources) and isinstance(sources, dict) and are_unchanged(sources, file.path)
 
 
 def _described(file: StrategyFile, outcome: Any) -> dict[str, Any]:
@@ -72,16 +88,13 @@ def _info(file: StrategyFile, described: dict[str, Any] | None) -> StrategyInfo:
 
 
 def _keys(files: Sequence[StrategyFile]) -> list[str]:
-    """One key per file, over everything its description depends on: its folder, its name and this engine."""
-    engine = Path(__file__).parents[1]
-    digests = {
-        folder: _digest(folder)
-        for folder in {*(file.path.parent for file in files), engine, Path(__file__).parent}
-    }
-    base = f"{_version()} {platform.python_version()} {digests[engine]} {digests[Path(__file__).parent]}"
+    """One key per file, over what its description depends on beside the sources that it executed: this program, and what
+    else the folder has to import.
+    """
+    base = f"{_version()} {platform.python_version()} {sources_hash(_DESCRIBING)}"
+    names = {folder: _names(folder) for folder in {file.path.parent for file in files}}
     return [
-        hashlib.sha256(f"{base} {digests[file.path.parent]} {file.path}".encode()).hexdigest()
-        for file in files
+        hashlib.sha256(f"{base} {names[file.path.parent]} {file.path}".encode()).hexdigest() for file in files
     ]
 
 
@@ -92,12 +105,10 @@ def _version() -> str:
         return ""
 
 
-def _digest(folder: Path) -> str:
-    digest = hashlib.sha256()
-    for path in sorted([*folder.glob("*.py"), *folder.glob("*/*.py")]):
-        with contextlib.suppress(OSError):
-            digest.update(f"{path.name}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\0".encode())
-    return digest.hexdigest()
+def _names(folder: Path) -> list[str]:
+    """The modules that a file in the folder may import, one package deep."""
+    found = [*folder.glob("*.py"), *folder.glob("*/*.py")]
+    return sorted(path.relative_to(folder).as_posix() for path in found)
 
 
 def _read(file: Path) -> dict[str, dict[str, Any]]:

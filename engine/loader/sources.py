@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from importlib.machinery import EXTENSION_SUFFIXES, ExtensionFileLoader, FileFinder, SourceFileLoader
 from pathlib import Path
 from types import CodeType
 from typing import Any, Final
+
+from engine.own_source import plain_source
 
 BUNDLED: Final = Path(__file__).resolve().parents[2] / "strategies"
 
@@ -32,6 +35,22 @@ def importable(folder: Path) -> Iterator[dict[str, bytes]]:
         sys.path[:], sys.path_hooks[:] = path, hooks
         modules.forget_finders()
         modules.forget()
+
+
+def are_unchanged(known: Mapping[str, str], plug_in: Path) -> bool:
+    """Whether the files that were executed for a plug-in, by name as above and with their sha256, are what they were."""
+    try:
+        return all(
+            hashlib.sha256(plain_source(_file(name, plug_in).read_bytes())).hexdigest() == sha256
+            for name, sha256 in known.items()
+        )
+    except OSError:
+        return False
+
+
+def _file(name: str, plug_in: Path) -> Path:
+    bundled = name.startswith(f"{BUNDLED.name}/")
+    return (BUNDLED.parent if bundled else plug_in.parent) / name
 
 
 class _Modules:

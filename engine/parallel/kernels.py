@@ -19,16 +19,16 @@ from pathlib import Path
 from typing import Final
 
 import engine
+from engine.own_source import sources_hash
 
 VARIABLE: Final = "NUMBA_CACHE_DIR"  # as numba calls it
-# the files that kernels stand in, and those whose constants are compiled into them
+# the modules that kernels stand in, and those whose constants are compiled into them
 _SOURCES: Final = (
-    "market.py",
-    "backtest/rules.py",
-    "backtest/metric_definitions.py",
-    "backtest/compiled.py",
-    "backtest/summary.py",
-    "indicators/loops.py",
+    "engine.backtest.compiled",
+    "engine.backtest.rules",
+    "engine.backtest.summary",
+    "engine.indicators.loops",
+    "engine.market",
 )
 _WHOLE: Final = "whole"  # the file that is written when every kernel is there
 
@@ -54,8 +54,7 @@ def _name() -> str:
     state = hashlib.sha256(f"{source} {platform.python_version()} {_processor()}".encode())
     for package in ("numba", "llvmlite", "numpy"):
         state.update(f" {version(package)}".encode())
-    for name in _SOURCES:
-        state.update((source / name).read_bytes())
+    state.update(sources_hash(_SOURCES).encode())
     return f"kernels-{state.hexdigest()[:12]}"
 
 

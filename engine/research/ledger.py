@@ -13,7 +13,7 @@ from engine.backtest.metric_definitions import SUMMARY
 from engine.errors import RunError
 from engine.planning import PlannedRun
 from engine.recording import inputs_of, sweep_checks
-from engine.reproduction import fingerprints, hashes
+from engine.reproduction import hashes, trial_identities
 from engine.research.grid import Numbers, Trials
 from engine.series_loading import LoadedSeries
 from engine.strategy import ParamValue
@@ -51,7 +51,7 @@ class Ledger:
         self._metrics = np.full((n, len(SUMMARY)), np.nan)
         self._done = np.zeros(n, dtype=np.bool_)
         self._errors: dict[int, str] = {}
-        self._fingerprints: list[bytes | None] = [None] * n
+        self._identities: list[bytes | None] = [None] * n
         self._source: Mapping[str, str] | None = None
         self.sources: Mapping[str, bytes] = {}
         self.inputs: Mapping[str, Any] | None = None
@@ -71,10 +71,10 @@ class Ledger:
         failed = {int(numbers[index]): str(error) for index, error in output["errors"]}
         self._errors |= failed
         self._metrics[numbers], self._done[numbers] = output["metrics"], True
-        assert self.inputs is not None
-        prints = fingerprints(self.inputs, self._params(numbers))
-        for number, print_ in zip(numbers.tolist(), prints, strict=True):
-            self._fingerprints[number] = None if number in failed else print_
+        assert self._source is not None
+        identities = trial_identities(self._source, self._params(numbers))
+        for number, identity in zip(numbers.tolist(), identities, strict=True):
+            self._identities[number] = None if number in failed else identity
 
     def fail(self, number: int, error: str) -> None:
         """Enter a trial whose worker did not live to answer."""
@@ -107,9 +107,9 @@ class Ledger:
             checks=self._checks,
         )
 
-    def fingerprints(self) -> list[bytes | None]:
-        """Of the trials made so far, in order; None for those that failed."""
-        return [self._fingerprints[number] for number in np.flatnonzero(self._done).tolist()]
+    def identities(self) -> list[bytes | None]:
+        """`reproduction.trial_identity` of the trials made so far, in order; None for those that failed."""
+        return [self._identities[number] for number in np.flatnonzero(self._done).tolist()]
 
     def _check_source(self, output: Mapping[str, Any]) -> None:
         sources = {name: source.tobytes() for name, source in output["sources"].items()}

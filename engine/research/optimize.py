@@ -186,9 +186,7 @@ class Sweep:
 
     def _stored(self, result: SweepResult, ledger: Ledger) -> SweepResult:
         try:
-            return self._store.save_sweep(
-                result, ledger.fingerprints(), ledger.inputs, ledger.sources.values()
-            )
+            return self._store.save_sweep(result, ledger.identities(), ledger.inputs, ledger.sources.values())
         except DatabaseError as error:
             from engine.export import write_text
 

@@ -5,6 +5,7 @@ otherwise afterwards is noticed, and the database is made anew. Databases of the
 the engines that the tests of a file share; servers of their own those that kill or damage one.
 """
 
+import contextlib
 import os
 import shutil
 import tempfile
@@ -17,6 +18,7 @@ import psycopg
 import pytest
 
 from engine.database.embedded import release_embedded, start_embedded
+from engine.database.migrate import upgrade
 from engine.database.schema import metadata
 from engine.database.store import Store
 
@@ -174,6 +176,12 @@ def database_url(kept_database: KeptDatabase) -> Iterator[str]:
     """URL of a migrated, empty database, which is emptied again afterwards."""
     yield kept_database.url
     kept_database.clean()
+
+
+def at_revision(url: str, revision: str) -> None:
+    """Make the tables of an older version of this program."""
+    with contextlib.closing(Store(url)) as store, store._transaction() as connection:
+        upgrade(connection, revision)
 
 
 def fresh_database(url: str, template: str = TEMPLATE) -> Generator[str]:

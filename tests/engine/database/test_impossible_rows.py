@@ -6,21 +6,17 @@ import contextlib
 
 import psycopg
 import pytest
-from alembic import command
-from alembic.config import Config
-from sqlalchemy import CheckConstraint, create_engine
+from sqlalchemy import CheckConstraint
 
 from engine.coverage import MAINTENANCE, MissingRange
 from engine.data.sync import EVERYTHING
 from engine.database import schema
-from engine.database.connection import parse_url
-from engine.database.migrate import MIGRATIONS
 from engine.database.store import Store
 from engine.database.verify_store import Damage
 from engine.market import HOUR_MS, Market, Period, Timeframe
 from tests.support.builders import START_MS, random_candles
 from tests.support.damage import NO_CHECKS
-from tests.support.database import execute
+from tests.support.database import at_revision, execute
 from tests.support.fake_exchange import assert_same_candles
 
 SOL = Market("binanceusdm", "SOLUSDT", "SOL/USDT:USDT")
@@ -208,17 +204,6 @@ def test_a_range_of_all_times_of_seconds_is_looked_at_in_a_moment(store: Store, 
     assert store.mend(SOL, second).claimed > 7_000_000_000
     found = store.coverage(SOL, second, Period(START_MS, START_MS + 60_000))
     assert (found.candles, found.gaps) == (24, (Period(part.end, START_MS + 60_000),))
-
-
-def at_revision(url: str, revision: str) -> None:
-    """The tables of an older version of this program."""
-    engine = create_engine(parse_url(url))
-    with engine.begin() as connection:
-        config = Config()
-        config.set_main_option("script_location", str(MIGRATIONS))
-        config.attributes["connection"] = connection
-        command.upgrade(config, revision)
-    engine.dispose()
 
 
 OLD_ROWS = (

@@ -18,7 +18,10 @@ from engine.database.connection import parse_url
 from engine.database.migrate import LOCK_KEY, MIGRATIONS
 from engine.database.store import Store
 from engine.errors import DatabaseError
-from tests.support.database import execute
+from engine.market import Period
+from engine.runs import RunResult
+from tests.engine.database.test_run_store import a_run
+from tests.support.database import at_revision, execute
 
 
 def test_the_constant_head_is_the_newest_migration() -> None:
@@ -102,6 +105,51 @@ def test_a_newer_schema_is_refused_and_left_alone(database_url: str) -> None:
         store.migrate()
     assert "made by a newer version of this program (its schema is 9999)" in str(caught.value)
     assert execute(database_url, "SELECT version_num FROM alembic_version") == [("9999",)]
+
+
+STORED_BEFORE_8 = """
+    INSERT INTO symbols (name, exchange, unified) VALUES ('SOLUSDT', 'binanceusdm', 'SOL/USDT:USDT');
+    INSERT INTO backtest_runs (strategy_name, symbol_id, timeframe, start_time, end_time, status, engine, params, costs,
+            metrics, signals, checks, trades, elapsed_s, fingerprint, inputs)
+        SELECT 'mine', 1, '1h', '2024-01-01', '2024-02-01', 'finished', 'compiled', '{}', '{}', '{}', '{}', '{}', '[]', 0,
+            repeat(digits, 32), inputs::jsonb
+        FROM (VALUES ('01', '{"source": {"mine.py": "ab"}, "params": {"fast": 1, "slow": 0.5}}'),
+            ('02', '{"source": {"mine.py": "ab"}, "params": {"fast": 1, "slow": 0.5}, "versions": {"python": "2"}}'),
+            ('03', NULL)) AS runs (digits, inputs);
+    INSERT INTO sweeps (id, strategy_name, symbol_id, timeframe, start_time, end_time, status, engine, asked, costs, fixed,
+            kinds, metric_names, warmup, inputs, planned, done, failed, elapsed_s)
+        SELECT gen_random_uuid(), 'mine', 1, '1h', '2024-01-01', '2024-02-01', 'finished', 'compiled', '{}', '{}',
+            '{"slow": 0.5}', '{}', '{}', 0, '{"source": {"mine.py": "ab"}}', 3, 3, 1, 0;
+    INSERT INTO trials (sweep_id, number, strategy_name, fingerprint, params)
+        SELECT id, number, 'mine', decode(repeat(digits, 32), 'hex'), params::jsonb
+        FROM sweeps, (VALUES (0, '11', '{"fast": 1}'), (1, '12', '{"fast": 2}'), (2, NULL, '{"fast": 3}'))
+            AS made (number, digits, params);
+    -- of deleted ones: a run that was made again and is stored, a trial that nobody can tell any more
+    INSERT INTO trials (strategy_name, fingerprint) VALUES ('mine', decode(repeat('01', 32), 'hex')),
+        ('mine', decode(repeat('99', 32), 'hex'))
+"""
+
+
+def test_what_was_tried_before_trials_had_an_identity_counts_once_and_not_again(
+    empty_database_url: str,
+) -> None:
+    at_revision(empty_database_url, "0007")
+    execute(empty_database_url, *STORED_BEFORE_8.split(";\n"))
+    with contextlib.closing(Store(empty_database_url)) as store:
+        store.migrate()
+        # fast 1 by runs and a sweep, fast 2, the run of an old version and the deleted trial of which only prints are left
+        assert store.trial_count("mine") == 4
+        for params in ({"fast": 1, "slow": 0.5}, {"slow": 0.5, "fast": 2}):
+            store.save_run(tried(params))
+        assert store.trial_count("mine") == 4
+        store.save_run(tried({"fast": 3, "slow": 0.5}))  # it failed in the sweep
+        assert store.trial_count("mine") == 5
+
+
+def tried(params: dict[str, float]) -> RunResult:
+    """A run of the source and period of the rows above."""
+    period = Period(1_704_067_200_000, 1_706_745_600_000)
+    return a_run(strategy="mine", period=period, inputs={"source": {"mine.py": "ab"}, "params": params})
 
 
 def test_a_migration_that_fails_leaves_nothing_and_may_be_run_again(empty_database_url: str) -> None:

@@ -44,7 +44,12 @@ def a_run(**changes: object) -> RunResult:
         trades=(TRADE, replace(TRADE, side="long", funding=0.25)),
         equity=series(3, equity=np.array([1.0, 2.5, 1 / 3])),
         fingerprint="ab" * 32,
-        inputs={"candles": "cd" * 32, "params": {"fast": 9}, "seed": 0},
+        inputs={
+            "candles": "cd" * 32,
+            "source": {"ema_cross.py": "ef" * 32},
+            "params": {"fast": 9},
+            "seed": 0,
+        },
         elapsed_s=0.125,
         created_ms=1_700_000_000_123,
     )

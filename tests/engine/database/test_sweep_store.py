@@ -14,7 +14,8 @@ from engine.database.store import Store
 from engine.errors import InputError
 from engine.market import Period, Timeframe
 from engine.ranges import parse_range
-from engine.runs import CANCELLED, FINISHED, Costs, counted_warmup
+from engine.reproduction import trial_identity
+from engine.runs import CANCELLED, FINISHED, Costs, RunResult, counted_warmup
 from engine.sweeps import SweepResult, SweepSpec, unmade_checks
 from tests.engine.database.test_run_store import a_run
 from tests.support.database import execute
@@ -142,20 +143,44 @@ def test_the_list_shows_the_newest_first_each_with_its_best_trial(store: Store) 
     assert len(store.sweeps(limit=1)) == 1
 
 
+def tried(params: dict[str, Any], source: str = "ef", **changes: Any) -> RunResult:
+    """A run of the sweeps' period that tried these parameters."""
+    inputs = {"source": {"ema_cross.py": source}, "params": params}
+    return a_run(**{"period": a_sweep().period, "inputs": inputs, **changes})
+
+
 def test_trials_are_counted_once_over_sweeps_and_runs_and_stay_counted_when_deleted(store: Store) -> None:
     first, again, other = a_sweep(), a_sweep(), a_sweep(4)
-    store.save_sweep(first, prints(first))
-    store.save_sweep(again, prints(again))  # the same trials once more
+    identities = [trial_identity({"ema_cross.py": "ef"}, {"fast": at}) for at in range(4)]
+    store.save_sweep(first, [*identities, None])
+    store.save_sweep(again, [*identities, None])  # the same trials once more
     assert store.trial_count("ema_cross") == 4  # one of five failed
     store.save_sweep(other, prints(other, "other"))
-    same, new = a_run(fingerprint=(prints(first)[0] or b"").hex()), a_run(fingerprint="ab" * 32)
-    for run in (same, new, a_run(fingerprint=None), a_run(strategy="another", fingerprint="cd" * 32)):
+    assert store.trial_count("ema_cross") == 4 + 3
+    new = tried({"fast": 77})
+    same = [
+        tried({"fast": 0}),
+        tried(
+            {"fast": 1}, fingerprint="cd" * 32, engine="reference", costs=Costs(commission=0.05)
+        ),  # nothing new
+        replace(new, error="stored again"),
+    ]
+    for run in (new, *same, tried({"fast": 8}, fingerprint=None), tried({}, strategy="another")):
         store.save_run(run)
     assert store.trial_count("ema_cross") == 4 + 3 + 1
+    for run in (
+        tried({"fast": 0}, source="another"),
+        tried({"fast": 0}, timeframe="4h"),
+        tried({"fast": 0}, symbol="ETHUSDT"),
+        tried({"fast": 0}, exchange="binance"),
+        tried({"fast": 0}, period=PERIOD),
+    ):
+        store.save_run(run)
+    assert store.trial_count("ema_cross") == 4 + 3 + 1 + 5
     store.delete_sweep(first.id)
     store.delete_sweep(other.id)
     store.delete_run(new.id)
-    assert store.trial_count("ema_cross") == 4 + 3 + 1
+    assert store.trial_count("ema_cross") == 4 + 3 + 1 + 5
     assert store.trial_count("nobody") == 0
     with pytest.raises(InputError, match="no sweep"):
         store.sweep(first.id)

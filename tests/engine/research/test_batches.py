@@ -1,9 +1,12 @@
 """How trials are dealt out: each exactly once, in batches that fit the workers' speed; and how they are named."""
 
+import hashlib
+import json
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.reproduction import fingerprint, fingerprints
+from engine.reproduction import trial_identities, trial_identity
 from engine.research.batches import BATCH_S, Deal
 
 
@@ -67,8 +70,9 @@ def test_a_slow_strategy_goes_trial_by_trial():
         max_size=5,
     )
 )
-def test_the_fingerprints_of_a_batch_are_those_of_the_runs(rows: list[dict[str, object]]):
-    inputs = {"candles": {"sha256": "ab"}, "period": [1, 2], "params": {}, "versions": {"zz": "1"}, "seed": 0}
-    found = list(fingerprints(inputs, rows))
-    assert [one.hex() for one in found] == [fingerprint({**inputs, "params": row}) for row in rows]
-    assert len({len(one) for one in found} | {32}) == 1
+def test_the_trials_of_a_batch_are_those_of_single_runs(rows: list[dict[str, object]]):
+    source = {"b.py": "12", "a.py": "34"}
+    found = list(trial_identities(source, rows))
+    assert found == [trial_identity(dict(reversed(source.items())), row) for row in rows]
+    texts = [json.dumps({"params": row, "source": source}, sort_keys=True) for row in rows]
+    assert found == [hashlib.sha256(text.encode()).digest() for text in texts]
