@@ -12,6 +12,7 @@ from engine.market import format_time
 from engine.runs import FINISHED, RunResult, Series, Trade, json_ready
 
 _MOST_NAMED: Final = 6
+_PROGRAM: Final = "engine source"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,7 @@ def changes(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -
         *_changed_values("parameter ", before["params"], after["params"]),
         *_changed_values("", before["costs"], after["costs"]),
         *_moved("engine", before["engine"], after["engine"]),
-        *_changed_values("", before["versions"], after["versions"]),
+        *_version_changes(before["versions"], after["versions"]),
         *_moved("random seed", before["seed"], after["seed"]),
     )
 
@@ -92,6 +93,16 @@ def _changed_values(kind: str, before: Mapping[str, Any], after: Mapping[str, An
             yield f"{kind}{name} is new ({after[name]})"
         else:
             yield from _moved(kind + name, before[name], after[name])
+
+
+def _version_changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
+    """Of the program itself nobody knows the hashes; what counts is that it changed."""
+    then, now = before.get(_PROGRAM), after.get(_PROGRAM)
+    if then != now:
+        yield f"program changed (engine source {then} -> {now})"
+    yield from _changed_values(
+        "", *({name: one[name] for name in one if name != _PROGRAM} for one in (before, after))
+    )
 
 
 def _candle_changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:

@@ -261,6 +261,32 @@ def test_unchanged_files_are_not_described_again_and_changed_ones_are(
     assert changed[0].params[0]["default"] == 7
 
 
+@pytest.mark.parametrize("module", ["_deep/inner/lengths", "_deep/inner/more/lengths"])
+def test_a_module_however_deep_below_the_folder_is_a_change(
+    pool: WorkerPool, tmp_path: Path, module: str
+) -> None:
+    file = tmp_path / "plug_ins" / f"{module}.py"
+    file.parent.mkdir(parents=True)
+    name = module.replace("/", ".")
+    mine = tmp_path / "plug_ins" / "mine.py"
+    mine.write_text(f"from {name} import LENGTH\n" + GOOD.replace("Param(5", "Param(LENGTH"))
+    for length in (3, 7):
+        file.write_text(f"LENGTH = {length}\n")
+        infos = strategy_infos(find_strategy_files([mine.parent]), Asked(pool), tmp_path / "cache")
+        assert infos[0].params[0]["default"] == length
+
+
+def test_a_module_that_appears_is_a_change(pool: WorkerPool, tmp_path: Path) -> None:
+    mine = tmp_path / "plug_ins" / "mine.py"
+    mine.parent.mkdir()
+    optional = "try:\n    from _better import LENGTH\nexcept ImportError:\n    LENGTH = 3\n"
+    mine.write_text(optional + GOOD.replace("Param(5", "Param(LENGTH"))
+    for length in (3, 7):
+        infos = strategy_infos(find_strategy_files([mine.parent]), Asked(pool), tmp_path / "cache")
+        assert infos[0].params[0]["default"] == length
+        (mine.parent / "_better.py").write_text("LENGTH = 7\n")
+
+
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"a": 1}', "\0"])
 def test_a_damaged_memory_is_written_anew(pool: WorkerPool, tmp_path: Path, content: str) -> None:
     (tmp_path / "mine.py").write_text(GOOD)

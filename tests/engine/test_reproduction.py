@@ -83,7 +83,7 @@ ONE_CHANGE: list[tuple[dict[str, Any], str]] = [
     ({"versions": versions() | {"python": "2.7"}}, f"python {versions()['python']} -> 2.7"),
     (
         {"versions": versions() | {"engine source": "abc"}},
-        f"engine source {versions()['engine source']} -> abc",
+        f"program changed (engine source {versions()['engine source']} -> abc)",
     ),
 ]
 
