@@ -12,7 +12,7 @@ RUN python -m venv /venv \
  && /venv/bin/pip uninstall --quiet --yes uv
 # nobody can write here later: what is compiled now is copied to BACKTEST_HOME by the first run. On a machine whose processor
 # differs from this one's that run compiles, and says so. Not in /app, where `engine` would be the checkout's
-RUN cd / && /venv/bin/python -m engine.backtest.compilation
+RUN cd / && /venv/bin/python -m engine.jobs.compile
 
 FROM python:3.11-slim
 RUN useradd --create-home --uid 10001 backtest && install -d -o backtest -g backtest /data

@@ -52,7 +52,7 @@ qt-packages:
 
 # what numba compiles is compiled now and not in the first run; quick where nothing changed
 .venv/ready: .venv/packages $(wildcard engine/*.py engine/*/*.py)
-	@$(BIN)/python -m engine.backtest.compilation
+	@$(BIN)/python -m engine.jobs.compile
 	@touch $@
 
 # uv does not read pip's configuration, so pip's index is handed on where one is set

@@ -28,14 +28,14 @@ from sqlalchemy import create_engine
 
 from benchmarks.ohlcv_id import walk
 from engine.data.candle_cache import CandleCache
+from engine.data.exchanges.loopback import FUTURES_PATH, Listing, LoopbackExchange, Reply
 from engine.data.fetcher import DataFetcher
-from engine.data.loopback_exchange import FUTURES_PATH, Listing, LoopbackExchange, Reply
 from engine.database.codec import copy_binary
 from engine.database.connection import parse_url
 from engine.database.embedded import release_embedded, start_embedded
 from engine.database.store import Store
 from engine.events import Event, Progress
-from engine.market import MINUTE_MS, Candles, Market, Period, Timeframe
+from engine.model.market import MINUTE_MS, Candles, Market, Period, Timeframe
 from engine.settings import read_settings
 from tests.support.fake_archive import FakeArchive, Spoil
 

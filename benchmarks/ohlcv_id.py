@@ -17,7 +17,7 @@ import psycopg
 
 from engine.database.codec import copy_binary
 from engine.database.embedded import release_embedded, start_embedded
-from engine.market import MINUTE_MS, Candles
+from engine.model.market import MINUTE_MS, Candles
 
 COLUMNS = "symbol_id, timeframe, timestamp, open, high, low, close, volume"
 SHARED = """symbol_id integer NOT NULL, timeframe varchar(5) NOT NULL, timestamp timestamptz NOT NULL,

@@ -20,13 +20,13 @@ import numpy as np
 import psutil
 
 from benchmarks.engine import alone, crosses
-from engine.coverage import MAINTENANCE, MissingRange
 from engine.database.embedded import release_embedded
-from engine.market import MINUTE_MS, Candles, Market, Period, Timeframe
-from engine.ranges import parse_range
+from engine.model.coverage import MAINTENANCE, MissingRange
+from engine.model.market import MINUTE_MS, Candles, Market, Period, Timeframe
+from engine.model.ranges import parse_range
+from engine.model.sweep import SweepResult, SweepSpec
 from engine.service import Engine
 from engine.settings import read_settings
-from engine.sweeps import SweepResult, SweepSpec
 from tests.support.builders import random_candles, real_candles
 
 MARKET = Market("binance", "BENCHUSDT", "BENCH/USDT")

@@ -8,8 +8,8 @@ from typing import Any, Final
 
 from desktop import formats
 from desktop.models.holdings import GOOD, PLAIN, WARNING, Note
-from engine.runs import FINISHED, RunResult
-from engine.sweeps import SweepResult
+from engine.model.run import FINISHED, RunResult
+from engine.model.sweep import SweepResult
 
 PENDING: Final = "pending"
 SIGNS: Final = {GOOD: "✓", WARNING: "⚠", PENDING: "…", PLAIN: ""}

@@ -11,8 +11,8 @@ from desktop import formats
 from desktop.panels.jobs import Jobs
 from desktop.workspace import Workspace
 from engine.events import Cancelled, Event, Failed, Finished, Log
-from engine.runs import FAILED, FINISHED, RunResult
-from engine.sweeps import SweepResult
+from engine.model.run import FAILED, FINISHED, RunResult
+from engine.model.sweep import SweepResult
 
 _LONGEST_REASON: Final = 110  # the whole of it stands in the log and in the run's row
 MOST_COMPARED: Final = 10  # of one batch; more curves would not be told apart

@@ -20,13 +20,13 @@ from typing import Any, Final
 from PySide6.QtCore import QObject, QTimer, Signal
 
 from desktop.candle_sets import SetKey, set_key
-from engine.coverage import Coverage
 from engine.errors import BacktestError, InputError, Interrupted
 from engine.events import CancelToken, Event, Failed, OnEvent
-from engine.market import Candles, Period, Timeframe
-from engine.runs import FINISHED, RunResult, RunSpec
+from engine.model.coverage import Coverage
+from engine.model.market import Candles, Period, Timeframe
+from engine.model.run import FINISHED, RunResult, RunSpec
+from engine.model.sweep import SweepResult, SweepSpec
 from engine.service import Engine
-from engine.sweeps import SweepResult, SweepSpec
 
 log = logging.getLogger(__name__)
 _BITE_S: Final = 0.01

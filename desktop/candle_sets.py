@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from engine.market import Candles, Period
-from engine.runs import RunResult
+from engine.model.market import Candles, Period
+from engine.model.run import RunResult
 
 MAX_SETS: Final = 12
 SetKey = tuple[str, str, str, Period, int]

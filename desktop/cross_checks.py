@@ -12,7 +12,7 @@ from desktop.bridge import Bridge, Phase
 from desktop.workspace import Workspace
 from engine.errors import BacktestError, Interrupted
 from engine.events import CancelToken, Event, OnEvent, Progress
-from engine.runs import RunResult
+from engine.model.run import RunResult
 
 _REST_MS: Final = 300  # the window's own questions come first
 

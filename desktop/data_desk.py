@@ -17,8 +17,8 @@ from desktop.panels.import_panel import FileHead, ImportRequest, series_of_name
 from desktop.setup.panel import SetupPanel
 from desktop.setup.values import clock_ms
 from engine.errors import BacktestError
-from engine.market import Period, Timeframe
-from engine.transfer import FileFormat, ImportPreview
+from engine.model.market import Period, Timeframe
+from engine.model.transfer import FileFormat, ImportPreview
 
 CANDLE_FILES: Final = (".csv", ".csv.gz", ".csv.zip", ".parquet")
 _FILTER: Final = "Candles (*.csv *.csv.gz *.zip *.gz *.parquet);;All files (*)"

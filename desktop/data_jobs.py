@@ -15,8 +15,8 @@ from desktop.models.holdings import ERROR, PLAIN, WARNING, Note, SeriesKey
 from desktop.series_words import report_note
 from engine.errors import BacktestError, Interrupted
 from engine.events import Cancelled, CancelToken, Event, Failed, Finished, Log, OnEvent, Progress, Started
-from engine.market import TIMEFRAMES, Period, Timeframe
-from engine.transfer import FileFormat
+from engine.model.market import TIMEFRAMES, Period, Timeframe
+from engine.model.transfer import FileFormat
 
 _GATHER_MS: Final = 100  # a progress bar repaints on every value
 _BY_FILE_NAME: Final = {Timeframe(name).file_name: name for name in TIMEFRAMES}
@@ -116,7 +116,7 @@ class DataJobs(QObject):
         exchange, symbol, timeframe = key
 
         def work(tell: OnEvent, token: CancelToken) -> str:
-            from engine.export import write_candles
+            from engine.reports.files import write_candles
 
             del tell
             held = self._bridge.engine.candles(symbol, Timeframe(timeframe), period, exchange=exchange)

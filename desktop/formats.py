@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from PySide6.QtCore import QLocale
 
-from engine.market import format_time
+from engine.model.market import format_time
 
 NO_VALUE: Final = "–"
 _LARGE: Final = 1e15

@@ -42,7 +42,7 @@ from desktop.setup.values import Setup
 from desktop.sweep_desk import SweepDesk
 from desktop.theme import SYSTEM, THEME_NAMES, Theme, apply_theme, theme_named
 from desktop.workspace import Workspace
-from engine.runs import RunSpec
+from engine.model.run import RunSpec
 
 TITLE: Final = "Backtest"
 CENTRE: Final = ("Overview", "Chart", "Optimize")

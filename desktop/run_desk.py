@@ -13,7 +13,7 @@ from desktop.panels.runs_panel import RunsPanel
 from desktop.setup.panel import SetupPanel
 from desktop.setup.values import Setup
 from desktop.workspace import Workspace
-from engine.runs import FINISHED, RunResult
+from engine.model.run import FINISHED, RunResult
 
 
 class RunDesk(QObject):

@@ -6,9 +6,9 @@ from typing import Any, Final
 
 from desktop import formats
 from desktop.models.holdings import GOOD, PLAIN, WARNING, Note
-from engine.coverage import BEFORE_LISTING, FetchReport, VerifyReport
-from engine.market import Candles, format_time
-from engine.transfer import ImportReport
+from engine.model.coverage import BEFORE_LISTING, FetchReport, VerifyReport
+from engine.model.market import Candles, format_time
+from engine.model.transfer import ImportReport
 
 _MOST_SHOWN: Final = 20
 

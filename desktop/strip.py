@@ -9,7 +9,7 @@ from PySide6.QtCore import QRectF, Qt
 from PySide6.QtGui import QColor, QPainter
 
 from desktop.theme import Theme
-from engine.coverage import BEFORE_LISTING, Coverage
+from engine.model.coverage import BEFORE_LISTING, Coverage
 
 _LEAST_PX = 2.0  # a hole of one candle in years of them must not vanish
 

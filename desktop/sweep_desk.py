@@ -16,8 +16,8 @@ from desktop.preferences import Preferences
 from desktop.setup.panel import SetupPanel
 from engine.errors import InputError
 from engine.events import Event, Progress, Started
-from engine.runs import RunSpec
-from engine.sweeps import SweepResult, SweepSpec
+from engine.model.run import RunSpec
+from engine.model.sweep import SweepResult, SweepSpec
 
 _SHOW_MS: Final = 200  # five pictures a second are as many as anybody reads
 

@@ -11,8 +11,8 @@ from PySide6.QtCore import QObject, Signal
 
 from desktop.badges import Badge, badges
 from desktop.candle_sets import CandleSets, set_key
-from engine.market import Candles
-from engine.runs import FINISHED, RunResult
+from engine.model.market import Candles
+from engine.model.run import FINISHED, RunResult
 
 RUNNING = "running"
 

@@ -1,4 +1,5 @@
-"""The error tree. Every error carries one line for the user and the exit code of the command line.
+"""The error tree. Every error carries one line for the user, without names and passwords that addresses hold, and the exit
+code of the command line.
 
 BacktestError
 ├── InputError          2   what the user typed or set: bad value, unknown symbol, strategy or run
@@ -12,9 +13,42 @@ BacktestError
 """
 
 import errno
+import re
 from collections.abc import Sequence
+from typing import Final
 
-from engine.redaction import redacted
+HIDDEN: Final = "***"
+
+_UNTIL_SPACE: Final = r"[^\s\"'<>`]*"
+_PATTERNS: Final = tuple(
+    (re.compile(pattern, re.IGNORECASE), replacement)
+    for pattern, replacement in (
+        # scheme://user:password@host: up to the last @, because what breaks a URL is a password with / ? @ or a quote in it
+        (r"://\S*@", f"://{HIDDEN}@"),
+        # the same as part of another address, escaped once or more
+        (
+            rf"%(?:25)*3A%(?:25)*2F%(?:25)*2F{_UNTIL_SPACE}%(?:25)*40",
+            f"%3A%2F%2F{HIDDEN}%40",
+        ),
+        # what is left where somebody cut the scheme off
+        (r"(?<![\w/])[^\s\"'<>`/:@]+:[^\s\"<>`/@]+@(?=[\w\[])", f"{HIDDEN}@"),
+        (
+            r"\b((?:ssl|pg)?passw(?:or)?d|pwd|secret|api_?key|access_?token|signature)=(?:'[^']*'|[^\s&'\"<>]+)",
+            rf"\1={HIDDEN}",
+        ),
+        (r"(authorization['\"]?\s*[:=]\s*['\"]?(?:basic|bearer)\s+)[^\s'\"]+", rf"\1{HIDDEN}"),
+    )
+)
+_SIGNS: Final = re.compile(r"@|%40|%25|=|authorization", re.IGNORECASE)  # none of them: nothing to look for
+
+
+def redacted(text: str) -> str:
+    """The text with `***` in place of the user name and password of every address, and of passwords given by name."""
+    if not _SIGNS.search(text):
+        return text
+    for pattern, replacement in _PATTERNS:
+        text = pattern.sub(replacement, text)
+    return text
 
 
 def one_line(text: str) -> str:

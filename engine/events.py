@@ -10,8 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from engine.errors import BacktestError, Interrupted
-from engine.redaction import redacted
+from engine.errors import BacktestError, Interrupted, redacted
 
 MIN_INTERVAL_S = 0.1
 T = TypeVar("T")

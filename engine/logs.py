@@ -6,7 +6,7 @@ from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Final
 
-from engine.redaction import redacted
+from engine.errors import redacted
 
 LOGGERS: Final = ("engine", "desktop")  # told from INFO on
 LIBRARIES: Final = ("alembic", "asyncio", "ccxt", "urllib3")  # their warnings

@@ -20,7 +20,7 @@ from engine.errors import (
     RunError,
     StrategyError,
 )
-from engine.market import HOUR_MS, Period, format_time
+from engine.model.market import HOUR_MS, Period, format_time
 from tests.support.command_line import CommandLine
 from tests.support.fake_exchange import FakeExchange, grid_candles
 

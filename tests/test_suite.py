@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from engine.database.store import Store
-from engine.market import HOUR_MS, Market, Period, Timeframe
+from engine.model.market import HOUR_MS, Market, Period, Timeframe
 from tests.support.builders import random_candles
 from tests.support.database import KeptDatabase, execute
 from tests.support.own_home import REAL_HOME

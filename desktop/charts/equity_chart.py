@@ -13,8 +13,8 @@ from desktop.charts.pane import Pane
 from desktop.charts.time_chart import TimeChart, seconds
 from desktop.items.envelope import Floats
 from desktop.theme import Theme
-from engine.market import Candles
-from engine.runs import RunResult
+from engine.model.market import Candles
+from engine.model.run import RunResult
 
 MONEY: Final = "money"
 PERCENT: Final = "percent"

@@ -17,8 +17,8 @@ from desktop.items.candle_item import CandleItem, VolumeItem
 from desktop.items.envelope import Envelope
 from desktop.items.trade_item import TradeItem
 from desktop.theme import Theme
-from engine.market import Candles, Timeframe
-from engine.runs import RunResult
+from engine.model.market import Candles, Timeframe
+from engine.model.run import RunResult
 
 _SHOW_ALL_UP_TO: Final = 1200
 _FIRST_VIEW: Final = 400

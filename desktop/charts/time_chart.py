@@ -16,7 +16,7 @@ from PySide6.QtWidgets import QWidget
 from desktop.charts.pane import Pane
 from desktop.items.envelope import Floats
 from desktop.theme import DARK, Theme
-from engine.market import Int64Array
+from engine.model.market import Int64Array
 
 RANGES: Final = {"1D": 86_400, "1W": 7 * 86_400, "1M": 30 * 86_400, "3M": 91 * 86_400, "1Y": 365 * 86_400}
 _FEWEST_STEPS: Final = 8

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from engine.market import Candles
+from engine.model.market import Candles
 
 Floats = npt.NDArray[np.float64]
 MOST_BUCKETS = 1500

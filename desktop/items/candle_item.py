@@ -13,7 +13,7 @@ from PySide6.QtWidgets import QStyleOptionGraphicsItem, QWidget
 
 from desktop.items.buckets import Bars, Floats, visible_bars
 from desktop.theme import Theme
-from engine.market import Candles
+from engine.model.market import Candles
 
 BODY = 0.72  # part of the distance of two candles that a body fills
 _COSMETIC_BODY_PX = 2.0  # below this many pixels per bar only the wick is drawn

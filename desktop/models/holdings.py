@@ -9,8 +9,8 @@ from PySide6.QtCore import QObject
 
 from desktop import formats
 from desktop.models.table import Column, TableModel
-from engine.coverage import BEFORE_LISTING, Holding
-from engine.market import TIMEFRAMES
+from engine.model.coverage import BEFORE_LISTING, Holding
+from engine.model.market import TIMEFRAMES
 
 SeriesKey = tuple[str, str, str]  # exchange, symbol, timeframe
 GOOD, PLAIN, WARNING, ERROR = "good", "plain", "warning", "error"

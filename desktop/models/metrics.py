@@ -12,7 +12,7 @@ from PySide6.QtGui import QFont
 from desktop import formats
 from desktop.icons import swatch
 from desktop.models.table import Column, Index, TableModel
-from engine.runs import RunResult
+from engine.model.run import RunResult
 
 _HIGHER_IS_BETTER: Final = frozenset(
     [

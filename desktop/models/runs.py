@@ -12,7 +12,7 @@ from desktop.icons import swatch
 from desktop.models.holdings import GOOD, WARNING, Note
 from desktop.models.table import Column, Index, TableModel
 from desktop.workspace import RUNNING, Workspace
-from engine.runs import CANCELLED, FAILED, FINISHED, RunResult
+from engine.model.run import CANCELLED, FAILED, FINISHED, RunResult
 
 STATUS_WORDS: Final = {FINISHED: "Done", FAILED: "Failed", CANCELLED: "Stopped"}
 

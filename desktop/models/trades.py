@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from desktop import formats
 from desktop.models.table import Column, TableModel
-from engine.runs import Trade
+from engine.model.run import Trade
 
 SIDES: Final = ("All sides", "Long", "Short")
 OUTCOMES: Final = ("All results", "Wins", "Losses", "Open", "Beside a hole")

@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import pyqtgraph as pg
 
-from engine.market import Float64Array, Int64Array
-from engine.sweeps import SweepResult
+from engine.model.market import Float64Array, Int64Array
+from engine.model.sweep import SweepResult
 
 MOST_CELLS: Final = 400  # along an axis; more would not be told apart, so neighbours share one
 COLOURS: Final = "viridis"  # even steps of lightness: legible to everybody, in both themes and in print

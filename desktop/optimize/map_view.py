@@ -21,7 +21,7 @@ from desktop.optimize.cells import Axes, Cell, Grid
 from desktop.optimize.heat_map import HeatMap
 from desktop.optimize.trials import metric_title, position_of, value_text
 from desktop.theme import Theme
-from engine.sweeps import SweepResult
+from engine.model.sweep import SweepResult
 
 _READ_OUT_HINT: Final = "★ best · click a cell to use its parameters"
 _HINT: Final = "The best result of every pair of values appears here as colours."

@@ -31,8 +31,8 @@ from desktop.optimize.values import SweepChoice
 from desktop.setup.values import Setup
 from desktop.theme import Theme
 from engine.errors import InputError
-from engine.strategy import StrategyInfo
-from engine.sweeps import SweepSpec
+from engine.model.parameters import StrategyInfo
+from engine.model.sweep import SweepSpec
 
 _SETTLE_MS: Final = 150
 _SAMPLERS: Final = {"grid": "Every combination", "random": "Random sample"}

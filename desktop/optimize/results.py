@@ -29,8 +29,8 @@ from desktop.panels.badge_row import BadgeRow
 from desktop.panels.table_view import TableView
 from desktop.theme import Theme
 from engine.events import Progress
-from engine.runs import CANCELLED
-from engine.sweeps import SweepResult
+from engine.model.run import CANCELLED
+from engine.model.sweep import SweepResult
 
 _HINT: Final = "No sweep yet. Vary parameters on the left and press F6, or open a stored sweep."
 _NO_BREAK: Final = "\u00a0"

@@ -17,8 +17,8 @@ from desktop.models.table import Column, TableModel
 from desktop.optimize.trials import metric_title
 from desktop.panels.table_view import TableView
 from desktop.theme import Theme
-from engine.ranges import range_text
-from engine.sweeps import SweepResult
+from engine.model.ranges import range_text
+from engine.model.sweep import SweepResult
 
 
 def _of_spec(name: str) -> Any:

@@ -13,7 +13,7 @@ from desktop import formats
 from desktop.models.metrics import definition_of, metric_text
 from desktop.models.runs import COLUMNS as RUN_COLUMNS
 from desktop.models.table import Column, Index, TableModel
-from engine.sweeps import SweepResult
+from engine.model.sweep import SweepResult
 
 MOST_ROWS: Final = 200
 _FIGURES: Final = (

@@ -9,10 +9,10 @@ from typing import Any, Final
 
 from desktop.setup.values import Setup
 from engine.errors import InputError
-from engine.market import Timeframe
-from engine.ranges import range_of, range_text
-from engine.strategy import ParamValue, StrategyInfo
-from engine.sweeps import SAMPLERS, SweepSpec
+from engine.model.market import Timeframe
+from engine.model.parameters import ParamValue, StrategyInfo
+from engine.model.ranges import range_of, range_text
+from engine.model.sweep import SAMPLERS, SweepSpec
 
 _WANTED_VALUES: Final = 20
 _VARIED_AT_FIRST: Final = 2

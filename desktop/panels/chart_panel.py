@@ -20,7 +20,7 @@ from desktop.icons import icon
 from desktop.panels.chart_bar import RangeButtons
 from desktop.theme import Theme
 from desktop.workspace import Workspace
-from engine.runs import FAILED, RunResult
+from engine.model.run import FAILED, RunResult
 
 _NO_RUN = "No run to show yet.\nSelect a run in the table below, or press F5."
 

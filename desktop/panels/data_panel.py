@@ -27,7 +27,7 @@ from desktop.panels.import_panel import ImportPanel
 from desktop.panels.series_cells import JobCell, QuestionCell, StripDelegate
 from desktop.panels.table_view import TableView
 from desktop.theme import Theme
-from engine.coverage import Holding
+from engine.model.coverage import Holding
 
 _HINT = "No candles held yet. Fetch or Run on the left fills this, or drop a CSV or Parquet file here."
 _WIDTHS = {"timeframe": 44, "strip": 150, "state": 370, "first": 140, "last": 140}

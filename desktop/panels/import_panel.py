@@ -28,8 +28,8 @@ from desktop.panels.table_view import TableView
 from desktop.series_words import import_words
 from desktop.setup.market_form import EXCHANGE_TITLES
 from desktop.theme import Theme
-from engine.market import EXCHANGES, PRICE_COLUMNS, TIMEFRAMES, format_time
-from engine.transfer import ImportPreview
+from engine.model.market import EXCHANGES, PRICE_COLUMNS, TIMEFRAMES, format_time
+from engine.model.transfer import ImportPreview
 
 FIELDS: Final = ("timestamp", *PRICE_COLUMNS)
 _TITLES: Final = {"timestamp": "Time"} | {name: name.capitalize() for name in PRICE_COLUMNS}

@@ -24,7 +24,7 @@ from desktop.panels.flow_layout import FlowLayout
 from desktop.panels.tiles import Tiles
 from desktop.theme import DARK, Theme
 from desktop.workspace import Workspace
-from engine.runs import RunResult
+from engine.model.run import RunResult
 
 _HINT = "No run to show yet.\nPress F5 to run the set-up, or check runs in the table below."
 _REDRAW_MS = 60

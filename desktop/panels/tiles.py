@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QGridLayout, QLabel, QSizePolicy, QVBoxLayout, QWi
 
 from desktop import formats
 from desktop.theme import DARK, Theme
-from engine.runs import RunResult
+from engine.model.run import RunResult
 
 _WIDE_TILE: Final = 108
 Text = Callable[[Any], str]

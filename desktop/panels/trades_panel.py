@@ -23,7 +23,7 @@ from desktop.models.trades import OUTCOMES, SIDES, TradesModel, trade_filter
 from desktop.panels.table_view import TableView
 from desktop.theme import Theme
 from desktop.workspace import Workspace
-from engine.runs import FAILED, FINISHED, RunResult
+from engine.model.run import FAILED, FINISHED, RunResult
 
 _NO_RUN = "Select a run to see its trades."
 

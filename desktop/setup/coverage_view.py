@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QSizePolicy, QWidget
 from desktop import formats
 from desktop.strip import paint_strip
 from desktop.theme import DARK, Theme
-from engine.coverage import BEFORE_LISTING, Coverage
+from engine.model.coverage import BEFORE_LISTING, Coverage
 
 Answer = tuple[str, Coverage | str]
 MOST_ROWS = 6

@@ -19,7 +19,7 @@ from PySide6.QtWidgets import (
 from desktop.buttons import tool_button
 from desktop.icons import icon
 from desktop.theme import Theme
-from engine.market import EXCHANGES, Market
+from engine.model.market import EXCHANGES, Market
 
 Index = QModelIndex | QPersistentModelIndex
 NO_PARENT = QModelIndex()

@@ -16,7 +16,7 @@ from desktop.setup.section import Section
 from desktop.setup.strategy_form import StrategyForm
 from desktop.setup.values import Setup, clock_ms
 from desktop.theme import DARK, Theme
-from engine.runs import ENGINES
+from engine.model.run import ENGINES
 
 _SETTLE_MS = 250
 

@@ -20,7 +20,7 @@ from PySide6.QtWidgets import (
 
 from desktop import formats
 from desktop.buttons import chip
-from engine.market import DAY_MS, TIMEFRAMES, Period, Timeframe
+from engine.model.market import DAY_MS, TIMEFRAMES, Period, Timeframe
 
 PRESETS: Final = {"1M": 1, "3M": 3, "6M": 6, "1Y": 12, "YTD": 0, "Max": -1}
 PRESET_TIPS: Final = {"YTD": "From 1 January to now", "Max": "From the first candle to now"}

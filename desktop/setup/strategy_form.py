@@ -20,7 +20,7 @@ from desktop.buttons import tool_button
 from desktop.icons import icon
 from desktop.setup.param_form import ParamForm
 from desktop.theme import DARK, Theme
-from engine.strategy import StrategyInfo
+from engine.model.parameters import StrategyInfo
 
 _TRACE_LINES = 6
 _MOST_ROWS = 9

@@ -9,7 +9,7 @@ from itertools import product
 from typing import Any, Final
 
 from engine.errors import InputError
-from engine.market import (
+from engine.model.market import (
     EXCHANGES,
     SAMPLE_EXCHANGE,
     SAMPLE_NOW_MS,
@@ -18,7 +18,7 @@ from engine.market import (
     Timeframe,
     parse_time,
 )
-from engine.runs import ENGINES, Costs, RunResult, RunSpec
+from engine.model.run import ENGINES, Costs, RunResult, RunSpec
 
 SAMPLE_SYMBOL: Final = "SAMPLEUSDT"
 FIRST_STRATEGIES: Final = ("vwap_supertrend_ema", "ema_cross", "buy_and_hold")

@@ -16,12 +16,12 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from engine.columns import columns_of, float_column
 from engine.errors import BacktestError, RunError
 from engine.loader import located
-from engine.market import Candles, Float64Array
-from engine.reproduction import seed_random
-from engine.runs import MAX_WARMUP
+from engine.model.columns import columns_of, float_column
+from engine.model.market import Candles, Float64Array
+from engine.model.run import MAX_WARMUP
+from engine.parallel.seed import seed_random
 from engine.strategy import Signals, Strategy
 
 

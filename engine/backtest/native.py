@@ -17,10 +17,10 @@ from engine.backtest.coin_broker import CoinBroker, in_coins
 from engine.backtest.evaluation import Evaluation, asking
 from engine.backtest.outcome import Outcome
 from engine.backtest.rules import Report, ignore_report
-from engine.loader.describe import SETTINGS, native_params
-from engine.market import Candles, Float64Array
-from engine.reproduction import seed_random
-from engine.runs import Costs
+from engine.loader.class_variables import SETTINGS, native_params
+from engine.model.market import Candles, Float64Array
+from engine.model.run import Costs
+from engine.parallel.seed import seed_random
 from engine.strategy import Signals
 
 _CONSERVED: Final = 1e-9  # of the money that went through the account: what sums of floats may lose

@@ -22,13 +22,14 @@ from engine.backtest.outcome import Outcome, TradeTable
 from engine.backtest.rules import Report
 from engine.errors import RunError
 from engine.loader import LoadedStrategy, open_strategy, strategy_process
-from engine.loader.describe import native_params
-from engine.market import Candles
-from engine.own_source import plain_source
+from engine.loader.class_variables import native_params
+from engine.model.market import Candles
+from engine.model.parameters import complete
+from engine.model.run import Costs
 from engine.parallel.isolated import in_worker
-from engine.reproduction import seed_random
-from engine.runs import Costs
-from engine.strategy import Signals, Strategy, complete
+from engine.parallel.seed import seed_random
+from engine.reproduction.own_source import plain_source
+from engine.strategy import Signals, Strategy
 
 Task = Mapping[str, Any]
 Ask = Callable[[int, int], Evaluation]  # for the candles at positions start..stop; raises RunError

@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 
 from engine.errors import RunError
-from engine.market import Candles, short_time
+from engine.model.market import Candles, short_time
 from engine.strategy import Signals
 
 # Sizes are whole units of 1e-8 coin; money is counted 1e8 times as large, so prices stay real.

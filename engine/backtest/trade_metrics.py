@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from engine.backtest.outcome import TradeTable
 from engine.backtest.rules import STILL
-from engine.market import HOUR_MS, Float64Array
+from engine.model.market import HOUR_MS, Float64Array
 
 Hits = npt.NDArray[np.bool_]
 

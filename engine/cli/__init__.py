@@ -10,9 +10,9 @@ import typer
 
 from engine.cli import backtests, candles, keeping, research, setup, sweeps  # noqa: F401 - importing them adds their commands to the application
 from engine.cli.options import app
+from engine.cli.terminal import print_error, printing
 from engine.errors import BacktestError, InputError, Interrupted, system_fault
 from engine.logs import log_fault, silence_console
-from engine.terminal import print_error, printing
 
 log = logging.getLogger(__name__)
 # Typer brings its own Click and exports only this

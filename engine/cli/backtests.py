@@ -24,13 +24,7 @@ from engine.cli.options import (
     cancel_on_interrupt,
     runs_app,
 )
-from engine.cli.values import folder_option, whole_option
-from engine.errors import InputError
-from engine.market import DEFAULT_EXCHANGE, Period, Timeframe
-from engine.runs import FINISHED, Costs, RunSpec
-from engine.service import Engine
-from engine.strategy import StrategyInfo
-from engine.terminal import (
+from engine.cli.terminal import (
     print_json,
     print_line,
     print_note,
@@ -40,6 +34,12 @@ from engine.terminal import (
     runs_table,
     table,
 )
+from engine.cli.values import folder_option, whole_option
+from engine.errors import InputError
+from engine.model.market import DEFAULT_EXCHANGE, Period, Timeframe
+from engine.model.parameters import StrategyInfo
+from engine.model.run import FINISHED, Costs, RunSpec
+from engine.service import Engine
 
 
 @app.command()

@@ -7,12 +7,12 @@ from typing import Annotated, Any
 import typer
 
 from engine.cli.options import End, Exchange, Json, Start, Symbol, Tf, app, cancel_on_interrupt
+from engine.cli.terminal import print_json, print_note, progress
 from engine.cli.values import file_option
-from engine.coverage import FetchReport, VerifyReport
 from engine.errors import BacktestError, InputError, worst
-from engine.market import DEFAULT_EXCHANGE, Period, Timeframe
+from engine.model.coverage import FetchReport, VerifyReport
+from engine.model.market import DEFAULT_EXCHANGE, Period, Timeframe
 from engine.service import Engine
-from engine.terminal import print_json, print_note, progress
 
 
 @app.command()
@@ -118,7 +118,7 @@ def candles(
     json: Json = False,
 ) -> None:
     """Write the candles that are held to a file; never fetches."""
-    from engine.export import check_candle_path, write_candles
+    from engine.reports.files import check_candle_path, write_candles
 
     cells, period = Timeframe(timeframe), Period.parse(start, end)
     check_candle_path(out)

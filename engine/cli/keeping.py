@@ -9,13 +9,20 @@ from typing import Annotated
 import typer
 
 from engine.cli.options import Exchange, Json, Symbol, Tf, app, cancel_on_interrupt, symbols_app
+from engine.cli.terminal import print_json, print_note, progress, table
 from engine.cli.values import file_argument, number_option
 from engine.errors import DatabaseError, InputError, worst
 from engine.events import Event, Log
-from engine.market import DEFAULT_EXCHANGE, Market, Timeframe, format_time, parse_time, short_time
+from engine.model.market import DEFAULT_EXCHANGE, Market, Timeframe, format_time, parse_time, short_time
+from engine.model.transfer import (
+    DECIMALS,
+    FileFormat,
+    ImportPreview,
+    ImportReport,
+    SyncedSeries,
+    parse_columns,
+)
 from engine.service import Engine
-from engine.terminal import print_json, print_note, progress, table
-from engine.transfer import DECIMALS, FileFormat, ImportPreview, ImportReport, SyncedSeries, parse_columns
 
 log = logging.getLogger(__name__)
 Asked = Annotated[

@@ -11,7 +11,7 @@ import typer
 
 from engine.cli.values import number_option
 from engine.events import CancelToken
-from engine.market import check_exchange
+from engine.model.market import check_exchange
 
 app = typer.Typer(
     help="Backtest trading strategies on Binance candles. Every command but desktop takes --json for programs.",

@@ -6,12 +6,12 @@ import typer
 
 from engine.cli.backtests import assign_params, split_params
 from engine.cli.options import Exchange, Json, app, cancel_on_interrupt
+from engine.cli.terminal import print_json, print_line, progress, table
 from engine.cli.values import whole_option
 from engine.errors import InputError
-from engine.market import DEFAULT_EXCHANGE, SAMPLE_EXCHANGE, Period, Timeframe
-from engine.runs import MOST_CUTS, LookaheadReport, RunSpec
+from engine.model.market import DEFAULT_EXCHANGE, SAMPLE_EXCHANGE, Period, Timeframe
+from engine.model.run import MOST_CUTS, LookaheadReport, RunSpec
 from engine.service import Engine
-from engine.terminal import print_json, print_line, progress, table
 
 # the bundled market: held for good once fetched, no network at all
 SAMPLE = ("SAMPLEUSDT", "2024-09-01", "2024-12-31")

@@ -7,12 +7,12 @@ from typing import Annotated
 import typer
 
 from engine.cli.options import Json, app, cancel_on_interrupt
+from engine.cli.terminal import print_json, print_note, progress, runs_table, table
 from engine.cli.values import folder_option
 from engine.errors import InputError
-from engine.runs import FINISHED
+from engine.model.run import FINISHED
 from engine.service import Engine
-from engine.terminal import print_json, print_note, progress, runs_table, table
-from engine.window import advice, check_screen, missing_packages
+from engine.service.window import advice, check_screen, missing_packages
 
 
 @app.command()
@@ -38,7 +38,7 @@ def demo(
     json: Json = False,
 ) -> None:
     """Do the whole job on the bundled sample market, without network."""
-    from engine.demo import open_detached, run_demo
+    from engine.cli.demo import open_detached, run_demo
 
     with Engine() as engine, cancel_on_interrupt() as cancel, progress(quiet=json) as on_event:
         report = run_demo(engine, out, on_event, cancel)

@@ -22,16 +22,16 @@ from engine.cli.options import (
     cancel_on_interrupt,
     sweeps_app,
 )
+from engine.cli.terminal import RUN_COLUMNS, print_json, print_line, print_note, progress, table
 from engine.cli.values import whole_option
 from engine.errors import InputError, Interrupted, RunError
-from engine.market import DEFAULT_EXCHANGE, Period, Timeframe, format_time
-from engine.ranges import parse_range
-from engine.runs import CANCELLED, FINISHED, Costs
+from engine.model.market import DEFAULT_EXCHANGE, Period, Timeframe, format_time
+from engine.model.parameters import ParamValue
+from engine.model.ranges import parse_range
+from engine.model.run import CANCELLED, FINISHED, Costs
+from engine.model.sweep import SAMPLERS, TOP, SweepResult, SweepSpec
 from engine.service import Engine
 from engine.settings import read_settings
-from engine.strategy import ParamValue
-from engine.sweeps import SAMPLERS, TOP, SweepResult, SweepSpec
-from engine.terminal import RUN_COLUMNS, print_json, print_line, print_note, progress, table
 
 SweepId = Annotated[str, typer.Argument(help="A sweep's id, or a unique beginning of it.")]
 Top = Annotated[int, whole_option("--top", low=1, high=10_000, help="How many of the best to show.")]

@@ -10,7 +10,7 @@ from typing import Any
 
 import typer
 
-from engine.numerals import read_number, read_whole
+from engine.model.numerals import read_number, read_whole
 
 
 def whole_option(*names: str, help: str, low: int | None = None, high: int | None = None) -> Any:  # noqa: A002 - Typer's word

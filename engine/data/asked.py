@@ -1,8 +1,8 @@
 """What a request for a period really asks for: cells on the grid, closed by the exchange's clock, not proven for good."""
 
-from engine.coverage import AFTER_DELISTING, Coverage
 from engine.errors import InputError
-from engine.market import DAY_MS, Market, Period, Timeframe, short_time
+from engine.model.coverage import AFTER_DELISTING, Coverage
+from engine.model.market import DAY_MS, Market, Period, Timeframe, short_time
 
 
 def align(timeframe: Timeframe, period: Period) -> Period:

@@ -13,10 +13,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from queue import Empty, SimpleQueue
 from typing import Final
 
-from engine.data.archive import Archive
-from engine.data.archive_file import DayFile
-from engine.data.exchange import Errand
-from engine.market import DAY_MS, Market, Period, Timeframe, format_time
+from engine.data.exchanges.archive import Archive
+from engine.data.exchanges.archive_file import DayFile
+from engine.data.exchanges.exchange import Errand
+from engine.model.market import DAY_MS, Market, Period, Timeframe, format_time
 
 AT_ONCE: Final = 8
 MIN_PAGES: Final = 4

@@ -20,7 +20,7 @@ from urllib.parse import quote
 import numpy as np
 
 from engine.database.store import Store
-from engine.market import Candles, Market, Period, Timeframe
+from engine.model.market import Candles, Market, Period, Timeframe
 
 LIMIT_BYTES: Final = 4 * 2**30
 _LEFTOVER_S: Final = 3600  # a file still being written after an hour has no writer any more

@@ -10,20 +10,20 @@ from datetime import date, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
-from engine.coverage import AFTER_DELISTING, Coverage, FetchReport, VerifyReport
-from engine.data.answers import UnexpectedAnswer, Unreachable
-from engine.data.archive import Archive, has_archive
 from engine.data.asked import align, clip_to_closed, stale_tails
-from engine.data.ccxt_client import FUTURES, SPOT
-from engine.data.exchange import Errand, Exchange, Patience, local_ms
+from engine.data.exchanges.answers import UnexpectedAnswer, Unreachable
+from engine.data.exchanges.archive import Archive, has_archive
+from engine.data.exchanges.ccxt_client import FUTURES, SPOT
+from engine.data.exchanges.exchange import Errand, Exchange, Patience, local_ms
+from engine.data.exchanges.sample import open_sample_exchange
 from engine.data.filling import SeriesFill, check_listed
 from engine.data.market_list import MarketList
-from engine.data.sample import open_sample_exchange
 from engine.data.verify import verify_series
 from engine.database.store import Store, open_store
 from engine.errors import ExchangeError, Interrupted
 from engine.events import CancelToken, OnEvent, ProgressMeter, ignore_event
-from engine.market import (
+from engine.model.coverage import AFTER_DELISTING, Coverage, FetchReport, VerifyReport
+from engine.model.market import (
     DEFAULT_EXCHANGE,
     SAMPLE_EXCHANGE,
     SAMPLE_NOW_MS,
@@ -38,7 +38,7 @@ from engine.settings import Settings, read_settings
 if TYPE_CHECKING:
     import pandas as pd
 
-    from engine.data.loopback_exchange import LoopbackExchange
+    from engine.data.exchanges.loopback import LoopbackExchange
 
 
 class DataFetcher:

@@ -6,16 +6,16 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from engine.coverage import AFTER_DELISTING, MAINTENANCE, OFF_GRID, MissingRange
-from engine.data.answers import UnexpectedAnswer
-from engine.data.archive import Archive
 from engine.data.bulk import BulkDownload, worthwhile_days
+from engine.data.exchanges.answers import UnexpectedAnswer
+from engine.data.exchanges.archive import Archive
+from engine.data.exchanges.pages import Page, find_holes, merge, subtract
 from engine.data.listing import ask_first_candle
-from engine.data.pages import Page, find_holes, merge, subtract
 from engine.data.work import SeriesWork
 from engine.errors import ExchangeError, InputError
 from engine.events import ProgressMeter
-from engine.market import DAY_MS, PRICE_COLUMNS, Candles, Market, Period, short_time
+from engine.model.coverage import AFTER_DELISTING, MAINTENANCE, OFF_GRID, MissingRange
+from engine.model.market import DAY_MS, PRICE_COLUMNS, Candles, Market, Period, short_time
 
 
 @dataclass(slots=True)

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from engine.data.answers import UnexpectedAnswer
+from engine.data.exchanges.answers import UnexpectedAnswer
 from engine.data.work import SeriesWork
-from engine.market import short_time
+from engine.model.market import short_time
 
 
 def ask_first_candle(work: SeriesWork, seen: int | None = None) -> int:

@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-from engine.data.exchange import Errand, Exchange
+from engine.data.exchanges.exchange import Errand, Exchange
 from engine.database.store import Store
 from engine.errors import ExchangeError, InputError
-from engine.market import DAY_MS, MINUTE_MS, Market, check_exchange, find_market
+from engine.model.market import DAY_MS, MINUTE_MS, Market, check_exchange, find_market
 
 
 class MarketList:

@@ -5,16 +5,16 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from engine.coverage import AFTER_DELISTING, BEFORE_LISTING, Coverage, VerifyReport
-from engine.data.exchange import Errand, Exchange
+from engine.data.exchanges.exchange import Errand, Exchange
+from engine.data.exchanges.pages import merge, subtract
 from engine.data.filling import concatenate
 from engine.data.listing import WrongListing, check_listing
-from engine.data.pages import merge, subtract
 from engine.data.work import SeriesWork
 from engine.database.store import Store
 from engine.errors import ExchangeError, InputError, Interrupted
 from engine.events import ProgressMeter
-from engine.market import DAY_MS, PRICE_COLUMNS, Candles, Int64Array, Market, Period, Timeframe
+from engine.model.coverage import AFTER_DELISTING, BEFORE_LISTING, Coverage, VerifyReport
+from engine.model.market import DAY_MS, PRICE_COLUMNS, Candles, Int64Array, Market, Period, Timeframe
 
 
 def verify_series(

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
-from engine.data.exchange import Errand, Exchange
-from engine.data.pages import Page
+from engine.data.exchanges.exchange import Errand, Exchange
+from engine.data.exchanges.pages import Page
 from engine.database.store import Store
-from engine.market import Market, Period, Timeframe
+from engine.model.market import Market, Period, Timeframe
 
 
 @dataclass

@@ -12,8 +12,8 @@ import numpy.typing as npt
 from psycopg.adapt import Buffer, Loader
 from psycopg.pq import Format
 
-from engine.market import PRICE_COLUMNS, Candles
-from engine.runs import Series
+from engine.model.market import PRICE_COLUMNS, Candles
+from engine.model.run import Series
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)

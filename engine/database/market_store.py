@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from engine.database.codec import optional_ms, to_time
 from engine.database.connection import Database
 from engine.database.schema import exchange_state, markets, symbols
-from engine.market import Market
+from engine.model.market import Market
 
 
 class MarketStore(Database):

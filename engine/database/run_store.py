@@ -17,9 +17,9 @@ from engine.database.series_rows import add_symbol
 from engine.database.source_store import add_sources
 from engine.database.trial_rows import add_trial, candles_id
 from engine.errors import InputError
-from engine.market import Period
-from engine.reproduction import trial_identity
-from engine.runs import Costs, RunResult, SeenCandles, Trade, json_ready
+from engine.model.market import Period
+from engine.model.run import Costs, RunResult, SeenCandles, Trade, json_ready
+from engine.reproduction.inputs import trial_identity
 
 _HEAVY: Final = ("trades", "equity", "indicators")
 _TRADE_FLOATS: Final = tuple(field.name for field in fields(Trade) if field.type == "float")

@@ -9,10 +9,10 @@ from psycopg.types.multirange import TimestamptzMultirange
 from psycopg.types.range import TimestamptzRange
 from sqlalchemy import Connection
 
-from engine.coverage import MissingRange
 from engine.database import series_sql as sql
 from engine.database.codec import to_ms, to_time
-from engine.market import Int64Array, Market, Period, Timeframe
+from engine.model.coverage import MissingRange
+from engine.model.market import Int64Array, Market, Period, Timeframe
 
 
 def period_of(row: Any) -> Period:

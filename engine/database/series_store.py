@@ -15,7 +15,6 @@ import numpy as np
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from engine.coverage import BEFORE_LISTING, Coverage, MissingRange
 from engine.database import series_sql as sql
 from engine.database.codec import (
     FLOAT8_ARRAY_OID,
@@ -41,7 +40,8 @@ from engine.database.series_rows import (
 )
 from engine.errors import DatabaseError
 from engine.events import CancelToken
-from engine.market import Candles, Market, Period, Timeframe
+from engine.model.coverage import BEFORE_LISTING, Coverage, MissingRange
+from engine.model.market import Candles, Market, Period, Timeframe
 
 READ_CELLS: Final = 2_000_000  # per query: what PostgreSQL sends as one row ends at 1 GB
 LOCK_POLL_S: Final = 0.2

@@ -8,7 +8,7 @@ from engine.database.codec import optional_ms, to_time
 from engine.database.connection import Database
 from engine.database.schema import symbols
 from engine.database.series_rows import add_symbol
-from engine.market import Market, Timeframe
+from engine.model.market import Market, Timeframe
 
 # A series is kept when its symbol is active, and candles of it are held or it was asked for.
 _KEPT = text("""

@@ -5,7 +5,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, text
 
 from engine.database.series_rows import bounds_of
-from engine.market import Period
+from engine.model.market import Period
 
 _ADD_CANDLES: Final = text("""
     INSERT INTO trial_candles (symbol_id, timeframe, start_time, end_time) VALUES (:symbol_id, :timeframe, :start, :end)

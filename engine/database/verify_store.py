@@ -21,7 +21,7 @@ from engine.database.series_rows import (
     series_key,
 )
 from engine.database.series_store import SeriesStore, write_missing
-from engine.market import Candles, Market, Period, Timeframe
+from engine.model.market import Candles, Market, Period, Timeframe
 
 
 @dataclass(frozen=True, slots=True)

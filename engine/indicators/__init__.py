@@ -18,8 +18,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from engine.columns import Columns
 from engine.indicators.memory import Memory, current, remembered
+from engine.model.columns import Columns
 
 __all__ = [
     "Memory",

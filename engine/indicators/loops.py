@@ -17,7 +17,7 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from engine.market import DAY_MS, Float64Array, Int64Array
+from engine.model.market import DAY_MS, Float64Array, Int64Array
 
 Columns = tuple[Float64Array, ...]
 

@@ -15,14 +15,14 @@ from typing import Any, Final
 
 from engine.loader.find import StrategyFile
 from engine.loader.sources import are_unchanged
-from engine.own_source import sources_hash
-from engine.reproduction import DECIDING
-from engine.strategy import StrategyInfo
+from engine.model.parameters import StrategyInfo
+from engine.reproduction.inputs import DECIDING
+from engine.reproduction.own_source import sources_hash
 
-DESCRIBE_FUNCTION: Final = "engine.loader.describe:describe_job"
+DESCRIBE_FUNCTION: Final = "engine.jobs.describe:describe_job"
 DESCRIBE_TIMEOUT_S: Final = 20.0
 _DESCRIBING: Final = (
-    "engine.loader.describe",
+    "engine.jobs.describe",
     "engine.loader.libraries",
     "engine.loader.load",
     "engine.loader.sources",

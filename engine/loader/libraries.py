@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from engine.parallel.isolated import FORKS, Process, in_worker, isolated, kept
-from engine.reproduction import imported_modules
+from engine.reproduction.inputs import imported_modules
 
 _KNOWN: Final = frozenset({"backtesting", "pandas_ta_classic"})
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import CodeType
 from typing import Any, Final
 
-from engine.own_source import plain_source
+from engine.reproduction.own_source import plain_source
 
 BUNDLED: Final = Path(__file__).resolve().parents[2] / "strategies"
 

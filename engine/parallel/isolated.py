@@ -48,7 +48,7 @@ from engine.parallel.job import (
     too_much_memory,
 )
 from engine.parallel.plain import decode, encode
-from engine.reproduction import seed_random
+from engine.parallel.seed import seed_random
 
 NO_FORK: Final = "BACKTEST_TEST_NO_FORK"  # for tests: as where forking is not safe
 # on macOS system libraries break in forked processes; Windows has none

@@ -9,8 +9,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, Final
 
-from engine.errors import BacktestError, one_line
-from engine.redaction import redacted
+from engine.errors import BacktestError, one_line, redacted
 
 OnProgress = Callable[[float, float | None, str], None]
 

@@ -29,7 +29,7 @@ from engine.parallel.interpreter import connection_of, give_way, limit_memory, s
 from engine.parallel.isolated import Ended, Owner, Report, forget_kept, own_processes
 from engine.parallel.job import Died, TimedOut, describe_error
 from engine.parallel.plain import encode
-from engine.reproduction import seed_random
+from engine.parallel.seed import seed_random
 
 INLINE_BYTES: Final = 8_192  # small enough that one write to the pipe carries it whole
 _IDLE_S: Final = 5.0  # after which the process of the last sweep, and what it remembers, goes

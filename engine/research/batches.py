@@ -12,17 +12,17 @@ import numpy as np
 
 from engine.errors import BacktestError
 from engine.events import CancelToken
+from engine.model.run import CANCELLED, FAILED, FINISHED
 from engine.parallel.job import Done, Stopped
 from engine.parallel.job import Failed as JobFailed
 from engine.research.grid import Numbers
 from engine.research.ledger import Ledger
-from engine.runs import CANCELLED, FAILED, FINISHED
 
 if TYPE_CHECKING:
     from engine.parallel.job import Job, Outcome
     from engine.parallel.pool import WorkerPool
 
-TRIALS_FUNCTION: Final = "engine.backtest.trials:run_trials"
+TRIALS_FUNCTION: Final = "engine.jobs.trials:run_trials"
 BATCH_S: Final = 0.3  # what a batch aims to take: long enough to forget its cost, short enough to stop soon
 SHORTEST_S: Final = 0.01
 GRACE_S: Final = 1.0  # how long batches may go on after a stop

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.errors import InputError
-from engine.numerals import is_number
+from engine.model.numerals import is_number
 
 MAX_LENGTH: Final = 500
 MAX_DEPTH: Final = 40

@@ -11,13 +11,13 @@ import numpy as np
 
 from engine.backtest.metric_definitions import SUMMARY
 from engine.errors import RunError
-from engine.planning import PlannedRun
-from engine.recording import inputs_of, sweep_checks
-from engine.reproduction import hashes, trial_identities
+from engine.model.parameters import ParamValue
+from engine.model.sweep import Column, SweepResult, SweepSpec
+from engine.reproduction.inputs import hashes, trial_identities
 from engine.research.grid import Numbers, Trials
-from engine.series_loading import LoadedSeries
-from engine.strategy import ParamValue
-from engine.sweeps import Column, SweepResult, SweepSpec
+from engine.runs.load import LoadedSeries
+from engine.runs.plan import PlannedRun
+from engine.runs.record import inputs_of, sweep_checks
 
 
 @dataclass(frozen=True, slots=True)

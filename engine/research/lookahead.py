@@ -8,12 +8,12 @@ from typing import Any, Final
 
 from engine.errors import BacktestError, InputError, Interrupted, RunError
 from engine.events import OnEvent, Progress, as_job
+from engine.model.run import MOST_CUTS, LookaheadReport
 from engine.parallel.job import Done, Stopped
-from engine.planning import PlannedRun
-from engine.runs import MOST_CUTS, LookaheadReport
-from engine.series_loading import SeriesLoader
+from engine.runs.load import SeriesLoader
+from engine.runs.plan import PlannedRun
 
-FUNCTION: Final = "engine.backtest.checks:lookahead_job"
+FUNCTION: Final = "engine.jobs.lookahead:lookahead_job"
 TIMEOUT_S: Final = 7 * 86_400.0  # the user stops it, nothing else
 
 InWorkers = Callable[..., Sequence[Any]]  # Engine.in_workers, stopped by the user

@@ -15,16 +15,16 @@ from typing import TYPE_CHECKING, Any, Final
 from engine.backtest.metric_definitions import SUMMARY
 from engine.errors import BacktestError, DatabaseError, InputError, RunError, StrategyError
 from engine.events import Cancelled, CancelToken, Failed, Finished, OnEvent, ProgressMeter, Started, ending
-from engine.market import Market
+from engine.model.market import Market
+from engine.model.parameters import StrategyInfo
+from engine.model.run import CANCELLED, FAILED, FINISHED, RunSpec, choose_engine, json_ready
+from engine.model.sweep import SweepResult, SweepSpec
 from engine.parallel.job import Done
-from engine.planning import InWorkers, PlannedRun
 from engine.research.batches import Batches, Deal
 from engine.research.grid import Trials, plan_trials
 from engine.research.ledger import Ledger, PlannedSweep
-from engine.runs import CANCELLED, FAILED, FINISHED, RunSpec, choose_engine, json_ready
-from engine.series_loading import LoadedSeries, SeriesLoader
-from engine.strategy import StrategyInfo
-from engine.sweeps import SweepResult, SweepSpec
+from engine.runs.load import LoadedSeries, SeriesLoader
+from engine.runs.plan import InWorkers, PlannedRun
 
 if TYPE_CHECKING:
     from engine.database.store import Store
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-WARMUP_FUNCTION: Final = "engine.backtest.trials:longest_warmup"
+WARMUP_FUNCTION: Final = "engine.jobs.trials:longest_warmup"
 WARMUP_TIMEOUT_S: Final = 60.0
 WARMUP_TRIALS: Final = 10_000  # in one question to a worker
 TELL_S: Final = 0.2  # between two partial results
@@ -188,7 +188,7 @@ class Sweep:
         try:
             return self._store.save_sweep(result, ledger.identities(), ledger.inputs, ledger.sources.values())
         except DatabaseError as error:
-            from engine.export import write_text
+            from engine.reports.files import write_text
 
             log.exception("sweep %s could not be stored", result.id)
             path = self._unsaved / f"sweep-{result.id}.json"

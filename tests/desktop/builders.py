@@ -5,11 +5,12 @@ from typing import Any
 
 import numpy as np
 
-from engine.market import HOUR_MS, Candles, Period, Timeframe
-from engine.ranges import parse_range
-from engine.runs import CANCELLED, FINISHED, Costs, RunResult, Series, Trade, skipped_checks
-from engine.strategy import Param, StrategyInfo
-from engine.sweeps import SweepResult, SweepSpec
+from engine.model.market import HOUR_MS, Candles, Period, Timeframe
+from engine.model.parameters import StrategyInfo
+from engine.model.ranges import parse_range
+from engine.model.run import CANCELLED, FINISHED, Costs, RunResult, Series, Trade, skipped_checks
+from engine.model.sweep import SweepResult, SweepSpec
+from engine.strategy import Param
 from tests.support.builders import START_MS, random_candles
 
 

@@ -14,7 +14,7 @@ from desktop.models.holdings import GOOD, WARNING
 from desktop.panels.badge_row import level_colour
 from desktop.panels.table_view import TableView
 from desktop.theme import DARK, LIGHT, Theme
-from engine.runs import FAILED, RunResult
+from engine.model.run import FAILED, RunResult
 from tests.desktop.builders import checks, run_on
 from tests.support.builders import random_candles
 

@@ -19,7 +19,7 @@ from desktop.charts.price_chart import PriceChart
 from desktop.items.buckets import MOST_BUCKETS, visible_bars
 from desktop.items.envelope import Envelope
 from desktop.theme import DARK, LIGHT
-from engine.market import HOUR_MS, Candles
+from engine.model.market import HOUR_MS, Candles
 from tests.desktop.builders import many_candles, run_on
 from tests.support.builders import START_MS, random_candles
 from tests.support.timezone import Timezone

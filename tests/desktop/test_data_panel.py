@@ -17,8 +17,8 @@ from desktop.models.holdings import GOOD, WARNING, SeriesKey, held_note
 from desktop.panels.data_panel import DataPanel
 from desktop.panels.import_panel import series_of_name
 from desktop.preferences import Preferences
-from engine.coverage import BEFORE_LISTING, MAINTENANCE, Coverage, Holding, MissingRange
-from engine.market import HOUR_MS, Candles, Market, Period, Timeframe, parse_time
+from engine.model.coverage import BEFORE_LISTING, MAINTENANCE, Coverage, Holding, MissingRange
+from engine.model.market import HOUR_MS, Candles, Market, Period, Timeframe, parse_time
 from engine.service import Engine
 from engine.settings import Settings
 from tests.desktop.conftest import discard

@@ -16,8 +16,8 @@ from desktop.app import render_window
 from desktop.bridge import Bridge, Phase
 from desktop.main_window import MainWindow
 from desktop.preferences import Preferences
-from engine.market import Candles, parse_time
-from engine.runs import FAILED, FINISHED
+from engine.model.market import Candles, parse_time
+from engine.model.run import FAILED, FINISHED
 from engine.service import Engine
 from tests.desktop.builders import many_candles, run_on
 from tests.desktop.pulse import Pulse

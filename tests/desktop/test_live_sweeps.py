@@ -15,10 +15,10 @@ from desktop.main_window import MainWindow
 from desktop.optimize.plan_form import PlanForm
 from desktop.optimize.values import RangeChoice
 from desktop.preferences import Preferences
-from engine.market import parse_time
-from engine.runs import CANCELLED, FINISHED
+from engine.model.market import parse_time
+from engine.model.run import CANCELLED, FINISHED
+from engine.model.sweep import SweepResult
 from engine.service import Engine
-from engine.sweeps import SweepResult
 from tests.desktop.pulse import Pulse
 
 SLOW = '''

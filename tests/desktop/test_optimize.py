@@ -12,8 +12,8 @@ from pytestqt.qtbot import QtBot
 
 from desktop.main_window import MainWindow
 from desktop.optimize.cells import MOST_CELLS, grid_of
-from engine.runs import RunSpec, counted_warmup
-from engine.sweeps import SweepResult, unmade_checks
+from engine.model.run import RunSpec, counted_warmup
+from engine.model.sweep import SweepResult, unmade_checks
 from tests.desktop.builders import sweep_of
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from engine.market import Period, parse_time
+from engine.model.market import Period, parse_time
 from tests.support.command_line import CommandLine
 from tests.support.damage import NO_CHECKS
 from tests.support.database import execute

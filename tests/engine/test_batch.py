@@ -6,14 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.coverage import BEFORE_LISTING, MAINTENANCE, Coverage, MissingRange
 from engine.errors import DatabaseError, Interrupted
 from engine.events import Cancelled, CancelToken, Event, Failed, Finished, Started
-from engine.market import HOUR_MS, Candles, Market, Period, Timeframe, format_time, parse_time
-from engine.planning import PlannedRun
-from engine.recording import data_check
-from engine.runs import RunResult, RunSpec, Trade
-from engine.series_loading import LoadedSeries
+from engine.model.coverage import BEFORE_LISTING, MAINTENANCE, Coverage, MissingRange
+from engine.model.market import HOUR_MS, Candles, Market, Period, Timeframe, format_time, parse_time
+from engine.model.run import RunResult, RunSpec, Trade
+from engine.runs.load import LoadedSeries
+from engine.runs.plan import PlannedRun
+from engine.runs.record import data_check
 from engine.service import Engine
 from engine.settings import Settings
 

@@ -11,8 +11,8 @@ import pytest
 
 from engine.errors import InputError, Interrupted
 from engine.events import Cancelled, CancelToken, Event, Failed, Finished, Started
-from engine.market import Period, Timeframe
-from engine.runs import RunResult, RunSpec
+from engine.model.market import Period, Timeframe
+from engine.model.run import RunResult, RunSpec
 from engine.service import Engine
 from engine.settings import Settings
 from tests.support.command_line import CommandLine

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.errors import InputError
-from engine.export import csv_text, safe_name, write_candles, write_text
-from engine.market import Candles
+from engine.model.market import Candles
+from engine.reports.files import csv_text, safe_name, write_candles, write_text
 
 PROJECT = Path(__file__).parents[2]
 CANDLES = Candles.from_rows([(1620644400000, 1.412e-05, 5e-05, 1.412e-05, 2.971e-05, 15274305779676.0)])
@@ -59,7 +59,7 @@ def test_a_file_that_does_not_fit_leaves_the_old_one_as_it_was(tmp_path):
     write_text(path, "old")
     code = (
         "import resource, signal, sys\nfrom pathlib import Path\nfrom engine.errors import InputError\n"
-        "from engine.export import write_text\n"
+        "from engine.reports.files import write_text\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))\n"
         "try:\n    write_text(Path(sys.argv[1]), 'x' * 100_000)\n"

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from engine.data.sample import read_sample
-from engine.export import write_candles
-from engine.market import HOUR_MS, Period, Timeframe, format_time, parse_time
+from engine.data.exchanges.sample import read_sample
+from engine.model.market import HOUR_MS, Period, Timeframe, format_time, parse_time
+from engine.reports.files import write_candles
 from tests.support.command_line import CommandLine
 from tests.support.fake_exchange import FakeExchange, assert_same_candles, grid_candles
 
@@ -276,8 +276,8 @@ def test_the_sample_file_read_by_the_test_is_the_one_served(
     cli: CommandLine, file: Path, tmp_path: Path
 ) -> None:
     """A file and the exchange give the same bits, so that a later comparison finds nothing."""
-    from engine.data.candle_file import read_candle_file
-    from engine.transfer import FileFormat
+    from engine.data.files.candle_file import read_candle_file
+    from engine.model.transfer import FileFormat
 
     candles = read_candle_file(file, Timeframe("1h"), FileFormat(), parse_time("2025-01-01")).candles
     assert_same_candles(candles, read_sample("1h").slice(0, 744))

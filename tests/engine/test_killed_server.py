@@ -13,7 +13,7 @@ import pytest
 from engine.database import embedded
 from engine.database.store import Store
 from engine.errors import DatabaseError
-from engine.market import Period, Timeframe
+from engine.model.market import Period, Timeframe
 from engine.service import Engine
 from engine.settings import Settings
 

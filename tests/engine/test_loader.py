@@ -12,8 +12,8 @@ import pytest
 from engine.backtest.evaluation import CandleFrame, evaluate
 from engine.errors import InputError, StrategyError
 from engine.loader import find_strategy_files, load, load_strategy, strategy_infos, template
+from engine.model.parameters import StrategyInfo
 from engine.parallel.pool import WorkerPool
-from engine.strategy import StrategyInfo
 from tests.support.builders import GOOD_STRATEGY as GOOD
 from tests.support.builders import random_candles
 

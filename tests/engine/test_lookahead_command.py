@@ -6,8 +6,8 @@ import pytest
 
 from engine.errors import Interrupted
 from engine.events import CancelToken, Event, Finished, Progress, Started
-from engine.market import Period, Timeframe
-from engine.runs import RunSpec
+from engine.model.market import Period, Timeframe
+from engine.model.run import RunSpec
 from engine.service import Engine
 from tests.support.command_line import CommandLine
 

@@ -6,7 +6,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.errors import InputError
-from engine.market import TIMEFRAMES, Candles, Market, Period, Timeframe, find_market, format_time, parse_time
+from engine.model.market import (
+    TIMEFRAMES,
+    Candles,
+    Market,
+    Period,
+    Timeframe,
+    find_market,
+    format_time,
+    parse_time,
+)
 
 HOUR = Timeframe("1h")
 MARKETS = [

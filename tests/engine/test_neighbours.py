@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from engine.market import Period, Timeframe
-from engine.runs import FAILED, FINISHED, RunResult, RunSpec
+from engine.model.market import Period, Timeframe
+from engine.model.run import FAILED, FINISHED, RunResult, RunSpec
 from engine.service import Engine
 from engine.settings import Settings
 from tests.support.builders import GOOD_STRATEGY

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.numerals import is_number, read_number, read_numbers, read_whole, read_wholes
-from engine.ranges import parse_range
+from engine.model.numerals import is_number, read_number, read_numbers, read_whole, read_wholes
+from engine.model.ranges import parse_range
 
 NUMBERS = {
     "0": 0.0,

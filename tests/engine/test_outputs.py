@@ -86,7 +86,7 @@ def test_a_screen_that_knows_no_unicode_gets_valid_json_and_a_table(
     for arguments in (("strategies", "--json"), ("strategies",)):
         ended = plain_process(*arguments, PYTHONIOENCODING="ascii", PYTHONUTF8="0", LC_ALL="C", **known)
         assert (ended.returncode, ended.stderr) == (0, "")
-    script = "from engine.terminal import print_json\nprint_json({'name': '币\U0001f600'})"
+    script = "from engine.cli.terminal import print_json\nprint_json({'name': '币\U0001f600'})"
     printed = subprocess.run(
         [sys.executable, "-c", script],
         env={"PATH": "/usr/bin", "PYTHONIOENCODING": "ascii"}, capture_output=True, text=True, check=True,

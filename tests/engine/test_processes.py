@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
+from engine.backtest.kernels import VARIABLE, has_kernels, installed_folder
 from engine.events import CancelToken, Event, Started
-from engine.market import Period, Timeframe
+from engine.model.market import Period, Timeframe
+from engine.model.run import FINISHED, RunSpec
+from engine.model.sweep import SweepSpec
 from engine.parallel.job import Done
-from engine.parallel.kernels import VARIABLE, has_kernels, installed_folder
 from engine.parallel.pool import WorkerPool
-from engine.runs import FINISHED, RunSpec
-from engine.service import WORKER_IMPORTS, Engine
+from engine.service.engine import WORKER_IMPORTS, Engine
 from engine.settings import Settings
-from engine.sweeps import SweepSpec
 from tests.support.builders import random_candles
 
 ROOT = Path(__file__).parents[2]
@@ -37,7 +37,7 @@ def test_a_worker_that_ran_compiled_has_not_imported_backtesting_py(tmp_path: Pa
     random_candles(400, 7).save(tmp_path / "candles.npy")
     with WorkerPool(1, tmp_path, memory_mb=4096, preload=WORKER_IMPORTS) as pool:
         run = pool.submit(
-            "engine.backtest.simulation:run_job", task_of(tmp_path / "candles.npy", strategy), timeout_s=100
+            "engine.jobs.run:run_job", task_of(tmp_path / "candles.npy", strategy), timeout_s=100
         ).result(100)
         assert isinstance(run, Done), run
         assert run.value["engine"] == "compiled"
@@ -50,8 +50,8 @@ def test_a_worker_that_ran_compiled_has_not_imported_backtesting_py(tmp_path: Pa
 def test_the_program_itself_imports_neither_engine(tmp_path: Path) -> None:
     script = """
 import json, sys
-import engine.cli, engine.service, engine.batch, engine.recording, engine.doctor
-import engine.backtest.crosscheck, engine.backtest.metric_definitions
+import engine.cli, engine.service.engine, engine.runs.batch, engine.runs.record, engine.service.doctor
+import engine.runs.crosscheck, engine.backtest.metric_definitions
 from engine.events import CancelToken, ignore_event
 with engine.service.Engine() as program:
     program.warm_up(ignore_event, CancelToken())

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.market import HOUR_MS, parse_time
+from engine.model.market import HOUR_MS, parse_time
 from tests.support.builders import real_candles
 from tests.support.command_line import CommandLine
 from tests.support.fake_exchange import FakeExchange, Fault, html

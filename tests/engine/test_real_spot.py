@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine.data.loopback_exchange import SPOT_PATH
-from engine.market import HOUR_MS, Candles, Period, format_time, parse_time
+from engine.data.exchanges.loopback import SPOT_PATH
+from engine.model.market import HOUR_MS, Candles, Period, format_time, parse_time
 from tests.support.builders import real_candles
 from tests.support.command_line import CommandLine
 from tests.support.fake_exchange import FakeExchange, assert_same_candles

@@ -13,15 +13,14 @@ from urllib.parse import quote, unquote
 import pytest
 import requests
 
-from engine.data.ccxt_client import FUTURES
-from engine.data.exchange import Errand, Exchange
+from engine.cli.terminal import print_error, print_json, print_line, print_note, table
+from engine.data.exchanges.ccxt_client import FUTURES
+from engine.data.exchanges.exchange import Errand, Exchange
 from engine.database.store import Store
-from engine.doctor import Finding
-from engine.errors import BacktestError, InputError, RunError
+from engine.errors import BacktestError, InputError, RunError, redacted
 from engine.events import Failed, Log
 from engine.logs import LIBRARIES, LOGGERS, log_to_file
-from engine.redaction import redacted
-from engine.terminal import print_error, print_json, print_line, print_note, table
+from engine.service.doctor import Finding
 from tests.support.fake_exchange import EAGER
 from tests.support.plain_process import PlainProcess, error_line
 

@@ -3,15 +3,16 @@
 import ast
 import dataclasses
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from engine.comparison import changes
-from engine.market import DAY_MS, HOUR_MS, Candles, Period
-from engine.own_source import source_of
-from engine.reproduction import (
+import engine.jobs
+from engine.model.market import DAY_MS, HOUR_MS, Candles, Period
+from engine.model.run import Costs
+from engine.reproduction.inputs import (
     DECIDING,
     candle_inputs,
     engine_source,
@@ -21,7 +22,8 @@ from engine.reproduction import (
     versions,
     versions_for,
 )
-from engine.runs import Costs
+from engine.reproduction.own_source import source_of
+from engine.runs.compare import changes
 from tests.support.builders import random_candles
 
 CANDLES = random_candles(1000, 1)
@@ -36,6 +38,7 @@ USUAL: dict[str, Any] = {
     "costs": Costs(),
     "engine": "compiled",
     "versions": versions(),
+    "seed": 0,
 }
 
 
@@ -137,23 +140,23 @@ def test_a_module_that_is_gone_is_an_error_and_not_one_input_less():
 
 # what a worker imports of this program beside the modules that decide: how it is asked, what is found out about an answer
 NOT_DECIDING = {
-    "engine", "engine.backtest", "engine.loader", "engine.parallel",
-    "engine.backtest.checks", "engine.backtest.compilation", "engine.backtest.crosscheck", "engine.backtest.lookahead",
-    "engine.backtest.metric_definitions", "engine.backtest.preparation",
-    "engine.loader.describe", "engine.loader.find", "engine.loader.infos", "engine.loader.libraries", "engine.loader.load",
-    "engine.loader.sources", "engine.loader.template",
+    "engine", "engine.backtest", "engine.checks", "engine.jobs", "engine.loader", "engine.model", "engine.parallel",
+    "engine.reproduction",
+    "engine.backtest.kernels", "engine.backtest.metric_definitions", "engine.checks.lookahead", "engine.checks.verdicts",
+    "engine.jobs.compile", "engine.jobs.describe", "engine.jobs.lookahead", "engine.jobs.prepare",
+    "engine.loader.class_variables", "engine.loader.find", "engine.loader.infos", "engine.loader.libraries",
+    "engine.loader.load", "engine.loader.sources", "engine.loader.template",
     "engine.parallel.family", "engine.parallel.interpreter", "engine.parallel.isolated", "engine.parallel.job",
-    "engine.parallel.kernels", "engine.parallel.plain", "engine.parallel.worker",
-    "engine.errors", "engine.events", "engine.numerals", "engine.own_source", "engine.redaction", "engine.settings",
+    "engine.parallel.plain", "engine.parallel.worker",
+    "engine.errors", "engine.events", "engine.model.numerals", "engine.model.parameters",
+    "engine.reproduction.own_source", "engine.settings",
 }  # fmt: skip
 
 
 def test_every_module_that_a_worker_imports_decides_or_is_known_not_to():
     """A module that is moved, split or new is in neither list, and somebody has to say which."""
-    entries = {
-        "engine.backtest.simulation", "engine.backtest.trials", "engine.backtest.preparation", "engine.backtest.crosscheck",
-        "engine.backtest.compilation", "engine.loader.describe", "engine.parallel.worker",
-    }  # fmt: skip
+    jobs = {f"engine.jobs.{file.stem}" for file in Path(engine.jobs.__file__).parent.glob("[a-z]*.py")}
+    entries = {*jobs, "engine.parallel.worker"}
     assert imported_by(entries) == {*DECIDING, *NOT_DECIDING}
 
 

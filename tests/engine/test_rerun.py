@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from engine.errors import InputError, StrategyError
-from engine.market import Period, Timeframe
-from engine.reproduction import fingerprint
-from engine.runs import FAILED, Costs, RunResult, RunSpec
+from engine.model.market import Period, Timeframe
+from engine.model.run import FAILED, Costs, RunResult, RunSpec
+from engine.reproduction.inputs import fingerprint
 from engine.service import Engine
 from engine.settings import Settings
 from tests.support.command_line import CommandLine

@@ -2,8 +2,8 @@
 
 import pytest
 
+from engine.cli.terminal import print_error, print_note, table
 from engine.errors import one_line
-from engine.terminal import print_error, print_note, table
 
 TEXT = "a:b:c [red]x[/red] [bold"
 

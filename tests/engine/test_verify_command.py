@@ -10,8 +10,8 @@ import pytest
 
 from engine.database.store import Store
 from engine.events import Event, Started
-from engine.market import HOUR_MS, Candles, Market, Period, Timeframe, parse_time
-from engine.runs import RunSpec
+from engine.model.market import HOUR_MS, Candles, Market, Period, Timeframe, parse_time
+from engine.model.run import RunSpec
 from engine.service import Engine
 from engine.settings import Settings
 from tests.support.command_line import CommandLine

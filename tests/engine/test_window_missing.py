@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.window import SYSTEM_LIBRARIES
+from engine.service.window import SYSTEM_LIBRARIES
 from tests.support.plain_process import ROOT, Ended, PlainProcess, error_line
 
 # as where the packages were never installed: neither found nor imported

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from engine.backtest.simulation import run_job
+from engine.jobs.run import run_job
 from engine.loader import load_strategy
-from engine.market import Period
+from engine.model.market import Period
 from engine.strategy import ENTRY_COLUMN, Signals, Strategy
 from tests.support.builders import random_candles, real_candles
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from engine.backtest.simulation import run_job
+from engine.jobs.run import run_job
 from tests.support.builders import random_candles
 
 README = (Path(__file__).parents[2] / "strategies" / "README.md").read_text()

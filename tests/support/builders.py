@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine.market import HOUR_MS, Candles
+from engine.model.market import HOUR_MS, Candles
 from engine.strategy import Signals
 
 START_MS = 1_704_067_200_000  # 2024-01-01 00:00 UTC

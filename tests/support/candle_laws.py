@@ -5,9 +5,9 @@ from collections.abc import Iterable, Mapping
 
 import pytest
 
-from engine.coverage import AFTER_DELISTING, MAINTENANCE, OFF_GRID, FetchReport, VerifyReport
 from engine.errors import ExchangeError, InputError
-from engine.market import DAY_MS, Period
+from engine.model.coverage import AFTER_DELISTING, MAINTENANCE, OFF_GRID, FetchReport, VerifyReport
+from engine.model.market import DAY_MS, Period
 from tests.support.candle_faults import EMPTY, INCOMPLETE, PASSING
 from tests.support.candle_world import PATHS, Held, Series, TruthfulExchange, World
 from tests.support.fake_exchange import Fault

@@ -8,14 +8,14 @@ from typing import Any
 
 import psycopg
 
-from engine.coverage import AFTER_DELISTING, FetchReport, VerifyReport
-from engine.data.ccxt_client import FUTURES, SPOT
-from engine.data.exchange import Exchange, Patience
+from engine.data.exchanges.ccxt_client import FUTURES, SPOT
+from engine.data.exchanges.exchange import Exchange, Patience
+from engine.data.exchanges.loopback import FUTURES_PATH, SPOT_PATH, Reply
 from engine.data.fetcher import DataFetcher
-from engine.data.loopback_exchange import FUTURES_PATH, SPOT_PATH, Reply
 from engine.database.store import Store
 from engine.events import CancelToken
-from engine.market import DAY_MS, Market, Period, Timeframe
+from engine.model.coverage import AFTER_DELISTING, FetchReport, VerifyReport
+from engine.model.market import DAY_MS, Market, Period, Timeframe
 from engine.settings import Settings
 from tests.support.dying import DyingExchange, DyingStore, Fate
 from tests.support.fake_exchange import FakeExchange

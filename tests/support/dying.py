@@ -5,10 +5,10 @@ from typing import Any
 
 from sqlalchemy import Connection, event
 
-from engine.data.exchange import Errand, Exchange
-from engine.data.pages import Page
+from engine.data.exchanges.exchange import Errand, Exchange
+from engine.data.exchanges.pages import Page
 from engine.database.store import Store
-from engine.market import Market, Period, Timeframe
+from engine.model.market import Market, Period, Timeframe
 
 # in the order in which a page goes through them
 STEPS = (

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from engine.data.loopback_exchange import FUTURES_PATH, SPOT_PATH, LoopbackExchange, Reply
-from engine.market import DAY_MS, Candles, Period, Timeframe, parse_time
+from engine.data.exchanges.loopback import FUTURES_PATH, SPOT_PATH, LoopbackExchange, Reply
+from engine.model.market import DAY_MS, Candles, Period, Timeframe, parse_time
 
 FOLDERS = {SPOT_PATH: "/data/spot/daily/klines", FUTURES_PATH: "/data/futures/um/daily/klines"}
 HEADER = "open_time,open,high,low,close,volume,close_time,quote_volume,count,taker_buy_volume,taker_buy_quote_volume,ignore"

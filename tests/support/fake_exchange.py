@@ -14,14 +14,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine.coverage import Coverage, FetchReport
-from engine.data.ccxt_client import FUTURES, SPOT
-from engine.data.exchange import Exchange, Patience
+from engine.data.exchanges.ccxt_client import FUTURES, SPOT
+from engine.data.exchanges.exchange import Exchange, Patience
+from engine.data.exchanges.loopback import FUTURES_PATH, Listing, LoopbackExchange, Reply
 from engine.data.fetcher import DataFetcher
-from engine.data.loopback_exchange import FUTURES_PATH, Listing, LoopbackExchange, Reply
 from engine.database.store import Store
 from engine.events import CancelToken, Event, Log, OnEvent, ignore_event
-from engine.market import Candles, Period, Timeframe, parse_time
+from engine.model.coverage import Coverage, FetchReport
+from engine.model.market import Candles, Period, Timeframe, parse_time
 from engine.settings import Settings, read_settings
 
 # asks again at once: the waits themselves have tests of their own

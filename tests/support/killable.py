@@ -13,14 +13,14 @@ from typing import Any
 
 import psycopg
 
-from engine.data.ccxt_client import FUTURES
-from engine.data.exchange import Exchange
+from engine.data.exchanges.ccxt_client import FUTURES
+from engine.data.exchanges.exchange import Exchange
+from engine.data.exchanges.loopback import Reply
 from engine.data.fetcher import DataFetcher
-from engine.data.loopback_exchange import Reply
 from engine.database.store import Store
 from engine.errors import BacktestError
 from engine.events import Event, Log
-from engine.market import Market, Period, Timeframe
+from engine.model.market import Market, Period, Timeframe
 from engine.settings import Settings
 from tests.support.fake_exchange import EAGER, FakeExchange
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from engine.market import Candles, Float64Array, Int64Array, Timeframe
+from engine.model.market import Candles, Float64Array, Int64Array, Timeframe
 
 BESIDE_MS = 14_800  # as on 2018-02-09
 NEVER = 2**40  # a cell that never comes

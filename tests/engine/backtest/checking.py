@@ -8,11 +8,11 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from engine.backtest.checks import run_checks
 from engine.backtest.evaluation import CandleFrame, Evaluation, evaluate
-from engine.backtest.lookahead import Fresh
 from engine.backtest.questions import Ask
-from engine.market import Candles
+from engine.checks.lookahead import Fresh
+from engine.checks.verdicts import run_checks
+from engine.model.market import Candles
 from engine.strategy import Strategy
 from tests.support.builders import random_candles
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from engine.backtest import checks
+from engine.checks import verdicts as checks
 
 
 @pytest.fixture

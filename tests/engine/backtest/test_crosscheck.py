@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine.backtest.crosscheck import CrossCheck, cross_check
-from engine.market import HOUR_MS, Period
-from engine.runs import FINISHED, Costs, RunResult, Series, Trade
+from engine.model.market import HOUR_MS, Period
+from engine.model.run import FINISHED, Costs, RunResult, Series, Trade
+from engine.runs.crosscheck import CrossCheck, cross_check
 from tests.support.builders import START_MS
 
 FIRST = Trade(

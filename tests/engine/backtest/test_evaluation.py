@@ -11,7 +11,7 @@ import pytest
 from engine.backtest.evaluation import CandleFrame, Evaluation, ask_warmup, evaluate
 from engine.errors import RunError
 from engine.indicators import crossed_above, ema
-from engine.market import Candles
+from engine.model.market import Candles
 from engine.strategy import Strategy
 from tests.support.builders import random_candles
 

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine import indicators as ta
-from engine.data.sample import aggregate
+from engine.data.exchanges.sample import aggregate
 from engine.loader import load_strategy
-from engine.market import Timeframe
+from engine.model.market import Timeframe
 from engine.strategy import Strategy
 from tests.engine.backtest.checking import (
     Column,

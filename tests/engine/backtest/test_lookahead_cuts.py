@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from engine.backtest.checks import run_checks
-from engine.backtest.lookahead import Budget, act_cuts, even_cuts, find_lookahead
+from engine.checks.lookahead import Budget, act_cuts, even_cuts, find_lookahead
+from engine.checks.verdicts import run_checks
 from tests.engine.backtest.checking import (
     CANDLES,
     HELD,

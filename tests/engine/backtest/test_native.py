@@ -11,9 +11,9 @@ from backtesting.lib import crossover
 
 from engine.backtest.native import native_settings, play_native, run_native
 from engine.errors import InputError
-from engine.loader.describe import native_params, other_variables
-from engine.runs import Costs
-from engine.strategy import complete
+from engine.loader.class_variables import native_params, other_variables
+from engine.model.parameters import complete
+from engine.model.run import Costs
 from tests.engine.backtest.playing import near, short
 from tests.support.builders import candles_from, flat_candles, random_candles
 

@@ -11,12 +11,12 @@ import pytest
 from backtesting.lib import SignalStrategy, TrailingStrategy
 from backtesting.test import SMA
 
-from engine.backtest.checks import native_checks
 from engine.backtest.native import ask_native, play_native, said_by
 from engine.backtest.questions import Answer, Ask
+from engine.checks.verdicts import native_checks
 from engine.errors import RunError
-from engine.market import Candles
-from engine.runs import Costs
+from engine.model.market import Candles
+from engine.model.run import Costs
 from tests.engine.backtest import native_fractions, native_habits
 from tests.engine.backtest import native_shapes as shapes
 from tests.support.builders import random_candles

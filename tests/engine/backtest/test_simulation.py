@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine.backtest.preparation import prepare_job
-from engine.backtest.simulation import run_job
 from engine.errors import InputError, RunError, StrategyError
-from engine.market import Candles
-from engine.runs import Trade, json_ready
+from engine.jobs.prepare import prepare_job
+from engine.jobs.run import run_job
+from engine.model.market import Candles
+from engine.model.run import Trade, json_ready
 from tests.support.builders import random_candles
 
 STRATEGIES = Path(__file__).parents[3] / "strategies"
@@ -137,7 +137,7 @@ def test_a_process_of_its_own_prints_nothing_and_loads_neither_window_nor_databa
         "timeframe": "1h", "keep_indicators": True,
     }  # fmt: skip
     script = (
-        "import sys\nfrom engine.backtest.simulation import run_job\n"
+        "import sys\nfrom engine.jobs.run import run_job\n"
         f"assert len(run_job({task!r}, lambda *_: None)['equity']) == 400\n"
         "assert not {'PySide6', 'sqlalchemy', 'psycopg', 'ccxt', 'rich', 'pydantic'} & set(sys.modules)\n"
     )
@@ -282,7 +282,7 @@ def test_a_run_imports_only_its_own_engine(tmp_path: Path, engine: str, loaded: 
         "timeframe": "1h", "keep_indicators": True,
     }  # fmt: skip
     script = (
-        "import sys\nfrom engine.backtest.simulation import run_job\n"
+        "import sys\nfrom engine.jobs.run import run_job\n"
         f"run_job({task!r}, lambda *_: None)\nprint(*[n for n in {(loaded + ' ' + absent).split()} if n in sys.modules])"
     )
     ended = subprocess.run(

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from engine.data.answers import (
+from engine.data.exchanges.answers import (
     Answer,
     Banned,
     RateLimited,

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from engine.data.ccxt_client import FUTURES, SPOT, Api
-from engine.data.exchange import Errand, Exchange, Patience
-from engine.data.pages import check_page
+from engine.data.exchanges.ccxt_client import FUTURES, SPOT, Api
+from engine.data.exchanges.exchange import Errand, Exchange, Patience
+from engine.data.exchanges.pages import check_page
 from engine.database.store import Store
 from engine.errors import BacktestError
-from engine.market import HOUR_MS, Market, Period, Timeframe, parse_time
+from engine.model.market import HOUR_MS, Market, Period, Timeframe, parse_time
 from tests.support.fake_exchange import FakeExchange, Fault, grid_candles
 
 HOUR = Timeframe("1h")

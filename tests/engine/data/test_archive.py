@@ -7,10 +7,10 @@ from functools import partial
 
 import pytest
 
-from engine.data.loopback_exchange import SPOT_PATH
+from engine.data.exchanges.loopback import SPOT_PATH
 from engine.errors import Interrupted
 from engine.events import CancelToken, Event, Log, Progress
-from engine.market import DAY_MS, HOUR_MS, Candles, Period, parse_time
+from engine.model.market import DAY_MS, HOUR_MS, Candles, Period, parse_time
 from tests.support.builders import real_candles
 from tests.support.fake_archive import MISSING, FakeArchive, Spoil, make_zip
 from tests.support.fake_exchange import (

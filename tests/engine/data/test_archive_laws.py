@@ -18,17 +18,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from engine.coverage import Coverage, FetchReport
-from engine.data.archive import Archive
-from engine.data.archive_file import DoubtfulFile, read_day
 from engine.data.bulk import AT_ONCE, worthwhile_days
-from engine.data.ccxt_client import FUTURES
-from engine.data.exchange import Exchange
+from engine.data.exchanges.archive import Archive
+from engine.data.exchanges.archive_file import DoubtfulFile, read_day
+from engine.data.exchanges.ccxt_client import FUTURES
+from engine.data.exchanges.exchange import Exchange
+from engine.data.exchanges.sample import open_sample_exchange
 from engine.data.fetcher import DataFetcher
-from engine.data.sample import open_sample_exchange
 from engine.database.store import Store
 from engine.events import Event, Progress
-from engine.market import DAY_MS, HOUR_MS, Candles, Market, Period, Timeframe, format_time, parse_time
+from engine.model.coverage import Coverage, FetchReport
+from engine.model.market import DAY_MS, HOUR_MS, Candles, Market, Period, Timeframe, format_time, parse_time
 from engine.settings import ARCHIVE_URL, Settings, read_settings
 from tests.engine.data.test_archive import DOUBTFUL, HALF_DAY
 from tests.support.fake_archive import MISSING, FakeArchive, Spoil, make_zip

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from engine.data.candle_cache import CandleCache
 from engine.database.store import Store
-from engine.market import HOUR_MS, Candles, Market, Period, Timeframe
+from engine.model.market import HOUR_MS, Candles, Market, Period, Timeframe
 from tests.support.builders import START_MS, random_candles
 from tests.support.database import execute
 from tests.support.fake_exchange import assert_same_candles

@@ -13,12 +13,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.data import csv_rows, file_rows
-from engine.data.candle_file import FileCandles, read_candle_file
+from engine.data.files import csv_rows
+from engine.data.files import rows as file_rows
+from engine.data.files.candle_file import FileCandles, read_candle_file
 from engine.errors import BacktestError, InputError, Interrupted
 from engine.events import CancelToken
-from engine.market import Candles, Period, Timeframe, parse_time
-from engine.transfer import FileFormat, parse_columns
+from engine.model.market import Candles, Period, Timeframe, parse_time
+from engine.model.transfer import FileFormat, parse_columns
 from tests.support.fake_exchange import assert_same_candles, grid_candles
 
 HOUR = Timeframe("1h")

@@ -7,14 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.data import csv_import
-from engine.data.csv_import import import_candles, preview_import, runs
+from engine.data.files import importing
+from engine.data.files.importing import import_candles, preview_import, runs
 from engine.database.store import Store
 from engine.errors import InputError, Interrupted
 from engine.events import CancelToken, Event, Log, Progress
-from engine.export import write_candles
-from engine.market import Candles, Market, Period, Timeframe, parse_time
-from engine.transfer import FileFormat, ImportReport
+from engine.model.market import Candles, Market, Period, Timeframe, parse_time
+from engine.model.transfer import FileFormat, ImportReport
+from engine.reports.files import write_candles
 from tests.support.builders import real_candles
 from tests.support.fake_exchange import (
     FakeExchange,
@@ -78,7 +78,7 @@ def test_a_hole_in_the_file_stays_a_gap(store: Store, bring: Import) -> None:
 def test_held_candles_stay_and_those_that_differ_are_shown(
     store: Store, bring: Import, monkeypatch: pytest.MonkeyPatch, part_rows: int
 ) -> None:
-    monkeypatch.setattr(csv_import, "COMPARED_ROWS", part_rows)
+    monkeypatch.setattr(importing, "COMPARED_ROWS", part_rows)
     held = Period.parse("2024-01-02", "2024-01-03")
     store.add_page(SOL, HOUR, CANDLES.within(held), [held])
     report = bring(changed(CANDLES, 30, 31, 40, 41, 160))
@@ -174,7 +174,7 @@ def test_a_preview_of_a_file_with_a_broken_row_shows_its_start_and_the_error(
 def test_a_large_file_is_stored_in_parts_and_a_stopped_import_goes_on(
     store: Store, bring: Import, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(csv_import, "PART_ROWS", 50)
+    monkeypatch.setattr(importing, "PART_ROWS", 50)
     cancel, parts = CancelToken(), []
     add_page = Store.add_page
 
@@ -195,7 +195,7 @@ def test_a_large_file_is_stored_in_parts_and_a_stopped_import_goes_on(
 def test_a_file_of_many_holes_is_stored_whole(
     store: Store, bring: Import, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(csv_import, "PART_RUNS", 3)
+    monkeypatch.setattr(importing, "PART_RUNS", 3)
     keep = np.arange(len(CANDLES)) % 5 != 4
     some = Candles(CANDLES.timestamp[keep], *(column[keep] for column in CANDLES.columns().values()))
     assert bring(some).stored == keep.sum()

@@ -11,12 +11,12 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from engine.data import csv_rows
-from engine.data.candle_file import read_candle_file
-from engine.data.file_rows import Block
+from engine.data.files import csv_rows
+from engine.data.files.candle_file import read_candle_file
+from engine.data.files.rows import Block
 from engine.errors import InputError
-from engine.market import Period, Timeframe, format_time, parse_time
-from engine.transfer import FileFormat
+from engine.model.market import Period, Timeframe, format_time, parse_time
+from engine.model.transfer import FileFormat
 from tests.support.fake_exchange import grid_candles
 
 HOUR = Timeframe("1h")

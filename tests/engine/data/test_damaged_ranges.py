@@ -4,8 +4,8 @@ import itertools
 
 import pytest
 
-from engine.coverage import MAINTENANCE
-from engine.market import HOUR_MS, Candles, Period, Timeframe
+from engine.model.coverage import MAINTENANCE
+from engine.model.market import HOUR_MS, Candles, Period, Timeframe
 from tests.support.damage import NO_CHECKS
 from tests.support.database import execute
 from tests.support.fake_exchange import FakeExchange, MakeBench, assert_same_candles, grid_candles, without

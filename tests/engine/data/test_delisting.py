@@ -5,11 +5,11 @@ import threading
 
 import pytest
 
-from engine.coverage import AFTER_DELISTING, MAINTENANCE
 from engine.data.sync import Sync
 from engine.errors import ExchangeError
 from engine.events import CancelToken, ignore_event
-from engine.market import DAY_MS, HOUR_MS, Candles, Period, Timeframe, parse_time
+from engine.model.coverage import AFTER_DELISTING, MAINTENANCE
+from engine.model.market import DAY_MS, HOUR_MS, Candles, Period, Timeframe, parse_time
 from tests.support.fake_exchange import (
     Bench,
     FakeExchange,

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from engine.data.ccxt_client import FUTURES, SPOT
-from engine.data.exchange import Errand, Exchange, Patience, local_ms
-from engine.data.loopback_exchange import SPOT_PATH
+from engine.data.exchanges.ccxt_client import FUTURES, SPOT
+from engine.data.exchanges.exchange import Errand, Exchange, Patience, local_ms
+from engine.data.exchanges.loopback import SPOT_PATH
 from engine.database.store import Store
 from engine.errors import ExchangeError, InputError, Interrupted
 from engine.events import CancelToken, Log
-from engine.market import HOUR_MS, Candles, Market, Period, Timeframe, parse_time
+from engine.model.market import HOUR_MS, Candles, Market, Period, Timeframe, parse_time
 from tests.support.fake_exchange import EAGER, NOW, FakeExchange, Fault, error, grid_candles, html
 
 HOUR = Timeframe("1h")

@@ -11,15 +11,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from engine.data.ccxt_client import FUTURES, Api
-from engine.data.exchange import Errand, Exchange, Patience, local_ms
+from engine.data.exchanges.ccxt_client import FUTURES, Api
+from engine.data.exchanges.exchange import Errand, Exchange, Patience, local_ms
+from engine.data.exchanges.loopback import SPOT_PATH, Reply
+from engine.data.exchanges.pages import Page
 from engine.data.fetcher import DataFetcher
-from engine.data.loopback_exchange import SPOT_PATH, Reply
-from engine.data.pages import Page
 from engine.database.store import Store
 from engine.errors import DatabaseError, ExchangeError, InputError
 from engine.events import CancelToken, Event, Log
-from engine.market import DAY_MS, MINUTE_MS, Candles, Market, Period, Timeframe, parse_time
+from engine.model.market import DAY_MS, MINUTE_MS, Candles, Market, Period, Timeframe, parse_time
 from engine.settings import Settings
 from tests.engine.database.test_run_store import a_run
 from tests.support.database import execute

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from engine.data.ccxt_client import FUTURES
-from engine.data.exchange import Exchange
+from engine.data.exchanges.ccxt_client import FUTURES
+from engine.data.exchanges.exchange import Exchange
 from engine.data.fetcher import DataFetcher
 from engine.database.store import Store
 from engine.errors import InputError
-from engine.market import HOUR_MS, Candles, Market, Period, Timeframe, parse_time
+from engine.model.market import HOUR_MS, Candles, Market, Period, Timeframe, parse_time
 from engine.settings import Settings
 from tests.support.fake_exchange import (
     EAGER,

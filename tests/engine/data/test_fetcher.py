@@ -5,12 +5,12 @@ import asyncio
 import pandas as pd
 import pytest
 
-from engine.data.exchange import Patience
+from engine.data.exchanges.exchange import Patience
+from engine.data.exchanges.loopback import SPOT_PATH
 from engine.data.fetcher import DataFetcher
-from engine.data.loopback_exchange import SPOT_PATH
 from engine.errors import ExchangeError, InputError, Interrupted
 from engine.events import CancelToken, Event, Progress
-from engine.market import Candles, Period, Timeframe, format_time, parse_time
+from engine.model.market import Candles, Period, Timeframe, format_time, parse_time
 from engine.settings import Settings
 from tests.support.builders import real_candles
 from tests.support.fake_exchange import (

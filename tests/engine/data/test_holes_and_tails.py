@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from engine.errors import ExchangeError, InputError
-from engine.market import DAY_MS, HOUR_MS, Candles, Period, Timeframe, parse_time
+from engine.model.market import DAY_MS, HOUR_MS, Candles, Period, Timeframe, parse_time
 from engine.settings import Settings
 from tests.support.fake_exchange import (
     Bench,

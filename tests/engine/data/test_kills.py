@@ -13,15 +13,15 @@ from pathlib import Path
 import psutil
 import pytest
 
-from engine.data.ccxt_client import FUTURES
-from engine.data.exchange import Exchange
+from engine.data.exchanges.ccxt_client import FUTURES
+from engine.data.exchanges.exchange import Exchange
 from engine.data.fetcher import DataFetcher
 from engine.database import embedded
 from engine.database.embedded import release_embedded, start_embedded
 from engine.database.store import Store
 from engine.errors import DatabaseError, Interrupted
 from engine.events import CancelToken, Event
-from engine.market import Candles, Market, Period, Timeframe
+from engine.model.market import Candles, Market, Period, Timeframe
 from engine.settings import Settings
 from tests.support.database import execute
 from tests.support.fake_exchange import EAGER, assert_same_candles, grid_candles, without

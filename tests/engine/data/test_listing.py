@@ -2,11 +2,11 @@
 
 import pytest
 
-from engine.coverage import BEFORE_LISTING, MAINTENANCE
 from engine.data.sync import delete_series
 from engine.errors import ExchangeError, InputError
 from engine.events import CancelToken, ignore_event
-from engine.market import Candles, Market, Period, Timeframe, parse_time
+from engine.model.coverage import BEFORE_LISTING, MAINTENANCE
+from engine.model.market import Candles, Market, Period, Timeframe, parse_time
 from tests.support.damage import NO_CHECKS
 from tests.support.database import execute
 from tests.support.fake_archive import FakeArchive

@@ -8,8 +8,8 @@ from urllib.parse import urlencode
 
 import pytest
 
-from engine.data.loopback_exchange import FUTURES_PATH, SPOT_PATH, Listing, LoopbackExchange
-from engine.market import HOUR_MS, Candles, Period, parse_time
+from engine.data.exchanges.loopback import FUTURES_PATH, SPOT_PATH, Listing, LoopbackExchange
+from engine.model.market import HOUR_MS, Candles, Period, parse_time
 from tests.support.fake_exchange import grid_candles
 
 YEAR = Period.parse("2024-01-01", "2024-12-31")

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.data.answers import UnexpectedAnswer
-from engine.data.pages import check_page, find_holes, merge, subtract
-from engine.market import HOUR_MS, Period, Timeframe
+from engine.data.exchanges.answers import UnexpectedAnswer
+from engine.data.exchanges.pages import check_page, find_holes, merge, subtract
+from engine.model.market import HOUR_MS, Period, Timeframe
 
 HOUR = Timeframe("1h")
 START = 1_704_067_200_000  # 2024-01-01

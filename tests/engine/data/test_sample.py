@@ -5,11 +5,11 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
+from engine.data.exchanges.sample import aggregate, read_sample
 from engine.data.fetcher import DataFetcher
-from engine.data.sample import aggregate, read_sample
 from engine.database.store import Store
 from engine.errors import InputError
-from engine.market import SAMPLE_NOW_MS, TIMEFRAMES, Period, Timeframe
+from engine.model.market import SAMPLE_NOW_MS, TIMEFRAMES, Period, Timeframe
 from engine.settings import read_settings
 from tests.support.fake_exchange import assert_same_candles
 

@@ -21,9 +21,9 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from engine.coverage import FetchReport
 from engine.errors import ExchangeError, InputError
-from engine.market import DAY_MS, Market, Period, Timeframe, format_time, parse_time
+from engine.model.coverage import FetchReport
+from engine.model.market import DAY_MS, Market, Period, Timeframe, format_time, parse_time
 from tests.support.candle_faults import BANNED, FAULTS, ODD, PASSING
 from tests.support.candle_laws import SETTLE_MS, Laws
 from tests.support.candle_world import Brief, Series, TruthfulExchange, World

@@ -12,17 +12,17 @@ from pathlib import Path
 
 import pytest
 
-from engine.data.ccxt_client import FUTURES
-from engine.data.exchange import Exchange, Patience
+from engine.data.exchanges.ccxt_client import FUTURES
+from engine.data.exchanges.exchange import Exchange, Patience
 from engine.data.fetcher import DataFetcher
 from engine.data.sync import Sync, delete_series
 from engine.database import embedded
 from engine.database.store import Store, open_store
 from engine.errors import DatabaseError, ExchangeError, InputError, Interrupted
 from engine.events import CancelToken, ignore_event
-from engine.market import HOUR_MS, Market, Period, Timeframe, parse_time
+from engine.model.market import HOUR_MS, Market, Period, Timeframe, parse_time
+from engine.model.transfer import SyncedSeries
 from engine.settings import Settings
-from engine.transfer import SyncedSeries
 from tests.support.database import execute
 from tests.support.fake_exchange import (
     Bench,

@@ -5,10 +5,10 @@ import threading
 import numpy as np
 import pytest
 
-from engine.coverage import MAINTENANCE, VerifyReport
 from engine.errors import ExchangeError, InputError, Interrupted
 from engine.events import CancelToken, Event, Progress
-from engine.market import HOUR_MS, Candles, Market, Period, Timeframe, format_time
+from engine.model.coverage import MAINTENANCE, VerifyReport
+from engine.model.market import HOUR_MS, Candles, Market, Period, Timeframe, format_time
 from tests.support.database import execute
 from tests.support.fake_exchange import (
     Bench,

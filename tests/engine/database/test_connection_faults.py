@@ -15,13 +15,13 @@ import psycopg
 import pytest
 import sqlalchemy
 
-from engine.coverage import MAINTENANCE, MissingRange
 from engine.database import series_sql
 from engine.database.connection import explain, parse_url, place
 from engine.database.store import Store
 from engine.errors import BacktestError, DatabaseError, InputError
 from engine.events import CancelToken
-from engine.market import Candles, Market, Period, Timeframe
+from engine.model.coverage import MAINTENANCE, MissingRange
+from engine.model.market import Candles, Market, Period, Timeframe
 from tests.support.database import execute
 
 SOL = Market("binanceusdm", "SOLUSDT", "SOL/USDT:USDT")

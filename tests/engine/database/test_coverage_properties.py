@@ -8,9 +8,9 @@ import numpy as np
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from engine.coverage import AFTER_DELISTING, BEFORE_LISTING, MAINTENANCE, MissingRange
 from engine.database.store import Store
-from engine.market import Candles, Market, Period, Timeframe
+from engine.model.coverage import AFTER_DELISTING, BEFORE_LISTING, MAINTENANCE, MissingRange
+from engine.model.market import Candles, Market, Period, Timeframe
 from tests.support.database import execute
 
 CELLS = 24

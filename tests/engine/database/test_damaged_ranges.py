@@ -2,10 +2,10 @@
 
 import pytest
 
-from engine.coverage import MAINTENANCE, MissingRange
 from engine.database.store import Store
 from engine.database.verify_store import Damage
-from engine.market import HOUR_MS, Candles, Market, Period, Timeframe, format_time
+from engine.model.coverage import MAINTENANCE, MissingRange
+from engine.model.market import HOUR_MS, Candles, Market, Period, Timeframe, format_time
 from tests.support.builders import START_MS, random_candles
 from tests.support.damage import NO_CHECKS
 from tests.support.database import execute

@@ -20,7 +20,7 @@ from engine.database import embedded, server_account
 from engine.database.embedded import release_embedded, start_embedded
 from engine.database.store import Store
 from engine.errors import DatabaseError
-from engine.market import Candles, Market, Period, Timeframe
+from engine.model.market import Candles, Market, Period, Timeframe
 from tests.engine.database.homes import (
     PROGRAM,
     PROJECT,

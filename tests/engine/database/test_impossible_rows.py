@@ -8,12 +8,12 @@ import psycopg
 import pytest
 from sqlalchemy import CheckConstraint
 
-from engine.coverage import MAINTENANCE, MissingRange
 from engine.data.sync import EVERYTHING
 from engine.database import schema
 from engine.database.store import Store
 from engine.database.verify_store import Damage
-from engine.market import HOUR_MS, Market, Period, Timeframe
+from engine.model.coverage import MAINTENANCE, MissingRange
+from engine.model.market import HOUR_MS, Market, Period, Timeframe
 from tests.support.builders import START_MS, random_candles
 from tests.support.damage import NO_CHECKS
 from tests.support.database import at_revision, execute

@@ -18,8 +18,8 @@ from engine.database.connection import parse_url
 from engine.database.migrate import LOCK_KEY, MIGRATIONS
 from engine.database.store import Store
 from engine.errors import DatabaseError
-from engine.market import Period
-from engine.runs import RunResult
+from engine.model.market import Period
+from engine.model.run import RunResult
 from tests.engine.database.test_run_store import a_run
 from tests.support.database import at_revision, execute
 

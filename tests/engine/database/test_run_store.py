@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from engine.database.codec import pack_series, unpack_series
 from engine.database.store import Store
 from engine.errors import InputError
-from engine.market import Float64Array, Period
-from engine.runs import FAILED, FINISHED, Costs, RunResult, Series, Trade
+from engine.model.market import Float64Array, Period
+from engine.model.run import FAILED, FINISHED, Costs, RunResult, Series, Trade
 from tests.support.database import execute
 
 TRADE = Trade(

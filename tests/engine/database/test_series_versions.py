@@ -7,11 +7,11 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import create_engine
 
-from engine.coverage import MAINTENANCE, MissingRange
 from engine.database.connection import parse_url
 from engine.database.migrate import MIGRATIONS
 from engine.database.store import Store
-from engine.market import HOUR_MS, Candles, Market, Period, Timeframe
+from engine.model.coverage import MAINTENANCE, MissingRange
+from engine.model.market import HOUR_MS, Candles, Market, Period, Timeframe
 from tests.support.builders import START_MS, random_candles
 from tests.support.database import execute
 

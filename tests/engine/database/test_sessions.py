@@ -9,11 +9,11 @@ from urllib.parse import quote
 
 import pytest
 
-from engine.coverage import MAINTENANCE, MissingRange
 from engine.database.store import Store
 from engine.errors import DatabaseError
 from engine.events import CancelToken
-from engine.market import Market, Period, Timeframe
+from engine.model.coverage import MAINTENANCE, MissingRange
+from engine.model.market import Market, Period, Timeframe
 from tests.support.builders import START_MS, random_candles
 from tests.support.database import execute, fresh_database
 from tests.support.fake_exchange import assert_same_candles

@@ -8,11 +8,11 @@ import time
 import numpy as np
 import pytest
 
-from engine.coverage import AFTER_DELISTING, BEFORE_LISTING, MAINTENANCE, MissingRange
 from engine.database.store import Store
 from engine.errors import Interrupted
 from engine.events import CancelToken
-from engine.market import Candles, Market, Period, Timeframe
+from engine.model.coverage import AFTER_DELISTING, BEFORE_LISTING, MAINTENANCE, MissingRange
+from engine.model.market import Candles, Market, Period, Timeframe
 
 SOL = Market("binanceusdm", "SOLUSDT", "SOL/USDT:USDT")
 HOUR = Timeframe("1h")

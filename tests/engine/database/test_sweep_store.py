@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from engine.database.store import Store
 from engine.errors import InputError
-from engine.market import Period, Timeframe
-from engine.ranges import parse_range
-from engine.reproduction import trial_identity
-from engine.runs import CANCELLED, FINISHED, Costs, RunResult, counted_warmup
-from engine.sweeps import SweepResult, SweepSpec, unmade_checks
+from engine.model.market import Period, Timeframe
+from engine.model.ranges import parse_range
+from engine.model.run import CANCELLED, FINISHED, Costs, RunResult, counted_warmup
+from engine.model.sweep import SweepResult, SweepSpec, unmade_checks
+from engine.reproduction.inputs import trial_identity
 from tests.engine.database.test_run_store import a_run
 from tests.support.database import execute
 

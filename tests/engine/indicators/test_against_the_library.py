@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from engine import indicators as ours
-from engine.market import Candles
+from engine.model.market import Candles
 from tests.support.builders import START_MS, real_candles
 
 with warnings.catch_warnings():

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from engine import indicators as ta
-from engine.market import DAY_MS, HOUR_MS, Candles
+from engine.model.market import DAY_MS, HOUR_MS, Candles
 from tests.support.builders import START_MS, random_candles
 
 Floats = npt.NDArray[np.float64]

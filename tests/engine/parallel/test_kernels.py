@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import engine
-from engine.parallel import kernels
+from engine.backtest import kernels
 
 SOURCE = Path(engine.__file__).parent
 FILES = ("backtest_1/a.py311.nbi", "backtest_1/a.py311.1.nbc", "indicators_2/b.py311.nbi")
@@ -39,7 +39,7 @@ def test_another_constant_another_processor_or_library_is_another_folder(
     assert before.parent == tmp_path
     names = {before.name}
     for name, other in (
-        ("_SOURCES", ("engine.market",)),
+        ("_SOURCES", ("engine.model.market",)),
         ("_processor", lambda: "another"),
         ("version", lambda _: "0.1"),
     ):
@@ -116,7 +116,7 @@ def test_a_home_that_cannot_take_the_kernels_is_told_as_having_none(
 def test_the_environment_of_these_tests_has_every_kernel() -> None:
     assert kernels.has_kernels(kernels.installed_folder())
     again = subprocess.run(
-        [sys.executable, "-m", "engine.backtest.compilation"], capture_output=True, text=True, check=True
+        [sys.executable, "-m", "engine.jobs.compile"], capture_output=True, text=True, check=True
     )
     assert (again.stdout, again.stderr) == ("", "")  # what `make` does every time is done once
 

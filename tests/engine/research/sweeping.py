@@ -5,11 +5,11 @@ from collections.abc import Iterator
 import pytest
 
 from engine.events import Event
-from engine.market import HOUR_MS, Market, Period, Timeframe
-from engine.ranges import parse_range
+from engine.model.market import HOUR_MS, Market, Period, Timeframe
+from engine.model.ranges import parse_range
+from engine.model.sweep import SweepSpec
 from engine.service import Engine
 from engine.settings import read_settings
-from engine.sweeps import SweepSpec
 from tests.support.builders import START_MS, random_candles
 from tests.support.database import execute, fresh_database
 

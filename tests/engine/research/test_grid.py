@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.errors import InputError
-from engine.market import Period, Timeframe
-from engine.ranges import Steps, parse_range, range_of, range_text
+from engine.model.market import Period, Timeframe
+from engine.model.parameters import Param
+from engine.model.ranges import Steps, parse_range, range_of, range_text
+from engine.model.sweep import SweepSpec
 from engine.research.grid import MAX_TRIALS, plan_trials
-from engine.strategy import Param
-from engine.sweeps import SweepSpec
 
 
 def described(**params):

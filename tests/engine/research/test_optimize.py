@@ -10,11 +10,11 @@ import pytest
 
 from engine.errors import InputError, Interrupted, MissingDataError, StrategyError
 from engine.events import Cancelled, CancelToken, Event, Failed, Finished, Progress, Started
-from engine.market import HOUR_MS, Period
+from engine.model.market import HOUR_MS, Period
+from engine.model.run import CANCELLED, FAILED, FINISHED, Costs, RunSpec
+from engine.model.sweep import SweepResult, SweepSpec
 from engine.research import batches
-from engine.runs import CANCELLED, FAILED, FINISHED, Costs, RunSpec
 from engine.service import Engine
-from engine.sweeps import SweepResult, SweepSpec
 from tests.engine.research.sweeping import (
     HOUR,
     MARKET,

@@ -1,0 +1,1 @@
+"""How exchanges are spoken to, and what of their answers is believed."""

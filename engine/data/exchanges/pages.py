@@ -1,0 +1,150 @@
+"""Judges one page of candle rows: pure functions from raw rows to checked candles, or to a reason to refuse the page."""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from engine.data.exchanges.answers import UnexpectedAnswer
+from engine.model.market import Candles, Period, Timeframe, short_time
+
+COLUMNS: Final = 12  # open time, open, high, low, close, volume, close time and five more
+Row = tuple[int, float, float, float, float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Checked candles of one answer, sorted, on the grid, inside the window that was asked for.
+
+    `off_grid`: cells whose candle opened beside the grid (after the outage of 2018) and which have no proper one.
+    `served`: rows in the answer, whatever became of them. `notes`: oddities that were put right.
+    """
+
+    candles: Candles
+    off_grid: tuple[int, ...]
+    served: int
+    notes: tuple[str, ...] = ()
+
+    @property
+    def cells(self) -> list[int]:
+        """Open times of all cells that the answer has anything for, sorted."""
+        return sorted({*self.candles.timestamp.tolist(), *self.off_grid})
+
+
+def check_page(value: Any, timeframe: Timeframe, window: Period, title: str) -> Page:
+    """The rows of an answer for `window`, checked; raises UnexpectedAnswer when any row is not a possible candle.
+
+    Rows out of order are sorted, rows served twice are taken once (the last one, where they differ), rows outside the
+    window are dropped. A page that has only such rows is refused: its server ignores what it is asked.
+    """
+    if not isinstance(value, list):
+        raise UnexpectedAnswer(f"{title}: the answer is not a list of candles")
+    rows: dict[int, Row] = {}
+    outside = differing = 0
+    for raw in value:
+        row = _parse(raw, title)
+        if not window.start <= row[0] < window.end:
+            outside += 1
+            continue
+        differing += row[0] in rows and rows[row[0]] != row
+        rows[row[0]] = row
+    if outside and not rows:
+        raise UnexpectedAnswer(
+            f"{title}: the exchange repeats a page (asked from {short_time(window.start)}, "
+            f"got {_moment(value[0][0])})"
+        )
+    on_grid = {opened: row for opened, row in rows.items() if timeframe.floor(opened) == opened}
+    off_grid = {timeframe.floor(opened) for opened in rows.keys() - on_grid.keys()} - on_grid.keys()
+    notes = _notes(title, outside, differing, len(off_grid))
+    candles = Candles.from_rows(on_grid[opened] for opened in sorted(on_grid))
+    return Page(candles, tuple(sorted(off_grid)), len(value), notes)
+
+
+def _notes(title: str, outside: int, differing: int, off_grid: int) -> tuple[str, ...]:
+    notes = []
+    if outside:
+        notes.append(f"{title}: {outside} rows outside the window that was asked for were dropped")
+    if differing:
+        notes.append(
+            f"{title}: {differing} candles were served twice with different values; the last was taken"
+        )
+    if off_grid:
+        notes.append(f"{title}: {off_grid} candles open beside the grid and count as missing")
+    return tuple(notes)
+
+
+def _parse(raw: Any, title: str) -> Row:
+    if not isinstance(raw, list) or len(raw) != COLUMNS:
+        raise UnexpectedAnswer(f"{title}: a row of the answer does not have {COLUMNS} columns")
+    opened = raw[0]
+    if type(opened) is not int or opened < 0:
+        raise UnexpectedAnswer(f"{title}: a row's open time is {str(opened)[:30]!r}")
+    open_, high, low, close, volume = (
+        _number(raw[i], name, opened, title)
+        for i, name in enumerate(("open", "high", "low", "close", "volume"), 1)
+    )
+    if low <= 0 or volume < 0:
+        raise UnexpectedAnswer(
+            f"invalid candle {title} {_moment(opened)}: a price is not positive or volume is negative"
+        )
+    if not low <= min(open_, close) <= max(open_, close) <= high:
+        raise UnexpectedAnswer(
+            f"invalid candle {title} {_moment(opened)}: open {open_} and close {close} are not inside "
+            f"{low} to {high}"
+        )
+    return opened, open_, high, low, close, volume
+
+
+def _number(value: Any, name: str, opened: int, title: str) -> float:
+    try:
+        number = math.nan if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not math.isfinite(number):
+        raise UnexpectedAnswer(f"invalid candle {title} {_moment(opened)}: {name} is {str(value)[:30]!r}")
+    return number
+
+
+def _moment(ms: int) -> str:
+    return short_time(ms) if ms < 2**43 else f"{ms} ms"
+
+
+def find_holes(timeframe: Timeframe, window: Period, cells: Iterable[int]) -> list[Period]:
+    """The stretches of `window` between and around `cells` (sorted open times inside it)."""
+    holes = []
+    cursor = window.start
+    for cell in cells:
+        if cell > cursor:
+            holes.append(Period(cursor, cell))
+        cursor = timeframe.next(cell)
+    if cursor < window.end:
+        holes.append(Period(cursor, window.end))
+    return holes
+
+
+def merge(periods: Iterable[Period]) -> list[Period]:
+    """The same instants as sorted, disjoint, non-adjacent, non-empty periods."""
+    merged: list[Period] = []
+    for period in sorted(periods):
+        if period.start >= period.end:
+            continue
+        if merged and period.start <= merged[-1].end:
+            merged[-1] = Period(merged[-1].start, max(merged[-1].end, period.end))
+        else:
+            merged.append(period)
+    return merged
+
+
+def subtract(period: Period, others: Sequence[Period]) -> list[Period]:
+    """What is left of `period` without `others`."""
+    left = []
+    cursor = period.start
+    for other in merge(others):
+        if other.start > cursor:
+            left.append(Period(cursor, min(other.start, period.end)))
+        cursor = max(cursor, other.end)
+        if cursor >= period.end:
+            break
+    if cursor < period.end:
+        left.append(Period(cursor, period.end))
+    return merge(left)

@@ -1,0 +1,51 @@
+"""The bundled sample market as an exchange of its own: generated candles, served on loopback in Binance's format."""
+
+import csv
+import gzip
+from importlib import resources
+from typing import Final
+
+import numpy as np
+
+from engine.data.exchanges.loopback import FUTURES_PATH, Listing, LoopbackExchange
+from engine.model.market import SAMPLE_NOW_MS, TIMEFRAMES, Candles, Period, Timeframe
+
+_STORED: Final = ("1h", "1m")  # coarse first
+
+
+def read_sample(timeframe: str) -> Candles:
+    """The stored candles of "1h" or "1m"."""
+    packed = resources.files("resources").joinpath(f"sample_{timeframe}.csv.gz").read_bytes()
+    lines = gzip.decompress(packed).decode().splitlines()
+    rows = csv.reader(lines[1:])
+    return Candles.from_rows((int(row[0]), *(float(text) for text in row[1:6])) for row in rows)  # type: ignore[misc]
+
+
+def aggregate(candles: Candles, timeframe: Timeframe) -> Candles:
+    """Longer candles made of the shorter ones that are there."""
+    grid = timeframe.opens(Period(timeframe.floor(int(candles.timestamp[0])), int(candles.timestamp[-1]) + 1))
+    cells = np.searchsorted(grid, candles.timestamp, side="right") - 1
+    numbers, first = np.unique(cells, return_index=True)
+    last = np.append(first[1:], len(cells)) - 1
+    return Candles(
+        grid[numbers],
+        candles.open[first],
+        np.maximum.reduceat(candles.high, first),
+        np.minimum.reduceat(candles.low, first),
+        candles.close[last],
+        np.add.reduceat(candles.volume, first),
+    )
+
+
+def open_sample_exchange() -> LoopbackExchange:
+    """Start serving SAMPLEUSDT: two years of 1h and everything longer, one month of 1m and everything between."""
+    hours, minutes = (read_sample(name) for name in _STORED)
+    series = {"1m": minutes, "1h": hours}
+    for name in TIMEFRAMES[TIMEFRAMES.index("1m") + 1 :]:
+        if name not in series:
+            is_longer = TIMEFRAMES.index(name) > TIMEFRAMES.index("1h")
+            series[name] = aggregate(hours if is_longer else minutes, Timeframe(name))
+    listing = Listing(FUTURES_PATH, "SAMPLE", "USDT", series, listed_ms=int(hours.timestamp[0]))
+    exchange = LoopbackExchange([listing], lambda: SAMPLE_NOW_MS)
+    exchange.start()
+    return exchange

@@ -1,0 +1,1 @@
+"""Candle files: read, understood, brought into the database."""

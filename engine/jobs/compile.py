@@ -1,0 +1,82 @@
+"""Compiles every kernel in every form that the program calls it in, so that nothing is compiled while somebody waits."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import shutil
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from engine import indicators
+from engine.backtest.evaluation import CandleFrame
+from engine.backtest.kernels import VARIABLE, has_kernels, installed_folder, say_whole
+from engine.backtest.rules import Report
+from engine.model.market import HOUR_MS, Candles
+from engine.strategy import Signals
+
+_FIXED = ("engine.backtest.compiled", "engine.backtest.summary")  # compiled when they are imported
+
+
+def compile_kernels() -> None:
+    """Compile what is not yet compiled in NUMBA_CACHE_DIR; takes half a minute."""
+    for name in _FIXED:
+        importlib.import_module(name)
+    hours = pd.date_range("2024-01-01", periods=64, freq="h", tz="UTC")
+    price = pd.Series(np.linspace(100, 110, len(hours)), index=hours)
+    high, low = price + 1, price - 1
+    indicators.sma(price, 3)
+    indicators.ema(price, 3)
+    indicators.rsi(price)
+    indicators.macd(price)
+    indicators.bollinger(price)
+    indicators.atr(high, low, price)
+    indicators.supertrend(high, low, price)
+    indicators.stochastic_rsi(price)
+    indicators.donchian(high, low)
+    indicators.daily_vwap(high, low, price, price)
+    for sides in ((price, low), (price, 105.0), (105.0, price)):
+        indicators.crossed_above(*sides)
+
+
+def rehearse() -> None:
+    """In a worker, once: load every kernel and do what every strategy does, so that processes forked from it find it done.
+
+    Not where kernels would have to be compiled for it: that is a job, and said.
+    """
+    if not has_kernels(Path(os.environ.get(VARIABLE, ""))):
+        return
+    compile_kernels()
+    hours = np.arange(64) * HOUR_MS
+    price = np.linspace(100.0, 110.0, len(hours))
+    frame = CandleFrame(Candles(hours, price, price, price, price, price))
+    given = frame.copy()
+    Signals.check({"signal_up_buy": given["close"] > given["open"].rolling(3).mean()}, given)
+
+
+def compile_job(_task: Mapping[str, Any], _report: Report) -> None:
+    """`compile_kernels` in a worker."""
+    compile_kernels()
+
+
+def main() -> None:
+    """Compile everything into the environment, unless that was done."""
+    folder = installed_folder()
+    if has_kernels(folder):
+        return
+    for old in folder.parent.glob("kernels-*"):
+        shutil.rmtree(old)
+    sys.stdout.write("compiling the engine (once)\n")
+    sys.stdout.flush()
+    os.environ[VARIABLE] = str(folder)  # before numba is imported
+    compile_kernels()
+    say_whole(folder)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,67 @@
+"""The job that describes a plug-in file: executes it and reads its parameters."""
+
+from __future__ import annotations
+
+import inspect
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from engine.errors import StrategyError
+from engine.loader.class_variables import native_params, other_variables
+from engine.loader.libraries import strategy_process
+from engine.loader.load import NATIVE, SIGNALS, LoadedStrategy, located, open_strategy
+from engine.reproduction.inputs import hashes
+from engine.strategy import Strategy
+
+
+def describe_job(task: dict[str, Any], report: Callable[..., None]) -> dict[str, Any]:  # noqa: ARG001 - a job's shape
+    """For `{path}`: `{title, description, params, kind, error, traceback, sources}` of the file, `error` None when it loads;
+    `sources`: the sha256 of each file that was executed for it, by name.
+
+    Whether it computes anything is for its runs to find out: it may need other candles than any that could be made up.
+    """
+    path = Path(task["path"])
+    with strategy_process(path) as process:
+        description: dict[str, Any] = process.call(_described, path)
+    return description
+
+
+def _described(path: Path) -> dict[str, Any]:
+    info: dict[str, Any] = {"title": path.stem, "description": "", "params": [], "kind": SIGNALS}
+    info |= {"error": None, "traceback": None}
+    try:
+        with open_strategy(path) as loaded:
+            info |= _description(loaded, path.stem)
+            _check_complete(loaded, path)
+            info["sources"] = hashes(loaded.sources)
+    except MemoryError:
+        raise
+    except BaseException as error:  # noqa: BLE001 - whatever a plug-in raises is a fact about the plug-in
+        info["error"] = str(error) if isinstance(error, StrategyError) else located(error, path)
+        info["traceback"] = "".join(traceback.format_exception(error.__cause__ or error))
+    return info
+
+
+def _description(loaded: LoadedStrategy, name: str) -> dict[str, Any]:
+    title, _, rest = inspect.cleandoc(loaded.strategy.__doc__ or name).partition("\n")
+    params = (
+        loaded.strategy.params() if issubclass(loaded.strategy, Strategy) else native_params(loaded.strategy)
+    )
+    return {
+        "title": title.strip(),
+        "description": rest.strip(),
+        "params": [param.to_json() for param in params.values()],
+        "not_params": other_variables(loaded.strategy) if loaded.kind == NATIVE else [],
+        "kind": loaded.kind,
+    }
+
+
+def _check_complete(loaded: LoadedStrategy, path: Path) -> None:
+    missing = getattr(loaded.strategy, "__abstractmethods__", None)
+    if missing:
+        line = inspect.getsourcelines(loaded.strategy)[1]
+        raise StrategyError(
+            f"{path.name}:{line}: {loaded.strategy.__name__} does not define {min(missing)}()"
+        )

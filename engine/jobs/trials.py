@@ -1,0 +1,189 @@
+"""One batch of a sweep: a plain function of (candle file, strategy file, columns of parameters).
+
+All batches of a sweep that a worker gets are tried in one process of the strategy's own, kernel and metrics included: what
+indicators it computed serves the next trial, and what it breaks is its own sweep.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from engine.backtest.evaluation import CandleFrame, ask_warmup, asking, evaluate
+from engine.backtest.metric_definitions import SUMMARY
+from engine.backtest.questions import executed
+from engine.backtest.rules import Report
+from engine.errors import BacktestError, RunError
+from engine.indicators import Memory
+from engine.loader import kept_process, load_strategy, open_strategy, strategy_process
+from engine.loader.class_variables import native_params
+from engine.model.market import Candles, Float64Array, Timeframe
+from engine.model.parameters import ParamValue, complete
+from engine.model.run import Costs, choose_engine
+from engine.parallel.seed import seed_random
+from engine.reproduction.inputs import versions_for
+from engine.strategy import Strategy
+
+if TYPE_CHECKING:
+    from engine.backtest.summary import Prepared
+
+Task = Mapping[str, Any]
+
+
+def run_trials(task: Task, report: Report) -> dict[str, Any]:
+    """Try every combination of a batch on the same candles.
+
+    `task`: candles_path, first, last, warmup_candles, warmup_wanted, strategy_path, costs, timeframe as for `run_job`;
+    columns (an array (m,) per ranged parameter), fixed (the other parameters), memory_bytes (for indicators kept between
+    trials and batches). Returns metrics, float64 (m, len(SUMMARY)), NaN where one has no meaning; errors, `[[index, line]]`
+    of the trials that failed; engine, versions, sources as `run_job`; elapsed_s. Raises StrategyError when the file does
+    not load and RunError when there is no candle: then no trial can be made.
+    """
+    import engine.backtest.summary  # noqa: F401 - its kernels are loaded once per worker, before the process is forked
+
+    started, path = time.monotonic(), Path(task["strategy_path"])
+    process = kept_process(path, key=f"{task['candles_path']} {path}")
+    answer: dict[str, Any] = process.call(_tried, dict(task), report=report)
+    sources = {name: source.tobytes() for name, source in answer["sources"].items()}
+    return answer | {"versions": versions_for(sources), "elapsed_s": time.monotonic() - started}
+
+
+def _tried(task: Task, report: Report) -> dict[str, Any]:
+    series = _Series.of(task)
+    with open_strategy(task["strategy_path"]) as loaded, series.memory.used():
+        native = not issubclass(loaded.strategy, Strategy)
+        play = (_native_player if native else _signal_player)(task, loaded.strategy, series)
+        table, errors = _played(play, list(_combinations(task)), report)
+    return {
+        "metrics": table,
+        "errors": errors,
+        "engine": choose_engine("auto", native=native),
+        "sources": executed(loaded),
+    }
+
+
+Play = Callable[[Mapping[str, ParamValue], Float64Array], None]
+
+
+def _played(
+    play: Play, combinations: Sequence[Mapping[str, ParamValue]], report: Report
+) -> tuple[Float64Array, list[tuple[int, str]]]:
+    """The rows of all combinations, and what went wrong with some: a trial that fails fails alone."""
+    table = np.full((len(combinations), len(SUMMARY)), np.nan)
+    errors = []
+    for index, params in enumerate(combinations):
+        try:
+            play(params, table[index])
+        except BacktestError as error:
+            table[index] = np.nan
+            errors.append((index, str(error)))
+        report(index + 1, len(combinations), "trials")
+    return table, errors
+
+
+def _signal_player(task: Task, kind: type[Strategy], series: _Series) -> Play:
+    """Signals of a strategy through the kernel."""
+    from engine.backtest.summary import run_summary
+
+    path, costs, prepared = Path(task["strategy_path"]), Costs(**task["costs"]), series.prepared
+    held, wanted = series.held, max(int(task["warmup_wanted"]), 0)
+
+    def play(params: Mapping[str, ParamValue], row: Float64Array) -> None:
+        strategy = _made(kind, params, path)
+        ask_warmup(strategy, path)  # a run of its own would fail there
+        said = evaluate(strategy, path, series.frame, held=held, wanted=wanted, lasting=False)
+        run_summary(prepared, said.signals.slice(held, None), costs, strategy.reverse, row)
+
+    return play
+
+
+def _native_player(task: Task, kind: type, series: _Series) -> Play:
+    """A backtesting.Strategy, candle by candle in backtesting.py."""
+    from engine.backtest.metrics import compute_metrics
+    from engine.backtest.native import run_native
+
+    path, costs = Path(task["strategy_path"]), Costs(**task["costs"])
+    known = native_params(kind)
+
+    def play(params: Mapping[str, ParamValue], row: Float64Array) -> None:
+        seed_random()
+        with asking(path):
+            outcome = run_native(series.period, kind, complete(known, params), costs)
+        metrics = compute_metrics(outcome, series.period, costs, series.timeframe)
+        row[:] = [np.nan if metrics[name] is None else metrics[name] for name in SUMMARY]
+
+    return play
+
+
+def longest_warmup(task: Task, _report: Report) -> int:
+    """For `{strategy_path, columns, fixed}`: the longest warm-up that any combination asks for.
+
+    One that cannot say is left to fail as a trial.
+    """
+    with strategy_process(Path(task["strategy_path"])) as process:
+        longest: int = process.call(_longest_warmup, dict(task))
+    return longest
+
+
+def _longest_warmup(task: Task) -> int:
+    path, longest = Path(task["strategy_path"]), 0
+    kind = load_strategy(path)
+    if not issubclass(kind, Strategy):
+        return 0
+    for params in _combinations(task):
+        try:
+            longest = max(longest, ask_warmup(_made(kind, params, path), path))
+        except RunError:
+            continue
+    return longest
+
+
+def _combinations(task: Task) -> Iterator[dict[str, ParamValue]]:
+    """The complete parameters of each trial."""
+    columns: Mapping[str, Any] = task["columns"]
+    for values in zip(*(column.tolist() for column in columns.values()), strict=True):
+        yield {**task["fixed"], **dict(zip(columns, values, strict=True))}
+
+
+def _made(kind: type[Strategy], params: Mapping[str, ParamValue], path: Path) -> Strategy:
+    with asking(path):
+        return kind(params)
+
+
+class _Series:
+    """Candles as trials use them, with the indicators computed on them so far: kept from batch to batch."""
+
+    def __init__(self, task: Task) -> None:
+        candles = Candles.load(Path(task["candles_path"])).slice(task["first"], task["last"])
+        self.held = int(task["warmup_candles"])
+        self.timeframe = Timeframe(task["timeframe"])
+        self.period = candles.slice(self.held, None)
+        if not len(self.period):
+            raise RunError("the period holds no candle; fetch it or choose another")
+        self.frame = CandleFrame(candles)
+        self.memory = Memory(self.frame.table, task["memory_bytes"])
+
+    @cached_property
+    def prepared(self) -> Prepared:
+        """What the kernel needs of the period."""
+        from engine.backtest.summary import Prepared
+
+        return Prepared.of(self.period, self.timeframe)
+
+    @classmethod
+    def of(cls, task: Task) -> _Series:
+        """The kept one where the batch belongs to the same sweep."""
+        names = ("candles_path", "first", "last", "warmup_candles", "timeframe", "memory_bytes")
+        key = tuple(task[name] for name in names)
+        if key not in _kept:
+            _kept.clear()  # one sweep at a time: what the last one remembered is of no use to this one
+            _kept[key] = cls(task)
+        return _kept[key]
+
+
+_kept: Final[dict[tuple[Any, ...], _Series]] = {}

@@ -1,0 +1,205 @@
+"""What is held of a series, what the exchange has none of, what is not fetched yet; and what a fetch did."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from engine.model.market import Candles, Market, Period, Timeframe, format_time
+
+MAINTENANCE = "maintenance"
+BEFORE_LISTING = "before_listing"
+AFTER_DELISTING = "after_delisting"
+OFF_GRID = "off_grid"
+
+
+@dataclass(frozen=True, slots=True)
+class MissingRange:
+    """Cells that the exchange has no candle for, confirmed by two answers. `reason` is one of the names above."""
+
+    period: Period
+    reason: str
+    confirmed_ms: int | None = field(default=None, compare=False)
+
+    def to_json(self) -> dict[str, str]:
+        """`{start, end, reason}`."""
+        return {**self.period.to_json(), "reason": self.reason}
+
+
+def series_json(market: Market, timeframe: Timeframe, period: Period) -> dict[str, Any]:
+    """The keys that name a series and a period in every document."""
+    return {
+        "symbol": market.name,
+        "unified": market.unified,
+        "exchange": market.exchange,
+        "timeframe": timeframe.name,
+        **period.to_json(),
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """A series over a period whose bounds are on the grid and closed.
+
+    `candles` = rows held, `expected` = cells, `gaps` = cells neither held nor known missing, merged, half-open.
+    `claimed` = cells that the database's record of ranges claims although no candle is there (a damaged record); they
+    are gaps. `false_listing`: the first candle that is recorded although earlier ones are held (a damaged record too);
+    then no cell is before the listing.
+    """
+
+    market: Market
+    timeframe: Timeframe
+    period: Period
+    candles: int
+    gaps: tuple[Period, ...]
+    missing: tuple[MissingRange, ...]
+    claimed: int = 0
+    false_listing: str | None = None
+
+    @property
+    def expected(self) -> int:
+        """How many cells the period has."""
+        return self.timeframe.count(self.period)
+
+    @property
+    def complete(self) -> bool:
+        """Whether every cell is held or known missing."""
+        return not self.gaps
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """Lines for people: what is wrong with the database's record of this series."""
+        title, texts = f"{self.market.name} {self.timeframe}: the database", []
+        if self.claimed:
+            texts.append(
+                f"{title} claims {self.claimed:,} candles that are not there; they count as not fetched, "
+                "`backtest verify` mends the record"
+            )
+        if self.false_listing:
+            texts.append(
+                f"{title} says that the first candle is at {self.false_listing}, but earlier ones are held; it is not "
+                "believed, `backtest verify` asks the exchange again"
+            )
+        return tuple(texts)
+
+    @property
+    def missing_candles(self) -> int:
+        """How many cells are known missing."""
+        return sum(self.timeframe.count(gone.period) for gone in self.missing)
+
+    def to_json(self) -> dict[str, Any]:
+        """The contract's `status`."""
+        return {
+            **series_json(self.market, self.timeframe, self.period),
+            "candles": self.candles,
+            "expected": self.expected,
+            "complete": self.complete,
+            "gaps": [gap.to_json() for gap in self.gaps],
+            "missing": [gone.to_json() for gone in self.missing],
+            "notices": list(self.notices),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """A series of which candles are held: open times of its first and last one, what they take on disk (`size_bytes`, a
+    share of the table), and how many came from a file and were not compared with the exchange yet.
+
+    `coverage` reaches from the first candle held of any series to the last closed one of this series.
+    """
+
+    coverage: Coverage
+    first_ms: int
+    last_ms: int
+    size_bytes: int
+    imported: int
+
+    @property
+    def candles(self) -> int:
+        """How many are held."""
+        return self.coverage.candles
+
+
+@dataclass(frozen=True, slots=True)
+class FetchReport:
+    """What a fetch did. `candles` = rows held in the period afterwards, `fetched` = rows newly stored by this call,
+    `requests` = candle requests sent, `filled` = merged ranges that became covered, `notices` = lines for people,
+    `archive_days` = days whose candles came from bulk files.
+    """
+
+    market: Market
+    timeframe: Timeframe
+    period: Period
+    candles: int
+    fetched: int
+    requests: int
+    filled: tuple[Period, ...]
+    missing: tuple[MissingRange, ...]
+    notices: tuple[str, ...] = ()
+    archive_days: int = 0
+
+    def to_json(self) -> dict[str, Any]:
+        """The contract's `fetch`."""
+        return {
+            **series_json(self.market, self.timeframe, self.period),
+            "candles": self.candles,
+            "fetched": self.fetched,
+            "requests": self.requests,
+            "archive_days": self.archive_days,
+            "filled": [part.to_json() for part in self.filled],
+            "missing": [gone.to_json() for gone in self.missing],
+            "notices": list(self.notices),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyReport:
+    """How held candles compare with the exchange's. `revised` gives the candles whose values differ, as they were and
+    as the exchange has them; the others are counts and periods.
+
+    `checked` = held candles that the exchange served too. `added` = candles it has and the database lacked.
+    `still_missing` = inner cells known missing that it still has nothing for. `only_here` = held candles that it does
+    not have; they are kept. `repaired_ranges` = rows of the record of ranges that were wrong. With `dry_run` nothing
+    of it was changed.
+    """
+
+    market: Market
+    timeframe: Timeframe
+    period: Period
+    checked: int
+    revised: tuple[Candles, Candles]
+    added: int
+    still_missing: tuple[Period, ...]
+    only_here: tuple[Period, ...]
+    repaired_ranges: int
+    requests: int
+    dry_run: bool = False
+    notices: tuple[str, ...] = ()
+
+    @property
+    def differences(self) -> int:
+        """How much was wrong: revised, added and only held here, and rows of the record."""
+        only_here = sum(self.timeframe.count(part) for part in self.only_here)
+        return len(self.revised[0]) + self.added + only_here + self.repaired_ranges
+
+    def to_json(self) -> dict[str, Any]:
+        """The shape of `verify --json`; `old` and `new` are [open, high, low, close, volume]."""
+        old, new = (
+            list(zip(*(column.tolist() for column in side.columns().values()), strict=True))
+            for side in self.revised
+        )
+        return {
+            **series_json(self.market, self.timeframe, self.period),
+            "checked": self.checked,
+            "revised": [
+                {"time": format_time(opened), "old": list(before), "new": list(after)}
+                for opened, before, after in zip(self.revised[0].timestamp.tolist(), old, new, strict=True)
+            ],
+            "added": self.added,
+            "still_missing": [part.to_json() for part in self.still_missing],
+            "only_here": [part.to_json() for part in self.only_here],
+            "repaired_ranges": self.repaired_ranges,
+            "requests": self.requests,
+            "dry_run": self.dry_run,
+            "notices": list(self.notices),
+        }

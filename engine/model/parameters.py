@@ -1,0 +1,163 @@
+"""What a strategy's parameters may be, and a strategy as it is listed."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from engine.errors import InputError
+from engine.model.numerals import read_number, read_whole
+
+ParamValue = int | float | bool | str
+
+
+class Param:
+    """A typed, bounded parameter, written as a class attribute: `fast = Param(21, low=2, high=200)`.
+
+    The type is the default's: int, float, bool, or one of `choices`. On an instance the attribute is the plain value.
+    """
+
+    def __init__(
+        self,
+        default: ParamValue,
+        *,
+        low: float | None = None,
+        high: float | None = None,
+        choices: tuple[ParamValue, ...] | None = None,
+        help: str = "",  # noqa: A002 - the word that every form uses
+    ) -> None:
+        self.default, self.low, self.high, self.choices, self.help = default, low, high, choices, help
+        self.name = "the default"
+        if not isinstance(default, int | float | bool | str):
+            raise InputError(f"a parameter is an int, float, bool or text, not {type(default).__name__}")
+        self.parse(default)  # here and not in __set_name__: its errors come wrapped on Python 3.11
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    def __get__(self, instance: object | None, owner: type) -> Any:
+        return self if instance is None else vars(instance).get(self.name, self.default)
+
+    @property
+    def type_name(self) -> str:
+        """int, float, bool or choice."""
+        return "choice" if self.choices else type(self.default).__name__
+
+    def parse(self, value: Any) -> ParamValue:
+        """`value` (text is converted) checked against type, bounds and choices; raises InputError naming the parameter."""
+        parsed = self._choice(value) if self.choices else self._typed(value)
+        if self.choices or isinstance(parsed, bool | str):
+            return parsed
+        if (self.low is not None and parsed < self.low) or (self.high is not None and parsed > self.high):
+            raise InputError(f"{self.name} must be {self._wanted()}, not {value!r}")
+        return parsed
+
+    def _choice(self, value: Any) -> ParamValue:
+        assert self.choices is not None
+        for choice in self.choices:
+            if value == choice or str(value) == str(choice):
+                return choice
+        raise InputError(f"{self.name} must be one of {', '.join(map(str, self.choices))}, not {value!r}")
+
+    def _typed(self, value: Any) -> ParamValue:
+        wanted = type(self.default)
+        if isinstance(value, str) and wanted is bool:
+            value = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}.get(
+                value.strip().lower(), value
+            )
+        elif isinstance(value, str) and wanted in (int, float):
+            try:
+                value = read_whole(value) if wanted is int else read_number(value)
+            except ValueError:
+                raise InputError(f"{self.name} must be {self._wanted()}, not {value!r}") from None
+        if wanted is float and isinstance(value, int) and not isinstance(value, bool):
+            value = float(value)
+        if type(value) is not wanted or (isinstance(value, float) and not math.isfinite(value)):
+            raise InputError(f"{self.name} must be {self._wanted()}, not {value!r}")
+        return value
+
+    def _wanted(self) -> str:
+        words = {"int": "a whole number", "float": "a number", "bool": "true or false"}
+        text = words.get(self.type_name, self.type_name)
+        if self.low is not None and self.high is not None:
+            return f"{text} from {self.low:g} to {self.high:g}"
+        if self.low is not None:
+            return f"{text} of at least {self.low:g}"
+        if self.high is not None:
+            return f"{text} of at most {self.high:g}"
+        return text
+
+    def to_json(self) -> dict[str, Any]:
+        """`{name, type, default, low, high, choices, help}`."""
+        return {
+            "name": self.name,
+            "type": self.type_name,
+            "default": self.default,
+            "low": self.low,
+            "high": self.high,
+            "choices": list(self.choices) if self.choices else None,
+            "help": self.help,
+        }
+
+    @classmethod
+    def from_json(cls, described: Mapping[str, Any]) -> Param:
+        """The parameter that `to_json` described."""
+        choices, bounds = described["choices"], {"low": described["low"], "high": described["high"]}
+        param = cls(described["default"], **bounds, choices=tuple(choices) if choices else None)
+        param.name = str(described["name"])
+        return param
+
+
+def complete(known: Mapping[str, Param], given: Mapping[str, Any]) -> dict[str, ParamValue]:
+    """Every parameter's value: checked where given, else its default; raises InputError for an unknown name."""
+    for name in given:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"it has: {', '.join(known) or 'none'}"
+            raise InputError(f"the strategy has no parameter {name!r}; {hint}")
+    return {name: param.parse(given.get(name, param.default)) for name, param in known.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class StrategyInfo:
+    """A strategy as listed. `error` is one line with file and line number when it does not load, else None.
+
+    `kind` is "signals" (an engine.strategy.Strategy) or "native" (a backtesting.Strategy subclass). `params`: Param.to_json.
+    `not_params`: `{name, why}` of a native one's class variables that are no parameters.
+    """
+
+    name: str
+    title: str
+    description: str
+    params: tuple[Mapping[str, Any], ...]
+    path: str
+    kind: str = "signals"
+    error: str | None = None
+    traceback: str | None = None
+    not_params: tuple[Mapping[str, str], ...] = ()
+
+    def check(self, given: Mapping[str, Any]) -> None:
+        """Raise InputError where a parameter refuses the value given for it, as every run would."""
+        for described in self.params:
+            name = described["name"]
+            try:
+                if name in given:
+                    Param.from_json(described).parse(given[name])
+            except InputError as error:
+                raise InputError(f"{self.name}: {error}; nothing was run") from None
+
+    def to_json(self) -> dict[str, Any]:
+        """The contract's strategy."""
+        return {
+            "name": self.name,
+            "title": self.title,
+            "description": self.description,
+            "params": [dict(param) for param in self.params],
+            "not_params": [dict(other) for other in self.not_params],
+            "kind": self.kind,
+            "path": self.path,
+            "error": self.error,
+        }

@@ -1,0 +1,294 @@
+"""What goes into a run and what comes out: frozen values, and their JSON shapes (the contract of the command line)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Final, Self
+
+import numpy as np
+
+from engine.errors import InputError
+from engine.model.market import Float64Array, Int64Array, Period, Timeframe, format_time
+
+FINISHED: Final = "finished"
+FAILED: Final = "failed"
+CANCELLED: Final = "cancelled"
+AUTO: Final = "auto"
+COMPILED: Final = "compiled"
+REFERENCE: Final = "reference"
+ENGINES: Final = (AUTO, COMPILED, REFERENCE)
+MAX_WARMUP: Final = 1_000_000
+MOST_CUTS: Final = 20_000  # of a search for look-ahead: each computes all candles before it again
+MAX_CASH: Final = 1e15  # the reference engine counts it in units of 1e-8
+
+
+def _check(name: str, value: float, low: float, high: float, *, low_open: bool, high_open: bool) -> None:
+    below = value <= low if low_open else value < low
+    above = value >= high if high_open else value > high
+    if not math.isfinite(value) or below or above:
+        bounds = f"{'above' if low_open else 'at least'} {low:g}"
+        if math.isfinite(high):
+            bounds += f" and {'below' if high_open else 'at most'} {high:g}"
+        raise InputError(f"{name} must be {bounds}, not {value:g}")
+
+
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """Money and costs of a run: starting cash, fraction of equity per entry, fractions per side."""
+
+    cash: float = 10_000.0
+    commission: float = 0.001
+    size: float = 0.95
+    slippage: float = 0.0
+
+    def __post_init__(self) -> None:
+        _check("cash", self.cash, 0, MAX_CASH, low_open=True, high_open=False)
+        _check("commission", self.commission, 0, 0.1, low_open=False, high_open=True)
+        _check("size", self.size, 0, 1, low_open=True, high_open=False)
+        _check("slippage", self.slippage, 0, 0.1, low_open=False, high_open=True)
+
+
+def choose_engine(wanted: str, *, native: bool) -> str:
+    """The engine that runs: compiled for what gives signals, reference for a native backtesting.Strategy.
+
+    Raises InputError where a native one is to be compiled.
+    """
+    if wanted not in ENGINES:
+        raise InputError(f"unknown engine {wanted!r}; known: {', '.join(ENGINES)}")
+    if native and wanted == COMPILED:
+        raise InputError(
+            "a backtesting.Strategy decides candle by candle and cannot be compiled; choose --engine auto or reference"
+        )
+    return REFERENCE if native or wanted == REFERENCE else COMPILED
+
+
+@dataclass(frozen=True, slots=True)
+class RunSpec:
+    """One run to do. `params` holds only what differs from the strategy's defaults.
+
+    `warmup`: at least so many candles before the period, even where the strategy asks for fewer: recursive averages never
+    quite forget how many they saw, so a trial of a sweep is repeated with the sweep's warm-up. `checks`: whether the
+    strategy is asked again to find look-ahead and a warm-up that is too short.
+    """
+
+    strategy: str
+    symbol: str
+    exchange: str
+    timeframe: Timeframe
+    period: Period
+    params: Mapping[str, Any] = field(default_factory=dict)
+    costs: Costs = field(default_factory=Costs)
+    engine: str = "auto"
+    warmup: int | None = None
+    checks: bool = True
+
+    def __post_init__(self) -> None:
+        if self.warmup is not None and not 0 <= self.warmup <= MAX_WARMUP:
+            raise InputError(f"the warm-up must be from 0 to {MAX_WARMUP:,} candles, not {self.warmup}")
+        if self.engine not in ENGINES:
+            raise InputError(f"unknown engine {self.engine!r}; known: {', '.join(ENGINES)}")
+
+
+@dataclass(frozen=True, slots=True)
+class Trade:
+    """A round trip. Prices are the slipped fills; `pnl` is net of both commissions; times are open times, ms.
+
+    `exit_reason`: exit_long, exit_short, stop_loss, take_profit, reverse, ruin, or open (marked at the last close).
+    """
+
+    side: str
+    size: float
+    entry_time: int
+    entry_price: float
+    exit_time: int
+    exit_price: float
+    pnl: float
+    return_pct: float
+    commission: float
+    funding: float | None
+    entry_signal: str
+    exit_reason: str
+    candles: int
+    mae_pct: float
+    mfe_pct: float
+
+    @classmethod
+    def from_columns(cls, columns: Mapping[str, Sequence[Any]]) -> tuple[Self, ...]:
+        """A trade per row, from a column (k,) per field."""
+        return tuple(map(cls, *(columns[name] for name in cls.__slots__)))
+
+    def to_json(self) -> dict[str, Any]:
+        """The contract's trade, times as ISO text."""
+        return asdict(self) | {
+            "entry_time": format_time(self.entry_time),
+            "exit_time": format_time(self.exit_time),
+        }
+
+
+CHECK_NAMES: Final = ("data", "lookahead", "warmup", "crosscheck")
+
+
+def skipped_checks() -> dict[str, dict[str, Any]]:
+    """The checks of a run before any was made."""
+    return {
+        "data": {"status": "skipped", "missing_candles": 0, "trades_beside_holes": []},
+        "lookahead": {"status": "skipped", "columns": []},
+        "warmup": {"status": "skipped", "columns": []},
+        "crosscheck": {"status": "skipped", "equal": 0, "total": 0},
+    }
+
+
+def counted_warmup(held: int, wanted: int) -> dict[str, Any]:
+    """The check of the warm-up as far as counting goes: `wanted` candles before the period, of which `held` are there."""
+    status = "skipped" if not wanted else "passed" if held >= wanted else "failed"
+    note = f"{held} of {wanted}" if wanted else "no warm-up wanted"
+    return {"status": status, "columns": [], "wanted": wanted, "held": held, "note": note}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Series:
+    """Named float columns over open times: equity of a run, or the indicators it saw. All arrays have one length."""
+
+    time: Int64Array
+    columns: Mapping[str, Float64Array]
+
+
+@dataclass(frozen=True, slots=True)
+class SeenCandles:
+    """Which candles a run saw, warm-up included: their hash, from when on, and the version of the series then."""
+
+    sha256: str
+    start_ms: int
+    version: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RunResult:
+    """One run as it ended and as it is stored. `period` is the effective one; `params` are complete.
+
+    `equity` is the value at each candle's close; `indicators` are the drawn columns, or None where not stored. `inputs`
+    names what the fingerprint covers (engine/reproduction/inputs.py); None in runs of older versions.
+    """
+
+    id: str
+    status: str
+    strategy: str
+    symbol: str
+    unified: str
+    exchange: str
+    timeframe: str
+    period: Period
+    params: Mapping[str, Any]
+    costs: Costs
+    engine: str
+    error: str | None = None
+    metrics: Mapping[str, float | int | None] = field(default_factory=dict)
+    signals: Mapping[str, int] = field(default_factory=dict)
+    trades: tuple[Trade, ...] = ()
+    checks: Mapping[str, Mapping[str, Any]] = field(default_factory=skipped_checks)
+    equity: Series | None = None
+    indicators: Series | None = None
+    fingerprint: str | None = None
+    inputs: Mapping[str, Any] | None = None
+    elapsed_s: float = 0.0
+    created_ms: int = 0
+    traceback: str | None = None
+    seen: SeenCandles | None = None
+
+    def with_status(self, status: str, error: str | None, traceback: str | None = None) -> RunResult:
+        """The same run, ended otherwise."""
+        return replace(self, status=status, error=error, traceback=traceback)
+
+    @property
+    def left_out(self) -> list[str]:
+        """What the figures do not contain."""
+        return ["funding not included"] if self.exchange == "binanceusdm" else []
+
+    @property
+    def notes(self) -> list[str]:
+        """What the figures leave out; and of a backtesting.Strategy, what became of its orders, and by which settings."""
+        orders = str(self.checks.get("orders", {}).get("note", ""))
+        return self.left_out + [note for note in orders.split("; ") if note]
+
+    def to_json(self) -> dict[str, Any]:
+        """The contract's run, without equity."""
+        return {
+            "id": self.id,
+            "status": self.status,
+            "error": self.error,
+            "strategy": self.strategy,
+            "symbol": self.symbol,
+            "unified": self.unified,
+            "exchange": self.exchange,
+            "timeframe": self.timeframe,
+            **self.period.to_json(),
+            "params": dict(self.params),
+            "costs": asdict(self.costs),
+            "engine": self.engine,
+            "metrics": dict(self.metrics),
+            "signals": dict(self.signals),
+            "trades": [trade.to_json() for trade in self.trades],
+            "checks": {name: dict(check) for name, check in self.checks.items()},
+            "fingerprint": self.fingerprint,
+            "elapsed_s": self.elapsed_s,
+            "created": format_time(self.created_ms),
+            "notes": self.notes,
+        }
+
+    def equity_points(self) -> list[tuple[str, float]]:
+        """`[[time, value]]`, one per candle of the period."""
+        if self.equity is None:
+            return []
+        values = self.equity.columns["equity"]
+        return [(format_time(t), v) for t, v in zip(self.equity.time.tolist(), values.tolist(), strict=True)]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LookaheadReport:
+    """What an exhaustive search for look-ahead found: `lookahead` and `warmup` are checks as a run has them.
+
+    `candles`: how many candles of the period have a future that can be cut off.
+    """
+
+    spec: RunSpec
+    period: Period
+    params: Mapping[str, Any]
+    lookahead: Mapping[str, Any]
+    warmup: Mapping[str, Any]
+    candles: int
+
+    def to_json(self) -> dict[str, Any]:
+        """`{strategy, symbol, ..., status, columns, cuts, note, first: [{column, candle, cut}], warmup: {...}}`."""
+        return {
+            "strategy": self.spec.strategy,
+            "symbol": self.spec.symbol,
+            "exchange": self.spec.exchange,
+            "timeframe": self.spec.timeframe.name,
+            **self.period.to_json(),
+            "params": dict(self.params),
+            **self.lookahead,
+            "candles": self.candles,
+            "warmup": dict(self.warmup),
+        }
+
+
+_PANDAS_NOTHINGS = ("NaTType", "NAType")  # by name: pandas is not imported for them
+
+
+def json_ready(value: Any) -> Any:
+    """`value` as JSON can hold it: NaN, infinities, NaT and NA as None, numpy scalars as Python's, all else as text."""
+    if isinstance(value, Mapping):
+        return {str(key): json_ready(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [json_ready(item) for item in value]
+    if isinstance(value, np.ndarray):
+        return json_ready(value.tolist())
+    if isinstance(value, np.generic):
+        return json_ready(value.item())
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if value is None or isinstance(value, str | int | float):
+        return value
+    return None if type(value).__name__ in _PANDAS_NOTHINGS else str(value)

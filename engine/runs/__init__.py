@@ -1,0 +1,1 @@
+"""A batch of runs: planned, its candles loaded, computed in workers, recorded, compared."""

@@ -1,0 +1,175 @@
+"""A run and the same run made again: which inputs changed, and how the results differ."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from engine.model.market import format_time
+from engine.model.run import FINISHED, RunResult, Series, Trade, json_ready
+
+_MOST_NAMED: Final = 6
+_PROGRAM: Final = "engine source"
+
+
+@dataclass(frozen=True, slots=True)
+class Rerun:
+    """A stored run made again as `result`, a run of its own. `changed`: inputs, in words; `differences`: of `differences`.
+
+    `notes` says what people must know beside: from where the source came, what older runs did not record.
+    """
+
+    before: RunResult
+    result: RunResult
+    changed: tuple[str, ...]
+    differences: Sequence[Mapping[str, Any]]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def equal(self) -> bool:
+        """Whether metrics, trades, signals, equity and indicators are the same to the last bit."""
+        return not self.differences
+
+    def to_json(self) -> dict[str, Any]:
+        """The contract's run, and how it compares."""
+        return self.result.to_json() | {
+            "rerun_of": self.before.id,
+            "equal": self.equal,
+            "changed": list(self.changed),
+            "differences": [dict(row) for row in self.differences],
+            "notes": [*self.result.notes, *self.notes],
+        }
+
+
+def compare(before: RunResult, after: RunResult, *notes: str) -> Rerun:
+    """How a stored run and the same run made again compare."""
+    changed, differing = changes(before.inputs, after.inputs), differences(before, after)
+    if before.inputs is None and before.status == FINISHED:
+        notes += (
+            "the run was made by an older version, which did not record its inputs: no change can be named",
+        )
+    elif differing and not changed:
+        again = "the strategy answers otherwise each time (by the time, threads, chance)"
+        elsewhere = "or a file that it reads changed"
+        notes += (f"no recorded input changed: {again}, {elsewhere}",)
+    return Rerun(before, after, changed, differing, notes)
+
+
+def changes(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> tuple[str, ...]:
+    """Every input that changed, in words. `before` and `after`: of `reproduction.run_inputs`; None (unknown): nothing."""
+    if before is None or after is None:
+        return ()
+    return (
+        *_candle_changes(before["candles"], after["candles"]),
+        *_moved("period", _span(before["period"]), _span(after["period"])),
+        *_moved("timeframe", before["timeframe"], after["timeframe"]),
+        *_moved("warm-up", before["warmup"], after["warmup"]),
+        *_source_changes(before["source"], after["source"]),
+        *_changed_values("parameter ", before["params"], after["params"]),
+        *_changed_values("", before["costs"], after["costs"]),
+        *_moved("engine", before["engine"], after["engine"]),
+        *_version_changes(before["versions"], after["versions"]),
+        *_moved("random seed", before["seed"], after["seed"]),
+    )
+
+
+def _moved(name: str, before: Any, after: Any) -> Iterator[str]:
+    if before != after:
+        yield f"{name} {before} -> {after}"
+
+
+def _span(period: Mapping[str, str]) -> str:
+    return f"{period['start']}..{period['end']}"
+
+
+def _changed_values(kind: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
+    for name in dict.fromkeys([*before, *after]):
+        if name not in after:
+            yield f"{kind}{name} is gone (it was {before[name]})"
+        elif name not in before:
+            yield f"{kind}{name} is new ({after[name]})"
+        else:
+            yield from _moved(kind + name, before[name], after[name])
+
+
+def _version_changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
+    """Of the program itself nobody knows the hashes; what counts is that it changed."""
+    then, now = before.get(_PROGRAM), after.get(_PROGRAM)
+    if then != now:
+        yield f"program changed (engine source {then} -> {now})"
+    yield from _changed_values(
+        "", *({name: one[name] for name in one if name != _PROGRAM} for one in (before, after))
+    )
+
+
+def _candle_changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
+    if before["sha256"] == after["sha256"]:
+        return
+    then, now = before["months"], after["months"]
+    words = []
+    for month in sorted(then | now):
+        if then.get(month) != now.get(month):
+            had, has = (int(one.get(month, "0").partition(" ")[0]) for one in (then, now))
+            words.append(f"{month} ({had:,} then, {has:,} now)" if had != has else f"{month} (revised)")
+    more = f" and {len(words) - _MOST_NAMED} more months" if len(words) > _MOST_NAMED else ""
+    yield f"candles changed: {', '.join(words[:_MOST_NAMED])}{more}"
+
+
+def _source_changes(before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[str]:
+    for name in dict.fromkeys([*before, *after]):
+        if name not in after:
+            yield f"strategy source changed ({name} is not imported any more)"
+        elif name not in before:
+            yield f"strategy source changed ({name} is imported now)"
+        elif before[name] != after[name]:
+            yield f"strategy source changed ({name})"
+
+
+def differences(before: RunResult, after: RunResult) -> list[dict[str, Any]]:
+    """Where two results are not exactly equal, as rows `{name, before, after}`; of trades and series the first place."""
+    ends = [{"status": run.status, "error": run.error} for run in (before, after)]
+    return [
+        *_value_rows("", ends[0], ends[1]),
+        *_value_rows("metrics.", before.metrics, after.metrics),
+        *_value_rows("signals.", before.signals, after.signals),
+        *_trade_rows(before.trades, after.trades),
+        *_series_rows("equity", before.equity, after.equity),
+        *_series_rows("indicators", before.indicators, after.indicators),
+    ]
+
+
+def _value_rows(kind: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    then, now = json_ready(before), json_ready(after)  # as they are stored: NaN is null
+    for name in then | now:
+        if then.get(name) != now.get(name):
+            yield {"name": kind + name, "before": then.get(name), "after": now.get(name)}
+
+
+def _trade_rows(before: Sequence[Trade], after: Sequence[Trade]) -> Iterator[dict[str, Any]]:
+    if len(before) != len(after):
+        yield {"name": "trades", "before": len(before), "after": len(after)}
+    for number, (then, now) in enumerate(zip(before, after, strict=False)):
+        rows = list(_value_rows(f"trades[{number}].", then.to_json(), now.to_json()))
+        if rows:
+            yield from rows
+            return
+
+
+def _series_rows(kind: str, before: Series | None, after: Series | None) -> Iterator[dict[str, Any]]:
+    then, now = ({} if series is None else series.columns for series in (before, after))
+    lengths = [0 if series is None else len(series.time) for series in (before, after)]
+    if lengths[0] != lengths[1]:
+        yield {"name": f"{kind}: values", "before": lengths[0], "after": lengths[1]}
+        return
+    for name in dict.fromkeys([*then, *now]):
+        if name not in then or name not in now:
+            yield {"name": f"{kind}.{name}", "before": name in then, "after": name in now}
+        elif not np.array_equal(then[name], now[name], equal_nan=True):
+            same = (then[name] == now[name]) | (np.isnan(then[name]) & np.isnan(now[name]))
+            first = int(np.argmin(same))
+            assert after is not None
+            row = {"before": float(then[name][first]), "after": float(now[name][first])}
+            yield {"name": f"{kind}.{name} at {format_time(int(after.time[first]))}"} | row

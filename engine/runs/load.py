@@ -1,0 +1,146 @@
+"""Candles for runs: filled where they lack, read once, and laid into a file that workers map."""
+
+from __future__ import annotations
+
+import contextlib
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from engine.errors import BacktestError, ExchangeError, InputError, MissingDataError
+from engine.events import CancelToken, Finished, Log, OnEvent, Started, ending
+from engine.model.coverage import Coverage, FetchReport
+from engine.model.market import Candles, Period
+from engine.model.run import SeenCandles
+from engine.reproduction.inputs import candle_inputs
+from engine.runs.plan import PlannedRun
+
+if TYPE_CHECKING:
+    from engine.data.candle_cache import CandleCache, LoadedCandles
+    from engine.data.fetcher import DataFetcher
+
+FetchOutcome = FetchReport | BacktestError
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedSeries:
+    """Candles of one series, warm-up in front, at `first` and after in a file that workers can map.
+
+    `period` is the effective one of the runs on it; `inputs` are what of the candles enters a fingerprint.
+    """
+
+    path: Path
+    seen: SeenCandles
+    candles: Candles
+    period: Period
+    coverage: Coverage
+    first: int = 0
+    inputs: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def warmup_held(self) -> int:
+        """How many of the candles precede the period."""
+        return int(np.searchsorted(self.candles.timestamp, self.period.start))
+
+
+class SeriesLoader:
+    """Fetches and loads for one call of the engine; its files live in `scratch` as long as that does."""
+
+    def __init__(
+        self,
+        fetcher: DataFetcher,
+        cache: CandleCache,
+        scratch: Path,
+        *,
+        on_event: OnEvent,
+        cancel: CancelToken,
+    ) -> None:
+        self._fetcher, self._cache, self._scratch = fetcher, cache, scratch
+        self._on_event, self._cancel = on_event, cancel
+
+    def fetch(self, planned: PlannedRun, first: int) -> FetchOutcome:
+        """Fetch the period, then the warm-up in front of it from `first` on; an error is given back, not raised."""
+        job = _job_name("fetch", planned)
+        self._on_event(Started(job, "fetch", f"{planned.market.name} {planned.spec.timeframe}"))
+        try:
+            report = self._fetch_period(job, planned, planned.period)
+        except BacktestError as error:
+            self._on_event(ending(job, error))
+            return error
+        for notice in report.notices:
+            self._on_event(Log(job, "info", notice))
+        self._on_event(Finished(job, report))
+        try:
+            if first < planned.period.start:
+                self._fetch_warmup(planned, Period(first, planned.period.start))
+        except BacktestError as error:
+            return error
+        return report
+
+    def _fetch_warmup(self, planned: PlannedRun, period: Period) -> None:
+        """A warm-up that does not exist, or cannot be had now, is no failure: the run's check counts what there is."""
+        job, report = _job_name("warmup", planned), None
+        self._on_event(Started(job, "fetch", f"{planned.market.name} {planned.spec.timeframe} warm-up"))
+        try:
+            report = self._fetch_period(job, planned, period)
+        except InputError:
+            text = f"{planned.market.name}: no candle exists before the period; the warm-up check counts what is lacking"
+            self._on_event(Log(job, "info", text))
+        except ExchangeError as error:
+            text = f"{error}; the period is complete, going on with the warm-up candles held"
+            self._on_event(Log(job, "warning", text))
+        except BacktestError as error:
+            self._on_event(ending(job, error))
+            raise
+        self._on_event(Finished(job, report))
+
+    def _fetch_period(self, job: str, planned: PlannedRun, period: Period) -> FetchReport:
+        market, timeframe = planned.market, planned.spec.timeframe
+        return self._fetcher.fetch(
+            market, timeframe, period, job=job, on_event=self._on_event, cancel=self._cancel
+        )
+
+    def load(self, planned: PlannedRun, period: Period) -> LoadedSeries:
+        """The candles of a run, which must be held without gaps; raises MissingDataError or InputError otherwise.
+
+        `period`: the one fetched, whose end was clipped then; a candle may have closed since.
+        """
+        market, timeframe = planned.market, planned.spec.timeframe
+        coverage = self._fetcher.status(market, timeframe, period)
+        if not coverage.complete:
+            gap = coverage.gaps[0]
+            damage = f"; {coverage.claimed:,} more are claimed but not there" if coverage.claimed else ""
+            raise MissingDataError(
+                f"{market.name} {timeframe}: {coverage.candles:,} of {coverage.expected:,} candles held{damage}, "
+                f"first gap {gap}; nothing was run on it, `backtest fetch` fills it"
+            )
+        whole = Period(planned.load_period.start, coverage.period.end)
+        loaded = self._cache.load(market, timeframe, whole)
+        if not len(loaded.candles.within(coverage.period)):
+            raise InputError(f"{market.name} {timeframe}: no candle between {coverage.period}")
+        inputs = candle_inputs(loaded.candles)
+        seen = SeenCandles(inputs["sha256"], whole.start, loaded.version)
+        path, first = file_for_workers(loaded, self._scratch)
+        return LoadedSeries(path, seen, loaded.candles, coverage.period, coverage, first, inputs)
+
+
+def file_for_workers(loaded: LoadedCandles, scratch: Path) -> tuple[Path, int]:
+    """A file in `scratch`, and where the candles begin in it: the cached one under another name, as the cache may be
+    emptied at any time.
+    """
+    path = scratch / f"{uuid.uuid4().hex}.npy"
+    if loaded.path is not None:
+        with contextlib.suppress(OSError):  # gone this moment, or a file system without links
+            path.hardlink_to(loaded.path)
+            return path, loaded.first
+    loaded.candles.save(path)
+    return path, 0
+
+
+def _job_name(kind: str, planned: PlannedRun) -> str:
+    market, period = planned.market, planned.period
+    return f"{kind}:{market.exchange}:{market.name}:{planned.spec.timeframe.file_name}:{period.start}-{period.end}"

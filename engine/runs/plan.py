@@ -1,0 +1,162 @@
+"""What must be right before anything runs: strategies that load, parameters that fit, markets that exist."""
+
+from __future__ import annotations
+
+import difflib
+import time
+import uuid
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from engine.errors import InputError, StrategyError
+from engine.model.market import DAY_MS, Market, Period, Timeframe
+from engine.model.parameters import StrategyInfo
+from engine.model.run import RunResult, RunSpec, choose_engine
+
+if TYPE_CHECKING:
+    from engine.parallel import job as jobs
+
+PREPARE_FUNCTION: Final = "engine.jobs.prepare:prepare_job"
+PREPARE_TIMEOUT_S: Final = 30.0
+
+SeriesPeriod = tuple[Market, Timeframe, Period]
+InWorkers = Callable[[str, Sequence[dict[str, Any]], float], Sequence[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedRun:
+    """A run whose strategy, parameters and market are known to exist; `period` has its bounds on the grid, and the
+    engine of `spec` is the one that runs.
+
+    `problem` is how the strategy failed before it saw a candle, else None: such a run fails alone.
+    """
+
+    id: str
+    spec: RunSpec
+    market: Market
+    strategy_path: str
+    params: Mapping[str, Any]
+    warmup: int
+    problem: jobs.Failed | jobs.TimedOut | jobs.Died | None = None
+
+    @property
+    def period(self) -> Period:
+        """The period asked for, on the grid."""
+        return self.spec.timeframe.align(self.spec.period)
+
+    @property
+    def series_period(self) -> SeriesPeriod:
+        """What is fetched once for all runs that share it."""
+        return self.market, self.spec.timeframe, self.period
+
+    @property
+    def load_period(self) -> Period:
+        """The period with its warm-up in front, from there back to 00:00 UTC (daily anchors need whole days)."""
+        first = self.spec.timeframe.shift(self.period.start, -self.warmup)
+        day = max(0, first // DAY_MS * DAY_MS)
+        return Period(min(self.spec.timeframe.ceil(day), self.period.start), self.period.end)
+
+    @property
+    def title(self) -> str:
+        """One short line for people."""
+        return f"{self.spec.strategy} on {self.market.name}"
+
+    def unfinished(self, status: str, error: str | None, traceback: str | None = None) -> RunResult:
+        """The result of this run when it did not come to an end."""
+        return RunResult(
+            id=self.id,
+            status=status,
+            error=error,
+            strategy=self.spec.strategy,
+            symbol=self.market.name,
+            unified=self.market.unified,
+            exchange=self.market.exchange,
+            timeframe=self.spec.timeframe.name,
+            period=self.period,
+            params=self.params,
+            costs=self.spec.costs,
+            engine=self.spec.engine,
+            created_ms=time.time_ns() // 1_000_000,
+            traceback=traceback,
+        )
+
+
+def make_plan(
+    specs: Sequence[RunSpec],
+    infos: Mapping[str, StrategyInfo],
+    find_market: Callable[[str, str], Market],
+    in_workers: InWorkers,
+) -> list[PlannedRun]:
+    """A planned run per spec. Raises InputError or StrategyError for what the user can put right; nothing is fetched."""
+    if not specs:
+        raise InputError("nothing to run: name at least one symbol and one strategy")
+    chosen = [infos[spec.strategy] for spec in specs]
+    specs = [_with_engine(spec, info) for spec, info in zip(specs, chosen, strict=True)]
+    markets = {(s.symbol, s.exchange): find_market(s.symbol, s.exchange) for s in specs}
+    outcomes = _prepared(specs, chosen, in_workers)
+    plan = []
+    for spec, info, outcome in zip(specs, chosen, outcomes, strict=True):
+        ready = getattr(outcome, "value", None) or {"params": dict(spec.params), "warmup": 0}
+        plan.append(
+            PlannedRun(
+                id=str(uuid.uuid4()),
+                spec=spec,
+                market=markets[spec.symbol, spec.exchange],
+                strategy_path=info.path,
+                params=ready["params"],
+                warmup=max(ready["warmup"], spec.warmup or 0),
+                problem=None if hasattr(outcome, "value") else outcome,
+            )
+        )
+    return plan
+
+
+def _with_engine(spec: RunSpec, info: StrategyInfo) -> RunSpec:
+    try:
+        return replace(spec, engine=choose_engine(spec.engine, native=info.kind == "native"))
+    except InputError as error:
+        raise InputError(f"{info.name}: {error}; nothing was run") from error
+
+
+def _prepared(specs: Sequence[RunSpec], chosen: Sequence[StrategyInfo], in_workers: InWorkers) -> list[Any]:
+    """How each strategy answered for its parameters and warm-up; equal questions are asked once."""
+    payloads: list[dict[str, Any]] = [
+        {"strategy_path": info.path, "params": dict(spec.params)}
+        for spec, info in zip(specs, chosen, strict=True)
+    ]
+    keys = [repr((p["strategy_path"], sorted(p["params"].items()))) for p in payloads]
+    distinct = dict(zip(keys, payloads, strict=True))
+    answers = in_workers(PREPARE_FUNCTION, list(distinct.values()), PREPARE_TIMEOUT_S)
+    outcomes = dict(zip(distinct, answers, strict=True))
+    for key, outcome in outcomes.items():
+        for error in (
+            InputError,
+            StrategyError,
+        ):  # what the user can put right; anything else fails its run alone
+            if getattr(outcome, "kind", None) == error.__name__:
+                name = Path(distinct[key]["strategy_path"]).stem
+                raise error(f"{name}: {outcome.message}; nothing was run")
+    return [outcomes[key] for key in keys]
+
+
+def check_strategies(
+    names: Collection[str], known: Collection[str], infos: Sequence[StrategyInfo]
+) -> dict[str, StrategyInfo]:
+    """The strategies of these names; raises InputError for an unknown name, StrategyError for one that does not load.
+
+    Of two files of one name the first folder's counts; the other is listed as broken.
+    """
+    found: dict[str, StrategyInfo] = {}
+    for info in infos:
+        found.setdefault(info.name, info)
+    for name in names:
+        if name not in found:
+            near = difflib.get_close_matches(name, known, n=3)
+            hint = f"did you mean {', '.join(near)}?" if near else f"there are: {', '.join(sorted(known))}"
+            raise InputError(f"unknown strategy {name!r}; {hint}")
+        error = found[name].error
+        if error is not None:
+            raise StrategyError(f"{name} does not load: {error}; nothing was run")
+    return found

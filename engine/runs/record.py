@@ -1,0 +1,156 @@
+"""The stored form of a run: what a worker returned, with what it depends on and whether its candles are whole."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from engine.model.coverage import BEFORE_LISTING
+from engine.model.run import (
+    FAILED,
+    FINISHED,
+    REFERENCE,
+    RunResult,
+    Series,
+    Trade,
+    counted_warmup,
+    skipped_checks,
+)
+from engine.parallel.seed import SEED
+from engine.reproduction.inputs import fingerprint, hashes, run_inputs, versions_for
+from engine.reproduction.own_source import plain_source
+from engine.runs.plan import PlannedRun
+
+if TYPE_CHECKING:
+    from engine.parallel import job as jobs
+    from engine.runs.load import LoadedSeries
+
+
+def failed_run(
+    planned: PlannedRun, series: LoadedSeries, outcome: jobs.Failed | jobs.TimedOut | jobs.Died
+) -> tuple[RunResult, Mapping[str, bytes]]:
+    """The stored form of a run that did not get through, and its strategy's file: what else it executed nobody knows."""
+    path, sources = Path(planned.strategy_path), {}
+    with contextlib.suppress(OSError):
+        sources[path.name] = plain_source(path.read_bytes())
+    said = {"params": planned.params, "engine": planned.spec.engine, "versions": versions_for(sources)}
+    result = replace(
+        planned.unfinished(FAILED, outcome.message, outcome.traceback),
+        period=series.period,
+        inputs=inputs_of(planned, series, said, hashes(sources)),
+        seen=series.seen,
+    )
+    return result, sources
+
+
+def finished_run(
+    planned: PlannedRun,
+    series: LoadedSeries,
+    output: Mapping[str, Any],
+    source: Mapping[str, str],
+    most_checked: int,
+) -> RunResult:
+    """The stored form of what a worker returned. `source`: the hashes of what it executed; `most_checked`: the longest
+    period, in candles, that is checked against backtesting.py.
+    """
+    inputs = inputs_of(planned, series, output, source)
+    period_candles = series.candles.within(series.period)
+    trades = Trade.from_columns(output["trades"])
+    indicators = output["indicators"]
+    base = planned.unfinished(FINISHED, None)
+    return replace(
+        base,
+        period=series.period,
+        params=output["params"],
+        engine=output["engine"],
+        metrics=output["metrics"],
+        signals=output["signals"],
+        trades=trades,
+        checks=skipped_checks()
+        | output["checks"]
+        | {
+            "data": data_check(series, trades),
+            "crosscheck": first_crosscheck(output["engine"], len(period_candles), most_checked),
+        },
+        equity=Series(period_candles.timestamp, {"equity": output["equity"]}),
+        indicators=Series(period_candles.timestamp, indicators) if indicators else None,
+        inputs=inputs,
+        fingerprint=fingerprint(inputs),
+        seen=series.seen,
+        elapsed_s=output["elapsed_s"],
+    )
+
+
+def data_check(series: LoadedSeries, trades: Sequence[Trade]) -> dict[str, Any]:
+    """Which candles of the period the exchange has none of, and which trades (by number) begin or end beside such a hole.
+
+    Fails when there are such trades: their fill, or the decision before it, would have been another without the hole.
+    """
+    timeframe = series.coverage.timeframe
+    holes = [gone for gone in series.coverage.missing if gone.reason != BEFORE_LISTING]
+    edges = {edge for gone in holes for edge in (timeframe.shift(gone.period.start, -1), gone.period.end)}
+    beside = [number for number, trade in enumerate(trades) if {trade.entry_time, trade.exit_time} & edges]
+    missing = sum(timeframe.count(gone.period) for gone in holes)
+    return {
+        "status": "failed" if beside else "passed",
+        "missing_candles": missing,
+        "trades_beside_holes": beside,
+        "missing": [gone.to_json() for gone in series.coverage.missing],
+        "note": f"{missing:,} candles missing, {len(beside)} trades beside them" if missing else "complete",
+    }
+
+
+def sweep_checks(series: LoadedSeries, wanted: int) -> dict[str, dict[str, Any]]:
+    """The checks of a run that a sweep shares, over its candles; `wanted`: the longest warm-up of its trials.
+
+    The trades of a trial are not kept and its strategy is not asked twice: what that would tell is told by a run of it.
+    """
+    data = data_check(series, ()) | {"trades_beside_holes": None}
+    missing = data["missing_candles"]
+    if missing:
+        note = f"{missing:,} candles missing; a run of a trial says whether it trades beside them"
+        data |= {"status": "skipped", "note": note}
+    ahead = "not searched in a sweep; a run of a trial is"
+    return {
+        "data": data,
+        "lookahead": {"status": "skipped", "columns": [], "note": ahead},
+        "warmup": counted_warmup(series.warmup_held, wanted),
+    }
+
+
+def skipped_crosscheck(note: str) -> dict[str, Any]:
+    """A cross-check that is not made, and why."""
+    return {"status": "skipped", "equal": 0, "total": 0, "differences": [], "note": note}
+
+
+def first_crosscheck(engine: str, candles: int, most: int) -> dict[str, Any]:
+    """The cross-check of a run that has just ended: to be made later, or not at all."""
+    if engine == REFERENCE:
+        return skipped_crosscheck("ran on the reference engine itself")
+    if not most:
+        return skipped_crosscheck("switched off by BACKTEST_CROSSCHECK; `backtest show ID --check` makes it")
+    if candles > most:
+        why = f"{candles:,} candles are more than the {most:,} that are checked unasked (BACKTEST_CROSSCHECK)"
+        return skipped_crosscheck(f"{why}; `backtest show ID --check` makes it")
+    return skipped_crosscheck("`backtest show ID --check` makes it") | {"status": "pending"}
+
+
+def inputs_of(
+    planned: PlannedRun, series: LoadedSeries, output: Mapping[str, Any], source: Mapping[str, str]
+) -> dict[str, Any]:
+    """All that a run depends on, by name; `output` says params, engine and versions."""
+    return run_inputs(
+        candles=series.inputs,
+        period=series.period,
+        timeframe=planned.spec.timeframe.name,
+        warmup=planned.warmup,
+        source=source,
+        params=output["params"],
+        costs=planned.spec.costs,
+        engine=output["engine"],
+        versions=output["versions"],
+        seed=SEED,
+    )

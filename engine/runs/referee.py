@@ -1,0 +1,99 @@
+"""The cross-check of one stored run: backtesting.py runs the same in a worker, and the trades are compared."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from engine.data.candle_cache import CandleCache
+from engine.errors import InputError, Interrupted
+from engine.loader import strategy_folders
+from engine.model.market import Market, Period, Timeframe
+from engine.model.run import REFERENCE, RunResult, Series, Trade
+from engine.parallel.job import Done, Stopped
+from engine.reproduction.inputs import hashes
+from engine.runs.batch import RUN_FUNCTION
+from engine.runs.compare import changes
+from engine.runs.crosscheck import cross_check
+from engine.runs.load import file_for_workers
+from engine.runs.record import skipped_crosscheck
+from engine.runs.stored_strategy import current_file, is_unchanged, write_stored
+from engine.settings import Settings
+
+if TYPE_CHECKING:
+    from engine.database.store import Store
+
+InWorkers = Callable[[str, Sequence[dict[str, Any]], float], Sequence[Any]]
+_REVISED: Final = "the candles have changed since this run; `backtest rerun` makes it again on those held now"
+
+
+def make_check(
+    run: RunResult,
+    store: Store,
+    cache: CandleCache,
+    settings: Settings,
+    scratch: Path,
+    in_workers: InWorkers,
+) -> dict[str, Any]:
+    """The check of a run of the compiled engine, as kept in `RunResult.checks`: skipped where it cannot be made any more.
+
+    It needs the very candles and the very source: the strategy's file where it is as it was, else what was stored.
+    """
+    if run.seen is None or run.inputs is None:
+        return skipped_crosscheck("the run is too old: it did not record what it saw")
+    timeframe = Timeframe(run.timeframe)
+    market = Market(run.exchange, run.symbol, run.unified)
+    loaded = cache.load(market, timeframe, Period(run.seen.start_ms, run.period.end))
+    if loaded.candles.sha256() != run.seen.sha256:
+        return skipped_crosscheck(_REVISED)
+    try:
+        strategy = _strategy_file(run, store, settings, scratch)
+    except InputError as error:
+        return skipped_crosscheck(str(error))
+    path, first = file_for_workers(loaded, scratch)
+    task = {
+        "candles_path": str(path),
+        "first": first,
+        "last": first + len(loaded.candles),
+        "warmup_candles": int(np.searchsorted(loaded.candles.timestamp, run.period.start)),
+        "warmup_wanted": run.inputs["warmup"],
+        "strategy_path": str(strategy),
+        "params": dict(run.params),
+        "costs": asdict(run.costs),
+        "engine": REFERENCE,
+        "timeframe": run.timeframe,
+        "keep_indicators": False,
+        "checks": False,
+    }
+    (outcome,) = in_workers(RUN_FUNCTION, [task], settings.run_timeout_s)
+    if isinstance(outcome, Stopped):  # the program ends
+        raise Interrupted("stopped; the check is still to be made")
+    if not isinstance(outcome, Done):
+        return skipped_crosscheck(f"backtesting.py did not get through: {outcome.message}")
+    return _compared(run, outcome.value)
+
+
+def _strategy_file(run: RunResult, store: Store, settings: Settings, scratch: Path) -> Path:
+    file = current_file(run, strategy_folders(settings))
+    if file is not None and is_unchanged(run, file):
+        return file
+    return write_stored(run, store, scratch / "strategy")
+
+
+def _compared(run: RunResult, output: Mapping[str, Any]) -> dict[str, Any]:
+    assert run.inputs is not None
+    assert run.equity is not None
+    equity = Series(run.equity.time, {"equity": output["equity"]})
+    found = cross_check(run, replace(run, trades=Trade.from_columns(output["trades"]), equity=equity))
+    sources = {name: source.tobytes() for name, source in output["sources"].items()}
+    since = changes(
+        run.inputs,
+        {**run.inputs, "source": hashes(sources), "params": output["params"], "versions": output["versions"]},
+    )
+    if since and not found.passed:
+        return skipped_crosscheck(f"it would not be the same run any more: {'; '.join(since)}")
+    return found.to_check()

@@ -1,0 +1,41 @@
+"""The strategy of a stored run: its file where that is as it was, or the source that was stored with the run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from engine.errors import InputError
+from engine.loader.sources import are_unchanged
+from engine.model.run import RunResult
+
+if TYPE_CHECKING:
+    from engine.database.store import Store
+
+
+def current_file(run: RunResult, folders: Iterable[Path]) -> Path | None:
+    """The plug-in file that has the name of the run's strategy now."""
+    files = (folder / f"{run.strategy}.py" for folder in folders)
+    return next((file for file in files if file.is_file()), None)
+
+
+def is_unchanged(run: RunResult, file: Path) -> bool:
+    """Whether `file` and everything that it imported hold what the run executed."""
+    return run.inputs is not None and are_unchanged(run.inputs["source"], file)
+
+
+def write_stored(run: RunResult, store: Store, folder: Path) -> Path:
+    """Write the source that the run executed into `folder`; gives the strategy's file. InputError where it is not held."""
+    names = dict(run.inputs["source"]) if run.inputs else {}
+    held = store.sources(names.values())
+    main = f"{run.strategy}.py"
+    if main not in names or not held.keys() >= set(names.values()):
+        raise InputError(
+            f"run {run.id[:8]} did not store the source of {run.strategy}; only the file itself could say what it was"
+        )
+    for name, sha256 in names.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(held[sha256])
+    return folder / main

@@ -1,0 +1,312 @@
+"""The part of Engine that moves candles in bulk: several series at once, files, symbols that are kept up to date."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from engine.errors import BacktestError, DatabaseError, InputError
+from engine.events import CancelToken, OnEvent, as_job, ignore_event
+from engine.model.coverage import FetchReport, Holding, VerifyReport
+from engine.model.market import DEFAULT_EXCHANGE, Market, Period, Timeframe, check_exchange, short_time
+from engine.model.transfer import FileFormat, ImportPreview, ImportReport, SyncedSeries
+from engine.settings import Settings
+
+if TYPE_CHECKING:
+    from engine.data.fetcher import DataFetcher
+    from engine.data.sync import Sync
+    from engine.database.store import Store
+
+
+class CandleService:
+    """Base of Engine, which provides the settings, the store and the fetcher."""
+
+    settings: Settings
+
+    @property
+    def store(self) -> Store:
+        """The database, migrated."""
+        raise NotImplementedError
+
+    @property
+    def fetcher(self) -> DataFetcher:
+        """The filler of gaps."""
+        raise NotImplementedError
+
+    def market(self, symbol: str, exchange: str = DEFAULT_EXCHANGE) -> Market:
+        """The market that `symbol` names in any of its spellings; raises InputError with the nearest names."""
+        return self.fetcher.market(symbol, check_exchange(exchange))
+
+    def fetch(
+        self,
+        symbol: str,
+        timeframe: Timeframe,
+        period: Period,
+        *,
+        exchange: str = DEFAULT_EXCHANGE,
+        job: str | None = None,
+        on_event: OnEvent = ignore_event,
+        cancel: CancelToken | None = None,
+    ) -> FetchReport:
+        """Fetch what is not held yet. Raises BacktestError; finished pages are kept whatever happens."""
+        name = job or f"fetch:{exchange}:{symbol}:{timeframe.file_name}"
+
+        def fetch() -> FetchReport:
+            market = self.market(symbol, exchange)
+            return self.fetcher.fetch(market, timeframe, period, job=name, on_event=on_event, cancel=cancel)
+
+        return as_job(name, "fetch", f"{symbol} {timeframe}: fetching candles", on_event, fetch)
+
+    def verify(
+        self,
+        symbol: str,
+        timeframe: Timeframe,
+        period: Period | None = None,
+        *,
+        exchange: str = DEFAULT_EXCHANGE,
+        dry_run: bool = False,
+        job: str | None = None,
+        on_event: OnEvent = ignore_event,
+        cancel: CancelToken | None = None,
+    ) -> VerifyReport:
+        """Compare what is held (of the period, or all of it) with the exchange and mend the database.
+
+        `dry_run` only reports. Raises BacktestError; then nothing was changed.
+        """
+        name = job or f"verify:{exchange}:{symbol}:{timeframe.file_name}"
+
+        def verify() -> VerifyReport:
+            market = self.market(symbol, exchange)
+            return self.fetcher.verify(
+                market, timeframe, period, job=name, dry_run=dry_run, on_event=on_event, cancel=cancel
+            )
+
+        return as_job(name, "verify", f"{symbol} {timeframe}: comparing with the exchange", on_event, verify)
+
+    def holdings(self) -> list[Holding]:
+        """Every series of which candles are held, with what is held and missing over time; asks no exchange."""
+        held = self.store.held_series()
+        each = self.store.bytes_per_candle()
+        since = min((series.first_ms for series in held), default=0)
+        found = []
+        for series in held:
+            market, timeframe = series.market, series.timeframe
+            end = max(self.fetcher.known_now_ms(market), timeframe.next(series.last_ms))
+            period = Period(timeframe.floor(since), timeframe.floor(end))
+            imported = self.store.imported(market, timeframe, period)
+            found.append(
+                Holding(
+                    self.store.coverage(market, timeframe, period),
+                    series.first_ms,
+                    series.last_ms,
+                    round(series.candles * each),
+                    sum(map(timeframe.count, imported)),
+                )
+            )
+        return found
+
+    def fetch_all(
+        self,
+        wanted: Iterable[tuple[str, Timeframe]],
+        period: Period,
+        *,
+        exchange: str = DEFAULT_EXCHANGE,
+        on_event: OnEvent = ignore_event,
+        cancel: CancelToken | None = None,
+    ) -> dict[tuple[str, Timeframe], FetchReport | BacktestError]:
+        """Fetch several series side by side; one that fails leaves the others alone. A report or error for each.
+
+        A symbol wanted under two spellings is fetched once, under the first.
+        """
+        from engine.data.sync import side_by_side
+
+        known = self.store.markets(check_exchange(exchange))
+        known = known or self.fetcher.markets(exchange, on_event=on_event, cancel=cancel)
+        names = {
+            name: market.name for market in known for name in (market.unified, market.unified.split(":")[0])
+        }
+        distinct: dict[tuple[str, Timeframe], tuple[str, Timeframe]] = {}
+        for symbol, timeframe in wanted:
+            typed = symbol.strip().upper()
+            distinct.setdefault((names.get(typed, typed), timeframe), (symbol, timeframe))
+
+        def fetch(one: tuple[str, Timeframe]) -> FetchReport:
+            return self.fetch(*one, period, exchange=exchange, on_event=on_event, cancel=cancel)
+
+        tasks = list(distinct.values())
+        return dict(zip(tasks, side_by_side(tasks, fetch), strict=True))
+
+    # -- files
+
+    def preview_import(
+        self,
+        path: Path,
+        symbol: str,
+        timeframe: Timeframe,
+        *,
+        exchange: str = DEFAULT_EXCHANGE,
+        form: FileFormat | None = None,
+    ) -> ImportPreview:
+        """How a file of candles is understood and what `import_candles` would store; writes nothing.
+
+        A file with a broken row is a preview with `error`. Raises InputError when it cannot be opened, or its columns
+        are not found: then `form` must say.
+        """
+        from engine.data.files import importing
+
+        market = self.market(symbol, exchange)
+        now = self.fetcher.known_now_ms(market)
+        return importing.preview_import(self.store, path, market, timeframe, form or FileFormat(), now)
+
+    def file_head(self, path: Path) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
+        """How a candle file begins: its columns by name (by number from 1 where it names none), and its first rows.
+
+        Raises InputError.
+        """
+        from engine.data.files.opening import file_head
+
+        return file_head(path)
+
+    def import_candles(
+        self,
+        path: Path,
+        symbol: str,
+        timeframe: Timeframe,
+        *,
+        exchange: str = DEFAULT_EXCHANGE,
+        form: FileFormat | None = None,
+        job: str | None = None,
+        on_event: OnEvent = ignore_event,
+        cancel: CancelToken | None = None,
+    ) -> ImportReport:
+        """Store the candles of a CSV or Parquet file that are not held. Held ones are never changed.
+
+        Raises InputError naming the line of the first row that cannot be a candle; then nothing is stored. Events have
+        kind "import".
+        """
+        from engine.data.files import importing
+
+        name = job or f"import:{exchange}:{symbol}:{timeframe.file_name}"
+
+        def store() -> ImportReport:
+            market = self.market(symbol, exchange)
+            now = self.fetcher.known_now_ms(market)
+            return importing.import_candles(
+                self.store,
+                path,
+                market,
+                timeframe,
+                form or FileFormat(),
+                now,
+                job=name,
+                on_event=on_event,
+                cancel=cancel,
+            )
+
+        return as_job(name, "import", f"{symbol} {timeframe}: reading {path.name}", on_event, store)
+
+    # -- symbols
+
+    def add_symbol(
+        self,
+        symbol: str,
+        timeframes: Iterable[Timeframe] = (),
+        *,
+        exchange: str = DEFAULT_EXCHANGE,
+        start_ms: int = 0,
+    ) -> Market:
+        """Make a symbol active: `sync` keeps its held series, and those of `timeframes` from `start_ms` (or listing) on.
+
+        Raises InputError for a start in the future.
+        """
+        market = self.market(symbol, exchange)
+        now_ms = self.fetcher.known_now_ms(market)
+        if start_ms >= now_ms:
+            raise InputError(
+                f"the start {short_time(start_ms)} lies in the future: {exchange}'s clock shows {short_time(now_ms)}; "
+                "nothing was changed"
+            )
+        self.store.activate(market, dict.fromkeys(timeframes, start_ms))
+        return market
+
+    def deactivate_symbol(self, symbol: str, *, exchange: str = DEFAULT_EXCHANGE) -> Market:
+        """Keep a symbol no longer up to date; its candles stay, and `add_symbol` resumes what was kept."""
+        market = self.market(symbol, exchange)
+        if not self.store.deactivate(market):
+            raise InputError(f"{market} was never added or fetched; nothing was changed")
+        return market
+
+    def remove_symbol(
+        self,
+        symbol: str,
+        *,
+        exchange: str = DEFAULT_EXCHANGE,
+        delete_data: bool = False,
+        on_event: OnEvent = ignore_event,
+        cancel: CancelToken | None = None,
+    ) -> tuple[Market, int]:
+        """Keep a symbol no longer and forget which timeframes were asked for; with `delete_data` delete all its candles.
+
+        Returns how many candles were deleted. Stored runs stay.
+        """
+        from engine.data.sync import delete_series
+
+        market = self.market(symbol, exchange)
+        if not self.store.deactivate(market):
+            raise InputError(f"{market} was never added or fetched; nothing was changed")
+        self.store.keep_no_more(market)
+        timeframes = self.store.timeframes(market)
+        for timeframe in timeframes:
+            self.store.save_first_candle(market, timeframe, None)  # whoever adds it again asks again
+        return market, sum(
+            delete_series(self.store, market, timeframe, on_event, cancel or CancelToken())
+            for timeframe in timeframes
+            if delete_data
+        )
+
+    def delete_series(
+        self,
+        symbol: str,
+        timeframe: Timeframe,
+        *,
+        exchange: str = DEFAULT_EXCHANGE,
+        on_event: OnEvent = ignore_event,
+        cancel: CancelToken | None = None,
+    ) -> int:
+        """Delete all candles of one series; returns how many. `sync` does not fetch them again; stored runs stay."""
+        from engine.data.sync import delete_series
+
+        market = self.market(symbol, exchange)
+        return delete_series(self.store, market, timeframe, on_event, cancel or CancelToken())
+
+    # -- keeping up to date
+
+    def sync(
+        self,
+        exchange: str | None = None,
+        *,
+        on_event: OnEvent = ignore_event,
+        cancel: CancelToken | None = None,
+    ) -> list[SyncedSeries]:
+        """Bring every kept series (of one exchange) up to its last closed candle. A series that fails has an `error`."""
+        return self._sync(exchange, on_event, cancel).round()
+
+    def watch(
+        self,
+        interval_s: float,
+        tell: Callable[[Sequence[SyncedSeries] | DatabaseError], None],
+        exchange: str | None = None,
+        *,
+        on_event: OnEvent = ignore_event,
+        cancel: CancelToken | None = None,
+    ) -> NoReturn:
+        """`sync` every `interval_s` seconds until cancelled (Interrupted), whatever becomes of network and database."""
+        self._sync(exchange, on_event, cancel).watch(interval_s, tell)
+
+    def _sync(self, exchange: str | None, on_event: OnEvent, cancel: CancelToken | None) -> Sync:
+        from engine.data.sync import Sync
+
+        if exchange is not None:
+            check_exchange(exchange)
+        return Sync(self.store, self.fetcher, on_event, cancel or CancelToken(), exchange)

