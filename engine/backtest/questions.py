@@ -25,13 +25,12 @@ from engine.loader import LoadedStrategy, open_strategy, strategy_process
 from engine.loader.class_variables import native_params
 from engine.model.market import Candles
 from engine.model.parameters import complete
-from engine.model.run import Costs
 from engine.parallel.isolated import in_worker
 from engine.parallel.seed import seed_random
 from engine.reproduction.own_source import plain_source
 from engine.strategy import Signals, Strategy
+from engine.tasks import StrategyTask
 
-Task = Mapping[str, Any]
 Ask = Callable[[int, int], Evaluation]  # for the candles at positions start..stop; raises RunError
 _numbers: Final = itertools.count()
 
@@ -55,16 +54,11 @@ class Answer:
     orders: Mapping[str, Any] | None = None
 
 
-def candles_of(task: Task) -> Candles:
-    """The candles of a task, warm-up in front."""
-    return Candles.load(Path(task["candles_path"])).slice(task.get("first"), task.get("last"))
-
-
-def ask_whole(task: Task, report: Report) -> Answer:
-    """A strategy's answer over all candles of a task (see `simulation.run_job`)."""
-    with strategy_process(Path(task["strategy_path"])) as process:
-        answer = process.call(_whole, dict(task), report=report)
-    said, candles, trades = _evaluation(answer.pop("said")), candles_of(task), answer.pop("trades", None)
+def ask_whole(task: StrategyTask, report: Report) -> Answer:
+    """A strategy's answer over all candles of a task."""
+    with strategy_process(task.strategy) as process:
+        answer = process.call(_whole, task, report=report)
+    said, candles, trades = _evaluation(answer.pop("said")), task.candles.load(), answer.pop("trades", None)
     if trades is None:
         return Answer(said, candles, **answer)
     table = TradeTable(**trades | {"names": tuple(trades["names"])})
@@ -73,12 +67,12 @@ def ask_whole(task: Task, report: Report) -> Answer:
 
 
 @contextmanager
-def asking_again(task: Task, timeout_s: float | None = None) -> Iterator[Ask]:
+def asking_again(task: StrategyTask, timeout_s: float | None = None) -> Iterator[Ask]:
     """A fresh process that is asked for one part of the candles after another, and may remember what it was asked before."""
     number = next(_numbers)
-    with strategy_process(Path(task["strategy_path"]), timeout_s) as process:
+    with strategy_process(task.strategy, timeout_s) as process:
         try:
-            yield lambda start, stop: _evaluation(process.call(_part, number, dict(task), start, stop))
+            yield lambda start, stop: _evaluation(process.call(_part, number, task, start, stop))
         finally:
             if not in_worker():  # it was this very process, which lives on
                 _close()
@@ -104,8 +98,8 @@ def executed(loaded: LoadedStrategy) -> dict[str, npt.NDArray[np.uint8]]:
 # -- in the process of the strategy
 
 
-def _whole(task: Task, report: Report) -> dict[str, Any]:
-    candles, path = candles_of(task), Path(task["strategy_path"])
+def _whole(task: StrategyTask, report: Report) -> dict[str, Any]:
+    candles, path = task.candles.load(), task.strategy
     with open_strategy(path) as loaded:
         if issubclass(loaded.strategy, Strategy):
             answer = _signals(task, loaded, candles)
@@ -114,10 +108,10 @@ def _whole(task: Task, report: Report) -> dict[str, Any]:
         return answer | {"sources": executed(loaded)}
 
 
-def _signals(task: Task, loaded: LoadedStrategy, candles: Candles) -> dict[str, Any]:
-    path, started = Path(task["strategy_path"]), time.monotonic()
-    held, wanted = int(task["warmup_candles"]), max(int(task["warmup_wanted"]), 0)
-    strategy: Strategy = loaded.strategy(task["params"])
+def _signals(task: StrategyTask, loaded: LoadedStrategy, candles: Candles) -> dict[str, Any]:
+    path, started = task.strategy, time.monotonic()
+    held, wanted = task.candles.warmup, max(task.warmup, 0)
+    strategy: Strategy = loaded.strategy(task.params)
     said = evaluate(strategy, path, CandleFrame(candles), held=held, wanted=wanted)
     return {
         "said": _plain(said),
@@ -128,13 +122,13 @@ def _signals(task: Task, loaded: LoadedStrategy, candles: Candles) -> dict[str, 
     }
 
 
-def _native(task: Task, loaded: LoadedStrategy, candles: Candles, report: Report) -> dict[str, Any]:
+def _native(task: StrategyTask, loaded: LoadedStrategy, candles: Candles, report: Report) -> dict[str, Any]:
     from engine.backtest.native import play_native, said_by
 
-    started, params = time.monotonic(), complete(native_params(loaded.strategy), task["params"])
+    started, params = time.monotonic(), complete(native_params(loaded.strategy), task.params)
     seed_random()  # as in every evaluation: what the file drew while it was executed is another matter
-    with asking(Path(task["strategy_path"])):
-        run = play_native(_period(task, candles), loaded.strategy, params, Costs(**task["costs"]), report)
+    with asking(task.strategy):
+        run = play_native(_period(task, candles), loaded.strategy, params, task.costs, report)
     outcome = run.outcome
     return {
         "said": _plain(said_by(run)),
@@ -149,8 +143,8 @@ def _native(task: Task, loaded: LoadedStrategy, candles: Candles, report: Report
     }
 
 
-def _period(task: Task, candles: Candles) -> Candles:
-    return candles.slice(int(task["warmup_candles"]), None)
+def _period(task: StrategyTask, candles: Candles) -> Candles:
+    return candles.slice(task.candles.warmup, None)
 
 
 def _preparation(path: Path, params: Mapping[str, Any]) -> dict[str, Any]:
@@ -164,30 +158,30 @@ def _preparation(path: Path, params: Mapping[str, Any]) -> dict[str, Any]:
 class _Asked:
     """A strategy that is asked more than once: its file is executed once, each answer comes from a new instance."""
 
-    def __init__(self, task: Task) -> None:
+    def __init__(self, task: StrategyTask) -> None:
         self.stack = ExitStack()
-        self._task, self._path = task, Path(task["strategy_path"])
+        self._task, self._path = task, task.strategy
         self._kind = self.stack.enter_context(open_strategy(self._path)).strategy
         self._native = not issubclass(self._kind, Strategy)
-        candles = candles_of(task)
+        candles = task.candles.load()
         self._frame = CandleFrame(_period(task, candles) if self._native else candles)
 
     def part(self, start: int, stop: int) -> Evaluation:
         """What it says of these candles alone."""
-        part, params = self._frame.part(start, stop), self._task["params"]
+        part, params = self._frame.part(start, stop), self._task.params
         if not self._native:
             return evaluate(self._kind(params), self._path, part)
 
         from engine.backtest.native import ask_native
 
         known = complete(native_params(self._kind), params)
-        return ask_native(part.candles, self._kind, known, Costs(**self._task["costs"]), self._path)
+        return ask_native(part.candles, self._kind, known, self._task.costs, self._path)
 
 
 _asked: Final[dict[int, _Asked]] = {}
 
 
-def _part(number: int, task: Task, start: int, stop: int) -> dict[str, Any]:
+def _part(number: int, task: StrategyTask, start: int, stop: int) -> dict[str, Any]:
     if number not in _asked:
         _close()
         _asked[number] = _Asked(task)

@@ -6,9 +6,7 @@ import importlib
 import os
 import shutil
 import sys
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,6 +17,7 @@ from engine.backtest.kernels import VARIABLE, has_kernels, installed_folder, say
 from engine.backtest.rules import Report
 from engine.model.market import HOUR_MS, Candles
 from engine.strategy import Signals
+from engine.tasks import CompileTask, Nothing
 
 _FIXED = ("engine.backtest.compiled", "engine.backtest.summary")  # compiled when they are imported
 
@@ -59,9 +58,10 @@ def rehearse() -> None:
     Signals.check({"signal_up_buy": given["close"] > given["open"].rolling(3).mean()}, given)
 
 
-def compile_job(_task: Mapping[str, Any], _report: Report) -> None:
+def compile_job(_task: CompileTask, _report: Report) -> Nothing:
     """`compile_kernels` in a worker."""
     compile_kernels()
+    return Nothing()
 
 
 def main() -> None:

@@ -4,33 +4,31 @@ from __future__ import annotations
 
 import inspect
 import traceback
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from engine.backtest.rules import Report
 from engine.errors import StrategyError
 from engine.loader.class_variables import native_params, other_variables
 from engine.loader.libraries import strategy_process
 from engine.loader.load import NATIVE, SIGNALS, LoadedStrategy, located, open_strategy
 from engine.reproduction.inputs import hashes
 from engine.strategy import Strategy
+from engine.tasks import DescribeAnswer, DescribeTask
 
 
-def describe_job(task: dict[str, Any], report: Callable[..., None]) -> dict[str, Any]:  # noqa: ARG001 - a job's shape
-    """For `{path}`: `{title, description, params, kind, error, traceback, sources}` of the file, `error` None when it loads;
-    `sources`: the sha256 of each file that was executed for it, by name.
+def describe_job(task: DescribeTask, _report: Report) -> DescribeAnswer:
+    """What a plug-in file declares, or why it does not load.
 
     Whether it computes anything is for its runs to find out: it may need other candles than any that could be made up.
     """
-    path = Path(task["path"])
-    with strategy_process(path) as process:
-        description: dict[str, Any] = process.call(_described, path)
-    return description
+    with strategy_process(task.path) as process:
+        return DescribeAnswer(**process.call(_described, task.path))
 
 
 def _described(path: Path) -> dict[str, Any]:
-    info: dict[str, Any] = {"title": path.stem, "description": "", "params": [], "kind": SIGNALS}
-    info |= {"error": None, "traceback": None}
+    info: dict[str, Any] = {"title": path.stem, "description": "", "params": [], "not_params": []}
+    info |= {"kind": SIGNALS, "error": None, "traceback": None, "sources": {}}
     try:
         with open_strategy(path) as loaded:
             info |= _description(loaded, path.stem)

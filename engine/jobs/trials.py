@@ -7,7 +7,7 @@ indicators it computed serves the next trial, and what it breaks is its own swee
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -22,43 +22,38 @@ from engine.errors import BacktestError, RunError
 from engine.indicators import Memory
 from engine.loader import kept_process, load_strategy, open_strategy, strategy_process
 from engine.loader.class_variables import native_params
-from engine.model.market import Candles, Float64Array, Timeframe
+from engine.model.market import Float64Array, Timeframe
 from engine.model.parameters import ParamValue, complete
-from engine.model.run import Costs, choose_engine
+from engine.model.run import choose_engine
 from engine.parallel.seed import seed_random
 from engine.reproduction.inputs import versions_for
 from engine.strategy import Strategy
+from engine.tasks import TrialsAnswer, TrialsTask, WarmupAnswer, WarmupTask
 
 if TYPE_CHECKING:
     from engine.backtest.summary import Prepared
 
-Task = Mapping[str, Any]
 
-
-def run_trials(task: Task, report: Report) -> dict[str, Any]:
+def run_trials(task: TrialsTask, report: Report) -> TrialsAnswer:
     """Try every combination of a batch on the same candles.
 
-    `task`: candles_path, first, last, warmup_candles, warmup_wanted, strategy_path, costs, timeframe as for `run_job`;
-    columns (an array (m,) per ranged parameter), fixed (the other parameters), memory_bytes (for indicators kept between
-    trials and batches). Returns metrics, float64 (m, len(SUMMARY)), NaN where one has no meaning; errors, `[[index, line]]`
-    of the trials that failed; engine, versions, sources as `run_job`; elapsed_s. Raises StrategyError when the file does
-    not load and RunError when there is no candle: then no trial can be made.
+    Raises StrategyError when the file does not load and RunError when there is no candle: then no trial can be made.
     """
     import engine.backtest.summary  # noqa: F401 - its kernels are loaded once per worker, before the process is forked
 
-    started, path = time.monotonic(), Path(task["strategy_path"])
-    process = kept_process(path, key=f"{task['candles_path']} {path}")
-    answer: dict[str, Any] = process.call(_tried, dict(task), report=report)
+    started = time.monotonic()
+    process = kept_process(task.strategy, key=f"{task.candles.path} {task.strategy}")
+    answer: dict[str, Any] = process.call(_tried, task, report=report)
     sources = {name: source.tobytes() for name, source in answer["sources"].items()}
-    return answer | {"versions": versions_for(sources), "elapsed_s": time.monotonic() - started}
+    return TrialsAnswer(**answer, versions=versions_for(sources), elapsed_s=time.monotonic() - started)
 
 
-def _tried(task: Task, report: Report) -> dict[str, Any]:
+def _tried(task: TrialsTask, report: Report) -> dict[str, Any]:
     series = _Series.of(task)
-    with open_strategy(task["strategy_path"]) as loaded, series.memory.used():
+    with open_strategy(task.strategy) as loaded, series.memory.used():
         native = not issubclass(loaded.strategy, Strategy)
         play = (_native_player if native else _signal_player)(task, loaded.strategy, series)
-        table, errors = _played(play, list(_combinations(task)), report)
+        table, errors = _played(play, list(task.combinations), report)
     return {
         "metrics": table,
         "errors": errors,
@@ -86,12 +81,12 @@ def _played(
     return table, errors
 
 
-def _signal_player(task: Task, kind: type[Strategy], series: _Series) -> Play:
+def _signal_player(task: TrialsTask, kind: type[Strategy], series: _Series) -> Play:
     """Signals of a strategy through the kernel."""
     from engine.backtest.summary import run_summary
 
-    path, costs, prepared = Path(task["strategy_path"]), Costs(**task["costs"]), series.prepared
-    held, wanted = series.held, max(int(task["warmup_wanted"]), 0)
+    path, costs, prepared = task.strategy, task.costs, series.prepared
+    held, wanted = series.held, max(task.warmup, 0)
 
     def play(params: Mapping[str, ParamValue], row: Float64Array) -> None:
         strategy = _made(kind, params, path)
@@ -102,12 +97,12 @@ def _signal_player(task: Task, kind: type[Strategy], series: _Series) -> Play:
     return play
 
 
-def _native_player(task: Task, kind: type, series: _Series) -> Play:
+def _native_player(task: TrialsTask, kind: type, series: _Series) -> Play:
     """A backtesting.Strategy, candle by candle in backtesting.py."""
     from engine.backtest.metrics import compute_metrics
     from engine.backtest.native import run_native
 
-    path, costs = Path(task["strategy_path"]), Costs(**task["costs"])
+    path, costs = task.strategy, task.costs
     known = native_params(kind)
 
     def play(params: Mapping[str, ParamValue], row: Float64Array) -> None:
@@ -120,34 +115,23 @@ def _native_player(task: Task, kind: type, series: _Series) -> Play:
     return play
 
 
-def longest_warmup(task: Task, _report: Report) -> int:
-    """For `{strategy_path, columns, fixed}`: the longest warm-up that any combination asks for.
-
-    One that cannot say is left to fail as a trial.
-    """
-    with strategy_process(Path(task["strategy_path"])) as process:
-        longest: int = process.call(_longest_warmup, dict(task))
-    return longest
+def longest_warmup(task: WarmupTask, _report: Report) -> WarmupAnswer:
+    """The longest warm-up that any combination asks for. One that cannot say is left to fail as a trial."""
+    with strategy_process(task.strategy) as process:
+        return WarmupAnswer(longest=process.call(_longest_warmup, task))
 
 
-def _longest_warmup(task: Task) -> int:
-    path, longest = Path(task["strategy_path"]), 0
+def _longest_warmup(task: WarmupTask) -> int:
+    path, longest = task.strategy, 0
     kind = load_strategy(path)
     if not issubclass(kind, Strategy):
         return 0
-    for params in _combinations(task):
+    for params in task.combinations:
         try:
             longest = max(longest, ask_warmup(_made(kind, params, path), path))
         except RunError:
             continue
     return longest
-
-
-def _combinations(task: Task) -> Iterator[dict[str, ParamValue]]:
-    """The complete parameters of each trial."""
-    columns: Mapping[str, Any] = task["columns"]
-    for values in zip(*(column.tolist() for column in columns.values()), strict=True):
-        yield {**task["fixed"], **dict(zip(columns, values, strict=True))}
 
 
 def _made(kind: type[Strategy], params: Mapping[str, ParamValue], path: Path) -> Strategy:
@@ -158,15 +142,15 @@ def _made(kind: type[Strategy], params: Mapping[str, ParamValue], path: Path) ->
 class _Series:
     """Candles as trials use them, with the indicators computed on them so far: kept from batch to batch."""
 
-    def __init__(self, task: Task) -> None:
-        candles = Candles.load(Path(task["candles_path"])).slice(task["first"], task["last"])
-        self.held = int(task["warmup_candles"])
-        self.timeframe = Timeframe(task["timeframe"])
+    def __init__(self, task: TrialsTask) -> None:
+        candles = task.candles.load()
+        self.held = task.candles.warmup
+        self.timeframe = Timeframe(task.timeframe)
         self.period = candles.slice(self.held, None)
         if not len(self.period):
             raise RunError("the period holds no candle; fetch it or choose another")
         self.frame = CandleFrame(candles)
-        self.memory = Memory(self.frame.table, task["memory_bytes"])
+        self.memory = Memory(self.frame.table, task.memory_bytes)
 
     @cached_property
     def prepared(self) -> Prepared:
@@ -176,10 +160,9 @@ class _Series:
         return Prepared.of(self.period, self.timeframe)
 
     @classmethod
-    def of(cls, task: Task) -> _Series:
+    def of(cls, task: TrialsTask) -> _Series:
         """The kept one where the batch belongs to the same sweep."""
-        names = ("candles_path", "first", "last", "warmup_candles", "timeframe", "memory_bytes")
-        key = tuple(task[name] for name in names)
+        key = task.candles, task.timeframe, task.memory_bytes
         if key not in _kept:
             _kept.clear()  # one sweep at a time: what the last one remembered is of no use to this one
             _kept[key] = cls(task)

@@ -8,7 +8,8 @@ import logging
 import os
 import platform
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Final
@@ -16,10 +17,11 @@ from typing import Any, Final
 from engine.loader.find import StrategyFile
 from engine.loader.sources import are_unchanged
 from engine.model.parameters import StrategyInfo
+from engine.parallel.job import Done, Outcome, Stopped
 from engine.reproduction.inputs import DECIDING
 from engine.reproduction.own_source import sources_hash
+from engine.tasks import AskWorkers, DescribeAnswer, DescribeTask
 
-DESCRIBE_FUNCTION: Final = "engine.jobs.describe:describe_job"
 DESCRIBE_TIMEOUT_S: Final = 20.0
 _DESCRIBING: Final = (
     "engine.jobs.describe",
@@ -30,13 +32,8 @@ _DESCRIBING: Final = (
 )
 _LOG: Final = logging.getLogger(__name__)
 
-# calls a function in workers, once per payload and in parallel; the outcomes in order
-InWorkers = Callable[[str, Sequence[dict[str, Any]], float], Sequence[Any]]
 
-
-def strategy_infos(
-    files: Sequence[StrategyFile], in_workers: InWorkers, cache_folder: Path
-) -> list[StrategyInfo]:
+def strategy_infos(files: Sequence[StrategyFile], ask: AskWorkers, cache_folder: Path) -> list[StrategyInfo]:
     """A description of every file, in order. Starts no worker when all files are as they were the last time.
 
     Only descriptions of working files are remembered: what broke the others may be a library that is installed later.
@@ -47,9 +44,7 @@ def strategy_infos(
     keys = dict(zip(usable, _keys(usable), strict=True))
     known = {file: cache[keys[file]] for file in usable if _is_as_described(file, cache.get(keys[file]))}
     changed = [file for file in usable if file not in known]
-    outcomes = in_workers(
-        DESCRIBE_FUNCTION, [{"path": str(file.path)} for file in changed], DESCRIBE_TIMEOUT_S
-    )
+    outcomes = ask([DescribeTask(path=file.path) for file in changed], DESCRIBE_TIMEOUT_S)
     described = known | {
         file: _described(file, outcome) for file, outcome in zip(changed, outcomes, strict=True)
     }
@@ -63,13 +58,12 @@ def _is_as_described(file: StrategyFile, described: dict[str, Any] | None) -> bo
     return bool(sources) and isinstance(sources, dict) and are_unchanged(sources, file.path)
 
 
-def _described(file: StrategyFile, outcome: Any) -> dict[str, Any]:
+def _described(file: StrategyFile, outcome: Outcome[DescribeAnswer]) -> dict[str, Any]:
     """What the worker found out; or, where the file ended the worker, what is known of that."""
-    value = getattr(outcome, "value", None)
-    if isinstance(value, dict):
-        return value
-    error = f"{file.path.name}: {outcome.message}"
-    return {"error": error, "traceback": getattr(outcome, "traceback", None) or None}
+    if isinstance(outcome, Done):
+        return asdict(outcome.value)
+    traceback = None if isinstance(outcome, Stopped) else outcome.traceback
+    return {"error": f"{file.path.name}: {outcome.message}", "traceback": traceback or None}
 
 
 def _info(file: StrategyFile, described: dict[str, Any] | None) -> StrategyInfo:

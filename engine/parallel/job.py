@@ -7,7 +7,7 @@ import traceback
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Generic, TypeVar
 
 from engine.errors import BacktestError, one_line, redacted
 
@@ -16,11 +16,14 @@ OnProgress = Callable[[float, float | None, str], None]
 _LONGEST_TRACEBACK: Final = 20_000
 
 
-@dataclass(frozen=True, slots=True)
-class Done:
-    """The job returned `value`: plain data, numpy arrays included."""
+V = TypeVar("V")
 
-    value: Any
+
+@dataclass(frozen=True, slots=True)
+class Done(Generic[V]):
+    """The job returned `value`: plain data, numpy arrays included, or what the submitter reads from such."""
+
+    value: V
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +58,8 @@ class Stopped:
     message: str = "stopped"
 
 
-Outcome = Done | Failed | TimedOut | Died | Stopped
+BadEnd = Failed | TimedOut | Died
+Outcome = Done[V] | BadEnd | Stopped
 
 
 def timed_out(limit_s: float | None, report: str = "") -> TimedOut:
@@ -93,7 +97,7 @@ def describe_error(error: BaseException, memory_mb: int) -> dict[str, str]:
     return {"message": message, "traceback": trace, "kind": kind}
 
 
-class Job:
+class Job(Generic[V]):
     """One call of a function in a worker. All methods may be called from any thread."""
 
     def __init__(
@@ -102,7 +106,8 @@ class Job:
         payload: bytes,
         timeout_s: float | None,
         on_progress: OnProgress | None,
-        cancel: Callable[[Job], None],
+        cancel: Callable[[Job[Any]], None],
+        read: Callable[[Any], V],
     ) -> None:
         self.function, self.payload, self.timeout_s, self.on_progress = (
             function,
@@ -110,11 +115,12 @@ class Job:
             timeout_s,
             on_progress,
         )
-        self.future: Future[Outcome] = Future()
+        self.future: Future[Outcome[V]] = Future()
+        self.read = read
         self.cancel_requested = False
         self._cancel = cancel
 
-    def result(self, timeout_s: float | None = None) -> Outcome:
+    def result(self, timeout_s: float | None = None) -> Outcome[V]:
         """Wait for the end and say how it ended; raises TimeoutError when that takes longer than `timeout_s`."""
         return self.future.result(timeout_s)
 
@@ -126,6 +132,6 @@ class Job:
         """Never start the job, or kill its process; it ends as `Stopped` unless it had ended before."""
         self._cancel(self)
 
-    def add_done_callback(self, callback: Callable[[Job], None]) -> None:
+    def add_done_callback(self, callback: Callable[[Job[V]], None]) -> None:
         """Call `callback(job)` in the pool's supervising thread at the end; at once, here, if it has ended already."""
         self.future.add_done_callback(lambda _: callback(self))

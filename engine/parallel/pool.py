@@ -17,14 +17,15 @@ import tempfile
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from multiprocessing.connection import wait
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, overload
 
 from engine.parallel import plain
 from engine.parallel.job import (
+    BadEnd,
     Died,
     Done,
     Failed,
@@ -33,6 +34,7 @@ from engine.parallel.job import (
     Outcome,
     Stopped,
     TimedOut,
+    V,
     timed_out,
     too_much_memory,
 )
@@ -45,6 +47,10 @@ _TICK_S: Final = 1.0
 _MOST_FAILED_STARTS: Final = 3  # in a row: it cannot work here
 _BAD_ENDS: Final = {b"X": Failed, b"T": TimedOut, b"D": Died}
 _MOST_KILLED_STARTS: Final = 30  # in a row: somebody or the system kills what we start, and may stop doing so
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
 
 
 class WorkerPool:
@@ -67,8 +73,8 @@ class WorkerPool:
         self._size, self._scratch, self._memory_mb = workers, scratch, memory_mb
         self._preload, self._environment = tuple(preload), dict(environment)
         self._lock = threading.Lock()
-        self._queue: OrderedDict[Job, None] = OrderedDict()
-        self._cancelled: list[Job] = []
+        self._queue: OrderedDict[Job[Any], None] = OrderedDict()
+        self._cancelled: list[Job[Any]] = []
         self._wanted = 0  # how many processes there should be
         self._closing = False
         self._bell, self._bell_rope = multiprocessing.Pipe(duplex=False)
@@ -87,19 +93,44 @@ class WorkerPool:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    @overload
     def submit(
         self,
         function: str,
-        payload: dict[str, Any],
+        payload: object,
         *,
         timeout_s: float | None,
         on_progress: OnProgress | None = None,
-    ) -> Job:
+    ) -> Job[Any]: ...
+
+    @overload
+    def submit(
+        self,
+        function: str,
+        payload: object,
+        *,
+        timeout_s: float | None,
+        on_progress: OnProgress | None = None,
+        read: Callable[[Any], V],
+    ) -> Job[V]: ...
+
+    def submit(
+        self,
+        function: str,
+        payload: object,
+        *,
+        timeout_s: float | None,
+        on_progress: OnProgress | None = None,
+        read: Callable[[Any], Any] = _as_it_is,
+    ) -> Job[Any]:
         """Queue `function(payload, report)`; `report(done, total, text)` in the job reaches `on_progress`.
+
+        `read` makes the value of the plain data that comes back; it is called in the supervising thread and may refuse it by
+        TypeError or ValueError.
 
         Raises RuntimeError when the pool is closed, and whatever pickle raises when `payload` cannot be sent.
         """
-        job = Job(function, pickle.dumps(payload), timeout_s, on_progress, self._cancel)
+        job = Job(function, pickle.dumps(payload), timeout_s, on_progress, self._cancel, read)
         with self._lock:
             self._check_open()
             self._supervise()
@@ -155,7 +186,7 @@ class WorkerPool:
         self._bell.close()
         self._bell_rope.close()
 
-    def _cancel(self, job: Job) -> None:
+    def _cancel(self, job: Job[Any]) -> None:
         with self._lock:
             if job.done() or job.cancel_requested:
                 return
@@ -168,7 +199,7 @@ class WorkerPool:
     # -- the supervising thread
 
     def _work(self) -> None:
-        verdict: Outcome = Stopped()
+        verdict: BadEnd | Stopped = Stopped()
         try:
             while not self._closing:
                 self._stop_cancelled()
@@ -240,7 +271,7 @@ class WorkerPool:
             except OSError as error:
                 job.future.set_result(Died(f"the job could not be handed to a worker: {error}"))
 
-    def _put_back(self, job: Job) -> None:
+    def _put_back(self, job: Job[Any]) -> None:
         with self._lock:
             if job.cancel_requested:
                 self._cancelled.append(job)
@@ -282,7 +313,7 @@ class WorkerPool:
     def _end_job(self, process: WorkerProcess, message: bytes) -> None:
         job = process.job
         assert job is not None
-        outcome = _read_answer(message, process.result_file)
+        outcome = _read_answer(message, process.result_file, job.read)
         process.finish()
         job.future.set_result(outcome)
 
@@ -312,7 +343,7 @@ class WorkerPool:
                 if process.job is not None and process.memory_mb() > self._memory_mb:
                     process.kill(Failed(too_much_memory(self._memory_mb), "", "MemoryError"))
 
-    def _end(self, verdict: Outcome) -> None:
+    def _end(self, verdict: BadEnd | Stopped) -> None:
         with self._lock:
             self._closing = True
             jobs = [*self._cancelled, *self._queue]
@@ -328,7 +359,7 @@ class WorkerPool:
             self._close_bell()
 
 
-def _tell(job: Job | None, body: bytes) -> None:
+def _tell(job: Job[Any] | None, body: bytes) -> None:
     if job is None or job.on_progress is None:
         return
     try:
@@ -337,14 +368,14 @@ def _tell(job: Job | None, body: bytes) -> None:
         _LOG.exception("a listener to progress failed")
 
 
-def _read_answer(message: bytes, result_file: Path) -> Outcome:
+def _read_answer(message: bytes, result_file: Path, read: Callable[[Any], V]) -> Outcome[V]:
     """What a worker's last message about a job says; values are read here, so that only plain data gets in."""
     try:
         if message[:1] == b"F":
             with result_file.open("rb") as file:
-                return Done(plain.decode(file))
+                return Done(read(plain.decode(file)))
         value = plain.decode(io.BytesIO(message[1:]))
-        return Done(value) if message[:1] == b"V" else _BAD_ENDS[message[:1]](**value)
+        return Done(read(value)) if message[:1] == b"V" else _BAD_ENDS[message[:1]](**value)
     except (OSError, ValueError, TypeError, KeyError) as error:
         return Died(f"the worker's answer cannot be read: {error}")
 

@@ -12,13 +12,13 @@ import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import psutil
 
 from engine.parallel.family import end_tree, memory_mb
 from engine.parallel.interpreter import start_interpreter
-from engine.parallel.job import Died, Job, Outcome, cause_of_death, timed_out
+from engine.parallel.job import BadEnd, Died, Job, Stopped, cause_of_death, timed_out
 from engine.parallel.worker import INLINE_BYTES, Task
 
 _START_LIMIT_S: Final = 120.0
@@ -37,8 +37,8 @@ class WorkerProcess:
     ) -> None:
         self.ready = False
         self.begun = False
-        self.job: Job | None = None
-        self.verdict: Outcome | None = None
+        self.job: Job[Any] | None = None
+        self.verdict: BadEnd | Stopped | None = None
         self.limit = time.monotonic() + _START_LIMIT_S
         number = next(_numbers)
         self.result_file = folder / f"result-{number}"
@@ -80,7 +80,7 @@ class WorkerProcess:
         """The process has said that it takes jobs."""
         self.ready, self.limit = True, float("inf")
 
-    def begin(self, job: Job) -> None:
+    def begin(self, job: Job[Any]) -> None:
         """Send a job; raises OSError when the process has gone, in which case the job has not begun."""
         payload_file = ""
         if len(job.payload) > INLINE_BYTES:
@@ -104,7 +104,7 @@ class WorkerProcess:
         self.job, self.limit = None, float("inf")
         self._remove(self.result_file, self._payload_file)
 
-    def kill(self, verdict: Outcome) -> None:
+    def kill(self, verdict: BadEnd | Stopped) -> None:
         """End the process now; its pipe will tell when it has."""
         if self.verdict is None:
             self.verdict, self.limit = verdict, float("inf")
@@ -119,7 +119,7 @@ class WorkerProcess:
         """How much of the machine's memory it holds; 0 once it has ended."""
         return memory_mb(self._process.pid)
 
-    def bury(self) -> Outcome:
+    def bury(self) -> BadEnd | Stopped:
         """Take the process off the system and say what its end means for its job."""
         closed_its_pipe = not self._wait(0.5)
         if closed_its_pipe:

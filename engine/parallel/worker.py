@@ -19,7 +19,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields, is_dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -139,7 +139,7 @@ def _call(task: Task, report: Callable[..., None]) -> Any:
 
 
 def _hand_over(value: Any, result_file: str) -> bytes:
-    encoded = encode(value)
+    encoded = encode(_fields(value) if is_dataclass(value) else value)
     if encoded.nbytes > INLINE_BYTES:
         with Path(result_file).open("wb") as file:
             encoded.write(file)
@@ -147,6 +147,10 @@ def _hand_over(value: Any, result_file: str) -> bytes:
     inline = io.BytesIO()
     encoded.write(inline)
     return b"V" + inline.getvalue()
+
+
+def _fields(answer: Any) -> dict[str, Any]:
+    return {field.name: getattr(answer, field.name) for field in fields(answer)}
 
 
 def _bad_end(error: BaseException, memory_mb: int) -> bytes:

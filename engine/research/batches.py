@@ -5,24 +5,23 @@ from __future__ import annotations
 import queue
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from engine.errors import BacktestError
 from engine.events import CancelToken
 from engine.model.run import CANCELLED, FAILED, FINISHED
-from engine.parallel.job import Done, Stopped
+from engine.parallel.job import BadEnd, Done, Job, Stopped
 from engine.parallel.job import Failed as JobFailed
 from engine.research.grid import Numbers
 from engine.research.ledger import Ledger
+from engine.tasks import TrialsAnswer, TrialsTask, submit
 
 if TYPE_CHECKING:
-    from engine.parallel.job import Job, Outcome
     from engine.parallel.pool import WorkerPool
 
-TRIALS_FUNCTION: Final = "engine.jobs.trials:run_trials"
 BATCH_S: Final = 0.3  # what a batch aims to take: long enough to forget its cost, short enough to stop soon
 SHORTEST_S: Final = 0.01
 GRACE_S: Final = 1.0  # how long batches may go on after a stop
@@ -81,15 +80,15 @@ class Batches:
         pool: WorkerPool,
         ledger: Ledger,
         deal: Deal,
-        task: Mapping[str, Any],
+        task: Callable[[Numbers], TrialsTask],
         *,
         timeout_s: float,
         cancel: CancelToken,
     ) -> None:
         self._pool, self._ledger, self._deal, self._task = pool, ledger, deal, task
         self._timeout_s, self._cancel = timeout_s, cancel
-        self._answers: queue.SimpleQueue[Job] = queue.SimpleQueue()
-        self._running: dict[Job, Numbers] = {}
+        self._answers: queue.SimpleQueue[Job[TrialsAnswer]] = queue.SimpleQueue()
+        self._running: dict[Job[TrialsAnswer], Numbers] = {}
         self._deaths = 0
         self._verdict: Verdict | None = None
         self._kill_at = float("inf")
@@ -122,8 +121,7 @@ class Batches:
     def _submit(self) -> None:
         while self._verdict is None and self._deal.left and len(self._running) < self._deal.depth:
             numbers = self._deal.next()
-            task = {**self._task, "columns": self._ledger.columns(numbers)}
-            job = self._pool.submit(TRIALS_FUNCTION, task, timeout_s=self._timeout_s)
+            job = submit(self._pool, self._task(numbers), timeout_s=self._timeout_s)
             self._running[job] = numbers
             job.add_done_callback(self._answers.put)
 
@@ -137,20 +135,19 @@ class Batches:
         if isinstance(outcome, Done):
             self._enter(numbers, outcome.value)
         elif not isinstance(outcome, Stopped):
-            self._mourn(numbers, outcome)
+            self._did_not_return(numbers, outcome)
         return True
 
-    def _enter(self, numbers: Numbers, output: Mapping[str, Any]) -> None:
+    def _enter(self, numbers: Numbers, answer: TrialsAnswer) -> None:
         self._deaths = 0
-        self._deal.measured(len(numbers), output["elapsed_s"])
+        self._deal.measured(len(numbers), answer.elapsed_s)
         try:
-            self._ledger.add(numbers, output)
+            self._ledger.add(numbers, answer)
         except BacktestError as error:
             self._stop(FAILED, str(error))
 
-    def _mourn(self, numbers: Numbers, outcome: Outcome) -> None:
+    def _did_not_return(self, numbers: Numbers, outcome: BadEnd) -> None:
         """A batch did not come back: one of its trials is to blame, unless the strategy's file or its candles are."""
-        assert not isinstance(outcome, Done)
         if isinstance(outcome, JobFailed) and outcome.kind != MemoryError.__name__:
             self._stop(FAILED, outcome.message)
         elif len(numbers) > 1:

@@ -17,6 +17,7 @@ from engine.model.parameters import Param, ParamValue, complete
 from engine.model.ranges import Steps
 from engine.model.sweep import Column, SweepSpec
 from engine.research.constraint import fulfilled
+from engine.tasks import Combinations
 
 MAX_TRIALS: Final = 1_000_000
 MAX_DRAWS: Final = 2_000_000  # looking for combinations that fulfil a constraint: a second or two
@@ -34,6 +35,10 @@ class Trials:
     columns: Mapping[str, Column]
     fixed: Mapping[str, ParamValue]
     n: int
+
+    def combinations(self, chosen: Numbers | slice) -> Combinations:
+        """Some of them."""
+        return Combinations({name: column[chosen] for name, column in self.columns.items()}, dict(self.fixed))
 
 
 def plan_trials(spec: SweepSpec, described: Sequence[Mapping[str, Any]]) -> Trials:

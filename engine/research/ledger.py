@@ -11,13 +11,13 @@ import numpy as np
 
 from engine.backtest.metric_definitions import SUMMARY
 from engine.errors import RunError
-from engine.model.parameters import ParamValue
-from engine.model.sweep import Column, SweepResult, SweepSpec
+from engine.model.sweep import SweepResult, SweepSpec
 from engine.reproduction.inputs import hashes, trial_identities
 from engine.research.grid import Numbers, Trials
 from engine.runs.load import LoadedSeries
 from engine.runs.plan import PlannedRun
 from engine.runs.record import inputs_of, sweep_checks
+from engine.tasks import TrialsAnswer
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,18 +61,14 @@ class Ledger:
         """How many trials were made."""
         return int(self._done.sum())
 
-    def columns(self, numbers: Numbers) -> dict[str, Column]:
-        """The ranged parameters of these trials."""
-        return {name: column[numbers] for name, column in self._planned.trials.columns.items()}
-
-    def add(self, numbers: Numbers, output: Mapping[str, Any]) -> None:
+    def add(self, numbers: Numbers, answer: TrialsAnswer) -> None:
         """Enter what a worker made of a batch; raises RunError when it ran another source than the batches before."""
-        self._check_source(output)
-        failed = {int(numbers[index]): str(error) for index, error in output["errors"]}
+        self._check_source(answer)
+        failed = {int(numbers[index]): str(error) for index, error in answer.errors}
         self._errors |= failed
-        self._metrics[numbers], self._done[numbers] = output["metrics"], True
+        self._metrics[numbers], self._done[numbers] = answer.metrics, True
         assert self._source is not None
-        identities = trial_identities(self._source, self._params(numbers))
+        identities = trial_identities(self._source, self._planned.trials.combinations(numbers))
         for number, identity in zip(numbers.tolist(), identities, strict=True):
             self._identities[number] = None if number in failed else identity
 
@@ -94,7 +90,7 @@ class Ledger:
             period=self._series.period,
             warmup=planned.base.warmup,
             numbers=numbers,
-            params=self.columns(numbers),
+            params=planned.trials.combinations(numbers).columns,
             fixed=planned.trials.fixed,
             metrics={name: table[:, at] for at, name in enumerate(SUMMARY)},
             errors={place[number]: line for number, line in self._errors.items()},
@@ -111,20 +107,12 @@ class Ledger:
         """`reproduction.trial_identity` of the trials made so far, in order; None for those that failed."""
         return [self._identities[number] for number in np.flatnonzero(self._done).tolist()]
 
-    def _check_source(self, output: Mapping[str, Any]) -> None:
-        sources = {name: source.tobytes() for name, source in output["sources"].items()}
+    def _check_source(self, answer: TrialsAnswer) -> None:
+        sources = {name: source.tobytes() for name, source in answer.sources.items()}
         source = hashes(sources)
         if self._source is None:
             self._source, self.sources = source, sources
-            said = {**output, "params": {}}
-            self.inputs = inputs_of(self._planned.base, self._series, said, source)
+            base = self._planned.base
+            self.inputs = inputs_of(base, self._series, {}, answer.engine, answer.versions, source)
         elif source != self._source:
             raise RunError("the strategy's file was changed while the sweep ran; run it again")
-
-    def _params(self, numbers: Numbers) -> list[dict[str, ParamValue]]:
-        columns = {name: column.tolist() for name, column in self.columns(numbers).items()}
-        fixed = self._planned.trials.fixed
-        return [
-            {**fixed, **dict(zip(columns, values, strict=True))}
-            for values in zip(*columns.values(), strict=True)
-        ]

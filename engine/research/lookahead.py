@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import asdict
-from typing import Any, Final
+from typing import Final
 
 from engine.errors import BacktestError, InputError, Interrupted, RunError
 from engine.events import OnEvent, Progress, as_job
@@ -12,17 +10,15 @@ from engine.model.run import MOST_CUTS, LookaheadReport
 from engine.parallel.job import Done, Stopped
 from engine.runs.load import SeriesLoader
 from engine.runs.plan import PlannedRun
+from engine.tasks import AskWorkers, LookaheadTask
 
-FUNCTION: Final = "engine.jobs.lookahead:lookahead_job"
 TIMEOUT_S: Final = 7 * 86_400.0  # the user stops it, nothing else
-
-InWorkers = Callable[..., Sequence[Any]]  # Engine.in_workers, stopped by the user
 
 
 def search(
     planned: PlannedRun,
     loader: SeriesLoader,
-    in_workers: InWorkers,
+    ask: AskWorkers,
     cuts: int | None,
     on_event: OnEvent,
     *,
@@ -40,27 +36,25 @@ def search(
             raise report
         period = report.period
     series = loader.load(planned, period)
-    task = {
-        "candles_path": str(series.path),
-        "first": series.first,
-        "last": series.first + len(series.candles),
-        "warmup_candles": series.warmup_held,
-        "warmup_wanted": planned.warmup,
-        "strategy_path": planned.strategy_path,
-        "params": dict(planned.params),
-        "costs": asdict(planned.spec.costs),
-        "cuts": cuts or MOST_CUTS,
-    }
+    task = LookaheadTask(
+        strategy=planned.strategy_path,
+        params=dict(planned.params),
+        candles=series.file,
+        warmup=planned.warmup,
+        costs=planned.spec.costs,
+        cuts=cuts or MOST_CUTS,
+    )
     job = f"lookahead:{planned.id}"
 
     def work() -> LookaheadReport:
-        (outcome,) = in_workers(
-            FUNCTION, [task], TIMEOUT_S, on_progress=lambda *far: on_event(Progress(job, *far))
-        )
+        (outcome,) = ask([task], TIMEOUT_S, lambda *far: on_event(Progress(job, *far)))
         if isinstance(outcome, Stopped):
             raise Interrupted("stopped; nothing of the search is kept")
         if not isinstance(outcome, Done):
             raise RunError(outcome.message)
-        return LookaheadReport(planned.spec, series.period, planned.params, **outcome.value)
+        found = outcome.value
+        return LookaheadReport(
+            planned.spec, series.period, planned.params, found.lookahead, found.warmup, found.candles
+        )
 
     return as_job(job, "lookahead", f"{planned.title}: cutting off the future", on_event, work)

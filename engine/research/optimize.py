@@ -8,9 +8,9 @@ import logging
 import time
 import uuid
 from collections.abc import Callable
-from dataclasses import asdict
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from engine.backtest.metric_definitions import SUMMARY
 from engine.errors import BacktestError, DatabaseError, InputError, RunError, StrategyError
@@ -21,10 +21,11 @@ from engine.model.run import CANCELLED, FAILED, FINISHED, RunSpec, choose_engine
 from engine.model.sweep import SweepResult, SweepSpec
 from engine.parallel.job import Done
 from engine.research.batches import Batches, Deal
-from engine.research.grid import Trials, plan_trials
+from engine.research.grid import Numbers, Trials, plan_trials
 from engine.research.ledger import Ledger, PlannedSweep
 from engine.runs.load import LoadedSeries, SeriesLoader
-from engine.runs.plan import InWorkers, PlannedRun
+from engine.runs.plan import PlannedRun
+from engine.tasks import AskWorkers, TrialsTask, WarmupTask
 
 if TYPE_CHECKING:
     from engine.database.store import Store
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-WARMUP_FUNCTION: Final = "engine.jobs.trials:longest_warmup"
 WARMUP_TIMEOUT_S: Final = 60.0
 WARMUP_TRIALS: Final = 10_000  # in one question to a worker
 TELL_S: Final = 0.2  # between two partial results
@@ -51,7 +51,7 @@ def check_objective(name: str) -> None:
 
 
 def plan_sweep(
-    spec: SweepSpec, info: StrategyInfo, find_market: Callable[[], Market], in_workers: InWorkers
+    spec: SweepSpec, info: StrategyInfo, find_market: Callable[[], Market], ask: AskWorkers
 ) -> PlannedSweep:
     """The sweep with its combinations and their longest warm-up; the market is looked for when the rest is right.
 
@@ -73,28 +73,24 @@ def plan_sweep(
             choose_engine("auto", native=info.kind == "native"),
         ),
         market=market,
-        strategy_path=info.path,
+        strategy_path=Path(info.path),
         params=trials.fixed,
-        warmup=_longest_warmup(trials, info, in_workers),
+        warmup=_longest_warmup(trials, info, ask),
     )
     return PlannedSweep(spec.on(market.name), trials, base, time.time_ns() // 1_000_000)
 
 
-def _longest_warmup(trials: Trials, info: StrategyInfo, in_workers: InWorkers) -> int:
-    payloads: list[dict[str, Any]] = [
-        {
-            "strategy_path": info.path,
-            "fixed": dict(trials.fixed),
-            "columns": {name: column[at : at + WARMUP_TRIALS] for name, column in trials.columns.items()},
-        }
+def _longest_warmup(trials: Trials, info: StrategyInfo, ask: AskWorkers) -> int:
+    tasks = [
+        WarmupTask(strategy=Path(info.path), combinations=trials.combinations(slice(at, at + WARMUP_TRIALS)))
         for at in range(0, trials.n, WARMUP_TRIALS)
     ]
     longest = 0
-    for outcome in in_workers(WARMUP_FUNCTION, payloads, WARMUP_TIMEOUT_S):
+    for outcome in ask(tasks, WARMUP_TIMEOUT_S):
         if not isinstance(outcome, Done):
             kind = StrategyError if getattr(outcome, "kind", "") == StrategyError.__name__ else RunError
             raise kind(f"{info.name}: {outcome.message}; nothing was run")
-        longest = max(longest, outcome.value)
+        longest = max(longest, outcome.value.longest)
     return longest
 
 
@@ -151,7 +147,7 @@ class Sweep:
             self._pool,
             ledger,
             Deal(planned.trials.n, self._workers),
-            self._task(series),
+            partial(self._task, series),
             timeout_s=self._timeout_s,
             cancel=self._cancel,
         )
@@ -168,21 +164,18 @@ class Sweep:
         status, error = batches.run(tell)
         return self._stored(ledger.result(status, error), ledger)
 
-    def _task(self, series: LoadedSeries) -> dict[str, Any]:
-        """What all batches share; `columns` come with each."""
-        base = self._planned.base
-        return {
-            "candles_path": str(series.path),
-            "first": series.first,
-            "last": series.first + len(series.candles),
-            "warmup_candles": series.warmup_held,
-            "warmup_wanted": base.warmup,
-            "strategy_path": base.strategy_path,
-            "fixed": dict(self._planned.trials.fixed),
-            "costs": asdict(base.spec.costs),
-            "timeframe": base.spec.timeframe.name,
-            "memory_bytes": MEMORY_BYTES // self._workers,
-        }
+    def _task(self, series: LoadedSeries, numbers: Numbers) -> TrialsTask:
+        """A batch for a worker."""
+        planned, base = self._planned, self._planned.base
+        return TrialsTask(
+            strategy=base.strategy_path,
+            combinations=planned.trials.combinations(numbers),
+            candles=series.file,
+            timeframe=base.spec.timeframe.name,
+            warmup=base.warmup,
+            costs=base.spec.costs,
+            memory_bytes=MEMORY_BYTES // self._workers,
+        )
 
     def _stored(self, result: SweepResult, ledger: Ledger) -> SweepResult:
         try:

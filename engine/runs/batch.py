@@ -5,33 +5,30 @@ from __future__ import annotations
 import logging
 import queue
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from engine.errors import BacktestError, DatabaseError, Interrupted, worst
 from engine.events import Cancelled, CancelToken, Failed, Finished, OnEvent, Progress, Started, ending
 from engine.model.market import Market, Period, Timeframe
 from engine.model.run import CANCELLED, FAILED, FINISHED, RunResult
+from engine.parallel.job import BadEnd, Done, Job, OnProgress, Stopped
 from engine.reproduction.inputs import hashes
 from engine.runs.load import FetchOutcome, LoadedSeries, SeriesLoader
 from engine.runs.plan import PlannedRun, SeriesPeriod
 from engine.runs.record import failed_run, finished_run
+from engine.tasks import RunAnswer, RunTask, submit
 
 if TYPE_CHECKING:
     from engine.database.store import Store
-    from engine.parallel import job as jobs
-    from engine.parallel.job import Job
     from engine.parallel.pool import WorkerPool
 
 log = logging.getLogger(__name__)
 
-RUN_FUNCTION = "engine.jobs.run:run_job"
-
-
-DoneQueue = queue.Queue[tuple[PlannedRun, LoadedSeries, "Job"]]
+RunJob = Job[RunAnswer]
+DoneQueue = queue.Queue[tuple[PlannedRun, LoadedSeries, RunJob]]
 
 
 class Batch:
@@ -108,12 +105,12 @@ class Batch:
 
     def _compute(self, ready: Sequence[tuple[PlannedRun, LoadedSeries]]) -> None:
         done: DoneQueue = queue.Queue()
-        running: list[Job] = []
+        running: list[RunJob] = []
         for planned, series in ready:
             self._on_event(Started(planned.id, "run", planned.title))
-            job = self._pool.submit(
-                RUN_FUNCTION,
-                self._task(planned, series),
+            job = submit(
+                self._pool,
+                run_task(planned, series),
                 timeout_s=self._timeout_s,
                 on_progress=self._progress_of(planned.id),
             )
@@ -129,7 +126,7 @@ class Batch:
                     self._on_event(ending(planned.id, error))
             raise
 
-    def _collect(self, running: Sequence[Job], done: DoneQueue) -> None:
+    def _collect(self, running: Sequence[RunJob], done: DoneQueue) -> None:
         """End every run as its job ends; when the user stops the work, stop the jobs."""
         left, stopping = len(running), False
         while left:
@@ -144,42 +141,24 @@ class Batch:
             left -= 1
             self._end(planned, *self._outcome(planned, series, job))
 
-    def _progress_of(self, job: str) -> Any:
+    def _progress_of(self, job: str) -> OnProgress:
         return lambda done, total, unit: self._on_event(Progress(job, done, total, unit))
 
-    def _task(self, planned: PlannedRun, series: LoadedSeries) -> dict[str, Any]:
-        return {
-            "candles_path": str(series.path),
-            "first": series.first,
-            "last": series.first + len(series.candles),
-            "warmup_candles": series.warmup_held,
-            "warmup_wanted": planned.warmup,
-            "strategy_path": planned.strategy_path,
-            "params": dict(planned.params),
-            "costs": asdict(planned.spec.costs),
-            "engine": planned.spec.engine,
-            "timeframe": planned.spec.timeframe.name,
-            "keep_indicators": True,
-            "checks": planned.spec.checks,
-        }
-
     def _outcome(
-        self, planned: PlannedRun, series: LoadedSeries, job: Job
+        self, planned: PlannedRun, series: LoadedSeries, job: RunJob
     ) -> tuple[RunResult, Mapping[str, bytes]]:
         """The run as it ended, and the source that it executed, by file."""
-        from engine.parallel.job import Done, Stopped
-
         outcome = job.result()
         if isinstance(outcome, Stopped):
             self._errors.append(Interrupted("stopped"))
             return planned.unfinished(CANCELLED, "stopped by the user"), {}
         if not isinstance(outcome, Done):
             return failed_run(planned, series, outcome)
-        sources = {name: source.tobytes() for name, source in outcome.value["sources"].items()}
+        sources = {name: source.tobytes() for name, source in outcome.value.sources.items()}
         result = finished_run(planned, series, outcome.value, hashes(sources), self._most_checked)
         return result, sources
 
-    def _fail_early(self, planned: PlannedRun, problem: jobs.Failed | jobs.TimedOut | jobs.Died) -> None:
+    def _fail_early(self, planned: PlannedRun, problem: BadEnd) -> None:
         self._on_event(Started(planned.id, "run", planned.title))
         self._end(planned, planned.unfinished(FAILED, problem.message, problem.traceback))
 
@@ -226,5 +205,20 @@ class Batch:
             self._errors.append(DatabaseError(f"{error}; {kept}"))
 
 
-def _pass_on(done: DoneQueue, planned: PlannedRun, series: LoadedSeries, job: Job) -> None:
+def run_task(planned: PlannedRun, series: LoadedSeries) -> RunTask:
+    """A planned run for a worker."""
+    spec = planned.spec
+    return RunTask(
+        strategy=planned.strategy_path,
+        params=dict(planned.params),
+        candles=series.file,
+        warmup=planned.warmup,
+        costs=spec.costs,
+        engine=spec.engine,
+        timeframe=spec.timeframe.name,
+        checks=spec.checks,
+    )
+
+
+def _pass_on(done: DoneQueue, planned: PlannedRun, series: LoadedSeries, job: RunJob) -> None:
     done.put((planned, series, job))

@@ -18,6 +18,7 @@ from engine.model.market import Candles, Period
 from engine.model.run import SeenCandles
 from engine.reproduction.inputs import candle_inputs
 from engine.runs.plan import PlannedRun
+from engine.tasks import CandleFile
 
 if TYPE_CHECKING:
     from engine.data.candle_cache import CandleCache, LoadedCandles
@@ -28,23 +29,17 @@ FetchOutcome = FetchReport | BacktestError
 
 @dataclass(frozen=True, slots=True)
 class LoadedSeries:
-    """Candles of one series, warm-up in front, at `first` and after in a file that workers can map.
+    """Candles of one series, warm-up in front, and the `file` in which workers find them.
 
     `period` is the effective one of the runs on it; `inputs` are what of the candles enters a fingerprint.
     """
 
-    path: Path
+    file: CandleFile
     seen: SeenCandles
     candles: Candles
     period: Period
     coverage: Coverage
-    first: int = 0
     inputs: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def warmup_held(self) -> int:
-        """How many of the candles precede the period."""
-        return int(np.searchsorted(self.candles.timestamp, self.period.start))
 
 
 class SeriesLoader:
@@ -124,21 +119,22 @@ class SeriesLoader:
             raise InputError(f"{market.name} {timeframe}: no candle between {coverage.period}")
         inputs = candle_inputs(loaded.candles)
         seen = SeenCandles(inputs["sha256"], whole.start, loaded.version)
-        path, first = file_for_workers(loaded, self._scratch)
-        return LoadedSeries(path, seen, loaded.candles, coverage.period, coverage, first, inputs)
+        file = file_for_workers(loaded, coverage.period.start, self._scratch)
+        return LoadedSeries(file, seen, loaded.candles, coverage.period, coverage, inputs)
 
 
-def file_for_workers(loaded: LoadedCandles, scratch: Path) -> tuple[Path, int]:
-    """A file in `scratch`, and where the candles begin in it: the cached one under another name, as the cache may be
-    emptied at any time.
+def file_for_workers(loaded: LoadedCandles, start: int, scratch: Path) -> CandleFile:
+    """The candles, of which those before `start` are warm-up, in a file in `scratch`: the cached one under another name, as
+    the cache may be emptied at any time.
     """
+    warmup = int(np.searchsorted(loaded.candles.timestamp, start))
     path = scratch / f"{uuid.uuid4().hex}.npy"
     if loaded.path is not None:
         with contextlib.suppress(OSError):  # gone this moment, or a file system without links
             path.hardlink_to(loaded.path)
-            return path, loaded.first
+            return CandleFile(path, warmup, loaded.first, loaded.first + len(loaded.candles))
     loaded.candles.save(path)
-    return path, 0
+    return CandleFile(path, warmup, 0, len(loaded.candles))
 
 
 def _job_name(kind: str, planned: PlannedRun) -> str:

@@ -8,21 +8,18 @@ import uuid
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from engine.errors import InputError, StrategyError
 from engine.model.market import DAY_MS, Market, Period, Timeframe
 from engine.model.parameters import StrategyInfo
 from engine.model.run import RunResult, RunSpec, choose_engine
+from engine.parallel.job import BadEnd, Done, Failed, Outcome
+from engine.tasks import AskWorkers, PrepareAnswer, PrepareTask
 
-if TYPE_CHECKING:
-    from engine.parallel import job as jobs
-
-PREPARE_FUNCTION: Final = "engine.jobs.prepare:prepare_job"
 PREPARE_TIMEOUT_S: Final = 30.0
 
 SeriesPeriod = tuple[Market, Timeframe, Period]
-InWorkers = Callable[[str, Sequence[dict[str, Any]], float], Sequence[Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +33,10 @@ class PlannedRun:
     id: str
     spec: RunSpec
     market: Market
-    strategy_path: str
+    strategy_path: Path
     params: Mapping[str, Any]
     warmup: int
-    problem: jobs.Failed | jobs.TimedOut | jobs.Died | None = None
+    problem: BadEnd | None = None
 
     @property
     def period(self) -> Period:
@@ -87,7 +84,7 @@ def make_plan(
     specs: Sequence[RunSpec],
     infos: Mapping[str, StrategyInfo],
     find_market: Callable[[str, str], Market],
-    in_workers: InWorkers,
+    ask: AskWorkers,
 ) -> list[PlannedRun]:
     """A planned run per spec. Raises InputError or StrategyError for what the user can put right; nothing is fetched."""
     if not specs:
@@ -95,19 +92,22 @@ def make_plan(
     chosen = [infos[spec.strategy] for spec in specs]
     specs = [_with_engine(spec, info) for spec, info in zip(specs, chosen, strict=True)]
     markets = {(s.symbol, s.exchange): find_market(s.symbol, s.exchange) for s in specs}
-    outcomes = _prepared(specs, chosen, in_workers)
+    outcomes = _prepared(specs, chosen, ask)
     plan = []
     for spec, info, outcome in zip(specs, chosen, outcomes, strict=True):
-        ready = getattr(outcome, "value", None) or {"params": dict(spec.params), "warmup": 0}
+        if isinstance(outcome, Done):
+            ready, problem = outcome.value, None
+        else:
+            ready, problem = PrepareAnswer(params=dict(spec.params), warmup=0), outcome
         plan.append(
             PlannedRun(
                 id=str(uuid.uuid4()),
                 spec=spec,
                 market=markets[spec.symbol, spec.exchange],
-                strategy_path=info.path,
-                params=ready["params"],
-                warmup=max(ready["warmup"], spec.warmup or 0),
-                problem=None if hasattr(outcome, "value") else outcome,
+                strategy_path=Path(info.path),
+                params=ready.params,
+                warmup=max(ready.warmup, spec.warmup or 0),
+                problem=problem,
             )
         )
     return plan
@@ -120,24 +120,22 @@ def _with_engine(spec: RunSpec, info: StrategyInfo) -> RunSpec:
         raise InputError(f"{info.name}: {error}; nothing was run") from error
 
 
-def _prepared(specs: Sequence[RunSpec], chosen: Sequence[StrategyInfo], in_workers: InWorkers) -> list[Any]:
+def _prepared(
+    specs: Sequence[RunSpec], chosen: Sequence[StrategyInfo], ask: AskWorkers
+) -> list[Outcome[PrepareAnswer]]:
     """How each strategy answered for its parameters and warm-up; equal questions are asked once."""
-    payloads: list[dict[str, Any]] = [
-        {"strategy_path": info.path, "params": dict(spec.params)}
+    tasks = [
+        PrepareTask(strategy=Path(info.path), params=dict(spec.params))
         for spec, info in zip(specs, chosen, strict=True)
     ]
-    keys = [repr((p["strategy_path"], sorted(p["params"].items()))) for p in payloads]
-    distinct = dict(zip(keys, payloads, strict=True))
-    answers = in_workers(PREPARE_FUNCTION, list(distinct.values()), PREPARE_TIMEOUT_S)
-    outcomes = dict(zip(distinct, answers, strict=True))
+    keys = [repr((task.strategy, sorted(task.params.items()))) for task in tasks]
+    distinct = dict(zip(keys, tasks, strict=True))
+    outcomes = dict(zip(distinct, ask(list(distinct.values()), PREPARE_TIMEOUT_S), strict=True))
     for key, outcome in outcomes.items():
-        for error in (
-            InputError,
-            StrategyError,
-        ):  # what the user can put right; anything else fails its run alone
-            if getattr(outcome, "kind", None) == error.__name__:
-                name = Path(distinct[key]["strategy_path"]).stem
-                raise error(f"{name}: {outcome.message}; nothing was run")
+        for error in (InputError, StrategyError):
+            # what the user can put right; anything else fails its run alone
+            if isinstance(outcome, Failed) and outcome.kind == error.__name__:
+                raise error(f"{distinct[key].strategy.stem}: {outcome.message}; nothing was run")
     return [outcomes[key] for key in keys]
 
 

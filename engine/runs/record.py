@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine.model.coverage import BEFORE_LISTING
@@ -19,28 +18,29 @@ from engine.model.run import (
     counted_warmup,
     skipped_checks,
 )
+from engine.parallel.job import BadEnd
 from engine.parallel.seed import SEED
 from engine.reproduction.inputs import fingerprint, hashes, run_inputs, versions_for
 from engine.reproduction.own_source import plain_source
 from engine.runs.plan import PlannedRun
+from engine.tasks import RunAnswer
 
 if TYPE_CHECKING:
-    from engine.parallel import job as jobs
     from engine.runs.load import LoadedSeries
 
 
 def failed_run(
-    planned: PlannedRun, series: LoadedSeries, outcome: jobs.Failed | jobs.TimedOut | jobs.Died
+    planned: PlannedRun, series: LoadedSeries, outcome: BadEnd
 ) -> tuple[RunResult, Mapping[str, bytes]]:
     """The stored form of a run that did not get through, and its strategy's file: what else it executed nobody knows."""
-    path, sources = Path(planned.strategy_path), {}
+    path, sources = planned.strategy_path, {}
     with contextlib.suppress(OSError):
         sources[path.name] = plain_source(path.read_bytes())
-    said = {"params": planned.params, "engine": planned.spec.engine, "versions": versions_for(sources)}
+    engine, versions = planned.spec.engine, versions_for(sources)
     result = replace(
         planned.unfinished(FAILED, outcome.message, outcome.traceback),
         period=series.period,
-        inputs=inputs_of(planned, series, said, hashes(sources)),
+        inputs=inputs_of(planned, series, planned.params, engine, versions, hashes(sources)),
         seen=series.seen,
     )
     return result, sources
@@ -49,38 +49,38 @@ def failed_run(
 def finished_run(
     planned: PlannedRun,
     series: LoadedSeries,
-    output: Mapping[str, Any],
+    output: RunAnswer,
     source: Mapping[str, str],
     most_checked: int,
 ) -> RunResult:
     """The stored form of what a worker returned. `source`: the hashes of what it executed; `most_checked`: the longest
     period, in candles, that is checked against backtesting.py.
     """
-    inputs = inputs_of(planned, series, output, source)
+    inputs = inputs_of(planned, series, output.params, output.engine, output.versions, source)
     period_candles = series.candles.within(series.period)
-    trades = Trade.from_columns(output["trades"])
-    indicators = output["indicators"]
+    trades = Trade.from_columns(output.trades)
+    indicators = output.indicators
     base = planned.unfinished(FINISHED, None)
     return replace(
         base,
         period=series.period,
-        params=output["params"],
-        engine=output["engine"],
-        metrics=output["metrics"],
-        signals=output["signals"],
+        params=output.params,
+        engine=output.engine,
+        metrics=output.metrics,
+        signals=output.signals,
         trades=trades,
-        checks=skipped_checks()
-        | output["checks"]
-        | {
+        checks={
+            **skipped_checks(),
+            **output.checks,
             "data": data_check(series, trades),
-            "crosscheck": first_crosscheck(output["engine"], len(period_candles), most_checked),
+            "crosscheck": first_crosscheck(output.engine, len(period_candles), most_checked),
         },
-        equity=Series(period_candles.timestamp, {"equity": output["equity"]}),
+        equity=Series(period_candles.timestamp, {"equity": output.equity}),
         indicators=Series(period_candles.timestamp, indicators) if indicators else None,
         inputs=inputs,
         fingerprint=fingerprint(inputs),
         seen=series.seen,
-        elapsed_s=output["elapsed_s"],
+        elapsed_s=output.elapsed_s,
     )
 
 
@@ -117,7 +117,7 @@ def sweep_checks(series: LoadedSeries, wanted: int) -> dict[str, dict[str, Any]]
     return {
         "data": data,
         "lookahead": {"status": "skipped", "columns": [], "note": ahead},
-        "warmup": counted_warmup(series.warmup_held, wanted),
+        "warmup": counted_warmup(series.file.warmup, wanted),
     }
 
 
@@ -139,18 +139,23 @@ def first_crosscheck(engine: str, candles: int, most: int) -> dict[str, Any]:
 
 
 def inputs_of(
-    planned: PlannedRun, series: LoadedSeries, output: Mapping[str, Any], source: Mapping[str, str]
+    planned: PlannedRun,
+    series: LoadedSeries,
+    params: Mapping[str, Any],
+    engine: str,
+    versions: Mapping[str, str],
+    source: Mapping[str, str],
 ) -> dict[str, Any]:
-    """All that a run depends on, by name; `output` says params, engine and versions."""
+    """All that a run depends on, by name; `engine` is what ran, `source` the hashes of what was executed."""
     return run_inputs(
         candles=series.inputs,
         period=series.period,
         timeframe=planned.spec.timeframe.name,
         warmup=planned.warmup,
         source=source,
-        params=output["params"],
+        params=params,
         costs=planned.spec.costs,
-        engine=output["engine"],
-        versions=output["versions"],
+        engine=engine,
+        versions=versions,
         seed=SEED,
     )

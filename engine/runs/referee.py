@@ -2,32 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
-
-import numpy as np
 
 from engine.data.candle_cache import CandleCache
 from engine.errors import InputError, Interrupted
 from engine.loader import strategy_folders
 from engine.model.market import Market, Period, Timeframe
 from engine.model.run import REFERENCE, RunResult, Series, Trade
-from engine.parallel.job import Done, Stopped
+from engine.parallel.job import Done, OnProgress, Stopped
 from engine.reproduction.inputs import hashes
-from engine.runs.batch import RUN_FUNCTION
 from engine.runs.compare import changes
 from engine.runs.crosscheck import cross_check
 from engine.runs.load import file_for_workers
 from engine.runs.record import skipped_crosscheck
 from engine.runs.stored_strategy import current_file, is_unchanged, write_stored
 from engine.settings import Settings
+from engine.tasks import AskWorkers, RunAnswer, RunTask
 
 if TYPE_CHECKING:
     from engine.database.store import Store
 
-InWorkers = Callable[[str, Sequence[dict[str, Any]], float], Sequence[Any]]
 _REVISED: Final = "the candles have changed since this run; `backtest rerun` makes it again on those held now"
 
 
@@ -37,7 +33,8 @@ def make_check(
     cache: CandleCache,
     settings: Settings,
     scratch: Path,
-    in_workers: InWorkers,
+    ask: AskWorkers,
+    on_progress: OnProgress,
 ) -> dict[str, Any]:
     """The check of a run of the compiled engine, as kept in `RunResult.checks`: skipped where it cannot be made any more.
 
@@ -54,22 +51,18 @@ def make_check(
         strategy = _strategy_file(run, store, settings, scratch)
     except InputError as error:
         return skipped_crosscheck(str(error))
-    path, first = file_for_workers(loaded, scratch)
-    task = {
-        "candles_path": str(path),
-        "first": first,
-        "last": first + len(loaded.candles),
-        "warmup_candles": int(np.searchsorted(loaded.candles.timestamp, run.period.start)),
-        "warmup_wanted": run.inputs["warmup"],
-        "strategy_path": str(strategy),
-        "params": dict(run.params),
-        "costs": asdict(run.costs),
-        "engine": REFERENCE,
-        "timeframe": run.timeframe,
-        "keep_indicators": False,
-        "checks": False,
-    }
-    (outcome,) = in_workers(RUN_FUNCTION, [task], settings.run_timeout_s)
+    task = RunTask(
+        strategy=strategy,
+        params=dict(run.params),
+        candles=file_for_workers(loaded, run.period.start, scratch),
+        warmup=run.inputs["warmup"],
+        costs=run.costs,
+        engine=REFERENCE,
+        timeframe=run.timeframe,
+        keep_indicators=False,
+        checks=False,
+    )
+    (outcome,) = ask([task], settings.run_timeout_s, on_progress)
     if isinstance(outcome, Stopped):  # the program ends
         raise Interrupted("stopped; the check is still to be made")
     if not isinstance(outcome, Done):
@@ -84,15 +77,15 @@ def _strategy_file(run: RunResult, store: Store, settings: Settings, scratch: Pa
     return write_stored(run, store, scratch / "strategy")
 
 
-def _compared(run: RunResult, output: Mapping[str, Any]) -> dict[str, Any]:
+def _compared(run: RunResult, output: RunAnswer) -> dict[str, Any]:
     assert run.inputs is not None
     assert run.equity is not None
-    equity = Series(run.equity.time, {"equity": output["equity"]})
-    found = cross_check(run, replace(run, trades=Trade.from_columns(output["trades"]), equity=equity))
-    sources = {name: source.tobytes() for name, source in output["sources"].items()}
+    equity = Series(run.equity.time, {"equity": output.equity})
+    found = cross_check(run, replace(run, trades=Trade.from_columns(output.trades), equity=equity))
+    sources = {name: source.tobytes() for name, source in output.sources.items()}
     since = changes(
         run.inputs,
-        {**run.inputs, "source": hashes(sources), "params": output["params"], "versions": output["versions"]},
+        {**run.inputs, "source": hashes(sources), "params": output.params, "versions": output.versions},
     )
     if since and not found.passed:
         return skipped_crosscheck(f"it would not be the same run any more: {'; '.join(since)}")

@@ -1,4 +1,4 @@
-"""The part of Engine that moves candles in bulk: several series at once, files, symbols that are kept up to date."""
+"""Candles: looked at, fetched, compared, several series at once, files, symbols that are kept up to date."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, NoReturn
 
 from engine.errors import BacktestError, DatabaseError, InputError
 from engine.events import CancelToken, OnEvent, as_job, ignore_event
-from engine.model.coverage import FetchReport, Holding, VerifyReport
+from engine.model.coverage import Coverage, FetchReport, Holding, VerifyReport
 from engine.model.market import DEFAULT_EXCHANGE, Market, Period, Timeframe, check_exchange, short_time
+from engine.model.market import Candles as CandleColumns
 from engine.model.transfer import FileFormat, ImportPreview, ImportReport, SyncedSeries
-from engine.settings import Settings
+from engine.service.resources import Resources
 
 if TYPE_CHECKING:
     from engine.data.fetcher import DataFetcher
@@ -19,24 +20,37 @@ if TYPE_CHECKING:
     from engine.database.store import Store
 
 
-class CandleService:
-    """Base of Engine, which provides the settings, the store and the fetcher."""
+class Candles:
+    """`Engine.candles`."""
 
-    settings: Settings
+    def __init__(self, resources: Resources) -> None:
+        self._resources = resources
 
-    @property
-    def store(self) -> Store:
-        """The database, migrated."""
-        raise NotImplementedError
-
-    @property
-    def fetcher(self) -> DataFetcher:
-        """The filler of gaps."""
-        raise NotImplementedError
+    def markets(
+        self, exchange: str = DEFAULT_EXCHANGE, *, refresh: bool = False
+    ) -> list[tuple[Market, bool]]:
+        """Every market of the exchange, and whether it is active: in our tables and kept up to date."""
+        check_exchange(exchange)
+        found = self._fetcher.markets(exchange, refresh=refresh)
+        active = self._store.active_symbols(exchange)
+        return [(market, market.name in active) for market in found]
 
     def market(self, symbol: str, exchange: str = DEFAULT_EXCHANGE) -> Market:
         """The market that `symbol` names in any of its spellings; raises InputError with the nearest names."""
-        return self.fetcher.market(symbol, check_exchange(exchange))
+        return self._resources.market(symbol, exchange)
+
+    def status(
+        self, symbol: str, timeframe: Timeframe, period: Period, *, exchange: str = DEFAULT_EXCHANGE
+    ) -> Coverage:
+        """What is held of the period, without network."""
+        return self._fetcher.status(self.market(symbol, exchange), timeframe, period)
+
+    def load(
+        self, symbol: str, timeframe: Timeframe, period: Period, *, exchange: str = DEFAULT_EXCHANGE
+    ) -> CandleColumns:
+        """The held candles of the period; never fetches."""
+        market, aligned = self.market(symbol, exchange), timeframe.align(period)
+        return self._resources.cache.load(market, timeframe, aligned).candles
 
     def fetch(
         self,
@@ -54,7 +68,7 @@ class CandleService:
 
         def fetch() -> FetchReport:
             market = self.market(symbol, exchange)
-            return self.fetcher.fetch(market, timeframe, period, job=name, on_event=on_event, cancel=cancel)
+            return self._fetcher.fetch(market, timeframe, period, job=name, on_event=on_event, cancel=cancel)
 
         return as_job(name, "fetch", f"{symbol} {timeframe}: fetching candles", on_event, fetch)
 
@@ -78,7 +92,7 @@ class CandleService:
 
         def verify() -> VerifyReport:
             market = self.market(symbol, exchange)
-            return self.fetcher.verify(
+            return self._fetcher.verify(
                 market, timeframe, period, job=name, dry_run=dry_run, on_event=on_event, cancel=cancel
             )
 
@@ -86,18 +100,18 @@ class CandleService:
 
     def holdings(self) -> list[Holding]:
         """Every series of which candles are held, with what is held and missing over time; asks no exchange."""
-        held = self.store.held_series()
-        each = self.store.bytes_per_candle()
+        held = self._store.held_series()
+        each = self._store.bytes_per_candle()
         since = min((series.first_ms for series in held), default=0)
         found = []
         for series in held:
             market, timeframe = series.market, series.timeframe
-            end = max(self.fetcher.known_now_ms(market), timeframe.next(series.last_ms))
+            end = max(self._fetcher.known_now_ms(market), timeframe.next(series.last_ms))
             period = Period(timeframe.floor(since), timeframe.floor(end))
-            imported = self.store.imported(market, timeframe, period)
+            imported = self._store.imported(market, timeframe, period)
             found.append(
                 Holding(
-                    self.store.coverage(market, timeframe, period),
+                    self._store.coverage(market, timeframe, period),
                     series.first_ms,
                     series.last_ms,
                     round(series.candles * each),
@@ -121,8 +135,8 @@ class CandleService:
         """
         from engine.data.sync import side_by_side
 
-        known = self.store.markets(check_exchange(exchange))
-        known = known or self.fetcher.markets(exchange, on_event=on_event, cancel=cancel)
+        known = self._store.markets(check_exchange(exchange))
+        known = known or self._fetcher.markets(exchange, on_event=on_event, cancel=cancel)
         names = {
             name: market.name for market in known for name in (market.unified, market.unified.split(":")[0])
         }
@@ -156,8 +170,8 @@ class CandleService:
         from engine.data.files import importing
 
         market = self.market(symbol, exchange)
-        now = self.fetcher.known_now_ms(market)
-        return importing.preview_import(self.store, path, market, timeframe, form or FileFormat(), now)
+        now = self._fetcher.known_now_ms(market)
+        return importing.preview_import(self._store, path, market, timeframe, form or FileFormat(), now)
 
     def file_head(self, path: Path) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
         """How a candle file begins: its columns by name (by number from 1 where it names none), and its first rows.
@@ -191,9 +205,9 @@ class CandleService:
 
         def store() -> ImportReport:
             market = self.market(symbol, exchange)
-            now = self.fetcher.known_now_ms(market)
+            now = self._fetcher.known_now_ms(market)
             return importing.import_candles(
-                self.store,
+                self._store,
                 path,
                 market,
                 timeframe,
@@ -221,19 +235,19 @@ class CandleService:
         Raises InputError for a start in the future.
         """
         market = self.market(symbol, exchange)
-        now_ms = self.fetcher.known_now_ms(market)
+        now_ms = self._fetcher.known_now_ms(market)
         if start_ms >= now_ms:
             raise InputError(
                 f"the start {short_time(start_ms)} lies in the future: {exchange}'s clock shows {short_time(now_ms)}; "
                 "nothing was changed"
             )
-        self.store.activate(market, dict.fromkeys(timeframes, start_ms))
+        self._store.activate(market, dict.fromkeys(timeframes, start_ms))
         return market
 
     def deactivate_symbol(self, symbol: str, *, exchange: str = DEFAULT_EXCHANGE) -> Market:
         """Keep a symbol no longer up to date; its candles stay, and `add_symbol` resumes what was kept."""
         market = self.market(symbol, exchange)
-        if not self.store.deactivate(market):
+        if not self._store.deactivate(market):
             raise InputError(f"{market} was never added or fetched; nothing was changed")
         return market
 
@@ -253,14 +267,14 @@ class CandleService:
         from engine.data.sync import delete_series
 
         market = self.market(symbol, exchange)
-        if not self.store.deactivate(market):
+        if not self._store.deactivate(market):
             raise InputError(f"{market} was never added or fetched; nothing was changed")
-        self.store.keep_no_more(market)
-        timeframes = self.store.timeframes(market)
+        self._store.keep_no_more(market)
+        timeframes = self._store.timeframes(market)
         for timeframe in timeframes:
-            self.store.save_first_candle(market, timeframe, None)  # whoever adds it again asks again
+            self._store.save_first_candle(market, timeframe, None)  # whoever adds it again asks again
         return market, sum(
-            delete_series(self.store, market, timeframe, on_event, cancel or CancelToken())
+            delete_series(self._store, market, timeframe, on_event, cancel or CancelToken())
             for timeframe in timeframes
             if delete_data
         )
@@ -278,7 +292,7 @@ class CandleService:
         from engine.data.sync import delete_series
 
         market = self.market(symbol, exchange)
-        return delete_series(self.store, market, timeframe, on_event, cancel or CancelToken())
+        return delete_series(self._store, market, timeframe, on_event, cancel or CancelToken())
 
     # -- keeping up to date
 
@@ -309,4 +323,12 @@ class CandleService:
 
         if exchange is not None:
             check_exchange(exchange)
-        return Sync(self.store, self.fetcher, on_event, cancel or CancelToken(), exchange)
+        return Sync(self._store, self._fetcher, on_event, cancel or CancelToken(), exchange)
+
+    @property
+    def _store(self) -> Store:
+        return self._resources.store
+
+    @property
+    def _fetcher(self) -> DataFetcher:
+        return self._resources.fetcher

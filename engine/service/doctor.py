@@ -9,16 +9,17 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from engine.data.exchanges.answers import host_of
 from engine.errors import BacktestError, DatabaseError, InputError, reason
 from engine.logs import log_fault
 from engine.model.market import DEFAULT_EXCHANGE
+from engine.parallel.job import Done
+from engine.service.resources import Resources
+from engine.service.strategies import Strategies
 from engine.service.window import advice, check_screen, missing_packages
-
-if TYPE_CHECKING:
-    from engine.service import Engine
+from engine.tasks import ProbeTask
 
 log = logging.getLogger(__name__)
 
@@ -44,16 +45,27 @@ class Finding:
         return asdict(self)
 
 
-def examine(engine: Engine) -> list[Finding]:
+class Doctor:
+    """`Engine.doctor`."""
+
+    def __init__(self, resources: Resources, strategies: Strategies) -> None:
+        self._resources, self._strategies = resources, strategies
+
+    def examine(self) -> list[Finding]:
+        """What the program sees of its surroundings, and what is wrong in words."""
+        return _examine(self._resources, self._strategies)
+
+
+def _examine(resources: Resources, strategies: Strategies) -> list[Finding]:
     """Look at everything; a part that cannot be reached is a finding, never an exception."""
-    looks: dict[str, Callable[[Engine], Finding]] = {
+    looks: dict[str, Callable[[Resources], Finding]] = {
         "home": _home,
         "disk": _disk,
         "database": _database,
         "exchange": _exchange,
         "archive": _archive,
         "workers": _workers,
-        "strategies": _strategies,
+        "strategies": lambda _: _strategies(strategies),
         "window": _window,
     }
     found = [
@@ -63,7 +75,7 @@ def examine(engine: Engine) -> list[Finding]:
     ]
     for name, look in looks.items():
         try:
-            found.append(look(engine))
+            found.append(look(resources))
         except DatabaseError as error:
             text = str(error) if name == "database" else "not looked at: it needs the database"
             found.append(Finding(name, ok=False, text=text, advice=_ADVICE["database"]))
@@ -82,8 +94,8 @@ _ADVICE = {
 }
 
 
-def _home(engine: Engine) -> Finding:
-    home, log_file = engine.settings.home, engine.settings.log_file
+def _home(resources: Resources) -> Finding:
+    home, log_file = resources.settings.home, resources.settings.log_file
     log.info("doctor looks at %s", home)
     fault = log_fault()
     if fault is not None:
@@ -94,28 +106,28 @@ def _home(engine: Engine) -> Finding:
     return Finding("home", ok=True, text=f"{home} (log: {log_file})")
 
 
-def _disk(engine: Engine) -> Finding:
-    free = shutil.disk_usage(engine.settings.home).free
+def _disk(resources: Resources) -> Finding:
+    free = shutil.disk_usage(resources.settings.home).free
     return Finding("disk", free >= MIN_FREE_BYTES, f"{free / 1e9:,.1f} GB free", _ADVICE["disk"])
 
 
-def _database(engine: Engine) -> Finding:
-    seen = engine.store.describe()
-    kind = "DATABASE_URL" if engine.settings.database_url else "embedded"
+def _database(resources: Resources) -> Finding:
+    seen = resources.store.describe()
+    kind = "DATABASE_URL" if resources.settings.database_url else "embedded"
     text = ", ".join(f"{name} {value}" for name, value in seen.items())
     return Finding("database", ok=True, text=f"{kind}: {text}")
 
 
-def _exchange(engine: Engine) -> Finding:
-    host, offset_ms = engine.fetcher.ping(DEFAULT_EXCHANGE)
+def _exchange(resources: Resources) -> Finding:
+    host, offset_ms = resources.fetcher.ping(DEFAULT_EXCHANGE)
     text = (
         f"{host} answers, its clock is {abs(offset_ms) / 1000:.1f} s {'ahead' if offset_ms > 0 else 'behind'}"
     )
     return Finding("exchange", ok=True, text=text)
 
 
-def _archive(engine: Engine) -> Finding:
-    settings = engine.settings
+def _archive(resources: Resources) -> Finding:
+    settings = resources.settings
     if settings.archive is not None:
         text = f"long gaps of 1m candles come from {host_of(settings.archive)}, doubtful days by REST"
     elif settings.archive_url is not None:
@@ -125,31 +137,22 @@ def _archive(engine: Engine) -> Finding:
     return Finding("archive", ok=True, text=text)
 
 
-def _workers(engine: Engine) -> Finding:
-    from engine.parallel.job import Done
-
-    (outcome,) = engine.in_workers("engine.service.doctor:worker_job", [{}], 30)
-    limits = f"{engine.settings.run_timeout_s:g} s and {engine.settings.run_memory_mb:,} MB per run"
+def _workers(resources: Resources) -> Finding:
+    (outcome,) = resources.workers().ask([ProbeTask()], 30)
+    limits = f"{resources.settings.run_timeout_s:g} s and {resources.settings.run_memory_mb:,} MB per run"
     ok = isinstance(outcome, Done)
-    text = (
-        f"{engine.settings.workers} processes, {limits}" if ok else str(getattr(outcome, "message", outcome))
-    )
+    text = f"{resources.settings.workers} processes, {limits}" if ok else outcome.message
     return Finding("workers", ok, text, "" if ok else _ADVICE["workers"])
 
 
-def worker_job(payload: dict[str, Any], report: object) -> bool:  # noqa: ARG001 - the shape of every job
-    """Proof that a worker process starts and answers."""
-    return True
-
-
-def _strategies(engine: Engine) -> Finding:
-    infos = engine.strategies()
+def _strategies(strategies: Strategies) -> Finding:
+    infos = strategies.all()
     broken = [info.name for info in infos if info.error]
     text = f"{len(infos) - len(broken)} load" + (f", broken: {', '.join(broken)}" if broken else "")
     return Finding("strategies", not broken, text, _ADVICE["strategies"] if broken else "")
 
 
-def _window(engine: Engine) -> Finding:  # noqa: ARG001 - the shape of every look
+def _window(resources: Resources) -> Finding:  # noqa: ARG001 - the shape of every look
     """No fault: every other command works without it."""
     absent = missing_packages()
     if absent is not None:

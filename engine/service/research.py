@@ -1,9 +1,8 @@
-"""The part of Engine that asks more of a strategy than a run: many parameters, no look-ahead."""
+"""What asks more of a strategy than a run: many parameters, no look-ahead."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from engine.events import CancelToken, OnEvent, ignore_event
@@ -12,7 +11,8 @@ from engine.model.run import LookaheadReport, RunSpec
 from engine.model.sweep import SweepResult, SweepSpec
 from engine.runs.load import SeriesLoader
 from engine.runs.plan import make_plan
-from engine.service.trust import TrustService
+from engine.service.resources import Resources
+from engine.service.strategies import Strategies
 
 if TYPE_CHECKING:
     from engine.backtest.metric_definitions import MetricDefinition
@@ -20,8 +20,11 @@ if TYPE_CHECKING:
 OnTrials = Callable[[SweepResult], None]
 
 
-class ResearchService(TrustService):
-    """Base of Engine."""
+class Research:
+    """`Engine.research`."""
+
+    def __init__(self, resources: Resources, strategies: Strategies) -> None:
+        self._resources, self._strategies = resources, strategies
 
     def optimize(
         self,
@@ -41,22 +44,24 @@ class ResearchService(TrustService):
         from engine.research.optimize import Sweep, plan_sweep
 
         cancel = cancel or CancelToken()
-        infos = self.chosen_strategies([spec.strategy], on_event=on_event, cancel=cancel)
+        infos = self._strategies.chosen([spec.strategy], on_event=on_event, cancel=cancel)
 
         def find_market() -> Market:
-            self.warm_up(on_event, cancel)
-            return self.market(spec.symbol, spec.exchange)
+            self._resources.warm_up(on_event, cancel)
+            return self._resources.market(spec.symbol, spec.exchange)
 
-        planned = plan_sweep(spec, infos[spec.strategy], find_market, partial(self.in_workers, cancel=cancel))
-        with self.scratch() as scratch:
+        planned = plan_sweep(spec, infos[spec.strategy], find_market, self._resources.workers(cancel).ask)
+        with self._resources.scratch() as scratch:
             sweep = Sweep(
                 planned,
-                self.store,
-                SeriesLoader(self.fetcher, self.cache, scratch, on_event=on_event, cancel=cancel),
-                self.pool,
-                self.settings.home / "unsaved",
-                workers=self.settings.workers,
-                timeout_s=self.settings.run_timeout_s,
+                self._resources.store,
+                SeriesLoader(
+                    self._resources.fetcher, self._resources.cache, scratch, on_event=on_event, cancel=cancel
+                ),
+                self._resources.pool,
+                self._resources.settings.home / "unsaved",
+                workers=self._resources.settings.workers,
+                timeout_s=self._resources.settings.run_timeout_s,
                 on_event=on_event,
                 cancel=cancel,
                 on_trials=on_trials,
@@ -81,13 +86,15 @@ class ResearchService(TrustService):
         from engine.research.lookahead import search
 
         cancel = cancel or CancelToken()
-        self.warm_up(on_event, cancel)
-        infos = self.chosen_strategies([spec.strategy], cancel=cancel)
-        in_workers = partial(self.in_workers, cancel=cancel)
-        (planned,) = make_plan([spec], infos, self.market, in_workers)
-        with self.scratch() as scratch:
-            loader = SeriesLoader(self.fetcher, self.cache, scratch, on_event=on_event, cancel=cancel)
-            return search(planned, loader, in_workers, cuts, on_event, fetch=fetch)
+        self._resources.warm_up(on_event, cancel)
+        infos = self._strategies.chosen([spec.strategy], cancel=cancel)
+        ask = self._resources.workers(cancel).ask
+        (planned,) = make_plan([spec], infos, self._resources.market, ask)
+        with self._resources.scratch() as scratch:
+            loader = SeriesLoader(
+                self._resources.fetcher, self._resources.cache, scratch, on_event=on_event, cancel=cancel
+            )
+            return search(planned, loader, ask, cuts, on_event, fetch=fetch)
 
     def count_trials(self, spec: SweepSpec, described: Sequence[Mapping[str, Any]]) -> int:
         """How many trials the sweep would make of a strategy with these parameters (`StrategyInfo.params`).
@@ -106,12 +113,12 @@ class ResearchService(TrustService):
 
     def sweeps(self, limit: int = 100) -> list[SweepResult]:
         """The newest stored sweeps, each with its best trial only."""
-        return self.store.sweeps(limit)
+        return self._resources.store.sweeps(limit)
 
     def sweep(self, sweep_id: str) -> SweepResult:
         """A stored sweep with all its trials. A unique beginning of its id is enough."""
-        return self.store.sweep(sweep_id)
+        return self._resources.store.sweep(sweep_id)
 
     def delete_sweep(self, sweep_id: str) -> None:
         """Delete a stored sweep; its trials stay counted."""
-        self.store.delete_sweep(sweep_id)
+        self._resources.store.delete_sweep(sweep_id)

@@ -1,86 +1,45 @@
-"""The part of Engine that makes runs and keeps them."""
+"""Runs: made, kept, made again and compared, checked against backtesting.py."""
 
 from __future__ import annotations
 
-import os
-import shutil
-import tempfile
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING
 
-from engine.events import CancelToken, OnEvent, ignore_event
+from engine.errors import BacktestError, InputError, worst
+from engine.events import CancelToken, OnEvent, Progress, as_job, ignore_event
 from engine.model.market import Market, Period, Timeframe
 from engine.model.parameters import StrategyInfo
-from engine.model.run import RunResult, RunSpec
+from engine.model.run import CANCELLED, COMPILED, FINISHED, RunResult, RunSpec
 from engine.runs.batch import Batch
+from engine.runs.compare import Rerun, compare
 from engine.runs.load import SeriesLoader
-from engine.runs.plan import make_plan
-from engine.service.candles import CandleService
+from engine.runs.plan import check_strategies, make_plan
+from engine.service.resources import Resources
+from engine.service.strategies import Strategies
 
 if TYPE_CHECKING:
-    from engine.data.candle_cache import CandleCache
-    from engine.parallel.job import OnProgress
-    from engine.parallel.pool import WorkerPool
-
-SCRATCH: Final = "batch-"  # followed by the pid of the program whose folder it is
+    from engine.backtest.metric_definitions import MetricDefinition
 
 
-class RunService(CandleService):
-    """Base of Engine, which provides the candle cache, the workers and the strategies."""
+class Runs:
+    """`Engine.runs`."""
 
-    @property
-    def cache(self) -> CandleCache:
-        """Loaded candles as mapped files."""
-        raise NotImplementedError
+    def __init__(self, resources: Resources, strategies: Strategies) -> None:
+        self._resources, self._strategies = resources, strategies
 
-    @property
-    def pool(self) -> WorkerPool:
-        """The warm workers."""
-        raise NotImplementedError
+    def warm_up(self, on_event: OnEvent = ignore_event, cancel: CancelToken | None = None) -> None:
+        """Start the workers, so that the first run finds them ready; compile what is not yet compiled, which is said."""
+        self._resources.warm_up(on_event, cancel)
 
-    def chosen_strategies(
-        self, names: Collection[str], *, on_event: OnEvent = ignore_event, cancel: CancelToken | None = None
-    ) -> dict[str, StrategyInfo]:
-        """The strategies of these names."""
-        raise NotImplementedError
+    def metric_definitions(self) -> dict[str, MetricDefinition]:
+        """Title, unit and definition of every metric."""
+        from engine.backtest.metric_definitions import DEFINITIONS
 
-    def in_workers(
-        self,
-        function: str,
-        payloads: Sequence[dict[str, Any]],
-        timeout_s: float,
-        cancel: CancelToken | None = None,
-        on_progress: OnProgress | None = None,
-        on_event: OnEvent = ignore_event,
-    ) -> list[Any]:
-        """Call `function` in workers, once per payload."""
-        raise NotImplementedError
-
-    def warm_up(
-        self, on_event: OnEvent = ignore_event, cancel: CancelToken | None = None, workers: int | None = None
-    ) -> None:
-        """Start the workers, or no more than are needed; they get ready while other things are done.
-
-        Where kernels are compiled neither in the environment nor in BACKTEST_HOME, say so and compile them first.
-        """
-        self.compile_kernels(on_event, cancel)
-        self.pool.warm_up(workers)
-
-    def compile_kernels(self, on_event: OnEvent, cancel: CancelToken | None = None) -> None:
-        """Have every kernel compiled: a job of one worker, once after installation; nothing where that was done."""
-        raise NotImplementedError
-
-    @contextmanager
-    def scratch(self) -> Iterator[Path]:
-        """A folder for the files of one call; those that killed programs left are removed."""
-        self.settings.cache_folder.mkdir(parents=True, exist_ok=True)
-        _remove_leftovers(self.settings.cache_folder)
-        own = f"{SCRATCH}{os.getpid()}-"
-        with tempfile.TemporaryDirectory(prefix=own, dir=self.settings.cache_folder) as folder:
-            yield Path(folder)
+        return dict(DEFINITIONS)
 
     def run(
         self,
@@ -97,9 +56,9 @@ class RunService(CandleService):
         the others are finished and stored first; then Interrupted, ExchangeError, DatabaseError or InputError is raised.
         """
         cancel = cancel or CancelToken()
-        self.warm_up(on_event, cancel, len(specs))
-        infos = self.chosen_strategies([spec.strategy for spec in specs], cancel=cancel)
-        with self.scratch() as scratch:
+        self._resources.warm_up(on_event, cancel, len(specs))
+        infos = self._strategies.chosen([spec.strategy for spec in specs], cancel=cancel)
+        with self._resources.scratch() as scratch:
             return self._made(specs, infos, scratch, fetch=fetch, on_event=on_event, cancel=cancel)
 
     def _made(
@@ -112,23 +71,25 @@ class RunService(CandleService):
         on_event: OnEvent,
         cancel: CancelToken,
     ) -> list[RunResult]:
-        plan = make_plan(specs, infos, self.market, partial(self.in_workers, cancel=cancel))
-        loader = SeriesLoader(self.fetcher, self.cache, scratch, on_event=on_event, cancel=cancel)
+        plan = make_plan(specs, infos, self._resources.market, self._resources.workers(cancel).ask)
+        loader = SeriesLoader(
+            self._resources.fetcher, self._resources.cache, scratch, on_event=on_event, cancel=cancel
+        )
         batch = Batch(
-            self.store,
+            self._resources.store,
             loader,
-            self.pool,
-            self.settings.home / "unsaved",
-            timeout_s=self.settings.run_timeout_s,
-            most_checked=self.settings.crosscheck,
+            self._resources.pool,
+            self._resources.settings.home / "unsaved",
+            timeout_s=self._resources.settings.run_timeout_s,
+            most_checked=self._resources.settings.crosscheck,
             on_event=on_event,
             cancel=cancel,
         )
         return batch.run(plan, fetch=fetch)
 
-    def run_result(self, run_id: str) -> RunResult:
+    def get(self, run_id: str) -> RunResult:
         """A stored run, exactly as it was. A unique beginning of its id is enough."""
-        return self.store.run(run_id)
+        return self._resources.store.run(run_id)
 
     def data_changed(self, result: RunResult) -> bool | None:
         """Whether the candles held now differ from those that a stored run saw, warm-up included.
@@ -139,31 +100,129 @@ class RunService(CandleService):
             return None
         market = Market(result.exchange, result.symbol, result.unified)
         timeframe = Timeframe(result.timeframe)
-        if result.seen.version and result.seen.version == self.store.version(market, timeframe):
+        if result.seen.version and result.seen.version == self._resources.store.version(market, timeframe):
             return False
         period = Period(result.seen.start_ms, result.period.end)
-        return self.cache.load(market, timeframe, period).candles.sha256() != result.seen.sha256
+        return self._resources.cache.load(market, timeframe, period).candles.sha256() != result.seen.sha256
 
-    def runs(self, limit: int = 100, *, with_trades: bool = False) -> list[RunResult]:
+    def stored(self, limit: int = 100, *, with_trades: bool = False) -> list[RunResult]:
         """The newest stored runs, without equity and indicators, and without trades unless asked for."""
-        return self.store.runs(limit, with_trades=with_trades)
+        return self._resources.store.runs(limit, with_trades=with_trades)
 
-    def delete_run(self, run_id: str) -> None:
+    def delete(self, run_id: str) -> None:
         """Delete a stored run."""
-        self.store.delete_run(run_id)
+        self._resources.store.delete_run(run_id)
 
-    def export_run(self, run_id: str, folder: Path) -> list[Path]:
+    def export(self, run_id: str, folder: Path) -> list[Path]:
         """Write trades, equity and the whole run as files into `folder`."""
         from engine.reports.files import export_run
 
-        return export_run(self.run_result(run_id), folder)
+        return export_run(self.get(run_id), folder)
+
+    # -- once more
+
+    def rerun(
+        self,
+        run_id: str,
+        *,
+        stored_source: bool = False,
+        fetch: bool = True,
+        on_event: OnEvent = ignore_event,
+        cancel: CancelToken | None = None,
+    ) -> Rerun:
+        """Make a stored run again, store it as a run of its own, and compare: equal, or which inputs changed.
+
+        The strategy is the one of that name now, or where it is gone, or with `stored_source`, the source that the run
+        executed. Raises as `run`, and InputError for a run that was stopped or whose strategy is nowhere any more.
+        """
+        from engine.loader import StrategyFile, strategy_folders, strategy_infos
+        from engine.runs.stored_strategy import current_file, write_stored
+
+        before = self._resources.store.run(run_id)
+        if before.status == CANCELLED:
+            raise InputError(
+                f"run {before.id[:8]} was stopped before its end: there is nothing to compare with"
+            )
+        cancel = cancel or CancelToken()
+        self._resources.warm_up(on_event, cancel, 1)
+        with self._resources.scratch() as scratch:
+            file, notes = current_file(before, strategy_folders(self._resources.settings)), []
+            if stored_source or file is None:
+                file = write_stored(before, self._resources.store, scratch / "strategy")
+                why = "as asked" if stored_source else f"{file.name} is in no plug-in folder any more"
+                notes.append(f"made from the stored source ({why})")
+            infos = strategy_infos(
+                [StrategyFile(before.strategy, file)], self._resources.workers(cancel).ask, scratch
+            )
+            found = check_strategies([before.strategy], [before.strategy], infos)
+            make = partial(self._made, [_spec_of(before)], found, scratch)
+            (after,) = make(fetch=fetch, on_event=on_event, cancel=cancel)
+        return compare(before, after, *notes)
+
+    def cross_check(
+        self, run_id: str, *, on_event: OnEvent = ignore_event, cancel: CancelToken | None = None
+    ) -> RunResult:
+        """Run a stored compiled run through backtesting.py, compare, store the check; returns the run with it.
+
+        A run that was checked before, or cannot be (it failed, or ran on backtesting.py itself), is returned as it is. A
+        check that is stopped (raises Interrupted) or cannot be stored changes nothing: it is still to be made.
+        """
+        run = self._resources.store.run(run_id)
+        decided = run.checks["crosscheck"]["status"] in ("passed", "failed")
+        if run.status != FINISHED or run.engine != COMPILED or decided:
+            return run
+        job = f"check:{run.id}"
+        title = f"{run.strategy} on {run.symbol}: checking against backtesting.py"
+
+        def work() -> RunResult:
+            from engine.runs.referee import make_check
+
+            with self._resources.scratch() as scratch:
+                check = make_check(
+                    run,
+                    self._resources.store,
+                    self._resources.cache,
+                    self._resources.settings,
+                    scratch,
+                    self._resources.workers(cancel, on_event).ask,
+                    lambda *far: on_event(Progress(job, *far)),
+                )
+            self._resources.store.save_check(run.id, "crosscheck", check)
+            return replace(run, checks={**run.checks, "crosscheck": check})
+
+        return as_job(job, "check", title, on_event, work)
+
+    def cross_checks(
+        self,
+        run_ids: Sequence[str],
+        *,
+        on_event: OnEvent = ignore_event,
+        cancel: CancelToken | None = None,
+    ) -> list[RunResult]:
+        """`cross_check` of several runs at once, in the order given; raises the worst error after all others are done."""
+        with ThreadPoolExecutor(self._resources.settings.workers) as threads:
+            check = partial(self.cross_check, on_event=on_event, cancel=cancel)
+            futures = [threads.submit(check, run_id) for run_id in run_ids]
+        errors = [error for future in futures if isinstance(error := future.exception(), BacktestError)]
+        if errors:
+            raise worst(errors)
+        return [future.result() for future in futures]
+
+    def pending_checks(self, limit: int = 1000) -> list[str]:
+        """The ids of the runs whose cross-check is still to be made, newest first."""
+        return self._resources.store.pending_checks(limit)
 
 
-def _remove_leftovers(folder: Path) -> None:
-    """Remove the scratch folders of programs that were killed."""
-    import psutil
-
-    for left in folder.glob(f"{SCRATCH}*"):
-        pid = left.name.removeprefix(SCRATCH).partition("-")[0]
-        if not pid.isdecimal() or not psutil.pid_exists(int(pid)):
-            shutil.rmtree(left, ignore_errors=True)
+def _spec_of(run: RunResult) -> RunSpec:
+    """What was to be done then."""
+    return RunSpec(
+        run.strategy,
+        run.symbol,
+        run.exchange,
+        Timeframe(run.timeframe),
+        run.period,
+        run.params,
+        run.costs,
+        run.engine,
+        warmup=run.inputs["warmup"] if run.inputs else None,
+    )

@@ -20,18 +20,20 @@ def pool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WorkerPool]:
         yield pool
 
 
-def run(pool: WorkerPool, name: str, timeout_s: float | None = 30, **payload: object) -> Outcome:
+def run(pool: WorkerPool, name: str, timeout_s: float | None = 30, **payload: object) -> Outcome[Any]:
     """A job in a process of its own, as strategies are run."""
     return pool.submit(f"{JOBS}:apart", {"name": name, **payload}, timeout_s=timeout_s).result(60)
 
 
-def run_in_worker(pool: WorkerPool, name: str, timeout_s: float | None = 30, **payload: object) -> Outcome:
+def run_in_worker(
+    pool: WorkerPool, name: str, timeout_s: float | None = 30, **payload: object
+) -> Outcome[Any]:
     """A job in the worker itself: ours, but a library or the system may end it all the same."""
     return pool.submit(f"{JOBS}:{name}", payload, timeout_s=timeout_s).result(60)
 
 
 RUNS = pytest.mark.parametrize("run", [run, run_in_worker])
-Run = Callable[..., Outcome]
+Run = Callable[..., Outcome[Any]]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,50 @@
+"""Which function does which task: the one place where what is asked of workers meets what they do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from engine.backtest.rules import Report
+from engine.jobs.compile import compile_job
+from engine.jobs.describe import describe_job
+from engine.jobs.lookahead import lookahead_job
+from engine.jobs.prepare import prepare_job
+from engine.jobs.run import run_job
+from engine.jobs.trials import longest_warmup, run_trials
+from engine.tasks import (
+    A,
+    CompileTask,
+    DescribeTask,
+    LookaheadTask,
+    Nothing,
+    PrepareTask,
+    ProbeTask,
+    RunTask,
+    Task,
+    TrialsTask,
+    WarmupTask,
+)
+
+
+def probe_job(_task: ProbeTask, _report: Report) -> Nothing:
+    """Nothing: that it was called is the proof."""
+    return Nothing()
+
+
+FUNCTIONS: Final[Mapping[type[Task[Any]], Callable[[Any, Report], Any]]] = {
+    CompileTask: compile_job,
+    DescribeTask: describe_job,
+    LookaheadTask: lookahead_job,
+    PrepareTask: prepare_job,
+    ProbeTask: probe_job,
+    RunTask: run_job,
+    TrialsTask: run_trials,
+    WarmupTask: longest_warmup,
+}
+
+
+def perform(task: Task[A], report: Report) -> A:
+    """Do a task in this process."""
+    answer: A = FUNCTIONS[type(task)](task, report)
+    return answer
