@@ -55,11 +55,11 @@ def engine_with(candles: Candles, timeframe: Timeframe, workers: int) -> Iterato
     home.chmod(0o755)
     try:
         with Engine(read_settings(home=home, workers=workers, database_url=None)) as engine:
-            engine.store.save_markets(MARKET.exchange, [MARKET], time.time_ns() // 1_000_000)
+            engine._resources.store.save_markets(MARKET.exchange, [MARKET], time.time_ns() // 1_000_000)
             whole = Period(int(candles.timestamp[0]), timeframe.next(int(candles.timestamp[-1])))
             gone = np.setdiff1d(timeframe.opens(whole), candles.timestamp).tolist()
             missing = [MissingRange(Period(at, timeframe.next(at)), MAINTENANCE) for at in gone]
-            engine.store.add_page(MARKET, timeframe, candles, [whole], missing)
+            engine._resources.store.add_page(MARKET, timeframe, candles, [whole], missing)
             yield engine
     finally:
         release_embedded(home)
@@ -75,13 +75,15 @@ def spec_of(strategy: str, candles: Candles, timeframe: Timeframe) -> SweepSpec:
 
 def processor_s(engine: Engine) -> float:
     """Processor time that this process and the workers have used: other programs on the machine change it least."""
-    return sum(sum(psutil.Process(pid).cpu_times()[:2]) for pid in (os.getpid(), *engine.pool.pids()))
+    return sum(
+        sum(psutil.Process(pid).cpu_times()[:2]) for pid in (os.getpid(), *engine._resources.pool.pids())
+    )
 
 
 def measured(engine: Engine, spec: SweepSpec) -> tuple[float, float, SweepResult]:
     """(seconds, seconds of all processors, result) of one sweep."""
     began, used = time.perf_counter(), processor_s(engine)
-    result = engine.optimize(spec)
+    result = engine.research.optimize(spec)
     assert (result.done, result.failed) == (1_000, 0)
     return time.perf_counter() - began, processor_s(engine) - used, result
 

@@ -127,7 +127,7 @@ class Bridge(QObject):
     async def _run(self, specs: list[RunSpec], token: CancelToken) -> None:
         results: list[RunResult] = []
         try:
-            results = await asyncio.to_thread(self.engine.run, specs, on_event=self._post, cancel=token)
+            results = await asyncio.to_thread(self.engine.runs.run, specs, on_event=self._post, cancel=token)
         finally:
             self._drain_all()
             self._enter(Phase.IDLE)
@@ -139,7 +139,7 @@ class Bridge(QObject):
     ) -> None:
         try:
             for symbol, exchange in series:
-                work = partial(self.engine.fetch, symbol, timeframe, period, exchange=exchange)
+                work = partial(self.engine.candles.fetch, symbol, timeframe, period, exchange=exchange)
                 await asyncio.to_thread(work, on_event=self._post, cancel=token)
         finally:
             self._drain_all()
@@ -154,7 +154,7 @@ class Bridge(QObject):
         sweep, problem = None, ""
         try:
             sweep = await asyncio.to_thread(
-                self.engine.optimize, spec, on_event=self._post, cancel=token, on_trials=tell
+                self.engine.research.optimize, spec, on_event=self._post, cancel=token, on_trials=tell
             )
         except InputError as error:
             problem = str(error)  # said where it was typed
@@ -219,7 +219,7 @@ class Bridge(QObject):
 
     async def _start(self, exchange: str) -> None:
         try:
-            self.runs_loaded.emit(await asyncio.to_thread(self.engine.runs))
+            self.runs_loaded.emit(await asyncio.to_thread(self.engine.runs.stored))
         except BacktestError as error:
             self.database_changed.emit(False, str(error))
             raise
@@ -228,27 +228,27 @@ class Bridge(QObject):
         self.refresh_held()
         self.load_strategies()
         self.load_sweeps()
-        self.ask(self.engine.objectives, self.objectives_loaded.emit)
-        self.definitions_loaded.emit(await asyncio.to_thread(self.engine.metric_definitions))
+        self.ask(self.engine.research.objectives, self.objectives_loaded.emit)
+        self.definitions_loaded.emit(await asyncio.to_thread(self.engine.runs.metric_definitions))
 
     def load_strategies(self) -> None:
         """Ask for the strategies; broken ones are among them."""
-        self.ask(partial(self.engine.strategies, on_event=self._post), self.strategies_loaded.emit)
+        self.ask(partial(self.engine.strategies.all, on_event=self._post), self.strategies_loaded.emit)
 
     def load_markets(self, exchange: str, *, refresh: bool = False) -> None:
         """Ask for the symbols of an exchange."""
         self.ask(
-            lambda: self.engine.markets(exchange, refresh=refresh),
+            lambda: self.engine.candles.markets(exchange, refresh=refresh),
             lambda markets: self.markets_loaded.emit(exchange, markets),
         )
 
     def load_sweeps(self) -> None:
         """Ask for the stored sweeps."""
-        self.ask(self.engine.sweeps, self.sweeps_loaded.emit)
+        self.ask(self.engine.research.sweeps, self.sweeps_loaded.emit)
 
     def refresh_held(self) -> None:
         """Ask what the database holds."""
-        self.ask(self.engine.holdings, self.holdings_loaded.emit)
+        self.ask(self.engine.candles.holdings, self.holdings_loaded.emit)
 
     def load_coverage(self, series: Sequence[Series], timeframe: Timeframe, period: Period) -> None:
         """Ask what is held and missing; a later question makes earlier answers void."""
@@ -260,7 +260,9 @@ class Bridge(QObject):
             answers: list[tuple[str, Coverage | str]] = []
             for symbol, exchange in series:
                 try:
-                    found: Coverage | str = self.engine.status(symbol, timeframe, period, exchange=exchange)
+                    found: Coverage | str = self.engine.candles.status(
+                        symbol, timeframe, period, exchange=exchange
+                    )
                 except BacktestError as error:
                     found = str(error)
                 answers.append((symbol, found))
@@ -281,7 +283,7 @@ class Bridge(QObject):
     async def _details(self, result: RunResult, *, with_candles: bool) -> None:
         try:
             if result.equity is None:
-                result = await asyncio.to_thread(self.engine.run_result, result.id)
+                result = await asyncio.to_thread(self.engine.runs.get, result.id)
                 self.run_loaded.emit(result)
             if with_candles:
                 self.candles_loaded.emit(result.id, await self._read_candles(result))
@@ -296,7 +298,7 @@ class Bridge(QObject):
             assert self._loop is not None
             self._reading[key] = self._loop.create_task(
                 asyncio.to_thread(
-                    self.engine.candles,
+                    self.engine.candles.load,
                     run.symbol,
                     Timeframe(run.timeframe),
                     run.period,
@@ -311,15 +313,15 @@ class Bridge(QObject):
         self._spawn(self._judge(run))
 
     async def _judge(self, run: RunResult) -> None:
-        self.data_judged.emit(run.id, await asyncio.to_thread(self.engine.data_changed, run))
+        self.data_judged.emit(run.id, await asyncio.to_thread(self.engine.runs.data_changed, run))
 
     def export(self, run_id: str, folder: Any) -> None:
         """Write a run's trades, equity and JSON into a folder."""
-        self.ask(lambda: self.engine.export_run(run_id, folder), self.exported.emit)
+        self.ask(lambda: self.engine.runs.export(run_id, folder), self.exported.emit)
 
     def delete(self, run_id: str, done: Callable[[Any], None]) -> None:
         """Delete a stored run."""
-        self.ask(lambda: self.engine.delete_run(run_id), done)
+        self.ask(lambda: self.engine.runs.delete(run_id), done)
 
     # -- plumbing ----------------------------------------------------------------------------------------------------
 

@@ -69,7 +69,7 @@ class CrossChecks(QObject):
 
         def work(tell: OnEvent, token: CancelToken) -> RunResult | BacktestError:
             try:
-                return self._bridge.engine.cross_check(run_id, on_event=tell, cancel=token)
+                return self._bridge.engine.runs.cross_check(run_id, on_event=tell, cancel=token)
             except Interrupted:
                 raise
             except BacktestError as error:  # said in the badge; nobody asked for it just now

@@ -144,7 +144,7 @@ class DataDesk(QObject):
 
     def _head(self, path: Path) -> FileHead:
         try:
-            return self._bridge.engine.file_head(path)
+            return self._bridge.engine.candles.file_head(path)
         except BacktestError:
             return (), ()  # the preview says what is wrong with it
 
@@ -157,7 +157,7 @@ class DataDesk(QObject):
 
         def ask() -> ImportPreview | str:
             try:
-                return self._bridge.engine.preview_import(
+                return self._bridge.engine.candles.preview_import(
                     request.path,
                     symbol,
                     Timeframe(timeframe),

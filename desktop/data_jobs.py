@@ -93,21 +93,21 @@ class DataJobs(QObject):
     def fetch(self, key: SeriesKey, period: Period) -> bool:
         """Fetch what is not held of the period."""
         exchange, symbol, timeframe = key
-        return self._start("fetch", key, lambda tell, token: self._bridge.engine.fetch(
+        return self._start("fetch", key, lambda tell, token: self._bridge.engine.candles.fetch(
             symbol, Timeframe(timeframe), period, exchange=exchange, on_event=tell, cancel=token,
         ))  # fmt: skip
 
     def verify(self, key: SeriesKey) -> bool:
         """Compare all that is held with the exchange."""
         exchange, symbol, timeframe = key
-        return self._start("verify", key, lambda tell, token: self._bridge.engine.verify(
+        return self._start("verify", key, lambda tell, token: self._bridge.engine.candles.verify(
             symbol, Timeframe(timeframe), exchange=exchange, on_event=tell, cancel=token,
         ))  # fmt: skip
 
     def import_file(self, key: SeriesKey, path: Path, form: dict[str, Any]) -> bool:
         """Store the candles of a file; `form` says how it is understood."""
         exchange, symbol, timeframe = key
-        return self._start("import", key, lambda tell, token: self._bridge.engine.import_candles(
+        return self._start("import", key, lambda tell, token: self._bridge.engine.candles.import_candles(
             path, symbol, Timeframe(timeframe), exchange=exchange, on_event=tell, cancel=token, form=FileFormat(**form),
         ))  # fmt: skip
 
@@ -119,7 +119,7 @@ class DataJobs(QObject):
             from engine.reports.files import write_candles
 
             del tell
-            held = self._bridge.engine.candles(symbol, Timeframe(timeframe), period, exchange=exchange)
+            held = self._bridge.engine.candles.load(symbol, Timeframe(timeframe), period, exchange=exchange)
             token.raise_if_cancelled()
             write_candles(held, path)
             return f"{formats.whole(len(held))} candles written to {path.name}"
@@ -131,7 +131,7 @@ class DataJobs(QObject):
         exchange, symbol, timeframe = key
 
         def work(tell: OnEvent, token: CancelToken) -> str:
-            count = self._bridge.engine.delete_series(
+            count = self._bridge.engine.candles.delete_series(
                 symbol, Timeframe(timeframe), exchange=exchange, on_event=tell, cancel=token
             )
             return f"{formats.whole(count)} candles deleted"

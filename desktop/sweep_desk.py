@@ -150,7 +150,7 @@ class SweepDesk(QObject):
 
         def ask() -> int | str:
             try:
-                return self._bridge.engine.count_trials(spec, info.params)
+                return self._bridge.engine.research.count_trials(spec, info.params)
             except InputError as error:
                 return str(error)
 
@@ -191,11 +191,11 @@ class SweepDesk(QObject):
             self._results.tabs.setCurrentIndex(0)
 
         if self._bridge.phase is not Phase.OPTIMIZING:
-            self._bridge.ask(lambda: self._bridge.engine.sweep(sweep_id), show)
+            self._bridge.ask(lambda: self._bridge.engine.research.sweep(sweep_id), show)
 
     def _delete(self, sweep_id: str) -> None:
         self._bridge.ask(
-            lambda: self._bridge.engine.delete_sweep(sweep_id), lambda _: self._bridge.load_sweeps()
+            lambda: self._bridge.engine.research.delete_sweep(sweep_id), lambda _: self._bridge.load_sweeps()
         )
 
     def _restore(self) -> None:

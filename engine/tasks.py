@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar, Final, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +18,9 @@ from engine.model.market import Candles, Float64Array
 from engine.model.parameters import ParamValue
 from engine.model.run import Costs
 from engine.parallel.job import Job, OnProgress, Outcome
-from engine.parallel.pool import WorkerPool
+
+if TYPE_CHECKING:
+    from engine.parallel.pool import WorkerPool
 
 PERFORM: Final = "engine.jobs.registry:perform"
 
@@ -46,7 +48,8 @@ class AskWorkers(Protocol):
 
     def __call__(
         self, tasks: Sequence[Task[A]], timeout_s: float, on_progress: OnProgress | None = None
-    ) -> Sequence[Outcome[A]]: ...
+    ) -> Sequence[Outcome[A]]:
+        """How each of them ended."""
 
 
 def _read(answer: type[A], fields: Mapping[str, Any]) -> A:
@@ -82,8 +85,8 @@ class StrategyTask:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunAnswer:
-    """A run as a worker made it. `params` are complete; `trades`: a column per field of Trade; `equity`: one value per candle
-    of the period; `indicators`: None unless kept; `engine`: what ran.
+    """A run as a worker made it. `params` are complete; `trades`: a column per field of Trade; `equity`: one value per
+    candle of the period; `indicators`: None unless kept; `engine`: what ran.
     """
 
     params: Mapping[str, ParamValue]

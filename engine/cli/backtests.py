@@ -46,7 +46,7 @@ from engine.service import Engine
 def strategies(json: Json = False) -> None:
     """List the strategies, with the broken ones and what is wrong with them."""
     with Engine() as engine, progress(quiet=json) as on_event:
-        infos = engine.strategies(on_event=on_event)
+        infos = engine.strategies.all(on_event=on_event)
     if json:
         print_json([info.to_json() for info in infos])
         return
@@ -65,7 +65,7 @@ def strategies(json: Json = False) -> None:
 def new_strategy(name: str, json: Json = False) -> None:
     """Write a working strategy to start from into your plug-in folder."""
     with Engine() as engine:
-        path = engine.new_strategy(name)
+        path = engine.strategies.new(name)
     if json:
         print_json({"name": name, "path": str(path)})
     else:
@@ -108,19 +108,19 @@ def run(
         names[0], symbol[0], exchange, cells, period, {}, costs, engine_name, warmup, checks=not no_checks
     )
     with Engine() as engine, cancel_on_interrupt() as cancel, progress(quiet=json) as on_event:
-        infos = engine.chosen_strategies(names, on_event=on_event, cancel=cancel)
+        infos = engine.strategies.chosen(names, on_event=on_event, cancel=cancel)
         params = assign_params(given, [infos[name] for name in names])
-        engine.warm_up(on_event, cancel, len(names) * len(symbol))
-        symbols = dict.fromkeys(engine.market(wanted, exchange).name for wanted in symbol)
+        engine.runs.warm_up(on_event, cancel, len(names) * len(symbol))
+        symbols = dict.fromkeys(engine.candles.market(wanted, exchange).name for wanted in symbol)
         specs = [
             replace(asked, strategy=name, symbol=wanted, params=params[name])
             for wanted in symbols
             for name in names
         ]
-        results = engine.run(specs, fetch=not no_fetch, on_event=on_event, cancel=cancel)
+        results = engine.runs.run(specs, fetch=not no_fetch, on_event=on_event, cancel=cancel)
         if check:
             ids = [result.id for result in results]
-            results = engine.cross_checks(ids, on_event=on_event, cancel=cancel)
+            results = engine.runs.cross_checks(ids, on_event=on_event, cancel=cancel)
     if json:
         print_json({"runs": [result.to_json() for result in results]})
     else:
@@ -196,11 +196,12 @@ def show(
     with Engine() as engine:
         if check:
             with cancel_on_interrupt() as cancel, progress(quiet=json) as on_event:
-                engine.cross_check(run_id, on_event=on_event, cancel=cancel)
-        result = engine.run_result(run_id)
-        changed = engine.data_changed(result)
+                engine.runs.cross_check(run_id, on_event=on_event, cancel=cancel)
+        result = engine.runs.get(run_id)
+        changed = engine.runs.data_changed(result)
         titles = {
-            name: f"{metric.title} ({metric.unit})" for name, metric in engine.metric_definitions().items()
+            name: f"{metric.title} ({metric.unit})"
+            for name, metric in engine.runs.metric_definitions().items()
         }
     if json:
         more = {"equity": result.equity_points(), "data_changed": changed, "inputs": result.inputs}
@@ -228,7 +229,7 @@ def rerun(
 ) -> None:
     """Make a stored run again: say that the result is equal, or which inputs changed and how the figures differ."""
     with Engine() as engine, cancel_on_interrupt() as cancel, progress(quiet=json) as on_event:
-        again = engine.rerun(
+        again = engine.runs.rerun(
             run_id, stored_source=stored_source, fetch=not no_fetch, on_event=on_event, cancel=cancel
         )
     if json:
@@ -249,7 +250,7 @@ def runs(
     if context.invoked_subcommand:
         return
     with Engine() as engine:
-        found = engine.runs(limit, with_trades=json)
+        found = engine.runs.stored(limit, with_trades=json)
     if json:
         print_json({"runs": [result.to_json() for result in found]})
     elif found:
@@ -262,8 +263,8 @@ def runs(
 def delete_run(run_id: RunId, json: Json = False) -> None:
     """Delete a stored run."""
     with Engine() as engine:
-        found = engine.run_result(run_id)
-        engine.delete_run(found.id)
+        found = engine.runs.get(run_id)
+        engine.runs.delete(found.id)
     if json:
         print_json({"deleted": found.id})
     else:
@@ -278,7 +279,7 @@ def export(
 ) -> None:
     """Write a stored run's trades, equity and figures as files."""
     with Engine() as engine:
-        paths = engine.export_run(run_id, out)
+        paths = engine.runs.export(run_id, out)
     if json:
         print_json({"files": [str(path) for path in paths]})
     else:

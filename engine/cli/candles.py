@@ -36,7 +36,7 @@ def fetch(
         _fetch_all(wanted, period, exchange, json=json)
         return
     with Engine() as engine, cancel_on_interrupt() as cancel, progress(quiet=json) as on_event:
-        report = engine.fetch(*wanted[0], period, exchange=exchange, on_event=on_event, cancel=cancel)
+        report = engine.candles.fetch(*wanted[0], period, exchange=exchange, on_event=on_event, cancel=cancel)
     _note_fetch(report, quiet=json)
     if json:
         print_json(report.to_json())
@@ -45,7 +45,9 @@ def fetch(
 def _fetch_all(wanted: Sequence[tuple[str, Timeframe]], period: Period, exchange: str, *, json: bool) -> None:
     """Several series: what was fetched is told of all; when some fail, the worst error decides how it ends."""
     with Engine() as engine, cancel_on_interrupt() as cancel, progress(quiet=json) as on_event:
-        outcomes = engine.fetch_all(wanted, period, exchange=exchange, on_event=on_event, cancel=cancel)
+        outcomes = engine.candles.fetch_all(
+            wanted, period, exchange=exchange, on_event=on_event, cancel=cancel
+        )
     errors = []
     for (symbol, timeframe), outcome in outcomes.items():
         if isinstance(outcome, BacktestError):
@@ -87,7 +89,7 @@ def status(
     """Say what is held of a period and what is not; no network."""
     asked = Timeframe(timeframe), Period.parse(start, end)
     with Engine() as engine:
-        held = engine.status(symbol, *asked, exchange=exchange)
+        held = engine.candles.status(symbol, *asked, exchange=exchange)
     if json:
         print_json(held.to_json())
         return
@@ -123,7 +125,7 @@ def candles(
     cells, period = Timeframe(timeframe), Period.parse(start, end)
     check_candle_path(out)
     with Engine() as engine:
-        held = engine.candles(symbol, cells, period, exchange=exchange)
+        held = engine.candles.load(symbol, cells, period, exchange=exchange)
     write_candles(held, out)
     expected = cells.count(period)
     if not len(held):
@@ -152,7 +154,7 @@ def verify(
     period = Period.parse(start, end) if start is not None and end is not None else None
     cells = Timeframe(timeframe)
     with Engine() as engine, cancel_on_interrupt() as cancel, progress(quiet=json) as on_event:
-        report = engine.verify(
+        report = engine.candles.verify(
             symbol,
             cells,
             period,

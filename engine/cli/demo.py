@@ -58,17 +58,17 @@ class DemoReport:
 
 def run_demo(engine: Engine, folder: Path, on_event: OnEvent, cancel: CancelToken) -> DemoReport:
     """Hold the sample market with a gap in the middle, fill the gap, run every strategy, write trades and a summary."""
-    market = engine.market(SYMBOL, SAMPLE_EXCHANGE)
-    engine.store.forget(market, TIMEFRAME, WHOLE)
+    market = engine.candles.market(SYMBOL, SAMPLE_EXCHANGE)
+    engine.candles.delete_series(SYMBOL, TIMEFRAME, exchange=SAMPLE_EXCHANGE)
     for part in HELD_FIRST:
-        engine.fetch(SYMBOL, TIMEFRAME, part, exchange=SAMPLE_EXCHANGE, cancel=cancel)
-    gap_fill = engine.fetch(
+        engine.candles.fetch(SYMBOL, TIMEFRAME, part, exchange=SAMPLE_EXCHANGE, cancel=cancel)
+    gap_fill = engine.candles.fetch(
         SYMBOL, TIMEFRAME, WHOLE, exchange=SAMPLE_EXCHANGE, on_event=on_event, cancel=cancel
     )
-    again = engine.fetch(SYMBOL, TIMEFRAME, WHOLE, exchange=SAMPLE_EXCHANGE, cancel=cancel)
-    names = [info.name for info in engine.strategies(on_event=on_event) if info.error is None]
+    again = engine.candles.fetch(SYMBOL, TIMEFRAME, WHOLE, exchange=SAMPLE_EXCHANGE, cancel=cancel)
+    names = [info.name for info in engine.strategies.all(on_event=on_event) if info.error is None]
     specs = [RunSpec(name, SYMBOL, SAMPLE_EXCHANGE, TIMEFRAME, TRADED) for name in names]
-    results = engine.run(specs, on_event=on_event, cancel=cancel)
+    results = engine.runs.run(specs, on_event=on_event, cancel=cancel)
     return DemoReport(gap_fill, again, results, _write(results, folder))
 
 

@@ -41,7 +41,7 @@ def symbols(
     if context.invoked_subcommand:
         return
     with Engine() as engine:
-        found = engine.markets(exchange, refresh=refresh)
+        found = engine.candles.markets(exchange, refresh=refresh)
     if json:
         print_json([_symbol_json(market, is_active=active) for market, active in found])
         return
@@ -75,7 +75,7 @@ def add_symbol(
     timeframes = [Timeframe(name) for name in dict.fromkeys(timeframe or ())]
     start_ms = parse_time(start) if start else 0
     with Engine() as engine:
-        market = engine.add_symbol(symbol, timeframes, exchange=exchange, start_ms=start_ms)
+        market = engine.candles.add_symbol(symbol, timeframes, exchange=exchange, start_ms=start_ms)
     if json:
         print_json(_symbol_json(market, is_active=True) | {"timeframes": [str(name) for name in timeframes]})
         return
@@ -93,7 +93,7 @@ def activate_symbol(symbol: Symbol, exchange: Exchange = DEFAULT_EXCHANGE, json:
 def deactivate_symbol(symbol: Symbol, exchange: Exchange = DEFAULT_EXCHANGE, json: Json = False) -> None:
     """Keep a symbol no longer up to date; its candles stay."""
     with Engine() as engine:
-        market = engine.deactivate_symbol(symbol, exchange=exchange)
+        market = engine.candles.deactivate_symbol(symbol, exchange=exchange)
     if json:
         print_json(_symbol_json(market, is_active=False))
     else:
@@ -109,7 +109,7 @@ def remove_symbol(
 ) -> None:
     """Deactivate a symbol and forget which timeframes were asked for; with --delete-data delete its candles at once."""
     with Engine() as engine, cancel_on_interrupt() as cancel, progress(quiet=json) as on_event:
-        market, deleted = engine.remove_symbol(
+        market, deleted = engine.candles.remove_symbol(
             symbol, exchange=exchange, delete_data=delete_data, on_event=on_event, cancel=cancel
         )
     if json:
@@ -152,11 +152,11 @@ def import_file(
     cells, form = Timeframe(timeframe), FileFormat(parse_columns(columns), unit, tz, decimal, header)
     with Engine() as engine:
         if preview:
-            seen = engine.preview_import(file, symbol, cells, exchange=exchange, form=form)
+            seen = engine.candles.preview_import(file, symbol, cells, exchange=exchange, form=form)
             _show_preview(seen, json=json)
             return
         with cancel_on_interrupt() as cancel, progress(quiet=json) as on_event:
-            report = engine.import_candles(
+            report = engine.candles.import_candles(
                 file,
                 symbol,
                 cells,
@@ -217,9 +217,9 @@ def sync(
         raise InputError("--watch has no end, so it has no JSON document; leave --json or --watch out")
     with Engine() as engine, cancel_on_interrupt() as cancel:
         if watch:
-            engine.watch(interval, _Changes(), exchange, on_event=_log_event, cancel=cancel)
+            engine.candles.watch(interval, _Changes(), exchange, on_event=_log_event, cancel=cancel)
         with progress(quiet=json) as on_event:
-            found = engine.sync(exchange, on_event=on_event, cancel=cancel)
+            found = engine.candles.sync(exchange, on_event=on_event, cancel=cancel)
     for series in found:
         print_note(str(series))
     if not found:

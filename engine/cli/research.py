@@ -45,10 +45,12 @@ def lookahead(
         raise InputError("name --start and --end of the period of that symbol")
     asked, given = (Timeframe(timeframe), Period.parse(start, end)), split_params(param or ())
     with Engine() as engine, cancel_on_interrupt() as cancel, progress(quiet=json) as on_event:
-        info = engine.chosen_strategies([strategy], on_event=on_event, cancel=cancel)[strategy]
+        info = engine.strategies.chosen([strategy], on_event=on_event, cancel=cancel)[strategy]
         params = assign_params(given, [info])[strategy]
-        spec = RunSpec(strategy, engine.market(symbol, exchange).name, exchange, *asked, params)
-        report = engine.lookahead(spec, cuts=cuts, fetch=not no_fetch, on_event=on_event, cancel=cancel)
+        spec = RunSpec(strategy, engine.candles.market(symbol, exchange).name, exchange, *asked, params)
+        report = engine.research.lookahead(
+            spec, cuts=cuts, fetch=not no_fetch, on_event=on_event, cancel=cancel
+        )
     if json:
         print_json(report.to_json())
     else:

@@ -19,8 +19,7 @@ from engine.service.window import advice, check_screen, missing_packages
 def doctor(json: Json = False) -> None:
     """Say what the program sees of its surroundings, and what is wrong."""
     with Engine() as engine, progress(quiet=json) as on_event:
-        engine.compile_kernels(on_event)
-        findings = engine.doctor()
+        findings = engine.doctor.examine(on_event)
     faults = [finding for finding in findings if not finding.ok]
     if json:
         print_json({"ok": not faults, "findings": [finding.to_json() for finding in findings]})

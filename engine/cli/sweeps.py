@@ -92,9 +92,9 @@ def optimize(
     check_objective(objective)
     settings = read_settings(**({} if workers is None else {"workers": workers}))
     with Engine(settings) as engine, cancel_on_interrupt() as cancel, progress(quiet=json) as on_event:
-        infos = engine.chosen_strategies([spec.strategy], on_event=on_event, cancel=cancel)
+        infos = engine.strategies.chosen([spec.strategy], on_event=on_event, cancel=cancel)
         spec = replace(spec, params=assign_params(given, list(infos.values()))[spec.strategy])
-        result = engine.optimize(spec, fetch=not no_fetch, on_event=on_event, cancel=cancel)
+        result = engine.research.optimize(spec, fetch=not no_fetch, on_event=on_event, cancel=cancel)
     _say(result, top, json=json)
 
 
@@ -176,7 +176,7 @@ def sweeps(
     if context.invoked_subcommand:
         return
     with Engine() as engine:
-        found = engine.sweeps(limit)
+        found = engine.research.sweeps(limit)
     if json:
         print_json({"sweeps": [result.to_json(1) for result in found]})
     elif found:
@@ -200,7 +200,7 @@ def _row(result: SweepResult) -> tuple[object, ...]:
 def show_sweep(sweep_id: SweepId, top: Top = TOP, json: Json = False) -> None:
     """Show a stored sweep with its best trials."""
     with Engine() as engine:
-        result = engine.sweep(sweep_id)
+        result = engine.research.sweep(sweep_id)
     if json:
         print_json(result.to_json(top))
     else:
@@ -211,8 +211,8 @@ def show_sweep(sweep_id: SweepId, top: Top = TOP, json: Json = False) -> None:
 def delete_sweep(sweep_id: SweepId, json: Json = False) -> None:
     """Delete a stored sweep; its trials stay counted."""
     with Engine() as engine:
-        found = engine.sweep(sweep_id)
-        engine.delete_sweep(found.id)
+        found = engine.research.sweep(sweep_id)
+        engine.research.delete_sweep(found.id)
     if json:
         print_json({"deleted": found.id})
     else:

@@ -70,10 +70,8 @@ def _play_signals(task: RunTask, answer: Answer, report: Report) -> tuple[Outcom
 
 
 def _native_parts(task: RunTask, answer: Answer) -> dict[str, Any]:
-    if task.checks:
-        checks = native_checks(partial(asking_again, task), answer)
-    else:
-        checks = unmade_checks(0, 0, SWITCHED_OFF)
+    fresh, skipped = partial(asking_again, task), unmade_checks(0, 0, SWITCHED_OFF)
+    checks = native_checks(fresh, answer) if task.checks else skipped
     return {
         "engine": choose_engine(task.engine, native=True),
         "signals": {},

@@ -63,6 +63,7 @@ DECIDING: Final = (
     "engine.parallel.seed",
     "engine.reproduction.inputs",
     "engine.strategy",
+    "engine.tasks",
 )
 
 

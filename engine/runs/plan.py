@@ -10,11 +10,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-from engine.errors import InputError, StrategyError
+from engine.errors import InputError, Interrupted, StrategyError
 from engine.model.market import DAY_MS, Market, Period, Timeframe
 from engine.model.parameters import StrategyInfo
 from engine.model.run import RunResult, RunSpec, choose_engine
-from engine.parallel.job import BadEnd, Done, Failed, Outcome
+from engine.parallel.job import BadEnd, Done, Failed, Outcome, Stopped
 from engine.tasks import AskWorkers, PrepareAnswer, PrepareTask
 
 PREPARE_TIMEOUT_S: Final = 30.0
@@ -95,6 +95,8 @@ def make_plan(
     outcomes = _prepared(specs, chosen, ask)
     plan = []
     for spec, info, outcome in zip(specs, chosen, outcomes, strict=True):
+        if isinstance(outcome, Stopped):
+            raise Interrupted("stopped")
         if isinstance(outcome, Done):
             ready, problem = outcome.value, None
         else:

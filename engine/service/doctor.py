@@ -13,6 +13,7 @@ from typing import Any
 
 from engine.data.exchanges.answers import host_of
 from engine.errors import BacktestError, DatabaseError, InputError, reason
+from engine.events import OnEvent, ignore_event
 from engine.logs import log_fault
 from engine.model.market import DEFAULT_EXCHANGE
 from engine.parallel.job import Done
@@ -51,8 +52,9 @@ class Doctor:
     def __init__(self, resources: Resources, strategies: Strategies) -> None:
         self._resources, self._strategies = resources, strategies
 
-    def examine(self) -> list[Finding]:
-        """What the program sees of its surroundings, and what is wrong in words."""
+    def examine(self, on_event: OnEvent = ignore_event) -> list[Finding]:
+        """What the program sees of its surroundings, and what is wrong in words. Kernels are compiled first, which is said."""
+        self._resources.compile_kernels(on_event)
         return _examine(self._resources, self._strategies)
 
 
@@ -140,9 +142,9 @@ def _archive(resources: Resources) -> Finding:
 def _workers(resources: Resources) -> Finding:
     (outcome,) = resources.workers().ask([ProbeTask()], 30)
     limits = f"{resources.settings.run_timeout_s:g} s and {resources.settings.run_memory_mb:,} MB per run"
-    ok = isinstance(outcome, Done)
-    text = f"{resources.settings.workers} processes, {limits}" if ok else outcome.message
-    return Finding("workers", ok, text, "" if ok else _ADVICE["workers"])
+    if not isinstance(outcome, Done):
+        return Finding("workers", ok=False, text=outcome.message, advice=_ADVICE["workers"])
+    return Finding("workers", ok=True, text=f"{resources.settings.workers} processes, {limits}")
 
 
 def _strategies(strategies: Strategies) -> Finding:

@@ -31,9 +31,13 @@ class Runs:
     def __init__(self, resources: Resources, strategies: Strategies) -> None:
         self._resources, self._strategies = resources, strategies
 
-    def warm_up(self, on_event: OnEvent = ignore_event, cancel: CancelToken | None = None) -> None:
-        """Start the workers, so that the first run finds them ready; compile what is not yet compiled, which is said."""
-        self._resources.warm_up(on_event, cancel)
+    def warm_up(
+        self, on_event: OnEvent = ignore_event, cancel: CancelToken | None = None, workers: int | None = None
+    ) -> None:
+        """Start the workers, or no more than are needed, so that the first run finds them ready; compile what is not yet
+        compiled, which is said.
+        """
+        self._resources.warm_up(on_event, cancel, workers)
 
     def metric_definitions(self) -> dict[str, MetricDefinition]:
         """Title, unit and definition of every metric."""

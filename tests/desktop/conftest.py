@@ -67,7 +67,7 @@ def described(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Path]:
     """Makes homes in which the bundled strategies are described already: that takes seconds, once is enough."""
     first = tmp_path_factory.mktemp("described")
     with Engine(Settings(home=first, workers=2)) as engine:
-        engine.strategies()
+        engine.strategies.all()
 
     def make() -> Path:
         home = tmp_path_factory.mktemp("desktop-home")
@@ -126,7 +126,7 @@ def live_window(
 def fill(window: MainWindow) -> None:
     """Open the Optimize tab on two made-up strategies."""
     window.bridge.strategies_loaded.emit([CROSS, BANDS])
-    window.bridge.objectives_loaded.emit(window.bridge.engine.objectives())
+    window.bridge.objectives_loaded.emit(window.bridge.engine.research.objectives())
     window.show_page("Optimize")
 
 

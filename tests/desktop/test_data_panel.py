@@ -50,7 +50,7 @@ def desk(
     )  # fmt: skip
     with Engine(settings) as engine:
         for timeframe in ("1h", "1d"):
-            engine.fetch("SOLUSDT", Timeframe(timeframe), Period.parse("2024-01-01", "2024-01-31"))
+            engine.candles.fetch("SOLUSDT", Timeframe(timeframe), Period.parse("2024-01-01", "2024-01-31"))
         bridge = Bridge(engine)
         window = MainWindow(bridge, Preferences(tmp_path / "window.ini"))
         window.use_theme("dark")
@@ -240,7 +240,7 @@ def test_delete_asks_in_its_row_and_keep_keeps(desk: MainWindow, qtbot: QtBot, a
     question.delete.click()
     wait(desk, qtbot)
     qtbot.waitUntil(lambda: desk.data.model.row_of(HOURS) is None, timeout=10_000)
-    assert desk.bridge.engine.holdings()[0].coverage.timeframe == Timeframe("1d")
+    assert desk.bridge.engine.candles.holdings()[0].coverage.timeframe == Timeframe("1d")
 
 
 def test_a_dropped_file_is_previewed_and_stored_only_after_import(
@@ -259,12 +259,12 @@ def test_a_dropped_file_is_previewed_and_stored_only_after_import(
     assert "12 rows, 2024-03-01 00:00 – 2024-03-03 00:00: 12 would be stored" in importing.words.text()
     assert importing.model.data(importing.model.index(0, 0)) == "2024-03-01T00:00:00Z"
     assert importing.columns["open"].itemText(0) == "open (auto)"
-    assert len(desk.bridge.engine.holdings()) == 2
+    assert len(desk.bridge.engine.candles.holdings()) == 2
     importing.accept.click()
     wait(desk, qtbot)
     key = ("binanceusdm", "SOLUSDT", "4h")
     assert state(desk, key) == "12 imported"
-    held = desk.bridge.engine.candles("SOLUSDT", Timeframe("4h"), YEAR)
+    held = desk.bridge.engine.candles.load("SOLUSDT", Timeframe("4h"), YEAR)
     assert np.array_equal(held.close, march.close)
     assert desk.data.stack.currentWidget() is not importing
 
@@ -327,7 +327,7 @@ def test_decimal_commas_and_a_first_row_of_numbers_are_chosen_in_the_window(
     importing.accept.click()
     stored = Period.parse("2024-03-01", "2024-03-01T01:00")
     engine = desk.bridge.engine
-    qtbot.waitUntil(lambda: len(engine.candles("SOLUSDT", Timeframe("1h"), stored)) == 1, timeout=20_000)
+    qtbot.waitUntil(lambda: len(engine.candles.load("SOLUSDT", Timeframe("1h"), stored)) == 1, timeout=20_000)
 
 
 def test_a_broken_file_is_refused_by_its_line_and_the_next_one_follows(

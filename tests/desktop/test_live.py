@@ -95,7 +95,7 @@ def test_f5_on_the_first_start_runs_offline_and_everything_fills(
 def test_running_twice_is_one_job(live_window: MainWindow, qtbot: QtBot) -> None:
     window = live_window
     choose(window, "ema_cross")
-    before = len(window.bridge.engine.runs())
+    before = len(window.bridge.engine.runs.stored())
     started: list[object] = []
     window.bridge.batch_started.connect(lambda: started.append(1))
     window.start_run()
@@ -103,7 +103,7 @@ def test_running_twice_is_one_job(live_window: MainWindow, qtbot: QtBot) -> None
     window.setup_panel.run.click()
     qtbot.waitUntil(lambda: window.bridge.phase is Phase.IDLE and not window.bridge.busy, timeout=90_000)
     assert len(started) == 1
-    assert len(window.bridge.engine.runs()) == before + 1
+    assert len(window.bridge.engine.runs.stored()) == before + 1
 
 
 def test_stop_answers_at_once_and_the_window_is_ready_again_soon(
@@ -176,10 +176,10 @@ def test_an_unknown_symbol_is_said_in_the_banner_and_nothing_is_stored(
     window = live_window
     choose(window, "ema_cross")
     window.setup_panel.market.model.set_chosen(["SAMPLEUSD"])
-    before = len(window.bridge.engine.runs())
+    before = len(window.bridge.engine.runs.stored())
     run_to_the_end(window, qtbot)
     assert "SAMPLEUSDT" in window.banner.message.text()
-    assert len(window.bridge.engine.runs()) == before
+    assert len(window.bridge.engine.runs.stored()) == before
 
 
 def test_the_window_never_stalls_while_workers_run_and_half_a_million_candles_load(
@@ -237,7 +237,7 @@ def test_a_picture_of_stored_runs_needs_no_screen(
     live_window: MainWindow, engine: Engine, loop: qasync.QEventLoop, qtbot: QtBot, tmp_path: Path, theme: str
 ) -> None:
     del live_window
-    ids = [run.id for run in engine.runs() if run.status == FINISHED][:2]
+    ids = [run.id for run in engine.runs.stored() if run.status == FINISHED][:2]
     asyncio.events._set_running_loop(None)
     render_window(engine, ids, tmp_path / "window.png", theme=theme, size=(1200, 800))
     asyncio.events._set_running_loop(loop)
@@ -253,13 +253,13 @@ def test_compared_runs_on_the_same_candles_read_them_once(
     window = live_window
     choose(window, "ema_cross", "buy_and_hold", "macd_trend")
     window.setup_panel.period.set_values("1h", parse_time("2024-09-03"), parse_time("2024-10-03"))
-    read, reads = engine.candles, []
+    read, reads = engine.candles.load, []
 
     def counted(*args: Any, **more: Any) -> Candles:
         reads.append(args)
         return read(*args, **more)
 
-    monkeypatch.setattr(engine, "candles", counted)
+    monkeypatch.setattr(engine.candles, "load", counted)
     run_to_the_end(window, qtbot)
     compared = window.workspace.checked_runs()
     assert len(compared) == 3

@@ -162,7 +162,7 @@ def test_stop_keeps_the_finished_trials_and_the_window_is_ready_again_soon(
     assert 0 < sweep.done < 5000
     assert results.model.rowCount() == min(200, sweep.done)
     assert "stopped" in results.words.text()
-    assert window.bridge.engine.sweep(sweep.id).done == sweep.done
+    assert window.bridge.engine.research.sweep(sweep.id).done == sweep.done
     assert window.optimize.plan.run.isEnabled()
 
 
@@ -246,7 +246,7 @@ def test_stored_sweeps_are_there_at_the_next_start_can_be_opened_and_deleted(
     results.stored.table.select_row(0)
     results.stored.delete.click()
     qtbot.waitUntil(lambda: made.id not in [sweep.id for sweep in results.stored.model.rows], timeout=10_000)
-    assert made.id not in [sweep.id for sweep in engine.sweeps()]
+    assert made.id not in [sweep.id for sweep in engine.research.sweeps()]
     later.close()
 
 
@@ -289,7 +289,7 @@ def test_a_pending_cross_check_is_completed_in_the_background_and_said(
     assert row.buttons["crosscheck"].text() in (
         f"✓ checked: {total} of {total} trades equal", f"✓ {total} of {total} equal",
     )  # fmt: skip
-    stored = window.bridge.engine.run_result(run.id)
+    stored = window.bridge.engine.runs.get(run.id)
     assert stored.checks["crosscheck"]["status"] == "passed"
     qtbot.waitUntil(lambda: not window.bridge.busy, timeout=20_000)
     assert not window.banner.isVisible()

@@ -24,7 +24,7 @@ START = parse_time("2024-01-10T06:00")
 
 def planned(timeframe: str, warmup: int, start: str = "2024-01-10T06:00") -> PlannedRun:
     spec = RunSpec("s", "SOLUSDT", "binanceusdm", Timeframe(timeframe), Period.parse(start, "2024-02-01"))
-    return PlannedRun("id", spec, MARKET, "s.py", {}, warmup)
+    return PlannedRun("id", spec, MARKET, Path("s.py"), {}, warmup)
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ def engine(database_url: str, tmp_path: Path) -> Iterator[Engine]:
 
 def test_events_of_two_periods_of_one_series_and_of_a_late_listing_keep_their_law(engine: Engine):
     heard = Recorder()
-    results = engine.run(sample_specs("2023-01-01", "2023-03-01"), on_event=heard)
+    results = engine.runs.run(sample_specs("2023-01-01", "2023-03-01"), on_event=heard)
     assert [result.status for result in results] == ["finished", "finished"]
     heard.check()
 
@@ -134,7 +134,9 @@ def test_events_of_a_stopped_batch_keep_their_law(engine: Engine):
             cancel.cancel()
 
     with pytest.raises(Interrupted):
-        engine.run(sample_specs("2023-02-01", "2023-03-01"), on_event=stop_when_runs_begin, cancel=cancel)
+        engine.runs.run(
+            sample_specs("2023-02-01", "2023-03-01"), on_event=stop_when_runs_begin, cancel=cancel
+        )
     heard.check()
 
 
@@ -144,16 +146,16 @@ def test_a_run_that_cannot_be_stored_anywhere_is_a_database_error_and_every_job_
     def full(_: RunResult, __: object) -> None:
         raise DatabaseError("disk full")
 
-    monkeypatch.setattr(engine.store, "save_run", full)
+    monkeypatch.setattr(engine._resources.store, "save_run", full)
     (engine.settings.home / "unsaved").write_text("a file where the folder should be")
     heard = Recorder()
     with pytest.raises(DatabaseError, match="disk full; and the run could not be kept elsewhere"):
-        engine.run(sample_specs("2023-03-01"), on_event=heard)
+        engine.runs.run(sample_specs("2023-03-01"), on_event=heard)
     heard.check()
 
 
 def test_scratch_folders_of_killed_programs_are_swept(engine: Engine):
     left = engine.settings.cache_folder / "batch-999999999-abc"
     left.mkdir(parents=True)
-    engine.run(sample_specs("2023-03-01"))
+    engine.runs.run(sample_specs("2023-03-01"))
     assert not list(engine.settings.cache_folder.glob("batch-*"))

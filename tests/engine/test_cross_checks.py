@@ -69,30 +69,30 @@ def engine(settings: Settings) -> Iterator[Engine]:
 @pytest.fixture
 def run(engine: Engine) -> RunResult:
     """A stored run of the compiled engine, not checked yet."""
-    (result,) = engine.run([SPEC])
+    (result,) = engine.runs.run([SPEC])
     assert (result.engine, len(result.trades) > 10) == ("compiled", True)
     return result
 
 
 def crosscheck(engine: Engine, run: RunResult) -> dict[str, Any]:
     """The check as it is stored."""
-    return dict(engine.run_result(run.id).checks["crosscheck"])
+    return dict(engine.runs.get(run.id).checks["crosscheck"])
 
 
 def test_a_run_is_pending_until_it_is_checked_and_keeps_its_other_checks(engine: Engine, run: RunResult):
     assert crosscheck(engine, run)["status"] == "pending"
-    assert run.id in engine.pending_checks()
+    assert run.id in engine.runs.pending_checks()
     heard: list[Event] = []
-    checked = engine.cross_check(run.id[:8], on_event=heard.append)
+    checked = engine.runs.cross_check(run.id[:8], on_event=heard.append)
     n = len(run.trades)
     said = {"status": "passed", "equal": n, "total": n, "differences": [], "note": f"{n} of {n} trades equal"}
     assert checked.checks["crosscheck"] == crosscheck(engine, run) == said
-    assert {**run.checks, "crosscheck": said} == engine.run_result(run.id).checks
-    assert run.id not in engine.pending_checks()
+    assert {**run.checks, "crosscheck": said} == engine.runs.get(run.id).checks
+    assert run.id not in engine.runs.pending_checks()
     assert isinstance(heard[0], Started)
     assert isinstance(heard[-1], Finished)
     assert {event.job for event in heard} == {f"check:{run.id}"}
-    assert engine.cross_check(run.id).checks["crosscheck"] == said
+    assert engine.runs.cross_check(run.id).checks["crosscheck"] == said
 
 
 def tamper(database: str, run: RunResult, change: Callable[[list[dict[str, Any]]], object]) -> None:
@@ -112,7 +112,7 @@ def test_a_wrong_price_a_wrong_size_and_a_missing_trade_are_seen(
         del trades[8]
 
     tamper(database, run, wrong)
-    check = engine.cross_check(run.id).checks["crosscheck"]
+    check = engine.runs.cross_check(run.id).checks["crosscheck"]
     assert check == crosscheck(engine, run)
     n = len(run.trades)
     assert (check["status"], check["equal"], check["total"]) == ("failed", n - 3, n)
@@ -130,7 +130,7 @@ def test_a_wrong_side_and_an_invented_trade_are_seen(engine: Engine, database: s
         trades.append(trades[-1] | {"entry_time": trades[-1]["entry_time"] + 3_600_000})
 
     tamper(database, run, wrong)
-    check = engine.cross_check(run.id).checks["crosscheck"]
+    check = engine.runs.cross_check(run.id).checks["crosscheck"]
     assert (check["equal"], check["total"]) == (len(run.trades) - 1, len(run.trades) + 2)
     assert [row["column"] for row in check["differences"]].count("trade") == 3
 
@@ -139,8 +139,8 @@ def test_a_wrong_equity_alone_is_seen(engine: Engine, run: RunResult):
     assert run.equity is not None
     equity = run.equity.columns["equity"].copy()
     equity[400] *= 1.0001
-    engine.store.save_run(replace(run, equity=replace(run.equity, columns={"equity": equity})))
-    check = engine.cross_check(run.id).checks["crosscheck"]
+    engine._resources.store.save_run(replace(run, equity=replace(run.equity, columns={"equity": equity})))
+    check = engine.runs.cross_check(run.id).checks["crosscheck"]
     assert (check["status"], check["equal"]) == ("failed", check["total"])
     assert [row["column"] for row in check["differences"]] == ["equity"]
 
@@ -149,7 +149,7 @@ def test_a_run_whose_candles_changed_is_skipped_and_says_so(engine: Engine, data
     one = "timestamp = '2023-03-05T10:00Z' AND timeframe = '1h'"
     execute(database, f"UPDATE ohlcv_data SET high = high * 1.02 WHERE {one}")
     try:
-        check = engine.cross_check(run.id).checks["crosscheck"]
+        check = engine.runs.cross_check(run.id).checks["crosscheck"]
     finally:
         execute(database, f"UPDATE ohlcv_data SET high = high / 1.02 WHERE {one}")
     assert (check["status"], check["total"]) == ("skipped", 0)
@@ -178,23 +178,23 @@ def test_an_edited_or_deleted_strategy_is_checked_by_its_stored_source(
     text = SLOW.replace("SECONDS", "SHORT").replace("import time", "import time\nfrom _pause import SHORT")
     plugin("_pause.py", "SHORT = 0\n")
     file = plugin("mine.py", text)
-    first, second, third = engine.run([replace(SPEC, strategy="mine")] * 3)
+    first, second, third = engine.runs.run([replace(SPEC, strategy="mine")] * 3)
     file.write_text(text.replace("close", "low"))
-    assert engine.cross_check(first.id).checks["crosscheck"]["status"] == "passed"
+    assert engine.runs.cross_check(first.id).checks["crosscheck"]["status"] == "passed"
     file.unlink()
-    assert engine.cross_check(second.id).checks["crosscheck"]["status"] == "passed"
+    assert engine.runs.cross_check(second.id).checks["crosscheck"]["status"] == "passed"
     execute(database, "DELETE FROM strategy_sources")
-    check = engine.cross_check(third.id).checks["crosscheck"]
+    check = engine.runs.cross_check(third.id).checks["crosscheck"]
     assert (check["status"], "did not store the source of mine" in check["note"]) == ("skipped", True)
 
 
 def test_what_backtesting_py_ran_itself_needs_no_check(engine: Engine, plugin: Callable[[str, str], Path]):
     plugin("native.py", NATIVE)
-    for result in engine.run([replace(SPEC, engine="reference"), replace(SPEC, strategy="native")]):
+    for result in engine.runs.run([replace(SPEC, engine="reference"), replace(SPEC, strategy="native")]):
         check = result.checks["crosscheck"]
         assert (result.engine, check["status"]) == ("reference", "skipped")
         assert check["note"] == "ran on the reference engine itself"
-        assert engine.cross_check(result.id).checks == result.checks
+        assert engine.runs.cross_check(result.id).checks == result.checks
 
 
 @pytest.mark.parametrize(
@@ -208,11 +208,11 @@ def test_a_check_that_is_switched_off_or_too_long_is_made_only_when_asked(
     engine: Engine, most: int, note: str, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(engine, "settings", replace(engine.settings, crosscheck=most))
-    (run,) = engine.run([SPEC])
+    (run,) = engine.runs.run([SPEC])
     check = run.checks["crosscheck"]
     assert (check["status"], check["note"].startswith(note)) == ("skipped", True), check
-    assert run.id not in engine.pending_checks()
-    assert engine.cross_check(run.id).checks["crosscheck"]["status"] == "passed"
+    assert run.id not in engine.runs.pending_checks()
+    assert engine.runs.cross_check(run.id).checks["crosscheck"]["status"] == "passed"
 
 
 def slow_run(engine: Engine, plugin: Callable[[str, str], Path], settings: Settings) -> RunResult:
@@ -221,7 +221,7 @@ def slow_run(engine: Engine, plugin: Callable[[str, str], Path], settings: Setti
     flag.unlink(missing_ok=True)
     wait = f"60 if __import__('os').path.exists({str(flag)!r}) else 0"
     plugin("slow.py", SLOW.replace("SECONDS", wait))
-    (run,) = engine.run([replace(SPEC, strategy="slow")])
+    (run,) = engine.runs.run([replace(SPEC, strategy="slow")])
     flag.touch()
     return run
 
@@ -234,12 +234,12 @@ def test_a_stopped_check_is_still_to_be_made_and_other_runs_go_on(
     cancel = CancelToken()
     threading.Timer(0.5, cancel.cancel).start()
     with pytest.raises(Interrupted):
-        engine.cross_check(run.id, on_event=heard.append, cancel=cancel)
+        engine.runs.cross_check(run.id, on_event=heard.append, cancel=cancel)
     assert [type(event) for event in heard] == [Started, Cancelled]
     assert crosscheck(engine, run)["status"] == "pending"
-    assert engine.run_result(run.id).trades == run.trades
+    assert engine.runs.get(run.id).trades == run.trades
     (settings.home / "wait").unlink()
-    assert engine.cross_check(run.id).checks["crosscheck"]["status"] == "passed"
+    assert engine.runs.cross_check(run.id).checks["crosscheck"]["status"] == "passed"
 
 
 def test_closing_the_program_during_a_check_loses_nothing(
@@ -247,12 +247,12 @@ def test_closing_the_program_during_a_check_loses_nothing(
 ):
     run = slow_run(engine, plugin, settings)
     other = Engine(settings)
-    other.pool.warm_up()
+    other.runs.warm_up()
     ended: list[BaseException] = []
 
     def check() -> None:
         try:
-            other.cross_check(run.id)
+            other.runs.cross_check(run.id)
         except BaseException as error:
             ended.append(error)
 
@@ -272,13 +272,13 @@ def test_a_run_deleted_while_it_is_checked_stays_deleted(engine: Engine, run: Ru
     def delete(event: Event) -> None:
         heard.append(event)
         if isinstance(event, Started):
-            engine.delete_run(run.id)
+            engine.runs.delete(run.id)
 
     with pytest.raises(InputError, match="was deleted while it was checked"):
-        engine.cross_check(run.id, on_event=delete)
+        engine.runs.cross_check(run.id, on_event=delete)
     assert isinstance(heard[-1], Failed)
     with pytest.raises(InputError, match="no run"):
-        engine.run_result(run.id)
+        engine.runs.get(run.id)
 
 
 def test_the_command_line_checks_when_asked_and_says_the_verdict(cli: CommandLine):

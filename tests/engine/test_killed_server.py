@@ -27,7 +27,7 @@ def engine(postgres_home: Path) -> Iterator[Engine]:
     home = postgres_home / f"engine-{uuid.uuid4().hex[:8]}"
     home.mkdir(mode=0o755)
     with Engine(Settings(database_url=None, home=home, workers=1)) as opened:
-        assert opened.store
+        assert opened._resources.store
         yield opened
     with contextlib.suppress(DatabaseError):
         embedded.release_embedded(home)
@@ -57,10 +57,10 @@ def test_a_server_of_somebody_else_that_restarts_costs_a_writer_a_moment(engine:
 
 
 def test_reading_and_writing_go_on_after_the_server_was_killed(engine: Engine) -> None:
-    fetched = engine.fetch("SAMPLEUSDT", HOUR, JANUARY, exchange="sample")
+    fetched = engine.candles.fetch("SAMPLEUSDT", HOUR, JANUARY, exchange="sample")
     kill_server(engine)
-    assert engine.status("SAMPLEUSDT", HOUR, JANUARY, exchange="sample").candles == fetched.candles
+    assert engine.candles.status("SAMPLEUSDT", HOUR, JANUARY, exchange="sample").candles == fetched.candles
     kill_server(engine)
     february = Period.parse("2024-02-01", "2024-02-29")
-    assert engine.fetch("SAMPLEUSDT", HOUR, february, exchange="sample").fetched == 29 * 24
-    assert [series.candles for series in engine.holdings()] == [(31 + 29) * 24]
+    assert engine.candles.fetch("SAMPLEUSDT", HOUR, february, exchange="sample").fetched == 29 * 24
+    assert [series.candles for series in engine.candles.holdings()] == [(31 + 29) * 24]

@@ -4,7 +4,6 @@ import json
 import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +12,9 @@ from engine.backtest.evaluation import CandleFrame, evaluate
 from engine.errors import InputError, StrategyError
 from engine.loader import find_strategy_files, load, load_strategy, strategy_infos, template
 from engine.model.parameters import StrategyInfo
+from engine.parallel.job import OnProgress, Outcome
 from engine.parallel.pool import WorkerPool
+from engine.tasks import A, DescribeTask, Task, submit
 from tests.support.builders import GOOD_STRATEGY as GOOD
 from tests.support.builders import random_candles
 
@@ -56,11 +57,11 @@ class Asked:
         self.pool, self.timeout_s = pool, timeout_s
         self.paths: list[str] = []
 
-    def __call__(self, function: str, payloads: Sequence[dict[str, Any]], timeout_s: float) -> list[Any]:
-        self.paths += [Path(payload["path"]).name for payload in payloads]
-        jobs = [
-            self.pool.submit(function, payload, timeout_s=self.timeout_s or timeout_s) for payload in payloads
-        ]
+    def __call__(
+        self, tasks: Sequence[Task[A]], timeout_s: float, on_progress: OnProgress | None = None
+    ) -> list[Outcome[A]]:
+        self.paths += [task.path.name for task in tasks if isinstance(task, DescribeTask)]
+        jobs = [submit(self.pool, task, timeout_s=self.timeout_s or timeout_s) for task in tasks]
         return [job.result() for job in jobs]
 
 

@@ -167,7 +167,7 @@ def test_the_search_tells_how_far_it_is_and_stops_at_once(cli: CommandLine):
     )
     events: list[Event] = []
     with Engine() as engine:
-        report = engine.lookahead(spec, on_event=events.append)
+        report = engine.research.lookahead(spec, on_event=events.append)
         own = [event for event in events if event.job.startswith("lookahead:")]
         assert isinstance(own[0], Started)
         assert isinstance(own[-1], Finished)
@@ -181,5 +181,5 @@ def test_the_search_tells_how_far_it_is_and_stops_at_once(cli: CommandLine):
                 cancel.cancel()
 
         with pytest.raises(Interrupted):
-            engine.lookahead(spec, on_event=stop, cancel=cancel)
-        assert engine.lookahead(spec, cuts=5).lookahead["cuts"] == 5
+            engine.research.lookahead(spec, on_event=stop, cancel=cancel)
+        assert engine.research.lookahead(spec, cuts=5).lookahead["cuts"] == 5

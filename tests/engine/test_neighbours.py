@@ -115,7 +115,7 @@ def engine(embedded_url: str, plugins: Path, tmp_path_factory: pytest.TempPathFa
 
 def run(engine: Engine, *names: str) -> list[RunResult]:
     specs = [RunSpec(name, "SAMPLEUSDT", "sample", Timeframe("1h"), PERIOD) for name in names]
-    return engine.run(specs)
+    return engine.runs.run(specs)
 
 
 @pytest.fixture(scope="module")
@@ -142,7 +142,7 @@ def test_whatever_one_strategy_patches_its_neighbours_figures_stay(
     assert first.status in (FINISHED, FAILED)
     for victim, result in zip(VICTIMS, after, strict=True):
         assert said(result) == said(alone[victim]), victim
-    assert engine.rerun(after[0].id).equal
+    assert engine.runs.rerun(after[0].id).equal
 
 
 def test_a_native_strategy_whose_base_is_beside_it_plays_alike_after_runs_on_the_reference_engine(
@@ -158,13 +158,13 @@ def test_a_native_strategy_whose_base_is_beside_it_plays_alike_after_runs_on_the
     first = run(engine, "derived")[0]
     run(engine, "native_sma")
     spec = RunSpec("ema_cross", "SAMPLEUSDT", "sample", Timeframe("1h"), PERIOD, engine="reference")
-    assert engine.run([spec])[0].engine == "reference"
+    assert engine.runs.run([spec])[0].engine == "reference"
     assert said(run(engine, "derived")[0]) == said(first)
     assert len(first.trades) > 5
 
 
 def test_listing_a_file_changes_nothing_for_others(engine: Engine, alone: dict[str, RunResult]) -> None:
-    infos = {info.name: info for info in engine.strategies()}
+    infos = {info.name: info for info in engine.strategies.all()}
     assert len(infos) >= 7 + len(LEAKS) + 3
     (result,) = run(engine, "native_sma")
     assert said(result) == said(alone["native_sma"])
@@ -180,7 +180,7 @@ def test_our_figures_of_a_strategy_that_patches_our_engine_are_the_engines(
     for leak in ("our kernel", "our metrics", "backtesting's commission", "backtesting's position"):
         (result,) = run(engine, file_of(leak))
         assert (result.metrics, result.trades) == (reference.metrics, reference.trades)
-        checked = engine.cross_check(result.id).checks["crosscheck"]
+        checked = engine.runs.cross_check(result.id).checks["crosscheck"]
         assert (checked["status"], checked["equal"]) == ("passed", checked["total"])
 
 

@@ -15,32 +15,29 @@ from engine.model.run import FINISHED, RunSpec
 from engine.model.sweep import SweepSpec
 from engine.parallel.job import Done
 from engine.parallel.pool import WorkerPool
-from engine.service.engine import WORKER_IMPORTS, Engine
+from engine.service import Engine
+from engine.service.resources import WORKER_IMPORTS
 from engine.settings import Settings
+from engine.tasks import RunTask, submit
 from tests.support.builders import random_candles
+from tests.support.tasks import run_task
 
 ROOT = Path(__file__).parents[2]
 INSTALLED = installed_folder()
 HEAVY = {"backtesting", "bokeh", "ccxt", "sqlalchemy", "psycopg", "PySide6"}
 
 
-def task_of(candles: Path, strategy: str) -> dict[str, object]:
-    return {
-        "candles_path": str(candles), "warmup_candles": 100, "warmup_wanted": 100, "params": {}, "costs": {},
-        "strategy_path": str(ROOT / "strategies" / f"{strategy}.py"), "engine": "auto", "timeframe": "1h",
-        "keep_indicators": True,
-    }  # fmt: skip
+def task_of(candles: Path, strategy: str) -> RunTask:
+    return run_task(candles, ROOT / "strategies" / f"{strategy}.py", held=100)
 
 
 @pytest.mark.parametrize("strategy", ["ema_cross", "vwap_supertrend_ema"])
 def test_a_worker_that_ran_compiled_has_not_imported_backtesting_py(tmp_path: Path, strategy: str) -> None:
     random_candles(400, 7).save(tmp_path / "candles.npy")
     with WorkerPool(1, tmp_path, memory_mb=4096, preload=WORKER_IMPORTS) as pool:
-        run = pool.submit(
-            "engine.jobs.run:run_job", task_of(tmp_path / "candles.npy", strategy), timeout_s=100
-        ).result(100)
+        run = submit(pool, task_of(tmp_path / "candles.npy", strategy), timeout_s=100).result(100)
         assert isinstance(run, Done), run
-        assert run.value["engine"] == "compiled"
+        assert run.value.engine == "compiled"
         loaded = pool.submit("tests.engine.parallel.jobs:modules", {}, timeout_s=100).result(100)
     assert isinstance(loaded, Done)
     assert "numba" in loaded.value
@@ -54,8 +51,8 @@ import engine.cli, engine.service.engine, engine.runs.batch, engine.runs.record,
 import engine.runs.crosscheck, engine.backtest.metric_definitions
 from engine.events import CancelToken, ignore_event
 with engine.service.Engine() as program:
-    program.warm_up(ignore_event, CancelToken())
-    assert [info.error for info in program.strategies()] == [None] * 7
+    program.runs.warm_up(ignore_event, CancelToken())
+    assert [info.error for info in program.strategies.all()] == [None] * 7
 print(json.dumps(sorted(sys.modules)))
 """
     environment = os.environ | {"BACKTEST_HOME": str(tmp_path)}
@@ -77,17 +74,17 @@ def test_the_first_start_compiles_nothing_because_the_environment_has_every_kern
     monkeypatch.delenv(VARIABLE)
     events: list[Event] = []
     with Engine(Settings(home=tmp_path / "home", workers=1, database_url=database_url)) as program:
-        names = [info.name for info in program.strategies(on_event=events.append)]
+        names = [info.name for info in program.strategies.all(on_event=events.append)]
         period = Period.parse("2024-03-01", "2024-03-31")
         asked = ("SAMPLEUSDT", "sample", Timeframe("1h"), period)
-        runs = program.run([RunSpec(name, *asked) for name in names], on_event=events.append)
+        runs = program.runs.run([RunSpec(name, *asked) for name in names], on_event=events.append)
         assert {run.status for run in runs} == {FINISHED}
         sweep = SweepSpec("ema_cross", *asked, {"fast": (5, 8), "slow": (20, 30)})
-        assert program.optimize(sweep, on_event=events.append).done == 4
-        again = program.lookahead(RunSpec("macd_trend", *asked), cuts=3, on_event=events.append)
+        assert program.research.optimize(sweep, on_event=events.append).done == 4
+        again = program.research.lookahead(RunSpec("macd_trend", *asked), cuts=3, on_event=events.append)
         assert again.lookahead["status"] == "passed"
-        assert program.kernels.is_relative_to(tmp_path / "home" / "cache" / "numba")
-        assert kernels_in(program.kernels) == kernels_in(INSTALLED)
+        assert program._resources.kernels.is_relative_to(tmp_path / "home" / "cache" / "numba")
+        assert kernels_in(program._resources.kernels) == kernels_in(INSTALLED)
     assert "compile" not in {event.kind for event in events if isinstance(event, Started)}
 
 
@@ -129,12 +126,12 @@ def test_where_the_environment_has_no_kernels_they_are_compiled_once_and_said_be
     for _ in range(2):
         events: list[Event] = []
         with Engine(settings) as program:
-            assert [info.error for info in program.strategies(on_event=events.append)] == [None] * 7
-            program.warm_up(events.append, CancelToken())
-            assert has_kernels(program.kernels)
+            assert [info.error for info in program.strategies.all(on_event=events.append)] == [None] * 7
+            program.runs.warm_up(events.append, CancelToken())
+            assert has_kernels(program._resources.kernels)
         said.append(events)
     first, second = said
     assert [type(event).__name__ for event in first] == ["Started", "Finished"]
     assert "compiling the engine, once" in str(first[0])
     assert second == []
-    assert kernels_in(program.kernels) == kernels_in(INSTALLED)
+    assert kernels_in(program._resources.kernels) == kernels_in(INSTALLED)

@@ -143,11 +143,11 @@ NOT_DECIDING = {
     "engine", "engine.backtest", "engine.checks", "engine.jobs", "engine.loader", "engine.model", "engine.parallel",
     "engine.reproduction",
     "engine.backtest.kernels", "engine.backtest.metric_definitions", "engine.checks.lookahead", "engine.checks.verdicts",
-    "engine.jobs.compile", "engine.jobs.describe", "engine.jobs.lookahead", "engine.jobs.prepare",
+    "engine.jobs.compile", "engine.jobs.describe", "engine.jobs.lookahead", "engine.jobs.prepare", "engine.jobs.registry",
     "engine.loader.class_variables", "engine.loader.find", "engine.loader.infos", "engine.loader.libraries",
     "engine.loader.load", "engine.loader.sources", "engine.loader.template",
     "engine.parallel.family", "engine.parallel.interpreter", "engine.parallel.isolated", "engine.parallel.job",
-    "engine.parallel.plain", "engine.parallel.worker",
+    "engine.parallel.plain", "engine.parallel.pool", "engine.parallel.process", "engine.parallel.worker",
     "engine.errors", "engine.events", "engine.model.numerals", "engine.model.parameters",
     "engine.reproduction.own_source", "engine.settings",
 }  # fmt: skip

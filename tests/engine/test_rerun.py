@@ -91,19 +91,19 @@ def engine(running: Engine, folder: Path) -> Engine:
 @pytest.fixture
 def run(engine: Engine) -> RunResult:
     """A stored run of a strategy that draws random numbers and imports from its folder late."""
-    (result,) = engine.run([spec()])
+    (result,) = engine.runs.run([spec()])
     assert len(result.trades) > 20, result.error
     return result
 
 
 def test_a_run_with_random_numbers_comes_out_equal_and_keeps_its_fingerprint(engine: Engine, run: RunResult):
-    again = engine.rerun(run.id[:8])
+    again = engine.runs.rerun(run.id[:8])
     assert (again.equal, again.changed, again.differences, again.notes) == (True, (), [], ())
     assert again.result.id != run.id
     assert again.result.trades == run.trades
     assert again.result.fingerprint == run.fingerprint
-    assert engine.run_result(run.id).created_ms == run.created_ms, "the stored run stays as it was"
-    assert engine.run_result(again.result.id).trades == run.trades
+    assert engine.runs.get(run.id).created_ms == run.created_ms, "the stored run stays as it was"
+    assert engine.runs.get(again.result.id).trades == run.trades
 
 
 def test_neither_workers_nor_the_folder_nor_line_ends_change_the_fingerprint(
@@ -112,14 +112,14 @@ def test_neither_workers_nor_the_folder_nor_line_ends_change_the_fingerprint(
     other = tmp_path / "elsewhere"
     shutil.copytree(folder, other)
     (other / "mine.py").write_bytes((folder / "mine.py").read_bytes().replace(b"\n", b"\r\n"))
-    results = world[0](other, 2).run([spec(), spec(params={"length": 7}), spec()])
+    results = world[0](other, 2).runs.run([spec(), spec(params={"length": 7}), spec()])
     assert [one.fingerprint for one in (results[0], results[2])] == [run.fingerprint] * 2
     assert results[0].trades == run.trades
     assert results[1].fingerprint != run.fingerprint
 
 
 def test_the_stored_inputs_are_those_of_the_fingerprint(engine: Engine, run: RunResult):
-    held = engine.run_result(run.id)
+    held = engine.runs.get(run.id)
     assert held.inputs is not None
     assert set(held.inputs["source"]) == {"mine.py", "_late.py"}
     assert fingerprint(held.inputs) == held.fingerprint
@@ -129,32 +129,32 @@ def test_an_edited_strategy_is_named_and_its_stored_source_still_gives_the_same(
     engine: Engine, run: RunResult, folder: Path
 ):
     (folder / "mine.py").write_text(STRATEGY.replace("> 0.5", "> 0.9"))
-    again = engine.rerun(run.id)
+    again = engine.runs.rerun(run.id)
     assert not again.equal
     assert again.changed == ("strategy source changed (mine.py)",)
     assert "metrics.trades" in [row["name"] for row in again.differences]
-    stored = engine.rerun(run.id, stored_source=True)
+    stored = engine.runs.rerun(run.id, stored_source=True)
     assert (stored.equal, stored.changed) == (True, ())
     assert stored.notes == ("made from the stored source (as asked)",)
 
 
 def test_an_edited_module_that_a_method_imports_is_named(engine: Engine, run: RunResult, folder: Path):
     (folder / "_late.py").write_text("LIMIT = 0.25\n")
-    again = engine.rerun(run.id)
+    again = engine.runs.rerun(run.id)
     assert (again.equal, again.changed) == (False, ("strategy source changed (_late.py)",))
-    assert engine.rerun(run.id, stored_source=True).equal
+    assert engine.runs.rerun(run.id, stored_source=True).equal
 
 
 def test_a_new_comment_is_named_though_the_result_is_equal(engine: Engine, run: RunResult, folder: Path):
     (folder / "mine.py").write_text(STRATEGY + "# more\n")
-    again = engine.rerun(run.id)
+    again = engine.runs.rerun(run.id)
     assert (again.equal, again.changed) == (True, ("strategy source changed (mine.py)",))
 
 
 def test_a_strategy_that_is_gone_is_made_from_its_stored_source(engine: Engine, run: RunResult, folder: Path):
     (folder / "mine.py").unlink()
     (folder / "_late.py").unlink()
-    again = engine.rerun(run.id)
+    again = engine.runs.rerun(run.id)
     assert (again.equal, again.changed) == (True, ())
     assert again.notes == ("made from the stored source (mine.py is in no plug-in folder any more)",)
     assert not list(engine.settings.cache_folder.glob("batch-*"))
@@ -164,10 +164,10 @@ def test_a_strategy_that_does_not_load_any_more_is_refused_and_nothing_is_stored
     engine: Engine, run: RunResult, folder: Path
 ):
     (folder / "mine.py").write_text("import nothing_such\n" + STRATEGY)
-    before = len(engine.runs())
+    before = len(engine.runs.stored())
     with pytest.raises(StrategyError, match=r"mine does not load: mine\.py:1: .*nothing_such"):
-        engine.rerun(run.id)
-    assert len(engine.runs()) == before
+        engine.runs.rerun(run.id)
+    assert len(engine.runs.stored()) == before
 
 
 def test_revised_candles_are_named_by_month(
@@ -176,7 +176,7 @@ def test_revised_candles_are_named_by_month(
     one = "timestamp = '2023-03-05T10:00Z' AND timeframe = '1h'"
     execute(world[1], f"UPDATE ohlcv_data SET open = open * 1.01, high = high * 1.02 WHERE {one}")
     try:
-        again = engine.rerun(run.id)
+        again = engine.runs.rerun(run.id)
     finally:
         execute(world[1], f"UPDATE ohlcv_data SET open = open / 1.01, high = high / 1.02 WHERE {one}")
     assert not again.equal
@@ -187,35 +187,35 @@ def test_a_run_of_an_older_version_says_what_it_cannot_know(
     world: tuple[Callable[..., Engine], str], engine: Engine, run: RunResult, folder: Path
 ):
     execute(world[1], f"UPDATE backtest_runs SET inputs = NULL WHERE id = '{run.id}'")
-    again = engine.rerun(run.id)
+    again = engine.runs.rerun(run.id)
     assert (again.equal, again.changed) == (True, ())
     assert again.notes == (
         "the run was made by an older version, which did not record its inputs: no change can be named",
     )
     (folder / "mine.py").unlink()
     with pytest.raises(InputError, match="did not store the source of mine"):
-        engine.rerun(run.id)
+        engine.runs.rerun(run.id)
 
 
 def test_a_strategy_that_never_answers_the_same_is_said_to(engine: Engine, folder: Path):
     text = STRATEGY.replace("np.random.normal", "np.random.default_rng().normal")
     (folder / "mine.py").write_text(text)
-    (result,) = engine.run([spec()])
-    again = engine.rerun(result.id)
+    (result,) = engine.runs.run([spec()])
+    again = engine.runs.rerun(result.id)
     assert (again.equal, again.changed) == (False, ())
     assert again.notes[0].startswith("no recorded input changed: the strategy answers otherwise each time")
 
 
 def test_a_failed_run_that_fails_the_same_way_is_equal_and_mended_it_differs(engine: Engine, folder: Path):
     (folder / "mine.py").write_text(STRATEGY.replace("+ LIMIT", "+ LIMIT / (self.length - 7)"))
-    (result,) = engine.run([spec(params={"length": 7})])
+    (result,) = engine.runs.run([spec(params={"length": 7})])
     assert result.status == FAILED
-    assert engine.run_result(result.id).inputs
-    again = engine.rerun(result.id)
+    assert engine.runs.get(result.id).inputs
+    again = engine.runs.rerun(result.id)
     assert (again.equal, again.changed) == (True, ())
     assert again.result.error == result.error
     (folder / "mine.py").write_text(STRATEGY)
-    mended = engine.rerun(result.id)
+    mended = engine.runs.rerun(result.id)
     assert not mended.equal
     assert "strategy source changed (mine.py)" in mended.changed
     assert mended.differences[0] == {"name": "status", "before": "failed", "after": "finished"}

@@ -133,10 +133,10 @@ def spec(start: str, end: str) -> RunSpec:
 
 def test_slices_of_one_file_give_what_each_run_alone_gives(engine: Engine, truth: Candles):
     periods = [("2024-01-20", "2024-02-10"), ("2024-02-01", "2024-03-20"), ("2024-02-05", "2024-02-20")]
-    together = engine.run([spec(*period) for period in periods])
+    together = engine.runs.run([spec(*period) for period in periods])
     for period, shared in zip(periods, together, strict=True):
         shutil.rmtree(engine.settings.cache_folder / "candles")
-        (alone,) = engine.run([spec(*period)])
+        (alone,) = engine.runs.run([spec(*period)])
         assert alone.status == shared.status == "finished"
         assert alone.fingerprint == shared.fingerprint
         assert alone.trades == shared.trades
@@ -156,7 +156,9 @@ def test_a_cache_emptied_while_runs_wait_costs_nothing(engine: Engine):
         if isinstance(event, Started) and event.kind == "run":
             shutil.rmtree(folder, ignore_errors=True)
 
-    results = engine.run([spec("2024-02-01", "2024-02-20"), spec("2024-02-01", "2024-03-20")], on_event=empty)
+    results = engine.runs.run(
+        [spec("2024-02-01", "2024-02-20"), spec("2024-02-01", "2024-03-20")], on_event=empty
+    )
     assert [result.status for result in results] == ["finished", "finished"]
     assert not folder.exists()
 
@@ -165,15 +167,15 @@ def test_candles_of_the_engine_are_mapped_and_follow_every_change(
     engine: Engine, fake_exchange: FakeExchange, truth: Candles
 ):
     period = Period.parse("2024-02-01", "2024-02-02")
-    engine.fetch("SOLUSDT", HOUR, period)
-    first = engine.candles("SOLUSDT", HOUR, period)
-    assert isinstance(engine.candles("SOLUSDT", HOUR, period).close.base, np.memmap)
+    engine.candles.fetch("SOLUSDT", HOUR, period)
+    first = engine.candles.load("SOLUSDT", HOUR, period)
+    assert isinstance(engine.candles.load("SOLUSDT", HOUR, period).close.base, np.memmap)
     revise(fake_exchange, truth, "2024-02-01T05:00Z")
     events: list[Event] = []
-    report = engine.verify("SOLUSDT", HOUR, on_event=events.append)
+    report = engine.candles.verify("SOLUSDT", HOUR, on_event=events.append)
     assert (type(events[0]).__name__, type(events[-1]).__name__) == ("Started", "Finished")
     assert len(report.revised[0]) == 1
-    changed = engine.candles("SOLUSDT", HOUR, period).close != first.close
+    changed = engine.candles.load("SOLUSDT", HOUR, period).close != first.close
     assert np.flatnonzero(changed).tolist() == [5]
     assert first.timestamp[5] == period.start + 5 * HOUR_MS
 

@@ -2,17 +2,16 @@
 
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from engine.jobs.run import run_job
 from engine.loader import load_strategy
 from engine.model.market import Period
 from engine.strategy import ENTRY_COLUMN, Signals, Strategy
 from tests.support.builders import random_candles, real_candles
+from tests.support.tasks import run_here, run_task
 
 FOLDER = Path(__file__).parents[2] / "strategies"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem != "__init__")
@@ -144,18 +143,12 @@ def test_real_solusdt_gives_the_recorded_result(name: str, engine: str, tmp_path
     assert len(whole.within(period)) == 4368
     held = int(np.searchsorted(whole.timestamp, period.start))
     whole.slice(0, held + 4368).save(tmp_path / "candles.npy")
-    task: dict[str, Any] = {
-        "candles_path": str(tmp_path / "candles.npy"),
-        "warmup_candles": held,
-        "warmup_wanted": load(name)().warmup(),
-        "strategy_path": str(FOLDER / f"{name}.py"),
-        "params": {},
-        "costs": {},
-        "engine": engine,
-        "timeframe": "1h",
-        "keep_indicators": False,
-    }
-    result = run_job(task, lambda *_: None)
+    wanted = load(name)().warmup()
+    file = tmp_path / "candles.npy"
+    task = run_task(
+        file, FOLDER / f"{name}.py", held=held, wanted=wanted, engine=engine, keep_indicators=False
+    )
+    result = run_here(task)
     trades, equity, exits = GOLDEN[name]
     assert result["metrics"]["trades"] == trades
     assert result["metrics"]["final_equity"] == pytest.approx(equity, rel=1e-9)

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from engine.jobs.run import run_job
 from tests.support.builders import random_candles
+from tests.support.tasks import run_here, run_task
 
 README = (Path(__file__).parents[2] / "strategies" / "README.md").read_text()
 OWN, NATIVE = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
@@ -16,18 +16,7 @@ OWN, NATIVE = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 def run_text(text: str, tmp_path: Path) -> dict[str, Any]:
     (tmp_path / "text.py").write_text(text)
     random_candles(800, 12).save(tmp_path / "candles.npy")
-    task = {
-        "candles_path": str(tmp_path / "candles.npy"),
-        "warmup_candles": 96,
-        "warmup_wanted": 49,
-        "strategy_path": str(tmp_path / "text.py"),
-        "params": {},
-        "costs": {},
-        "engine": "auto",
-        "timeframe": "1h",
-        "keep_indicators": True,
-    }
-    return run_job(task, lambda *_: None)
+    return run_here(run_task(tmp_path / "candles.npy", tmp_path / "text.py", held=96, wanted=49))
 
 
 def test_the_example_runs_and_does_what_it_says(tmp_path: Path) -> None:

@@ -17,12 +17,12 @@ class LentPool:
 
     def __init__(self, pool: WorkerPool) -> None:
         self._pool = pool
-        self._jobs: list[Job] = []
+        self._jobs: list[Job[Any]] = []
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._pool, name)
 
-    def submit(self, *job: Any, **options: Any) -> Job:
+    def submit(self, *job: Any, **options: Any) -> Job[Any]:
         self._jobs.append(self._pool.submit(*job, **options))
         return self._jobs[-1]
 

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import traceback
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +13,13 @@ import pytest
 
 from engine.errors import InputError, RunError, StrategyError
 from engine.jobs.prepare import prepare_job
-from engine.jobs.run import run_job
 from engine.model.market import Candles
 from engine.model.run import Trade, json_ready
+from engine.tasks import PrepareTask
 from tests.support.builders import random_candles
+from tests.support.tasks import IMPORTS, ignore, run_here, run_task
 
 STRATEGIES = Path(__file__).parents[3] / "strategies"
-
-
-def ignore(*_: Any) -> None:
-    pass
 
 
 @pytest.fixture
@@ -36,18 +34,9 @@ def job(tmp_path: Path) -> Any:
         if isinstance(strategy, str):
             (tmp_path / "mine.py").write_text(strategy)
             strategy = tmp_path / "mine.py"
-        task = {
-            "candles_path": str(tmp_path / "candles.npy"),
-            "warmup_candles": held,
-            "warmup_wanted": 100,
-            "strategy_path": str(strategy),
-            "params": {},
-            "costs": {},
-            "engine": "auto",
-            "timeframe": "1h",
-            "keep_indicators": True,
-        }
-        return run_job(task | changes, ignore)
+        return run_here(
+            run_task(tmp_path / "candles.npy", Path(strategy), held=held, **{"wanted": 100, **changes})
+        )
 
     return run
 
@@ -131,14 +120,10 @@ def test_a_process_of_its_own_prints_nothing_and_loads_neither_window_nor_databa
     tmp_path: Path, name: str
 ) -> None:
     random_candles(900, 7).save(tmp_path / "candles.npy")
-    task = {
-        "candles_path": str(tmp_path / "candles.npy"), "warmup_candles": 500, "warmup_wanted": 500,
-        "strategy_path": str(STRATEGIES / f"{name}.py"), "params": {}, "costs": {}, "engine": "auto",
-        "timeframe": "1h", "keep_indicators": True,
-    }  # fmt: skip
+    task = run_task(tmp_path / "candles.npy", STRATEGIES / f"{name}.py", held=500)
     script = (
-        "import sys\nfrom engine.jobs.run import run_job\n"
-        f"assert len(run_job({task!r}, lambda *_: None)['equity']) == 400\n"
+        f"import sys\nfrom engine.jobs.run import run_job\n{IMPORTS}"
+        f"assert len(run_job({task!r}, lambda *_: None).equity) == 400\n"
         "assert not {'PySide6', 'sqlalchemy', 'psycopg', 'ccxt', 'rich', 'pydantic'} & set(sys.modules)\n"
     )
     ended = subprocess.run(
@@ -224,7 +209,7 @@ def test_a_stop_on_the_wrong_side_fails_the_run_and_names_the_candle(job: Any) -
 
 
 def test_fewer_warm_up_candles_than_wanted_are_said_and_the_run_goes_on(job: Any) -> None:
-    result = job(STRATEGIES / "ema_cross.py", held=61, warmup_wanted=500)
+    result = job(STRATEGIES / "ema_cross.py", held=61, wanted=500)
     assert result["checks"]["warmup"] == {
         "status": "failed",
         "columns": [],
@@ -233,7 +218,7 @@ def test_fewer_warm_up_candles_than_wanted_are_said_and_the_run_goes_on(job: Any
         "note": "61 of 500",
     }
     assert result["metrics"]["trades"] > 0
-    assert job(mine(ALWAYS), warmup_wanted=90)["checks"]["warmup"]["status"] == "passed"
+    assert job(mine(ALWAYS), wanted=90)["checks"]["warmup"]["status"] == "passed"
 
 
 def test_a_period_without_one_usable_value_is_an_error(job: Any) -> None:
@@ -241,7 +226,7 @@ def test_a_period_without_one_usable_value_is_an_error(job: Any) -> None:
     with pytest.raises(
         RunError, match=r"no candle of the period has usable values: ema_slow .* 500 .* 0 are held"
     ):
-        job(STRATEGIES / "ema_cross.py", candles=few, held=0, warmup_wanted=500)
+        job(STRATEGIES / "ema_cross.py", candles=few, held=0, wanted=500)
 
 
 def test_a_column_that_is_empty_by_nature_is_no_error(job: Any) -> None:
@@ -276,13 +261,9 @@ def test_a_native_strategy_cannot_be_compiled(job: Any) -> None:
 )
 def test_a_run_imports_only_its_own_engine(tmp_path: Path, engine: str, loaded: str, absent: str) -> None:
     random_candles(300, 7).save(tmp_path / "candles.npy")
-    task = {
-        "candles_path": str(tmp_path / "candles.npy"), "warmup_candles": 0, "warmup_wanted": 0,
-        "strategy_path": str(STRATEGIES / "buy_and_hold.py"), "params": {}, "costs": {}, "engine": engine,
-        "timeframe": "1h", "keep_indicators": True,
-    }  # fmt: skip
+    task = run_task(tmp_path / "candles.npy", STRATEGIES / "buy_and_hold.py", held=0, engine=engine)
     script = (
-        "import sys\nfrom engine.jobs.run import run_job\n"
+        f"import sys\nfrom engine.jobs.run import run_job\n{IMPORTS}"
         f"run_job({task!r}, lambda *_: None)\nprint(*[n for n in {(loaded + ' ' + absent).split()} if n in sys.modules])"
     )
     ended = subprocess.run(
@@ -338,12 +319,12 @@ def test_an_exception_in_a_native_strategy_names_its_line(job: Any) -> None:
 def test_a_warm_up_that_cannot_be_told_points_at_its_line(tmp_path: Path, warmup: str, words: str) -> None:
     (tmp_path / "mine.py").write_text(mine(ALWAYS) + f"    def warmup(self): return {warmup}\n")
     with pytest.raises(RunError, match=rf"^mine\.py:9: {words}"):
-        prepare_job({"strategy_path": str(tmp_path / "mine.py"), "params": {}}, ignore)
+        prepare_job(PrepareTask(strategy=tmp_path / "mine.py", params={}), ignore)
 
 
 def test_before_a_run_parameters_are_checked_and_the_warm_up_is_asked_for() -> None:
-    task = {"strategy_path": str(STRATEGIES / "vwap_supertrend_ema.py"), "params": {"ema_slow": 80}}
+    task = PrepareTask(strategy=STRATEGIES / "vwap_supertrend_ema.py", params={"ema_slow": 80})
     ready = prepare_job(task, ignore)
-    assert (ready["warmup"], ready["params"]["ema_slow"], ready["params"]["lookback"]) == (800, 80, 4)
+    assert (ready.warmup, ready.params["ema_slow"], ready.params["lookback"]) == (800, 80, 4)
     with pytest.raises(InputError, match="no parameter 'ema_slo'; did you mean ema_slow"):
-        prepare_job(task | {"params": {"ema_slo": 1}}, ignore)
+        prepare_job(replace(task, params={"ema_slo": 1}), ignore)

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from textwrap import dedent, indent
+from typing import Any
 
 import psutil
 import pytest
@@ -194,7 +195,7 @@ def test_a_callback_may_close_the_pool(tmp_path: Path) -> None:
     pool = WorkerPool(1, tmp_path, memory_mb=1024)
     closed = threading.Event()
 
-    def close(_: Job) -> None:
+    def close(_: Job[Any]) -> None:
         pool.close()
         closed.set()
 

@@ -4,6 +4,7 @@ import random
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psutil
@@ -17,11 +18,11 @@ JOBS = "tests.engine.parallel.jobs"
 @pytest.mark.long
 def test_no_other_job_fails_or_stalls_in_a_storm_of_cancels_and_kills(tmp_path: Path) -> None:
     chance = random.Random(7)
-    ended: list[Job] = []
+    ended: list[Job[Any]] = []
     with WorkerPool(2, tmp_path, memory_mb=1024) as pool:
         # every 14th job returns 20 to 50 MB
         small = [pool.submit(f"{JOBS}:sleep", {"seconds": 0.02}, timeout_s=30) for _ in range(13)]
-        large: list[Job] = []
+        large: list[Job[Any]] = []
         for number in range(46):
             size = {"megabytes": 20 + 10 * (number % 4), "number": number}
             large.append(pool.submit(f"{JOBS}:large", size, timeout_s=30))
@@ -44,11 +45,11 @@ def test_no_other_job_fails_or_stalls_in_a_storm_of_cancels_and_kills(tmp_path: 
     assert not list(tmp_path.iterdir())
 
 
-def _storm(pool: WorkerPool, doomed: list[Job], chance: random.Random) -> int:
+def _storm(pool: WorkerPool, doomed: list[Job[Any]], chance: random.Random) -> int:
     """Cancel the doomed from two threads at random moments, and kill a worker now and then; how many were killed."""
     halves = doomed[::2], doomed[1::2]
 
-    def cancel(jobs: list[Job], seed: int) -> None:
+    def cancel(jobs: list[Job[Any]], seed: int) -> None:
         moments = random.Random(seed)
         for job in jobs:
             time.sleep(moments.uniform(0, 0.02))

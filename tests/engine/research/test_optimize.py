@@ -122,10 +122,10 @@ def test_the_best_trials_are_exactly_the_runs_of_their_parameters(
     if source:
         plug_in(engine, strategy, source)
     spec = sweep_spec(strategy, ranges, **more)
-    result = engine.optimize(spec, fetch=False)
+    result = engine.research.optimize(spec, fetch=False)
     assert (result.status, result.done, result.failed) == (FINISHED, result.planned, 0)
     top = result.top(3)
-    runs = engine.run([as_run(spec, result, trial) for trial in top], fetch=False)
+    runs = engine.runs.run([as_run(spec, result, trial) for trial in top], fetch=False)
     for trial, run in zip(top, runs, strict=True):
         assert run.status == FINISHED, run.error
         assert run.engine == result.engine
@@ -135,13 +135,13 @@ def test_the_best_trials_are_exactly_the_runs_of_their_parameters(
                 None if run.metrics[name] is None else pytest.approx(run.metrics[name], rel=1e-9)
             ), name
     # the same trials, by their fingerprints: nothing new was tried
-    assert result.trials_of_strategy == result.done == engine.store.trial_count(strategy)
+    assert result.trials_of_strategy == result.done == engine._resources.store.trial_count(strategy)
 
 
 def test_a_sweep_is_stored_told_and_counted(engine: Engine):  # noqa: F811
     heard, told = Heard(), list[SweepResult]()
     spec = sweep_spec("ema_cross", {"fast": "2:60:1", "slow": "10:100:3"}, constraint="fast < slow")
-    result = engine.optimize(spec, fetch=False, on_event=heard, on_trials=told.append)
+    result = engine.research.optimize(spec, fetch=False, on_event=heard, on_trials=told.append)
     expected = sum(fast < slow for fast in range(2, 61) for slow in range(10, 101, 3))
     assert (result.done, result.planned) == (expected, expected)
     values = result.metrics["sharpe"][result.order]
@@ -155,22 +155,22 @@ def test_a_sweep_is_stored_told_and_counted(engine: Engine):  # noqa: F811
     assert job[-2].done == job[-2].total == expected  # type: ignore[union-attr]
     assert all(partial.status == "running" and 0 < len(partial) <= expected for partial in told)
 
-    stored = engine.sweep(result.id)
+    stored = engine.research.sweep(result.id)
     assert stored.to_json() == result.to_json()
-    assert [sweep.id for sweep in engine.sweeps()] == [result.id]
-    assert engine.sweeps()[0].best == result.best
-    again = engine.optimize(spec, fetch=False)
+    assert [sweep.id for sweep in engine.research.sweeps()] == [result.id]
+    assert engine.research.sweeps()[0].best == result.best
+    again = engine.research.optimize(spec, fetch=False)
     assert again.trials_of_strategy == result.trials_of_strategy == expected
     assert again.to_json()["top"] == result.to_json()["top"]
-    engine.delete_sweep(result.id)
-    assert [sweep.id for sweep in engine.sweeps()] == [again.id]
+    engine.research.delete_sweep(result.id)
+    assert [sweep.id for sweep in engine.research.sweeps()] == [again.id]
 
 
 def test_a_trial_that_breaks_dies_or_hangs_fails_alone(engine: Engine):  # noqa: F811
     name = plug_in(engine, "stumbling", STUMBLING)
     spec = sweep_spec(name, {"number": "0:40:1"}, objective="return_pct")
     with Engine(replace(engine.settings, run_timeout_s=3)) as hasty:
-        result = hasty.optimize(spec, fetch=False)
+        result = hasty.research.optimize(spec, fetch=False)
     assert (result.status, result.done, result.failed) == (FINISHED, 41, 3)
     assert {int(result.numbers[at]) for at in result.errors} == {3, 5, 7}
     lines = {int(result.numbers[at]): line for at, line in result.errors.items()}
@@ -179,7 +179,7 @@ def test_a_trial_that_breaks_dies_or_hangs_fails_alone(engine: Engine):  # noqa:
     assert "exceeded 3 s" in lines[7]
     assert result.order[-3:].tolist() == [3, 5, 7]
     assert result.trials_of_strategy == 38
-    assert engine.sweep(result.id).errors == result.errors
+    assert engine.research.sweep(result.id).errors == result.errors
 
 
 def test_a_strategy_that_ends_every_worker_ends_the_sweep(
@@ -189,11 +189,13 @@ def test_a_strategy_that_ends_every_worker_ends_the_sweep(
     monkeypatch.setattr(batches, "MOST_DEATHS", 2)
     name = plug_in(engine, "stumbling", STUMBLING.replace("self.number == 5", "self.number >= 1"))
     heard = Heard()
-    result = engine.optimize(sweep_spec(name, {"number": "1,2,4,6,8,9"}), fetch=False, on_event=heard)
+    result = engine.research.optimize(
+        sweep_spec(name, {"number": "1,2,4,6,8,9"}), fetch=False, on_event=heard
+    )
     assert result.status == FAILED
     assert "2 trials in a row came to nothing" in (result.error or "")
     assert isinstance(heard[-1], Failed)
-    assert engine.sweep(result.id).status == FAILED
+    assert engine.research.sweep(result.id).status == FAILED
 
 
 def test_a_stop_keeps_what_is_finished(engine: Engine):  # noqa: F811
@@ -210,13 +212,13 @@ def test_a_stop_keeps_what_is_finished(engine: Engine):  # noqa: F811
         if len(partial) > 20 and not token.cancelled:
             threading.Thread(target=stop).start()
 
-    result = engine.optimize(spec, fetch=False, on_event=heard, cancel=token, on_trials=tell)
+    result = engine.research.optimize(spec, fetch=False, on_event=heard, cancel=token, on_trials=tell)
     assert time.monotonic() - stopped < 2 + 1  # storing on a busy machine
     assert result.status == CANCELLED
     assert 20 < result.done < result.planned
     assert isinstance(heard[-1], Cancelled)
-    assert engine.sweep(result.id).done == result.done
-    after = engine.optimize(sweep_spec(name, {"number": "1:5:1"}), fetch=False)
+    assert engine.research.sweep(result.id).done == result.done
+    after = engine.research.optimize(sweep_spec(name, {"number": "1:5:1"}), fetch=False)
     assert after.status == FINISHED  # the workers are as before
 
 
@@ -229,7 +231,7 @@ def test_a_stop_does_not_wait_for_a_trial_that_hangs(engine: Engine):  # noqa: F
 
     began = time.monotonic()
     spec = sweep_spec(name, {"number": "1,7,2,4,6,8,9,10,11,12"}, objective="return_pct")
-    result = engine.optimize(spec, fetch=False, cancel=token, on_event=hear)
+    result = engine.research.optimize(spec, fetch=False, cancel=token, on_event=hear)
     assert time.monotonic() - began < 30  # it hangs for 60
     assert result.status == CANCELLED
     assert 7 not in result.params["number"].tolist()
@@ -240,8 +242,8 @@ def test_a_stop_before_the_first_trial_is_an_interruption(engine: Engine):  # no
     token = CancelToken()
     token.cancel()
     with pytest.raises(Interrupted):
-        engine.optimize(sweep_spec("ema_cross", {"fast": "5:9:1"}), fetch=False, cancel=token)
-    assert engine.sweeps() == []
+        engine.research.optimize(sweep_spec("ema_cross", {"fast": "5:9:1"}), fetch=False, cancel=token)
+    assert engine.research.sweeps() == []
 
 
 @pytest.mark.parametrize(
@@ -265,11 +267,11 @@ def test_what_is_wrong_with_a_sweep_is_said_before_anything_runs(
     plug_in(engine, "broken", "import nowhere")
     heard = Heard()
     with pytest.raises(error, match=part):
-        engine.optimize(
+        engine.research.optimize(
             replace(sweep_spec("ema_cross", {"fast": "5:9:1"}), **changes), fetch=False, on_event=heard
         )
     assert heard == []
-    assert engine.sweeps() == []
+    assert engine.research.sweeps() == []
 
 
 def test_a_file_changed_while_the_sweep_runs_ends_it(engine: Engine):  # noqa: F811
@@ -278,7 +280,7 @@ def test_a_file_changed_while_the_sweep_runs_ends_it(engine: Engine):  # noqa: F
     def edit(partial: SweepResult) -> None:
         plug_in(engine, "slow", SLOW + "\n# edited\n")
 
-    result = engine.optimize(sweep_spec(name, {"number": "1:300:1"}), fetch=False, on_trials=edit)
+    result = engine.research.optimize(sweep_spec(name, {"number": "1:300:1"}), fetch=False, on_trials=edit)
     assert result.status == FAILED
     assert "was changed while the sweep ran" in (result.error or "")
     assert 0 < result.done < result.planned
@@ -288,10 +290,10 @@ def test_random_trials_are_the_same_for_one_worker_and_two(engine: Engine):  # n
     spec = sweep_spec(
         "ema_cross", {"fast": "2:400:1", "slow": "2:900:1"}, sampler="random", trials=60, seed=3
     )
-    two = engine.optimize(spec, fetch=False)
+    two = engine.research.optimize(spec, fetch=False)
     one_settings = replace(engine.settings, workers=1)
     with Engine(one_settings) as single:
-        one = single.optimize(spec, fetch=False)
+        one = single.research.optimize(spec, fetch=False)
     assert one.to_json()["top"] == two.to_json()["top"]
     assert all(np.array_equal(one.metrics[name], two.metrics[name], equal_nan=True) for name in one.metrics)
     assert MARKET.unified == one.unified

@@ -1,0 +1,36 @@
+"""Tasks as workers get them, done here."""
+
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+from engine.jobs.registry import perform
+from engine.tasks import CandleFile, RunTask
+
+# what the text of a task needs to be read again
+IMPORTS = "from pathlib import PosixPath\nfrom engine.model.run import Costs\nfrom engine.tasks import CandleFile, RunTask\n"
+
+
+def ignore(*_: Any) -> None:
+    pass
+
+
+def run_task(
+    candles: Path, strategy: Path, *, held: int, wanted: int | None = None, **changes: Any
+) -> RunTask:
+    """A run over a file of candles, `held` of which precede the period."""
+    usual = RunTask(
+        strategy=strategy,
+        params={},
+        candles=CandleFile(candles, held),
+        warmup=held if wanted is None else wanted,
+        engine="auto",
+        timeframe="1h",
+    )
+    return replace(usual, **changes)
+
+
+def run_here(task: RunTask) -> dict[str, Any]:
+    """The fields of the answer."""
+    answer = perform(task, ignore)
+    return {field.name: getattr(answer, field.name) for field in fields(answer)}
