@@ -53,7 +53,7 @@ class Doctor:
         self._resources, self._strategies = resources, strategies
 
     def examine(self, on_event: OnEvent = ignore_event) -> list[Finding]:
-        """What the program sees of its surroundings, and what is wrong in words. Kernels are compiled first, which is said."""
+        """What the program sees of its surroundings, and what is wrong in words. Compiles kernels first, which is said."""
         self._resources.compile_kernels(on_event)
         return _examine(self._resources, self._strategies)
 

@@ -74,6 +74,7 @@ def test_a_run_gives_plain_data_with_one_equity_value_per_candle_of_the_period(j
     json.dumps(json_ready(result), allow_nan=False)
 
 
+@pytest.mark.usefixtures("all_the_time_in_the_world")
 def test_the_same_task_gives_the_same_bytes(job: Any) -> None:
     one, other = (job(STRATEGIES / "vwap_supertrend_ema.py") for _ in range(2))
     for result in (one, other):
