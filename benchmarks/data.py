@@ -89,7 +89,7 @@ class Table:
         self.store.migrate()
         last = int(candles.timestamp[-1])
         self.period = Period(int(candles.timestamp[0]), MINUTE.next(last))
-        self.store.add_page(
+        self.store.candles.add_page(
             MARKET, MINUTE, candles.slice(0, 1), [Period(self.period.start, self.period.start + MINUTE_MS)]
         )
         self.connection = psycopg.connect(url, autocommit=True)
@@ -113,7 +113,7 @@ class Table:
         for start in range(0, len(self.candles), page or len(self.candles)):
             part = self.candles.slice(start, start + (page or len(self.candles)))
             first, last = int(part.timestamp[0]), int(part.timestamp[-1])
-            self.store.add_page(MARKET, MINUTE, part, [Period(first, last + MINUTE_MS)])
+            self.store.candles.add_page(MARKET, MINUTE, part, [Period(first, last + MINUTE_MS)])
 
     def bare_copy(self) -> None:
         """The least that PostgreSQL can do: binary COPY straight into the table, nothing proven."""
@@ -247,7 +247,7 @@ def measure_reads(table: Table, folder: Path, repeat: int) -> None:
         return cache.load(MARKET, MINUTE, table.period).candles
 
     works: dict[str, tuple[Work, Work]] = {
-        "Store.read": (nothing, lambda: table.store.read(MARKET, MINUTE, table.period)),
+        "Store.read": (nothing, lambda: table.store.candles.read(MARKET, MINUTE, table.period)),
         "CandleCache.load, first (reads, writes the file)": (drop, load),
         "psycopg binary COPY + numpy": (nothing, table.copy_out),
         "psycopg rows": (nothing, table.fetch_rows),
@@ -384,7 +384,7 @@ def main() -> None:
         sizes = [(chosen.download, 0.05)] + ([(4_200_000, 0.0)] if chosen.large else [])
         for count, latency_s in sizes:
             for bulk in (False, True):
-                table.store.forget(MARKET, MINUTE, Period(0, 2**42))
+                table.store.candles.forget(MARKET, MINUTE, Period(0, 2**42))
                 measure_download(url, home, count, latency_s, bulk=bulk)
         table.store.close()
     finally:

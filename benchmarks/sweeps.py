@@ -55,11 +55,13 @@ def engine_with(candles: Candles, timeframe: Timeframe, workers: int) -> Iterato
     home.chmod(0o755)
     try:
         with Engine(read_settings(home=home, workers=workers, database_url=None)) as engine:
-            engine._resources.store.save_markets(MARKET.exchange, [MARKET], time.time_ns() // 1_000_000)
+            engine._resources.store.exchanges.save_markets(
+                MARKET.exchange, [MARKET], time.time_ns() // 1_000_000
+            )
             whole = Period(int(candles.timestamp[0]), timeframe.next(int(candles.timestamp[-1])))
             gone = np.setdiff1d(timeframe.opens(whole), candles.timestamp).tolist()
             missing = [MissingRange(Period(at, timeframe.next(at)), MAINTENANCE) for at in gone]
-            engine._resources.store.add_page(MARKET, timeframe, candles, [whole], missing)
+            engine._resources.store.candles.add_page(MARKET, timeframe, candles, [whole], missing)
             yield engine
     finally:
         release_embedded(home)

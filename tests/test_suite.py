@@ -105,7 +105,7 @@ def hold(url: str, candles: int) -> int:
     page = random_candles(candles)
     with contextlib.closing(Store(url)) as opened:
         period = Period(int(page.timestamp[0]), int(page.timestamp[-1]) + HOUR_MS)
-        assert opened.add_page(SOL, Timeframe("1h"), page, [period]) == candles
+        assert opened.candles.add_page(SOL, Timeframe("1h"), page, [period]) == candles
     return int(str(execute(url, "SELECT id FROM symbols")[0][0]))
 
 

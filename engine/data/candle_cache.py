@@ -53,7 +53,7 @@ class CandleCache:
 
     def load(self, market: Market, timeframe: Timeframe, period: Period) -> LoadedCandles:
         """The held candles of a period: mapped when they were loaded before and nothing changed since."""
-        version = self._store.version(market, timeframe)
+        version = self._store.verification.version(market, timeframe)
         path = self._path(market, timeframe, version)
         return self._map(path, version, period) or self._read(market, timeframe, period, _inside(path))
 
@@ -63,7 +63,7 @@ class CandleCache:
         """From the database into a new file; one that is there, but too short, is made longer."""
         parts = [period] if inside is None else [period, inside]
         whole = Period(min(part.start for part in parts), max(part.end for part in parts))
-        candles, version = self._store.read_versioned(market, timeframe, whole)
+        candles, version = self._store.candles.read_versioned(market, timeframe, whole)
         if version and len(candles):
             path = self._path(market, timeframe, version)
             with contextlib.suppress(

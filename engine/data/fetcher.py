@@ -100,7 +100,7 @@ class DataFetcher:
             period = Period.parse(start, end)
             market = self.market(symbol, exchange)
             report = self.fetch(market, cells, period, job=market.name, cancel=cancel)
-            return self._store.read(market, cells, report.period).frame()
+            return self._store.candles.read(market, cells, report.period).frame()
 
         try:
             return await asyncio.to_thread(work)
@@ -145,7 +145,7 @@ class DataFetcher:
     def status(self, market: Market, timeframe: Timeframe, period: Period) -> Coverage:
         """What is held, by the last known clock of the exchange; asks nobody."""
         wanted = align(timeframe, period)
-        return self._store.coverage(
+        return self._store.candles.coverage(
             market, timeframe, clip_to_closed(market, timeframe, wanted, self.known_now_ms(market))
         )
 
@@ -168,8 +168,8 @@ class DataFetcher:
         exchange.check_timeframe(timeframe)
         wanted = align(timeframe, period)
         errand = Errand(job, on_event, cancel)
-        check_listed(market, wanted, self._store.first_candle(market, timeframe))
-        coverage = self._store.coverage(market, timeframe, wanted)
+        check_listed(market, wanted, self._store.candles.first_candle(market, timeframe))
+        coverage = self._store.candles.coverage(market, timeframe, wanted)
         stale = stale_tails(coverage, self.known_now_ms(market))
         if coverage.complete and not stale and not coverage.false_listing:
             return self._report(coverage, errand)
@@ -177,7 +177,7 @@ class DataFetcher:
         def tell(holder: str) -> None:
             errand.log("info", f"{holder} is downloading {market.name} {timeframe}; waiting for it")
 
-        with self._store.series_lock(market, timeframe, tell, errand.cancel):
+        with self._store.candles.series_lock(market, timeframe, tell, errand.cancel):
             return self._fetch_locked(exchange, market, timeframe, wanted, errand)
 
     def verify(
@@ -214,12 +214,12 @@ class DataFetcher:
                 f"end clipped to {short_time(closed.end)}: the last closed {timeframe} candle opened at "
                 f"{short_time(last)}"
             )
-        coverage = self._store.coverage(market, timeframe, closed)
+        coverage = self._store.candles.coverage(market, timeframe, closed)
         recheck = stale_tails(coverage, now)
         if coverage.complete and not recheck and not coverage.false_listing:
             return self._report(coverage, errand, notices=notices)
         if coverage.claimed:
-            self._store.mend(market, timeframe)
+            self._store.verification.mend(market, timeframe)
             notices.append(
                 f"the database claimed {coverage.claimed:,} candles of {market.name} {timeframe} that it does not hold; "
                 "its record is mended and they are fetched"
@@ -234,7 +234,7 @@ class DataFetcher:
             notices.append(
                 f"the exchange has no candle after {short_time(fill.unproven[0].start)} yet: {count} stay a gap"
             )
-        return self._report(self._store.coverage(market, timeframe, closed), errand, fill, notices)
+        return self._report(self._store.candles.coverage(market, timeframe, closed), errand, fill, notices)
 
     def _fill(self, fill: SeriesFill, coverage: Coverage, recheck: list[Period], errand: Errand) -> None:
         """Run the fill; whatever ends it, say how many candles are saved."""
@@ -279,7 +279,7 @@ class DataFetcher:
         notices: list[str] | None = None,
     ) -> FetchReport:
         market, timeframe, period = coverage.market, coverage.timeframe, coverage.period
-        first = self._store.first_candle(market, timeframe)
+        first = self._store.candles.first_candle(market, timeframe)
         listing = list(coverage.notices)
         if first is not None and period.start < first:
             listing.append(f"{market.name} has its first {timeframe} candle at {short_time(first)}")
@@ -310,7 +310,7 @@ class DataFetcher:
         """The exchange's clock without asking it: the local one, put right by the difference last measured."""
         if market.exchange == SAMPLE_EXCHANGE:
             return SAMPLE_NOW_MS
-        return self._clock() + (self._store.clock_offset_ms(market.exchange) or 0)
+        return self._clock() + (self._store.exchanges.clock_offset_ms(market.exchange) or 0)
 
     def _now(
         self, exchange: Exchange, market: Market, timeframe: Timeframe, wanted: Period, errand: Errand
@@ -318,7 +318,7 @@ class DataFetcher:
         """The exchange's clock. Where it cannot be asked but nothing is missing by the last known one, that one."""
         known = self.known_now_ms(market)
         closed = wanted.clip(Period(0, timeframe.floor(known)))
-        held = closed.start < closed.end and self._store.coverage(market, timeframe, closed).complete
+        held = closed.start < closed.end and self._store.candles.coverage(market, timeframe, closed).complete
         try:
             return exchange.now_ms(errand, replace(exchange.patience, attempts=1) if held else None)
         except ExchangeError as error:
@@ -361,7 +361,7 @@ class DataFetcher:
     def _open(self, name: str) -> Exchange:
         if name == "sample":
             self._sample = open_sample_exchange()
-            return Exchange(name, FUTURES, self._store, self._sample.url, Patience(settle_s=0))
+            return Exchange(name, FUTURES, self._store.exchanges, self._sample.url, Patience(settle_s=0))
         if name == "binance":
-            return Exchange(name, SPOT, self._store, self._settings.spot_url, clock=self._clock)
-        return Exchange(name, FUTURES, self._store, self._settings.futures_url, clock=self._clock)
+            return Exchange(name, SPOT, self._store.exchanges, self._settings.spot_url, clock=self._clock)
+        return Exchange(name, FUTURES, self._store.exchanges, self._settings.futures_url, clock=self._clock)

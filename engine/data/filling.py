@@ -42,8 +42,8 @@ class SeriesFill(SeriesWork):
     unproven: list[Period] = field(default_factory=list, init=False)
 
     def __post_init__(self) -> None:
-        self.first_candle = self.store.first_candle(self.market, self.timeframe)
-        self._tail = self.store.unproven_tail(self.market, self.timeframe)
+        self.first_candle = self.store.candles.first_candle(self.market, self.timeframe)
+        self._tail = self.store.candles.unproven_tail(self.market, self.timeframe)
         self._recheck: list[Period] = []
         self._trades: bool | None = None  # None: the list was not asked yet
         self._silence: list[Period] = []  # old cells of a market that trades, or may, without an answer
@@ -56,7 +56,7 @@ class SeriesFill(SeriesWork):
         """
         if self.first_candle is None:
             self.first_candle = ask_first_candle(self, seen)
-            self.store.save_first_candle(self.market, self.timeframe, self.first_candle)
+            self.store.candles.save_first_candle(self.market, self.timeframe, self.first_candle)
         return self.first_candle
 
     def fill(self, gaps: Iterable[Period], recheck: Iterable[Period], meter: ProgressMeter) -> None:
@@ -104,7 +104,7 @@ class SeriesFill(SeriesWork):
         for files in bulk.batches():
             candles = concatenate([file.candles for file in files])
             covered = merge(part for file in files for part in subtract(file.day, file.holes))
-            self.fetched += self.store.add_page(self.market, self.timeframe, candles, covered)
+            self.fetched += self.store.candles.add_page(self.market, self.timeframe, candles, covered)
             taken = merge([*taken, *covered])
             self.archive_days += len(files)
             meter.add(len(candles))
@@ -120,7 +120,7 @@ class SeriesFill(SeriesWork):
         covered = subtract(gap, [*unknown, *gone])
         if covered or gone:
             candles = concatenate(findings.candles)
-            self.fetched += self.store.add_page(
+            self.fetched += self.store.candles.add_page(
                 self.market, self.timeframe, candles, covered, findings.missing
             )
             self.filled = merge([*self.filled, *covered, *gone])
@@ -129,13 +129,13 @@ class SeriesFill(SeriesWork):
                 self._reopen(part)
             if self._tail is None or part.start < self._tail:
                 self._tail = part.start
-                self.store.save_unproven_tail(self.market, self.timeframe, part.start)
+                self.store.candles.save_unproven_tail(self.market, self.timeframe, part.start)
         self.unproven += findings.unproven
 
     def _reopen(self, unproven: Period) -> None:
         """Cells once called delisted are a gap again when the market trades."""
         for part in merge(unproven.clip(tail) for tail in self._recheck):
-            self.store.forget(self.market, self.timeframe, part)
+            self.store.candles.forget(self.market, self.timeframe, part)
             self._tail = None  # it may have been forgotten with them
 
     # -- asking
@@ -170,7 +170,7 @@ class SeriesFill(SeriesWork):
         if not self.probe(gap.start).cells:
             return True
         self._tail = None
-        self.store.save_unproven_tail(self.market, self.timeframe, None)
+        self.store.candles.save_unproven_tail(self.market, self.timeframe, None)
         return False
 
     def _confirm_hole(self, hole: Period, findings: Findings, *, has_later: bool = False) -> None:

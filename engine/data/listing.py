@@ -14,7 +14,7 @@ def ask_first_candle(work: SeriesWork, seen: int | None = None) -> int:
     comes from a node that lacks old candles: it is asked again a few times, then UnexpectedAnswer. Candles that a file
     brought contradict nobody, but a series begins no later than with them.
     """
-    held, held_of_exchange = work.store.first_held(work.market, work.timeframe)
+    held, held_of_exchange = work.store.candles.first_held(work.market, work.timeframe)
     served = min((ms for ms in (seen, held_of_exchange) if ms is not None), default=None)
     patience, answer = work.exchange.patience, None
     for attempt in range(patience.attempts):
@@ -47,7 +47,10 @@ def check_listing(work: SeriesWork) -> WrongListing | None:
     candles is wrong even when the exchange has no better answer.
     """
     market, timeframe, store = work.market, work.timeframe, work.store
-    recorded, first = store.recorded_listing(market, timeframe), store.first_candle(market, timeframe)
+    recorded, first = (
+        store.candles.recorded_listing(market, timeframe),
+        store.candles.first_candle(market, timeframe),
+    )
     if recorded is None:
         return None
     try:

@@ -20,8 +20,8 @@ class MarketList:
         insists.
         """
         check_exchange(exchange)
-        cached = self._store.markets(exchange)
-        age_ms = self._clock() - (self._store.markets_saved_ms(exchange) or 0)
+        cached = self._store.exchanges.markets(exchange)
+        age_ms = self._clock() - (self._store.exchanges.markets_saved_ms(exchange) or 0)
         if cached and not refresh and 0 <= age_ms < DAY_MS:
             return cached
         source = self._exchange(exchange)
@@ -36,7 +36,7 @@ class MarketList:
             if refresh:
                 raise
             return cached
-        self._store.save_markets(exchange, markets, self._clock())
+        self._store.exchanges.save_markets(exchange, markets, self._clock())
         return markets
 
     def still_trades(self, market: Market, errand: Errand) -> bool:
@@ -50,11 +50,11 @@ class MarketList:
         A symbol that the exchange dropped from its list is still known where candles of it are held.
         """
         check_exchange(exchange)
-        cached = self._store.markets(exchange)
+        cached = self._store.exchanges.markets(exchange)
         try:
             return find_market(symbol, cached, exchange)
         except InputError:
-            age_ms = self._clock() - (self._store.markets_saved_ms(exchange) or 0)
+            age_ms = self._clock() - (self._store.exchanges.markets_saved_ms(exchange) or 0)
             is_fresh = bool(cached) and 0 <= age_ms < MINUTE_MS
         if not is_fresh:
             try:
@@ -65,7 +65,7 @@ class MarketList:
         listed = {market.name for market in cached}
         dropped = {
             held.market
-            for held in self._store.held_series()
+            for held in self._store.candles.held_series()
             if held.market.exchange == exchange and held.market.name not in listed
         }
         gone = [replace(market, is_trading=False) for market in dropped]

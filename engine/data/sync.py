@@ -53,13 +53,14 @@ class Sync:
 
     def round(self) -> list[SyncedSeries]:
         """Fetch what has closed since; a series that fails leaves the others alone. Raises DatabaseError, Interrupted."""
-        kept = self._store.kept_series(self._exchange)
+        kept = self._store.symbols.kept_series(self._exchange)
         names = sorted({series.market.exchange for series in kept})
         clocks = dict(zip(names, side_by_side(names, self._clock), strict=True))
         outcomes = side_by_side(kept, lambda series: self._extend(series, clocks[series.market.exchange]))
         self._cancel.raise_if_cancelled()
         last = {
-            (held.market, held.timeframe): held.last_ms for held in self._store.kept_series(self._exchange)
+            (held.market, held.timeframe): held.last_ms
+            for held in self._store.symbols.kept_series(self._exchange)
         }
         return [
             SyncedSeries(
@@ -105,7 +106,7 @@ class Sync:
         if period.start >= period.end:
             return 0
         if series.kept_from_ms is None:
-            self._store.start_keeping(market, timeframe, start)
+            self._store.symbols.start_keeping(market, timeframe, start)
         job = f"sync:{market.exchange}:{market.name}:{timeframe.file_name}"
         self._on_event(Started(job, "fetch", f"{market.name} {timeframe}: fetching candles"))
         try:
@@ -129,10 +130,10 @@ def delete_series(
     def tell(holder: str) -> None:
         on_event(Log("", "info", f"{holder} is filling {market.name} {timeframe}; waiting for it"))
 
-    with store.series_lock(market, timeframe, tell, cancel):
-        held = store.coverage(market, timeframe, timeframe.align(EVERYTHING)).candles
-        store.forget(market, timeframe, EVERYTHING)
-        store.mend(market, timeframe)  # rows outside all calendars
-        store.save_first_candle(market, timeframe, None)
-        store.keep_no_more(market, timeframe)
+    with store.candles.series_lock(market, timeframe, tell, cancel):
+        held = store.candles.coverage(market, timeframe, timeframe.align(EVERYTHING)).candles
+        store.candles.forget(market, timeframe, EVERYTHING)
+        store.verification.mend(market, timeframe)  # rows outside all calendars
+        store.candles.save_first_candle(market, timeframe, None)
+        store.symbols.keep_no_more(market, timeframe)
         return held

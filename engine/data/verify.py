@@ -37,7 +37,7 @@ def verify_series(
     def tell(holder: str) -> None:
         errand.log("info", f"{holder} is at work on {market.name} {timeframe}; waiting for it")
 
-    with store.series_lock(market, timeframe, tell, errand.cancel):
+    with store.candles.series_lock(market, timeframe, tell, errand.cancel):
         try:
             now = exchange.now_ms(errand)
             check = SeriesCheck(store, exchange, market, timeframe, now, errand, still_trades)
@@ -76,12 +76,12 @@ class SeriesCheck(SeriesWork):
         last page has come, so that whoever stops it finds the candles as they were.
         """
         market, timeframe = self.market, self.timeframe
-        damage = self.store.mend(market, timeframe, dry_run=True)
+        damage = self.store.verification.mend(market, timeframe, dry_run=True)
         listing = check_listing(self)
         notices = [*damage.notices, *([listing.words] if listing else ())]
         period = self._period(wanted, is_odd=bool(notices))
-        coverage = self.store.coverage(market, timeframe, period)
-        unproven = self.store.unproven(market, timeframe, period)
+        coverage = self.store.candles.coverage(market, timeframe, period)
+        unproven = self.store.verification.unproven(market, timeframe, period)
         windows = _windows(coverage, [*damage.claims, *unproven])
         if not windows and not notices:
             raise InputError(
@@ -130,7 +130,7 @@ class SeriesCheck(SeriesWork):
     def _period(self, wanted: Period | None, *, is_odd: bool) -> Period:
         """What to look at; where nothing is held, but something is wrong, the last day."""
         market, timeframe = self.market, self.timeframe
-        period = timeframe.align(wanted) if wanted else self.store.extent(market, timeframe)
+        period = timeframe.align(wanted) if wanted else self.store.verification.extent(market, timeframe)
         if period is None and is_odd:
             period = Period(timeframe.floor(self._closed_end - DAY_MS), self._closed_end)
         if period is not None:
@@ -172,7 +172,7 @@ class SeriesCheck(SeriesWork):
                 page = self.page(rest)
             reach = self.timeframe.next(page.cells[-1]) if page.cells else window.end
             stretch = Period(cursor, reach)
-            held = self.store.read(self.market, self.timeframe, stretch)
+            held = self.store.candles.read(self.market, self.timeframe, stretch)
             served = [page.candles]
             if page.cells:
                 lost = held.timestamp[~np.isin(held.timestamp, page.candles.timestamp)]
@@ -191,17 +191,17 @@ class SeriesCheck(SeriesWork):
     ) -> None:
         """Each step leaves the database right, so dying between two of them only leaves work for the next time."""
         market, timeframe, store = self.market, self.timeframe, self.store
-        store.replace(market, timeframe, revised)
-        store.add_page(market, timeframe, added, _cells(timeframe, added.timestamp))
-        store.mend(market, timeframe)
+        store.verification.replace(market, timeframe, revised)
+        store.candles.add_page(market, timeframe, added, _cells(timeframe, added.timestamp))
+        store.verification.mend(market, timeframe)
         for part in reopened:
-            store.forget(market, timeframe, part)
+            store.candles.forget(market, timeframe, part)
         if listing is not None:
-            store.save_first_candle(market, timeframe, listing.first)
+            store.candles.save_first_candle(market, timeframe, listing.first)
         for window in windows:
-            for part in store.imported(market, timeframe, window):
+            for part in store.verification.imported(market, timeframe, window):
                 for compared in subtract(part, only_here):
-                    store.unmark_imported(market, timeframe, compared)
+                    store.verification.unmark_imported(market, timeframe, compared)
 
 
 def _windows(coverage: Coverage, claimed: list[Period]) -> list[Period]:

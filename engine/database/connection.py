@@ -174,52 +174,53 @@ class Database:
     """
 
     def __init__(self, url: str, revive: Callable[[], object] | None = None) -> None:
-        self._url = parse_url(url)
+        self.url = parse_url(url)
         arguments = {"connect_timeout": CONNECT_TIMEOUT_S, "application_name": program_name()}
-        arguments = {name: value for name, value in arguments.items() if name not in self._url.query}
+        arguments = {name: value for name, value in arguments.items() if name not in self.url.query}
         arguments |= CONNECT_ARGUMENTS
-        self._engine: Engine = create_engine(
-            self._url, pool_pre_ping=True, pool_size=4, max_overflow=12, connect_args=arguments
+        self.engine: Engine = create_engine(
+            self.url, pool_pre_ping=True, pool_size=4, max_overflow=12, connect_args=arguments
         )
         # a schema of one's own is the one setting that DATABASE_URL may choose
-        options = str(self._url.query.get("options", ""))
+        options = str(self.url.query.get("options", ""))
         kept = frozenset({"search_path"} if "search_path" in options else ())
-        event.listen(self._engine, "do_connect", partial(_connect, revive, kept))
+        event.listen(self.engine, "do_connect", partial(_connect, revive, kept))
 
     def close(self) -> None:
         """Close all idle connections. The object may be used again and then reconnects."""
-        self._engine.dispose()
+        self.engine.dispose()
 
     @contextmanager
-    def _explained(self) -> Iterator[None]:
+    def explained(self) -> Iterator[None]:
+        """Have whatever the driver raises inside the block come out as an error of ours."""
         try:
             yield
         except (SQLAlchemyError, psycopg.Error) as error:
-            raise explain(error, self._url) from error
+            raise explain(error, self.url) from error
 
     @contextmanager
-    def _transaction(self) -> Iterator[Connection]:
+    def transaction(self) -> Iterator[Connection]:
         """One transaction, committed at the end of the block; nothing of it stays when the block raises."""
-        with self._explained(), self._engine.begin() as connection:
+        with self.explained(), self.engine.begin() as connection:
             yield connection
 
     @contextmanager
-    def _snapshot(self) -> Iterator[Connection]:
+    def snapshot(self) -> Iterator[Connection]:
         """A read-only transaction whose statements all see the same state."""
         options = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
-        with self._explained(), self._engine.connect().execution_options(**options) as connection:
+        with self.explained(), self.engine.connect().execution_options(**options) as connection:
             yield connection
 
-    def _write(self, work: Callable[[Connection], T]) -> T:
+    def write(self, work: Callable[[Connection], T]) -> T:
         """Do `work` in one transaction; again when a connection broke or two writers met, so it must bear repeating."""
-        with self._explained():
+        with self.explained():
             for delay_s in RETRY_DELAYS_S:
                 try:
-                    with self._engine.begin() as connection:
+                    with self.engine.begin() as connection:
                         return work(connection)
                 except (SQLAlchemyError, psycopg.Error) as error:
                     if not _is_passing(error):
                         raise
                 time.sleep(delay_s)
-            with self._engine.begin() as connection:
+            with self.engine.begin() as connection:
                 return work(connection)

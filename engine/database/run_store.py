@@ -26,17 +26,20 @@ _TRADE_FLOATS: Final = tuple(field.name for field in fields(Trade) if field.type
 _PREFIX: Final = re.compile(r"[0-9a-f]{4,32}")
 
 
-class RunStore(Database):
+class RunStore:
     """The user's runs."""
 
-    def save_run(self, result: RunResult, sources: Collection[bytes] = ()) -> None:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def save(self, result: RunResult, sources: Collection[bytes] = ()) -> None:
         """Insert or replace a run by its id, count what it tried, and keep the `sources` that its inputs name by hash.
 
         NaN and infinities in JSON columns become null.
         """
         values = _columns(result)
 
-        def save(connection: Connection) -> None:
+        def write(connection: Connection) -> None:
             symbol_id = add_symbol(connection, result.exchange, result.symbol, result.unified)
             row = values | {"symbol_id": symbol_id}
             statement = upsert(backtest_runs).values(row)
@@ -47,20 +50,20 @@ class RunStore(Database):
                 candles = candles_id(connection, symbol_id, result.timeframe, result.period)
                 add_trial(connection, row["strategy_name"], identity, candles)
 
-        self._write(save)
+        self._database.write(write)
 
-    def run(self, run_id: str) -> RunResult:
+    def get(self, run_id: str) -> RunResult:
         """A run by its id or a unique beginning of it, 4 hex digits or more; raises InputError otherwise."""
-        with self._transaction() as connection:
+        with self._database.transaction() as connection:
             query = _whole().where(backtest_runs.c.id == find_id(connection, backtest_runs, run_id, "run"))
             return _result(connection.execute(query).mappings().one())
 
-    def runs(self, limit: int = 100, *, with_trades: bool = False) -> list[RunResult]:
+    def newest(self, limit: int = 100, *, with_trades: bool = False) -> list[RunResult]:
         """The newest runs first, without equity and indicators, and without trades unless asked for."""
         heavy = [name for name in _HEAVY if not (with_trades and name == "trades")]
         light = [column for column in backtest_runs.c if column.name not in heavy]
         query = _whole(light).order_by(backtest_runs.c.created_at.desc(), backtest_runs.c.id).limit(limit)
-        with self._transaction() as connection:
+        with self._database.transaction() as connection:
             return [_result(row) for row in connection.execute(query).mappings()]
 
     def save_check(self, run_id: str, name: str, check: Mapping[str, Any]) -> None:
@@ -72,24 +75,24 @@ class RunStore(Database):
         def save(connection: Connection) -> int:
             return connection.execute(changed).rowcount
 
-        if not self._write(save):
+        if not self._database.write(save):
             raise InputError(f"run {run_id[:8]} was deleted while it was checked")
 
     def pending_checks(self, limit: int = 1000) -> list[str]:
         """The ids of runs whose cross-check is pending, newest first."""
         query = select(backtest_runs.c.id).where(text("checks -> 'crosscheck' ->> 'status' = 'pending'"))
         query = query.order_by(backtest_runs.c.created_at.desc()).limit(limit)
-        with self._transaction() as connection:
+        with self._database.transaction() as connection:
             return [str(found) for found in connection.scalars(query)]
 
-    def delete_run(self, run_id: str) -> None:
+    def delete(self, run_id: str) -> None:
         """Delete one run, named as in `run`; it stays counted as a trial of its strategy."""
 
         def remove(connection: Connection) -> None:
             found = find_id(connection, backtest_runs, run_id, "run")
             connection.execute(delete(backtest_runs).where(backtest_runs.c.id == found))
 
-        self._write(remove)
+        self._database.write(remove)
 
 
 def find_id(connection: Connection, table: Table, given: str, kind: str) -> uuid.UUID:

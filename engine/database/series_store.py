@@ -59,14 +59,17 @@ class HeldSeries:
     candles: int
 
 
-class SeriesStore(Database):
+class SeriesStore:
     """Candles and what is proven about them. `lock_patience_s`: how long a series may be held without a change of it."""
 
     lock_patience_s: float = 600  # longer than any rate limit
 
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
     def held_series(self) -> list[HeldSeries]:
         """Every series of which candles are held, by exchange, symbol and timeframe."""
-        with self._transaction() as connection:
+        with self._database.transaction() as connection:
             rows = connection.execute(sql.HELD_SERIES).all()
         return [
             HeldSeries(
@@ -86,7 +89,7 @@ class SeriesStore(Database):
         Rows of data_ranges are not believed beyond the candles that are there: see `Coverage.claimed`.
         """
         series = series_key(market, timeframe)
-        with self._snapshot() as connection:
+        with self._database.snapshot() as connection:
             state = connection.execute(sql.STATE, series).first() or (None,) * 4
             first = optional_ms(state[0])
             listed = Period(min(max(period.start, first or period.start), period.end), period.end)
@@ -114,7 +117,7 @@ class SeriesStore(Database):
 
     def first_held(self, market: Market, timeframe: Timeframe) -> tuple[int | None, int | None]:
         """Open times of the earliest candle that is held, and of the earliest one that no file brought."""
-        with self._transaction() as connection:
+        with self._database.transaction() as connection:
             held, of_exchange = connection.execute(sql.FIRST_HELD, series_key(market, timeframe)).one()
         return optional_ms(held), optional_ms(of_exchange)
 
@@ -166,7 +169,7 @@ class SeriesStore(Database):
             _cut_held_cells(connection, timeframe, series | bounds_of(hull))
             return int(fresh or 0)
 
-        return self._write(store)
+        return self._database.write(store)
 
     def forget(self, market: Market, timeframe: Timeframe, period: Period) -> None:
         """Delete the candles of a period and all that is known of its cells, the proven first candle excepted."""
@@ -181,7 +184,7 @@ class SeriesStore(Database):
             connection.execute(sql.CUT_IMPORTED, cut)
             connection.execute(sql.FORGET_TAIL, series | bounds_of(period))
 
-        self._write(forget)
+        self._database.write(forget)
 
     def read(self, market: Market, timeframe: Timeframe, period: Period) -> Candles:
         """The held candles of a period, by open time; candles that no row of data_ranges vouches for are left out."""
@@ -191,7 +194,7 @@ class SeriesStore(Database):
         """What `read` gives, and the version of the series that it belongs to."""
         series = series_key(market, timeframe)
         parts: list[list[Any]] = []
-        with self._snapshot() as connection, driver(connection).cursor(binary=True) as cursor:
+        with self._database.snapshot() as connection, driver(connection).cursor(binary=True) as cursor:
             version = connection.scalar(sql.VERSION, series) or 0
             cursor.adapters.register_loader(FLOAT8_ARRAY_OID, Float8ArrayLoader)
             cursor.adapters.register_loader(TIMESTAMPTZ_ARRAY_OID, TimestamptzArrayLoader)
@@ -216,10 +219,10 @@ class SeriesStore(Database):
         changes nothing of the series for `lock_patience_s`: it may hang, and nothing is ever fetched past it.
         """
         key = _lock_key(market, timeframe)
-        with self._explained():
-            connection = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+        with self._database.explained():
+            connection = self._database.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
         try:
-            with self._explained():
+            with self._database.explained():
                 if not connection.scalar(_TRY_LOCK, {"key": key}):
                     on_wait(_holder(connection, key))
                     self._wait_for_lock(connection, market, timeframe, cancel)
@@ -246,7 +249,7 @@ class SeriesStore(Database):
             cancel.sleep(LOCK_POLL_S)
 
     def _series_state(self, market: Market, timeframe: Timeframe, column: int) -> Any:
-        with self._transaction() as connection:
+        with self._database.transaction() as connection:
             row = connection.execute(sql.STATE, series_key(market, timeframe)).first()
         return row[column] if row else None
 
@@ -259,7 +262,7 @@ class SeriesStore(Database):
             lock_series(connection, market, timeframe)
             connection.execute(statement, values)
 
-        self._write(save)
+        self._database.write(save)
 
 
 def _cells(timeframe: Timeframe, rows: Sequence[Any]) -> list[Period]:

@@ -19,12 +19,15 @@ def add_sources(connection: Connection, sources: Collection[bytes]) -> None:
         connection.execute(upsert(strategy_sources).values(rows).on_conflict_do_nothing())
 
 
-class SourceStore(Database):
+class SourceStore:
     """The files that stored runs executed."""
 
-    def sources(self, hashes: Collection[str]) -> dict[str, bytes]:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def get(self, hashes: Collection[str]) -> dict[str, bytes]:
         """The bytes held under these sha256; one that is not held is absent."""
         wanted = strategy_sources.c.sha256.in_(list(hashes))
-        with self._transaction() as connection:
+        with self._database.transaction() as connection:
             rows = connection.execute(select(strategy_sources).where(wanted))
             return {sha256: bytes(source) for sha256, source in rows}

@@ -5,16 +5,17 @@ never escape.
 """
 
 import sys
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 from sqlalchemy import Connection, text
 
-from engine.database.connection import place
-from engine.database.market_store import MarketStore
+from engine.database.connection import Database, place
+from engine.database.exchange_store import ExchangeStore
 from engine.database.run_store import RunStore
 from engine.database.schema import HEAD
-from engine.database.series_store import HeldSeries
+from engine.database.series_store import HeldSeries, SeriesStore
 from engine.database.source_store import SourceStore
 from engine.database.sweep_store import SweepStore
 from engine.database.symbol_store import KeptSeries, SymbolStore
@@ -43,13 +44,30 @@ _SCHEMA_OF_TABLES = text("""
 """)
 
 
-class Store(MarketStore, SymbolStore, VerifyStore, RunStore, SourceStore, SweepStore):
-    """The database of `url` (postgres://, postgresql:// or postgresql+psycopg://). Connects on first use."""
+class Store:
+    """The database of `url` (postgres://, postgresql:// or postgresql+psycopg://), by what is kept. Connects on first use.
+
+    `revive`: see `Database`.
+    """
+
+    def __init__(self, url: str, revive: Callable[[], object] | None = None) -> None:
+        self.database = database = Database(url, revive)
+        self.candles = SeriesStore(database)
+        self.verification = VerifyStore(database)
+        self.symbols = SymbolStore(database)
+        self.exchanges = ExchangeStore(database)
+        self.runs = RunStore(database)
+        self.sweeps = SweepStore(database)
+        self.sources = SourceStore(database)
+
+    def close(self) -> None:
+        """Close all idle connections. The object may be used again and then reconnects."""
+        self.database.close()
 
     def migrate(self) -> None:
         """Bring the tables up to this program's version; quick when they are. Two programs may do it at once."""
-        with self._explained():
-            with self._engine.connect() as connection:
+        with self.database.explained():
+            with self.database.engine.connect() as connection:
                 table = connection.scalar(text("SELECT to_regclass('alembic_version')"))
                 if table and connection.scalar(text("SELECT version_num FROM alembic_version")) == HEAD:
                     return
@@ -57,7 +75,7 @@ class Store(MarketStore, SymbolStore, VerifyStore, RunStore, SourceStore, SweepS
                     self._refuse_other_schema(connection)
             from engine.database.migrate import upgrade
 
-            with self._engine.begin() as connection:
+            with self.database.engine.begin() as connection:
                 upgrade(connection)
 
     def _refuse_other_schema(self, connection: Connection) -> None:
@@ -68,18 +86,21 @@ class Store(MarketStore, SymbolStore, VerifyStore, RunStore, SourceStore, SweepS
         if schema is not None:
             raise DatabaseError(
                 f"the tables of this program are in the schema {schema}, which a role's or database's search_path "
-                f"names; say so in DATABASE_URL: add ?options=-csearch_path%3D{schema} [{place(self._url)}]"
+                f"names; say so in DATABASE_URL: add ?options=-csearch_path%3D{schema} [{place(self.database.url)}]"
             )
 
     def describe(self) -> dict[str, Any]:
         """For `doctor`: version, database, size_bytes, candles, series, runs, host (or socket folder)."""
-        with self._transaction() as connection:
+        with self.database.transaction() as connection:
             row = connection.execute(_DESCRIBE).mappings().one()
-        return {**row, "host": self._url.host or self._url.query.get("host") or "this machine"}
+        return {
+            **row,
+            "host": self.database.url.host or self.database.url.query.get("host") or "this machine",
+        }
 
     def bytes_per_candle(self) -> float:
         """What one of the held candles takes on disk, its share of index and free space included; 0 without candles."""
-        with self._transaction() as connection:
+        with self.database.transaction() as connection:
             return float(connection.scalar(_BYTES_PER_CANDLE) or 0.0)
 
 

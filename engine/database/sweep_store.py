@@ -40,10 +40,13 @@ _FLOAT8_OID: Final = 701
 _NULL: Final = struct.pack(">i", -1)
 
 
-class SweepStore(Database):
+class SweepStore:
     """The user's sweeps."""
 
-    def save_sweep(
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def save(
         self,
         result: SweepResult,
         identities: Sequence[bytes | None],
@@ -57,7 +60,7 @@ class SweepStore(Database):
         """
         columns = _columns(result) | {"inputs": storable(json_ready(inputs))}
 
-        def save(connection: Connection) -> int:
+        def write(connection: Connection) -> int:
             symbol_id = add_symbol(connection, result.spec.exchange, result.spec.symbol, result.unified)
             candles = candles_id(connection, symbol_id, result.spec.timeframe.name, result.period)
             copy_into(connection, _COPY_TRIALS, _trial_stream(result, identities, candles))
@@ -67,32 +70,32 @@ class SweepStore(Database):
             add_sources(connection, sources)
             return count
 
-        return replace(result, trials_of_strategy=self._write(save))
+        return replace(result, trials_of_strategy=self._database.write(write))
 
     def trial_count(self, strategy: str) -> int:
         """How many distinct trials of a strategy were ever made, in sweeps and single runs, deleted ones included.
 
         A trial that failed told nobody anything and does not count.
         """
-        with self._transaction() as connection:
+        with self._database.transaction() as connection:
             return trial_count(connection, storable(strategy))
 
-    def sweep(self, sweep_id: str) -> SweepResult:
+    def get(self, sweep_id: str) -> SweepResult:
         """A sweep with its trials by its id or a unique beginning of it; raises InputError otherwise."""
-        with self._snapshot() as connection:
+        with self._database.snapshot() as connection:
             query = _whole().where(sweeps.c.id == find_id(connection, sweeps, sweep_id, "sweep"))
             held = connection.execute(query).mappings().one()
             return _result(held, _rows(connection, _TRIALS, held["id"]))
 
-    def sweeps(self, limit: int = 100) -> list[SweepResult]:
+    def newest(self, limit: int = 100) -> list[SweepResult]:
         """The newest sweeps first, each with its best trial only."""
         query = _whole().order_by(sweeps.c.created_at.desc(), sweeps.c.id).limit(limit)
-        with self._snapshot() as connection:
+        with self._database.snapshot() as connection:
             found = connection.execute(query).mappings().all()
             best = {row[0]: row[1:] for row in _rows(connection, _BEST, [held["id"] for held in found])}
         return [_result(held, [best[held["id"]]] if held["id"] in best else []) for held in found]
 
-    def delete_sweep(self, sweep_id: str) -> None:
+    def delete(self, sweep_id: str) -> None:
         """Delete a sweep, named as in `sweep`; its trials stay counted."""
 
         def remove(connection: Connection) -> None:
@@ -101,7 +104,7 @@ class SweepStore(Database):
             connection.execute(_FORGET, {"id": found})
             connection.execute(delete(sweeps).where(sweeps.c.id == found))
 
-        self._write(remove)
+        self._database.write(remove)
 
 
 def _whole() -> Any:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, text, update
+from sqlalchemy import Connection, select, text, update
 
 from engine.database.codec import optional_ms, to_time
 from engine.database.connection import Database
@@ -57,12 +57,21 @@ class KeptSeries:
     kept_from_ms: int | None
 
 
-class SymbolStore(Database):
+class SymbolStore:
     """Which symbols are active, and which series of them are kept."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def active(self, exchange: str) -> set[str]:
+        """Names of the symbols we hold and keep up to date."""
+        query = select(symbols.c.name).where(symbols.c.exchange == exchange, symbols.c.is_active)
+        with self._database.transaction() as connection:
+            return set(connection.scalars(query))
 
     def kept_series(self, exchange: str | None = None) -> list[KeptSeries]:
         """The series of active symbols (of one exchange) that are held or were asked for, by name."""
-        with self._transaction() as connection:
+        with self._database.transaction() as connection:
             rows = connection.execute(_KEPT, {"exchange": exchange}).all()
         return [
             KeptSeries(
@@ -89,7 +98,7 @@ class SymbolStore(Database):
             "timeframe": timeframe.name,
             "kept_from": to_time(start_ms),
         }
-        self._write(lambda connection: connection.execute(_START_KEEPING, values))
+        self._database.write(lambda connection: connection.execute(_START_KEEPING, values))
 
     def activate(self, market: Market, keep: dict[Timeframe, int]) -> None:
         """Make a symbol active; `keep`: timeframes to keep from that open time on, whatever is held."""
@@ -101,21 +110,21 @@ class SymbolStore(Database):
                 values = {"id": symbol_id, "timeframe": timeframe.name, "kept_from": to_time(start_ms)}
                 connection.execute(_KEEP_FROM, values)
 
-        self._write(activate)
+        self._database.write(activate)
 
     def deactivate(self, market: Market) -> bool:
         """Keep a symbol up to date no longer; its candles stay. False where the symbol is not in our table."""
         chosen = (symbols.c.exchange == market.exchange, symbols.c.name == market.name)
         change = update(symbols).where(*chosen).values(is_active=False).returning(symbols.c.id)
-        return self._write(lambda connection: connection.scalar(change)) is not None
+        return self._database.write(lambda connection: connection.scalar(change)) is not None
 
     def keep_no_more(self, market: Market, timeframe: Timeframe | None = None) -> None:
         """Forget from when on a series (None: every one of the symbol) is kept."""
         values = {"exchange": market.exchange, "name": market.name, "timeframe": timeframe and timeframe.name}
-        self._write(lambda connection: connection.execute(_KEEP_NO_MORE, values))
+        self._database.write(lambda connection: connection.execute(_KEEP_NO_MORE, values))
 
     def timeframes(self, market: Market) -> list[Timeframe]:
         """Every timeframe of which anything was ever stored or asked for."""
-        with self._transaction() as connection:
+        with self._database.transaction() as connection:
             names = connection.scalars(_TIMEFRAMES, {"exchange": market.exchange, "name": market.name})
             return [Timeframe(name) for name in names]

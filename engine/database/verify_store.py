@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 
 from engine.database import series_sql as sql
 from engine.database.codec import copy_binary, to_ms, to_time
+from engine.database.connection import Database
 from engine.database.series_rows import (
     Proven,
     bounds_of,
@@ -20,7 +21,7 @@ from engine.database.series_rows import (
     runs_of,
     series_key,
 )
-from engine.database.series_store import SeriesStore, write_missing
+from engine.database.series_store import write_missing
 from engine.model.market import Candles, Market, Period, Timeframe
 
 
@@ -37,20 +38,23 @@ class Damage:
     notices: tuple[str, ...] = ()
 
 
-class VerifyStore(SeriesStore):
+class VerifyStore:
     """Versions, imported parts, replaced candles, mended records."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
     def version(self, market: Market, timeframe: Timeframe) -> int:
         """A number that any change of the series' candles, ranges or missing cells changes, made by hand or not.
 
         Never the same twice, in no database. 0: unknown to this program; then nothing may be concluded from it.
         """
-        with self._transaction() as connection:
+        with self._database.transaction() as connection:
             return connection.scalar(sql.VERSION, series_key(market, timeframe)) or 0
 
     def imported(self, market: Market, timeframe: Timeframe, period: Period) -> list[Period]:
         """Which parts of a period were imported from a file and not compared with the exchange since, merged."""
-        with self._transaction() as connection:
+        with self._database.transaction() as connection:
             rows = connection.execute(sql.IMPORTED, series_key(market, timeframe) | bounds_of(period)).all()
         return [Period(to_ms(start), to_ms(end)) for start, end in rows]
 
@@ -63,12 +67,12 @@ class VerifyStore(SeriesStore):
             connection.execute(sql.CUT_IMPORTED, series | {"cut": multirange([period])})
             connection.execute(sql.MARK_IMPORTED, series | bounds_of(period) | {"file_name": file_name})
 
-        self._write(mark)
+        self._database.write(mark)
 
     def unmark_imported(self, market: Market, timeframe: Timeframe, period: Period) -> None:
         """Remember that the candles of a period are the exchange's."""
         cut = series_key(market, timeframe) | {"cut": multirange([period])}
-        self._write(lambda connection: connection.execute(sql.CUT_IMPORTED, cut))
+        self._database.write(lambda connection: connection.execute(sql.CUT_IMPORTED, cut))
 
     def mend(self, market: Market, timeframe: Timeframe, *, dry_run: bool = False) -> Damage:
         """Put the record of what is covered and what is missing right, so that it says what the candles prove.
@@ -109,7 +113,7 @@ class VerifyStore(SeriesStore):
                 connection.execute(sql.MEND_STATE, series)
             return damage
 
-        return self._write(mend)
+        return self._database.write(mend)
 
     def replace(self, market: Market, timeframe: Timeframe, candles: Candles) -> int:
         """Give held candles new values, all in one moment: a reader sees all old ones or all new ones.
@@ -124,17 +128,17 @@ class VerifyStore(SeriesStore):
             copy_into(connection, sql.COPY_PAGE, copy_binary(candles))
             return connection.execute(sql.REPLACE, series).rowcount
 
-        return self._write(replace) if len(candles) else 0
+        return self._database.write(replace) if len(candles) else 0
 
     def unproven(self, market: Market, timeframe: Timeframe, period: Period) -> list[Period]:
         """Stretches that hold candles which no row of data_ranges covers: left by hand, believed by nobody."""
-        with self._snapshot() as connection:
+        with self._database.snapshot() as connection:
             rows = connection.scalars(sql.UNPROVEN, series_key(market, timeframe) | bounds_of(period))
             return runs_of(timeframe, np.array([to_ms(opened) for opened in rows], dtype=np.int64))
 
     def extent(self, market: Market, timeframe: Timeframe) -> Period | None:
         """From the first to after the last cell that is held, covered, or only claimed; None where there is nothing."""
-        with self._snapshot() as connection:
+        with self._database.snapshot() as connection:
             start, end = connection.execute(sql.EXTENT, series_key(market, timeframe)).one()
         if start is None:
             return None

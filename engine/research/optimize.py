@@ -179,7 +179,9 @@ class Sweep:
 
     def _stored(self, result: SweepResult, ledger: Ledger) -> SweepResult:
         try:
-            return self._store.save_sweep(result, ledger.identities(), ledger.inputs, ledger.sources.values())
+            return self._store.sweeps.save(
+                result, ledger.identities(), ledger.inputs, ledger.sources.values()
+            )
         except DatabaseError as error:
             from engine.reports.files import write_text
 

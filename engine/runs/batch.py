@@ -192,7 +192,7 @@ class Batch:
 
     def _save(self, result: RunResult, sources: Mapping[str, bytes]) -> None:
         try:
-            self._store.save_run(result, list(sources.values()))
+            self._store.runs.save(result, list(sources.values()))
         except DatabaseError as error:
             from engine.reports.files import export_run
 

@@ -28,7 +28,7 @@ def is_unchanged(run: RunResult, file: Path) -> bool:
 def write_stored(run: RunResult, store: Store, folder: Path) -> Path:
     """Write the source that the run executed into `folder`; gives the strategy's file. InputError where it is not held."""
     names = dict(run.inputs["source"]) if run.inputs else {}
-    held = store.sources(names.values())
+    held = store.sources.get(names.values())
     main = f"{run.strategy}.py"
     if main not in names or not held.keys() >= set(names.values()):
         raise InputError(

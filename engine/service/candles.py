@@ -32,7 +32,7 @@ class Candles:
         """Every market of the exchange, and whether it is active: in our tables and kept up to date."""
         check_exchange(exchange)
         found = self._fetcher.markets(exchange, refresh=refresh)
-        active = self._store.active_symbols(exchange)
+        active = self._store.symbols.active(exchange)
         return [(market, market.name in active) for market in found]
 
     def market(self, symbol: str, exchange: str = DEFAULT_EXCHANGE) -> Market:
@@ -100,7 +100,7 @@ class Candles:
 
     def holdings(self) -> list[Holding]:
         """Every series of which candles are held, with what is held and missing over time; asks no exchange."""
-        held = self._store.held_series()
+        held = self._store.candles.held_series()
         each = self._store.bytes_per_candle()
         since = min((series.first_ms for series in held), default=0)
         found = []
@@ -108,10 +108,10 @@ class Candles:
             market, timeframe = series.market, series.timeframe
             end = max(self._fetcher.known_now_ms(market), timeframe.next(series.last_ms))
             period = Period(timeframe.floor(since), timeframe.floor(end))
-            imported = self._store.imported(market, timeframe, period)
+            imported = self._store.verification.imported(market, timeframe, period)
             found.append(
                 Holding(
-                    self._store.coverage(market, timeframe, period),
+                    self._store.candles.coverage(market, timeframe, period),
                     series.first_ms,
                     series.last_ms,
                     round(series.candles * each),
@@ -135,7 +135,7 @@ class Candles:
         """
         from engine.data.sync import side_by_side
 
-        known = self._store.markets(check_exchange(exchange))
+        known = self._store.exchanges.markets(check_exchange(exchange))
         known = known or self._fetcher.markets(exchange, on_event=on_event, cancel=cancel)
         names = {
             name: market.name for market in known for name in (market.unified, market.unified.split(":")[0])
@@ -241,13 +241,13 @@ class Candles:
                 f"the start {short_time(start_ms)} lies in the future: {exchange}'s clock shows {short_time(now_ms)}; "
                 "nothing was changed"
             )
-        self._store.activate(market, dict.fromkeys(timeframes, start_ms))
+        self._store.symbols.activate(market, dict.fromkeys(timeframes, start_ms))
         return market
 
     def deactivate_symbol(self, symbol: str, *, exchange: str = DEFAULT_EXCHANGE) -> Market:
         """Keep a symbol no longer up to date; its candles stay, and `add_symbol` resumes what was kept."""
         market = self.market(symbol, exchange)
-        if not self._store.deactivate(market):
+        if not self._store.symbols.deactivate(market):
             raise InputError(f"{market} was never added or fetched; nothing was changed")
         return market
 
@@ -267,12 +267,12 @@ class Candles:
         from engine.data.sync import delete_series
 
         market = self.market(symbol, exchange)
-        if not self._store.deactivate(market):
+        if not self._store.symbols.deactivate(market):
             raise InputError(f"{market} was never added or fetched; nothing was changed")
-        self._store.keep_no_more(market)
-        timeframes = self._store.timeframes(market)
+        self._store.symbols.keep_no_more(market)
+        timeframes = self._store.symbols.timeframes(market)
         for timeframe in timeframes:
-            self._store.save_first_candle(market, timeframe, None)  # whoever adds it again asks again
+            self._store.candles.save_first_candle(market, timeframe, None)  # whoever adds it again asks again
         return market, sum(
             delete_series(self._store, market, timeframe, on_event, cancel or CancelToken())
             for timeframe in timeframes

@@ -113,12 +113,12 @@ class Research:
 
     def sweeps(self, limit: int = 100) -> list[SweepResult]:
         """The newest stored sweeps, each with its best trial only."""
-        return self._resources.store.sweeps(limit)
+        return self._resources.store.sweeps.newest(limit)
 
     def sweep(self, sweep_id: str) -> SweepResult:
         """A stored sweep with all its trials. A unique beginning of its id is enough."""
-        return self._resources.store.sweep(sweep_id)
+        return self._resources.store.sweeps.get(sweep_id)
 
     def delete_sweep(self, sweep_id: str) -> None:
         """Delete a stored sweep; its trials stay counted."""
-        self._resources.store.delete_sweep(sweep_id)
+        self._resources.store.sweeps.delete(sweep_id)

@@ -93,7 +93,7 @@ class Runs:
 
     def get(self, run_id: str) -> RunResult:
         """A stored run, exactly as it was. A unique beginning of its id is enough."""
-        return self._resources.store.run(run_id)
+        return self._resources.store.runs.get(run_id)
 
     def data_changed(self, result: RunResult) -> bool | None:
         """Whether the candles held now differ from those that a stored run saw, warm-up included.
@@ -104,18 +104,20 @@ class Runs:
             return None
         market = Market(result.exchange, result.symbol, result.unified)
         timeframe = Timeframe(result.timeframe)
-        if result.seen.version and result.seen.version == self._resources.store.version(market, timeframe):
+        if result.seen.version and result.seen.version == self._resources.store.verification.version(
+            market, timeframe
+        ):
             return False
         period = Period(result.seen.start_ms, result.period.end)
         return self._resources.cache.load(market, timeframe, period).candles.sha256() != result.seen.sha256
 
     def stored(self, limit: int = 100, *, with_trades: bool = False) -> list[RunResult]:
         """The newest stored runs, without equity and indicators, and without trades unless asked for."""
-        return self._resources.store.runs(limit, with_trades=with_trades)
+        return self._resources.store.runs.newest(limit, with_trades=with_trades)
 
     def delete(self, run_id: str) -> None:
         """Delete a stored run."""
-        self._resources.store.delete_run(run_id)
+        self._resources.store.runs.delete(run_id)
 
     def export(self, run_id: str, folder: Path) -> list[Path]:
         """Write trades, equity and the whole run as files into `folder`."""
@@ -142,7 +144,7 @@ class Runs:
         from engine.loader import StrategyFile, strategy_folders, strategy_infos
         from engine.runs.stored_strategy import current_file, write_stored
 
-        before = self._resources.store.run(run_id)
+        before = self._resources.store.runs.get(run_id)
         if before.status == CANCELLED:
             raise InputError(
                 f"run {before.id[:8]} was stopped before its end: there is nothing to compare with"
@@ -171,7 +173,7 @@ class Runs:
         A run that was checked before, or cannot be (it failed, or ran on backtesting.py itself), is returned as it is. A
         check that is stopped (raises Interrupted) or cannot be stored changes nothing: it is still to be made.
         """
-        run = self._resources.store.run(run_id)
+        run = self._resources.store.runs.get(run_id)
         decided = run.checks["crosscheck"]["status"] in ("passed", "failed")
         if run.status != FINISHED or run.engine != COMPILED or decided:
             return run
@@ -191,7 +193,7 @@ class Runs:
                     self._resources.workers(cancel, on_event).ask,
                     lambda *far: on_event(Progress(job, *far)),
                 )
-            self._resources.store.save_check(run.id, "crosscheck", check)
+            self._resources.store.runs.save_check(run.id, "crosscheck", check)
             return replace(run, checks={**run.checks, "crosscheck": check})
 
         return as_job(job, "check", title, on_event, work)
@@ -214,7 +216,7 @@ class Runs:
 
     def pending_checks(self, limit: int = 1000) -> list[str]:
         """The ids of the runs whose cross-check is still to be made, newest first."""
-        return self._resources.store.pending_checks(limit)
+        return self._resources.store.runs.pending_checks(limit)
 
 
 def _spec_of(run: RunResult) -> RunSpec:

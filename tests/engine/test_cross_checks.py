@@ -139,7 +139,7 @@ def test_a_wrong_equity_alone_is_seen(engine: Engine, run: RunResult):
     assert run.equity is not None
     equity = run.equity.columns["equity"].copy()
     equity[400] *= 1.0001
-    engine._resources.store.save_run(replace(run, equity=replace(run.equity, columns={"equity": equity})))
+    engine._resources.store.runs.save(replace(run, equity=replace(run.equity, columns={"equity": equity})))
     check = engine.runs.cross_check(run.id).checks["crosscheck"]
     assert (check["status"], check["equal"]) == ("failed", check["total"])
     assert [row["column"] for row in check["differences"]] == ["equity"]

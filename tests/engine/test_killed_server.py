@@ -45,14 +45,14 @@ def kill_server(engine: Engine) -> None:
 def test_a_server_of_somebody_else_that_restarts_costs_a_writer_a_moment(engine: Engine) -> None:
     home = engine.settings.home
     store = Store(embedded.start_embedded(home))  # as through DATABASE_URL: nobody starts the server for it
-    store.save_clock_offset("binance", 1)
+    store.exchanges.save_clock_offset("binance", 1)
     embedded._stop(embedded._cluster_folder(home.resolve()))
     with ThreadPoolExecutor(1) as other:
-        writing = other.submit(store.save_clock_offset, "binance", 2)
+        writing = other.submit(store.exchanges.save_clock_offset, "binance", 2)
         time.sleep(0.2)
         embedded.start_embedded(home)
         writing.result(timeout=20)
-    assert store.clock_offset_ms("binance") == 2
+    assert store.exchanges.clock_offset_ms("binance") == 2
     store.close()
 
 

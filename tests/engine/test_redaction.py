@@ -152,7 +152,7 @@ def test_a_real_http_failure_leaves_no_login_in_log_and_error(
     }.get(where, "http://exchange.example")
     proxies = {"dead proxy": f"http://{login}127.0.0.1:9", "broken proxy": f"http://{login}[bad"}
     monkeypatch.setenv("HTTP_PROXY", proxies.get(where, ""))
-    with closing(Exchange("binanceusdm", FUTURES, store, address, EAGER)) as exchange:
+    with closing(Exchange("binanceusdm", FUTURES, store.exchanges, address, EAGER)) as exchange:
         try:
             exchange.markets(Errand())
         except BacktestError as error:

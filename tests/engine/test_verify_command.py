@@ -88,7 +88,7 @@ def test_a_run_whose_candles_are_gone_and_one_of_an_older_program(
 ):
     run = pointed(*RUN).json["runs"][0]
     store = Store(database_url)
-    store.forget(SOL, HOUR, LISTED)
+    store.candles.forget(SOL, HOUR, LISTED)
     store.close()
     assert pointed("show", run["id"], "--json").json["data_changed"] is True
     execute(database_url, "UPDATE backtest_runs SET candles_sha256 = NULL")

@@ -192,10 +192,10 @@ class Laws:
         told = {cell for gone in report.missing for cell in series.cells(gone.period)}
         early = {cell for cell in asked if cell < series.truth.listed}
         assert told == (series.held.missing.keys() & asked) | early, "P2"
-        frame = self.world.store.read(series.market, series.timeframe, report.period)
+        frame = self.world.store.candles.read(series.market, series.timeframe, report.period)
         opened = [series.timeframe.open_ms(cell) for cell in sorted(asked & series.held.rows.keys())]
         assert frame.timestamp.tolist() == opened, "P10"
-        status = self.world.store.coverage(series.market, series.timeframe, report.period)
+        status = self.world.store.candles.coverage(series.market, series.timeframe, report.period)
         gaps = runs(asked - covered - early)
         assert [series.period(gap) for gap in gaps] == list(status.gaps), "P9: gaps are what is not covered"
         return not lied and not known_only
@@ -205,7 +205,9 @@ class Laws:
         self.fake.heal()
         rows, asked = self.world.row_versions(), len(self.fake.asked)
         blocked = self.world.is_banned(series)
-        unproven = not self.world.store.coverage(series.market, series.timeframe, report.period).complete
+        unproven = not self.world.store.candles.coverage(
+            series.market, series.timeframe, report.period
+        ).complete
         try:
             again = self.world.fetch(series, period)
         except ExchangeError:

@@ -211,7 +211,7 @@ class World:
         exchanges = {}
         for name, api in (("binanceusdm", FUTURES), ("binance", SPOT)):
             exchange = DyingExchange(
-                name, api, store, self.fake.url, PATIENCE, self.page_limit, self.local_ms
+                name, api, store.exchanges, self.fake.url, PATIENCE, self.page_limit, self.local_ms
             )
             exchange.fate = self.fate
             exchanges[name] = exchange
@@ -271,7 +271,7 @@ class World:
                 held.missing[cell] = (reason, confirmed)
         if series.damaged:  # then only what the program believes can be told
             hull = (min(held.rows, default=series.truth.listed) - 30, index(self.fake.clock_ms) + 30)
-            status = self.store.coverage(series.market, series.timeframe, series.period(hull))
+            status = self.store.candles.coverage(series.market, series.timeframe, series.period(hull))
             gaps = {cell for gap in status.gaps for cell in series.cells(gap)}
             held.covered = {cell for cell in range(*hull) if cell not in gaps}
             if (first := self.first_candle(series)) is not None:

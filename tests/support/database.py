@@ -180,7 +180,7 @@ def database_url(kept_database: KeptDatabase) -> Iterator[str]:
 
 def at_revision(url: str, revision: str) -> None:
     """Make the tables of an older version of this program."""
-    with contextlib.closing(Store(url)) as store, store._transaction() as connection:
+    with contextlib.closing(Store(url)) as store, store.database.transaction() as connection:
         upgrade(connection, revision)
 
 

@@ -58,21 +58,23 @@ class DyingStore(Store):
     def __init__(self, url: str, fate: Fate) -> None:
         super().__init__(url)
         self._fate = fate
-        event.listen(self._engine, "after_cursor_execute", self._after_statement)
+        self._write = self.database.write
+        self.database.write = self._dying_write  # type: ignore[method-assign]
+        event.listen(self.database.engine, "after_cursor_execute", self._after_statement)
 
     def _after_statement(self, _: Any, __: Any, statement: str, *___: Any) -> None:
         for part, step in _STATEMENTS.items():
             if part in statement:
                 self._fate.reach(step)
 
-    def _write(self, work: Callable[[Connection], Any]) -> Any:
+    def _dying_write(self, work: Callable[[Connection], Any]) -> Any:
         def dying(connection: Connection) -> Any:
             self._fate.reach("transaction")
             result = work(connection)
             self._fate.reach("commit")
             return result
 
-        result = super()._write(dying)
+        result = self._write(dying)
         self._fate.reach("committed")
         return result
 

@@ -185,8 +185,8 @@ class Bench:
     ) -> None:
         self.fake, self.store = fake, store
         self.exchanges = {
-            "binanceusdm": Exchange("binanceusdm", FUTURES, store, fake.url, patience, page_limit),
-            "binance": Exchange("binance", SPOT, store, fake.url, patience, page_limit),
+            "binanceusdm": Exchange("binanceusdm", FUTURES, store.exchanges, fake.url, patience, page_limit),
+            "binance": Exchange("binance", SPOT, store.exchanges, fake.url, patience, page_limit),
         }
         self.fetcher = DataFetcher(store, Settings(archive_url=archive_url), self.exchanges)
         self.events: list[Event] = []
@@ -216,7 +216,7 @@ class Bench:
         )
 
     def held(self, report: FetchReport) -> Candles:
-        return self.store.read(report.market, report.timeframe, report.period)
+        return self.store.candles.read(report.market, report.timeframe, report.period)
 
     def status(self, start: str, end: str, symbol: str = "SOLUSDT", timeframe: str = "1h") -> Coverage:
         market = self.fetcher.market(symbol)

@@ -39,7 +39,7 @@ class Ask:
 def _work(url: str, exchange_url: str, asks: Sequence[Ask], page_limit: int, told: Connection) -> None:
     """The body of a fetcher process: tells its news, then how each ask ended."""
     store = Store(url)
-    exchange = Exchange("binanceusdm", FUTURES, store, exchange_url, EAGER, page_limit)
+    exchange = Exchange("binanceusdm", FUTURES, store.exchanges, exchange_url, EAGER, page_limit)
     fetcher = DataFetcher(store, Settings(archive_url="off"), {"binanceusdm": exchange})
 
     def tell(event: Event) -> None:

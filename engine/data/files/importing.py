@@ -54,7 +54,7 @@ def import_candles(
     if dry_run:
         plan = _Plan(store, market, timeframe, read.candles)
         return plan.report(path.name, read.rows, read.unit, read.notices, plan.new, dry_run=True)
-    with store.series_lock(market, timeframe, tell, cancel):
+    with store.candles.series_lock(market, timeframe, tell, cancel):
         plan = _Plan(store, market, timeframe, read.candles)
         stored = plan.store(path.name, cancel)
         return plan.report(path.name, read.rows, read.unit, read.notices, stored, dry_run=False)
@@ -105,7 +105,7 @@ class _Plan:
         """Some of the file's candles with those that are held."""
         ours = self._candles.slice(cut.start, cut.stop)
         period = Period(int(ours.timestamp[0]), self._timeframe.next(int(ours.timestamp[-1])))
-        held = self._store.read(self._market, self._timeframe, period)
+        held = self._store.candles.read(self._market, self._timeframe, period)
         is_held = _are_in(ours.timestamp, held.timestamp)
         same, theirs = _pick(ours, is_held), _pick(held, _are_in(held.timestamp, ours.timestamp))
         differs = np.logical_or.reduce(
@@ -121,7 +121,7 @@ class _Plan:
         """Candles of cells that the exchange is known to have none for: two of its answers outweigh a file."""
         stamps = self._candles.timestamp
         missing = np.zeros(len(stamps), dtype=np.bool_)
-        for gone in self._store.coverage(self._market, self._timeframe, self._period).missing:
+        for gone in self._store.candles.coverage(self._market, self._timeframe, self._period).missing:
             missing |= (stamps >= gone.period.start) & (stamps < gone.period.end)
         return missing
 
@@ -136,8 +136,8 @@ class _Plan:
             part = self._fresh.slice(start, stop)
             covered = runs(self._timeframe, part.timestamp)
             for run in covered:  # before the candles: a mark without candles does no harm, the reverse would
-                self._store.mark_imported(self._market, self._timeframe, run, file_name)
-            stored += self._store.add_page(self._market, self._timeframe, part, covered)
+                self._store.verification.mark_imported(self._market, self._timeframe, run, file_name)
+            stored += self._store.candles.add_page(self._market, self._timeframe, part, covered)
         return stored
 
     def report(

@@ -77,8 +77,8 @@ def answer_is_understood(
     fake: FakeExchange, store: Store, endpoint: str, fault: Fault, api: Api = FUTURES
 ) -> None:
     for name in ("binanceusdm", "binanceusdm ban"):
-        store.save_blocked_until(name, 0)
-    exchange = Exchange("binanceusdm", api, store, fake.url, ONCE)
+        store.exchanges.save_blocked_until(name, 0)
+    exchange = Exchange("binanceusdm", api, store.exchanges, fake.url, ONCE)
     fake.always = fault
     began = time.monotonic()
     said = ""
@@ -170,6 +170,6 @@ def test_every_number_of_the_exchange_is_read_back_as_the_float_of_its_text(
         expected.append(tuple(map(float, texts)))
     window = Period(start, start + len(rows) * HOUR_MS)
     page = check_page(rows, HOUR, window, "P")
-    store.add_page(market, HOUR, page.candles, [window])
-    held = store.read(market, HOUR, window)
+    store.candles.add_page(market, HOUR, page.candles, [window])
+    held = store.candles.read(market, HOUR, window)
     assert list(zip(*(column.tolist() for column in held.columns().values()), strict=True)) == expected

@@ -93,8 +93,8 @@ def test_archive_only_rest_only_and_mixed_give_the_same_rows(
         if is_mixed:
             bench.fetcher.fetch(market, HOUR, Period(moment(held[0]), moment(sum(held))), job="x")
         report = bench.fetcher.fetch(market, HOUR, Period(moment(asked[0]), moment(asked[1])), job="x")
-        status = store.coverage(market, HOUR, report.period)
-        seen[source] = report, status, store.read(market, HOUR, report.period)
+        status = store.candles.coverage(market, HOUR, report.period)
+        seen[source] = report, status, store.candles.read(market, HOUR, report.period)
         bench.close()
     assert seen["archive"][0].archive_days > 0 == seen["rest"][0].archive_days
     _, expected, _ = seen["rest"]
@@ -356,7 +356,7 @@ def test_the_settings_decide_whether_a_fetcher_asks_the_archive(
 
 def test_the_sample_market_never_asks_an_archive(fake_archive: FakeArchive, store: Store) -> None:
     with closing(open_sample_exchange()) as sample:
-        small_pages = Exchange("sample", FUTURES, store, sample.url, EAGER, 10)
+        small_pages = Exchange("sample", FUTURES, store.exchanges, sample.url, EAGER, 10)
         fetcher = DataFetcher(store, Settings(archive_url=fake_archive.url), {"sample": small_pages})
         market = fetcher.market("SAMPLEUSDT", "sample")
         period = Period(parse_time("2024-01-01"), parse_time("2024-01-08"))

@@ -35,17 +35,20 @@ ALL = hours(0, 200)
 class CountingStore(Store):
     """A store that counts how often it is asked for candles."""
 
-    reads = 0
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        self.reads, self._read = 0, self.candles.read_versioned
+        self.candles.read_versioned = self._counted  # type: ignore[method-assign]
 
-    def read_versioned(self, market: Market, timeframe: Timeframe, period: Period) -> tuple[Candles, int]:
+    def _counted(self, market: Market, timeframe: Timeframe, period: Period) -> tuple[Candles, int]:
         self.reads += 1
-        return super().read_versioned(market, timeframe, period)
+        return self._read(market, timeframe, period)
 
 
 @pytest.fixture
 def filled(database_url: str):
     opened = CountingStore(database_url)
-    opened.add_page(SOL, HOUR, CANDLES, [ALL])
+    opened.candles.add_page(SOL, HOUR, CANDLES, [ALL])
     yield opened
     opened.close()
 
@@ -73,7 +76,7 @@ def test_the_second_load_reads_no_candle_from_the_database(
     for loaded in (first, second):
         assert_same_candles(loaded.candles, CANDLES)
         assert loaded.path == only_file(folder)
-        assert loaded.version == filled.version(SOL, HOUR)
+        assert loaded.version == filled.verification.version(SOL, HOUR)
     assert isinstance(second.candles.close.base, np.memmap)
     other = CandleCache(filled, folder).load(SOL, HOUR, ALL)  # another start of the program
     assert_same_candles(other.candles, CANDLES)
@@ -104,8 +107,8 @@ def test_a_longer_period_is_read_once_and_keeps_what_the_file_had(
 @pytest.mark.parametrize(
     "change",
     [
-        lambda store, url: store.replace(SOL, HOUR, random_candles(200, seed=9).slice(3, 4)),
-        lambda store, url: store.forget(SOL, HOUR, hours(3, 4)),
+        lambda store, url: store.verification.replace(SOL, HOUR, random_candles(200, seed=9).slice(3, 4)),
+        lambda store, url: store.candles.forget(SOL, HOUR, hours(3, 4)),
         lambda store, url: execute(url, "UPDATE ohlcv_data SET volume = volume * 2"),
         lambda store, url: execute(url, "DELETE FROM data_ranges"),
         lambda store, url: execute(url, "TRUNCATE ohlcv_data"),
@@ -120,7 +123,7 @@ def test_any_change_of_the_series_is_seen_at_once(
 ) -> None:
     mapped = cache.load(SOL, HOUR, ALL).candles
     change(filled, database_url)
-    assert_same_candles(cache.load(SOL, HOUR, ALL).candles, filled.read(SOL, HOUR, ALL))
+    assert_same_candles(cache.load(SOL, HOUR, ALL).candles, filled.candles.read(SOL, HOUR, ALL))
     assert_same_candles(
         mapped, CANDLES
     )  # who still looks at the old file sees the old candles, not a mixture
@@ -139,8 +142,8 @@ def test_two_databases_never_meet_in_one_folder(
         twin = CandleCache(other, folder)
         assert_same_candles(twin.load(SOL, HOUR, ALL).candles, CANDLES)
         changed = random_candles(200, seed=5)
-        other.replace(SOL, HOUR, changed)
-        filled.replace(SOL, HOUR, random_candles(200, seed=6))
+        other.verification.replace(SOL, HOUR, changed)
+        filled.verification.replace(SOL, HOUR, random_candles(200, seed=6))
         assert_same_candles(twin.load(SOL, HOUR, ALL).candles, changed)
         assert_same_candles(cache.load(SOL, HOUR, ALL).candles, random_candles(200, seed=6))
         other.close()
@@ -201,7 +204,7 @@ def test_names_are_safe_and_a_minute_is_no_month(filled: CountingStore, folder: 
             timeframe = Timeframe(name)
             opens = timeframe.opens(period)[:3]
             candles = random_candles(3, seed=len(name))
-            filled.add_page(
+            filled.candles.add_page(
                 market,
                 timeframe,
                 Candles(opens, *candles.columns().values()),
@@ -223,20 +226,20 @@ def test_old_versions_and_leftovers_are_deleted_and_the_folder_stays_bounded(
     markets = [Market("binanceusdm", name, name) for name in names]
     cache = CandleCache(filled, folder, limit_bytes=3 * 10_000)
     for market in markets:
-        filled.add_page(market, HOUR, CANDLES, [ALL])
+        filled.candles.add_page(market, HOUR, CANDLES, [ALL])
         if market is markets[3]:
             cache.load(markets[0], HOUR, ALL)  # used again, so that A1 is the one unused longest
         cache.load(market, HOUR, ALL)
     held = {path.name.split("-")[1] for path in folder.iterdir()}
     assert held == {"A0USDT", "A3USDT", "A4USDT"}
     for seed in range(4):
-        filled.replace(markets[4], HOUR, random_candles(200, seed=seed))
+        filled.verification.replace(markets[4], HOUR, random_candles(200, seed=seed))
         cache.load(markets[4], HOUR, ALL)
     assert len([path for path in folder.iterdir() if "A4USDT" in path.name]) == 1
     (folder / "x.part").write_bytes(b"half")
     (folder / "y.part").write_bytes(b"half")
     os.utime(folder / "x.part", (0, 0))
-    filled.replace(markets[4], HOUR, CANDLES)
+    filled.verification.replace(markets[4], HOUR, CANDLES)
     cache.load(markets[4], HOUR, ALL)
     assert not (folder / "x.part").exists(), "its writer died long ago"
     assert (folder / "y.part").exists(), "its writer may be at work"
@@ -284,7 +287,7 @@ def test_several_programs_load_while_another_revises(
         while not stop.wait(0.01):
             factor = 3.0 - factor  # 1 and 2: exact
             columns = {name: column * factor for name, column in CANDLES.columns().items()}
-            filled.replace(SOL, HOUR, Candles(CANDLES.timestamp, **columns))
+            filled.verification.replace(SOL, HOUR, Candles(CANDLES.timestamp, **columns))
 
     reviser = threading.Thread(target=revise)
     reviser.start()

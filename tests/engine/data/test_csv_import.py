@@ -3,6 +3,7 @@
 import gzip
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -57,21 +58,24 @@ def test_new_candles_are_stored_marked_and_covered_and_a_second_import_changes_n
     first = bring(CANDLES)
     assert (first.rows, first.stored, first.equal, first.differing) == (168, 168, 0, 0)
     assert (first.period, first.gaps) == (WEEK, ())
-    assert_same_candles(store.read(SOL, HOUR, WEEK), CANDLES)
-    assert store.coverage(SOL, HOUR, WEEK).complete
-    assert store.imported(SOL, HOUR, WEEK) == [WEEK]
-    version = store.version(SOL, HOUR)
+    assert_same_candles(store.candles.read(SOL, HOUR, WEEK), CANDLES)
+    assert store.candles.coverage(SOL, HOUR, WEEK).complete
+    assert store.verification.imported(SOL, HOUR, WEEK) == [WEEK]
+    version = store.verification.version(SOL, HOUR)
     again = bring(CANDLES)
     assert (again.stored, again.equal, again.differing) == (0, 168, 0)
-    assert store.version(SOL, HOUR) == version
+    assert store.verification.version(SOL, HOUR) == version
 
 
 def test_a_hole_in_the_file_stays_a_gap(store: Store, bring: Import) -> None:
     hole = Period.parse("2024-01-03", "2024-01-03")
     report = bring(without(CANDLES, hole))
     assert report.gaps == (hole,)
-    assert store.coverage(SOL, HOUR, WEEK).gaps == (hole,)
-    assert store.imported(SOL, HOUR, WEEK) == [Period(WEEK.start, hole.start), Period(hole.end, WEEK.end)]
+    assert store.candles.coverage(SOL, HOUR, WEEK).gaps == (hole,)
+    assert store.verification.imported(SOL, HOUR, WEEK) == [
+        Period(WEEK.start, hole.start),
+        Period(hole.end, WEEK.end),
+    ]
 
 
 @pytest.mark.parametrize("part_rows", [7, 31, 1_000_000])
@@ -80,14 +84,14 @@ def test_held_candles_stay_and_those_that_differ_are_shown(
 ) -> None:
     monkeypatch.setattr(importing, "COMPARED_ROWS", part_rows)
     held = Period.parse("2024-01-02", "2024-01-03")
-    store.add_page(SOL, HOUR, CANDLES.within(held), [held])
+    store.candles.add_page(SOL, HOUR, CANDLES.within(held), [held])
     report = bring(changed(CANDLES, 30, 31, 40, 41, 160))
     assert (report.stored, report.equal, report.differing) == (120, 44, 4)
     assert [one.time for one in report.differences] == CANDLES.timestamp[[30, 31, 40]].tolist()
     assert report.differences[0].file[-1] == report.differences[0].held[-1] + 1
-    assert_same_candles(store.read(SOL, HOUR, held), CANDLES.within(held))
-    assert_same_candles(store.read(SOL, HOUR, WEEK), changed(CANDLES, 160))
-    assert store.imported(SOL, HOUR, held) == [], "what the exchange served needs no comparison"
+    assert_same_candles(store.candles.read(SOL, HOUR, held), CANDLES.within(held))
+    assert_same_candles(store.candles.read(SOL, HOUR, WEEK), changed(CANDLES, 160))
+    assert store.verification.imported(SOL, HOUR, held) == [], "what the exchange served needs no comparison"
 
 
 def test_where_the_exchange_is_known_to_have_none_a_file_is_not_believed(
@@ -104,7 +108,7 @@ def test_where_the_exchange_is_known_to_have_none_a_file_is_not_believed(
     assert report.refused == 3 + 24, "three in the hole, 24 before the listing"
     assert "known to have none" in report.notices[-1]
     assert one.status("2024-01-02", "2024-01-05").missing[0].period == hole
-    assert not len(one.store.read(report.market, HOUR, hole))
+    assert not len(one.store.candles.read(report.market, HOUR, hole))
 
 
 def test_a_fetch_after_an_import_asks_only_for_the_holes(
@@ -139,12 +143,12 @@ def test_candles_of_a_file_from_before_the_listing_are_held_and_not_missing_as_w
 
 def test_a_preview_says_what_an_import_then_does_and_writes_nothing(store: Store, tmp_path: Path) -> None:
     held = Period.parse("2024-01-02", "2024-01-03")
-    store.add_page(SOL, HOUR, CANDLES.within(held), [held])
+    store.candles.add_page(SOL, HOUR, CANDLES.within(held), [held])
     path = tmp_path / "file.csv"
     write_candles(changed(CANDLES, 30), path)
-    version = store.version(SOL, HOUR)
+    version = store.verification.version(SOL, HOUR)
     seen = preview_import(store, path, SOL, HOUR, FileFormat(), NOW)
-    assert store.version(SOL, HOUR) == version
+    assert store.verification.version(SOL, HOUR) == version
     assert seen.report is not None
     assert (seen.report.stored, seen.report.equal, seen.report.differing) == (120, 47, 1)
     assert seen.columns["timestamp"] == "timestamp"
@@ -168,7 +172,7 @@ def test_a_preview_of_a_file_with_a_broken_row_shows_its_start_and_the_error(
     assert len(seen.candles) == 5
     with pytest.raises(InputError, match="line 170"):
         import_candles(store, path, SOL, HOUR, FileFormat(), NOW)
-    assert store.held_series() == []
+    assert store.candles.held_series() == []
 
 
 def test_a_large_file_is_stored_in_parts_and_a_stopped_import_goes_on(
@@ -176,20 +180,20 @@ def test_a_large_file_is_stored_in_parts_and_a_stopped_import_goes_on(
 ) -> None:
     monkeypatch.setattr(importing, "PART_ROWS", 50)
     cancel, parts = CancelToken(), []
-    add_page = Store.add_page
+    add_page = store.candles.add_page
 
-    def counted(self: Store, *arguments: object) -> int:
+    def counted(*arguments: Any) -> int:
         parts.append(arguments)
         if len(parts) == 2:
             cancel.cancel()
-        return add_page(self, *arguments)  # type: ignore[arg-type]
+        return add_page(*arguments)
 
-    monkeypatch.setattr(Store, "add_page", counted)
+    monkeypatch.setattr(store.candles, "add_page", counted)
     with pytest.raises(Interrupted, match="100 candles are stored"):
         bring(CANDLES, cancel=cancel)
-    assert store.coverage(SOL, HOUR, WEEK).candles == 100
+    assert store.candles.coverage(SOL, HOUR, WEEK).candles == 100
     assert bring(CANDLES).stored == 68
-    assert_same_candles(store.read(SOL, HOUR, WEEK), CANDLES)
+    assert_same_candles(store.candles.read(SOL, HOUR, WEEK), CANDLES)
 
 
 def test_a_file_of_many_holes_is_stored_whole(
@@ -199,8 +203,8 @@ def test_a_file_of_many_holes_is_stored_whole(
     keep = np.arange(len(CANDLES)) % 5 != 4
     some = Candles(CANDLES.timestamp[keep], *(column[keep] for column in CANDLES.columns().values()))
     assert bring(some).stored == keep.sum()
-    assert_same_candles(store.read(SOL, HOUR, WEEK), some)
-    assert len(store.coverage(SOL, HOUR, WEEK).gaps) == len(CANDLES) // 5
+    assert_same_candles(store.candles.read(SOL, HOUR, WEEK), some)
+    assert len(store.candles.coverage(SOL, HOUR, WEEK).gaps) == len(CANDLES) // 5
 
 
 @pytest.mark.parametrize("name", ["1m", "1d", "1w", "1M"])
@@ -224,7 +228,7 @@ def test_an_import_waits_for_a_program_that_fills_the_series(store: Store, bring
         if isinstance(event, Log):
             cancel.cancel()
 
-    with store.series_lock(SOL, HOUR, lambda _: None, CancelToken()), pytest.raises(Interrupted):
+    with store.candles.series_lock(SOL, HOUR, lambda _: None, CancelToken()), pytest.raises(Interrupted):
         bring(CANDLES, cancel=cancel, on_event=listen)
     assert any(isinstance(event, Log) and "another program" in event.text for event in events)
     assert any(isinstance(event, Progress) and event.unit == "rows" for event in events)
@@ -243,7 +247,7 @@ def test_real_candles_go_out_and_in_without_losing_a_bit(
     report = import_candles(store, path, market, HOUR, FileFormat(), parse_time("2027-01-01"))
     assert report.stored == len(real)
     assert len(report.gaps) == (27 if "BTC" in name else 0)
-    held = store.read(market, HOUR, report.period)
+    held = store.candles.read(market, HOUR, report.period)
     assert_same_candles(held, real)
     again = tmp_path / f"again.{suffix}"
     write_candles(held, again)
@@ -257,4 +261,4 @@ def test_a_packed_file_of_the_shared_data_is_read_as_it_is(store: Store, tmp_pat
     write_candles(real, text)
     path.write_bytes(gzip.compress(text.read_bytes()))
     assert import_candles(store, path, SOL, HOUR, FileFormat(), NOW).stored == len(real) == 1237
-    assert store.read(SOL, HOUR, Period(0, NOW)).volume.max() == real.volume.max() > 2e13
+    assert store.candles.read(SOL, HOUR, Period(0, NOW)).volume.max() == real.volume.max() > 2e13

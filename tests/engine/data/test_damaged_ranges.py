@@ -95,7 +95,7 @@ def test_only_candles_that_are_there_count_as_held(
     market = one.fetch(*DAYS).market
     execute(database_url, *damage)
     status = one.status("2024-01-01", "2024-01-25")
-    held = one.store.read(market, HOUR, ASKED)
+    held = one.store.candles.read(market, HOUR, ASKED)
     missing = sum(HOUR.count(gone.period) for gone in status.missing)
     gaps = sum(HOUR.count(gap) for gap in status.gaps)
     assert status.candles == len(held)
@@ -111,7 +111,7 @@ def test_the_list_of_held_series_names_only_those_with_candles(
     one = bench()
     market = one.fetch(*DAYS).market
     execute(database_url, *damage)
-    listed = [(series.market, series.first_ms) for series in one.store.held_series()]
+    listed = [(series.market, series.first_ms) for series in one.store.candles.held_series()]
     is_held = damage != ["DELETE FROM ohlcv_data"] and damage != ["DELETE FROM data_ranges"]
     assert listed == ([(market, WEEK.start)] if is_held else [])
 
@@ -157,7 +157,7 @@ def test_verify_mends_the_record_and_says_so_once(
     assert rows == sorted(rows)
     assert all(str(a[1]) < str(b[0]) for a, b in itertools.pairwise(rows)), "neither overlapping nor touching"
     assert sum(int(str(row[2])) for row in rows) == one.status("2024-01-01", "2024-01-31").candles
-    held = one.store.read(market, HOUR, ASKED)
+    held = one.store.candles.read(market, HOUR, ASKED)
     assert_same_candles(held, without(truth, *status.gaps).within(ASKED))
 
 
@@ -188,8 +188,8 @@ def test_a_damaged_year_of_minutes_is_looked_at_in_a_moment(
     fake_exchange.add("SOL", "1m", candles, listed_ms=year.start)
     one = bench()
     market = one.fetcher.market("SOLUSDT")
-    one.store.add_page(market, minute, candles, [year])
+    one.store.candles.add_page(market, minute, candles, [year])
     execute(database_url, "DELETE FROM ohlcv_data WHERE timestamp >= '2023-06-01'")
     began = time.perf_counter()
-    assert len(one.store.coverage(market, minute, year).gaps) == 1
+    assert len(one.store.candles.coverage(market, minute, year).gaps) == 1
     assert time.perf_counter() - began < 10

@@ -66,8 +66,8 @@ def speak(one: Bench) -> None:
 
 def pass_days(one: Bench, days: int) -> None:
     one.fake.clock_ms += days * DAY_MS
-    offset = one.store.clock_offset_ms("binanceusdm") or 0
-    one.store.save_clock_offset("binanceusdm", offset + days * DAY_MS)
+    offset = one.store.exchanges.clock_offset_ms("binanceusdm") or 0
+    one.store.exchanges.save_clock_offset("binanceusdm", offset + days * DAY_MS)
 
 
 def told(one: Bench) -> list[tuple[Period, str]]:

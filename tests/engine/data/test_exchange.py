@@ -30,7 +30,7 @@ def day(fake_exchange: FakeExchange) -> Candles:
 
 @pytest.fixture
 def exchange(fake_exchange: FakeExchange, store: Store) -> Iterator[Exchange]:
-    made = Exchange("binanceusdm", FUTURES, store, fake_exchange.url, EAGER)
+    made = Exchange("binanceusdm", FUTURES, store.exchanges, fake_exchange.url, EAGER)
     yield made
     made.close()
 
@@ -63,7 +63,7 @@ def test_only_the_three_endpoints_of_one_interface_are_called(
     fake_exchange.add("BTC", "1h", day, path=SPOT_PATH)
     fake_exchange.add("ETH", "1h", day, path=SPOT_PATH)
     fake_exchange.delist("ETH", path=SPOT_PATH)
-    spot = Exchange("binance", SPOT, store, fake_exchange.url, EAGER)
+    spot = Exchange("binance", SPOT, store.exchanges, fake_exchange.url, EAGER)
     markets = spot.markets(Errand())
     spot.now_ms(Errand())
     spot.probe(markets[0], HOUR, 0, Errand())
@@ -142,7 +142,7 @@ def test_waits_between_attempts_grow_and_are_told(
     fake_exchange: FakeExchange, store: Store, day: Candles
 ) -> None:
     patient = Exchange(
-        "binanceusdm", FUTURES, store, fake_exchange.url, Patience(first_wait_s=0.1, attempts=3)
+        "binanceusdm", FUTURES, store.exchanges, fake_exchange.url, Patience(first_wait_s=0.1, attempts=3)
     )
     fake_exchange.fail(html(502), times=2)
     told: list[str] = []
@@ -161,7 +161,11 @@ def test_an_answer_that_does_not_come_is_a_time_out(
     fake_exchange: FakeExchange, store: Store, day: Candles
 ) -> None:
     hasty = Exchange(
-        "binanceusdm", FUTURES, store, fake_exchange.url, Patience(timeout_s=0.2, attempts=2, first_wait_s=0)
+        "binanceusdm",
+        FUTURES,
+        store.exchanges,
+        fake_exchange.url,
+        Patience(timeout_s=0.2, attempts=2, first_wait_s=0),
     )
     fake_exchange.always = Fault(delay_s=1)
     with pytest.raises(ExchangeError, match="no answer in time"):
@@ -170,7 +174,7 @@ def test_an_answer_that_does_not_come_is_a_time_out(
 
 
 def test_a_host_that_does_not_exist_is_said_in_words(store: Store) -> None:
-    lost = Exchange("binance", SPOT, store, "http://exchange.invalid", Patience(attempts=1))
+    lost = Exchange("binance", SPOT, store.exchanges, "http://exchange.invalid", Patience(attempts=1))
     with pytest.raises(ExchangeError, match=r"network: exchange\.invalid: the host name is not known"):
         lost.now_ms(Errand())
     lost.close()
@@ -234,7 +238,7 @@ def test_a_rate_limit_is_waited_for_as_long_as_told_by_everyone(
     assert second.at - first.at >= 0.95
     assert told == ["rate limited, resuming in 1 s"]
 
-    store.save_blocked_until("binanceusdm", local_ms() + 700)  # as another program would
+    store.exchanges.save_blocked_until("binanceusdm", local_ms() + 700)  # as another program would
     started = time.monotonic()
     ask(exchange)
     assert time.monotonic() - started >= 0.65
@@ -261,7 +265,7 @@ def test_a_ban_ends_it_at_once_and_is_kept_by_every_program_until_it_ends(
         ExchangeError, match=r"locked this address out until \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC"
     ):
         ask(exchange)
-    other_program = Exchange("binanceusdm", FUTURES, store, fake_exchange.url, EAGER)
+    other_program = Exchange("binanceusdm", FUTURES, store.exchanges, fake_exchange.url, EAGER)
     with pytest.raises(ExchangeError, match="nothing is asked before then"):
         ask(other_program)
     assert len(fake_exchange.requests) == 1
@@ -292,7 +296,7 @@ def test_the_clock_is_the_exchange_s_and_remembered(
         Errand("j", lambda event: told.append(event.text) if isinstance(event, Log) else None)
     )
     assert now == NOW
-    offset = store.clock_offset_ms("binanceusdm")
+    offset = store.exchanges.clock_offset_ms("binanceusdm")
     assert offset is not None
     assert abs(local_ms() + offset - NOW) < 5000
     assert "local clock differs" in told[0]

@@ -91,12 +91,12 @@ def test_a_wrong_local_clock_changes_nothing_but_a_warning(
     def clock() -> int:
         return fake_exchange.clock_ms + wrong_by
 
-    exchange = Exchange("binanceusdm", FUTURES, store, fake_exchange.url, EAGER, clock=clock)
+    exchange = Exchange("binanceusdm", FUTURES, store.exchanges, fake_exchange.url, EAGER, clock=clock)
     fetcher = DataFetcher(store, Settings(archive_url="off"), {"binanceusdm": exchange}, clock)
     events: list[Event] = []
     report = fetcher.fetch(SOL, HOUR, WEEK, job="x", on_event=events.append)
     assert report.period == Period(WEEK.start, parse_time("2024-02-05T12:00"))
-    assert_same_candles(store.read(SOL, HOUR, WEEK), sol.within(report.period))
+    assert_same_candles(store.candles.read(SOL, HOUR, WEEK), sol.within(report.period))
     assert fetcher.status(SOL, HOUR, WEEK) == fetcher.status(SOL, HOUR, report.period)
     warned = [event.text for event in events if isinstance(event, Log) and event.level == "warning"]
     assert [f"differs from binanceusdm's by {abs(wrong_by) // 1000:,} s" in text for text in warned] == (
@@ -108,8 +108,8 @@ def test_a_wrong_local_clock_changes_nothing_but_a_warning(
 def test_a_rate_limit_does_not_last_a_day_because_the_local_clock_was_put_back(
     fake_exchange: FakeExchange, store: Store, sol: Candles
 ) -> None:
-    store.save_blocked_until("binanceusdm", local_ms() + DAY_MS)
-    exchange = Exchange("binanceusdm", FUTURES, store, fake_exchange.url, EAGER)
+    store.exchanges.save_blocked_until("binanceusdm", local_ms() + DAY_MS)
+    exchange = Exchange("binanceusdm", FUTURES, store.exchanges, fake_exchange.url, EAGER)
     assert exchange.now_ms(Errand()) == fake_exchange.clock_ms
     exchange.close()
 
@@ -147,7 +147,7 @@ def test_the_proxy_of_the_environment_is_asked(
 ) -> None:
     """The fake exchange plays the proxy: it is sent addresses of a host that does not exist."""
     proxy.setenv("HTTP_PROXY", fake_exchange.url.replace("http://", "http://user:s3cr3t@"))
-    exchange = Exchange("binanceusdm", FUTURES, store, "http://exchange.invalid", EAGER)
+    exchange = Exchange("binanceusdm", FUTURES, store.exchanges, "http://exchange.invalid", EAGER)
     assert len(exchange.page(SOL, HOUR, WEEK, Errand()).candles) == 168
     assert exchange.host == "exchange.invalid"
     exchange.close()
@@ -158,7 +158,7 @@ def test_this_machine_is_never_asked_through_a_proxy(
     fake_exchange: FakeExchange, store: Store, sol: Candles, proxy: pytest.MonkeyPatch, name: str
 ) -> None:
     proxy.setenv(name, "http://127.0.0.1:9")
-    exchange = Exchange("binanceusdm", FUTURES, store, fake_exchange.url, EAGER)
+    exchange = Exchange("binanceusdm", FUTURES, store.exchanges, fake_exchange.url, EAGER)
     assert len(exchange.page(SOL, HOUR, WEEK, Errand()).candles) == 168
     exchange.close()
 
@@ -167,7 +167,9 @@ def test_a_proxy_that_is_down_is_said_without_its_password_also_in_the_traceback
     store: Store, proxy: pytest.MonkeyPatch
 ) -> None:
     proxy.setenv("HTTP_PROXY", "http://user:s3cr3t@127.0.0.1:9")
-    exchange = Exchange("binanceusdm", FUTURES, store, "http://exchange.invalid", Patience(attempts=1))
+    exchange = Exchange(
+        "binanceusdm", FUTURES, store.exchanges, "http://exchange.invalid", Patience(attempts=1)
+    )
     with pytest.raises(ExchangeError) as caught:
         exchange.now_ms(Errand())
     assert str(caught.value) == "network: exchange.invalid: the proxy does not answer"
@@ -180,7 +182,7 @@ def test_a_proxy_that_is_down_is_said_without_its_password_also_in_the_traceback
 
 def test_a_server_without_a_certificate_is_not_talked_to(fake_exchange: FakeExchange, store: Store) -> None:
     secure = fake_exchange.url.replace("http://", "https://")
-    exchange = Exchange("binanceusdm", FUTURES, store, secure, Patience(attempts=2, first_wait_s=0))
+    exchange = Exchange("binanceusdm", FUTURES, store.exchanges, secure, Patience(attempts=2, first_wait_s=0))
     with pytest.raises(ExchangeError, match="no secure connection"):
         exchange.now_ms(Errand())
     assert fake_exchange.requests == []
@@ -269,8 +271,10 @@ def test_all_programs_together_stay_inside_the_budget_of_every_minute(
         def clock() -> int:
             return fake.clock_ms
 
-        store.save_blocked_until("binanceusdm", 0)
-        programs = [Exchange("binanceusdm", api, store, fake.url, EAGER, clock=clock) for _ in range(3)]
+        store.exchanges.save_blocked_until("binanceusdm", 0)
+        programs = [
+            Exchange("binanceusdm", api, store.exchanges, fake.url, EAGER, clock=clock) for _ in range(3)
+        ]
         spoiled = 0
         for turn, number in enumerate(turns):
             minute = fake.clock_ms // MINUTE_MS
@@ -378,7 +382,7 @@ def test_what_is_no_number_or_no_time_never_reaches_the_database_as_one(store: S
         "day": np.datetime64("NaT"),
     }
     run = a_run(metrics=odd, checks={"data": dict(odd)})
-    store.save_run(run)
-    held = store.run(run.id)
+    store.runs.save(run)
+    held = store.runs.get(run.id)
     assert held.metrics == dict.fromkeys(odd)
     assert held.checks == {"data": dict.fromkeys(odd)}

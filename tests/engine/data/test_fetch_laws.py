@@ -97,7 +97,7 @@ def ask(
     truth = without(grid_candles("1h", GRID, seed=number), Period(START, cell_ms(world.listed)), *holes)
     fake.add(base, "1h", truth)
     market = Market("binanceusdm", f"{base}USDT", f"{base}/USDT:USDT")
-    exchange = Exchange("binanceusdm", FUTURES, store, fake.url, EAGER, world.page_limit)
+    exchange = Exchange("binanceusdm", FUTURES, store.exchanges, fake.url, EAGER, world.page_limit)
     fetcher = DataFetcher(store, Settings(), {"binanceusdm": exchange})
     for queue in fake.faults.values():
         queue.clear()
@@ -117,7 +117,7 @@ def ask(
         rows += report.fetched
         covered |= {cell for cell in closed if world.has(cell) or served_later(world, cell, clock)}
         assert report.candles == sum(world.has(cell) for cell in closed)
-        assert_same_candles(store.read(market, HOUR, report.period), truth.within(report.period))
+        assert_same_candles(store.candles.read(market, HOUR, report.period), truth.within(report.period))
         pages = len(fake.pages)
         again = fetcher.fetch(market, HOUR, period, job="x")
         assert again.fetched == 0
@@ -134,8 +134,8 @@ def held_cells(store: Store, market: Market, world: World) -> tuple[set[int], se
     def cells(periods: list[Period]) -> set[int]:
         return {(t - START) // HOUR_MS for part in periods for t in range(part.start, part.end, HOUR_MS)}
 
-    status = store.coverage(market, HOUR, GRID)
-    rows: Candles = store.read(market, HOUR, GRID)
+    status = store.candles.coverage(market, HOUR, GRID)
+    rows: Candles = store.candles.read(market, HOUR, GRID)
     gone, gaps = cells([part.period for part in status.missing]), cells(list(status.gaps))
     return {(int(t) - START) // HOUR_MS for t in rows.timestamp}, gone, gaps
 
@@ -145,7 +145,9 @@ LAWS = settings(max_examples=25, deadline=None, suppress_health_check=[HealthChe
 
 def check_laws(front: tuple[FakeExchange, Store], world: World, market: Market, covered: set[int]) -> None:
     rows, gone, gaps = held_cells(front[1], market, world)
-    before_listing = {cell for cell in range(world.listed) if front[1].first_candle(market, HOUR) is not None}
+    before_listing = {
+        cell for cell in range(world.listed) if front[1].candles.first_candle(market, HOUR) is not None
+    }
     assert rows == {cell for cell in covered if world.has(cell)}
     assert gone - before_listing == {cell for cell in covered if not world.has(cell) and cell >= world.listed}
     assert gaps == set(range(CELLS)) - covered - before_listing

@@ -155,7 +155,7 @@ def test_an_unknown_symbol_gets_a_suggestion_and_inserts_nothing(bench: MakeBenc
     one = bench()
     with pytest.raises(InputError, match="did you mean SOLUSDT"):
         one.fetch("2024-01-01", "2024-01-02", symbol="SOLUSD")
-    assert one.store.active_symbols("binanceusdm") == set()
+    assert one.store.symbols.active("binanceusdm") == set()
     assert not one.fake.candle_requests
 
 
@@ -164,7 +164,7 @@ def test_a_symbol_listed_since_the_list_was_saved_is_found(
 ) -> None:
     one = bench()
     one.fetcher.markets()
-    one.store.save_markets("binanceusdm", one.store.markets("binanceusdm"), LISTED.start)
+    one.store.exchanges.save_markets("binanceusdm", one.store.exchanges.markets("binanceusdm"), LISTED.start)
     fake_exchange.add("NEW", "1h", sol)
     assert one.fetcher.market("NEWUSDT").unified == "NEW/USDT:USDT"
 
@@ -315,7 +315,9 @@ def test_markets_come_from_the_cache_when_the_exchange_is_away(
     assert [market.unified for market in one.fetcher.markets()] == ["SOL/USDT:USDT"]
     fake_exchange.close()
     assert [market.name for market in one.fetcher.markets()] == ["SOLUSDT"]
-    one.store.save_markets("binanceusdm", one.store.markets("binanceusdm"), LISTED.start)  # long ago
+    one.store.exchanges.save_markets(
+        "binanceusdm", one.store.exchanges.markets("binanceusdm"), LISTED.start
+    )  # long ago
     assert [market.name for market in one.fetcher.markets()] == ["SOLUSDT"]
     with pytest.raises(InputError):
         one.fetcher.market("NOPE")
@@ -329,7 +331,7 @@ def test_a_ping_tells_the_host_and_its_clock(bench: MakeBench, fake_exchange: Fa
     one = bench()
     host, offset_ms = one.fetcher.ping()
     assert host == fake_exchange.url.removeprefix("http://")
-    assert abs(offset_ms - (one.store.clock_offset_ms("binanceusdm") or 0)) < 1000
+    assert abs(offset_ms - (one.store.exchanges.clock_offset_ms("binanceusdm") or 0)) < 1000
     fake_exchange.close()
     with pytest.raises(ExchangeError, match="connection refused"):
         one.fetcher.ping()

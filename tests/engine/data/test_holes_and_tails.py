@@ -250,7 +250,9 @@ def test_the_tail_of_a_delisted_market_is_asked_again_after_a_day(
     assert one.fetch("2024-05-30", "2024-06-02").requests == 0
 
     one.fake.clock_ms += 2 * DAY_MS
-    one.store.save_clock_offset("binanceusdm", (one.store.clock_offset_ms("binanceusdm") or 0) + 2 * DAY_MS)
+    one.store.exchanges.save_clock_offset(
+        "binanceusdm", (one.store.exchanges.clock_offset_ms("binanceusdm") or 0) + 2 * DAY_MS
+    )
     assert one.fetch("2024-05-30", "2024-06-02").requests == 2, "a page and a probe"
     assert missing(one, "2024-05-30", "2024-06-02") == [(tail, "after_delisting")]
     assert one.fetch("2024-05-30", "2024-06-02").requests == 0
@@ -263,7 +265,9 @@ def test_a_market_that_comes_back_gets_its_hole_and_its_candles(bench: MakeBench
     one.fetch("2024-05-30", "2024-06-30")
     relisted = list_sol(Period.parse("2024-06-01", "2024-06-09"))
     assert one.fetch("2024-05-30", "2024-06-30").requests == 0, "the confirmation is young"
-    one.store.save_clock_offset("binanceusdm", (one.store.clock_offset_ms("binanceusdm") or 0) + 2 * DAY_MS)
+    one.store.exchanges.save_clock_offset(
+        "binanceusdm", (one.store.exchanges.clock_offset_ms("binanceusdm") or 0) + 2 * DAY_MS
+    )
     one.fake.clock_ms += 2 * DAY_MS
     report = one.fetch("2024-05-30", "2024-06-30")
     assert missing(one, "2024-05-30", "2024-06-30") == [

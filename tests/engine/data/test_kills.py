@@ -60,7 +60,7 @@ class Scene:
         market = Market("binanceusdm", symbol, "")
         store = Store(self.url)
         try:
-            status, candles = store.coverage(market, HOUR, DAY), store.read(market, HOUR, DAY)
+            status, candles = store.candles.coverage(market, HOUR, DAY), store.candles.read(market, HOUR, DAY)
         finally:
             store.close()
         assert status.claimed == 0
@@ -224,7 +224,7 @@ def hanging(scene: Scene) -> Fetcher:
 
 
 def here(scene: Scene, store: Store) -> tuple[DataFetcher, Exchange]:
-    exchange = Exchange("binanceusdm", FUTURES, store, scene.fake.url, EAGER, PAGE)
+    exchange = Exchange("binanceusdm", FUTURES, store.exchanges, scene.fake.url, EAGER, PAGE)
     return DataFetcher(store, Settings(archive_url="off"), {"binanceusdm": exchange}), exchange
 
 
@@ -248,7 +248,7 @@ def test_waiting_for_a_stopped_program_ends_with_its_process_and_without_a_doubl
     scene: Scene, hanging: Fetcher
 ) -> None:
     store = Store(scene.url)
-    store.lock_patience_s = 0.5
+    store.candles.lock_patience_s = 0.5
     fetcher, exchange = here(scene, store)
     asked = len(scene.fake.requests)
     with pytest.raises(DatabaseError, match=rf"process {hanging.pid} on .* has stored nothing for 0.5 s"):
@@ -263,7 +263,7 @@ def test_waiting_for_a_stopped_program_ends_with_its_process_and_without_a_doubl
 
 def test_a_holder_that_gets_on_is_waited_for_longer_than_the_patience(scene: Scene) -> None:
     store = Store(scene.url)
-    store.lock_patience_s = 1.5
+    store.candles.lock_patience_s = 1.5
     fetcher, exchange = here(scene, store)
     for request in range(2, 9):
         scene.fake.at(request, lambda: time.sleep(0.3))
@@ -299,7 +299,7 @@ class MortalScene(Scene):
         store = Store(url)
         store.migrate()
         for symbol in ("SOLUSDT", "BTCUSDT"):
-            store.forget(Market("binanceusdm", symbol, ""), HOUR, LISTED)
+            store.candles.forget(Market("binanceusdm", symbol, ""), HOUR, LISTED)
         store.close()
         super().__init__(fake, url)
 

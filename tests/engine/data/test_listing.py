@@ -84,7 +84,7 @@ def test_verify_asks_again_where_nothing_is_held_but_a_listing_is_recorded(
         one.fetch(*APRIL)
     assert "is at 2024-01-01 00:00 UTC" in one.fetcher.verify(sol(one), HOUR, job="v").notices[0]
     assert one.fetch(*APRIL).candles == 30 * 24
-    one.store.forget(sol(one), HOUR, LISTED)
+    one.store.candles.forget(sol(one), HOUR, LISTED)
     with pytest.raises(InputError, match="nothing to verify"):
         one.fetcher.verify(sol(one), HOUR, job="v")
 
@@ -109,10 +109,10 @@ def test_a_listing_later_than_held_candles_is_refused_when_it_is_asked(
     ):
         one.fetch(*APRIL)
     assert probes(one) == 5, "it was asked again, as a passing fault"
-    assert one.store.first_candle(sol(one), HOUR) is None
+    assert one.store.candles.first_candle(sol(one), HOUR) is None
     one.fake.lacks_before_ms = None
     assert one.fetch(*APRIL).candles == 30 * 24
-    assert one.store.first_candle(sol(one), HOUR) == LISTED.start
+    assert one.store.candles.first_candle(sol(one), HOUR) == LISTED.start
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,7 @@ def test_a_recorded_listing_later_than_held_candles_is_damage_that_status_says_a
     verified = one.fetcher.verify(sol(one), HOUR, job="v")
     assert "the first 1h candle of SOLUSDT is at 2024-01-01 00:00 UTC" in verified.notices[0]
     assert one.status(*APRIL).notices == ()
-    assert one.store.first_candle(sol(one), HOUR) == LISTED.start
+    assert one.store.candles.first_candle(sol(one), HOUR) == LISTED.start
 
 
 def test_verify_forgets_a_refuted_listing_that_the_exchange_cannot_better(
@@ -159,17 +159,17 @@ def test_verify_believes_no_later_beginning_than_one_that_was_served(
 ) -> None:
     one = bench()
     one.fetch("2024-05-20", "2024-05-31")
-    assert one.store.first_candle(sol(one), HOUR) == LISTED.start
+    assert one.store.candles.first_candle(sol(one), HOUR) == LISTED.start
     one.fake.lacks_before_ms = LIE
     report = one.fetcher.verify(sol(one), HOUR, job="v")
     assert report.notices == ()
-    assert one.store.first_candle(sol(one), HOUR) == LISTED.start
+    assert one.store.candles.first_candle(sol(one), HOUR) == LISTED.start
 
 
 def imported(one: Bench, candles: Candles, period: Period) -> None:
     part = candles.within(period)
-    one.store.mark_imported(sol(one), HOUR, period, "old.csv")
-    assert one.store.add_page(sol(one), HOUR, part, [period]) == len(part)
+    one.store.verification.mark_imported(sol(one), HOUR, period, "old.csv")
+    assert one.store.candles.add_page(sol(one), HOUR, part, [period]) == len(part)
 
 
 def test_candles_that_a_file_brought_from_before_the_listing_move_it_and_what_lies_between_is_asked_for(
@@ -207,7 +207,7 @@ def test_files_show_no_older_candles_than_the_exchange_itself(
     assert report.archive_days > 0
     held = by_files.held(report)
     assert int(held.timestamp[0]) == first
-    by_rest.store.forget(report.market, report.timeframe, days)
+    by_rest.store.candles.forget(report.market, report.timeframe, days)
     again = by_rest.fetch("2024-05-01", "2024-05-19", timeframe="1m")
     assert_same_candles(by_rest.held(again), held)
     assert again.missing == report.missing

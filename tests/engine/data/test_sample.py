@@ -34,7 +34,7 @@ def test_the_sample_market_is_fetched_like_any_other(fetcher: DataFetcher, store
     assert [(gone.reason, gone.period) for gone in report.missing] == [
         ("maintenance", Period.parse("2023-08-16T02:00", "2023-08-16T07:00"))
     ]
-    assert_same_candles(store.read(market, HOUR, period), read_sample("1h"))
+    assert_same_candles(store.candles.read(market, HOUR, period), read_sample("1h"))
     assert fetcher.fetch(market, HOUR, period, job="sample").requests == 0
 
 

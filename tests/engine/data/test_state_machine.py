@@ -84,7 +84,7 @@ class Candles(RuleBasedStateMachine):
                 self.world.page_limit = 50
                 self.restart()
                 for series in self.world.series:
-                    self.world.store.mend(series.market, series.timeframe)
+                    self.world.store.verification.mend(series.market, series.timeframe)
                     series.damaged = False
                     now = self.laws.open_cell(series)
                     self.laws.ask(
@@ -355,7 +355,7 @@ class Candles(RuleBasedStateMachine):
     @rule(which=WHICH)
     def mend(self, which: int) -> None:
         series, _ = self.laws.pick(which, (0, 1))
-        self.world.store.mend(series.market, series.timeframe)
+        self.world.store.verification.mend(series.market, series.timeframe)
         series.damaged = False
 
     @invariant()

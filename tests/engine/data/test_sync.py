@@ -90,7 +90,7 @@ def test_a_timeframe_asked_for_is_filled_from_its_start_or_from_listing(
     bench: MakeBench, listed: FakeExchange
 ) -> None:
     one = bench()
-    one.store.activate(one.fetcher.market("SOLUSDT"), {HOUR: parse_time("2025-01-09"), DAY: 0})
+    one.store.symbols.activate(one.fetcher.market("SOLUSDT"), {HOUR: parse_time("2025-01-09"), DAY: 0})
     assert told(sync_of(one).round()) == {
         "SOLUSDT 1h": (36, NOON - 90 * 60_000),
         "SOLUSDT 1d": (9, parse_time("2025-01-09")),
@@ -102,9 +102,9 @@ def test_only_active_symbols_are_kept(bench: MakeBench, listed: FakeExchange) ->
     for name in ("SOLUSDT", "BTCUSDT"):
         one.fetch("2025-01-05", "2025-01-06", symbol=name)
     sol = one.fetcher.market("SOLUSDT")
-    assert one.store.deactivate(sol)
+    assert one.store.symbols.deactivate(sol)
     assert set(told(sync_of(one).round())) == {"BTCUSDT 1h"}
-    one.store.activate(sol, {})
+    one.store.symbols.activate(sol, {})
     assert told(sync_of(one).round()).keys() == {"SOLUSDT 1h", "BTCUSDT 1h"}
 
 
@@ -165,7 +165,10 @@ def test_a_night_of_rounds_leaks_neither_memory_nor_connections_nor_threads(
     one = bench(patience=Patience(timeout_s=5, attempts=1, first_wait_s=0, settle_s=0))
     for name in ("SOLUSDT", "BTCUSDT"):
         one.fetch("2025-01-05", "2025-01-06", symbol=name)
-    kept, url = sync_of(one), one.store._url.render_as_string(hide_password=False).replace("+psycopg", "")
+    kept, url = (
+        sync_of(one),
+        one.store.database.url.render_as_string(hide_password=False).replace("+psycopg", ""),
+    )
 
     def rounds(count: int) -> None:
         for number in range(count):
@@ -278,7 +281,7 @@ def test_a_watch_starts_the_killed_embedded_server_again_and_goes_on(
 ) -> None:
     store = open_store(Settings(home=own_server, database_url=None))
     patience = Patience(timeout_s=5, first_wait_s=0, settle_s=0)
-    exchange = Exchange("binanceusdm", FUTURES, store, listed.url, patience)
+    exchange = Exchange("binanceusdm", FUTURES, store.exchanges, listed.url, patience)
     fetcher = DataFetcher(store, Settings(), {"binanceusdm": exchange})
     market = fetcher.market("SOLUSDT")
     fetcher.fetch(market, HOUR, Period.parse("2025-01-05", "2025-01-06"), job="")
@@ -296,12 +299,14 @@ def test_a_watch_starts_the_killed_embedded_server_again_and_goes_on(
         watch.stop()
     assert isinstance(watch.ended, Interrupted)
     period = Period(parse_time("2025-01-05"), HOUR.floor(listed.clock_ms))
-    assert store.coverage(market, HOUR, period).complete
-    assert_same_candles(store.read(market, HOUR, period), grid_candles("1h", LISTED, seed=0).within(period))
+    assert store.candles.coverage(market, HOUR, period).complete
+    assert_same_candles(
+        store.candles.read(market, HOUR, period), grid_candles("1h", LISTED, seed=0).within(period)
+    )
     fetcher.close()
     exchange.close()
     store.close()
 
 
 def test_a_symbol_never_seen_cannot_be_deactivated(store: Store) -> None:
-    assert not store.deactivate(Market("binanceusdm", "SOLUSDT", "SOL/USDT:USDT"))
+    assert not store.symbols.deactivate(Market("binanceusdm", "SOLUSDT", "SOL/USDT:USDT"))

@@ -57,11 +57,11 @@ def verify(bench: Bench, period: Period | None = None, *, dry_run: bool = False,
 
 
 def held(bench: Bench, period: Period = WEEK) -> Candles:
-    return bench.store.read(bench.fetcher.market("SOLUSDT"), HOUR, period)
+    return bench.store.candles.read(bench.fetcher.market("SOLUSDT"), HOUR, period)
 
 
 def version(bench: Bench) -> int:
-    return bench.store.version(bench.fetcher.market("SOLUSDT"), HOUR)
+    return bench.store.verification.version(bench.fetcher.market("SOLUSDT"), HOUR)
 
 
 def test_candles_that_agree_are_counted_and_nothing_is_written(
@@ -101,7 +101,7 @@ def test_revised_candles_are_reported_and_replaced_and_coverage_stays(
     one = bench(page_limit=50)
     one.fetch(*DAYS)
     ranges = "SELECT id, start_time, end_time, candle_count, fetched_at FROM data_ranges"
-    with one.store._transaction() as connection:
+    with one.store.database.transaction() as connection:
         before = connection.exec_driver_sql(ranges).all()
     opens = [WEEK.start + 5 * HOUR_MS, WEEK.start + 120 * HOUR_MS]
     revised = revise(truth, *opens)
@@ -114,7 +114,7 @@ def test_revised_candles_are_reported_and_replaced_and_coverage_stays(
         assert line["old"] == [column[at] for column in truth.columns().values()]
         assert line["new"] == [column[at] for column in revised.columns().values()]
     assert_same_candles(held(one), revised.within(WEEK))
-    with one.store._transaction() as connection:
+    with one.store.database.transaction() as connection:
         assert connection.exec_driver_sql(ranges).all() == before
     assert verify(one).differences == 0
 
@@ -273,14 +273,16 @@ def test_imported_candles_are_compared_put_right_and_trusted_from_then_on(
     one = bench(page_limit=50)
     market = one.fetcher.market("SOLUSDT")
     wrong = revise(truth, WEEK.start + HOUR_MS).within(WEEK)
-    one.store.add_page(market, HOUR, wrong, [WEEK])
-    one.store.mark_imported(market, HOUR, WEEK, "sol.csv")
+    one.store.candles.add_page(market, HOUR, wrong, [WEEK])
+    one.store.verification.mark_imported(market, HOUR, WEEK, "sol.csv")
     serve(fake_exchange, without(truth, hours(30, 32)))
     assert len(verify(one, dry_run=True).revised[0]) == 1
-    assert one.store.imported(market, HOUR, WEEK) == [WEEK]
+    assert one.store.verification.imported(market, HOUR, WEEK) == [WEEK]
     report = verify(one)
     assert (len(report.revised[0]), report.only_here) == (1, (hours(30, 32),))
-    assert one.store.imported(market, HOUR, WEEK) == [hours(30, 32)], "nobody vouches for these yet"
+    assert one.store.verification.imported(market, HOUR, WEEK) == [hours(30, 32)], (
+        "nobody vouches for these yet"
+    )
     assert_same_candles(held(one), truth.within(WEEK))
 
 
@@ -296,7 +298,7 @@ def test_readers_see_all_old_or_all_new_values(
 
     def read() -> None:
         while not stop.is_set():
-            ratio = one.store.read(market, HOUR, WEEK).close / week.close
+            ratio = one.store.candles.read(market, HOUR, WEEK).close / week.close
             reads.append(float(ratio[0]))
             if len(np.unique(ratio)) != 1:
                 mixed.append(ratio)
@@ -327,7 +329,7 @@ def test_verify_waits_for_a_program_that_fetches_and_stops_waiting_when_told(
         cancel.cancel()
 
     with (
-        two.store.series_lock(market, HOUR, lambda _: None, CancelToken()),
+        two.store.candles.series_lock(market, HOUR, lambda _: None, CancelToken()),
         pytest.raises(Interrupted),
     ):
         verify(one, on_event=listen, cancel=cancel)

@@ -25,8 +25,8 @@ store = Store(start_embedded(Path(sys.argv[1])))
 store.migrate()
 print("ready", flush=True)
 for line in sys.stdin:
-    store.save_clock_offset("binance", int(line))
-    print(store.clock_offset_ms("binance"), flush=True)
+    store.exchanges.save_clock_offset("binance", int(line))
+    print(store.exchanges.clock_offset_ms("binance"), flush=True)
 """
 
 

@@ -179,7 +179,9 @@ def test_a_password_in_an_unforeseen_message_is_masked() -> None:
 
 
 def test_a_database_without_tables_says_so(empty_database_url: str) -> None:
-    assert "has no tables of this program" in str(complaint(empty_database_url, lambda store: store.runs()))
+    assert "has no tables of this program" in str(
+        complaint(empty_database_url, lambda store: store.runs.newest())
+    )
 
 
 def as_user(url: str, name: str, *grants: str) -> str:
@@ -194,7 +196,7 @@ def forget_user(url: str, name: str) -> None:
 
 def test_missing_privileges_are_named(database_url: str, empty_database_url: str) -> None:
     reader = as_user(database_url, "reader", "SELECT ON ALL TABLES IN SCHEMA public")
-    error = complaint(reader, lambda store: store.save_clock_offset("binance", 1))
+    error = complaint(reader, lambda store: store.exchanges.save_clock_offset("binance", 1))
     assert "lacks a privilege (permission denied for table exchange_state)" in str(error)
     forget_user(database_url, "reader")
     visitor = as_user(empty_database_url, "visitor")
@@ -207,10 +209,10 @@ def test_a_read_only_database_is_named(database_url: str) -> None:
     name = database_url.rpartition("/")[2].partition("?")[0]
     execute(database_url, f"ALTER DATABASE {name} SET default_transaction_read_only = on")
     assert "is read-only; nothing was written" in str(
-        complaint(database_url, lambda s: s.add_page(SOL, HOUR, page(), [DAY]))
+        complaint(database_url, lambda s: s.candles.add_page(SOL, HOUR, page(), [DAY]))
     )
     store = Store(database_url)
-    assert store.coverage(SOL, HOUR, DAY).gaps == (DAY,)
+    assert store.candles.coverage(SOL, HOUR, DAY).gaps == (DAY,)
     store.close()
 
 
@@ -234,10 +236,10 @@ def test_a_full_disk_is_named_and_nothing_of_the_page_stays(store: Store, databa
         "CREATE TRIGGER full_disk BEFORE INSERT ON data_ranges FOR EACH ROW EXECUTE FUNCTION full_disk()",
     )
     with pytest.raises(DatabaseError, match="disk of the database is full; finished work is kept"):
-        store.add_page(SOL, HOUR, page(), [DAY])
+        store.candles.add_page(SOL, HOUR, page(), [DAY])
     assert execute(database_url, "SELECT count(*) FROM ohlcv_data") == [(0,)]
     execute(database_url, "DROP TRIGGER full_disk ON data_ranges")
-    assert store.add_page(SOL, HOUR, page(), [DAY]) == 24
+    assert store.candles.add_page(SOL, HOUR, page(), [DAY]) == 24
 
 
 def test_a_failure_after_the_candles_leaves_neither_candles_nor_coverage(
@@ -247,10 +249,10 @@ def test_a_failure_after_the_candles_leaves_neither_candles_nor_coverage(
     with monkeypatch.context() as broken:
         broken.setattr(series_sql, "INSERT_MISSING", sqlalchemy.text("SELECT 1/0"))
         with pytest.raises(DatabaseError, match="division by zero"):
-            store.add_page(SOL, HOUR, page(), [DAY], [gone])
+            store.candles.add_page(SOL, HOUR, page(), [DAY], [gone])
     for table in ("symbols", "ohlcv_data", "data_ranges", "missing_candles", "series_state"):
         assert execute(database_url, f"SELECT count(*) FROM {table}") == [(0,)]
-    assert store.add_page(SOL, HOUR, page(), [DAY], [gone]) == 24
+    assert store.candles.add_page(SOL, HOUR, page(), [DAY], [gone]) == 24
 
 
 def terminate_others(url: str) -> None:
@@ -262,22 +264,24 @@ def terminate_others(url: str) -> None:
 
 
 def test_a_connection_cut_while_idle_is_replaced_without_notice(store: Store, database_url: str) -> None:
-    assert store.runs() == []
+    assert store.runs.newest() == []
     terminate_others(database_url)
-    assert store.add_page(SOL, HOUR, page(), [DAY]) == 24
+    assert store.candles.add_page(SOL, HOUR, page(), [DAY]) == 24
 
 
 def test_a_connection_cut_inside_a_page_is_tried_again_and_stored_once(
     store: Store, database_url: str
 ) -> None:
     """The page waits for a lock while its connection is cut; the second try goes through."""
-    store.add_page(
+    store.candles.add_page(
         SOL, HOUR, Candles.empty(), [], [MissingRange(Period(2 * DAY.end, 3 * DAY.end), MAINTENANCE)]
     )
     with psycopg.connect(database_url) as blocker:
         blocker.execute("SELECT 1 FROM series_state FOR UPDATE")
         stored: list[int] = []
-        thread = threading.Thread(target=lambda: stored.append(store.add_page(SOL, HOUR, page(), [DAY])))
+        thread = threading.Thread(
+            target=lambda: stored.append(store.candles.add_page(SOL, HOUR, page(), [DAY]))
+        )
         thread.start()
         waiting = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
         deadline = time.monotonic() + 10
@@ -286,7 +290,7 @@ def test_a_connection_cut_inside_a_page_is_tried_again_and_stored_once(
             time.sleep(0.02)
     thread.join()
     assert stored == [24]
-    assert store.held_series()[0].candles == 24
+    assert store.candles.held_series()[0].candles == 24
 
 
 class Doorman:
@@ -335,7 +339,7 @@ def test_a_restarted_server_that_turns_the_first_connections_away_is_not_even_no
     """Fault 51, for whoever reads, writes or locks: nothing was done yet, so it is asked again."""
     doorman = Doorman(database_url, turned_away=2, words=words)
     with contextlib.closing(doorman.door), contextlib.closing(Store(doorman.url)) as store:
-        assert store.runs() == []
+        assert store.runs.newest() == []
         assert doorman.guests == 3
 
 
@@ -349,9 +353,9 @@ def test_a_server_that_turns_every_connection_away_is_given_up(database_url: str
 def test_losing_the_lock_connection_does_not_disturb_the_end_of_the_block(
     store: Store, database_url: str
 ) -> None:
-    with store.series_lock(SOL, HOUR, pytest.fail, CancelToken()):
+    with store.candles.series_lock(SOL, HOUR, pytest.fail, CancelToken()):
         terminate_others(database_url)
-    with store.series_lock(SOL, HOUR, pytest.fail, CancelToken()):
+    with store.candles.series_lock(SOL, HOUR, pytest.fail, CancelToken()):
         pass
 
 

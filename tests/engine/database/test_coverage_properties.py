@@ -119,7 +119,7 @@ def test_coverage_agrees_with_sets_of_cells(
 
     for step in taken:
         if isinstance(step, Forget):
-            store.forget(market, timeframe, period(step.span))
+            store.candles.forget(market, timeframe, period(step.span))
             model.forget(step.span)
             continue
         parts = (*step.covered, *(span for span, _ in step.missing))
@@ -129,14 +129,14 @@ def test_coverage_agrees_with_sets_of_cells(
             for cell in opens
         ]
         missing = [MissingRange(period(span), reason) for span, reason in step.missing]
-        fresh = store.add_page(
+        fresh = store.candles.add_page(
             market, timeframe, Candles.from_rows(rows), [period(span) for span in step.covered], missing
         )
         assert fresh == model.add(step)
     if listed is not None:
-        store.save_first_candle(market, timeframe, timeframe.open_ms(base + listed))
+        store.candles.save_first_candle(market, timeframe, timeframe.open_ms(base + listed))
 
-    coverage = store.coverage(market, timeframe, period(wanted))
+    coverage = store.candles.coverage(market, timeframe, period(wanted))
     is_refuted = listed is not None and any(cell < listed for cell in model.held)
     assert bool(coverage.false_listing) == is_refuted, "a first candle later than a held one is none"
     listed = None if is_refuted else listed
@@ -155,7 +155,7 @@ def test_coverage_agrees_with_sets_of_cells(
     assert told == expected | {(period(span), BEFORE_LISTING) for span in before}
     assert len(coverage.missing) == len(told)
 
-    held = store.read(market, timeframe, period(wanted))
+    held = store.candles.read(market, timeframe, period(wanted))
     cells = [cell for cell in sorted(model.held) if cell in wanted.cells()]
     assert held.timestamp.tolist() == [timeframe.open_ms(base + cell) for cell in cells]
     assert held.close.tolist() == [model.held[cell] for cell in cells]

@@ -27,7 +27,7 @@ HELD = random_candles(24).within(MORNING)
 @pytest.fixture
 def damaged(store: Store, database_url: str) -> Store:
     """Six hours are held, 04:00 to 10:00; the table accepts any range, as an older version's might."""
-    assert store.add_page(SOL, HOUR, HELD, [MORNING]) == 6
+    assert store.candles.add_page(SOL, HOUR, HELD, [MORNING]) == 6
     execute(database_url, NO_CHECKS)
     return store
 
@@ -66,24 +66,24 @@ def test_no_claim_is_believed_and_mending_leaves_one_true_range(
 ) -> None:
     for period in claims:
         claim(database_url, period, count=3)
-    before = damaged.coverage(SOL, HOUR, DAY)
+    before = damaged.candles.coverage(SOL, HOUR, DAY)
     assert (before.candles, before.gaps) == (6, (hours(0, 4), hours(10, 24)))
-    assert_same_candles(damaged.read(SOL, HOUR, DAY), HELD)
-    assert damaged.mend(SOL, HOUR).claimed == before.claimed
+    assert_same_candles(damaged.candles.read(SOL, HOUR, DAY), HELD)
+    assert damaged.verification.mend(SOL, HOUR).claimed == before.claimed
     assert ranges(database_url) == [(MORNING.start, MORNING.end, 6)]
-    after = damaged.coverage(SOL, HOUR, DAY)
+    after = damaged.candles.coverage(SOL, HOUR, DAY)
     assert (after.candles, after.gaps, after.claimed) == (6, before.gaps, 0)
 
 
 def test_a_claim_of_cells_without_a_candle_is_counted(damaged: Store, database_url: str) -> None:
     claim(database_url, hours(10, 15))
-    assert damaged.coverage(SOL, HOUR, DAY).claimed == 5
-    assert damaged.coverage(SOL, HOUR, hours(4, 10)).claimed == 0
+    assert damaged.candles.coverage(SOL, HOUR, DAY).claimed == 5
+    assert damaged.candles.coverage(SOL, HOUR, hours(4, 10)).claimed == 0
     execute(database_url, "DELETE FROM ohlcv_data WHERE timestamp = '2024-01-01T06:00Z'")
-    found = damaged.coverage(SOL, HOUR, DAY)
+    found = damaged.candles.coverage(SOL, HOUR, DAY)
     assert (found.claimed, found.gaps) == (6, (hours(0, 4), hours(6, 7), hours(10, 24)))
-    assert damaged.mend(SOL, HOUR).claimed == 6
-    assert damaged.mend(SOL, HOUR) == Damage(0, 0)
+    assert damaged.verification.mend(SOL, HOUR).claimed == 6
+    assert damaged.verification.mend(SOL, HOUR) == Damage(0, 0)
     assert [row[2] for row in ranges(database_url)] == [2, 3]
 
 
@@ -92,7 +92,7 @@ def test_as_many_stray_candles_as_claims_do_not_hide_each_other(damaged: Store, 
         database_url,
         "UPDATE ohlcv_data SET timestamp = '2024-01-01T20:00Z' WHERE timestamp = '2024-01-01T06:00Z'",
     )
-    found = damaged.coverage(SOL, HOUR, DAY)
+    found = damaged.candles.coverage(SOL, HOUR, DAY)
     assert (found.candles, found.claimed) == (5, 1)
     assert found.gaps == (hours(0, 4), hours(6, 7), hours(10, 24))
 
@@ -105,23 +105,23 @@ def test_a_candle_outside_every_range_is_neither_counted_nor_read_and_the_exchan
         "INSERT INTO ohlcv_data SELECT symbol_id, timeframe, '2024-01-01T20:00Z', 9, 9, 9, 9, 9 "
         "FROM ohlcv_data LIMIT 1",
     )
-    assert damaged.coverage(SOL, HOUR, DAY).candles == 6
-    assert_same_candles(damaged.read(SOL, HOUR, DAY), HELD)
+    assert damaged.candles.coverage(SOL, HOUR, DAY).candles == 6
+    assert_same_candles(damaged.candles.read(SOL, HOUR, DAY), HELD)
     true = random_candles(24).within(hours(20, 21))
-    assert damaged.add_page(SOL, HOUR, true, [hours(20, 21)]) == 1
-    assert_same_candles(damaged.read(SOL, HOUR, hours(20, 21)), true)
+    assert damaged.candles.add_page(SOL, HOUR, true, [hours(20, 21)]) == 1
+    assert_same_candles(damaged.candles.read(SOL, HOUR, hours(20, 21)), true)
 
 
 def test_known_missing_cells_whose_range_was_deleted_are_gaps(damaged: Store, database_url: str) -> None:
-    damaged.add_page(SOL, HOUR, Candles.empty(), [], [MissingRange(hours(12, 14), MAINTENANCE)])
+    damaged.candles.add_page(SOL, HOUR, Candles.empty(), [], [MissingRange(hours(12, 14), MAINTENANCE)])
     execute(database_url, "DELETE FROM data_ranges WHERE candle_count = 0")
-    found = damaged.coverage(SOL, HOUR, DAY)
+    found = damaged.candles.coverage(SOL, HOUR, DAY)
     assert (found.gaps, found.missing) == ((hours(0, 4), hours(10, 24)), ())
 
 
 def test_coverage_grows_by_proven_cells_only(store: Store) -> None:
     with pytest.raises(ValueError, match="2 covered cells have no candle and are not missing"):
-        store.add_page(SOL, HOUR, HELD, [hours(4, 12)])
+        store.candles.add_page(SOL, HOUR, HELD, [hours(4, 12)])
     with pytest.raises(ValueError, match="24 covered cells"):
-        store.add_page(SOL, HOUR, Candles.empty(), [DAY])
-    assert store.coverage(SOL, HOUR, DAY).gaps == (DAY,)
+        store.candles.add_page(SOL, HOUR, Candles.empty(), [DAY])
+    assert store.candles.coverage(SOL, HOUR, DAY).gaps == (DAY,)

@@ -53,12 +53,12 @@ def home() -> Iterator[Path]:
 def remember(url: str, number: int) -> None:
     with contextlib.closing(Store(url)) as store:
         store.migrate()
-        store.save_clock_offset("binance", number)
+        store.exchanges.save_clock_offset("binance", number)
 
 
 def recall(url: str) -> int | None:
     with contextlib.closing(Store(url)) as store:
-        return store.clock_offset_ms("binance")
+        return store.exchanges.clock_offset_ms("binance")
 
 
 def test_data_survives_an_orderly_end_and_the_server_stops_with_its_last_user(home: Path) -> None:
@@ -97,12 +97,12 @@ def test_a_server_killed_inside_a_page_leaves_nothing_of_it(home: Path) -> None:
     page = Candles(opens, *(np.full(len(opens), value) for value in (2.0, 3.0, 1.0, 2.5, 10.0)))
     with contextlib.closing(Store(url)) as store:
         store.migrate()
-        store.add_page(SOL, HOUR, page.slice(0, 12), [Period(DAY.start, int(opens[12]))])
+        store.candles.add_page(SOL, HOUR, page.slice(0, 12), [Period(DAY.start, int(opens[12]))])
         told: list[DatabaseError] = []
 
         def add() -> None:
             try:
-                store.add_page(SOL, HOUR, page, [DAY])
+                store.candles.add_page(SOL, HOUR, page, [DAY])
             except DatabaseError as error:
                 told.append(error)
 
@@ -116,9 +116,9 @@ def test_a_server_killed_inside_a_page_leaves_nothing_of_it(home: Path) -> None:
         assert "cannot reach the database" in str(error)
         assert "\n" not in str(error)
         start_embedded(home)
-        coverage = store.coverage(SOL, HOUR, DAY)
+        coverage = store.candles.coverage(SOL, HOUR, DAY)
         assert (coverage.candles, coverage.gaps) == (12, (Period(int(opens[12]), DAY.end),))
-        assert store.add_page(SOL, HOUR, page, [DAY]) == 12
+        assert store.candles.add_page(SOL, HOUR, page, [DAY]) == 12
 
 
 def test_a_killed_program_leaves_a_server_that_the_next_one_uses_and_stops(home: Path) -> None:

@@ -65,10 +65,10 @@ TABLES = ("data_ranges", "missing_candles", "imported_ranges")
 
 def hold(store: Store) -> None:
     """A day of hours, the two after it missing; the day came from a file."""
-    store.forget(SOL, HOUR, Period(0, 7_258_118_400_000))  # to the year 2200
+    store.candles.forget(SOL, HOUR, Period(0, 7_258_118_400_000))  # to the year 2200
     gone = MissingRange(Period(DAY.end, DAY.end + 2 * HOUR_MS), MAINTENANCE, DAY.end)
-    assert store.add_page(SOL, HOUR, HELD, [DAY], [gone]) == 24
-    store.mark_imported(SOL, HOUR, DAY, "day.csv")
+    assert store.candles.add_page(SOL, HOUR, HELD, [DAY], [gone]) == 24
+    store.verification.mark_imported(SOL, HOUR, DAY, "day.csv")
 
 
 @pytest.fixture
@@ -142,20 +142,20 @@ def test_without_checks_an_impossible_candle_is_neither_counted_nor_read_and_is_
     execute(database_url, NO_CHECKS)
     for name, damage in (IN_PLACE | BESIDE).items():
         execute(database_url, damage)
-        found = held.coverage(SOL, HOUR, WEEK)
+        found = held.candles.coverage(SOL, HOUR, WEEK)
         assert (found.candles, found.claimed) == ((23, 1) if name in IN_PLACE else (24, 0)), name
         assert (TENTH in found.gaps) == (name in IN_PLACE), name
-        assert len(held.read(SOL, HOUR, WEEK)) == found.candles, name
-        assert [series.first_ms for series in held.held_series()] == [DAY.start], name
-        assert held.kept_series()[0].last_ms == DAY.end - HOUR_MS, name
-        dry = held.mend(SOL, HOUR, dry_run=True)
-        assert held.mend(SOL, HOUR) == dry, name
+        assert len(held.candles.read(SOL, HOUR, WEEK)) == found.candles, name
+        assert [series.first_ms for series in held.candles.held_series()] == [DAY.start], name
+        assert held.symbols.kept_series()[0].last_ms == DAY.end - HOUR_MS, name
+        dry = held.verification.mend(SOL, HOUR, dry_run=True)
+        assert held.verification.mend(SOL, HOUR) == dry, name
         assert dry.ranges >= 1, name
         assert "1 rows of ohlcv_data cannot be 1h candles, the first at " in dry.notices[0], name
-        assert held.mend(SOL, HOUR) == Damage(0, 0), name
+        assert held.verification.mend(SOL, HOUR) == Damage(0, 0), name
         assert execute(database_url, "SELECT count(*) FROM ohlcv_data") == [(found.candles,)], name
-        held.add_page(SOL, HOUR, HELD.within(TENTH), [TENTH])
-        assert_same_candles(held.read(SOL, HOUR, WEEK), HELD)
+        held.candles.add_page(SOL, HOUR, HELD.within(TENTH), [TENTH])
+        assert_same_candles(held.candles.read(SOL, HOUR, WEEK), HELD)
 
 
 def test_without_checks_the_exchange_s_candle_takes_the_place_of_an_impossible_one(
@@ -164,8 +164,8 @@ def test_without_checks_the_exchange_s_candle_takes_the_place_of_an_impossible_o
     execute(database_url, NO_CHECKS)
     for name, damage in IN_PLACE.items():
         execute(database_url, damage)
-        assert held.add_page(SOL, HOUR, HELD.within(TENTH), [TENTH]) == 1, name
-        assert_same_candles(held.read(SOL, HOUR, DAY), HELD)
+        assert held.candles.add_page(SOL, HOUR, HELD.within(TENTH), [TENTH]) == 1, name
+        assert_same_candles(held.candles.read(SOL, HOUR, DAY), HELD)
 
 
 @pytest.mark.parametrize("table", TABLES)
@@ -176,18 +176,18 @@ def test_without_checks_an_odd_period_stands_for_no_more_than_it_can_and_is_mend
     for name, damage in RANGES.items():
         hold(held)
         execute(database_url, damage.format(table))
-        found = held.coverage(SOL, HOUR, WEEK)
+        found = held.candles.coverage(SOL, HOUR, WEEK)
         missing = sum(HOUR.count(gone.period) for gone in found.missing)
         assert found.candles + missing + sum(map(HOUR.count, found.gaps)) == found.expected, name
-        assert found.candles == len(held.read(SOL, HOUR, WEEK)), name
+        assert found.candles == len(held.candles.read(SOL, HOUR, WEEK)), name
         if (table, name) != ("data_ranges", "turned round"):
-            assert_same_candles(held.read(SOL, HOUR, WEEK), HELD)
-            assert len(held.kept_series()) == 1, name
-        assert held.extent(SOL, HOUR) is not None, name
-        assert len(held.imported(SOL, HOUR, WEEK)) <= 1, name
-        damaged = held.mend(SOL, HOUR)
+            assert_same_candles(held.candles.read(SOL, HOUR, WEEK), HELD)
+            assert len(held.symbols.kept_series()) == 1, name
+        assert held.verification.extent(SOL, HOUR) is not None, name
+        assert len(held.verification.imported(SOL, HOUR, WEEK)) <= 1, name
+        damaged = held.verification.mend(SOL, HOUR)
         assert f"1 rows of {table} are no period of 1h candles, the first from " in damaged.notices[0], name
-        assert held.mend(SOL, HOUR) == Damage(0, 0), name
+        assert held.verification.mend(SOL, HOUR) == Damage(0, 0), name
         odd = (
             f"SELECT count(*) FROM {table} WHERE NOT isfinite(start_time) OR NOT isfinite(end_time) "
             "OR start_time >= end_time OR NOT opens_candle(timeframe, start_time) OR NOT opens_candle(timeframe, end_time)"
@@ -199,10 +199,10 @@ def test_a_range_of_all_times_of_seconds_is_looked_at_in_a_moment(store: Store, 
     """Eight billion cells: they are not counted one by one."""
     second = Timeframe("1s")
     part = Period(START_MS, START_MS + 24_000)
-    store.add_page(SOL, second, random_candles(24, step_ms=1000), [part])
+    store.candles.add_page(SOL, second, random_candles(24, step_ms=1000), [part])
     execute(database_url, NO_CHECKS, "UPDATE data_ranges SET start_time = '-infinity', end_time = 'infinity'")
-    assert store.mend(SOL, second).claimed > 7_000_000_000
-    found = store.coverage(SOL, second, Period(START_MS, START_MS + 60_000))
+    assert store.verification.mend(SOL, second).claimed > 7_000_000_000
+    found = store.candles.coverage(SOL, second, Period(START_MS, START_MS + 60_000))
     assert (found.candles, found.gaps) == (24, (Period(part.end, START_MS + 60_000),))
 
 
@@ -240,16 +240,16 @@ def test_a_filled_database_of_an_older_version_is_mended_and_then_checked(empty_
     )
     with contextlib.closing(Store(empty_database_url)) as store:
         store.migrate()
-        found = store.coverage(SOL, HOUR, WEEK)
+        found = store.candles.coverage(SOL, HOUR, WEEK)
         assert (found.candles, TENTH in found.gaps) == (23, True)
-        assert len(store.read(SOL, HOUR, WEEK)) == 23
-        assert store.version(SOL, HOUR) > 7, "what was cached is stale"
-        assert store.markets("binanceusdm")[0].listed_ms is None
-        assert store.blocked_until_ms("binanceusdm") is None
-        assert store.first_candle(SOL, HOUR) is None
-        assert store.kept_series()[0].kept_from_ms is None
-        assert store.mend(SOL, HOUR).notices == ()
-        found = store.coverage(SOL, HOUR, WEEK)
+        assert len(store.candles.read(SOL, HOUR, WEEK)) == 23
+        assert store.verification.version(SOL, HOUR) > 7, "what was cached is stale"
+        assert store.exchanges.markets("binanceusdm")[0].listed_ms is None
+        assert store.exchanges.blocked_until_ms("binanceusdm") is None
+        assert store.candles.first_candle(SOL, HOUR) is None
+        assert store.symbols.kept_series()[0].kept_from_ms is None
+        assert store.verification.mend(SOL, HOUR).notices == ()
+        found = store.candles.coverage(SOL, HOUR, WEEK)
         assert found.gaps == (TENTH, Period(DAY.end, AFTER.start), Period(AFTER.end, WEEK.end)), (
             "whole cells only"
         )
@@ -274,9 +274,9 @@ def test_a_range_without_end_of_an_older_version_is_mended_whatever_its_timefram
     )
     with contextlib.closing(Store(empty_database_url)) as store:
         store.migrate()
-        store.mend(SOL, Timeframe(timeframe))
-        assert store.mend(SOL, Timeframe(timeframe)) == Damage(0, 0)
-        store.forget(SOL, Timeframe(timeframe), EVERYTHING)
+        store.verification.mend(SOL, Timeframe(timeframe))
+        assert store.verification.mend(SOL, Timeframe(timeframe)) == Damage(0, 0)
+        store.candles.forget(SOL, Timeframe(timeframe), EVERYTHING)
     assert execute(empty_database_url, f"SELECT count(*) FROM {table}") == [(0,)]
 
 
@@ -296,8 +296,8 @@ def test_a_sound_database_of_an_older_version_keeps_its_versions_and_asks_delist
     )
     with contextlib.closing(Store(empty_database_url)) as store:
         store.migrate()
-        assert store.version(SOL, HOUR) == 7
-        found = store.coverage(SOL, HOUR, Period(DAY.start, DAY.end + 24 * HOUR_MS))
+        assert store.verification.version(SOL, HOUR) == 7
+        found = store.candles.coverage(SOL, HOUR, Period(DAY.start, DAY.end + 24 * HOUR_MS))
         assert (found.candles, found.complete) == (24, True)
         assert [gone.confirmed_ms for gone in found.missing] == [0], "older than a day: the next fetch asks"
 
@@ -317,8 +317,8 @@ def test_the_schema_of_the_program_names_every_check_of_the_database(database_ur
 
 
 def test_a_session_that_calls_itself_a_replica_changes_versions_too(held: Store, database_url: str) -> None:
-    before = held.version(SOL, HOUR)
+    before = held.verification.version(SOL, HOUR)
     with psycopg.connect(database_url) as replica:
         replica.execute("SET session_replication_role = replica")
         replica.execute("UPDATE ohlcv_data SET volume = volume + 1")
-    assert held.version(SOL, HOUR) > before
+    assert held.verification.version(SOL, HOUR) > before

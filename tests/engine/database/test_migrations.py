@@ -57,7 +57,8 @@ def test_migrating_twice_is_quick_and_does_not_import_alembic(database_url: str)
 def test_two_programs_migrating_at_once_both_succeed(empty_database_url: str) -> None:
     code = (
         "import sys; from engine.database import migrate; from engine.database.store import Store; "
-        "store = Store(sys.argv[1]); print('ready', flush=True); sys.stdin.readline(); store.migrate(); print(store.runs())"
+        "store = Store(sys.argv[1]); print('ready', flush=True); sys.stdin.readline(); store.migrate(); "
+        "print(store.runs.newest())"
     )
     command = [sys.executable, "-c", code, empty_database_url]
     programs = [
@@ -89,7 +90,7 @@ def test_a_program_waits_while_another_one_migrates(empty_database_url: str) -> 
         done.set()
 
     with contextlib.closing(first), contextlib.closing(second):
-        with first._transaction() as connection:
+        with first.database.transaction() as connection:
             connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({LOCK_KEY})")
             thread = threading.Thread(target=migrate)
             thread.start()
@@ -138,12 +139,12 @@ def test_what_was_tried_before_trials_had_an_identity_counts_once_and_not_again(
     with contextlib.closing(Store(empty_database_url)) as store:
         store.migrate()
         # fast 1 by runs and a sweep, fast 2, the run of an old version and the deleted trial of which only prints are left
-        assert store.trial_count("mine") == 4
+        assert store.sweeps.trial_count("mine") == 4
         for params in ({"fast": 1, "slow": 0.5}, {"slow": 0.5, "fast": 2}):
-            store.save_run(tried(params))
-        assert store.trial_count("mine") == 4
-        store.save_run(tried({"fast": 3, "slow": 0.5}))  # it failed in the sweep
-        assert store.trial_count("mine") == 5
+            store.runs.save(tried(params))
+        assert store.sweeps.trial_count("mine") == 4
+        store.runs.save(tried({"fast": 3, "slow": 0.5}))  # it failed in the sweep
+        assert store.sweeps.trial_count("mine") == 5
 
 
 def tried(params: dict[str, float]) -> RunResult:
@@ -162,4 +163,4 @@ def test_a_migration_that_fails_leaves_nothing_and_may_be_run_again(empty_databa
         ) == [(None, None)]
         execute(empty_database_url, "DROP TABLE backtest_runs")
         store.migrate()
-        assert store.runs() == []
+        assert store.runs.newest() == []

@@ -78,8 +78,8 @@ def assert_same(left: RunResult, right: RunResult) -> None:
 def test_a_run_reads_back_exactly_as_it_was_saved(store: Store) -> None:
     weird = np.array([np.nan, np.inf, -np.inf, -0.0, 5e-324])
     run = a_run(indicators=series(5, **{"ema 9 – ü": weird, "vwap": weird[::-1]}))
-    store.save_run(run)
-    held = store.run(run.id)
+    store.runs.save(run)
+    held = store.runs.get(run.id)
     assert_same(held, run)
     assert [type(value) for value in (held.trades[0].size, held.trades[0].funding)] == [float, type(None)]
 
@@ -87,15 +87,15 @@ def test_a_run_reads_back_exactly_as_it_was_saved(store: Store) -> None:
 def test_half_a_million_points_of_equity_and_indicators_survive(store: Store) -> None:
     walk = np.cumsum(np.random.default_rng(1).normal(size=525_600)) + 10_000
     run = a_run(equity=series(len(walk), equity=walk), indicators=series(len(walk), a=walk / 3, b=walk * 7))
-    store.save_run(run)
-    assert_same(store.run(run.id), run)
+    store.runs.save(run)
+    assert_same(store.runs.get(run.id), run)
 
 
 def test_not_a_number_in_metrics_parameters_and_checks_becomes_null(store: Store) -> None:
     checks = {"data": {"status": "passed", "worst": float("-inf")}}
     run = a_run(metrics={"sharpe": float("nan"), "sqn": float("inf"), "n": np.int64(3)}, checks=checks)
-    store.save_run(replace(run, trades=(replace(TRADE, mae_pct=float("nan")),)))
-    held = store.run(run.id)
+    store.runs.save(replace(run, trades=(replace(TRADE, mae_pct=float("nan")),)))
+    held = store.runs.get(run.id)
     assert held.metrics == {"sharpe": None, "sqn": None, "n": 3}
     assert held.checks == {"data": {"status": "passed", "worst": None}}
     assert np.isnan(held.trades[0].mae_pct)
@@ -109,8 +109,8 @@ def test_an_error_text_may_hold_anything_a_strategy_can_say(store: Store) -> Non
         trades=(),
         equity=None,
     )
-    store.save_run(replace(run, params={"text\0": ["\udfff"]}))
-    held = store.run(run.id)
+    store.runs.save(replace(run, params={"text\0": ["\udfff"]}))
+    held = store.runs.get(run.id)
     assert held.error == "zero \ufffd byte and lone ?"
     assert held.traceback == "line 1\nline 2 \ufffd"
     assert held.params == {"text\ufffd": ["?"]}
@@ -118,27 +118,27 @@ def test_an_error_text_may_hold_anything_a_strategy_can_say(store: Store) -> Non
 
 def test_saving_again_replaces_the_run(store: Store) -> None:
     run = a_run()
-    store.save_run(run)
+    store.runs.save(run)
     failed = replace(run, status=FAILED, error="worker died", trades=(), equity=None, metrics={})
-    store.save_run(failed)
-    assert_same(store.run(run.id), failed)
-    assert len(store.runs()) == 1
+    store.runs.save(failed)
+    assert_same(store.runs.get(run.id), failed)
+    assert len(store.runs.newest()) == 1
 
 
 def test_runs_are_listed_newest_first_and_light(store: Store) -> None:
     made = [a_run(created_ms=ms) for ms in (3_000, 1_000, 2_000)]
     for run in made:
-        store.save_run(run)
-    listed = store.runs()
+        store.runs.save(run)
+    listed = store.runs.newest()
     assert [run.created_ms for run in listed] == [3_000, 2_000, 1_000]
     assert_same(listed[0], replace(made[0], trades=(), equity=None))
-    assert [run.created_ms for run in store.runs(limit=1)] == [3_000]
+    assert [run.created_ms for run in store.runs.newest(limit=1)] == [3_000]
 
 
 def test_a_run_of_an_older_version_has_unknown_inputs(store: Store) -> None:
     run = a_run(inputs=None)
-    store.save_run(run)
-    assert store.run(run.id).inputs is None
+    store.runs.save(run)
+    assert store.runs.get(run.id).inputs is None
 
 
 def test_sources_are_kept_once_and_outlive_the_runs_that_brought_them(
@@ -146,53 +146,53 @@ def test_sources_are_kept_once_and_outlive_the_runs_that_brought_them(
 ) -> None:
     first, second, third = b"x = 1\n", "é = 'coding: utf-8'\r\n".encode(), b"\xff\xfe latin \0"
     made = a_run(), a_run()
-    store.save_run(made[0], [first, second, second])
-    store.save_run(made[1], [second, third])
+    store.runs.save(made[0], [first, second, second])
+    store.runs.save(made[1], [second, third])
     names = {hashlib.sha256(source).hexdigest(): source for source in (first, second, third)}
-    store.delete_run(made[0].id)
-    assert store.sources([*names, "0" * 64]) == names
+    store.runs.delete(made[0].id)
+    assert store.sources.get([*names, "0" * 64]) == names
     assert execute(database_url, "SELECT count(*) FROM strategy_sources") == [(3,)]
 
 
 def test_a_unique_beginning_of_the_id_is_enough(store: Store) -> None:
     first, second = "abcd1234-0000-4000-8000-000000000001", "abcd5678-0000-4000-8000-000000000002"
     for run_id in (first, second):
-        store.save_run(a_run(id=run_id))
-    assert store.run("abcd1").id == first
-    assert store.run("ABCD5678").id == second
-    assert store.run(first.replace("-", "")).id == first
-    assert store.run(second).id == second
+        store.runs.save(a_run(id=run_id))
+    assert store.runs.get("abcd1").id == first
+    assert store.runs.get("ABCD5678").id == second
+    assert store.runs.get(first.replace("-", "")).id == first
+    assert store.runs.get(second).id == second
 
 
 @pytest.mark.parametrize(
     "text", ["", "abc", "xyz12345", "'; DROP TABLE backtest_runs; --", "../../etc", "%%%%", "a" * 33]
 )
 def test_what_is_not_a_run_id_is_refused(store: Store, text: str) -> None:
-    store.save_run(a_run())
+    store.runs.save(a_run())
     with pytest.raises(InputError, match="is not a run id"):
-        store.run(text)
-    assert len(store.runs()) == 1
+        store.runs.get(text)
+    assert len(store.runs.newest()) == 1
 
 
 def test_unknown_and_ambiguous_ids_are_told_apart(store: Store) -> None:
-    store.save_run(a_run(id="abcd1234-0000-4000-8000-000000000001"))
-    store.save_run(a_run(id="abcd1234-0000-4000-8000-000000000002"))
+    store.runs.save(a_run(id="abcd1234-0000-4000-8000-000000000001"))
+    store.runs.save(a_run(id="abcd1234-0000-4000-8000-000000000002"))
     with pytest.raises(InputError, match="several runs begin with 'abcd1234'"):
-        store.run("abcd1234")
+        store.runs.get("abcd1234")
     with pytest.raises(InputError, match="no run 'ffff'"):
-        store.run("ffff")
+        store.runs.get("ffff")
 
 
 def test_a_deleted_run_is_gone_and_the_others_stay(store: Store) -> None:
     gone, kept = a_run(), a_run()
-    store.save_run(gone)
-    store.save_run(kept)
-    store.delete_run(gone.id)
+    store.runs.save(gone)
+    store.runs.save(kept)
+    store.runs.delete(gone.id)
     with pytest.raises(InputError, match="no run"):
-        store.run(gone.id)
-    assert_same(store.run(kept.id), kept)
+        store.runs.get(gone.id)
+    assert_same(store.runs.get(kept.id), kept)
     with pytest.raises(InputError, match="no run"):
-        store.delete_run(gone.id)
+        store.runs.delete(gone.id)
 
 
 numbers = st.floats(allow_nan=True, allow_infinity=True, width=64)

@@ -30,34 +30,34 @@ def held(store: Store) -> Candles:
     """A day of hours of two markets."""
     candles = random_candles(24)
     for market in (SOL, BTC):
-        store.add_page(market, HOUR, candles, [DAY])
+        store.candles.add_page(market, HOUR, candles, [DAY])
     return candles
 
 
 def test_a_series_that_nobody_wrote_has_version_0(store: Store, held: Candles) -> None:
-    assert store.version(SOL, Timeframe("1m")) == 0
-    assert store.version(Market("binance", "SOLUSDT", ""), HOUR) == 0
-    assert store.version(SOL, HOUR) > 0
+    assert store.verification.version(SOL, Timeframe("1m")) == 0
+    assert store.verification.version(Market("binance", "SOLUSDT", ""), HOUR) == 0
+    assert store.verification.version(SOL, HOUR) > 0
 
 
 @pytest.mark.parametrize(
     "change",
     [
-        lambda store: store.add_page(SOL, HOUR, random_candles(1, start_ms=DAY.end), [hours(24, 25)]),
-        lambda store: store.add_page(
+        lambda store: store.candles.add_page(SOL, HOUR, random_candles(1, start_ms=DAY.end), [hours(24, 25)]),
+        lambda store: store.candles.add_page(
             SOL, HOUR, Candles.empty(), [], [MissingRange(hours(24, 25), MAINTENANCE)]
         ),
-        lambda store: store.forget(SOL, HOUR, hours(3, 4)),
+        lambda store: store.candles.forget(SOL, HOUR, hours(3, 4)),
     ],
     ids=["candles", "missing", "forget"],
 )
 def test_the_store_changes_the_version_of_the_series_it_writes_and_of_no_other(
     store: Store, held: Candles, change: Callable[[Store], object]
 ) -> None:
-    before, other = store.version(SOL, HOUR), store.version(BTC, HOUR)
+    before, other = store.verification.version(SOL, HOUR), store.verification.version(BTC, HOUR)
     change(store)
-    assert store.version(SOL, HOUR) > before
-    assert store.version(BTC, HOUR) == other
+    assert store.verification.version(SOL, HOUR) > before
+    assert store.verification.version(BTC, HOUR) == other
 
 
 @pytest.mark.parametrize(
@@ -75,60 +75,60 @@ def test_the_store_changes_the_version_of_the_series_it_writes_and_of_no_other(
 def test_sql_typed_by_hand_changes_the_version(
     store: Store, held: Candles, database_url: str, statement: str
 ) -> None:
-    before = store.version(SOL, HOUR)
+    before = store.verification.version(SOL, HOUR)
     execute(database_url, statement)
-    assert store.version(SOL, HOUR) > before
+    assert store.verification.version(SOL, HOUR) > before
 
 
 def test_what_changes_no_candle_leaves_the_version_alone(
     store: Store, held: Candles, database_url: str
 ) -> None:
-    before = store.version(SOL, HOUR)
-    store.save_first_candle(SOL, HOUR, DAY.start)
-    store.save_unproven_tail(SOL, HOUR, DAY.end)
-    store.mark_imported(SOL, HOUR, DAY, "sol.csv")
-    store.read(SOL, HOUR, DAY)
-    store.coverage(SOL, HOUR, DAY)
-    assert store.version(SOL, HOUR) == before
+    before = store.verification.version(SOL, HOUR)
+    store.candles.save_first_candle(SOL, HOUR, DAY.start)
+    store.candles.save_unproven_tail(SOL, HOUR, DAY.end)
+    store.verification.mark_imported(SOL, HOUR, DAY, "sol.csv")
+    store.candles.read(SOL, HOUR, DAY)
+    store.candles.coverage(SOL, HOUR, DAY)
+    assert store.verification.version(SOL, HOUR) == before
 
 
 def test_a_write_that_is_rolled_back_changes_nothing(store: Store, held: Candles, database_url: str) -> None:
-    before = store.version(SOL, HOUR)
+    before = store.verification.version(SOL, HOUR)
     execute(database_url, "BEGIN", "DELETE FROM ohlcv_data", "ROLLBACK")
-    assert store.version(SOL, HOUR) == before
+    assert store.verification.version(SOL, HOUR) == before
 
 
 def test_a_version_never_comes_back_when_its_row_is_deleted_and_made_again(
     store: Store, held: Candles, database_url: str
 ) -> None:
-    seen = {store.version(SOL, HOUR)}
+    seen = {store.verification.version(SOL, HOUR)}
     for _ in range(5):
         execute(database_url, "DELETE FROM series_state")
-        store.add_page(SOL, HOUR, held, [DAY])
-        seen.add(store.version(SOL, HOUR))
+        store.candles.add_page(SOL, HOUR, held, [DAY])
+        seen.add(store.verification.version(SOL, HOUR))
     assert len(seen) == 6
 
 
 def test_the_versions_of_one_transaction_do_not_hide_the_next_one(store: Store, held: Candles) -> None:
     # the word to the triggers ends with its transaction, though the connection lives on
-    store.add_page(SOL, HOUR, held, [DAY])
-    before = store.version(SOL, HOUR)
-    with store._transaction() as connection:
+    store.candles.add_page(SOL, HOUR, held, [DAY])
+    before = store.verification.version(SOL, HOUR)
+    with store.database.transaction() as connection:
         connection.exec_driver_sql("DELETE FROM ohlcv_data WHERE symbol_id = 1")
-    assert store.version(SOL, HOUR) > before
+    assert store.verification.version(SOL, HOUR) > before
 
 
 def test_imported_parts_are_kept_merged_and_cut(store: Store, held: Candles) -> None:
-    assert store.imported(SOL, HOUR, DAY) == []
-    store.mark_imported(SOL, HOUR, hours(2, 6), "a.csv")
-    store.mark_imported(SOL, HOUR, hours(4, 9), "b.csv")
-    assert store.imported(SOL, HOUR, DAY) == [hours(2, 9)]
-    assert store.imported(SOL, HOUR, hours(5, 7)) == [hours(5, 7)]
-    assert store.imported(BTC, HOUR, DAY) == []
-    store.unmark_imported(SOL, HOUR, hours(3, 5))
-    assert store.imported(SOL, HOUR, DAY) == [hours(2, 3), hours(5, 9)]
-    store.forget(SOL, HOUR, hours(0, 6))
-    assert store.imported(SOL, HOUR, DAY) == [hours(6, 9)]
+    assert store.verification.imported(SOL, HOUR, DAY) == []
+    store.verification.mark_imported(SOL, HOUR, hours(2, 6), "a.csv")
+    store.verification.mark_imported(SOL, HOUR, hours(4, 9), "b.csv")
+    assert store.verification.imported(SOL, HOUR, DAY) == [hours(2, 9)]
+    assert store.verification.imported(SOL, HOUR, hours(5, 7)) == [hours(5, 7)]
+    assert store.verification.imported(BTC, HOUR, DAY) == []
+    store.verification.unmark_imported(SOL, HOUR, hours(3, 5))
+    assert store.verification.imported(SOL, HOUR, DAY) == [hours(2, 3), hours(5, 9)]
+    store.candles.forget(SOL, HOUR, hours(0, 6))
+    assert store.verification.imported(SOL, HOUR, DAY) == [hours(6, 9)]
 
 
 def test_a_filled_database_of_the_first_schema_is_upgraded(empty_database_url: str) -> None:
@@ -156,11 +156,11 @@ def test_a_filled_database_of_the_first_schema_is_upgraded(empty_database_url: s
     )
     store = Store(empty_database_url)
     store.migrate()
-    assert store.first_candle(SOL, HOUR) == START_MS
-    assert store.version(SOL, HOUR) > 0, "filled series may be cached at once"
-    assert store.version(BTC, HOUR) > 0, "a series without a row of its state too"
-    coverage = store.coverage(SOL, HOUR, DAY)
+    assert store.candles.first_candle(SOL, HOUR) == START_MS
+    assert store.verification.version(SOL, HOUR) > 0, "filled series may be cached at once"
+    assert store.verification.version(BTC, HOUR) > 0, "a series without a row of its state too"
+    coverage = store.candles.coverage(SOL, HOUR, DAY)
     assert (coverage.candles, coverage.complete) == (24, True)
-    assert len(store.read(BTC, HOUR, DAY)) == 24
-    assert [run.strategy for run in store.runs()] == ["old"]
+    assert len(store.candles.read(BTC, HOUR, DAY)) == 24
+    assert [run.strategy for run in store.runs.newest()] == ["old"]
     store.close()

@@ -105,20 +105,20 @@ def use_everything(url: str) -> None:
     """Migrate, lock, write and read."""
     with contextlib.closing(Store(url)) as store:
         store.migrate()
-        store.save_markets("binanceusdm", [CHINESE], START_MS)
-        assert store.markets("binanceusdm") == [CHINESE]
-        assert store.markets_saved_ms("binanceusdm") == START_MS
-        store.forget(CHINESE, HOUR, Period(0, GONE.period.end))
-        version = store.version(CHINESE, HOUR)
-        with store.series_lock(CHINESE, HOUR, pytest.fail, CancelToken()):
-            assert store.add_page(CHINESE, HOUR, HELD, [DAY], [GONE]) == 24
-        assert store.version(CHINESE, HOUR) > version
-        assert_same_candles(store.read(CHINESE, HOUR, DAY), HELD)
-        status = store.coverage(CHINESE, HOUR, Period(DAY.start, GONE.period.end))
+        store.exchanges.save_markets("binanceusdm", [CHINESE], START_MS)
+        assert store.exchanges.markets("binanceusdm") == [CHINESE]
+        assert store.exchanges.markets_saved_ms("binanceusdm") == START_MS
+        store.candles.forget(CHINESE, HOUR, Period(0, GONE.period.end))
+        version = store.verification.version(CHINESE, HOUR)
+        with store.candles.series_lock(CHINESE, HOUR, pytest.fail, CancelToken()):
+            assert store.candles.add_page(CHINESE, HOUR, HELD, [DAY], [GONE]) == 24
+        assert store.verification.version(CHINESE, HOUR) > version
+        assert_same_candles(store.candles.read(CHINESE, HOUR, DAY), HELD)
+        status = store.candles.coverage(CHINESE, HOUR, Period(DAY.start, GONE.period.end))
         assert (status.candles, status.gaps, status.missing) == (24, (), (GONE,))
         assert status.missing[0].confirmed_ms == DAY.end
-        assert [held.market.name for held in store.held_series()] == [CHINESE.name]
-        assert store.runs() == []
+        assert [held.market.name for held in store.candles.held_series()] == [CHINESE.name]
+        assert store.runs.newest() == []
         assert store.describe()["candles"] == 24
 
 
@@ -128,7 +128,7 @@ def test_a_statement_and_a_pause_inside_a_transaction_may_take_their_time(
     name, url = role
     limits = [setting for setting in SETTINGS if setting.endswith("_timeout")]
     execute(embedded_url, *(f"ALTER ROLE {name} SET {limit} = '{SETTINGS[limit]}'" for limit in limits))
-    with contextlib.closing(Store(url)) as store, store._transaction() as connection:
+    with contextlib.closing(Store(url)) as store, store.database.transaction() as connection:
         connection.exec_driver_sql("SELECT pg_sleep(0.4)")
         time.sleep(0.4)
         assert connection.exec_driver_sql("SELECT 1").scalar() == 1
@@ -176,7 +176,7 @@ def test_an_idle_lock_is_kept_however_soon_idle_sessions_are_ended(
     execute(embedded_url, f"ALTER ROLE {name} SET idle_session_timeout = '250ms'")
     with contextlib.closing(Store(url)) as one, contextlib.closing(Store(url)) as two:
         one.migrate()
-        with one.series_lock(CHINESE, HOUR, pytest.fail, CancelToken()):
+        with one.candles.series_lock(CHINESE, HOUR, pytest.fail, CancelToken()):
             cancel, waits = CancelToken(), []
             cancel.sleep(0.5)  # the exchange is asked meanwhile
 
@@ -184,7 +184,10 @@ def test_an_idle_lock_is_kept_however_soon_idle_sessions_are_ended(
                 waits.append(holder)
                 cancel.cancel()
 
-            with pytest.raises(Exception, match="stopped"), two.series_lock(CHINESE, HOUR, wait, cancel):
+            with (
+                pytest.raises(Exception, match="stopped"),
+                two.candles.series_lock(CHINESE, HOUR, wait, cancel),
+            ):
                 pass
             assert waits == [f"another program (process {os.getpid()} on {os.uname().nodename})"]
 
@@ -192,7 +195,7 @@ def test_an_idle_lock_is_kept_however_soon_idle_sessions_are_ended(
 def test_numbers_that_come_as_text_are_exact(role: tuple[str, str], embedded_url: str) -> None:
     name, url = role
     execute(embedded_url, f"ALTER ROLE {name} SET extra_float_digits = 0")
-    with contextlib.closing(Store(url)) as store, store._transaction() as connection:
+    with contextlib.closing(Store(url)) as store, store.database.transaction() as connection:
         assert (
             connection.exec_driver_sql("SELECT (0.1::float8 + 0.2::float8)::text").scalar()
             == "0.30000000000000004"
@@ -222,7 +225,7 @@ def test_tables_that_only_the_search_path_of_a_role_finds_are_named_and_not_made
     assert "?options=-csearch_path%3Dmine" in str(caught.value)
     with contextlib.closing(Store(own)) as store:
         store.migrate()
-        assert len(store.held_series()) == 1
+        assert len(store.candles.held_series()) == 1
 
 
 def test_a_schema_of_the_users_name_is_used_as_postgresql_does(new_role: tuple[str, str]) -> None:
@@ -252,6 +255,6 @@ def test_a_database_that_cannot_hold_every_symbol_is_said(embedded_url: str) -> 
         with contextlib.closing(Store(embedded_url.replace("/postgres?", f"/{name}?"))) as store:
             store.migrate()
             with pytest.raises(DatabaseError, match="create it with ENCODING 'UTF8'"):
-                store.save_markets("binanceusdm", [CHINESE], START_MS)
+                store.exchanges.save_markets("binanceusdm", [CHINESE], START_MS)
     finally:
         execute(embedded_url, f"DROP DATABASE {name} WITH (FORCE)")

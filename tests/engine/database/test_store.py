@@ -33,7 +33,7 @@ def candles_of(timeframe: Timeframe, period: Period, price: float = 100.0) -> Ca
 
 
 def hold(store: Store, period: Period, timeframe: Timeframe = HOUR, market: Market = SOL) -> int:
-    return store.add_page(market, timeframe, candles_of(timeframe, period), [period])
+    return store.candles.add_page(market, timeframe, candles_of(timeframe, period), [period])
 
 
 def assert_same(left: Candles, right: Candles) -> None:
@@ -46,7 +46,7 @@ def test_the_gap_between_two_held_periods_begins_on_the_leap_day(store: Store) -
     hold(store, days("2024-01-01", "2024-02-28"))
     hold(store, days("2024-04-01", "2024-06-30"))
     wanted = days("2024-01-01", "2024-06-30")
-    coverage = store.coverage(SOL, HOUR, wanted)
+    coverage = store.candles.coverage(SOL, HOUR, wanted)
     assert coverage.gaps == (days("2024-02-29", "2024-03-31"),)
     assert coverage.expected == 4368
     assert coverage.candles == 4368 - 32 * 24
@@ -55,11 +55,11 @@ def test_the_gap_between_two_held_periods_begins_on_the_leap_day(store: Store) -
 
 def test_a_series_never_seen_is_one_gap_and_leaves_no_row(store: Store) -> None:
     wanted = days("2024-01-01", "2024-01-02")
-    coverage = store.coverage(SOL, HOUR, wanted)
+    coverage = store.candles.coverage(SOL, HOUR, wanted)
     assert (coverage.candles, coverage.gaps, coverage.missing) == (0, (wanted,), ())
-    assert len(store.read(SOL, HOUR, wanted)) == 0
-    assert store.held_series() == []
-    assert store.active_symbols("binanceusdm") == set()
+    assert len(store.candles.read(SOL, HOUR, wanted)) == 0
+    assert store.candles.held_series() == []
+    assert store.symbols.active("binanceusdm") == set()
 
 
 def test_candles_are_read_back_bit_for_bit(store: Store) -> None:
@@ -72,31 +72,31 @@ def test_candles_are_read_back_bit_for_bit(store: Store) -> None:
         np.array([105.4, 105.39999999999999 / 100, 0.4, 9.99, 123456.789]),
         np.array([-0.0, 3.2e13, 1e-8, 0.1, 1e18]),
     )
-    assert store.add_page(SOL, HOUR, given, [period]) == 5
-    held = store.read(SOL, HOUR, period)
+    assert store.candles.add_page(SOL, HOUR, given, [period]) == 5
+    held = store.candles.read(SOL, HOUR, period)
     assert_same(held, given)
     assert np.signbit(held.volume[0])
 
 
 def test_stored_candles_are_not_overwritten_and_only_new_rows_are_counted(store: Store) -> None:
     first, later = days("2024-01-01", "2024-01-02"), days("2024-01-02", "2024-01-03")
-    assert store.add_page(SOL, HOUR, candles_of(HOUR, first, price=1), [first]) == 48
-    assert store.add_page(SOL, HOUR, candles_of(HOUR, later, price=9), [later]) == 24
-    assert_same(store.read(SOL, HOUR, first), candles_of(HOUR, first, price=1))
-    assert [(series.candles, series.timeframe) for series in store.held_series()] == [(72, HOUR)]
+    assert store.candles.add_page(SOL, HOUR, candles_of(HOUR, first, price=1), [first]) == 48
+    assert store.candles.add_page(SOL, HOUR, candles_of(HOUR, later, price=9), [later]) == 24
+    assert_same(store.candles.read(SOL, HOUR, first), candles_of(HOUR, first, price=1))
+    assert [(series.candles, series.timeframe) for series in store.candles.held_series()] == [(72, HOUR)]
 
 
 def test_a_page_with_one_candle_twice_keeps_the_first(store: Store) -> None:
     rows = [(0, 1.0, 2.0, 0.5, 1.5, 10.0), (0, 9.0, 9.0, 9.0, 9.0, 9.0)]
-    assert store.add_page(SOL, HOUR, Candles.from_rows(rows), [Period(0, HOUR_MS)]) == 1
-    assert store.read(SOL, HOUR, Period(0, HOUR_MS)).open.tolist() == [1.0]
+    assert store.candles.add_page(SOL, HOUR, Candles.from_rows(rows), [Period(0, HOUR_MS)]) == 1
+    assert store.candles.read(SOL, HOUR, Period(0, HOUR_MS)).open.tolist() == [1.0]
 
 
 def test_a_candle_outside_the_covered_periods_is_refused_and_nothing_is_stored(store: Store) -> None:
     day = days("2024-01-01", "2024-01-01")
     with pytest.raises(ValueError, match="24 candles lie outside"):
-        store.add_page(SOL, HOUR, candles_of(HOUR, days("2024-01-01", "2024-01-02")), [day])
-    assert store.coverage(SOL, HOUR, day).candles == 0
+        store.candles.add_page(SOL, HOUR, candles_of(HOUR, days("2024-01-01", "2024-01-02")), [day])
+    assert store.candles.coverage(SOL, HOUR, day).candles == 0
 
 
 def test_timeframes_and_exchanges_are_separate_series(store: Store) -> None:
@@ -104,22 +104,26 @@ def test_timeframes_and_exchanges_are_separate_series(store: Store) -> None:
     spot = Market("binance", "SOLUSDT", "SOL/USDT")
     hold(store, day)
     hold(store, day, DAY, spot)
-    assert store.coverage(SOL, DAY, day).gaps == (day,)
-    assert store.coverage(spot, HOUR, day).gaps == (day,)
-    assert [(str(held.market), held.timeframe.name, held.candles) for held in store.held_series()] == [
+    assert store.candles.coverage(SOL, DAY, day).gaps == (day,)
+    assert store.candles.coverage(spot, HOUR, day).gaps == (day,)
+    assert [
+        (str(held.market), held.timeframe.name, held.candles) for held in store.candles.held_series()
+    ] == [
         ("SOLUSDT on binance", "1d", 1),
         ("SOLUSDT on binanceusdm", "1h", 24),
     ]
     minute, month = Timeframe("1m"), Timeframe("1M")
     hold(store, day, minute)
-    assert store.coverage(SOL, month, days("2024-01-01", "2024-01-31")).candles == 0
+    assert store.candles.coverage(SOL, month, days("2024-01-01", "2024-01-31")).candles == 0
 
 
 def test_held_series_know_first_and_last_candle_and_what_the_market_list_says(store: Store) -> None:
     period = days("2024-01-01", "2024-01-02")
     hold(store, period)
-    store.save_markets("binanceusdm", [Market("binanceusdm", "SOLUSDT", "SOL/USDT:USDT", False, 5)], 1)
-    (held,) = store.held_series()
+    store.exchanges.save_markets(
+        "binanceusdm", [Market("binanceusdm", "SOLUSDT", "SOL/USDT:USDT", False, 5)], 1
+    )
+    (held,) = store.candles.held_series()
     assert (held.first_ms, held.last_ms) == (period.start, period.end - HOUR_MS)
     assert (held.market.unified, held.market.is_trading, held.market.listed_ms) == ("SOL/USDT:USDT", False, 5)
 
@@ -131,115 +135,126 @@ def test_missing_cells_are_covered_and_told_with_reason_and_time(store: Store) -
     kept = (given.timestamp < hole.start) | (given.timestamp >= hole.end)
     page = Candles(given.timestamp[kept], *(column[kept] for column in given.columns().values()))
     parts = [Period(day.start, hole.start), Period(hole.end, day.end)]
-    assert store.add_page(SOL, HOUR, page, parts, [MissingRange(hole, MAINTENANCE, 1_700_000_000_123)]) == 22
-    coverage = store.coverage(SOL, HOUR, day)
+    assert (
+        store.candles.add_page(SOL, HOUR, page, parts, [MissingRange(hole, MAINTENANCE, 1_700_000_000_123)])
+        == 22
+    )
+    coverage = store.candles.coverage(SOL, HOUR, day)
     assert coverage.complete
     assert coverage.missing == (MissingRange(hole, MAINTENANCE),)
     assert coverage.missing[0].confirmed_ms == 1_700_000_000_123
-    inside = store.coverage(SOL, HOUR, Period(hole.start + HOUR_MS, day.end))
+    inside = store.candles.coverage(SOL, HOUR, Period(hole.start + HOUR_MS, day.end))
     assert inside.missing == (MissingRange(Period(hole.start + HOUR_MS, hole.end), MAINTENANCE),)
 
 
 def test_confirming_missing_again_moves_the_time_and_neighbours_are_told_as_one(store: Store) -> None:
     first, second = Period(0, 2 * HOUR_MS), Period(2 * HOUR_MS, 3 * HOUR_MS)
-    store.add_page(SOL, HOUR, Candles.empty(), [], [MissingRange(first, AFTER_DELISTING, 1000)])
-    store.add_page(SOL, HOUR, Candles.empty(), [], [MissingRange(second, AFTER_DELISTING, 2000)])
-    (known,) = store.coverage(SOL, HOUR, Period(0, 3 * HOUR_MS)).missing
+    store.candles.add_page(SOL, HOUR, Candles.empty(), [], [MissingRange(first, AFTER_DELISTING, 1000)])
+    store.candles.add_page(SOL, HOUR, Candles.empty(), [], [MissingRange(second, AFTER_DELISTING, 2000)])
+    (known,) = store.candles.coverage(SOL, HOUR, Period(0, 3 * HOUR_MS)).missing
     assert (known.period, known.confirmed_ms) == (Period(0, 3 * HOUR_MS), 1000)
-    store.add_page(SOL, HOUR, Candles.empty(), [], [MissingRange(first, AFTER_DELISTING, 3000)])
-    (known,) = store.coverage(SOL, HOUR, Period(0, 3 * HOUR_MS)).missing
+    store.candles.add_page(SOL, HOUR, Candles.empty(), [], [MissingRange(first, AFTER_DELISTING, 3000)])
+    (known,) = store.candles.coverage(SOL, HOUR, Period(0, 3 * HOUR_MS)).missing
     assert (known.period, known.confirmed_ms) == (Period(0, 3 * HOUR_MS), 2000)
 
 
 def test_a_candle_that_comes_late_beats_missing(store: Store) -> None:
-    store.add_page(SOL, HOUR, Candles.empty(), [], [MissingRange(Period(0, 3 * HOUR_MS), MAINTENANCE)])
+    store.candles.add_page(
+        SOL, HOUR, Candles.empty(), [], [MissingRange(Period(0, 3 * HOUR_MS), MAINTENANCE)]
+    )
     healed = Period(HOUR_MS, 2 * HOUR_MS)
-    assert store.add_page(SOL, HOUR, candles_of(HOUR, healed), [healed]) == 1
-    coverage = store.coverage(SOL, HOUR, Period(0, 3 * HOUR_MS))
+    assert store.candles.add_page(SOL, HOUR, candles_of(HOUR, healed), [healed]) == 1
+    coverage = store.candles.coverage(SOL, HOUR, Period(0, 3 * HOUR_MS))
     assert [gone.period for gone in coverage.missing] == [
         Period(0, HOUR_MS),
         Period(2 * HOUR_MS, 3 * HOUR_MS),
     ]
     assert (coverage.candles, coverage.complete) == (1, True)
-    assert store.held_series()[0].candles == 1
+    assert store.candles.held_series()[0].candles == 1
 
 
 def test_cells_before_the_proven_first_candle_are_missing_not_gaps(store: Store) -> None:
     listed = days("2024-01-03", "2024-01-03")
-    assert store.first_candle(SOL, HOUR) is None
-    store.save_first_candle(SOL, HOUR, listed.start)
-    assert store.first_candle(SOL, HOUR) == listed.start
-    assert store.first_candle(SOL, DAY) is None
-    coverage = store.coverage(SOL, HOUR, days("2024-01-01", "2024-01-03"))
+    assert store.candles.first_candle(SOL, HOUR) is None
+    store.candles.save_first_candle(SOL, HOUR, listed.start)
+    assert store.candles.first_candle(SOL, HOUR) == listed.start
+    assert store.candles.first_candle(SOL, DAY) is None
+    coverage = store.candles.coverage(SOL, HOUR, days("2024-01-01", "2024-01-03"))
     assert coverage.missing == (MissingRange(days("2024-01-01", "2024-01-02"), BEFORE_LISTING),)
     assert coverage.gaps == (listed,)
     before = days("2023-01-01", "2023-01-02")
-    wholly = store.coverage(SOL, HOUR, before)
+    wholly = store.candles.coverage(SOL, HOUR, before)
     assert (wholly.gaps, wholly.missing) == ((), (MissingRange(before, BEFORE_LISTING),))
 
 
 def test_the_unproven_tail_is_remembered_and_cleared(store: Store) -> None:
-    store.save_unproven_tail(SOL, HOUR, 7 * HOUR_MS)
-    assert store.unproven_tail(SOL, HOUR) == 7 * HOUR_MS
-    store.save_unproven_tail(SOL, HOUR, None)
-    assert store.unproven_tail(SOL, HOUR) is None
-    store.save_unproven_tail(SOL, HOUR, 7 * HOUR_MS)
-    store.forget(SOL, HOUR, Period(0, 8 * HOUR_MS))
-    assert store.unproven_tail(SOL, HOUR) is None
+    store.candles.save_unproven_tail(SOL, HOUR, 7 * HOUR_MS)
+    assert store.candles.unproven_tail(SOL, HOUR) == 7 * HOUR_MS
+    store.candles.save_unproven_tail(SOL, HOUR, None)
+    assert store.candles.unproven_tail(SOL, HOUR) is None
+    store.candles.save_unproven_tail(SOL, HOUR, 7 * HOUR_MS)
+    store.candles.forget(SOL, HOUR, Period(0, 8 * HOUR_MS))
+    assert store.candles.unproven_tail(SOL, HOUR) is None
 
 
 def test_forgetting_reopens_exactly_that_period(store: Store) -> None:
     held, gone = days("2024-01-01", "2024-01-10"), days("2024-01-04", "2024-01-05")
     hold(store, held)
-    store.forget(SOL, HOUR, gone)
-    coverage = store.coverage(SOL, HOUR, held)
+    store.candles.forget(SOL, HOUR, gone)
+    coverage = store.candles.coverage(SOL, HOUR, held)
     assert (coverage.gaps, coverage.candles) == ((gone,), 8 * 24)
-    assert store.held_series()[0].candles == 8 * 24
+    assert store.candles.held_series()[0].candles == 8 * 24
     assert hold(store, held) == 48
-    assert store.coverage(SOL, HOUR, held).complete
-    store.forget(Market("binance", "NEVERSEEN", "NEVER/SEEN"), HOUR, held)
+    assert store.candles.coverage(SOL, HOUR, held).complete
+    store.candles.forget(Market("binance", "NEVERSEEN", "NEVER/SEEN"), HOUR, held)
 
 
 def test_a_long_series_is_read_in_parts_without_seams(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("engine.database.series_store.READ_CELLS", 100)
     period = days("2024-01-01", "2024-02-10")
     hold(store, period)
-    assert_same(store.read(SOL, HOUR, period), candles_of(HOUR, period))
+    assert_same(store.candles.read(SOL, HOUR, period), candles_of(HOUR, period))
 
 
 def test_the_cached_markets_are_replaced_as_a_whole(store: Store) -> None:
-    assert store.markets("binance") == []
-    assert store.markets_saved_ms("binance") is None
+    assert store.exchanges.markets("binance") == []
+    assert store.exchanges.markets_saved_ms("binance") is None
     first = [
         Market("binance", "AUSDT", "A/USDT", True, 1_500_000_000_000),
         Market("binance", "BUSDT", "B/USDT", False, None),
     ]
-    store.save_markets("binance", first, 1_700_000_000_001)
-    store.save_markets("binanceusdm", [SOL], 5)
-    assert [(m.name, m.unified, m.is_trading, m.listed_ms) for m in store.markets("binance")] == [
+    store.exchanges.save_markets("binance", first, 1_700_000_000_001)
+    store.exchanges.save_markets("binanceusdm", [SOL], 5)
+    assert [(m.name, m.unified, m.is_trading, m.listed_ms) for m in store.exchanges.markets("binance")] == [
         ("AUSDT", "A/USDT", True, 1_500_000_000_000),
         ("BUSDT", "B/USDT", False, None),
     ]
-    store.save_markets("binance", first[1:], 1_700_000_000_002)
-    assert store.markets("binance") == first[1:]
-    assert store.markets_saved_ms("binance") == 1_700_000_000_002
-    assert store.markets("binanceusdm") == [SOL]
+    store.exchanges.save_markets("binance", first[1:], 1_700_000_000_002)
+    assert store.exchanges.markets("binance") == first[1:]
+    assert store.exchanges.markets_saved_ms("binance") == 1_700_000_000_002
+    assert store.exchanges.markets("binanceusdm") == [SOL]
 
 
 def test_processes_share_clock_and_block(store: Store, database_url: str) -> None:
     other = Store(database_url)
-    assert (other.clock_offset_ms("binance"), other.blocked_until_ms("binance")) == (None, None)
-    store.save_clock_offset("binance", -86_400_123)
-    store.save_blocked_until("binance", 1_700_000_000_001)
-    store.save_clock_offset("binance", 42)
-    assert (other.clock_offset_ms("binance"), other.blocked_until_ms("binance")) == (42, 1_700_000_000_001)
+    assert (other.exchanges.clock_offset_ms("binance"), other.exchanges.blocked_until_ms("binance")) == (
+        None,
+        None,
+    )
+    store.exchanges.save_clock_offset("binance", -86_400_123)
+    store.exchanges.save_blocked_until("binance", 1_700_000_000_001)
+    store.exchanges.save_clock_offset("binance", 42)
+    assert (other.exchanges.clock_offset_ms("binance"), other.exchanges.blocked_until_ms("binance")) == (
+        42,
+        1_700_000_000_001,
+    )
     other.close()
 
 
 def test_symbols_become_active_with_their_first_candles(store: Store) -> None:
     hold(store, days("2024-01-01", "2024-01-01"))
-    assert store.active_symbols("binanceusdm") == {"SOLUSDT"}
-    assert store.active_symbols("binance") == set()
+    assert store.symbols.active("binanceusdm") == {"SOLUSDT"}
+    assert store.symbols.active("binance") == set()
 
 
 def test_a_second_program_waits_for_the_series_lock_and_then_gets_it(store: Store, database_url: str) -> None:
@@ -251,30 +266,30 @@ def test_a_second_program_waits_for_the_series_lock_and_then_gets_it(store: Stor
         waits.set()
 
     def second() -> None:
-        with other.series_lock(SOL, HOUR, hear, CancelToken()):
+        with other.candles.series_lock(SOL, HOUR, hear, CancelToken()):
             got.set()
 
-    with store.series_lock(SOL, HOUR, pytest.fail, CancelToken()):
+    with store.candles.series_lock(SOL, HOUR, pytest.fail, CancelToken()):
         thread = threading.Thread(target=second)
         thread.start()
         assert waits.wait(5)
-        with store.series_lock(SOL, DAY, pytest.fail, CancelToken()):
+        with store.candles.series_lock(SOL, DAY, pytest.fail, CancelToken()):
             assert not got.is_set()
     assert got.wait(5)
     thread.join()
     assert told == [f"another program (process {os.getpid()} on {socket.gethostname()})"]
-    with store.series_lock(SOL, HOUR, pytest.fail, CancelToken()):
+    with store.candles.series_lock(SOL, HOUR, pytest.fail, CancelToken()):
         pass
     other.close()
 
 
 def test_waiting_for_the_series_lock_can_be_cancelled(store: Store, database_url: str) -> None:
     other, cancel = Store(database_url), CancelToken()
-    with store.series_lock(SOL, HOUR, pytest.fail, CancelToken()):
+    with store.candles.series_lock(SOL, HOUR, pytest.fail, CancelToken()):
         timer = threading.Timer(0.2, cancel.cancel)
         timer.start()
         began = time.monotonic()
-        with pytest.raises(Interrupted), other.series_lock(SOL, HOUR, lambda _: None, cancel):
+        with pytest.raises(Interrupted), other.candles.series_lock(SOL, HOUR, lambda _: None, cancel):
             pytest.fail("the lock was held by another")
         assert time.monotonic() - began < 2
         timer.join()
@@ -282,9 +297,9 @@ def test_waiting_for_the_series_lock_can_be_cancelled(store: Store, database_url
 
 
 def test_an_error_under_the_series_lock_frees_it(store: Store) -> None:
-    with pytest.raises(KeyError), store.series_lock(SOL, HOUR, pytest.fail, CancelToken()):
+    with pytest.raises(KeyError), store.candles.series_lock(SOL, HOUR, pytest.fail, CancelToken()):
         raise KeyError
-    with store.series_lock(SOL, HOUR, pytest.fail, CancelToken()):
+    with store.candles.series_lock(SOL, HOUR, pytest.fail, CancelToken()):
         pass
 
 
@@ -297,8 +312,8 @@ def test_four_writers_of_one_page_leave_one_range(store: Store) -> None:
     for thread in threads:
         thread.join()
     assert sorted(fresh) == [0, 0, 0, 480]
-    assert store.held_series()[0].candles == 480
-    assert store.coverage(SOL, HOUR, period).complete
+    assert store.candles.held_series()[0].candles == 480
+    assert store.candles.coverage(SOL, HOUR, period).complete
 
 
 def test_describe_tells_where_and_how_much(store: Store) -> None:

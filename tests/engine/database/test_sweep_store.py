@@ -89,20 +89,20 @@ def assert_same(left: SweepResult, right: SweepResult) -> None:
 
 def test_a_sweep_is_read_back_as_it_was_stored(store: Store) -> None:
     stored = a_sweep()
-    said = store.save_sweep(stored, prints(stored), {"candles": {"sha256": "ab"}}, [b"source"])
-    assert said.trials_of_strategy == store.trial_count("ema_cross") == 4
+    said = store.sweeps.save(stored, prints(stored), {"candles": {"sha256": "ab"}}, [b"source"])
+    assert said.trials_of_strategy == store.sweeps.trial_count("ema_cross") == 4
     stored = said
-    found = store.sweep(stored.id[:8])
+    found = store.sweeps.get(stored.id[:8])
     assert_same(replace(stored, errors={3: "file.py:3: it\n\ufffd broke"}), found)
     assert found.order.tolist() == stored.order.tolist()
-    assert store.sources([hashlib.sha256(b"source").hexdigest()])
+    assert store.sources.get([hashlib.sha256(b"source").hexdigest()])
 
 
 def test_a_sweep_without_finished_trials_is_stored_too(store: Store) -> None:
     stored = a_sweep(0, status=CANCELLED, error="stopped by the user")
-    stored = store.save_sweep(stored, [])
-    assert_same(stored, store.sweep(stored.id))
-    assert store.sweep(stored.id).best is None
+    stored = store.sweeps.save(stored, [])
+    assert_same(stored, store.sweeps.get(stored.id))
+    assert store.sweeps.get(stored.id).best is None
 
 
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -123,8 +123,8 @@ def test_any_number_and_any_text_comes_back(
         errors={},
         failed=0,
     )
-    store.save_sweep(stored, prints(stored))
-    found = store.sweep(stored.id)
+    store.sweeps.save(stored, prints(stored))
+    found = store.sweeps.get(stored.id)
     assert np.array_equal(found.metrics["sharpe"], stored.metrics["sharpe"], equal_nan=True)
     assert found.params["fast"].tolist() == whole[:n]
     assert found.params["mode"].tolist() == clean
@@ -134,13 +134,13 @@ def test_the_list_shows_the_newest_first_each_with_its_best_trial(store: Store) 
     old, new = a_sweep(created_ms=1_700_000_000_000), a_sweep(created_ms=1_800_000_000_000)
     empty = a_sweep(0, created_ms=1_600_000_000_000)
     for sweep in (old, new, empty):
-        store.save_sweep(sweep, prints(sweep))
-    listed = store.sweeps()
+        store.sweeps.save(sweep, prints(sweep))
+    listed = store.sweeps.newest()
     assert [sweep.id for sweep in listed] == [new.id, old.id, empty.id]
     assert listed[0].best == new.best
     assert [len(sweep) for sweep in listed] == [1, 1, 0]
     assert [sweep.done for sweep in listed] == [5, 5, 0]
-    assert len(store.sweeps(limit=1)) == 1
+    assert len(store.sweeps.newest(limit=1)) == 1
 
 
 def tried(params: dict[str, Any], source: str = "ef", **changes: Any) -> RunResult:
@@ -152,11 +152,11 @@ def tried(params: dict[str, Any], source: str = "ef", **changes: Any) -> RunResu
 def test_trials_are_counted_once_over_sweeps_and_runs_and_stay_counted_when_deleted(store: Store) -> None:
     first, again, other = a_sweep(), a_sweep(), a_sweep(4)
     identities = [trial_identity({"ema_cross.py": "ef"}, {"fast": at}) for at in range(4)]
-    store.save_sweep(first, [*identities, None])
-    store.save_sweep(again, [*identities, None])  # the same trials once more
-    assert store.trial_count("ema_cross") == 4  # one of five failed
-    store.save_sweep(other, prints(other, "other"))
-    assert store.trial_count("ema_cross") == 4 + 3
+    store.sweeps.save(first, [*identities, None])
+    store.sweeps.save(again, [*identities, None])  # the same trials once more
+    assert store.sweeps.trial_count("ema_cross") == 4  # one of five failed
+    store.sweeps.save(other, prints(other, "other"))
+    assert store.sweeps.trial_count("ema_cross") == 4 + 3
     new = tried({"fast": 77})
     same = [
         tried({"fast": 0}),
@@ -166,8 +166,8 @@ def test_trials_are_counted_once_over_sweeps_and_runs_and_stay_counted_when_dele
         replace(new, error="stored again"),
     ]
     for run in (new, *same, tried({"fast": 8}, fingerprint=None), tried({}, strategy="another")):
-        store.save_run(run)
-    assert store.trial_count("ema_cross") == 4 + 3 + 1
+        store.runs.save(run)
+    assert store.sweeps.trial_count("ema_cross") == 4 + 3 + 1
     for run in (
         tried({"fast": 0}, source="another"),
         tried({"fast": 0}, timeframe="4h"),
@@ -175,31 +175,31 @@ def test_trials_are_counted_once_over_sweeps_and_runs_and_stay_counted_when_dele
         tried({"fast": 0}, exchange="binance"),
         tried({"fast": 0}, period=PERIOD),
     ):
-        store.save_run(run)
-    assert store.trial_count("ema_cross") == 4 + 3 + 1 + 5
-    store.delete_sweep(first.id)
-    store.delete_sweep(other.id)
-    store.delete_run(new.id)
-    assert store.trial_count("ema_cross") == 4 + 3 + 1 + 5
-    assert store.trial_count("nobody") == 0
+        store.runs.save(run)
+    assert store.sweeps.trial_count("ema_cross") == 4 + 3 + 1 + 5
+    store.sweeps.delete(first.id)
+    store.sweeps.delete(other.id)
+    store.runs.delete(new.id)
+    assert store.sweeps.trial_count("ema_cross") == 4 + 3 + 1 + 5
+    assert store.sweeps.trial_count("nobody") == 0
     with pytest.raises(InputError, match="no sweep"):
-        store.sweep(first.id)
+        store.sweeps.get(first.id)
 
 
 def test_a_sweep_that_cannot_be_stored_whole_is_not_stored_at_all(store: Store) -> None:
     stored = a_sweep()
     with pytest.raises(IndexError):
-        store.save_sweep(stored, prints(stored)[:2])
-    assert store.sweeps() == []
+        store.sweeps.save(stored, prints(stored)[:2])
+    assert store.sweeps.newest() == []
 
 
 def test_ids_of_sweeps_are_asked_for_in_words(store: Store) -> None:
     for given_id, part in (("zz", "is not a sweep id"), ("abcd", "no sweep 'abcd' is stored")):
         with pytest.raises(InputError, match=part):
-            store.sweep(given_id)
+            store.sweeps.get(given_id)
 
 
 def test_a_thousand_trials_are_one_row_each(store: Store, database_url: str) -> None:
     stored = a_sweep(1000)
-    store.save_sweep(stored, prints(stored))
+    store.sweeps.save(stored, prints(stored))
     assert execute(database_url, "SELECT count(*), count(error) FROM trials") == [(1000, 1)]

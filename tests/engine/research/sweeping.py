@@ -26,8 +26,8 @@ def shared_engine(embedded_url: str, tmp_path_factory: pytest.TempPathFactory) -
     database = fresh_database(embedded_url)
     home, url = tmp_path_factory.mktemp("home"), next(database)
     with Engine(read_settings(home=home, database_url=url, workers=2)) as engine:
-        engine._resources.store.save_markets(MARKET.exchange, [MARKET], START_MS * 2)
-        engine._resources.store.add_page(MARKET, HOUR, random_candles(WARM + COUNT, 7), [WHOLE])
+        engine._resources.store.exchanges.save_markets(MARKET.exchange, [MARKET], START_MS * 2)
+        engine._resources.store.candles.add_page(MARKET, HOUR, random_candles(WARM + COUNT, 7), [WHOLE])
         yield engine
     database.close()
 

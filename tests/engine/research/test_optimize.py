@@ -135,7 +135,7 @@ def test_the_best_trials_are_exactly_the_runs_of_their_parameters(
                 None if run.metrics[name] is None else pytest.approx(run.metrics[name], rel=1e-9)
             ), name
     # the same trials, by their fingerprints: nothing new was tried
-    assert result.trials_of_strategy == result.done == engine._resources.store.trial_count(strategy)
+    assert result.trials_of_strategy == result.done == engine._resources.store.sweeps.trial_count(strategy)
 
 
 def test_a_sweep_is_stored_told_and_counted(engine: Engine):  # noqa: F811

@@ -8,17 +8,20 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from engine.database.codec import optional_ms, to_time
 from engine.database.connection import Database
-from engine.database.schema import exchange_state, markets, symbols
+from engine.database.schema import exchange_state, markets
 from engine.model.market import Market
 
 
-class MarketStore(Database):
+class ExchangeStore:
     """The exchange's list of markets as last seen, the symbols we hold, clocks and blocks."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
     def markets(self, exchange: str) -> list[Market]:
         """The cached list of an exchange, by name; empty when none was saved."""
         query = select(markets).where(markets.c.exchange == exchange).order_by(markets.c.name)
-        with self._transaction() as connection:
+        with self._database.transaction() as connection:
             return [
                 Market(row.exchange, row.name, row.unified, row.is_trading, optional_ms(row.listed_at))
                 for row in connection.execute(query)
@@ -49,13 +52,7 @@ class MarketStore(Database):
             if rows:
                 connection.execute(insert(markets), rows)
 
-        self._write(replace)
-
-    def active_symbols(self, exchange: str) -> set[str]:
-        """Names of the symbols we hold and keep up to date."""
-        query = select(symbols.c.name).where(symbols.c.exchange == exchange, symbols.c.is_active)
-        with self._transaction() as connection:
-            return set(connection.scalars(query))
+        self._database.write(replace)
 
     def clock_offset_ms(self, exchange: str) -> int | None:
         """The exchange's clock minus this machine's, as last measured."""
@@ -64,7 +61,9 @@ class MarketStore(Database):
 
     def save_clock_offset(self, exchange: str, offset_ms: int) -> None:
         """Remember the exchange's clock minus this machine's."""
-        self._write(lambda connection: _save_exchange_state(connection, exchange, clock_offset_ms=offset_ms))
+        self._database.write(
+            lambda connection: _save_exchange_state(connection, exchange, clock_offset_ms=offset_ms)
+        )
 
     def blocked_until_ms(self, exchange: str) -> int | None:
         """Until when the exchange must not be asked anything; None: never told so."""
@@ -72,12 +71,12 @@ class MarketStore(Database):
 
     def save_blocked_until(self, exchange: str, until_ms: int) -> None:
         """Tell every process not to ask the exchange before `until_ms`."""
-        self._write(
+        self._database.write(
             lambda connection: _save_exchange_state(connection, exchange, blocked_until=to_time(until_ms))
         )
 
     def _exchange_state(self, exchange: str, column: Column[Any]) -> Any:
-        with self._transaction() as connection:
+        with self._database.transaction() as connection:
             return connection.scalar(select(column).where(exchange_state.c.exchange == exchange))
 
 
