@@ -40,7 +40,7 @@ from engine.parallel.interpreter import (
 )
 from engine.parallel.job import (
     Died,
-    Failed,
+    Raised,
     TimedOut,
     cause_of_death,
     describe_error,
@@ -64,7 +64,7 @@ OnProgress = Callable[[float, float | None, str], None]
 class Ended(Exception):
     """The process gave no answer: it died, ran out of time, or its code raised what is no error of ours."""
 
-    def __init__(self, outcome: Died | TimedOut | Failed) -> None:
+    def __init__(self, outcome: Died | TimedOut | Raised) -> None:
         super().__init__(outcome.message)
         self.outcome = outcome
 
@@ -164,7 +164,7 @@ class IsolatedProcess(Process):
         self._folder = Path(tempfile.mkdtemp(prefix="isolated-", dir=owner.scratch))
         self._connection, theirs = Pipe()
         self._ended, self._looked = False, time.monotonic()
-        self._outcome: Died | TimedOut | Failed = Died("the process of the strategy has ended")
+        self._outcome: Died | TimedOut | Raised = Died("the process of the strategy has ended")
         try:
             with theirs:
                 self._child = self._forked(theirs) if FORKS else self._started(theirs)
@@ -253,11 +253,11 @@ class IsolatedProcess(Process):
     def _keep_limits(self) -> None:
         self._looked = time.monotonic()
         if memory_mb(self._child.pid) > self._owner.memory_mb:
-            raise self._ended_by(Failed(too_much_memory(self._owner.memory_mb), "", MemoryError.__name__))
+            raise self._ended_by(Raised(too_much_memory(self._owner.memory_mb), "", MemoryError.__name__))
         if self._looked > min(self._limit, self._owner.deadline) + _GRACE_S:
             raise self._ended_by(self._timed_out())
 
-    def _ended_by(self, outcome: Died | TimedOut | Failed) -> Ended:
+    def _ended_by(self, outcome: Died | TimedOut | Raised) -> Ended:
         """End the process; whoever asks it again is told the same."""
         self._outcome = outcome
         self.end()
@@ -319,7 +319,7 @@ def _error_of(message: str, traceback: str, kind: str) -> Exception:
         error = known(message)
         error.__cause__ = _Remote(f"\n{traceback}")
         return error
-    return Ended(Failed(message, traceback, kind))
+    return Ended(Raised(message, traceback, kind))
 
 
 # -- inside the process

@@ -27,7 +27,7 @@ class Done(Generic[V]):
 
 
 @dataclass(frozen=True, slots=True)
-class Failed:
+class Raised:
     """The job raised. `message` is one line, `kind` the name of the exception's class."""
 
     message: str
@@ -58,7 +58,7 @@ class Stopped:
     message: str = "stopped"
 
 
-BadEnd = Failed | TimedOut | Died
+BadEnd = Raised | TimedOut | Died
 Outcome = Done[V] | BadEnd | Stopped
 
 
@@ -82,7 +82,7 @@ def too_much_memory(memory_mb: int) -> str:
 
 
 def describe_error(error: BaseException, memory_mb: int) -> dict[str, str]:
-    """The fields of `Failed` for an exception; survives exceptions that cannot be printed."""
+    """The fields of `Raised` for an exception; survives exceptions that cannot be printed."""
     kind = type(error).__name__
     try:
         text = str(error) if isinstance(error, BacktestError) else f"{kind}: {error}".removesuffix(": ")

@@ -28,7 +28,7 @@ from engine.parallel.job import (
     BadEnd,
     Died,
     Done,
-    Failed,
+    Raised,
     Job,
     OnProgress,
     Outcome,
@@ -40,12 +40,12 @@ from engine.parallel.job import (
 )
 from engine.parallel.process import WorkerProcess, is_running
 
-__all__ = ["Died", "Done", "Failed", "Job", "Outcome", "Stopped", "TimedOut", "WorkerPool"]
+__all__ = ["Died", "Done", "Raised", "Job", "Outcome", "Stopped", "TimedOut", "WorkerPool"]
 
 _LOG: Final = logging.getLogger(__name__)
 _TICK_S: Final = 1.0
 _MOST_FAILED_STARTS: Final = 3  # in a row: it cannot work here
-_BAD_ENDS: Final = {b"X": Failed, b"T": TimedOut, b"D": Died}
+_BAD_ENDS: Final = {b"X": Raised, b"T": TimedOut, b"D": Died}
 _MOST_KILLED_STARTS: Final = 30  # in a row: somebody or the system kills what we start, and may stop doing so
 
 
@@ -77,8 +77,8 @@ class WorkerPool:
         self._cancelled: list[Job[Any]] = []
         self._wanted = 0  # how many processes there should be
         self._closing = False
-        self._bell, self._bell_rope = multiprocessing.Pipe(duplex=False)
-        self._rung = False
+        self._wake_up, self._waker = multiprocessing.Pipe(duplex=False)
+        self._woken = False
         self._thread: threading.Thread | None = None
         self._folder = scratch
         # from here on: the supervising thread's own
@@ -135,7 +135,7 @@ class WorkerPool:
             self._check_open()
             self._supervise()
             self._queue[job] = None
-            self._ring()
+            self._wake()
         return job
 
     def warm_up(self, processes: int | None = None) -> None:
@@ -144,7 +144,7 @@ class WorkerPool:
             self._check_open()
             self._supervise()
             self._wanted = max(self._wanted, min(self._size, processes or self._size))
-            self._ring()
+            self._wake()
 
     def close(self) -> None:
         """Kill what runs, stop what is queued, end all processes; returns when they are gone. May be called again."""
@@ -152,9 +152,9 @@ class WorkerPool:
             self._closing = True
             thread = self._thread
             if thread is not None:
-                self._ring()
-            elif not self._bell.closed:
-                self._close_bell()
+                self._wake()
+            elif not self._wake_up.closed:
+                self._close_wake_up()
         if thread is not None and thread is not threading.current_thread():
             thread.join()
         atexit.unregister(self.close)
@@ -177,14 +177,14 @@ class WorkerPool:
             atexit.register(self.close)
             self._thread.start()
 
-    def _ring(self) -> None:
-        if not self._rung and not self._bell_rope.closed:
-            self._rung = True
-            self._bell_rope.send_bytes(b"!")
+    def _wake(self) -> None:
+        if not self._woken and not self._waker.closed:
+            self._woken = True
+            self._waker.send_bytes(b"!")
 
-    def _close_bell(self) -> None:
-        self._bell.close()
-        self._bell_rope.close()
+    def _close_wake_up(self) -> None:
+        self._wake_up.close()
+        self._waker.close()
 
     def _cancel(self, job: Job[Any]) -> None:
         with self._lock:
@@ -194,7 +194,7 @@ class WorkerPool:
             if job in self._queue:
                 del self._queue[job]
                 self._cancelled.append(job)
-            self._ring()
+            self._wake()
 
     # -- the supervising thread
 
@@ -284,11 +284,11 @@ class WorkerPool:
         limits = [process.limit - time.monotonic() for process in self._processes]
         timeout = max(0.0, min([_TICK_S, *limits])) if restless else None
         speakers: dict[Any, WorkerProcess] = {process.connection: process for process in self._processes}
-        for speaker in wait([self._bell, *speakers], timeout):
-            if speaker is self._bell:
+        for speaker in wait([self._wake_up, *speakers], timeout):
+            if speaker is self._wake_up:
                 with self._lock:
-                    self._bell.recv_bytes()
-                    self._rung = False
+                    self._wake_up.recv_bytes()
+                    self._woken = False
             else:
                 self._hear(speakers[speaker])
 
@@ -296,10 +296,10 @@ class WorkerPool:
         try:
             message = process.connection.recv_bytes()
         except (EOFError, OSError):
-            self._bury(process)
+            self._remove_ended(process)
             return
         if process.verdict is not None:
-            return  # what it says on its death bed is not heard
+            return  # what it says after it was killed is not heard
         if message == b"R":
             process.become_ready()
             self._failed_starts = self._killed_starts = 0
@@ -317,10 +317,10 @@ class WorkerPool:
         process.finish()
         job.future.set_result(outcome)
 
-    def _bury(self, process: WorkerProcess) -> None:
+    def _remove_ended(self, process: WorkerProcess) -> None:
         self._processes.remove(process)
         report = process.crash_report()
-        outcome = process.bury()
+        outcome = process.clear_away()
         if process.job is not None and not process.begun and process.verdict is None:
             self._put_back(process.job)  # it died idle, with the job on its way
         elif process.job is not None:
@@ -336,12 +336,12 @@ class WorkerPool:
                     timed_out(process.job.timeout_s) if process.job else Died("it was not ready in time")
                 )
             if process.gone() and not process.connection.poll():
-                self._bury(process)  # its end of the pipe lives on in a child that it started
+                self._remove_ended(process)  # its end of the pipe lives on in a child that it started
         if now - self._measured >= _TICK_S / 2:
             self._measured = now
             for process in self._processes:
                 if process.job is not None and process.memory_mb() > self._memory_mb:
-                    process.kill(Failed(too_much_memory(self._memory_mb), "", "MemoryError"))
+                    process.kill(Raised(too_much_memory(self._memory_mb), "", "MemoryError"))
 
     def _end(self, verdict: BadEnd | Stopped) -> None:
         with self._lock:
@@ -351,12 +351,12 @@ class WorkerPool:
         for process in self._processes:
             process.kill(verdict)
         while self._processes:
-            self._bury(self._processes[0])
+            self._remove_ended(self._processes[0])
         for job in jobs:
             job.future.set_result(verdict)
         shutil.rmtree(self._folder, ignore_errors=True)
         with self._lock:
-            self._close_bell()
+            self._close_wake_up()
 
 
 def _tell(job: Job[Any] | None, body: bytes) -> None:

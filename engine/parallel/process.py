@@ -119,7 +119,7 @@ class WorkerProcess:
         """How much of the machine's memory it holds; 0 once it has ended."""
         return memory_mb(self._process.pid)
 
-    def bury(self) -> BadEnd | Stopped:
+    def clear_away(self) -> BadEnd | Stopped:
         """Take the process off the system and say what its end means for its job."""
         closed_its_pipe = not self._wait(0.5)
         if closed_its_pipe:

@@ -13,8 +13,7 @@ import numpy as np
 from engine.errors import BacktestError
 from engine.events import CancelToken
 from engine.model.run import CANCELLED, FAILED, FINISHED
-from engine.parallel.job import BadEnd, Done, Job, Stopped
-from engine.parallel.job import Failed as JobFailed
+from engine.parallel.job import BadEnd, Done, Job, Raised, Stopped
 from engine.research.grid import Numbers
 from engine.research.ledger import Ledger
 from engine.tasks import TrialsAnswer, TrialsTask, submit
@@ -148,7 +147,7 @@ class Batches:
 
     def _did_not_return(self, numbers: Numbers, outcome: BadEnd) -> None:
         """A batch did not come back: one of its trials is to blame, unless the strategy's file or its candles are."""
-        if isinstance(outcome, JobFailed) and outcome.kind != MemoryError.__name__:
+        if isinstance(outcome, Raised) and outcome.kind != MemoryError.__name__:
             self._stop(FAILED, outcome.message)
         elif len(numbers) > 1:
             self._deal.again(numbers)

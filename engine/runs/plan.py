@@ -14,7 +14,7 @@ from engine.errors import InputError, Interrupted, StrategyError
 from engine.model.market import DAY_MS, Market, Period, Timeframe
 from engine.model.parameters import StrategyInfo
 from engine.model.run import RunResult, RunSpec, choose_engine
-from engine.parallel.job import BadEnd, Done, Failed, Outcome, Stopped
+from engine.parallel.job import BadEnd, Done, Raised, Outcome, Stopped
 from engine.tasks import AskWorkers, PrepareAnswer, PrepareTask
 
 PREPARE_TIMEOUT_S: Final = 30.0
@@ -136,7 +136,7 @@ def _prepared(
     for key, outcome in outcomes.items():
         for error in (InputError, StrategyError):
             # what the user can put right; anything else fails its run alone
-            if isinstance(outcome, Failed) and outcome.kind == error.__name__:
+            if isinstance(outcome, Raised) and outcome.kind == error.__name__:
                 raise error(f"{distinct[key].strategy.stem}: {outcome.message}; nothing was run")
     return [outcomes[key] for key in keys]
 

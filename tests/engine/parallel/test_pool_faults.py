@@ -9,7 +9,7 @@ from typing import Any
 import psutil
 import pytest
 
-from engine.parallel.pool import Died, Done, Failed, Outcome, Stopped, TimedOut, WorkerPool
+from engine.parallel.pool import Died, Done, Raised, Outcome, Stopped, TimedOut, WorkerPool
 
 JOBS = "tests.engine.parallel.jobs"
 
@@ -105,14 +105,14 @@ def test_a_job_that_raises_fails_with_one_line(
             outcome = run(small, name)
     else:
         outcome = run(pool, name)
-    assert isinstance(outcome, Failed)
+    assert isinstance(outcome, Raised)
     assert (outcome.message, outcome.kind) == (message, kind)
     assert "Traceback" in outcome.traceback or name in ("unprintable_exception", "exhaust_shared_memory")
 
 
 def test_a_message_of_fifty_megabytes_is_cut(pool: WorkerPool) -> None:
     outcome = run(pool, "huge_message")
-    assert isinstance(outcome, Failed)
+    assert isinstance(outcome, Raised)
     assert len(outcome.message) <= 500
     assert len(outcome.traceback) <= 20_000
 

@@ -9,7 +9,7 @@ import psutil
 import pytest
 
 from engine.parallel import isolated
-from engine.parallel.pool import Died, Done, Failed, Stopped, TimedOut, WorkerPool
+from engine.parallel.pool import Died, Done, Raised, Stopped, TimedOut, WorkerPool
 
 JOBS = "tests.engine.parallel.jobs"
 
@@ -149,7 +149,7 @@ def test_a_cancelled_job_leaves_no_folder(tmp_path: Path) -> None:
 def test_a_process_that_speaks_all_the_time_keeps_its_memory_limit(tmp_path: Path) -> None:
     with WorkerPool(1, tmp_path, memory_mb=500, preload=(JOBS,)) as pool:
         outcome = pool.submit(f"{JOBS}:apart", {"name": "exhaust_memory_aloud"}, timeout_s=60).result(60)
-    assert isinstance(outcome, Failed)
+    assert isinstance(outcome, Raised)
     assert outcome.message == "used more than 500 MB of memory"
 
 
