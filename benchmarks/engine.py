@@ -28,8 +28,8 @@ from engine.backtest.outcome import Outcome
 from engine.backtest.reference import run_reference
 from engine.backtest.summary import SUMMARY, Prepared, run_summary
 from engine.indicators import ema
+from engine.model.account import Costs
 from engine.model.market import HOUR_MS, MINUTE_MS, Candles, Timeframe
-from engine.model.run import Costs
 from engine.strategy import Signals
 from tests.support.builders import random_candles
 

@@ -300,7 +300,7 @@ class Bridge(QObject):
                 asyncio.to_thread(
                     self.engine.candles.load,
                     run.symbol,
-                    Timeframe(run.timeframe),
+                    run.timeframe,
                     run.period,
                     exchange=run.exchange,
                 )

@@ -14,7 +14,7 @@ SetKey = tuple[str, str, str, Period, int]
 def set_key(run: RunResult) -> SetKey:
     """Which candles a run needs: series, period, and the version of the series that it saw."""
     version = 0 if run.seen is None else run.seen.version
-    return run.exchange, run.symbol, run.timeframe, run.period, version
+    return run.exchange, run.symbol, run.timeframe.name, run.period, version
 
 
 class CandleSets:

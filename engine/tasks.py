@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, Protocol, TypeV
 import numpy as np
 import numpy.typing as npt
 
+from engine.model.account import Costs
 from engine.model.market import Candles, Float64Array
 from engine.model.parameters import ParamValue
-from engine.model.run import Costs
 from engine.parallel.job import Job, OnProgress, Outcome
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from desktop.items.candle_item import CandleItem, VolumeItem
 from desktop.items.envelope import Envelope
 from desktop.items.trade_item import TradeItem
 from desktop.theme import Theme
-from engine.model.market import Candles, Timeframe
+from engine.model.market import Candles
 from engine.model.run import RunResult
 
 _SHOW_ALL_UP_TO: Final = 1200
@@ -67,7 +67,7 @@ class PriceChart(TimeChart):
         if self.run is None or not len(self.candles):
             return 60.0
         first = int(self.candles.timestamp[0])
-        return (Timeframe(self.run.timeframe).next(first) - first) / 1000
+        return (self.run.timeframe.next(first) - first) / 1000
 
     def redraw(self) -> None:
         """Draw everything again in the theme's colours."""

@@ -184,7 +184,7 @@ class RunsPanel(QWidget):
                 parts += [
                     row.result.strategy,
                     row.result.symbol,
-                    row.result.timeframe,
+                    row.result.timeframe.name,
                     row.result.error or "",
                 ]
             joined = " ".join(parts).lower()

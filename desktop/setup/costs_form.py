@@ -5,7 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QDoubleSpinBox, QGridLayout, QLabel, QWidget
 
-from engine.model.run import Costs
+from engine.model.account import Costs
 
 
 class CostsForm(QWidget):

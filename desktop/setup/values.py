@@ -9,6 +9,7 @@ from itertools import product
 from typing import Any, Final
 
 from engine.errors import InputError
+from engine.model.account import Costs
 from engine.model.market import (
     EXCHANGES,
     SAMPLE_EXCHANGE,
@@ -18,7 +19,7 @@ from engine.model.market import (
     Timeframe,
     parse_time,
 )
-from engine.model.run import ENGINES, Costs, RunResult, RunSpec
+from engine.model.run import ENGINES, RunResult, RunSpec
 
 SAMPLE_SYMBOL: Final = "SAMPLEUSDT"
 FIRST_STRATEGIES: Final = ("vwap_supertrend_ema", "ema_cross", "buy_and_hold")
@@ -90,8 +91,8 @@ class Setup:
     def of_run(cls, run: RunResult) -> Setup:
         """The set-up that makes the run again."""
         return cls(
-            run.exchange, (run.symbol,), run.timeframe, run.period.start, run.period.end,
-            (run.strategy,), {run.strategy: dict(run.params)}, run.costs,
+            run.exchange, (run.symbol,), run.timeframe.name, run.period.start, run.period.end,
+            (run.strategy,), {run.strategy: dict(run.params)}, run.costs, run.engine,
         )  # fmt: skip
 
     def to_json(self) -> dict[str, Any]:

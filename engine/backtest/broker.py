@@ -28,8 +28,8 @@ from backtesting._util import patch
 from engine.backtest.outcome import Outcome, RoundTrip, make_outcome
 from engine.backtest.rules import OPEN, REVERSE, RUIN, STOP_LOSS, TAKE_PROFIT, UNITS, Report, exit_signal
 from engine.events import MIN_INTERVAL_S
+from engine.model.account import Costs
 from engine.model.market import Candles
-from engine.model.run import Costs
 
 
 @dataclass(frozen=True, slots=True)

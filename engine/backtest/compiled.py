@@ -31,8 +31,8 @@ from engine.backtest.rules import (
     check_stops,
     ignore_report,
 )
+from engine.model.account import Costs
 from engine.model.market import Candles, Float64Array, Int64Array
-from engine.model.run import Costs
 from engine.strategy import Signals
 
 Column = npt.NDArray[Any]

@@ -18,8 +18,8 @@ from engine.backtest.evaluation import Evaluation, asking
 from engine.backtest.outcome import Outcome
 from engine.backtest.rules import Report, ignore_report
 from engine.loader.class_variables import SETTINGS, native_params
+from engine.model.account import Costs
 from engine.model.market import Candles, Float64Array
-from engine.model.run import Costs
 from engine.parallel.seed import seed_random
 from engine.strategy import Signals
 

@@ -97,23 +97,15 @@ class TradeTable:
 
     def columns(self) -> dict[str, list[Any]]:
         """The fields of `Trade` by name, as lists of plain values."""
-        return {
+        told: dict[str, list[Any]] = {
             "side": np.where(self.side > 0, "long", "short").tolist(),
-            "size": self.size.tolist(),
-            "entry_time": self.entry_time.tolist(),
-            "entry_price": self.entry_price.tolist(),
-            "exit_time": self.exit_time.tolist(),
-            "exit_price": self.exit_price.tolist(),
-            "pnl": self.pnl.tolist(),
-            "return_pct": self.return_pct.tolist(),
-            "commission": self.commission.tolist(),
             "funding": [None] * len(self),
             "entry_signal": [self.names[k] for k in self.signal.tolist()],
             "exit_reason": [REASONS[k] for k in self.reason.tolist()],
             "candles": (self.exit - self.entry).tolist(),
-            "mae_pct": self.mae_pct.tolist(),
-            "mfe_pct": self.mfe_pct.tolist(),
         }
+        names = Trade.__slots__  # the one list of what a trade is
+        return {name: told[name] if name in told else getattr(self, name).tolist() for name in names}
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -11,8 +11,8 @@ import pandas as pd
 from engine.backtest.broker import SignalBroker, library_frame, outcome_of, run_library
 from engine.backtest.outcome import Outcome
 from engine.backtest.rules import ALMOST_ALL, Report, check_stops, ignore_report
+from engine.model.account import Costs
 from engine.model.market import Candles
-from engine.model.run import Costs
 from engine.strategy import Signals
 
 

@@ -38,8 +38,8 @@ from engine.backtest.rules import (
     UNITS,
     check_stops,
 )
+from engine.model.account import Costs
 from engine.model.market import DAY_MS, Candles, Float64Array, Int64Array, Timeframe
-from engine.model.run import Costs
 from engine.strategy import Signals
 
 __all__ = ["SUMMARY", "Prepared", "run_summary"]

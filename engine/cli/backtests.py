@@ -36,9 +36,10 @@ from engine.cli.terminal import (
 )
 from engine.cli.values import folder_option, whole_option
 from engine.errors import InputError
+from engine.model.account import Costs
 from engine.model.market import DEFAULT_EXCHANGE, Period, Timeframe
 from engine.model.parameters import StrategyInfo
-from engine.model.run import FINISHED, Costs, RunSpec
+from engine.model.run import FINISHED, RunSpec
 from engine.service import Engine
 
 

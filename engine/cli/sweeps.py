@@ -25,10 +25,11 @@ from engine.cli.options import (
 from engine.cli.terminal import RUN_COLUMNS, print_json, print_line, print_note, progress, table
 from engine.cli.values import whole_option
 from engine.errors import InputError, Interrupted, RunError
+from engine.model.account import Costs
 from engine.model.market import DEFAULT_EXCHANGE, Period, Timeframe, format_time
 from engine.model.parameters import ParamValue
 from engine.model.ranges import parse_range
-from engine.model.run import CANCELLED, FINISHED, Costs
+from engine.model.run import CANCELLED, FINISHED
 from engine.model.sweep import SAMPLERS, TOP, SweepResult, SweepSpec
 from engine.service import Engine
 from engine.settings import read_settings

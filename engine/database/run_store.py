@@ -17,8 +17,9 @@ from engine.database.series_rows import add_symbol
 from engine.database.source_store import add_sources
 from engine.database.trial_rows import add_trial, candles_id
 from engine.errors import InputError
-from engine.model.market import Period
-from engine.model.run import Costs, RunResult, SeenCandles, Trade, json_ready
+from engine.model.account import Costs
+from engine.model.market import Market, Period, Timeframe
+from engine.model.run import RunResult, SeenCandles, Trade, json_ready
 from engine.reproduction.inputs import trial_identity
 
 _HEAVY: Final = ("trades", "equity", "indicators")
@@ -40,14 +41,14 @@ class RunStore:
         values = _columns(result)
 
         def write(connection: Connection) -> None:
-            symbol_id = add_symbol(connection, result.exchange, result.symbol, result.unified)
+            symbol_id = add_symbol(connection, result.exchange, result.symbol, result.market.unified)
             row = values | {"symbol_id": symbol_id}
             statement = upsert(backtest_runs).values(row)
             connection.execute(statement.on_conflict_do_update(index_elements=["id"], set_=row))
             add_sources(connection, sources)
             if result.inputs is not None and result.fingerprint is not None:
                 identity = trial_identity(result.inputs["source"], result.inputs["params"])
-                candles = candles_id(connection, symbol_id, result.timeframe, result.period)
+                candles = candles_id(connection, symbol_id, result.timeframe.name, result.period)
                 add_trial(connection, row["strategy_name"], identity, candles)
 
         self._database.write(write)
@@ -136,7 +137,7 @@ def _columns(result: RunResult) -> dict[str, Any]:
     return {
         "id": run_id,
         "strategy_name": storable(result.strategy),
-        "timeframe": result.timeframe,
+        "timeframe": result.timeframe.name,
         "start_time": to_time(result.period.start),
         "end_time": to_time(result.period.end),
         "status": result.status,
@@ -182,10 +183,8 @@ def _result(held: RowMapping) -> RunResult:
         id=str(held["id"]),
         status=held["status"],
         strategy=held["strategy_name"],
-        symbol=held["name"],
-        unified=held["unified"],
-        exchange=held["exchange"],
-        timeframe=held["timeframe"],
+        market=Market(held["exchange"], held["name"], held["unified"]),
+        timeframe=Timeframe(held["timeframe"]),
         period=Period(to_ms(held["start_time"]), to_ms(held["end_time"])),
         params=held["params"],
         costs=Costs(**held["costs"]),

@@ -18,10 +18,11 @@ from engine.database.schema import sweeps, symbols
 from engine.database.series_rows import add_symbol, copy_into, driver
 from engine.database.source_store import add_sources
 from engine.database.trial_rows import candles_id, trial_count
+from engine.model.account import Costs
 from engine.model.market import Period, Timeframe
 from engine.model.parameters import ParamValue
 from engine.model.ranges import Steps, parse_range
-from engine.model.run import Costs, json_ready
+from engine.model.run import json_ready
 from engine.model.sweep import Column, SweepResult, SweepSpec, unmade_checks
 
 _COPY_TRIALS: Final = """

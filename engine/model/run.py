@@ -10,7 +10,8 @@ from typing import Any, Final, Self
 import numpy as np
 
 from engine.errors import InputError
-from engine.model.market import Float64Array, Int64Array, Period, Timeframe, format_time
+from engine.model.account import Costs
+from engine.model.market import Float64Array, Int64Array, Market, Period, Timeframe, format_time
 
 FINISHED: Final = "finished"
 FAILED: Final = "failed"
@@ -21,33 +22,6 @@ REFERENCE: Final = "reference"
 ENGINES: Final = (AUTO, COMPILED, REFERENCE)
 MAX_WARMUP: Final = 1_000_000
 MOST_CUTS: Final = 20_000  # of a search for look-ahead: each computes all candles before it again
-MAX_CASH: Final = 1e15  # the reference engine counts it in units of 1e-8
-
-
-def _check(name: str, value: float, low: float, high: float, *, low_open: bool, high_open: bool) -> None:
-    below = value <= low if low_open else value < low
-    above = value >= high if high_open else value > high
-    if not math.isfinite(value) or below or above:
-        bounds = f"{'above' if low_open else 'at least'} {low:g}"
-        if math.isfinite(high):
-            bounds += f" and {'below' if high_open else 'at most'} {high:g}"
-        raise InputError(f"{name} must be {bounds}, not {value:g}")
-
-
-@dataclass(frozen=True, slots=True)
-class Costs:
-    """Money and costs of a run: starting cash, fraction of equity per entry, fractions per side."""
-
-    cash: float = 10_000.0
-    commission: float = 0.001
-    size: float = 0.95
-    slippage: float = 0.0
-
-    def __post_init__(self) -> None:
-        _check("cash", self.cash, 0, MAX_CASH, low_open=True, high_open=False)
-        _check("commission", self.commission, 0, 0.1, low_open=False, high_open=True)
-        _check("size", self.size, 0, 1, low_open=True, high_open=False)
-        _check("slippage", self.slippage, 0, 0.1, low_open=False, high_open=True)
 
 
 def choose_engine(wanted: str, *, native: bool) -> str:
@@ -175,10 +149,8 @@ class RunResult:
     id: str
     status: str
     strategy: str
-    symbol: str
-    unified: str
-    exchange: str
-    timeframe: str
+    market: Market
+    timeframe: Timeframe
     period: Period
     params: Mapping[str, Any]
     costs: Costs
@@ -202,6 +174,31 @@ class RunResult:
         return replace(self, status=status, error=error, traceback=traceback)
 
     @property
+    def symbol(self) -> str:
+        """The market's name."""
+        return self.market.name
+
+    @property
+    def exchange(self) -> str:
+        """Where it is traded."""
+        return self.market.exchange
+
+    @property
+    def spec(self) -> RunSpec:
+        """What was to be done: it makes the same run once more, warm-up and engine included."""
+        return RunSpec(
+            self.strategy,
+            self.symbol,
+            self.exchange,
+            self.timeframe,
+            self.period,
+            self.params,
+            self.costs,
+            self.engine,
+            warmup=self.inputs["warmup"] if self.inputs else None,
+        )
+
+    @property
     def left_out(self) -> list[str]:
         """What the figures do not contain."""
         return ["funding not included"] if self.exchange == "binanceusdm" else []
@@ -220,9 +217,9 @@ class RunResult:
             "error": self.error,
             "strategy": self.strategy,
             "symbol": self.symbol,
-            "unified": self.unified,
+            "unified": self.market.unified,
             "exchange": self.exchange,
-            "timeframe": self.timeframe,
+            "timeframe": self.timeframe.name,
             **self.period.to_json(),
             "params": dict(self.params),
             "costs": asdict(self.costs),

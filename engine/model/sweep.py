@@ -12,10 +12,11 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.errors import InputError
+from engine.model.account import Costs
 from engine.model.market import Float64Array, Int64Array, Period, Timeframe, format_time
 from engine.model.parameters import ParamValue
 from engine.model.ranges import range_text
-from engine.model.run import Costs, skipped_checks
+from engine.model.run import skipped_checks
 
 SAMPLERS: Final = ("grid", "random")
 # the metrics of which less is better; of every other one more is (a drawdown in % is negative)

@@ -28,10 +28,10 @@ from engine.parallel.job import (
     BadEnd,
     Died,
     Done,
-    Raised,
     Job,
     OnProgress,
     Outcome,
+    Raised,
     Stopped,
     TimedOut,
     V,
@@ -40,7 +40,7 @@ from engine.parallel.job import (
 )
 from engine.parallel.process import WorkerProcess, is_running
 
-__all__ = ["Died", "Done", "Raised", "Job", "Outcome", "Stopped", "TimedOut", "WorkerPool"]
+__all__ = ["Died", "Done", "Job", "Outcome", "Raised", "Stopped", "TimedOut", "WorkerPool"]
 
 _LOG: Final = logging.getLogger(__name__)
 _TICK_S: Final = 1.0

@@ -18,8 +18,8 @@ from typing import Any, Final
 
 import numpy as np
 
+from engine.model.account import Costs
 from engine.model.market import Candles, Period
-from engine.model.run import Costs
 from engine.reproduction.own_source import code_hash, plain_source, source_of
 
 LIBRARIES: Final = (

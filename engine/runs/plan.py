@@ -14,7 +14,7 @@ from engine.errors import InputError, Interrupted, StrategyError
 from engine.model.market import DAY_MS, Market, Period, Timeframe
 from engine.model.parameters import StrategyInfo
 from engine.model.run import RunResult, RunSpec, choose_engine
-from engine.parallel.job import BadEnd, Done, Raised, Outcome, Stopped
+from engine.parallel.job import BadEnd, Done, Outcome, Raised, Stopped
 from engine.tasks import AskWorkers, PrepareAnswer, PrepareTask
 
 PREPARE_TIMEOUT_S: Final = 30.0
@@ -67,10 +67,8 @@ class PlannedRun:
             status=status,
             error=error,
             strategy=self.spec.strategy,
-            symbol=self.market.name,
-            unified=self.market.unified,
-            exchange=self.market.exchange,
-            timeframe=self.spec.timeframe.name,
+            market=self.market,
+            timeframe=self.spec.timeframe,
             period=self.period,
             params=self.params,
             costs=self.spec.costs,

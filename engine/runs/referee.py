@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from engine.data.candle_cache import CandleCache
 from engine.errors import InputError, Interrupted
 from engine.loader import strategy_folders
-from engine.model.market import Market, Period, Timeframe
+from engine.model.market import Period
 from engine.model.run import REFERENCE, RunResult, Series, Trade
 from engine.parallel.job import Done, OnProgress, Stopped
 from engine.reproduction.inputs import hashes
@@ -42,9 +42,7 @@ def make_check(
     """
     if run.seen is None or run.inputs is None:
         return skipped_crosscheck("the run is too old: it did not record what it saw")
-    timeframe = Timeframe(run.timeframe)
-    market = Market(run.exchange, run.symbol, run.unified)
-    loaded = cache.load(market, timeframe, Period(run.seen.start_ms, run.period.end))
+    loaded = cache.load(run.market, run.timeframe, Period(run.seen.start_ms, run.period.end))
     if loaded.candles.sha256() != run.seen.sha256:
         return skipped_crosscheck(_REVISED)
     try:
@@ -58,7 +56,7 @@ def make_check(
         warmup=run.inputs["warmup"],
         costs=run.costs,
         engine=REFERENCE,
-        timeframe=run.timeframe,
+        timeframe=run.timeframe.name,
         keep_indicators=False,
         checks=False,
     )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from engine.errors import BacktestError, InputError, worst
 from engine.events import CancelToken, OnEvent, Progress, as_job, ignore_event
-from engine.model.market import Market, Period, Timeframe
+from engine.model.market import Period
 from engine.model.parameters import StrategyInfo
 from engine.model.run import CANCELLED, COMPILED, FINISHED, RunResult, RunSpec
 from engine.runs.batch import Batch
@@ -102,8 +102,7 @@ class Runs:
         """
         if result.seen is None:
             return None
-        market = Market(result.exchange, result.symbol, result.unified)
-        timeframe = Timeframe(result.timeframe)
+        market, timeframe = result.market, result.timeframe
         if result.seen.version and result.seen.version == self._resources.store.verification.version(
             market, timeframe
         ):
@@ -161,7 +160,7 @@ class Runs:
                 [StrategyFile(before.strategy, file)], self._resources.workers(cancel).ask, scratch
             )
             found = check_strategies([before.strategy], [before.strategy], infos)
-            make = partial(self._made, [_spec_of(before)], found, scratch)
+            make = partial(self._made, [before.spec], found, scratch)
             (after,) = make(fetch=fetch, on_event=on_event, cancel=cancel)
         return compare(before, after, *notes)
 
@@ -217,18 +216,3 @@ class Runs:
     def pending_checks(self, limit: int = 1000) -> list[str]:
         """The ids of the runs whose cross-check is still to be made, newest first."""
         return self._resources.store.runs.pending_checks(limit)
-
-
-def _spec_of(run: RunResult) -> RunSpec:
-    """What was to be done then."""
-    return RunSpec(
-        run.strategy,
-        run.symbol,
-        run.exchange,
-        Timeframe(run.timeframe),
-        run.period,
-        run.params,
-        run.costs,
-        run.engine,
-        warmup=run.inputs["warmup"] if run.inputs else None,
-    )

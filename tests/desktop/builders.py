@@ -5,10 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from engine.model.market import HOUR_MS, Candles, Period, Timeframe
+from engine.model.account import Costs
+from engine.model.market import HOUR_MS, Candles, Market, Period, Timeframe
 from engine.model.parameters import StrategyInfo
 from engine.model.ranges import parse_range
-from engine.model.run import CANCELLED, FINISHED, Costs, RunResult, Series, Trade, skipped_checks
+from engine.model.run import CANCELLED, FINISHED, RunResult, Series, Trade, skipped_checks
 from engine.model.sweep import SweepResult, SweepSpec
 from engine.strategy import Param
 from tests.support.builders import START_MS, random_candles
@@ -56,10 +57,8 @@ def run_on(candles: Candles, run_id: str = "a" * 32, **other: Any) -> RunResult:
         "id": run_id,
         "status": FINISHED,
         "strategy": "ema_cross",
-        "symbol": "SOLUSDT",
-        "unified": "SOL/USDT:USDT",
-        "exchange": "binanceusdm",
-        "timeframe": "1h",
+        "market": Market("binanceusdm", "SOLUSDT", "SOL/USDT:USDT"),
+        "timeframe": Timeframe("1h"),
         "period": Period(START_MS, START_MS + n * HOUR_MS),
         "params": {"fast": 21, "slow": 50},
         "costs": Costs(),

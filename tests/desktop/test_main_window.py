@@ -24,8 +24,9 @@ from desktop.preferences import LAYOUT_VERSION, Preferences
 from desktop.setup.panel import WideScrollArea
 from desktop.setup.values import Setup
 from desktop.theme import DARK, LIGHT
+from engine.model.account import Costs
 from engine.model.market import Market, parse_time
-from engine.model.run import FAILED, Costs
+from engine.model.run import FAILED
 from engine.strategy import Param
 from tests.desktop.builders import BANDS, CROSS, checks, described, run_on
 from tests.desktop.conftest import MakeWindow

@@ -14,10 +14,10 @@ from desktop.setup.panel import SetupPanel
 from desktop.setup.param_form import ParamForm
 from desktop.setup.period_form import months_before, preset_period
 from desktop.setup.values import Setup
+from engine.model.account import Costs
 from engine.model.coverage import MAINTENANCE, Coverage, MissingRange
 from engine.model.market import HOUR_MS, Market, Period, Timeframe, parse_time
 from engine.model.parameters import StrategyInfo
-from engine.model.run import Costs
 from engine.strategy import Param
 
 SAMPLE = Market("sample", "SAMPLEUSDT", "SAMPLE/USDT:USDT", listed_ms=parse_time("2023-01-01"))

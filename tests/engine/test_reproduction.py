@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 import engine.jobs
+from engine.model.account import Costs
 from engine.model.market import DAY_MS, HOUR_MS, Candles, Period
-from engine.model.run import Costs
 from engine.reproduction.inputs import (
     DECIDING,
     candle_inputs,

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from engine.errors import InputError, StrategyError
+from engine.model.account import Costs
 from engine.model.market import Period, Timeframe
-from engine.model.run import FAILED, Costs, RunResult, RunSpec
+from engine.model.run import FAILED, RunResult, RunSpec
 from engine.reproduction.inputs import fingerprint
 from engine.service import Engine
 from engine.settings import Settings

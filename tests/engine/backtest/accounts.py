@@ -8,8 +8,9 @@ import numpy as np
 from engine.backtest.metrics import compute_metrics
 from engine.backtest.outcome import Outcome, TradeTable
 from engine.backtest.rules import REASONS
+from engine.model.account import Costs
 from engine.model.market import DAY_MS, HOUR_MS, Candles, Timeframe
-from engine.model.run import Costs, Trade
+from engine.model.run import Trade
 from tests.engine.backtest.playing import BUY
 from tests.support.builders import START_MS, flat_candles
 

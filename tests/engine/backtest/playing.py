@@ -9,8 +9,8 @@ from engine.backtest.compiled import run_compiled
 from engine.backtest.outcome import Outcome
 from engine.backtest.reference import run_reference
 from engine.errors import RunError
+from engine.model.account import Costs
 from engine.model.market import HOUR_MS, Candles
-from engine.model.run import Costs
 from engine.strategy import Signals
 from tests.support.builders import START_MS, candles_from, signals_for
 

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine.model.market import HOUR_MS, Period
-from engine.model.run import FINISHED, Costs, RunResult, Series, Trade
+from engine.model.account import Costs
+from engine.model.market import HOUR_MS, Market, Period, Timeframe
+from engine.model.run import FINISHED, RunResult, Series, Trade
 from engine.runs.crosscheck import CrossCheck, cross_check
 from tests.support.builders import START_MS
 
@@ -23,7 +24,7 @@ THIRD = replace(FIRST, entry_time=START_MS + 7 * HOUR_MS, exit_reason="open")
 def ran(*trades: Trade, equity: Sequence[float] = (10_000.0, 10_010.0)) -> RunResult:
     times = START_MS + np.arange(len(equity), dtype=np.int64) * HOUR_MS
     return RunResult(
-        "a" * 32, FINISHED, "ema_cross", "SOLUSDT", "SOL/USDT:USDT", "binanceusdm", "1h",
+        "a" * 32, FINISHED, "ema_cross", Market("binanceusdm", "SOLUSDT", "SOL/USDT:USDT"), Timeframe("1h"),
         Period(START_MS, START_MS + len(equity) * HOUR_MS), {}, Costs(), "compiled", trades=trades,
         equity=Series(times, {"equity": np.array(equity)}),
     )  # fmt: skip

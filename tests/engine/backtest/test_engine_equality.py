@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from engine.errors import RunError
 from engine.loader import load_strategy
+from engine.model.account import Costs
 from engine.model.market import HOUR_MS, Candles, Float64Array
-from engine.model.run import Costs
 from engine.strategy import Signals
 from tests.engine.backtest.playing import run_both
 from tests.support.builders import START_MS, real_candles

@@ -14,8 +14,8 @@ from hypothesis import given, settings
 
 from engine.backtest.outcome import Outcome
 from engine.loader import load_strategy
+from engine.model.account import Costs
 from engine.model.market import Candles, Period
-from engine.model.run import Costs
 from engine.strategy import Signals
 from tests.engine.backtest.playing import near, run_both
 from tests.engine.backtest.test_properties import scenes

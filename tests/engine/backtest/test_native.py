@@ -12,8 +12,8 @@ from backtesting.lib import crossover
 from engine.backtest.native import native_settings, play_native, run_native
 from engine.errors import InputError
 from engine.loader.class_variables import native_params, other_variables
+from engine.model.account import Costs
 from engine.model.parameters import complete
-from engine.model.run import Costs
 from tests.engine.backtest.playing import near, short
 from tests.support.builders import candles_from, flat_candles, random_candles
 

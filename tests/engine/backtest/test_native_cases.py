@@ -10,8 +10,8 @@ import pytest
 
 from engine.backtest.native import NativeRun, play_native
 from engine.loader import load_strategy
+from engine.model.account import Costs
 from engine.model.market import parse_time
-from engine.model.run import Costs
 from tests.engine.backtest.playing import near
 from tests.support.builders import real_candles
 

@@ -15,8 +15,8 @@ from engine.backtest.native import ask_native, play_native, said_by
 from engine.backtest.questions import Answer, Ask
 from engine.checks.verdicts import native_checks
 from engine.errors import RunError
+from engine.model.account import Costs
 from engine.model.market import Candles
-from engine.model.run import Costs
 from tests.engine.backtest import native_fractions, native_habits
 from tests.engine.backtest import native_shapes as shapes
 from tests.support.builders import random_candles

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.backtest.native import NativeRun, native_settings, play_native
+from engine.model.account import Costs
 from engine.model.market import Candles
-from engine.model.run import Costs
 from tests.engine.backtest import native_fractions, native_habits  # noqa: F401 - they join the lists
 from tests.engine.backtest import native_shapes as shapes
 from tests.engine.backtest.playing import near

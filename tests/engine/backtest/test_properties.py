@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from engine.backtest.compiled import run_compiled
 from engine.backtest.outcome import Outcome
 from engine.backtest.reference import run_reference
+from engine.model.account import Costs
 from engine.model.market import Candles
-from engine.model.run import Costs
 from engine.strategy import Signals
 from tests.engine.backtest.playing import run_both
 from tests.support.builders import START_MS, random_candles, signals_for

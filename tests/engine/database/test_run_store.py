@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from engine.database.codec import pack_series, unpack_series
 from engine.database.store import Store
 from engine.errors import InputError
-from engine.model.market import Float64Array, Period
-from engine.model.run import FAILED, FINISHED, Costs, RunResult, Series, Trade
+from engine.model.account import Costs
+from engine.model.market import Float64Array, Market, Period, Timeframe
+from engine.model.run import FAILED, FINISHED, RunResult, Series, Trade
 from tests.support.database import execute
 
 TRADE = Trade(
@@ -31,10 +32,8 @@ def a_run(**changes: object) -> RunResult:
         id=str(uuid.uuid4()),
         status=FINISHED,
         strategy="ema_cross",
-        symbol="SOLUSDT",
-        unified="SOL/USDT:USDT",
-        exchange="binanceusdm",
-        timeframe="1h",
+        market=Market("binanceusdm", "SOLUSDT", "SOL/USDT:USDT"),
+        timeframe=Timeframe("1h"),
         period=Period(1_704_067_200_000, 1_704_153_600_000),
         params={"fast": 9, "slow": 21, "kind": "ü€𝛼 'quoted'", "flag": True},
         costs=Costs(cash=12_345.67, commission=0.00075),

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 from engine.database.store import Store
 from engine.errors import InputError
-from engine.model.market import Period, Timeframe
+from engine.model.account import Costs
+from engine.model.market import Market, Period, Timeframe
 from engine.model.ranges import parse_range
-from engine.model.run import CANCELLED, FINISHED, Costs, RunResult, counted_warmup
+from engine.model.run import CANCELLED, FINISHED, RunResult, counted_warmup
 from engine.model.sweep import SweepResult, SweepSpec, unmade_checks
 from engine.reproduction.inputs import trial_identity
 from tests.engine.database.test_run_store import a_run
@@ -170,9 +171,9 @@ def test_trials_are_counted_once_over_sweeps_and_runs_and_stay_counted_when_dele
     assert store.sweeps.trial_count("ema_cross") == 4 + 3 + 1
     for run in (
         tried({"fast": 0}, source="another"),
-        tried({"fast": 0}, timeframe="4h"),
-        tried({"fast": 0}, symbol="ETHUSDT"),
-        tried({"fast": 0}, exchange="binance"),
+        tried({"fast": 0}, timeframe=Timeframe("4h")),
+        tried({"fast": 0}, market=Market("binanceusdm", "ETHUSDT", "ETH/USDT:USDT")),
+        tried({"fast": 0}, market=Market("binance", "SOLUSDT", "SOL/USDT")),
         tried({"fast": 0}, period=PERIOD),
     ):
         store.runs.save(run)

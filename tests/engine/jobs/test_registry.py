@@ -11,7 +11,7 @@ import pytest
 
 from engine import tasks
 from engine.jobs.registry import FUNCTIONS, perform
-from engine.model.run import Costs
+from engine.model.account import Costs
 from engine.parallel.job import Died, Done
 from engine.parallel.plain import decode, encode
 from engine.parallel.pool import WorkerPool

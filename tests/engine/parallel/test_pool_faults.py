@@ -9,7 +9,7 @@ from typing import Any
 import psutil
 import pytest
 
-from engine.parallel.pool import Died, Done, Raised, Outcome, Stopped, TimedOut, WorkerPool
+from engine.parallel.pool import Died, Done, Outcome, Raised, Stopped, TimedOut, WorkerPool
 
 JOBS = "tests.engine.parallel.jobs"
 

@@ -10,8 +10,9 @@ import pytest
 
 from engine.errors import InputError, Interrupted, MissingDataError, StrategyError
 from engine.events import Cancelled, CancelToken, Event, Failed, Finished, Progress, Started
+from engine.model.account import Costs
 from engine.model.market import HOUR_MS, Period
-from engine.model.run import CANCELLED, FAILED, FINISHED, Costs, RunSpec
+from engine.model.run import CANCELLED, FAILED, FINISHED, RunSpec
 from engine.model.sweep import SweepResult, SweepSpec
 from engine.research import batches
 from engine.service import Engine
