@@ -53,11 +53,12 @@ def run_on(candles: Candles, run_id: str = "a" * 32, **other: Any) -> RunResult:
         "rsi": 50 + 40 * np.sin(np.arange(n) / 15),
         "direction": np.sign(np.sin(np.arange(n) / 40) + 1e-9),
     }
+    symbol = other.pop("symbol", "SOLUSDT")
     values: dict[str, Any] = {
         "id": run_id,
         "status": FINISHED,
         "strategy": "ema_cross",
-        "market": Market("binanceusdm", "SOLUSDT", "SOL/USDT:USDT"),
+        "market": Market(other.pop("exchange", "binanceusdm"), symbol, f"{symbol.removesuffix('USDT')}/USDT:USDT"),
         "timeframe": Timeframe("1h"),
         "period": Period(START_MS, START_MS + n * HOUR_MS),
         "params": {"fast": 21, "slow": 50},
