@@ -12,7 +12,7 @@ from engine.parallel.kernels import VARIABLE, installed_folder
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 # kernels are those of the environment, and not compiled once per data folder; after an edit they are compiled again
 if "PYTEST_XDIST_WORKER" not in os.environ:
-    subprocess.run([sys.executable, "-m", "engine.parallel.kernels"], check=True)
+    subprocess.run([sys.executable, "-m", "engine.backtest.compilation"], check=True)
 os.environ[VARIABLE] = str(installed_folder())
 
 # the same examples in every run, and new ones for whoever asks: BACKTEST_TEST_PROFILE=long

@@ -116,7 +116,7 @@ def test_a_home_that_cannot_take_the_kernels_is_told_as_having_none(
 def test_the_environment_of_these_tests_has_every_kernel() -> None:
     assert kernels.has_kernels(kernels.installed_folder())
     again = subprocess.run(
-        [sys.executable, "-m", "engine.parallel.kernels"], capture_output=True, text=True, check=True
+        [sys.executable, "-m", "engine.backtest.compilation"], capture_output=True, text=True, check=True
     )
     assert (again.stdout, again.stderr) == ("", "")  # what `make` does every time is done once
 
