@@ -53,6 +53,7 @@ def session_of(
     )
 
 
+@pytest.mark.long_except("cache")
 @pytest.mark.parametrize("name", ["cache", ".cache/backtest-desktop", ".local/share/backtest-desktop/logs"])
 def test_a_session_that_writes_into_the_real_home_fails_and_names_what(tmp_path: Path, name: str) -> None:
     ended = session_of(tmp_path, f"(Path(os.environ['{REAL_HOME}']) / '{name}').mkdir(parents=True)")
@@ -136,6 +137,11 @@ def test_rows_are_gone_numbers_begin_anew_and_connections_are_closed(
     assert hold(kept.url, candles) == first
 
 
+@pytest.mark.long_except(
+    "DROP TABLE trials",
+    "CREATE ROLE visitor LOGIN",
+    "ALTER DATABASE {name} SET default_transaction_read_only = on",
+)
 @pytest.mark.parametrize(
     "change",
     [

@@ -84,7 +84,9 @@ def describe_error(error: BaseException, memory_mb: int) -> dict[str, str]:
     try:
         text = str(error) if isinstance(error, BacktestError) else f"{kind}: {error}".removesuffix(": ")
         message = one_line(redacted(text[:2_000])[:500])
-        trace = redacted("".join(traceback.format_exception(error))[-2 * _LONGEST_TRACEBACK :])[-_LONGEST_TRACEBACK:]
+        trace = redacted("".join(traceback.format_exception(error))[-2 * _LONGEST_TRACEBACK :])[
+            -_LONGEST_TRACEBACK:
+        ]
     except Exception:  # noqa: BLE001 - a plug-in's own exception class may do anything
         message, trace = f"{kind} (which cannot be printed)", ""
     if isinstance(error, MemoryError):

@@ -114,6 +114,7 @@ def test_metrics_of_checked_runs_stand_side_by_side_with_dashes_for_none(
     assert model.data(model.index(rows["return_pct"], 3)) == "+12.50"
 
 
+@pytest.mark.long
 def test_the_theme_changes_widgets_tables_and_plots(
     window: MainWindow, qtbot: QtBot, app: QApplication
 ) -> None:
@@ -220,6 +221,7 @@ def test_every_widget_that_takes_the_focus_has_an_accessible_name(window: MainWi
     assert nameless == []
 
 
+@pytest.mark.long
 def test_the_style_sheets_are_understood(window: MainWindow, qtlog: object) -> None:
     window.use_theme("light")
     window.use_theme("dark")
@@ -289,6 +291,7 @@ def test_candles_that_changed_since_a_run_are_said_beside_its_name(window: MainW
     assert "changed" not in window.overview.heading.text()
 
 
+@pytest.mark.long_except("size0")
 @pytest.mark.parametrize("size", [(1440, 900), (1024, 700), (900, 600)])
 def test_nothing_of_the_set_up_is_cut_off_however_narrow_the_window(
     make_window: MakeWindow, qtbot: QtBot, size: tuple[int, int]

@@ -141,6 +141,7 @@ def test_another_strategy_brings_its_own_ranges_and_comes_to_the_front_of_the_se
     assert plan.constraint.text() == "fast < slow"
 
 
+@pytest.mark.long
 def test_the_plan_of_every_strategy_comes_back_after_a_restart(
     make_window: MakeWindow, tmp_path: Path
 ) -> None:

@@ -56,6 +56,7 @@ def test_a_server_of_somebody_else_that_restarts_costs_a_writer_a_moment(engine:
     store.close()
 
 
+@pytest.mark.long
 def test_reading_and_writing_go_on_after_the_server_was_killed(engine: Engine) -> None:
     fetched = engine.fetch("SAMPLEUSDT", HOUR, JANUARY, exchange="sample")
     kill_server(engine)

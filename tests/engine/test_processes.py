@@ -32,6 +32,7 @@ def task_of(candles: Path, strategy: str) -> dict[str, object]:
     }  # fmt: skip
 
 
+@pytest.mark.long_except("ema_cross")
 @pytest.mark.parametrize("strategy", ["ema_cross", "vwap_supertrend_ema"])
 def test_a_worker_that_ran_compiled_has_not_imported_backtesting_py(tmp_path: Path, strategy: str) -> None:
     random_candles(400, 7).save(tmp_path / "candles.npy")
@@ -71,6 +72,7 @@ def kernels_in(folder: Path) -> set[Path]:
     return {file.relative_to(folder) for file in own}
 
 
+@pytest.mark.long
 def test_the_first_start_compiles_nothing_because_the_environment_has_every_kernel(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, database_url: str
 ) -> None:
@@ -119,6 +121,7 @@ with indicators.remembered(table):
     assert kernels_in(INSTALLED) == before
 
 
+@pytest.mark.long
 def test_where_the_environment_has_no_kernels_they_are_compiled_once_and_said_before(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

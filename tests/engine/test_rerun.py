@@ -106,6 +106,7 @@ def test_a_run_with_random_numbers_comes_out_equal_and_keeps_its_fingerprint(eng
     assert engine.run_result(again.result.id).trades == run.trades
 
 
+@pytest.mark.long
 def test_neither_workers_nor_the_folder_nor_line_ends_change_the_fingerprint(
     world: tuple[Callable[..., Engine], str], engine: Engine, run: RunResult, folder: Path, tmp_path: Path
 ):
@@ -138,6 +139,7 @@ def test_an_edited_strategy_is_named_and_its_stored_source_still_gives_the_same(
     assert stored.notes == ("made from the stored source (as asked)",)
 
 
+@pytest.mark.long
 def test_an_edited_module_that_a_method_imports_is_named(engine: Engine, run: RunResult, folder: Path):
     (folder / "_late.py").write_text("LIMIT = 0.25\n")
     again = engine.rerun(run.id)
@@ -151,6 +153,7 @@ def test_a_new_comment_is_named_though_the_result_is_equal(engine: Engine, run: 
     assert (again.equal, again.changed) == (True, ("strategy source changed (mine.py)",))
 
 
+@pytest.mark.long
 def test_a_strategy_that_is_gone_is_made_from_its_stored_source(engine: Engine, run: RunResult, folder: Path):
     (folder / "mine.py").unlink()
     (folder / "_late.py").unlink()
@@ -183,6 +186,7 @@ def test_revised_candles_are_named_by_month(
     assert again.changed == ("candles changed: 2023-03 (revised)",)
 
 
+@pytest.mark.long
 def test_a_run_of_an_older_version_says_what_it_cannot_know(
     world: tuple[Callable[..., Engine], str], engine: Engine, run: RunResult, folder: Path
 ):
@@ -197,6 +201,7 @@ def test_a_run_of_an_older_version_says_what_it_cannot_know(
         engine.rerun(run.id)
 
 
+@pytest.mark.long
 def test_a_strategy_that_never_answers_the_same_is_said_to(engine: Engine, folder: Path):
     text = STRATEGY.replace("np.random.normal", "np.random.default_rng().normal")
     (folder / "mine.py").write_text(text)
@@ -221,6 +226,7 @@ def test_a_failed_run_that_fails_the_same_way_is_equal_and_mended_it_differs(eng
     assert mended.differences[0] == {"name": "status", "before": "failed", "after": "finished"}
 
 
+@pytest.mark.long
 def test_the_command_says_equal_or_what_changed_with_exit_codes(cli: CommandLine, home: Path):
     plugins = home / "strategies"
     plugins.mkdir(parents=True)

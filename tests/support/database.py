@@ -148,7 +148,9 @@ def _empty(connection: psycopg.Connection[Any]) -> None:
     """Delete all rows, in any order and past the triggers, and count from 1 again; two questions, whatever there is."""
     names = [table.name for table in metadata.sorted_tables]
     sizes = connection.execute(_SIZES.encode(), [names]).fetchall()
-    cut = [f"TRUNCATE {name} CASCADE" if size > LARGE else f"DELETE FROM {name}" for name, size in sizes if size]
+    cut = [
+        f"TRUNCATE {name} CASCADE" if size > LARGE else f"DELETE FROM {name}" for name, size in sizes if size
+    ]
     with connection.transaction():
         connection.execute("; ".join([_PAST_TRIGGERS, *cut, _FROM_ONE]).encode())
 

@@ -126,6 +126,7 @@ def test_a_strategy_that_changes_its_candles_changes_nothing_else(job: Any) -> N
     assert spoiled["equity"].tolist() == clean["equity"].tolist()
 
 
+@pytest.mark.long_except("macd_trend")
 @pytest.mark.parametrize("name", ["vwap_supertrend_ema", "macd_trend"])
 def test_a_process_of_its_own_prints_nothing_and_loads_neither_window_nor_database(
     tmp_path: Path, name: str
@@ -270,6 +271,7 @@ def test_a_native_strategy_cannot_be_compiled(job: Any) -> None:
     assert job(NATIVE)["engine"] == "reference"
 
 
+@pytest.mark.long_except("compiled-numba-backtesting bokeh")
 @pytest.mark.parametrize(
     ("engine", "loaded", "absent"),
     [("compiled", "numba", "backtesting bokeh"), ("reference", "backtesting bokeh", "numba")],

@@ -118,6 +118,7 @@ def test_a_server_that_never_answers_is_given_up() -> None:
         assert "server does not answer" in str(complaint(url))
 
 
+@pytest.mark.long
 def test_a_server_that_speaks_something_else() -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
 

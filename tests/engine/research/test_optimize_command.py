@@ -96,6 +96,7 @@ def test_a_sweep_of_failures_says_the_first_and_is_exit_code_1(cli: CommandLine,
     assert found["notes"][0].startswith("the best of 2 trials looks better than it is; 2 trials")
 
 
+@pytest.mark.long
 def test_ctrl_c_stores_what_is_finished_and_is_exit_code_130(cli: CommandLine, home: Path, tmp_path: Path):
     (home / "strategies").mkdir(parents=True)
     (home / "strategies" / "slow.py").write_text(
