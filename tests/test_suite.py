@@ -71,6 +71,7 @@ def test_a_session_that_writes_into_its_own_home_passes_and_leaves_nothing(tmp_p
     assert list((tmp_path / "real").rglob("*")) == [tmp_path / "real" / ".cache"]
 
 
+@pytest.mark.long
 def test_no_setting_of_whoever_runs_the_tests_reaches_them(tmp_path: Path) -> None:
     names = {"DATABASE_URL": "x", "BACKTEST_HOME": "x", "XDG_DATA_HOME": "x", "PGPORT": "1"}
     (tmp_path / ".env").write_text("DATABASE_URL=postgresql://them@localhost/theirs\n")
@@ -78,6 +79,7 @@ def test_no_setting_of_whoever_runs_the_tests_reaches_them(tmp_path: Path) -> No
     assert session_of(tmp_path, body, **names).returncode == 0
 
 
+@pytest.mark.long
 def test_the_order_is_said_and_comes_again(tmp_path: Path) -> None:
     (tmp_path / "test_many.py").write_text(
         "import pytest\n@pytest.mark.parametrize('n', range(30))\ndef test_many(n): pass\n"

@@ -209,6 +209,7 @@ def test_an_exchange_that_fails_is_said_in_the_banner_and_in_the_row(
     assert not dialogs(app)
 
 
+@pytest.mark.long
 def test_verify_shows_what_the_exchange_revised_and_says_that_runs_saw_other_candles(
     desk: MainWindow, database_url: str, qtbot: QtBot
 ) -> None:
@@ -224,6 +225,7 @@ def test_verify_shows_what_the_exchange_revised_and_says_that_runs_saw_other_can
     assert "became" in line.details
 
 
+@pytest.mark.long
 def test_delete_asks_in_its_row_and_keep_keeps(desk: MainWindow, qtbot: QtBot, app: QApplication) -> None:
     choose(desk.data, HOURS)
     desk.data.delete.click()

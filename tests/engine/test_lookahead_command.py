@@ -71,6 +71,7 @@ def test_with_the_parameter_that_does_not_peep_it_passes_on_as_many_cuts_as_aske
     )
 
 
+@pytest.mark.long
 def test_without_a_symbol_it_searches_on_the_sample_market(cli: CommandLine):
     found = cli("lookahead", "ema_cross", "--start", "2024-12-20", "--json").json
     assert (found["symbol"], found["exchange"], found["status"]) == ("SAMPLEUSDT", "sample", "passed")

@@ -83,6 +83,7 @@ def test_who_has_read_enough_is_not_told_anything(plain_process: PlainProcess, k
     assert ended.stderr == ""
 
 
+@pytest.mark.long
 def test_a_screen_that_knows_no_unicode_gets_valid_json_and_a_table(
     plain_process: PlainProcess, known: dict[str, str]
 ):

@@ -55,6 +55,7 @@ def test_bare_names_set_nothing(plain_process: PlainProcess, user_home: Path, tm
     assert (user_home / DATA / "cache").is_dir()
 
 
+@pytest.mark.long
 def test_the_documented_names_count_in_a_real_process(plain_process: PlainProcess, tmp_path: Path):
     home, plug_ins = tmp_path / "data", tmp_path / "plug-ins"
     plug_ins.mkdir()

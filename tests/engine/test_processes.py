@@ -93,6 +93,7 @@ def test_the_first_start_compiles_nothing_because_the_environment_has_every_kern
     assert "compile" not in {event.kind for event in events if isinstance(event, Started)}
 
 
+@pytest.mark.long
 def test_every_form_in_which_an_indicator_can_be_called_is_compiled_already() -> None:
     before = kernels_in(INSTALLED)
     script = """

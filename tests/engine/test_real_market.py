@@ -99,6 +99,7 @@ def test_the_end_is_clipped_to_the_last_closed_candle_by_the_exchanges_clock(
     assert cli("status", *SERIES, "--json").json["expected"] == 60 * 24 + 10
 
 
+@pytest.mark.long
 def test_ctrl_c_ends_a_fetch_with_130_and_keeps_its_pages(
     cli: CommandLine, solana: FakeExchange, home: Path, tmp_path: Path
 ):

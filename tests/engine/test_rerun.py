@@ -96,6 +96,7 @@ def run(engine: Engine) -> RunResult:
     return result
 
 
+@pytest.mark.long
 def test_a_run_with_random_numbers_comes_out_equal_and_keeps_its_fingerprint(engine: Engine, run: RunResult):
     again = engine.rerun(run.id[:8])
     assert (again.equal, again.changed, again.differences, again.notes) == (True, (), [], ())
@@ -173,6 +174,7 @@ def test_a_strategy_that_does_not_load_any_more_is_refused_and_nothing_is_stored
     assert len(engine.runs()) == before
 
 
+@pytest.mark.long
 def test_revised_candles_are_named_by_month(
     world: tuple[Callable[..., Engine], str], engine: Engine, run: RunResult
 ):

@@ -66,6 +66,14 @@ def test_whole_coins_are_traded_as_the_library_does_to_the_last_bit(strategy: ty
     assert run.outcome.table.is_open.sum() == len(theirs["_strategy"].trades)
 
 
+@pytest.mark.long_except(
+    "AllIn-calm",
+    "Rebalances-wild",
+    "ClosesByPortions-calm",
+    "TrailedFraction-wild",
+    "SignalledFractions-calm",
+    "TurnsByTwice-wild",
+)
 @pytest.mark.parametrize("market", MARKETS)
 @pytest.mark.parametrize("strategy", shapes.PARTS, ids=lambda kind: kind.__name__)
 def test_parts_of_coins_are_traded_as_the_library_does_in_its_smallest_unit(
@@ -160,6 +168,7 @@ ACTS = st.tuples(
 )
 
 
+@pytest.mark.long
 @given(
     st.lists(ACTS, min_size=1, max_size=25),
     st.integers(0, 10_000),

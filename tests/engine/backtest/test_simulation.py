@@ -255,6 +255,7 @@ def test_a_period_without_candles_is_an_error(job: Any) -> None:
         job(STRATEGIES / "ema_cross.py", candles=random_candles(50), held=50)
 
 
+@pytest.mark.long_except("ema_cross", "buy_and_hold", "vwap_supertrend_ema")
 @pytest.mark.parametrize("name", [path.stem for path in STRATEGIES.glob("[a-z]*.py")])
 def test_both_engines_give_the_same_figures_and_say_which_ran(job: Any, name: str) -> None:
     compiled, reference = (

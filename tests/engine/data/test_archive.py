@@ -206,6 +206,7 @@ def test_an_outage_over_midnight_is_one_hole(fake_exchange, fake_archive, bench:
     assert_same_candles(made.held(report), truth.within(report.period))
 
 
+@pytest.mark.long_except("binance-True-False", "binanceusdm-False-True")
 @pytest.mark.parametrize("header", [True, False])
 @pytest.mark.parametrize("microseconds", [True, False])
 @pytest.mark.parametrize("exchange", ["binance", "binanceusdm"])

@@ -46,7 +46,7 @@ def worker_of(pool: WorkerPool) -> Any:
         "leave_a_thread",
         "leave_a_child",
         "patch_numpy",
-        "patch_builtins",
+        pytest.param("patch_builtins", marks=pytest.mark.long),
         "patch_rolling",
         "patch_a_comparison",
         "hide_a_module",

@@ -247,6 +247,7 @@ def test_workers_that_cannot_start_fail_the_jobs_with_the_reason(
         assert isinstance(pool.submit(f"{JOBS}:echo", {}, timeout_s=None).result(30), Done)  # and it recovers
 
 
+@pytest.mark.long
 def test_progress_arrives_at_most_ten_times_a_second_and_ends_with_the_last(tmp_path: Path) -> None:
     seen: list[tuple[float, float | None, str]] = []
     with WorkerPool(1, tmp_path, memory_mb=1024) as pool:

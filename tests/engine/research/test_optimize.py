@@ -288,6 +288,7 @@ def test_a_file_changed_while_the_sweep_runs_ends_it(engine: Engine):  # noqa: F
     assert 0 < result.done < result.planned
 
 
+@pytest.mark.long
 def test_random_trials_are_the_same_for_one_worker_and_two(engine: Engine):  # noqa: F811
     spec = sweep_spec(
         "ema_cross", {"fast": "2:400:1", "slow": "2:900:1"}, sampler="random", trials=60, seed=3

@@ -81,6 +81,7 @@ def test_what_cannot_be_swept_is_exit_code_2_and_names_the_fault(cli: CommandLin
         assert part in answer.error
 
 
+@pytest.mark.long
 def test_a_sweep_of_failures_says_the_first_and_is_exit_code_1(cli: CommandLine, home: Path):
     (home / "strategies").mkdir(parents=True)
     (home / "strategies" / "stumbling.py").write_text(STUMBLING)
