@@ -4,7 +4,6 @@ import os
 import subprocess
 import sys
 
-import pytest
 from hypothesis import settings
 
 from engine.backtest.kernels import VARIABLE, installed_folder
@@ -18,12 +17,12 @@ os.environ[VARIABLE] = str(installed_folder())
 # the same examples in every run, and new ones for whoever asks: BACKTEST_TEST_PROFILE=long
 settings.register_profile("ci", derandomize=True, deadline=None, stateful_step_count=16)
 settings.register_profile("long", max_examples=2000, deadline=None, stateful_step_count=40, print_blob=True)
-PROFILE = os.environ.get("BACKTEST_TEST_PROFILE", "ci")
-settings.load_profile(PROFILE)
+settings.load_profile(os.environ.get("BACKTEST_TEST_PROFILE", "ci"))
 
 pytest_plugins = [
     "tests.support.own_home",
     "tests.support.order",
+    "tests.support.lanes",
     "tests.support.database",
     "tests.support.fake_exchange",
     "tests.support.fake_archive",
@@ -32,10 +31,3 @@ pytest_plugins = [
     "tests.support.command_line",
     "tests.support.plain_process",
 ]
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A long test that hangs is ended too, but none because a machine is busy; the long profile has no end."""
-    for item in items:
-        if item.get_closest_marker("long"):
-            item.add_marker(pytest.mark.timeout(1800 if PROFILE == "ci" else 0))

@@ -53,6 +53,7 @@ def session_of(
     )
 
 
+@pytest.mark.long_except("cache")
 @pytest.mark.parametrize("name", ["cache", ".cache/backtest-desktop", ".local/share/backtest-desktop/logs"])
 def test_a_session_that_writes_into_the_real_home_fails_and_names_what(tmp_path: Path, name: str) -> None:
     ended = session_of(tmp_path, f"(Path(os.environ['{REAL_HOME}']) / '{name}').mkdir(parents=True)")
@@ -70,6 +71,7 @@ def test_a_session_that_writes_into_its_own_home_passes_and_leaves_nothing(tmp_p
     assert list((tmp_path / "real").rglob("*")) == [tmp_path / "real" / ".cache"]
 
 
+@pytest.mark.long
 def test_no_setting_of_whoever_runs_the_tests_reaches_them(tmp_path: Path) -> None:
     names = {"DATABASE_URL": "x", "BACKTEST_HOME": "x", "XDG_DATA_HOME": "x", "PGPORT": "1"}
     (tmp_path / ".env").write_text("DATABASE_URL=postgresql://them@localhost/theirs\n")
@@ -77,6 +79,7 @@ def test_no_setting_of_whoever_runs_the_tests_reaches_them(tmp_path: Path) -> No
     assert session_of(tmp_path, body, **names).returncode == 0
 
 
+@pytest.mark.long
 def test_the_order_is_said_and_comes_again(tmp_path: Path) -> None:
     (tmp_path / "test_many.py").write_text(
         "import pytest\n@pytest.mark.parametrize('n', range(30))\ndef test_many(n): pass\n"
@@ -136,6 +139,11 @@ def test_rows_are_gone_numbers_begin_anew_and_connections_are_closed(
     assert hold(kept.url, candles) == first
 
 
+@pytest.mark.long_except(
+    "DROP TABLE trials",
+    "CREATE ROLE visitor LOGIN",
+    "ALTER DATABASE {name} SET default_transaction_read_only = on",
+)
 @pytest.mark.parametrize(
     "change",
     [

@@ -71,9 +71,8 @@ class HeatMap(pg.GraphicsLayoutWidget):  # type: ignore[misc]
         self.cursor_cell: Cell | None = None
         self._theme = DARK
         self._axes = {"bottom": _CellAxis("bottom"), "left": _CellAxis("left")}
-        self.plot = self.addPlot(axisItems=self._axes)
+        self.plot = self.addPlot(axisItems=self._axes, enableMenu=False)
         self.plot.hideButtons()
-        self.plot.setMenuEnabled(False)
         self.plot.setMouseEnabled(x=False, y=False)
         self.image = pg.ImageItem(axisOrder="row-major")
         self.image.setAutoDownsample(False)

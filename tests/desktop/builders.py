@@ -58,7 +58,9 @@ def run_on(candles: Candles, run_id: str = "a" * 32, **other: Any) -> RunResult:
         "id": run_id,
         "status": FINISHED,
         "strategy": "ema_cross",
-        "market": Market(other.pop("exchange", "binanceusdm"), symbol, f"{symbol.removesuffix('USDT')}/USDT:USDT"),
+        "market": Market(
+            other.pop("exchange", "binanceusdm"), symbol, f"{symbol.removesuffix('USDT')}/USDT:USDT"
+        ),
         "timeframe": Timeframe("1h"),
         "period": Period(START_MS, START_MS + n * HOUR_MS),
         "params": {"fast": 21, "slow": 50},

@@ -24,9 +24,9 @@ from tests.support.database import empty, fresh_database
 MakeWindow = Callable[..., MainWindow]
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def app(qapp: QApplication) -> QApplication:
-    """The application as the program sets it up."""
+    """The application as the program sets it up, once for all windows as there."""
     return create_application()
 
 

@@ -141,6 +141,7 @@ def test_a_click_on_a_badge_tells_its_story_and_esc_closes_it(window: MainWindow
     assert not row.story.isVisible()
 
 
+@pytest.mark.long
 def test_the_whole_fingerprint_and_its_inputs_can_be_copied(window: MainWindow) -> None:
     run = run_on(
         random_candles(100), fingerprint="ab" * 32,
@@ -157,6 +158,7 @@ def test_the_whole_fingerprint_and_its_inputs_can_be_copied(window: MainWindow) 
     row.story.close()
 
 
+@pytest.mark.long
 def test_a_click_on_the_cell_of_checks_tells_all_of_them(window: MainWindow) -> None:
     show(window, run_with(crosscheck=EQUAL))
     model = window.runs.model
@@ -182,6 +184,7 @@ def test_a_finished_check_changes_the_words_and_keeps_button_and_focus(window: M
     assert model.data(model.index(0, model.column_number("checks"))) == "✓ 3 passed"
 
 
+@pytest.mark.long
 def test_little_height_gets_few_words(window: MainWindow, qtbot: QtBot) -> None:
     show(window, run_with(crosscheck=EQUAL))
     window.overview.heading.set_compact(True)

@@ -148,6 +148,7 @@ def test_each_series_has_its_bounds_its_size_and_a_strip(desk: MainWindow) -> No
     assert image.pixelColor(at.x() + 30, at.y()).name() == desk.theme.strong_border
 
 
+@pytest.mark.long
 def test_two_series_are_filled_at_once_and_one_is_stopped_with_its_pages_kept(
     desk: MainWindow, fake_exchange: FakeExchange, qtbot: QtBot
 ) -> None:
@@ -174,6 +175,7 @@ def test_two_series_are_filled_at_once_and_one_is_stopped_with_its_pages_kept(
     assert not desk.banner.isVisible()
 
 
+@pytest.mark.long
 def test_a_rate_limit_is_seen_in_the_row_and_in_the_log_until_it_ends(
     desk: MainWindow, fake_exchange: FakeExchange, qtbot: QtBot
 ) -> None:
@@ -207,6 +209,7 @@ def test_an_exchange_that_fails_is_said_in_the_banner_and_in_the_row(
     assert not dialogs(app)
 
 
+@pytest.mark.long
 def test_verify_shows_what_the_exchange_revised_and_says_that_runs_saw_other_candles(
     desk: MainWindow, database_url: str, qtbot: QtBot
 ) -> None:
@@ -222,6 +225,7 @@ def test_verify_shows_what_the_exchange_revised_and_says_that_runs_saw_other_can
     assert "became" in line.details
 
 
+@pytest.mark.long
 def test_delete_asks_in_its_row_and_keep_keeps(desk: MainWindow, qtbot: QtBot, app: QApplication) -> None:
     choose(desk.data, HOURS)
     desk.data.delete.click()
@@ -277,6 +281,7 @@ def test_the_name_of_a_file_tells_its_series_and_never_that_of_another_coin() ->
     assert series_of_name("candles.csv", known, selected) == selected
 
 
+@pytest.mark.long
 def test_columns_and_zone_of_a_strange_file_are_chosen_in_the_window(
     desk: MainWindow, qtbot: QtBot, tmp_path: Path
 ) -> None:
@@ -309,6 +314,7 @@ def test_columns_and_zone_of_a_strange_file_are_chosen_in_the_window(
     assert desk.data.stack.currentWidget() is not importing
 
 
+@pytest.mark.long
 def test_decimal_commas_and_a_first_row_of_numbers_are_chosen_in_the_window(
     desk: MainWindow, qtbot: QtBot, tmp_path: Path
 ) -> None:
@@ -347,6 +353,7 @@ def test_a_broken_file_is_refused_by_its_line_and_the_next_one_follows(
     qtbot.waitUntil(importing.accept.isEnabled, timeout=20_000)
 
 
+@pytest.mark.long_except(".csv")
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
 def test_exported_candles_are_exact_and_come_back_as_equal(
     desk: MainWindow, qtbot: QtBot, tmp_path: Path, suffix: str
@@ -363,6 +370,7 @@ def test_exported_candles_are_exact_and_come_back_as_equal(
     assert "must end in .csv or .parquet" in desk.banner.message.text()
 
 
+@pytest.mark.long
 def test_fetch_of_the_set_ups_period_shows_in_its_row_too(desk: MainWindow, qtbot: QtBot) -> None:
     panel = desk.setup_panel
     panel.market.set_choice("binanceusdm", ("SOLUSDT",))

@@ -92,6 +92,7 @@ def test_f5_on_the_first_start_runs_offline_and_everything_fills(
     assert window.status.database.text() == "● Database"
 
 
+@pytest.mark.long
 def test_running_twice_is_one_job(live_window: MainWindow, qtbot: QtBot) -> None:
     window = live_window
     choose(window, "ema_cross")
@@ -147,6 +148,7 @@ def test_a_broken_file_is_listed_with_its_line(live_window: MainWindow) -> None:
     assert "broken.py:1" in live_window.setup_panel.strategies.description.text()
 
 
+@pytest.mark.long
 def test_stored_runs_are_there_at_the_next_start_exactly_as_they_were(
     live_window: MainWindow, engine: Engine, qtbot: QtBot, tmp_path: Path
 ) -> None:
@@ -170,6 +172,7 @@ def test_stored_runs_are_there_at_the_next_start_exactly_as_they_were(
     later.close()
 
 
+@pytest.mark.long
 def test_an_unknown_symbol_is_said_in_the_banner_and_nothing_is_stored(
     live_window: MainWindow, qtbot: QtBot
 ) -> None:
@@ -182,6 +185,7 @@ def test_an_unknown_symbol_is_said_in_the_banner_and_nothing_is_stored(
     assert len(window.bridge.engine.runs.stored()) == before
 
 
+@pytest.mark.long
 def test_the_window_never_stalls_while_workers_run_and_half_a_million_candles_load(
     live_window: MainWindow, qtbot: QtBot
 ) -> None:
@@ -232,6 +236,7 @@ def test_the_pulse_feels_whatever_blocks_the_window_itself(qtbot: QtBot, app: QA
         assert pulse.stop()[-1][0] > 0.1
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("theme", ["dark", "light"])
 def test_a_picture_of_stored_runs_needs_no_screen(
     live_window: MainWindow, engine: Engine, loop: qasync.QEventLoop, qtbot: QtBot, tmp_path: Path, theme: str
@@ -247,6 +252,7 @@ def test_a_picture_of_stored_runs_needs_no_screen(
     assert len(colours) > 20
 
 
+@pytest.mark.long
 def test_compared_runs_on_the_same_candles_read_them_once(
     live_window: MainWindow, engine: Engine, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -269,6 +275,7 @@ def test_compared_runs_on_the_same_candles_read_them_once(
     assert len(reads) == 1
 
 
+@pytest.mark.long
 def test_a_run_on_candles_with_a_hole_says_so(live_window: MainWindow, qtbot: QtBot) -> None:
     window = live_window
     choose(window, "buy_and_hold")

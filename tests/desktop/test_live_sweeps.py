@@ -92,6 +92,7 @@ def test_a_sweep_fills_table_map_and_list(live_window: MainWindow, qtbot: QtBot)
     assert best == sorted(best, reverse=True)
 
 
+@pytest.mark.long
 def test_run_this_one_has_the_figures_of_the_trial(live_window: MainWindow, qtbot: QtBot) -> None:
     window = live_window
     plan_sweep(window, "ema_cross", fast=(5, 20, 5), slow=(30, 60, 10))
@@ -138,6 +139,7 @@ def test_a_click_on_the_map_loads_the_parameters_that_a_run_then_takes(
     assert dict(spec.params) == {"fast": 10}
 
 
+@pytest.mark.long
 def test_stop_keeps_the_finished_trials_and_the_window_is_ready_again_soon(
     live_window: MainWindow, qtbot: QtBot
 ) -> None:
@@ -170,6 +172,7 @@ def said(plan: PlanForm, words: str) -> bool:
     return words in plan.problem.text()
 
 
+@pytest.mark.long
 def test_a_bad_constraint_and_a_grid_too_large_are_refused_in_place_before_anything_runs(
     live_window: MainWindow, qtbot: QtBot
 ) -> None:
@@ -224,6 +227,7 @@ def test_a_sweep_without_candles_says_so_in_place_and_may_be_tried_again(
     assert plan.problem.text() == ""
 
 
+@pytest.mark.long
 def test_stored_sweeps_are_there_at_the_next_start_can_be_opened_and_deleted(
     live_window: MainWindow, engine: Engine, qtbot: QtBot, tmp_path: Path
 ) -> None:
@@ -250,6 +254,7 @@ def test_stored_sweeps_are_there_at_the_next_start_can_be_opened_and_deleted(
     later.close()
 
 
+@pytest.mark.long
 def test_the_window_never_stalls_while_a_thousand_combinations_run(
     live_window: MainWindow, qtbot: QtBot
 ) -> None:
@@ -270,6 +275,7 @@ def test_the_window_never_stalls_while_a_thousand_combinations_run(
     assert longest[-1] < 0.1, longest
 
 
+@pytest.mark.long
 def test_a_pending_cross_check_is_completed_in_the_background_and_said(
     live_window: MainWindow, qtbot: QtBot
 ) -> None:
@@ -295,6 +301,7 @@ def test_a_pending_cross_check_is_completed_in_the_background_and_said(
     assert not window.banner.isVisible()
 
 
+@pytest.mark.long
 def test_a_check_under_way_gives_way_to_the_users_work_and_is_made_afterwards(
     live_window: MainWindow, qtbot: QtBot
 ) -> None:

@@ -83,6 +83,7 @@ def test_next_and_previous_trade_walk_over_what_the_filter_shows(window: MainWin
     assert window.centre.currentWidget() is window.chart
 
 
+@pytest.mark.long
 def test_sorted_trades_still_select_the_right_trade(window: MainWindow, qtbot: QtBot) -> None:
     show_two_runs(window, qtbot)
     table = window.trades.table
@@ -93,6 +94,7 @@ def test_sorted_trades_still_select_the_right_trade(window: MainWindow, qtbot: Q
     assert trades[window.workspace.trade].pnl == max(trade.pnl for trade in trades)
 
 
+@pytest.mark.long
 def test_checked_runs_are_overlaid_in_percent_when_their_symbols_differ(
     window: MainWindow, qtbot: QtBot
 ) -> None:
@@ -104,6 +106,7 @@ def test_checked_runs_are_overlaid_in_percent_when_their_symbols_differ(
     assert SECOND not in {curve.key for curve in window.overview.chart.curves}
 
 
+@pytest.mark.long
 def test_metrics_of_checked_runs_stand_side_by_side_with_dashes_for_none(
     window: MainWindow, qtbot: QtBot
 ) -> None:
@@ -115,6 +118,7 @@ def test_metrics_of_checked_runs_stand_side_by_side_with_dashes_for_none(
     assert model.data(model.index(rows["return_pct"], 3)) == "+12.50"
 
 
+@pytest.mark.long
 def test_the_theme_changes_widgets_tables_and_plots(
     window: MainWindow, qtbot: QtBot, app: QApplication
 ) -> None:
@@ -176,6 +180,7 @@ def test_layout_theme_and_set_up_come_back_after_a_restart(make_window: MakeWind
     second.close()
 
 
+@pytest.mark.long
 def test_a_layout_of_another_version_is_refused_and_the_default_stands(make_window: MakeWindow) -> None:
     window = make_window()
     foreign = window.saveState(LAYOUT_VERSION + 1)
@@ -183,6 +188,7 @@ def test_a_layout_of_another_version_is_refused_and_the_default_stands(make_wind
     assert window.dockWidgetArea(window.setup_dock) == Qt.DockWidgetArea.LeftDockWidgetArea
 
 
+@pytest.mark.long
 def test_reset_layout_puts_every_panel_back(window: MainWindow) -> None:
     window.addDockWidget(Qt.DockWidgetArea.RightDockWidgetArea, window.setup_dock)
     window.results_dock.hide()
@@ -221,6 +227,7 @@ def test_every_widget_that_takes_the_focus_has_an_accessible_name(window: MainWi
     assert nameless == []
 
 
+@pytest.mark.long
 def test_the_style_sheets_are_understood(window: MainWindow, qtlog: object) -> None:
     window.use_theme("light")
     window.use_theme("dark")
@@ -228,6 +235,7 @@ def test_the_style_sheets_are_understood(window: MainWindow, qtlog: object) -> N
     assert [message for message in records if "stylesheet" in message.lower()] == []
 
 
+@pytest.mark.long
 def test_the_visible_trades_are_written_as_csv_and_a_bad_path_is_said(
     window: MainWindow, qtbot: QtBot, tmp_path: Path
 ) -> None:
@@ -240,6 +248,7 @@ def test_the_visible_trades_are_written_as_csv_and_a_bad_path_is_said(
     assert "nothing was exported" in window.banner.message.text()
 
 
+@pytest.mark.long
 def test_the_column_of_problems_is_there_only_when_there_is_one(window: MainWindow, qtbot: QtBot) -> None:
     show_two_runs(window, qtbot)
     table, column = window.runs.table, window.runs.model.column_number("error")
@@ -280,6 +289,7 @@ def test_a_run_says_what_is_missing_what_it_leaves_out_and_which_trades_stand_be
     assert window.trades.table.isColumnHidden(mark)
 
 
+@pytest.mark.long
 def test_candles_that_changed_since_a_run_are_said_beside_its_name(window: MainWindow) -> None:
     window.workspace.put([run_on(random_candles(100), FIRST, checks=checks())])
     window.workspace.show(FIRST)
@@ -290,6 +300,7 @@ def test_candles_that_changed_since_a_run_are_said_beside_its_name(window: MainW
     assert "changed" not in window.overview.heading.text()
 
 
+@pytest.mark.long_except("size0")
 @pytest.mark.parametrize("size", [(1440, 900), (1024, 700), (900, 600)])
 def test_nothing_of_the_set_up_is_cut_off_however_narrow_the_window(
     make_window: MakeWindow, qtbot: QtBot, size: tuple[int, int]

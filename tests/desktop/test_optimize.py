@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PySide6.QtCore import QPointF, Qt
@@ -81,6 +82,7 @@ def test_the_checks_of_a_sweep_that_passed_are_said_too(filled: MainWindow) -> N
     assert not filled.optimize.results.badges.isVisible()
 
 
+@pytest.mark.long
 def test_the_table_sorts_by_any_column_and_keeps_its_order_while_trials_arrive(filled: MainWindow) -> None:
     results, model = filled.optimize.results, filled.optimize.results.model
     show(filled, sweep_of(done=60))
@@ -93,6 +95,7 @@ def test_the_table_sorts_by_any_column_and_keeps_its_order_while_trials_arrive(f
     assert fast == sorted(fast, reverse=True)
 
 
+@pytest.mark.long
 def test_a_picked_trial_stays_picked_while_others_arrive(filled: MainWindow) -> None:
     show(filled, sweep_of(done=40))
     results = filled.optimize.results
@@ -106,6 +109,7 @@ def test_a_picked_trial_stays_picked_while_others_arrive(filled: MainWindow) -> 
     assert results.sweep.numbers[results.picked] == number
 
 
+@pytest.mark.long
 def test_failed_and_stopped_trials_are_said(filled: MainWindow) -> None:
     show(filled, sweep_of(done=50, errors={3: "IndexError in line 12"}, failed=1))
     words = filled.optimize.results.words.text()
@@ -136,6 +140,7 @@ def test_a_click_on_the_map_loads_the_parameters_and_marks_row_and_cell(
     assert chart._mark.rect().center() == QPointF(3, 5)
 
 
+@pytest.mark.long
 def test_the_value_under_the_mouse_is_said_and_a_cell_without_one_is_a_dash(
     filled: MainWindow, qtbot: QtBot
 ) -> None:
@@ -151,6 +156,7 @@ def test_the_value_under_the_mouse_is_said_and_a_cell_without_one_is_a_dash(
     assert "click a cell" in view.read_out.text()
 
 
+@pytest.mark.long
 def test_the_keyboard_walks_over_the_map_and_enter_picks(filled: MainWindow, qtbot: QtBot) -> None:
     show(filled, sweep_of())
     chart = filled.optimize.results.map.map
@@ -161,6 +167,7 @@ def test_the_keyboard_walks_over_the_map_and_enter_picks(filled: MainWindow, qtb
     assert dict(filled.setup_panel.strategies.params["ema_cross"]) == {"fast": 15, "slow": 40}
 
 
+@pytest.mark.long
 def test_a_pair_of_two_of_three_parameters_shows_the_best_over_the_third(filled: MainWindow) -> None:
     sweep = sweep_of({"fast": "10:30:10", "slow": "60:120:30", "kind": "ema,sma"})
     show(filled, sweep)
@@ -175,6 +182,7 @@ def test_a_pair_of_two_of_three_parameters_shows_the_best_over_the_third(filled:
     assert view.axes() == ("kind", "fast")
 
 
+@pytest.mark.long
 def test_the_map_of_a_grid_has_its_whole_shape_while_it_fills(filled: MainWindow) -> None:
     show(filled, sweep_of(done=20))
     grid = filled.optimize.results.map.map.grid
@@ -184,6 +192,7 @@ def test_the_map_of_a_grid_has_its_whole_shape_while_it_fills(filled: MainWindow
     assert list(grid.xs) == list(range(10, 51, 5))
 
 
+@pytest.mark.long
 def test_one_parameter_makes_a_strip_and_less_is_better_where_it_is(filled: MainWindow) -> None:
     show(filled, sweep_of({"fast": "10:50:5"}, objective="volatility_pct"))
     grid = filled.optimize.results.map.map.grid
@@ -247,6 +256,7 @@ def test_the_map_is_a_tab_where_the_window_is_narrow(filled: MainWindow, qtbot: 
     qtbot.waitUntil(lambda: results.tabs.indexOf(results.map) < 0 and results.map.isVisible())
 
 
+@pytest.mark.long
 def test_of_very_many_trials_only_the_best_become_rows_and_neighbours_share_a_cell(
     filled: MainWindow,
 ) -> None:
@@ -264,6 +274,7 @@ def test_of_very_many_trials_only_the_best_become_rows_and_neighbours_share_a_ce
     assert dict(filled.setup_panel.strategies.params["ema_cross"]) == {"fast": 20, "slow": 90}
 
 
+@pytest.mark.long
 def test_one_parameter_of_very_many_values_makes_a_strip(filled: MainWindow) -> None:
     show(filled, sweep_of({"fast": "1:200000:1"}))
     grid = filled.optimize.results.map.map.grid
@@ -297,6 +308,7 @@ def test_every_cell_shows_the_best_of_its_trials(cells: list[tuple[int, int]], d
     assert (grid.positions >= 0).sum() == len(cells)
 
 
+@pytest.mark.long
 def test_a_cell_picked_on_a_map_of_a_moment_ago_is_the_trial_of_its_number(filled: MainWindow) -> None:
     """Trials that arrive meanwhile move positions, never numbers."""
     early = sweep_of()

@@ -95,6 +95,7 @@ def test_symbol_timeframe_period_costs_and_fixed_values_are_the_set_ups(filled: 
     assert not plan.run.isEnabled()
 
 
+@pytest.mark.long
 def test_nothing_varied_or_a_turned_range_says_why_it_cannot_run(filled: MainWindow) -> None:
     plan = filled.optimize.plan
     assert plan.ranges is not None
@@ -111,6 +112,7 @@ def test_nothing_varied_or_a_turned_range_says_why_it_cannot_run(filled: MainWin
     assert not plan.run.isEnabled()
 
 
+@pytest.mark.long
 def test_a_refused_constraint_is_said_below_it_and_the_field_is_marked(filled: MainWindow) -> None:
     plan = filled.optimize.plan
     plan.constraint.setText("fast <")
@@ -125,6 +127,7 @@ def test_a_refused_constraint_is_said_below_it_and_the_field_is_marked(filled: M
     assert plan.count.text() == "17 × 16 = 272 combinations → 250 trials"
 
 
+@pytest.mark.long
 def test_another_strategy_brings_its_own_ranges_and_comes_to_the_front_of_the_set_up(
     filled: MainWindow,
 ) -> None:
@@ -141,6 +144,7 @@ def test_another_strategy_brings_its_own_ranges_and_comes_to_the_front_of_the_se
     assert plan.constraint.text() == "fast < slow"
 
 
+@pytest.mark.long
 def test_the_plan_of_every_strategy_comes_back_after_a_restart(
     make_window: MakeWindow, tmp_path: Path
 ) -> None:
@@ -173,6 +177,7 @@ def test_a_damaged_memory_is_none(damage: Any) -> None:
     assert SweepChoice.from_json(damage) is None
 
 
+@pytest.mark.long
 def test_the_tab_key_goes_through_the_plan_from_top_to_bottom(filled: MainWindow, qtbot: QtBot) -> None:
     plan = filled.optimize.plan
     assert plan.ranges is not None
@@ -189,6 +194,7 @@ def test_the_tab_key_goes_through_the_plan_from_top_to_bottom(filled: MainWindow
     ]  # fmt: skip
 
 
+@pytest.mark.long
 def test_enter_in_the_constraint_starts_and_f6_goes_to_the_tab(filled: MainWindow, qtbot: QtBot) -> None:
     started: list[object] = []
     filled.optimize.plan.run_wanted.disconnect()

@@ -118,6 +118,7 @@ def engine(database_url: str, tmp_path: Path) -> Iterator[Engine]:
         yield opened
 
 
+@pytest.mark.long
 def test_events_of_two_periods_of_one_series_and_of_a_late_listing_keep_their_law(engine: Engine):
     heard = Recorder()
     results = engine.runs.run(sample_specs("2023-01-01", "2023-03-01"), on_event=heard)
@@ -140,6 +141,7 @@ def test_events_of_a_stopped_batch_keep_their_law(engine: Engine):
     heard.check()
 
 
+@pytest.mark.long
 def test_a_run_that_cannot_be_stored_anywhere_is_a_database_error_and_every_job_ends(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ):
@@ -154,6 +156,7 @@ def test_a_run_that_cannot_be_stored_anywhere_is_a_database_error_and_every_job_
     heard.check()
 
 
+@pytest.mark.long
 def test_scratch_folders_of_killed_programs_are_swept(engine: Engine):
     left = engine.settings.cache_folder / "batch-999999999-abc"
     left.mkdir(parents=True)

@@ -70,6 +70,7 @@ def test_a_run_is_stored_and_shows_again_exactly_as_it_was(cli: CommandLine, tmp
     assert "unknown" in cli("show", first["id"]).error or "no run" in cli("show", first["id"]).error
 
 
+@pytest.mark.long
 def test_the_same_run_twice_gives_the_same_bytes_whatever_ran_beside_it(cli: CommandLine):
     def essence(answer_json):
         return {

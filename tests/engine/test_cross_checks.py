@@ -197,6 +197,7 @@ def test_what_backtesting_py_ran_itself_needs_no_check(engine: Engine, plugin: C
         assert engine.runs.cross_check(result.id).checks == result.checks
 
 
+@pytest.mark.long_except("700-744 candles are more than the 700 that are checked unasked")
 @pytest.mark.parametrize(
     ("most", "note"),
     [
@@ -226,6 +227,7 @@ def slow_run(engine: Engine, plugin: Callable[[str, str], Path], settings: Setti
     return run
 
 
+@pytest.mark.long
 def test_a_stopped_check_is_still_to_be_made_and_other_runs_go_on(
     engine: Engine, plugin: Callable[[str, str], Path], settings: Settings
 ):
@@ -281,6 +283,7 @@ def test_a_run_deleted_while_it_is_checked_stays_deleted(engine: Engine, run: Ru
         engine.runs.get(run.id)
 
 
+@pytest.mark.long
 def test_the_command_line_checks_when_asked_and_says_the_verdict(cli: CommandLine):
     month = ("-t", "1h", "--exchange", "sample", "--start", "2023-03-01", "--end", "2023-03-31")
     asked = ("run", "-s", "SAMPLEUSDT", "-S", "ema_cross", "-S", "buy_and_hold", *month, "--json")

@@ -93,6 +93,14 @@ REFUSED = {
 }
 
 
+@pytest.mark.long_except(
+    "-the wrong timeframe",
+    "json-unknown symbol",
+    "preview-unknown field",
+    "-unknown unit",
+    "json-unknown zone",
+    "preview-unknown timeframe",
+)
 @pytest.mark.parametrize(("arguments", "says"), REFUSED.values(), ids=REFUSED.keys())
 @pytest.mark.parametrize(
     "preview", [(), ("--preview",), ("--preview", "--json")], ids=["", "preview", "json"]
@@ -106,6 +114,7 @@ def test_import_refuses_in_one_line_with_exit_code_2(
     assert answer.err.splitlines()[-1].startswith("error: ")
 
 
+@pytest.mark.usefixtures("impatient")
 def test_without_a_known_list_and_without_network_import_says_so(
     cli: CommandLine, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -254,6 +263,7 @@ def test_nothing_is_fetched_when_a_timeframe_is_unknown(cli: CommandLine, binanc
 # -- out
 
 
+@pytest.mark.long_except("csv")
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])
 def test_a_symbol_beyond_ascii_goes_out_and_in_again(
     cli: CommandLine, binance: FakeExchange, tmp_path: Path, suffix: str

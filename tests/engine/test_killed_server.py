@@ -42,6 +42,7 @@ def kill_server(engine: Engine) -> None:
     psutil.wait_procs(family, timeout=10)  # its children end when they notice, within a moment
 
 
+@pytest.mark.long
 def test_a_server_of_somebody_else_that_restarts_costs_a_writer_a_moment(engine: Engine) -> None:
     home = engine.settings.home
     store = Store(embedded.start_embedded(home))  # as through DATABASE_URL: nobody starts the server for it
@@ -56,6 +57,7 @@ def test_a_server_of_somebody_else_that_restarts_costs_a_writer_a_moment(engine:
     store.close()
 
 
+@pytest.mark.long
 def test_reading_and_writing_go_on_after_the_server_was_killed(engine: Engine) -> None:
     fetched = engine.candles.fetch("SAMPLEUSDT", HOUR, JANUARY, exchange="sample")
     kill_server(engine)

@@ -216,6 +216,7 @@ def test_a_broken_file_is_described_by_one_line_with_the_line_number(
     assert info.traceback or "worker died" in error
 
 
+@pytest.mark.long
 def test_an_endless_loop_at_import_is_ended_and_the_others_load(pool: WorkerPool, tmp_path: Path) -> None:
     (tmp_path / "good.py").write_text(GOOD)
     (tmp_path / "loop.py").write_text(

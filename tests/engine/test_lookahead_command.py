@@ -58,6 +58,7 @@ def test_a_strategy_that_peeps_is_named_with_its_columns_and_exit_code_1(cli: Co
     assert found["warmup"]["status"] == "passed"
 
 
+@pytest.mark.long
 def test_with_the_parameter_that_does_not_peep_it_passes_on_as_many_cuts_as_asked(
     cli: CommandLine, peeping: str
 ):
@@ -70,6 +71,7 @@ def test_with_the_parameter_that_does_not_peep_it_passes_on_as_many_cuts_as_aske
     )
 
 
+@pytest.mark.long
 def test_without_a_symbol_it_searches_on_the_sample_market(cli: CommandLine):
     found = cli("lookahead", "ema_cross", "--start", "2024-12-20", "--json").json
     assert (found["symbol"], found["exchange"], found["status"]) == ("SAMPLEUSDT", "sample", "passed")
@@ -77,6 +79,7 @@ def test_without_a_symbol_it_searches_on_the_sample_market(cli: CommandLine):
     assert found["warmup"]["wanted"] == 500
 
 
+@pytest.mark.long
 def test_for_people_it_says_the_same_in_words(cli: CommandLine, peeping: str):
     answer = cli("lookahead", peeping, *SERIES, "--cuts", "20")
     assert answer.code == 1
@@ -121,6 +124,7 @@ class Native(Strategy):
 """
 
 
+@pytest.mark.long
 def test_a_native_strategy_is_searched_too(cli: CommandLine, home: Path):
     (home / "strategies").mkdir(parents=True)
     (home / "strategies" / "native.py").write_text(NATIVE)
@@ -132,6 +136,7 @@ def test_a_native_strategy_is_searched_too(cli: CommandLine, home: Path):
     assert (passed["status"], passed["note"]) == ("passed", "passed on 20 cuts")
 
 
+@pytest.mark.long
 def test_a_native_run_says_what_its_look_ahead_changed(cli: CommandLine, home: Path):
     (home / "strategies").mkdir(parents=True)
     (home / "strategies" / "native.py").write_text(NATIVE)
@@ -145,6 +150,7 @@ def test_a_native_run_says_what_its_look_ahead_changed(cli: CommandLine, home: P
     assert free["checks"]["lookahead"]["note"] == "switched off"
 
 
+@pytest.mark.long
 def test_every_run_is_checked_and_says_what_was_found_unless_told_not_to(cli: CommandLine, peeping: str):
     run = ("run", "-t", "1h", *SERIES, "-S", peeping, "--json")
     checked = cli(*run).json["runs"][0]
@@ -161,6 +167,7 @@ def test_every_run_is_checked_and_says_what_was_found_unless_told_not_to(cli: Co
     assert free["trades"] == checked["trades"]
 
 
+@pytest.mark.long
 def test_the_search_tells_how_far_it_is_and_stops_at_once(cli: CommandLine):
     spec = RunSpec(
         "ema_cross", "SAMPLEUSDT", "sample", Timeframe("1h"), Period.parse("2024-12-01", "2024-12-31")

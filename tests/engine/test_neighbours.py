@@ -133,6 +133,7 @@ def said(result: RunResult) -> tuple[object, ...]:
     )
 
 
+@pytest.mark.long_except("rolling mean")
 @pytest.mark.parametrize("leak", LEAKS)
 def test_whatever_one_strategy_patches_its_neighbours_figures_stay(
     engine: Engine, alone: dict[str, RunResult], leak: str
@@ -145,6 +146,7 @@ def test_whatever_one_strategy_patches_its_neighbours_figures_stay(
     assert engine.runs.rerun(after[0].id).equal
 
 
+@pytest.mark.long
 def test_a_native_strategy_whose_base_is_beside_it_plays_alike_after_runs_on_the_reference_engine(
     engine: Engine, plugins: Path
 ) -> None:
@@ -170,6 +172,7 @@ def test_listing_a_file_changes_nothing_for_others(engine: Engine, alone: dict[s
     assert said(result) == said(alone["native_sma"])
 
 
+@pytest.mark.long
 def test_our_figures_of_a_strategy_that_patches_our_engine_are_the_engines(
     engine: Engine, plugins: Path
 ) -> None:
@@ -184,6 +187,10 @@ def test_our_figures_of_a_strategy_that_patches_our_engine_are_the_engines(
         assert (checked["status"], checked["equal"]) == ("passed", checked["total"])
 
 
+@pytest.mark.long_except(
+    "1 / 0-mine.py:14: ZeroDivisionError: division by zero",
+    "__import__('os')._exit(7)-worker died, exit code 7",
+)
 @pytest.mark.parametrize(
     ("signals", "error"),
     [
@@ -265,6 +272,7 @@ MEMORIES: dict[str, tuple[str, str, str]] = {
 }
 
 
+@pytest.mark.long_except("a module", "a file at home")
 @pytest.mark.parametrize("where", MEMORIES)
 def test_a_memory_of_the_whole_does_not_hide_look_ahead(engine: Engine, plugins: Path, where: str) -> None:
     head, recall, remember = MEMORIES[where]

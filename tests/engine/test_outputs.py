@@ -31,6 +31,7 @@ def known(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     return {"BACKTEST_HOME": str(home / "data")}
 
 
+@pytest.mark.long_except("> /dev/full-the disk is full-False")
 @pytest.mark.parametrize("as_json", [False, True])
 @pytest.mark.parametrize(
     ("shell", "why"), [(">&-", "standard output is closed"), ("> /dev/full", "the disk is full")]
@@ -43,6 +44,7 @@ def test_an_output_that_cannot_be_written_is_one_line(
     assert error_line(ended) == f"error: the output cannot be written: {why}"
 
 
+@pytest.mark.long_except("2>&-")
 @pytest.mark.parametrize("shell", ["2>&-", "2> /dev/full"])
 def test_without_a_place_for_errors_the_answer_still_comes(
     plain_process: PlainProcess, known: dict[str, str], shell: str
@@ -58,6 +60,7 @@ def test_with_everything_closed_the_exit_code_still_tells(plain_process: PlainPr
     assert (ended.returncode, ended.stdout, ended.stderr) == (2, "", "")
 
 
+@pytest.mark.long
 def test_nothing_is_printed_into_a_file_that_got_the_number_of_a_closed_one(
     plain_process: PlainProcess, user_home: Path, database_url: str
 ):
@@ -80,6 +83,7 @@ def test_who_has_read_enough_is_not_told_anything(plain_process: PlainProcess, k
     assert ended.stderr == ""
 
 
+@pytest.mark.long
 def test_a_screen_that_knows_no_unicode_gets_valid_json_and_a_table(
     plain_process: PlainProcess, known: dict[str, str]
 ):
@@ -94,6 +98,7 @@ def test_a_screen_that_knows_no_unicode_gets_valid_json_and_a_table(
     assert json.loads(printed.stdout) == {"name": "币\U0001f600"}
 
 
+@pytest.mark.long_except("/dev/null/c{}-.csv", "place0-.parquet")
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
 @pytest.mark.parametrize("place", [f"{LONG}{{}}", f"{LONG}/c{{}}", "/dev/null/c{}", "/proc/c{}"])
 def test_a_place_for_candles_that_cannot_be_is_refused(
@@ -127,6 +132,7 @@ def test_a_home_that_cannot_be_one_is_refused(plain_process: PlainProcess, tmp_p
     assert "BACKTEST_HOME" in error_line(ended)
 
 
+@pytest.mark.long
 def test_a_log_that_is_a_folder_stops_nothing_and_is_found_by_the_doctor(
     plain_process: PlainProcess, user_home: Path, database_url: str
 ):
@@ -144,6 +150,7 @@ def test_a_log_that_is_a_folder_stops_nothing_and_is_found_by_the_doctor(
     assert "backtest.log cannot be written (Is a directory)" in home["text"]
 
 
+@pytest.mark.long
 def test_a_full_home_is_one_line(plain_process: PlainProcess, user_home: Path, database_url: str):
     """No file can grow beyond a block: as on a full disk, what is there can be read and nothing more be written."""
     assert plain_process("strategies").returncode == 0  # what is remembered is written while there is room
@@ -161,6 +168,7 @@ def test_a_full_home_is_one_line(plain_process: PlainProcess, user_home: Path, d
     assert log.read_text() == "x" * 4096
 
 
+@pytest.mark.long
 def test_what_a_full_home_cannot_take_is_not_blamed_on_the_strategies(plain_process: PlainProcess):
     """Where kernels can neither be copied nor compiled, the engine says so, and not that seven files are broken."""
     ended = plain_process("strategies", NUMBA_CPU_NAME="generic", NUMBA_CPU_FEATURES="", shell=NO_MORE)

@@ -16,6 +16,7 @@ def written_below(home: Path) -> set[Path]:
     return {file.relative_to(home) for file in home.rglob("*") if file.is_file()}
 
 
+@pytest.mark.long
 def test_nothing_lands_in_the_home_folder_but_below_the_data_folder(
     plain_process: PlainProcess, user_home: Path, database_url: str
 ):
@@ -38,6 +39,7 @@ def test_nothing_lands_in_the_home_folder_but_below_the_data_folder(
     assert {path.name for path in user_home.iterdir()} == {".local", "strategies"}
 
 
+@pytest.mark.long_except("environment")
 @pytest.mark.parametrize("place", ["environment", ".env"])
 def test_bare_names_set_nothing(plain_process: PlainProcess, user_home: Path, tmp_path: Path, place: str):
     elsewhere = tmp_path / "elsewhere"
@@ -53,6 +55,7 @@ def test_bare_names_set_nothing(plain_process: PlainProcess, user_home: Path, tm
     assert (user_home / DATA / "cache").is_dir()
 
 
+@pytest.mark.long
 def test_the_documented_names_count_in_a_real_process(plain_process: PlainProcess, tmp_path: Path):
     home, plug_ins = tmp_path / "data", tmp_path / "plug-ins"
     plug_ins.mkdir()

@@ -31,6 +31,7 @@ def task_of(candles: Path, strategy: str) -> RunTask:
     return run_task(candles, ROOT / "strategies" / f"{strategy}.py", held=100)
 
 
+@pytest.mark.long_except("ema_cross")
 @pytest.mark.parametrize("strategy", ["ema_cross", "vwap_supertrend_ema"])
 def test_a_worker_that_ran_compiled_has_not_imported_backtesting_py(tmp_path: Path, strategy: str) -> None:
     random_candles(400, 7).save(tmp_path / "candles.npy")
@@ -68,6 +69,7 @@ def kernels_in(folder: Path) -> set[Path]:
     return {file.relative_to(folder) for file in own}
 
 
+@pytest.mark.long
 def test_the_first_start_compiles_nothing_because_the_environment_has_every_kernel(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, database_url: str
 ) -> None:
@@ -88,6 +90,7 @@ def test_the_first_start_compiles_nothing_because_the_environment_has_every_kern
     assert "compile" not in {event.kind for event in events if isinstance(event, Started)}
 
 
+@pytest.mark.long
 def test_every_form_in_which_an_indicator_can_be_called_is_compiled_already() -> None:
     before = kernels_in(INSTALLED)
     script = """
@@ -116,6 +119,7 @@ with indicators.remembered(table):
     assert kernels_in(INSTALLED) == before
 
 
+@pytest.mark.long
 def test_where_the_environment_has_no_kernels_they_are_compiled_once_and_said_before(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

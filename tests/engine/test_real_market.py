@@ -62,6 +62,7 @@ def test_a_run_fetches_its_warm_up_and_works_offline_afterwards(cli: CommandLine
     assert second["fingerprint"] == first["fingerprint"]
 
 
+@pytest.mark.usefixtures("impatient")
 def test_without_network_and_without_candles_nothing_runs(cli: CommandLine, solana: FakeExchange):
     cli("symbols", "--json")
     solana.close()
@@ -73,6 +74,7 @@ def test_without_network_and_without_candles_nothing_runs(cli: CommandLine, sola
     assert "network" in kept["error"]
 
 
+@pytest.mark.usefixtures("impatient")
 def test_a_page_that_is_not_an_answer_is_never_counted_as_covered(cli: CommandLine, solana: FakeExchange):
     solana.fail(html(), Fault(cut=True), html(), html(), Fault(body="{}"), Fault(body="null"), Fault(body=""))
     solana.always = html()
@@ -97,6 +99,7 @@ def test_the_end_is_clipped_to_the_last_closed_candle_by_the_exchanges_clock(
     assert cli("status", *SERIES, "--json").json["expected"] == 60 * 24 + 10
 
 
+@pytest.mark.long
 def test_ctrl_c_ends_a_fetch_with_130_and_keeps_its_pages(
     cli: CommandLine, solana: FakeExchange, home: Path, tmp_path: Path
 ):
@@ -125,6 +128,7 @@ def test_ctrl_c_ends_a_fetch_with_130_and_keeps_its_pages(
     assert report["fetched"] == 4368 - held
 
 
+@pytest.mark.long
 def test_a_run_that_loops_for_ever_is_ended_at_its_limit(
     cli: CommandLine, solana: FakeExchange, home: Path, monkeypatch: pytest.MonkeyPatch
 ):

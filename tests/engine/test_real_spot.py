@@ -53,6 +53,7 @@ def rows_of(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+@pytest.mark.long_except("SHIBUSDT")
 @pytest.mark.parametrize("spot", [BITCOIN, SHIBA], ids=lambda spot: spot.symbol)
 def test_every_candle_is_fetched_counted_and_written_exactly(
     cli: CommandLine, serve: Serve, tmp_path: Path, spot: Spot
@@ -78,6 +79,7 @@ def test_every_candle_is_fetched_counted_and_written_exactly(
     assert (truth.volume.max() > 2e13) == (spot is SHIBA)
 
 
+@pytest.mark.long_except("SHIBUSDT")
 @pytest.mark.parametrize("spot", [BITCOIN, SHIBA], ids=lambda spot: spot.symbol)
 def test_a_run_trades_at_real_opens_and_names_the_trades_beside_holes(
     cli: CommandLine, serve: Serve, tmp_path: Path, spot: Spot

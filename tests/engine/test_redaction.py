@@ -139,6 +139,7 @@ def log_file(tmp_path: Path) -> Iterator[Path]:
         logging.getLogger(name).handlers = handlers
 
 
+@pytest.mark.long_except("mirror-hunter2", "broken proxy-hun%40%3A%2Fter2", "nobody listens-hunter2")
 @pytest.mark.parametrize("password", [PASSWORD, "hun%40%3A%2Fter2"])
 @pytest.mark.parametrize("where", ["mirror", "nobody listens", "no TLS there", "dead proxy", "broken proxy"])
 def test_a_real_http_failure_leaves_no_login_in_log_and_error(
@@ -171,6 +172,7 @@ def test_a_real_http_failure_leaves_no_login_in_log_and_error(
         assert secret not in found, secret
 
 
+@pytest.mark.long
 def test_a_real_command_writes_no_login_anywhere(
     plain_process: PlainProcess, user_home: Path, mirror: str, database_url: str
 ):

@@ -97,6 +97,7 @@ def run(engine: Engine) -> RunResult:
     return result
 
 
+@pytest.mark.long
 def test_a_run_with_random_numbers_comes_out_equal_and_keeps_its_fingerprint(engine: Engine, run: RunResult):
     again = engine.runs.rerun(run.id[:8])
     assert (again.equal, again.changed, again.differences, again.notes) == (True, (), [], ())
@@ -107,6 +108,7 @@ def test_a_run_with_random_numbers_comes_out_equal_and_keeps_its_fingerprint(eng
     assert engine.runs.get(again.result.id).trades == run.trades
 
 
+@pytest.mark.long
 def test_neither_workers_nor_the_folder_nor_line_ends_change_the_fingerprint(
     world: tuple[Callable[..., Engine], str], engine: Engine, run: RunResult, folder: Path, tmp_path: Path
 ):
@@ -139,6 +141,7 @@ def test_an_edited_strategy_is_named_and_its_stored_source_still_gives_the_same(
     assert stored.notes == ("made from the stored source (as asked)",)
 
 
+@pytest.mark.long
 def test_an_edited_module_that_a_method_imports_is_named(engine: Engine, run: RunResult, folder: Path):
     (folder / "_late.py").write_text("LIMIT = 0.25\n")
     again = engine.runs.rerun(run.id)
@@ -152,6 +155,7 @@ def test_a_new_comment_is_named_though_the_result_is_equal(engine: Engine, run: 
     assert (again.equal, again.changed) == (True, ("strategy source changed (mine.py)",))
 
 
+@pytest.mark.long
 def test_a_strategy_that_is_gone_is_made_from_its_stored_source(engine: Engine, run: RunResult, folder: Path):
     (folder / "mine.py").unlink()
     (folder / "_late.py").unlink()
@@ -171,6 +175,7 @@ def test_a_strategy_that_does_not_load_any_more_is_refused_and_nothing_is_stored
     assert len(engine.runs.stored()) == before
 
 
+@pytest.mark.long
 def test_revised_candles_are_named_by_month(
     world: tuple[Callable[..., Engine], str], engine: Engine, run: RunResult
 ):
@@ -184,6 +189,7 @@ def test_revised_candles_are_named_by_month(
     assert again.changed == ("candles changed: 2023-03 (revised)",)
 
 
+@pytest.mark.long
 def test_a_run_of_an_older_version_says_what_it_cannot_know(
     world: tuple[Callable[..., Engine], str], engine: Engine, run: RunResult, folder: Path
 ):
@@ -198,6 +204,7 @@ def test_a_run_of_an_older_version_says_what_it_cannot_know(
         engine.runs.rerun(run.id)
 
 
+@pytest.mark.long
 def test_a_strategy_that_never_answers_the_same_is_said_to(engine: Engine, folder: Path):
     text = STRATEGY.replace("np.random.normal", "np.random.default_rng().normal")
     (folder / "mine.py").write_text(text)
@@ -222,6 +229,7 @@ def test_a_failed_run_that_fails_the_same_way_is_equal_and_mended_it_differs(eng
     assert mended.differences[0] == {"name": "status", "before": "failed", "after": "finished"}
 
 
+@pytest.mark.long
 def test_the_command_says_equal_or_what_changed_with_exit_codes(cli: CommandLine, home: Path):
     plugins = home / "strategies"
     plugins.mkdir(parents=True)

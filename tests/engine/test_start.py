@@ -40,6 +40,7 @@ def imported(arguments: tuple[str, ...], environment: dict[str, str]) -> set[str
     return {line.rpartition("|")[2].strip().partition(".")[0] for line in lines}
 
 
+@pytest.mark.long_except("runs")
 @pytest.mark.parametrize("arguments", [("runs",), ("status", *SERIES, *MONTH)], ids=lambda one: one[0])
 def test_a_command_that_asks_the_database_imports_nothing_else(
     known: dict[str, str], database_url: str, arguments: tuple[str, ...]
@@ -121,6 +122,7 @@ REFUSED = {
 }
 
 
+@pytest.mark.long_except("a limit of nothing", "no cuts", "unknown parameter", "bad date")
 @pytest.mark.parametrize("case", REFUSED)
 def test_a_bad_value_is_refused_before_anything_starts(
     plain_process: PlainProcess, known: dict[str, str], doorbell: Doorbell, case: str
@@ -137,6 +139,7 @@ def test_a_bad_value_is_refused_before_anything_starts(
     assert not (home / "postgres").exists()
 
 
+@pytest.mark.long
 def test_the_doorbell_hears_a_command_whose_values_are_good(
     plain_process: PlainProcess, known: dict[str, str], doorbell: Doorbell
 ):

@@ -131,6 +131,7 @@ def spec(start: str, end: str) -> RunSpec:
     return RunSpec("ema_cross", "SOLUSDT", "binanceusdm", HOUR, Period.parse(start, end))
 
 
+@pytest.mark.long
 def test_slices_of_one_file_give_what_each_run_alone_gives(engine: Engine, truth: Candles):
     periods = [("2024-01-20", "2024-02-10"), ("2024-02-01", "2024-03-20"), ("2024-02-05", "2024-02-20")]
     together = engine.runs.run([spec(*period) for period in periods])
@@ -149,6 +150,7 @@ def test_slices_of_one_file_give_what_each_run_alone_gives(engine: Engine, truth
         assert alone.seen.sha256 == hashlib.sha256(b"".join(c.tobytes() for c in columns)).hexdigest()
 
 
+@pytest.mark.long
 def test_a_cache_emptied_while_runs_wait_costs_nothing(engine: Engine):
     folder = engine.settings.cache_folder / "candles"
 

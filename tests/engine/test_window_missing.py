@@ -55,6 +55,7 @@ def test_the_libraries_that_are_named_are_those_that_make_installs():
     assert packages.stdout.split() == SYSTEM_LIBRARIES.split()
 
 
+@pytest.mark.long
 def test_the_demo_works_without_the_windows_packages_and_says_why_there_is_no_picture(
     user_home: Path, database_url: str
 ):

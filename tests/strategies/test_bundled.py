@@ -135,6 +135,12 @@ GOLDEN: dict[str, tuple[int, float, dict[str, int]]] = {
 }
 
 
+@pytest.mark.long_except(
+    "compiled-vwap_supertrend_ema",
+    "compiled-ema_cross",
+    "reference-donchian_breakout",
+    "reference-bollinger_reversion",
+)
 @every
 @pytest.mark.parametrize("engine", ["compiled", "reference"])
 def test_real_solusdt_gives_the_recorded_result(name: str, engine: str, tmp_path: Path) -> None:

@@ -3,10 +3,12 @@
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.main import get_command
 
 from engine.cli import exit_code
 
@@ -35,6 +37,9 @@ class Answer:
 
 
 CommandLine = Callable[..., Answer]
+_built = cache(
+    get_command
+)  # as in a program, where one command is all; building it takes longer than many a command
 
 
 @pytest.fixture
@@ -52,6 +57,7 @@ def cli(
     capsys: pytest.CaptureFixture[str],
 ) -> CommandLine:
     """`cli("status", "SOLUSDT", ...)` runs the command in this process, on workers that are warm."""
+    monkeypatch.setattr("typer.main.get_command", _built)
     monkeypatch.setenv("DATABASE_URL", database_url)
     monkeypatch.setenv("BACKTEST_HOME", str(home))
     monkeypatch.setenv("BACKTEST_WORKERS", "2")

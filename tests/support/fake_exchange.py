@@ -155,6 +155,12 @@ class FakeExchange(LoopbackExchange):
 
 
 @pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands of this test ask a failing exchange again at once."""
+    monkeypatch.setattr("engine.data.exchange.Patience", lambda: EAGER)
+
+
+@pytest.fixture
 def fake_exchange() -> Iterator[FakeExchange]:
     """An exchange on this machine that lists nothing yet."""
     with FakeExchange() as exchange:

@@ -80,8 +80,9 @@ class LoopbackExchange:
     def start(self) -> str:
         """Serve on a free port; returns the base address."""
         self._server = _Server(self)
+        soon = 0.01  # seconds until it notices that it is closed
         threading.Thread(
-            target=self._server.serve_forever, args=(0.05,), name="loopback", daemon=True
+            target=self._server.serve_forever, args=(soon,), name="loopback", daemon=True
         ).start()
         return self.url
 

@@ -92,6 +92,7 @@ def test_any_scene_gives_the_same_trades_and_equity_to_the_last_bit(
         run_both(*scene)
 
 
+@pytest.mark.long
 def test_the_scenes_reach_every_reason_and_every_refusal() -> None:
     seen: set[str] = set()
     for seed in range(300):
@@ -119,6 +120,14 @@ REAL = {
 }
 
 
+@pytest.mark.long_except(
+    "spot-BTCUSDT-1h-20180101-20260516-vwap_supertrend_ema",
+    "spot-SHIBUSDT-1h-20210510-20210630-bollinger_reversion",
+    "usdm-BTCUSDT-1h-20231201-20241204-donchian_breakout",
+    "usdm-SOLUSDT-1h-20231201-20241204-ema_cross",
+    "usdm-SOLUSDT-1h-20231201-20241204-rsi_reversion",
+    "usdm-SOLUSDT-1m-20250504-20250603-macd_trend",
+)
 @pytest.mark.parametrize("path", sorted(STRATEGIES.glob("[a-z]*.py")), ids=lambda path: path.stem)
 @pytest.mark.parametrize("name", REAL)
 def test_the_bundled_strategies_trade_alike_on_real_markets(name: str, path: Path) -> None:

@@ -96,6 +96,18 @@ CHEATS: dict[str, Column] = {
 }
 
 
+@pytest.mark.long_except(
+    "a centred mean",
+    "bfill",
+    "shift(-1)",
+    "z-score of the whole",
+    "the unfinished day",
+    "ranks of the whole",
+    "counted from the end",
+    "the last price",
+    "the next open",
+    "convolution around the candle",
+)
 @pytest.mark.parametrize("name", CHEATS)
 def test_it_catches(name: str) -> None:
     found = lookahead_of(CHEATS[name])
@@ -207,6 +219,16 @@ HONEST: dict[str, Column] = {
 }
 
 
+@pytest.mark.long_except(
+    "shift(1)",
+    "cumulative",
+    "the day so far",
+    "rolling deviation",
+    "constant",
+    "the hour",
+    "chance from the seed",
+    "expanding",
+)
 @pytest.mark.parametrize("name", HONEST)
 def test_it_passes(name: str) -> None:
     found = lookahead_of(HONEST[name])
@@ -237,6 +259,7 @@ REAL: Final = {
 }
 
 
+@pytest.mark.long_except("bollinger_reversion-1h", "ema_cross-1m", "macd_trend-4h", "vwap_supertrend_ema-1h")
 @pytest.mark.parametrize("timeframe", REAL)
 @pytest.mark.parametrize("name", sorted(path.stem for path in STRATEGIES.glob("[a-z]*.py")))
 def test_every_bundled_strategy_passes_on_real_markets(name: str, timeframe: str) -> None:
@@ -294,6 +317,7 @@ def test_any_chain_of_safe_operations_passes(safe: list[tuple[str, int]]) -> Non
     assert found["status"] == "passed", found["note"]
 
 
+@pytest.mark.long
 @settings(max_examples=12)
 @given(st.sampled_from(sorted(PEEPS)), st.integers(1, 10), steps)
 def test_one_peep_among_any_safe_operations_is_caught(peep: str, n: int, safe: list[tuple[str, int]]) -> None:

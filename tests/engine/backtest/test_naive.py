@@ -140,6 +140,7 @@ def assert_equal(candles: Candles, outcome: Outcome, loop: Loop, cash: float) ->
     np.testing.assert_allclose(outcome.equity, loop.equity, rtol=0, atol=slack)
 
 
+@pytest.mark.long
 @given(scenes())
 @settings(max_examples=150, deadline=None)
 def test_any_scene_gives_the_trades_of_the_plain_loop(

@@ -90,6 +90,7 @@ class PeeksIntoOneDay(Follows):
         return close.resample("1D").transform("last") > close
 
 
+@pytest.mark.long_except("Peeks", "Normalises")
 @pytest.mark.parametrize("strategy", [Peeks, PeeksAtOne, Normalises, PeeksWhenItTrails, PeeksIntoOneDay])
 def test_what_knows_the_future_fails_and_names_what_changed(strategy: type) -> None:
     found = checks_of(strategy)["lookahead"]
@@ -108,6 +109,7 @@ HONEST = [
 ]  # fmt: skip
 
 
+@pytest.mark.long_except("AtTheClose", "Brackets", "Exclusive", "Turns")
 @pytest.mark.parametrize("strategy", HONEST, ids=lambda kind: kind.__name__)
 def test_what_is_honest_passes_on_every_cut(strategy: type) -> None:
     found = checks_of(strategy)["lookahead"]

@@ -66,6 +66,14 @@ def test_whole_coins_are_traded_as_the_library_does_to_the_last_bit(strategy: ty
     assert run.outcome.table.is_open.sum() == len(theirs["_strategy"].trades)
 
 
+@pytest.mark.long_except(
+    "AllIn-calm",
+    "Rebalances-wild",
+    "ClosesByPortions-calm",
+    "TrailedFraction-wild",
+    "SignalledFractions-calm",
+    "TurnsByTwice-wild",
+)
 @pytest.mark.parametrize("market", MARKETS)
 @pytest.mark.parametrize("strategy", shapes.PARTS, ids=lambda kind: kind.__name__)
 def test_parts_of_coins_are_traded_as_the_library_does_in_its_smallest_unit(
@@ -74,6 +82,14 @@ def test_parts_of_coins_are_traded_as_the_library_does_in_its_smallest_unit(
     same_as_fractional(MARKETS[market], strategy, least=3)
 
 
+@pytest.mark.long_except(
+    "AllIn-spot-SHIBUSDT-1h",
+    "ClosesByPortions-usdm-BTCUSDT-1h-20231201",
+    "Rebalances-spot-SHIBUSDT-1h",
+    "SellsTheSmallest-spot-SHIBUSDT-1h",
+    "TrailedFraction-usdm-BTCUSDT-1h-20231201",
+    "SignalledFractions-spot-SHIBUSDT-1h",
+)
 @pytest.mark.parametrize("name", ["usdm-BTCUSDT-1h-20231201", "spot-SHIBUSDT-1h"])
 @pytest.mark.parametrize("strategy", shapes.PARTS, ids=lambda kind: kind.__name__)
 def test_so_are_real_coins_of_sixty_thousand_dollars_and_of_a_thousandth_cent(
@@ -152,6 +168,7 @@ ACTS = st.tuples(
 )
 
 
+@pytest.mark.long
 @given(
     st.lists(ACTS, min_size=1, max_size=25),
     st.integers(0, 10_000),

@@ -116,6 +116,7 @@ def test_a_strategy_that_changes_its_candles_changes_nothing_else(job: Any) -> N
     assert spoiled["equity"].tolist() == clean["equity"].tolist()
 
 
+@pytest.mark.long_except("macd_trend")
 @pytest.mark.parametrize("name", ["vwap_supertrend_ema", "macd_trend"])
 def test_a_process_of_its_own_prints_nothing_and_loads_neither_window_nor_database(
     tmp_path: Path, name: str
@@ -240,6 +241,7 @@ def test_a_period_without_candles_is_an_error(job: Any) -> None:
         job(STRATEGIES / "ema_cross.py", candles=random_candles(50), held=50)
 
 
+@pytest.mark.long_except("ema_cross", "buy_and_hold", "vwap_supertrend_ema")
 @pytest.mark.parametrize("name", [path.stem for path in STRATEGIES.glob("[a-z]*.py")])
 def test_both_engines_give_the_same_figures_and_say_which_ran(job: Any, name: str) -> None:
     compiled, reference = (
@@ -256,6 +258,7 @@ def test_a_native_strategy_cannot_be_compiled(job: Any) -> None:
     assert job(NATIVE)["engine"] == "reference"
 
 
+@pytest.mark.long_except("compiled-numba-backtesting bokeh")
 @pytest.mark.parametrize(
     ("engine", "loaded", "absent"),
     [("compiled", "numba", "backtesting bokeh"), ("reference", "backtesting bokeh", "numba")],

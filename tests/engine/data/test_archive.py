@@ -147,6 +147,9 @@ def shreds(candles: Candles) -> list[Period]:
     return [Period(int(opened), int(opened) + HOUR_MS) for opened in candles.timestamp[::2]]
 
 
+@pytest.mark.long_except(
+    "404", "wrong checksum", "corrupt zip", "a price of zero", "off the grid", "cut short", "another day"
+)
 @pytest.mark.parametrize("fault", DOUBTFUL)
 def test_a_doubtful_day_is_asked_by_rest_whole(both, bench: MakeBench, fault: str):
     fake, archive = both
@@ -203,6 +206,7 @@ def test_an_outage_over_midnight_is_one_hole(fake_exchange, fake_archive, bench:
     assert_same_candles(made.held(report), truth.within(report.period))
 
 
+@pytest.mark.long_except("binance-True-False", "binanceusdm-False-True")
 @pytest.mark.parametrize("header", [True, False])
 @pytest.mark.parametrize("microseconds", [True, False])
 @pytest.mark.parametrize("exchange", ["binance", "binanceusdm"])
@@ -220,6 +224,7 @@ def test_header_or_not_and_milliseconds_or_microseconds_give_the_same_candles(
     assert ("/data/spot/daily/klines/" in fake_archive.requests[0]) == (exchange == "binance")
 
 
+@pytest.mark.long
 def test_a_month_of_real_minutes_comes_through_files_to_the_last_bit(
     fake_exchange, fake_archive, bench: MakeBench
 ):

@@ -187,6 +187,7 @@ def test_any_rows_are_read_or_doubted(rows: list[list[str]], newline: str) -> No
     assert_read_or_doubted(make_zip("a", newline.join(",".join(row) for row in rows).encode()))
 
 
+@pytest.mark.long_except("8")
 @pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
 def test_a_zip_bomb_is_refused_without_being_unpacked(method: int) -> None:
     bomb = make_zip("a.csv", b"1" * 100_000_000, method=method)
@@ -210,6 +211,7 @@ def test_a_zip_that_announces_less_than_it_holds_is_refused() -> None:
 # -- the way there
 
 
+@pytest.mark.long
 def test_no_more_days_are_in_memory_than_come_at_once_however_slowly_they_are_stored(
     fake_exchange: FakeExchange, fake_archive: FakeArchive, bench: MakeBench
 ) -> None:
@@ -366,6 +368,7 @@ def test_the_sample_market_never_asks_an_archive(fake_archive: FakeArchive, stor
     assert fake_archive.requests == []
 
 
+@pytest.mark.long
 def test_a_program_killed_while_files_come_leaves_whole_days_and_the_next_fetch_completes(
     fake_exchange: FakeExchange, fake_archive: FakeArchive, bench: MakeBench, database_url: str
 ) -> None:

@@ -283,6 +283,7 @@ def test_a_zip_of_several_files_or_none_is_refused(write: Write) -> None:
     assert "exactly one file" in refusal(write(archive.getvalue()))
 
 
+@pytest.mark.long_except("no lines", "rows")
 @pytest.mark.parametrize(
     "line", [b"\n", b"1704067200000,1,2,1,2,5\n", b"x"], ids=["blank lines", "rows", "no lines"]
 )

@@ -234,6 +234,7 @@ def test_an_import_waits_for_a_program_that_fills_the_series(store: Store, bring
     assert any(isinstance(event, Progress) and event.unit == "rows" for event in events)
 
 
+@pytest.mark.long_except("csv-spot-SHIBUSDT-1h", "parquet-spot-SHIBUSDT-1h")
 @pytest.mark.parametrize("name", ["spot-SHIBUSDT-1h", "spot-BTCUSDT-1h"])
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])
 def test_real_candles_go_out_and_in_without_losing_a_bit(

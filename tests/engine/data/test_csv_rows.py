@@ -52,6 +52,7 @@ ODD_LINES = st.sampled_from(
 )
 
 
+@pytest.mark.long
 @settings(max_examples=250, deadline=None)
 @given(
     time=st.sampled_from([str, format_time, lambda ms: ms * 1000, lambda ms: f"{ms // 1000}.0"]),

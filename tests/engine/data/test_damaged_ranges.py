@@ -84,9 +84,18 @@ DAMAGE = {
         "INSERT INTO ohlcv_data VALUES (1, '1h', '2024-01-14 00:00Z', 1, 2, 0.5, 1, 3)"
     ],
 }
+FEW = (
+    "an overlapping range",
+    "the range turned round",
+    "no range at all",
+    "a candle gone",
+    "missing where candles are",
+    "a candle that is not a number",
+)
 damages = pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE.keys())
 
 
+@pytest.mark.long_except(*FEW)
 @damages
 def test_only_candles_that_are_there_count_as_held(
     bench: MakeBench, truth: Candles, database_url: str, damage: list[str]
@@ -104,6 +113,7 @@ def test_only_candles_that_are_there_count_as_held(
     assert_same_candles(held, without(truth, *status.gaps).within(ASKED))
 
 
+@pytest.mark.long_except(*FEW)
 @damages
 def test_the_list_of_held_series_names_only_those_with_candles(
     bench: MakeBench, truth: Candles, database_url: str, damage: list[str]
@@ -116,6 +126,7 @@ def test_the_list_of_held_series_names_only_those_with_candles(
     assert listed == ([(market, WEEK.start)] if is_held else [])
 
 
+@pytest.mark.long_except(*FEW)
 @damages
 def test_a_fetch_completes_what_was_damaged(
     bench: MakeBench, truth: Candles, database_url: str, damage: list[str]
@@ -132,6 +143,7 @@ def test_a_fetch_completes_what_was_damaged(
     assert one.fetch("2024-01-01", "2024-01-25").requests == 0
 
 
+@pytest.mark.long_except(*FEW)
 @damages
 def test_verify_mends_the_record_and_says_so_once(
     bench: MakeBench, truth: Candles, database_url: str, damage: list[str]
@@ -178,6 +190,7 @@ def test_status_and_fetch_say_what_the_record_claims_wrongly(
     assert one.fetch(*DAYS).notices == ()
 
 
+@pytest.mark.long
 def test_a_damaged_year_of_minutes_is_looked_at_in_a_moment(
     bench: MakeBench, fake_exchange: FakeExchange, database_url: str
 ) -> None:

@@ -108,6 +108,7 @@ def test_data_fetcher_alone_reads_its_settings_from_the_environment(
         fetcher.close()
 
 
+@pytest.mark.long
 def test_real_maintenance_holes_of_spot_are_found_and_proven(
     bench: MakeBench, fake_exchange: FakeExchange
 ) -> None:

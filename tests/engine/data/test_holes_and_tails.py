@@ -49,6 +49,7 @@ def missing(one: Bench, start: str = WEEK[0], end: str = WEEK[1]) -> list[tuple[
     return [(gone.period, gone.reason) for gone in one.status(start, end).missing]
 
 
+@pytest.mark.long_except("5", "24", "499")
 @pytest.mark.parametrize("page_limit", [2, 5, 6, 7, 24, 100, 499])
 def test_a_hole_is_found_at_any_page_size_and_confirmed_once(
     bench: MakeBench, list_sol: ListSol, page_limit: int
@@ -376,6 +377,7 @@ def test_overlapping_periods_at_once_share_their_candles(bench: MakeBench, list_
     assert len(served) == len(set(served)) == 15 * 24
 
 
+@pytest.mark.long
 def test_a_program_killed_in_the_middle_leaves_only_proven_pages(
     bench: MakeBench, list_sol: ListSol, data_settings: Settings
 ) -> None:

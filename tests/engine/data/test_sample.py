@@ -48,6 +48,7 @@ def test_its_clock_stands_still_where_its_candles_end(fetcher: DataFetcher) -> N
         fetcher.fetch(market, HOUR, Period.parse("2025-01-01", "2025-06-01"), job="sample")
 
 
+@pytest.mark.long_except("1h", "15m", "1M", "4h")
 @pytest.mark.parametrize("name", [name for name in TIMEFRAMES if name not in ("1s", "1w")])
 def test_every_timeframe_of_its_last_month_is_served(fetcher: DataFetcher, name: str) -> None:
     market, timeframe = fetcher.market("SAMPLEUSDT", "sample"), Timeframe(name)

@@ -276,6 +276,7 @@ def own_server(tmp_path_factory: pytest.TempPathFactory, postgres_home: Path) ->
         embedded.release_embedded(home)
 
 
+@pytest.mark.long
 def test_a_watch_starts_the_killed_embedded_server_again_and_goes_on(
     listed: FakeExchange, own_server: Path
 ) -> None:

@@ -286,6 +286,7 @@ def test_imported_candles_are_compared_put_right_and_trusted_from_then_on(
     assert_same_candles(held(one), truth.within(WEEK))
 
 
+@pytest.mark.long
 def test_readers_see_all_old_or_all_new_values(
     bench: MakeBench, fake_exchange: FakeExchange, truth: Candles
 ) -> None:

@@ -112,12 +112,14 @@ def test_a_socket_folder_without_a_server() -> None:
     assert "no PostgreSQL server runs there" in str(complaint(f"postgresql://u:{SECRET}@/db?host=/tmp/none"))
 
 
+@pytest.mark.long
 def test_a_server_that_never_answers_is_given_up() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"postgresql://u:{SECRET}@127.0.0.1:{silent.getsockname()[1]}/db?connect_timeout=2"
         assert "server does not answer" in str(complaint(url))
 
 
+@pytest.mark.long
 def test_a_server_that_speaks_something_else() -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
 

@@ -69,6 +69,7 @@ def test_data_survives_an_orderly_end_and_the_server_stops_with_its_last_user(ho
     assert recall(start_embedded(home)) == 7
 
 
+@pytest.mark.long
 def test_starting_when_it_already_runs_is_quick(home: Path) -> None:
     url = start_embedded(home)
     began = time.perf_counter()
@@ -76,6 +77,7 @@ def test_starting_when_it_already_runs_is_quick(home: Path) -> None:
     assert time.perf_counter() - began < 0.3
 
 
+@pytest.mark.long
 def test_nothing_listens_on_the_network_and_only_the_owner_reaches_the_socket(home: Path) -> None:
     start_embedded(home)
     listening = [c for c in running(home).net_connections(kind="inet") if c.status == psutil.CONN_LISTEN]
@@ -90,6 +92,7 @@ def test_a_killed_server_is_recovered_with_all_that_was_committed(home: Path) ->
     assert recall(start_embedded(home)) == 11
 
 
+@pytest.mark.long
 def test_a_server_killed_inside_a_page_leaves_nothing_of_it(home: Path) -> None:
     """The page has its candles and ranges in and waits for nothing but its end; the server dies; the store says so."""
     url = start_embedded(home)
@@ -121,6 +124,7 @@ def test_a_server_killed_inside_a_page_leaves_nothing_of_it(home: Path) -> None:
         assert store.candles.add_page(SOL, HOUR, page, [DAY]) == 12
 
 
+@pytest.mark.long
 def test_a_killed_program_leaves_a_server_that_the_next_one_uses_and_stops(home: Path) -> None:
     first = Program(home)
     assert first.line() == "ready"
@@ -133,6 +137,7 @@ def test_a_killed_program_leaves_a_server_that_the_next_one_uses_and_stops(home:
     assert server_of(home) is None
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
 def test_a_killed_program_does_not_take_the_server_from_another(home: Path, how: int) -> None:
     first, second = Program(home), Program(home)
@@ -144,6 +149,7 @@ def test_a_killed_program_does_not_take_the_server_from_another(home: Path, how:
     assert server_of(home) is None
 
 
+@pytest.mark.long
 def test_two_programs_start_at_once_on_an_empty_home_and_the_first_end_does_not_disturb(home: Path) -> None:
     programs = [Program(home), Program(home)]
     assert [program.line() for program in programs] == ["ready", "ready"]
@@ -155,6 +161,7 @@ def test_two_programs_start_at_once_on_an_empty_home_and_the_first_end_does_not_
     assert server_of(home) is None
 
 
+@pytest.mark.long
 def test_a_stale_pid_file_whose_number_another_process_has_now(home: Path) -> None:
     """After a power cut the number in postmaster.pid belongs to something else of the same account."""
     remember(start_embedded(home), 13)
@@ -173,6 +180,7 @@ def test_a_stale_pid_file_whose_number_another_process_has_now(home: Path) -> No
         stranger.wait()
 
 
+@pytest.mark.long_except("not a number\\n")
 @pytest.mark.parametrize("text", ["", "\n", "not a number\n", "999999999\n", "-5\n", "0\n", "1\n"])
 def test_a_spoilt_pid_file_does_not_keep_the_server_from_starting(home: Path, text: str) -> None:
     start_embedded(home)
@@ -182,6 +190,7 @@ def test_a_spoilt_pid_file_does_not_keep_the_server_from_starting(home: Path, te
     running(home)
 
 
+@pytest.mark.long
 def test_a_server_that_hangs_is_named_and_not_started_twice(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -198,6 +207,7 @@ def test_a_server_that_hangs_is_named_and_not_started_twice(
     assert running(home).pid == server.pid
 
 
+@pytest.mark.long
 def test_a_start_that_was_killed_while_creating_the_data_is_done_anew(home: Path) -> None:
     left = home / "postgres.new-killed"
     left.mkdir()
@@ -221,6 +231,7 @@ def test_damaged_data_is_explained_in_one_line_with_the_log(
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.long
 def test_data_of_another_major_version_is_left_alone(home: Path) -> None:
     start_embedded(home)
     release_embedded(home)
@@ -241,6 +252,7 @@ def test_a_home_that_cannot_be_written_is_explained(home: Path) -> None:
         assert "\n" not in str(caught.value)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "name", ["with space", "qu'ote\"s", "$(touch x);`y`", "ünï,cödé%41", "back\\slash", "x" * 200]
 )
@@ -253,6 +265,7 @@ def test_any_folder_name_will_do(home: Path, name: str) -> None:
     discard(odd)
 
 
+@pytest.mark.long
 def test_variables_of_libpq_do_not_lead_astray(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {
         "PGPORT": "1",
@@ -265,6 +278,7 @@ def test_variables_of_libpq_do_not_lead_astray(home: Path, monkeypatch: pytest.M
     remember(start_embedded(home), 19)
 
 
+@pytest.mark.long
 def test_a_forked_child_neither_releases_nor_stops_the_server(home: Path) -> None:
     code = (
         "import os, sys\nfrom pathlib import Path\nfrom engine.database.embedded import start_embedded, _uses\n"
@@ -292,6 +306,7 @@ def permissions(path: Path) -> dict[Path, tuple[int, int, int]]:
     }
 
 
+@pytest.mark.long
 def test_no_parent_of_a_reachable_home_changes_its_permissions(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -303,6 +318,7 @@ def test_no_parent_of_a_reachable_home_changes_its_permissions(
     assert not (home / "system").exists()
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not AS_ROOT, reason="only root's server needs an account of its own")
 def test_root_with_a_private_home_keeps_it_private(monkeypatch: pytest.MonkeyPatch) -> None:
     """The server's account cannot reach root's folders: its data goes elsewhere, and no permission is loosened."""
@@ -325,6 +341,7 @@ def test_root_with_a_private_home_keeps_it_private(monkeypatch: pytest.MonkeyPat
     shutil.rmtree(system.parent)
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not AS_ROOT, reason="only root's server needs an account of its own")
 def test_root_whose_packages_are_private_runs_a_copy_of_the_programs(
     home: Path, monkeypatch: pytest.MonkeyPatch
@@ -345,6 +362,7 @@ def test_root_whose_packages_are_private_runs_a_copy_of_the_programs(
     shutil.rmtree(private)
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not AS_ROOT, reason="root is who can become somebody else")
 def test_an_ordinary_user_has_a_server_of_its_own(home: Path) -> None:
     os.chown(home, NOBODY, NOBODY)

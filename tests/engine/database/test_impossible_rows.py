@@ -257,6 +257,12 @@ def test_a_filled_database_of_an_older_version_is_mended_and_then_checked(empty_
         execute(empty_database_url, STRAY.format("infinity"))
 
 
+@pytest.mark.long_except(
+    "infinity-1h-data_ranges",
+    "infinity-1M-imported_ranges",
+    "2200-01-01 00:00Z-1w-missing_candles",
+    "48113-01-01 00:00Z-1s-data_ranges",
+)
 @pytest.mark.parametrize("table", TABLES)
 @pytest.mark.parametrize("timeframe", ["1s", "1h", "3d", "1w", "1M"])
 @pytest.mark.parametrize("end", ["infinity", "2200-01-01 00:00Z", "48113-01-01 00:00Z"])

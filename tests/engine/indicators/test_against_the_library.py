@@ -20,11 +20,11 @@ with warnings.catch_warnings():
     import pandas_ta_classic as theirs
 
 FILES = (
-    "spot-BTCUSDT-1h-20180101-20260516",
+    pytest.param("spot-BTCUSDT-1h-20180101-20260516", marks=pytest.mark.long),
     "spot-SHIBUSDT-1h-20210510-20210630",
     "usdm-BTCUSDT-1h-20231201-20241204",
     "usdm-SOLUSDT-1h-20231201-20241204",
-    "usdm-SOLUSDT-1m-20250504-20250603",
+    pytest.param("usdm-SOLUSDT-1m-20250504-20250603", marks=pytest.mark.long),
 )
 Pair = tuple[Callable[..., Any], Callable[..., Any]]
 
@@ -121,6 +121,7 @@ def place_in_range(f: pd.DataFrame, n: int) -> pd.DataFrame | None:
     return pd.DataFrame({"k": k, "d": k.rolling(3).mean()})
 
 
+@pytest.mark.long_except("ema", "bollinger", "supertrend")
 @every
 @given(frame=markets(), length=st.integers(1, 40))
 def test_on_any_market(name: str, frame: pd.DataFrame, length: int) -> None:

@@ -37,6 +37,9 @@ RUNS = pytest.mark.parametrize("run", [run, run_in_worker])
 Run = Callable[..., Outcome[Any]]
 
 
+@pytest.mark.long_except(
+    "run-exit_7-worker died, exit code 7", "run_in_worker-segfault-worker died, exit code 139 (SIGSEGV)"
+)
 @pytest.mark.parametrize(
     ("name", "message"),
     [
@@ -88,8 +91,12 @@ def test_a_crash_in_native_code_shows_the_line_of_python_that_called_it(pool: Wo
             "TypeError",
         ),
         ("result_without_end", "ValueError: Circular reference detected", "ValueError"),
-        ("exhaust_memory", "used more than 1024 MB of memory", "MemoryError"),
-        ("exhaust_shared_memory", "used more than 512 MB of memory", "MemoryError"),
+        pytest.param(
+            "exhaust_memory", "used more than 1024 MB of memory", "MemoryError", marks=pytest.mark.long
+        ),
+        pytest.param(
+            "exhaust_shared_memory", "used more than 512 MB of memory", "MemoryError", marks=pytest.mark.long
+        ),
         (
             "no_such_function",
             "KeyError: 'no_such_function'",
@@ -117,6 +124,7 @@ def test_a_message_of_fifty_megabytes_is_cut(pool: WorkerPool) -> None:
     assert len(outcome.traceback) <= 20_000
 
 
+@pytest.mark.long_except("run")
 @RUNS
 def test_an_endless_loop_is_ended_at_its_limit_and_says_where_it_was(pool: WorkerPool, run: Run) -> None:
     started = time.monotonic()
@@ -127,6 +135,7 @@ def test_an_endless_loop_is_ended_at_its_limit_and_says_where_it_was(pool: Worke
     assert time.monotonic() - started < 5
 
 
+@pytest.mark.long_except("run")
 @RUNS
 def test_a_loop_in_native_code_that_keeps_the_gil_is_ended_too(pool: WorkerPool, run: Run) -> None:
     outcome = run(pool, "endless_loop_in_c", timeout_s=0.7)
@@ -134,12 +143,14 @@ def test_a_loop_in_native_code_that_keeps_the_gil_is_ended_too(pool: WorkerPool,
     assert "in endless_loop_in_c" in outcome.traceback
 
 
+@pytest.mark.long
 def test_a_job_within_its_limit_is_not_ended_by_the_watch_of_an_earlier_one(tmp_path: Path) -> None:
     with WorkerPool(1, tmp_path, memory_mb=1024, preload=(JOBS,)) as pool:
         assert isinstance(run(pool, "sleep", timeout_s=0.5, seconds=0.3), Done)
         assert isinstance(run(pool, "sleep", timeout_s=None, seconds=0.6), Done)
 
 
+@pytest.mark.long_except("endless_loop_in_c-", "sleep-apart")
 @pytest.mark.parametrize("function", ["apart", ""])
 @pytest.mark.parametrize("name", ["endless_loop", "endless_loop_in_c", "sleep"])
 def test_cancelling_a_running_job_ends_it_within_two_seconds(
@@ -190,6 +201,7 @@ def test_what_a_cancelled_job_started_ends_with_it(tmp_path: Path) -> None:
         _wait_until_gone([outcome.value])
 
 
+@pytest.mark.long
 def test_a_worker_killed_while_idle_is_replaced_unnoticed(tmp_path: Path) -> None:
     with WorkerPool(1, tmp_path, memory_mb=1024, preload=(JOBS,)) as pool:
         for _ in range(3):

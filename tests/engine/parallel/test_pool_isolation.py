@@ -46,13 +46,13 @@ def worker_of(pool: WorkerPool) -> Any:
         "leave_a_thread",
         "leave_a_child",
         "patch_numpy",
-        "patch_builtins",
+        pytest.param("patch_builtins", marks=pytest.mark.long),
         "patch_rolling",
         "patch_a_comparison",
         "hide_a_module",
         "remember_on_a_module",
         "leave_files",
-        "exhaust_memory",
+        pytest.param("exhaust_memory", marks=pytest.mark.long),
         "close_everything",
         "exit_7",
         "kill_itself",
@@ -103,6 +103,7 @@ def test_whatever_a_job_started_has_ended_when_the_job_has(
     assert not psutil.pid_exists(pid)
 
 
+@pytest.mark.long_except("cancelled")
 @pytest.mark.parametrize("ending", ["cancelled", "out of time", "closed"])
 def test_a_daemon_that_a_job_started_ends_with_it_however_that_ends(tmp_path: Path, ending: str) -> None:
     path, begun = tmp_path / "pid", []
@@ -161,6 +162,7 @@ def test_a_process_of_its_own_keeps_a_time_limit_of_its_own(pool: WorkerPool) ->
     assert "in endless_loop" in outcome.traceback
 
 
+@pytest.mark.long
 def test_where_processes_cannot_be_forked_they_are_started_and_just_as_clean(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

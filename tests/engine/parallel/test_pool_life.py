@@ -78,6 +78,7 @@ def first_line(program: subprocess.Popen[str]) -> str:
     return program.stdout.readline()
 
 
+@pytest.mark.long_except("endless_loop")
 @pytest.mark.parametrize("work", ["echo", "endless_loop", "endless_loop_in_c", "leave_a_child_running"])
 def test_workers_are_gone_soon_after_their_program_was_killed(
     tmp_path: Path, started: list[subprocess.Popen[str]], work: str
@@ -124,6 +125,7 @@ def test_a_folder_of_a_killed_program_is_removed_by_the_next_one(
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.long_except("pass")
 @pytest.mark.parametrize("ending", ["pass", "sys.exit(0)", "raise RuntimeError", "pool.close()"])
 def test_a_program_that_forgets_to_close_its_pool_ends_at_once_and_leaves_nothing(
     tmp_path: Path, started: list[subprocess.Popen[str]], ending: str
@@ -246,6 +248,7 @@ def test_workers_that_cannot_start_fail_the_jobs_with_the_reason(
         assert isinstance(pool.submit(f"{JOBS}:echo", {}, timeout_s=None).result(30), Done)  # and it recovers
 
 
+@pytest.mark.long
 def test_progress_arrives_at_most_ten_times_a_second_and_ends_with_the_last(tmp_path: Path) -> None:
     seen: list[tuple[float, float | None, str]] = []
     with WorkerPool(1, tmp_path, memory_mb=1024) as pool:
@@ -293,6 +296,7 @@ def test_a_worker_that_its_program_had_stopped_to_kill_ends_when_the_program_is_
     wait_until_gone(pids)
 
 
+@pytest.mark.long_except("-m")
 @pytest.mark.parametrize("how", ["script", "script without .py", "-c", "-m", "a Qt program"])
 def test_a_worker_loads_neither_window_nor_database_nor_exchange(
     tmp_path: Path, started: list[subprocess.Popen[str]], how: str
@@ -308,6 +312,7 @@ def test_a_worker_loads_neither_window_nor_database_nor_exchange(
     assert not [name for name in modules if name.partition(".")[0] in FORBIDDEN]
 
 
+@pytest.mark.long
 def test_a_worker_of_the_real_command_loads_neither_window_nor_database_nor_exchange(
     tmp_path: Path, started: list[subprocess.Popen[str]]
 ) -> None:

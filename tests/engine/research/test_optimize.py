@@ -99,6 +99,7 @@ def as_run(spec: SweepSpec, result: SweepResult, trial: dict[str, Any]) -> RunSp
     )
 
 
+@pytest.mark.long_except("ema_cross--ranges0-more0")
 @pytest.mark.parametrize(
     ("strategy", "source", "ranges", "more"),
     [
@@ -139,6 +140,7 @@ def test_the_best_trials_are_exactly_the_runs_of_their_parameters(
     assert result.trials_of_strategy == result.done == engine._resources.store.sweeps.trial_count(strategy)
 
 
+@pytest.mark.long
 def test_a_sweep_is_stored_told_and_counted(engine: Engine):  # noqa: F811
     heard, told = Heard(), list[SweepResult]()
     spec = sweep_spec("ema_cross", {"fast": "2:60:1", "slow": "10:100:3"}, constraint="fast < slow")
@@ -167,6 +169,7 @@ def test_a_sweep_is_stored_told_and_counted(engine: Engine):  # noqa: F811
     assert [sweep.id for sweep in engine.research.sweeps()] == [again.id]
 
 
+@pytest.mark.long
 def test_a_trial_that_breaks_dies_or_hangs_fails_alone(engine: Engine):  # noqa: F811
     name = plug_in(engine, "stumbling", STUMBLING)
     spec = sweep_spec(name, {"number": "0:40:1"}, objective="return_pct")
@@ -223,6 +226,7 @@ def test_a_stop_keeps_what_is_finished(engine: Engine):  # noqa: F811
     assert after.status == FINISHED  # the workers are as before
 
 
+@pytest.mark.long
 def test_a_stop_does_not_wait_for_a_trial_that_hangs(engine: Engine):  # noqa: F811
     name, token = plug_in(engine, "stumbling", STUMBLING), CancelToken()
 
@@ -287,6 +291,7 @@ def test_a_file_changed_while_the_sweep_runs_ends_it(engine: Engine):  # noqa: F
     assert 0 < result.done < result.planned
 
 
+@pytest.mark.long
 def test_random_trials_are_the_same_for_one_worker_and_two(engine: Engine):  # noqa: F811
     spec = sweep_spec(
         "ema_cross", {"fast": "2:400:1", "slow": "2:900:1"}, sampler="random", trials=60, seed=3

@@ -81,6 +81,7 @@ def test_what_cannot_be_swept_is_exit_code_2_and_names_the_fault(cli: CommandLin
         assert part in answer.error
 
 
+@pytest.mark.long
 def test_a_sweep_of_failures_says_the_first_and_is_exit_code_1(cli: CommandLine, home: Path):
     (home / "strategies").mkdir(parents=True)
     (home / "strategies" / "stumbling.py").write_text(STUMBLING)
@@ -96,6 +97,7 @@ def test_a_sweep_of_failures_says_the_first_and_is_exit_code_1(cli: CommandLine,
     assert found["notes"][0].startswith("the best of 2 trials looks better than it is; 2 trials")
 
 
+@pytest.mark.long
 def test_ctrl_c_stores_what_is_finished_and_is_exit_code_130(cli: CommandLine, home: Path, tmp_path: Path):
     (home / "strategies").mkdir(parents=True)
     (home / "strategies" / "slow.py").write_text(

@@ -38,6 +38,7 @@ def test_too_short_a_warm_up_is_told_on_the_screen_in_the_document_and_by_the_st
         assert f"check warmup: failed (240 of {found['warmup']})" in screen.err
 
 
+@pytest.mark.long
 def test_the_warm_up_is_counted_as_a_run_of_a_trial_counts_it(cli: CommandLine) -> None:
     found = cli("optimize", *SERIES, *FIRST_DAYS, *GRID, "--json").json
     again = ("--param", "fast=5", "--param", "slow=40", "--warmup", str(found["warmup"]))
@@ -69,6 +70,7 @@ def test_whole_candles_and_a_whole_warm_up_pass_without_a_warning(cli: CommandLi
     assert not [note for note in answer.json["notes"] if "warm-up" in note or "missing" in note]
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("home")
 def test_a_sweep_of_a_version_without_checks_says_so(cli: CommandLine, database_url: str) -> None:
     found = cli("optimize", *SERIES, *FIRST_DAYS, *GRID, "--json").json
