@@ -57,6 +57,7 @@ DECIDING: Final = (
     "engine.indicators.memory",
     "engine.jobs.run",
     "engine.jobs.trials",
+    "engine.model.account",
     "engine.model.columns",
     "engine.model.market",
     "engine.model.run",

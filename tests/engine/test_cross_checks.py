@@ -208,7 +208,7 @@ def test_what_backtesting_py_ran_itself_needs_no_check(engine: Engine, plugin: C
 def test_a_check_that_is_switched_off_or_too_long_is_made_only_when_asked(
     engine: Engine, most: int, note: str, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(engine, "settings", replace(engine.settings, crosscheck=most))
+    monkeypatch.setattr(engine._resources, "settings", replace(engine.settings, crosscheck=most))
     (run,) = engine.runs.run([SPEC])
     check = run.checks["crosscheck"]
     assert (check["status"], check["note"].startswith(note)) == ("skipped", True), check

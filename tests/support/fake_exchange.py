@@ -157,7 +157,7 @@ class FakeExchange(LoopbackExchange):
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Commands of this test ask a failing exchange again at once."""
-    monkeypatch.setattr("engine.data.exchange.Patience", lambda: EAGER)
+    monkeypatch.setattr("engine.data.exchanges.exchange.Patience", lambda: EAGER)
 
 
 @pytest.fixture
