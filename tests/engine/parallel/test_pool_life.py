@@ -84,9 +84,11 @@ def test_workers_are_gone_soon_after_their_program_was_killed(
 ) -> None:
     body = f"""
         jobs = [pool.submit("{JOBS}:{work}", {{}}, timeout_s=None) for _ in range(2)]
-        time.sleep(1)
         if "{work}" == "echo":
             [job.result() for job in jobs]
+        while sum(one.begun for one in pool._processes) < (0 if "{work}" == "echo" else 2):
+            time.sleep(0.01)
+        time.sleep(0.5)
         print(*pool.pids(), flush=True)
         time.sleep(60)
     """
@@ -97,7 +99,7 @@ def test_workers_are_gone_soon_after_their_program_was_killed(
     owner.kill()
     owner.wait()
     try:
-        wait_until_gone(family, 3)
+        wait_until_gone(family, 10)
     finally:
         for pid in family:
             with contextlib.suppress(psutil.NoSuchProcess):
