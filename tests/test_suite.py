@@ -29,7 +29,9 @@ def session_of(
     (folder / "test_one.py").write_text(
         f"import os, sys\nfrom pathlib import Path\ndef test_one():\n    {body}\n"
     )
-    plugins = [option for name in ("own_home", "order") for option in ("-p", f"tests.support.{name}")]
+    plugins = [
+        option for name in ("own_home", "order", "lanes") for option in ("-p", f"tests.support.{name}")
+    ]
     plain = {name: text for name, text in os.environ.items() if not name.startswith(("PYTEST_", REAL_HOME))}
     return subprocess.run(
         [
@@ -94,6 +96,18 @@ def test_the_order_is_said_and_comes_again(tmp_path: Path) -> None:
         (tmp_path / name).unlink() if name.endswith(".py") else (tmp_path / name).rmdir()
     session_of(tmp_path, "pass", f"--randomly-seed={seed}")
     assert diary.read_text().splitlines() == order
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("case", "told"), [("b", "2 passed, 2 deselected"), ("z", "long_except names cases that are not there")]
+)
+def test_the_first_lane_has_the_case_that_stands_for_the_others(tmp_path: Path, case: str, told: str) -> None:
+    (tmp_path / "test_many.py").write_text(
+        f"import pytest\n@pytest.mark.long_except({case!r})\n@pytest.mark.parametrize('n', 'abc')\ndef test_many(n): pass\n"
+    )
+    ended = session_of(tmp_path, "pass", "-m", "not long")
+    assert told in ended.stdout + ended.stderr
 
 
 @pytest.fixture
