@@ -64,6 +64,7 @@ def test_a_session_that_writes_into_the_real_home_fails_and_names_what(tmp_path:
     assert "1 passed" in ended.stdout
 
 
+@pytest.mark.long
 def test_a_session_that_writes_into_its_own_home_passes_and_leaves_nothing(tmp_path: Path) -> None:
     told = tmp_path / "home"
     body = f"(Path.home() / 'cache').mkdir(); Path({str(told)!r}).write_text(str(Path.home()))"
