@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from engine.coverage import Coverage
-from engine.errors import InputError, RunError, reason
+from engine.errors import InputError, Interrupted, RunError, reason
 from engine.events import CancelToken, OnEvent, as_job, ignore_event
 from engine.logs import log_to_file
 from engine.market import DEFAULT_EXCHANGE, Candles, Market, Period, Timeframe, check_exchange
@@ -97,7 +97,7 @@ class Engine(ResearchService):
 
     def _check_open(self) -> None:
         if self._closed:
-            raise RuntimeError("the engine is closed")
+            raise Interrupted("the engine is closed; what was stored by then is kept")
 
     @property
     def store(self) -> Store:

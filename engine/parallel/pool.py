@@ -23,6 +23,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
+from engine.errors import Interrupted
 from engine.parallel import plain
 from engine.parallel.job import (
     Died,
@@ -97,7 +98,8 @@ class WorkerPool:
     ) -> Job:
         """Queue `function(payload, report)`; `report(done, total, text)` in the job reaches `on_progress`.
 
-        Raises RuntimeError when the pool is closed, and whatever pickle raises when `payload` cannot be sent.
+        Raises Interrupted when the pool is closed, for the program ends under who still works, and whatever pickle raises
+        when `payload` cannot be sent.
         """
         job = Job(function, pickle.dumps(payload), timeout_s, on_progress, self._cancel)
         with self._lock:
@@ -136,7 +138,7 @@ class WorkerPool:
 
     def _check_open(self) -> None:
         if self._closing:
-            raise RuntimeError("the worker pool is closed")
+            raise Interrupted("the worker pool is closed; what was stored by then is kept")
 
     def _supervise(self) -> None:
         if self._thread is None:

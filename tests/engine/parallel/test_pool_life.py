@@ -14,6 +14,7 @@ from textwrap import dedent, indent
 import psutil
 import pytest
 
+from engine.errors import Interrupted
 from engine.parallel.pool import Died, Done, Job, Stopped, WorkerPool
 
 JOBS = "tests.engine.parallel.jobs"
@@ -183,7 +184,7 @@ def test_closing_stops_what_runs_and_what_waits_and_can_be_repeated(tmp_path: Pa
     assert not [pid for pid in pids if psutil.pid_exists(pid)]  # ended and waited for: no zombies
     assert not list((tmp_path / "scratch").iterdir())
     pool.close()
-    with pytest.raises(RuntimeError, match="closed"):
+    with pytest.raises(Interrupted, match="closed"):
         pool.submit(f"{JOBS}:echo", {}, timeout_s=None)
 
 
