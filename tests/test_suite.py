@@ -29,7 +29,9 @@ def session_of(
     (folder / "test_one.py").write_text(
         f"import os, sys\nfrom pathlib import Path\ndef test_one():\n    {body}\n"
     )
-    plugins = [option for name in ("own_home", "order") for option in ("-p", f"tests.support.{name}")]
+    plugins = [
+        option for name in ("own_home", "order", "lanes") for option in ("-p", f"tests.support.{name}")
+    ]
     plain = {name: text for name, text in os.environ.items() if not name.startswith(("PYTEST_", REAL_HOME))}
     return subprocess.run(
         [
@@ -62,6 +64,7 @@ def test_a_session_that_writes_into_the_real_home_fails_and_names_what(tmp_path:
     assert "1 passed" in ended.stdout
 
 
+@pytest.mark.long
 def test_a_session_that_writes_into_its_own_home_passes_and_leaves_nothing(tmp_path: Path) -> None:
     told = tmp_path / "home"
     body = f"(Path.home() / 'cache').mkdir(); Path({str(told)!r}).write_text(str(Path.home()))"
@@ -94,6 +97,18 @@ def test_the_order_is_said_and_comes_again(tmp_path: Path) -> None:
         (tmp_path / name).unlink() if name.endswith(".py") else (tmp_path / name).rmdir()
     session_of(tmp_path, "pass", f"--randomly-seed={seed}")
     assert diary.read_text().splitlines() == order
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("case", "told"), [("b", "2 passed, 2 deselected"), ("z", "long_except names cases that are not there")]
+)
+def test_the_first_lane_has_the_case_that_stands_for_the_others(tmp_path: Path, case: str, told: str) -> None:
+    (tmp_path / "test_many.py").write_text(
+        f"import pytest\n@pytest.mark.long_except({case!r})\n@pytest.mark.parametrize('n', 'abc')\ndef test_many(n): pass\n"
+    )
+    ended = session_of(tmp_path, "pass", "-m", "not long")
+    assert told in ended.stdout + ended.stderr
 
 
 @pytest.fixture

@@ -32,6 +32,23 @@ def wake_with_parents_end() -> None:
         ctypes.CDLL(None).prctl(_SET_PARENT_DEATH_SIGNAL, signal.SIGCONT, 0, 0, 0)
 
 
+def end_after_pipe(descriptor: int) -> None:
+    """Have the system end this process soon after the other end of a pipe was closed, also where it hangs in native code and
+    runs no more Python (Linux). What ends it in order is quicker: the signal's number, 3, is what its handler, the C
+    library's `alarm`, takes for seconds.
+    """
+    if sys.platform != "linux":
+        return
+    import fcntl
+
+    library = ctypes.CDLL(None)
+    library.signal.argtypes, library.signal.restype = (ctypes.c_int, ctypes.c_void_p), ctypes.c_void_p
+    library.signal(signal.SIGQUIT, ctypes.cast(library.alarm, ctypes.c_void_p))
+    fcntl.fcntl(descriptor, fcntl.F_SETOWN, os.getpid())
+    fcntl.fcntl(descriptor, fcntl.F_SETSIG, signal.SIGQUIT)
+    fcntl.fcntl(descriptor, fcntl.F_SETFL, fcntl.fcntl(descriptor, fcntl.F_GETFL) | os.O_ASYNC)
+
+
 def die_with_parent(parent: int) -> None:
     """Have the system kill this process when its parent of that number ends, however it ends (Linux)."""
     if _LINUX:

@@ -23,6 +23,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, overload
 
+from engine.errors import Interrupted
 from engine.parallel import plain
 from engine.parallel.job import (
     BadEnd,
@@ -128,7 +129,8 @@ class WorkerPool:
         `read` makes the value of the plain data that comes back; it is called in the supervising thread and may refuse it by
         TypeError or ValueError.
 
-        Raises RuntimeError when the pool is closed, and whatever pickle raises when `payload` cannot be sent.
+        Raises Interrupted when the pool is closed, for the program ends under who still works, and whatever pickle raises
+        when `payload` cannot be sent.
         """
         job = Job(function, pickle.dumps(payload), timeout_s, on_progress, self._cancel, read)
         with self._lock:
@@ -167,7 +169,7 @@ class WorkerPool:
 
     def _check_open(self) -> None:
         if self._closing:
-            raise RuntimeError("the worker pool is closed")
+            raise Interrupted("the worker pool is closed; what was stored by then is kept")
 
     def _supervise(self) -> None:
         if self._thread is None:

@@ -24,7 +24,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from engine.parallel.family import end_children, wake_with_parents_end
+from engine.parallel.family import end_after_pipe, end_children, wake_with_parents_end
 from engine.parallel.interpreter import connection_of, give_way, limit_memory, silence_streams
 from engine.parallel.isolated import Ended, Owner, Report, forget_kept, own_processes
 from engine.parallel.job import Died, TimedOut, describe_error
@@ -77,6 +77,7 @@ def _import(name: str) -> None:
 
 def _end_with_parent() -> int:
     lifeline = os.dup(0)
+    end_after_pipe(lifeline)
 
     def wait() -> None:
         with contextlib.suppress(OSError):

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from engine.backtest.kernels import VARIABLE, bring_kernels, kernel_folder, say_whole
-from engine.errors import InputError, RunError, reason
+from engine.errors import InputError, Interrupted, RunError, reason
 from engine.events import CancelToken, OnEvent, as_job, ignore_event
 from engine.logs import log_to_file
 from engine.model.market import DEFAULT_EXCHANGE, Market, check_exchange
@@ -80,7 +80,7 @@ class Resources:
 
     def _check_open(self) -> None:
         if self._closed:
-            raise RuntimeError("the engine is closed")
+            raise Interrupted("the engine is closed; what was stored by then is kept")
 
     @property
     def store(self) -> Store:

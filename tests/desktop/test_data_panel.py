@@ -336,6 +336,7 @@ def test_decimal_commas_and_a_first_row_of_numbers_are_chosen_in_the_window(
     qtbot.waitUntil(lambda: len(engine.candles.load("SOLUSDT", Timeframe("1h"), stored)) == 1, timeout=20_000)
 
 
+@pytest.mark.long
 def test_a_broken_file_is_refused_by_its_line_and_the_next_one_follows(
     desk: MainWindow, qtbot: QtBot, tmp_path: Path
 ) -> None:
@@ -353,7 +354,7 @@ def test_a_broken_file_is_refused_by_its_line_and_the_next_one_follows(
     qtbot.waitUntil(importing.accept.isEnabled, timeout=20_000)
 
 
-@pytest.mark.long_except(".csv")
+@pytest.mark.long
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
 def test_exported_candles_are_exact_and_come_back_as_equal(
     desk: MainWindow, qtbot: QtBot, tmp_path: Path, suffix: str

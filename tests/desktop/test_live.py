@@ -140,6 +140,7 @@ def test_a_failing_strategy_says_why_and_does_not_block_the_others(
     assert any("no luck" in line.details for line in window.log.model.rows if line.level == "error")
 
 
+@pytest.mark.long
 def test_a_broken_file_is_listed_with_its_line(live_window: MainWindow) -> None:
     info = live_window.setup_panel.strategies.infos["broken"]
     assert info.error is not None

@@ -13,6 +13,7 @@ from engine.errors import InputError, Interrupted
 from engine.events import Cancelled, CancelToken, Event, Failed, Finished, Started
 from engine.model.market import Period, Timeframe
 from engine.model.run import RunResult, RunSpec
+from engine.runs.load import file_for_workers
 from engine.service import Engine
 from engine.settings import Settings
 from tests.support.command_line import CommandLine
@@ -265,6 +266,22 @@ def test_closing_the_program_during_a_check_loses_nothing(
     other.close()
     thread.join(20)
     assert [type(error) for error in ended] == [Interrupted]
+    assert crosscheck(engine, run)["status"] == "pending"
+
+
+def test_a_program_that_ends_before_the_job_of_a_check_begins_interrupts_it(
+    engine: Engine, run: RunResult, settings: Settings, monkeypatch: pytest.MonkeyPatch
+):
+    other = Engine(settings)
+
+    def handed(*given: Any) -> Any:
+        other._resources.pool.close()
+        return file_for_workers(*given)
+
+    monkeypatch.setattr("engine.runs.referee.file_for_workers", handed)
+    with pytest.raises(Interrupted, match="closed"):
+        other.runs.cross_check(run.id)
+    other.close()
     assert crosscheck(engine, run)["status"] == "pending"
 
 

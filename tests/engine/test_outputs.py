@@ -44,7 +44,7 @@ def test_an_output_that_cannot_be_written_is_one_line(
     assert error_line(ended) == f"error: the output cannot be written: {why}"
 
 
-@pytest.mark.long_except("2>&-")
+@pytest.mark.long
 @pytest.mark.parametrize("shell", ["2>&-", "2> /dev/full"])
 def test_without_a_place_for_errors_the_answer_still_comes(
     plain_process: PlainProcess, known: dict[str, str], shell: str

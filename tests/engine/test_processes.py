@@ -31,7 +31,7 @@ def task_of(candles: Path, strategy: str) -> RunTask:
     return run_task(candles, ROOT / "strategies" / f"{strategy}.py", held=100)
 
 
-@pytest.mark.long_except("ema_cross")
+@pytest.mark.long
 @pytest.mark.parametrize("strategy", ["ema_cross", "vwap_supertrend_ema"])
 def test_a_worker_that_ran_compiled_has_not_imported_backtesting_py(tmp_path: Path, strategy: str) -> None:
     random_candles(400, 7).save(tmp_path / "candles.npy")

@@ -147,6 +147,7 @@ def test_the_doorbell_hears_a_command_whose_values_are_good(
     assert (ended.returncode, doorbell.rang()) == (4, True)
 
 
+@pytest.mark.long
 def test_a_value_of_a_strategy_nobody_has_looked_at_is_refused_before_the_database(
     plain_process: PlainProcess, doorbell: Doorbell
 ):

@@ -116,7 +116,7 @@ def test_a_strategy_that_changes_its_candles_changes_nothing_else(job: Any) -> N
     assert spoiled["equity"].tolist() == clean["equity"].tolist()
 
 
-@pytest.mark.long_except("macd_trend")
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["vwap_supertrend_ema", "macd_trend"])
 def test_a_process_of_its_own_prints_nothing_and_loads_neither_window_nor_database(
     tmp_path: Path, name: str

@@ -321,6 +321,7 @@ def test_stop_works_within_two_seconds_while_files_hang_and_keeps_finished_days(
     assert (report.fetched, report.archive_days) == (144, 6)
 
 
+@pytest.mark.long
 def test_days_are_stored_while_others_are_still_under_way_and_progress_counts_candles(both, bench: MakeBench):
     _, archive = both
     archive.spoilt[ALL[-1]] = Spoil(delay_s=0.7)

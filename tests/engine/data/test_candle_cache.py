@@ -184,6 +184,7 @@ def test_a_damaged_file_is_noticed_and_written_again(
     assert filled.reads == 2
 
 
+@pytest.mark.long
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_no_flipped_bit_is_ever_believed(filled: CountingStore, folder: Path, data: st.DataObject) -> None:

@@ -192,6 +192,7 @@ def test_candles_that_a_file_brought_from_before_the_listing_move_it_and_what_li
     assert (verified.only_here, verified.notices) == ((week,), ())
 
 
+@pytest.mark.long
 def test_files_show_no_older_candles_than_the_exchange_itself(
     bench: MakeBench, fake_exchange: FakeExchange, fake_archive: FakeArchive
 ) -> None:

@@ -136,6 +136,7 @@ def test_every_timeframe_opens_where_the_program_says(held: Store, database_url:
     )
 
 
+@pytest.mark.long
 def test_without_checks_an_impossible_candle_is_neither_counted_nor_read_and_is_mended(
     held: Store, database_url: str
 ) -> None:

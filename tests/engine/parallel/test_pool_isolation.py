@@ -128,6 +128,7 @@ def test_a_daemon_that_a_job_started_ends_with_it_however_that_ends(tmp_path: Pa
         time.sleep(0.02)
 
 
+@pytest.mark.long
 def test_a_cancelled_job_leaves_no_folder(tmp_path: Path) -> None:
     begun: list[bool] = []
     with WorkerPool(1, tmp_path, memory_mb=1024, preload=(JOBS,)) as pool:
@@ -147,6 +148,7 @@ def test_a_cancelled_job_leaves_no_folder(tmp_path: Path) -> None:
         assert not list(tmp_path.rglob("isolated-*"))
 
 
+@pytest.mark.long
 def test_a_process_that_speaks_all_the_time_keeps_its_memory_limit(tmp_path: Path) -> None:
     with WorkerPool(1, tmp_path, memory_mb=500, preload=(JOBS,)) as pool:
         outcome = pool.submit(f"{JOBS}:apart", {"name": "exhaust_memory_aloud"}, timeout_s=60).result(60)

@@ -58,6 +58,7 @@ def test_missing_candles_are_told_and_not_called_harmless(cli: CommandLine) -> N
     assert "5 candles missing" in cli("sweeps", "show", found["id"]).err
 
 
+@pytest.mark.long
 def test_whole_candles_and_a_whole_warm_up_pass_without_a_warning(cli: CommandLine) -> None:
     answer = cli("optimize", *SERIES, "--start", "2024-10-01", "--end", "2024-12-15", *GRID, "--json")
     checks = answer.json["checks"]
