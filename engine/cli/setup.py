@@ -12,7 +12,7 @@ from engine.cli.values import folder_option
 from engine.errors import InputError
 from engine.model.run import FINISHED
 from engine.service import Engine
-from engine.service.window import advice, check_screen, missing_packages
+from engine.service.window import advice, check_screen, load_window, missing_packages
 
 
 @app.command()
@@ -64,9 +64,7 @@ def _render(engine: Engine, run_ids: list[str], path: Path) -> Path | None:
     before = os.environ.get("QT_QPA_PLATFORM")
     os.environ["QT_QPA_PLATFORM"] = "offscreen"
     try:
-        from desktop.app import render_window
-
-        render_window(engine, run_ids, path)
+        load_window().render_window(engine, run_ids, path)
     except ImportError as error:
         print_note(f"no picture: {advice(error)}")
         return None
@@ -86,7 +84,7 @@ def desktop() -> None:
         raise InputError(absent)
     check_screen()
     try:
-        from desktop.app import main as open_window
+        window = load_window()
     except ImportError as error:
         raise InputError(advice(error)) from error
-    raise typer.Exit(open_window([]))
+    raise typer.Exit(window.main([]))

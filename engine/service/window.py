@@ -1,19 +1,27 @@
-"""What the window needs and may not find: its packages, system libraries of Qt, a screen. Imports none of them."""
+"""What the window needs and may not find: its packages, system libraries of Qt, a screen. Imports none of them
+until it is asked to."""
 
+import importlib
 import importlib.util
 import os
 import re
 import sys
-from typing import Final
+from typing import Any, Final
 
 from engine.errors import InputError
 
+_WINDOW: Final = "desktop.app"  # found by name: it stands above the engine, and an installation may lack it
 PACKAGES: Final = ("PySide6", "pyqtgraph", "qasync")  # as they are imported
 SYSTEM_LIBRARIES: Final = (  # the Makefile's QT_PACKAGES
     "libegl1 libgl1 libxkbcommon-x11-0 libdbus-1-3 libfontconfig1 "
     "libxcb-cursor0 libxcb-icccm4 libxcb-keysyms1"
 )
 _SHARED_OBJECT: Final = re.compile(r"\.so\b|\.dylib|shared object|dll load", re.IGNORECASE)
+
+
+def load_window() -> Any:
+    """The module that opens the window (`main`) and draws it without a screen (`render_window`); ImportError without it."""
+    return importlib.import_module(_WINDOW)
 
 
 def missing_packages() -> str | None:
