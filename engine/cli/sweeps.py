@@ -32,6 +32,7 @@ from engine.model.ranges import parse_range
 from engine.model.run import CANCELLED, FINISHED
 from engine.model.sweep import SAMPLERS, TOP, SweepResult, SweepSpec
 from engine.service import Engine
+from engine.service.research import check_sweep
 from engine.settings import read_settings
 
 SweepId = Annotated[str, typer.Argument(help="A sweep's id, or a unique beginning of it.")]
@@ -70,9 +71,6 @@ def optimize(
     json: Json = False,
 ) -> None:
     """Try many combinations of a strategy's parameters on one symbol, and store every trial."""
-    from engine.research.constraint import parsed
-    from engine.research.optimize import check_objective
-
     given = split_params(param or ())
     spec = SweepSpec(
         _only("strategy", strategies),
@@ -89,8 +87,7 @@ def optimize(
         trials,
         seed,
     )
-    parsed(constraint)
-    check_objective(objective)
+    check_sweep(spec)
     settings = read_settings(**({} if workers is None else {"workers": workers}))
     with Engine(settings) as engine, cancel_on_interrupt() as cancel, progress(quiet=json) as on_event:
         infos = engine.strategies.chosen([spec.strategy], on_event=on_event, cancel=cancel)

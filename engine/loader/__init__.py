@@ -1,12 +1,14 @@
 """Plug-in files: found and read in the program (`find`, `infos`), executed in workers only (`load`, `describe`)."""
 
-from engine.loader.find import StrategyFile, find_strategy_files, strategy_folders
+from engine.loader.find import StrategyFile, find_strategy_files
 from engine.loader.infos import strategy_infos
 from engine.loader.libraries import kept_process, strategy_process
 from engine.loader.load import LoadedStrategy, load, load_strategy, located, open_strategy
+from engine.loader.sources import BUNDLED
 from engine.loader.template import template
 
 __all__ = [
+    "BUNDLED",
     "LoadedStrategy",
     "StrategyFile",
     "find_strategy_files",
@@ -15,7 +17,6 @@ __all__ = [
     "load_strategy",
     "located",
     "open_strategy",
-    "strategy_folders",
     "strategy_infos",
     "strategy_process",
     "template",

@@ -9,13 +9,9 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from engine.loader.load import located
-from engine.loader.sources import BUNDLED
-
-if TYPE_CHECKING:
-    from engine.settings import Settings
 
 _ROOTS: Final = ("engine.strategy.Strategy", "backtesting.Strategy", "backtesting.backtesting.Strategy")
 
@@ -27,11 +23,6 @@ class StrategyFile:
     name: str
     path: Path
     error: str | None = None
-
-
-def strategy_folders(settings: Settings) -> list[Path]:
-    """Where strategies are looked for: the bundled ones, those of BACKTEST_STRATEGIES, the user's own."""
-    return [BUNDLED, *settings.strategies, settings.user_strategies]
 
 
 def find_strategy_files(folders: Iterable[Path]) -> list[StrategyFile]:

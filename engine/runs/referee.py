@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from engine.data.candle_cache import CandleCache
 from engine.errors import InputError, Interrupted
-from engine.loader import strategy_folders
 from engine.model.market import Period
 from engine.model.run import REFERENCE, RunResult, Series, Trade
 from engine.parallel.job import Done, OnProgress, Stopped
@@ -18,7 +18,6 @@ from engine.runs.crosscheck import cross_check
 from engine.runs.load import file_for_workers
 from engine.runs.record import skipped_crosscheck
 from engine.runs.stored_strategy import current_file, is_unchanged, write_stored
-from engine.settings import Settings
 from engine.tasks import AskWorkers, RunAnswer, RunTask
 
 if TYPE_CHECKING:
@@ -31,8 +30,9 @@ def make_check(
     run: RunResult,
     store: Store,
     cache: CandleCache,
-    settings: Settings,
+    folders: Sequence[Path],
     scratch: Path,
+    timeout_s: float,
     ask: AskWorkers,
     on_progress: OnProgress,
 ) -> dict[str, Any]:
@@ -46,7 +46,7 @@ def make_check(
     if loaded.candles.sha256() != run.seen.sha256:
         return skipped_crosscheck(_REVISED)
     try:
-        strategy = _strategy_file(run, store, settings, scratch)
+        strategy = _strategy_file(run, store, folders, scratch)
     except InputError as error:
         return skipped_crosscheck(str(error))
     task = RunTask(
@@ -60,7 +60,7 @@ def make_check(
         keep_indicators=False,
         checks=False,
     )
-    (outcome,) = ask([task], settings.run_timeout_s, on_progress)
+    (outcome,) = ask([task], timeout_s, on_progress)
     if isinstance(outcome, Stopped):  # the program ends
         raise Interrupted("stopped; the check is still to be made")
     if not isinstance(outcome, Done):
@@ -68,8 +68,8 @@ def make_check(
     return _compared(run, outcome.value)
 
 
-def _strategy_file(run: RunResult, store: Store, settings: Settings, scratch: Path) -> Path:
-    file = current_file(run, strategy_folders(settings))
+def _strategy_file(run: RunResult, store: Store, folders: Sequence[Path], scratch: Path) -> Path:
+    file = current_file(run, folders)
     if file is not None and is_unchanged(run, file):
         return file
     return write_stored(run, store, scratch / "strategy")

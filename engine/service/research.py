@@ -20,6 +20,15 @@ if TYPE_CHECKING:
 OnTrials = Callable[[SweepResult], None]
 
 
+def check_sweep(spec: SweepSpec) -> None:
+    """Raise InputError for a constraint that cannot be read and an unknown objective, before anything is started for it."""
+    from engine.research.constraint import parsed
+    from engine.research.optimize import check_objective
+
+    parsed(spec.constraint)
+    check_objective(spec.objective)
+
+
 class Research:
     """`Engine.research`."""
 

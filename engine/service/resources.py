@@ -143,6 +143,13 @@ class Resources:
         with tempfile.TemporaryDirectory(prefix=own, dir=self.settings.cache_folder) as folder:
             yield Path(folder)
 
+    @property
+    def strategy_folders(self) -> list[Path]:
+        """Where strategies are looked for: the bundled ones, those of BACKTEST_STRATEGIES, the user's own."""
+        from engine.loader import BUNDLED
+
+        return [BUNDLED, *self.settings.strategies, self.settings.user_strategies]
+
     # -- workers
 
     @functools.cached_property

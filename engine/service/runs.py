@@ -140,7 +140,7 @@ class Runs:
         The strategy is the one of that name now, or where it is gone, or with `stored_source`, the source that the run
         executed. Raises as `run`, and InputError for a run that was stopped or whose strategy is nowhere any more.
         """
-        from engine.loader import StrategyFile, strategy_folders, strategy_infos
+        from engine.loader import StrategyFile, strategy_infos
         from engine.runs.stored_strategy import current_file, write_stored
 
         before = self._resources.store.runs.get(run_id)
@@ -151,7 +151,7 @@ class Runs:
         cancel = cancel or CancelToken()
         self._resources.warm_up(on_event, cancel, 1)
         with self._resources.scratch() as scratch:
-            file, notes = current_file(before, strategy_folders(self._resources.settings)), []
+            file, notes = current_file(before, self._resources.strategy_folders), []
             if stored_source or file is None:
                 file = write_stored(before, self._resources.store, scratch / "strategy")
                 why = "as asked" if stored_source else f"{file.name} is in no plug-in folder any more"
@@ -187,8 +187,9 @@ class Runs:
                     run,
                     self._resources.store,
                     self._resources.cache,
-                    self._resources.settings,
+                    self._resources.strategy_folders,
                     scratch,
+                    self._resources.settings.run_timeout_s,
                     self._resources.workers(cancel, on_event).ask,
                     lambda *far: on_event(Progress(job, *far)),
                 )

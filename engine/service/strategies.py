@@ -7,7 +7,7 @@ from pathlib import Path
 
 from engine.errors import InputError
 from engine.events import CancelToken, OnEvent, ignore_event
-from engine.loader import find_strategy_files, strategy_folders, strategy_infos, template
+from engine.loader import find_strategy_files, strategy_infos, template
 from engine.model.parameters import StrategyInfo
 from engine.reports.files import write_text
 from engine.runs.plan import check_strategies
@@ -22,7 +22,7 @@ class Strategies:
 
     def all(self, *, on_event: OnEvent = ignore_event) -> list[StrategyInfo]:
         """Every strategy found, the broken ones with their error. Starts a worker when a file is new or changed."""
-        files = find_strategy_files(strategy_folders(self._settings))
+        files = find_strategy_files(self._resources.strategy_folders)
         ask = self._resources.workers(on_event=on_event).ask
         return strategy_infos(files, ask, self._settings.cache_folder)
 
@@ -33,7 +33,7 @@ class Strategies:
 
         Raises InputError for an unknown name, StrategyError for one that does not load.
         """
-        files = find_strategy_files(strategy_folders(self._settings))
+        files = find_strategy_files(self._resources.strategy_folders)
         wanted = [file for file in files if file.name in names]
         ask = self._resources.workers(cancel, on_event).ask
         infos = strategy_infos(wanted, ask, self._settings.cache_folder)

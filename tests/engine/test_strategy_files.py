@@ -4,15 +4,16 @@ from pathlib import Path
 
 import pytest
 
-from engine.loader import find_strategy_files, strategy_folders
+from engine.loader import find_strategy_files
 from engine.loader.sources import BUNDLED
+from engine.service.resources import Resources
 from engine.settings import read_settings
 from tests.support.builders import GOOD_STRATEGY
 
 
 def test_folders_are_the_bundled_one_the_named_ones_and_the_users_own(tmp_path: Path) -> None:
     settings = read_settings(strategies=(tmp_path / "one",), home=tmp_path)
-    assert strategy_folders(settings) == [BUNDLED, tmp_path / "one", tmp_path / "strategies"]
+    assert Resources(settings).strategy_folders == [BUNDLED, tmp_path / "one", tmp_path / "strategies"]
     assert {file.name for file in find_strategy_files([BUNDLED])} >= {"ema_cross", "vwap_supertrend_ema"}
     assert not [file for file in find_strategy_files([BUNDLED]) if file.error]
 
