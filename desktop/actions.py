@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Final
 from PySide6.QtGui import QAction, QActionGroup, QKeySequence
 from PySide6.QtWidgets import QMenu
 
-from desktop.icons import icon
-from desktop.theme import THEME_NAMES, Theme
+from desktop.theme.colours import THEME_NAMES, Theme
+from desktop.theme.icons import icon
 
 if TYPE_CHECKING:
-    from desktop.main_window import MainWindow
+    from desktop.window import MainWindow
 
 PAGES: Final = ("Overview", "Chart", "Optimize", "Runs", "Trades", "Metrics", "Data", "Log")
 _THEME_WORDS: Final = {"system": "Theme: as the system", "light": "Theme: light", "dark": "Theme: dark"}

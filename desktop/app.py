@@ -18,9 +18,9 @@ from PySide6.QtCore import QLocale, QTimer
 from PySide6.QtGui import QFont, QFontDatabase
 from PySide6.QtWidgets import QApplication
 
-from desktop.bridge import Bridge
-from desktop.main_window import TITLE, MainWindow
-from desktop.preferences import Preferences
+from desktop.widgets.preferences import Preferences
+from desktop.window import TITLE, MainWindow
+from desktop.work.bridge import Bridge
 from desktop.workspace import Workspace
 from engine.errors import InputError
 from engine.service import Engine
@@ -48,7 +48,7 @@ def create_application(argv: Sequence[str] = ()) -> QApplication:
     if not QFontDatabase.families():
         for name in ("DejaVuSans.ttf", "DejaVuSans-Bold.ttf"):
             QFontDatabase.addApplicationFontFromData(
-                resources.files("desktop").joinpath("fonts", name).read_bytes()
+                resources.files("desktop.theme").joinpath("fonts", name).read_bytes()
             )
         app.setFont(QFont("DejaVu Sans", 9))
     return app

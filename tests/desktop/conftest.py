@@ -13,9 +13,9 @@ from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from desktop.app import create_application
-from desktop.bridge import Bridge
-from desktop.main_window import MainWindow
-from desktop.preferences import Preferences
+from desktop.widgets.preferences import Preferences
+from desktop.window import MainWindow
+from desktop.work.bridge import Bridge
 from engine.service import Engine
 from engine.settings import Settings
 from tests.desktop.builders import BANDS, CROSS

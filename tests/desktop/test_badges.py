@@ -8,12 +8,12 @@ from PySide6.QtGui import QColor, QGuiApplication
 from PySide6.QtWidgets import QLabel
 from pytestqt.qtbot import QtBot
 
-from desktop.badges import PENDING, SIGNS, badges, verdict
-from desktop.main_window import MainWindow
-from desktop.models.holdings import GOOD, WARNING
-from desktop.panels.badge_row import level_colour
-from desktop.panels.table_view import TableView
-from desktop.theme import DARK, LIGHT, Theme
+from desktop.tables.badges import PENDING, SIGNS, badges, verdict
+from desktop.tables.holdings import GOOD, WARNING
+from desktop.theme.colours import DARK, LIGHT, Theme
+from desktop.widgets.badge_row import level_colour
+from desktop.widgets.table_view import TableView
+from desktop.window import MainWindow
 from engine.model.run import FAILED, RunResult
 from tests.desktop.builders import checks, run_on
 from tests.support.builders import random_candles

@@ -11,12 +11,12 @@ from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import QApplication, QDialog
 from pytestqt.qtbot import QtBot
 
-from desktop.bridge import Bridge
-from desktop.main_window import MainWindow
-from desktop.models.holdings import GOOD, WARNING, SeriesKey, held_note
-from desktop.panels.data_panel import DataPanel
-from desktop.panels.import_panel import series_of_name
-from desktop.preferences import Preferences
+from desktop.pages.data.import_panel import series_of_name
+from desktop.pages.data.panel import DataPanel
+from desktop.tables.holdings import GOOD, WARNING, SeriesKey, held_note
+from desktop.widgets.preferences import Preferences
+from desktop.window import MainWindow
+from desktop.work.bridge import Bridge
 from engine.model.coverage import BEFORE_LISTING, MAINTENANCE, Coverage, Holding, MissingRange
 from engine.model.market import HOUR_MS, Candles, Market, Period, Timeframe, parse_time
 from engine.service import Engine

@@ -13,9 +13,9 @@ from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from desktop.app import render_window
-from desktop.bridge import Bridge, Phase
-from desktop.main_window import MainWindow
-from desktop.preferences import Preferences
+from desktop.widgets.preferences import Preferences
+from desktop.window import MainWindow
+from desktop.work.bridge import Bridge, Phase
 from engine.model.market import Candles, parse_time
 from engine.model.run import FAILED, FINISHED
 from engine.service import Engine

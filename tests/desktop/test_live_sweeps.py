@@ -9,12 +9,12 @@ import pytest
 from PySide6.QtCore import QPointF, Qt
 from pytestqt.qtbot import QtBot
 
-from desktop.badges import is_pending
-from desktop.bridge import Bridge, Phase
-from desktop.main_window import MainWindow
-from desktop.optimize.plan_form import PlanForm
-from desktop.optimize.values import RangeChoice
-from desktop.preferences import Preferences
+from desktop.pages.optimize.plan_form import PlanForm
+from desktop.pages.optimize.values import RangeChoice
+from desktop.tables.badges import is_pending
+from desktop.widgets.preferences import Preferences
+from desktop.window import MainWindow
+from desktop.work.bridge import Bridge, Phase
 from engine.model.market import parse_time
 from engine.model.run import CANCELLED, FINISHED
 from engine.model.sweep import SweepResult

@@ -19,11 +19,11 @@ from PySide6.QtWidgets import (
 )
 from pytestqt.qtbot import QtBot
 
-from desktop.main_window import MainWindow
-from desktop.preferences import LAYOUT_VERSION, Preferences
-from desktop.setup.panel import WideScrollArea
-from desktop.setup.values import Setup
-from desktop.theme import DARK, LIGHT
+from desktop.pages.setup.panel import WideScrollArea
+from desktop.pages.setup.values import Setup
+from desktop.theme.colours import DARK, LIGHT
+from desktop.widgets.preferences import LAYOUT_VERSION, Preferences
+from desktop.window import MainWindow
 from engine.model.market import Market, parse_time
 from engine.model.run import FAILED, Costs
 from engine.strategy import Param
