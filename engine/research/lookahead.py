@@ -63,4 +63,6 @@ def search(
             raise RunError(outcome.message)
         return LookaheadReport(planned.spec, series.period, planned.params, **outcome.value)
 
-    return as_job(job, "lookahead", f"{planned.title}: cutting off the future", on_event, work)
+    return as_job(
+        job, "lookahead", f"{planned.title}: cutting off the future", on_event, work, subject=(planned.id,)
+    )

@@ -86,7 +86,7 @@ class TrustService(RunService):
             self.store.save_check(run.id, "crosscheck", check)
             return replace(run, checks={**run.checks, "crosscheck": check})
 
-        return as_job(job, "check", title, on_event, work)
+        return as_job(job, "check", title, on_event, work, subject=(run.id,))
 
     def cross_checks(
         self,
