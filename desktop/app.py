@@ -21,7 +21,6 @@ from PySide6.QtWidgets import QApplication
 from desktop.widgets.preferences import Preferences
 from desktop.window import TITLE, MainWindow
 from desktop.work.bridge import Bridge
-from desktop.workspace import Workspace
 from engine.errors import InputError
 from engine.service import Engine
 
@@ -65,7 +64,7 @@ def open_window(engine: Engine) -> int:
     app.setQuitOnLastWindowClosed(True)
     with _reporting_to(window), loop:
         window.show()
-        QTimer.singleShot(0, lambda: bridge.start(window.setup_panel.market.exchange_id()))
+        QTimer.singleShot(0, window.context.open)
         loop.run_forever()
         bridge.stop()
         loop.run_until_complete(asyncio.wait_for(bridge.settle(), timeout=10))
@@ -118,9 +117,9 @@ def render_window(
 
 
 async def _show_runs(window: MainWindow, bridge: Bridge, run_ids: list[str]) -> None:
-    bridge.start(window.setup_panel.market.exchange_id())
+    window.context.open()
     await bridge.settle()
-    workspace: Workspace = window.workspace
+    workspace = window.workspace
     workspace.clear_checks()
     for run_id in run_ids:
         workspace.check(run_id, on=True)

@@ -5,7 +5,7 @@ One object that every pane listens to, so that one selection drives all views an
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from PySide6.QtCore import QObject, Signal
@@ -66,6 +66,14 @@ class Workspace(QObject):
         for run_id in changed:
             if self.runs[run_id].equity is not None:
                 self.details_changed.emit(run_id)
+
+    def fill(self, stored: Sequence[RunResult]) -> None:
+        """Add stored runs, the newest first; it is shown where nothing is yet."""
+        self.put(reversed(stored))
+        newest = next((result for result in stored if result.status == FINISHED), None)
+        if newest is not None and self.current is None and not self.checked:
+            self.check(newest.id, on=True)
+            self.show(newest.id)
 
     def remove(self, run_id: str) -> None:
         """Forget a run."""

@@ -24,6 +24,17 @@ def report_note(report: Any) -> Note:
     return Note(GOOD, str(report))
 
 
+def fetched_words(report: FetchReport) -> list[tuple[str, str]]:
+    """What a fetch says in the log: levels and lines."""
+    fetched = f"{formats.whole(report.fetched)} candles fetched" if report.fetched else "nothing was missing"
+    days = f"{formats.day(report.period.start)} – {formats.day(report.period.end - 1)}"
+    series = f"{report.market.name} {report.timeframe}, {days}"
+    return [
+        ("info", f"{series}: {fetched}, {formats.whole(report.candles)} held"),
+        *(("warning", f"{series}: {notice}") for notice in report.notices),
+    ]
+
+
 def _fetched(report: FetchReport) -> Note:
     parts = [f"{formats.whole(report.fetched)} fetched" if report.fetched else "nothing was missing"]
     if report.archive_days:

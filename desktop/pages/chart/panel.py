@@ -16,6 +16,7 @@ from PySide6.QtWidgets import (
 
 from desktop.charts.price_chart import PriceChart
 from desktop.pages.chart_bar import RangeButtons
+from desktop.pages.page import Panel
 from desktop.theme.colours import Theme
 from desktop.theme.icons import icon
 from desktop.widgets.buttons import chip
@@ -25,7 +26,7 @@ from engine.model.run import FAILED, RunResult
 _NO_RUN = "No run to show yet.\nSelect a run in the table below, or press F5."
 
 
-class ChartPanel(QWidget):
+class ChartPanel(Panel):
     """`step_wanted(+1 or -1)`: the next or previous trade."""
 
     step_wanted = Signal(int)

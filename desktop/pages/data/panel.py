@@ -19,14 +19,15 @@ from PySide6.QtWidgets import (
 )
 
 from desktop.pages.data.import_panel import ImportPanel
-from desktop.pages.data.jobs import SeriesJob
 from desktop.pages.data.series_cells import JobCell, QuestionCell, StripDelegate
+from desktop.pages.page import Panel
 from desktop.tables import formats
 from desktop.tables.holdings import HoldingsModel, Note, SeriesKey, SeriesRow, key_of
 from desktop.theme.colours import Theme
 from desktop.theme.icons import icon
 from desktop.widgets.buttons import tool_button
 from desktop.widgets.table_view import TableView
+from desktop.work.jobs import Job
 from engine.model.coverage import Holding
 
 _HINT = "No candles held yet. Fetch or Run on the left fills this, or drop a CSV or Parquet file here."
@@ -34,7 +35,7 @@ _WIDTHS = {"timeframe": 44, "strip": 150, "state": 370, "first": 140, "last": 14
 _SCARCE_PX = 900
 
 
-class DataPanel(QWidget):
+class DataPanel(Panel):
     """Signals, each with series keys: `fetch_wanted(keys, to_now)` (else the period of the set-up), `verify_wanted(keys)`,
     `export_wanted(key)`, `delete_wanted(key)` after the question in the row, `stop_wanted(key)`; `series_wanted(Holding)`:
     put it into the set-up; `import_wanted()`: ask for a file.
@@ -69,7 +70,7 @@ class DataPanel(QWidget):
         self._buttons = (self.fetch, self.verify, self.export, self.delete)
         self._held: dict[SeriesKey, Holding] = {}
         self._asking: set[SeriesKey] = set()
-        self._jobs: Mapping[SeriesKey, SeriesJob] = {}
+        self._jobs: Mapping[SeriesKey, Job] = {}
         self._notes: Mapping[SeriesKey, Note] = {}
         self._cells: dict[SeriesKey, JobCell] = {}
         self._fitted = False
@@ -141,7 +142,7 @@ class DataPanel(QWidget):
         for name, width in _WIDTHS.items():
             self.table.setColumnWidth(self.model.column_number(name), width)
 
-    def set_jobs(self, jobs: Mapping[SeriesKey, SeriesJob], notes: Mapping[SeriesKey, Note]) -> None:
+    def set_jobs(self, jobs: Mapping[SeriesKey, Job], notes: Mapping[SeriesKey, Note]) -> None:
         """Show what is done with the series."""
         self._jobs, self._notes = jobs, notes
         self._show()

@@ -15,11 +15,12 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from desktop.pages.data.jobs import SeriesJob
+from desktop.pages.data.jobs import job_words
 from desktop.tables import formats
 from desktop.tables.holdings import HoldingsModel
 from desktop.theme.colours import DARK, Theme
 from desktop.widgets.strip import paint_strip
+from desktop.work.jobs import Job
 
 _STEPS = 1000
 _STRIP = 9
@@ -80,7 +81,7 @@ class JobCell(_Cell):
 
     stop_wanted = Signal()
 
-    def __init__(self, job: SeriesJob, name: str, parent: QWidget | None = None) -> None:
+    def __init__(self, job: Job, name: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.bar = QProgressBar(minimum=0, maximum=_STEPS, textVisible=False)
         self.bar.setFixedWidth(60)
@@ -94,13 +95,13 @@ class JobCell(_Cell):
         self.stop.clicked.connect(lambda: self.stop_wanted.emit())
         self.show_job(job)
 
-    def show_job(self, job: SeriesJob) -> None:
+    def show_job(self, job: Job) -> None:
         """How far it is."""
         part = job.part
         self.bar.setRange(0, 0 if part is None else _STEPS)
         if part is not None:
             self.bar.setValue(round(part * _STEPS))
-        self._text = job.words()
+        self._text = job_words(job)
         self._fit()
         self.words.setToolTip(self._text)
         self.stop.setEnabled(not job.is_stopping)

@@ -13,6 +13,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from desktop.pages.page import Panel
 from desktop.tables.log import LEVELS, LogLine, LogModel
 from desktop.theme.colours import Theme
 from desktop.widgets.table_view import TableView
@@ -20,7 +21,7 @@ from desktop.widgets.table_view import TableView
 _FROM_LEVEL = {"All": 0, "Warnings and errors": 1, "Errors": 2}
 
 
-class LogPanel(QWidget):
+class LogPanel(Panel):
     """The newest line is always visible unless the user scrolled away."""
 
     def __init__(self, parent: QWidget | None = None) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
+from desktop.pages.page import Panel
 from desktop.tables.metrics import MetricsModel
 from desktop.theme.colours import DARK, Theme
 from desktop.widgets.table_view import TableView
@@ -16,7 +17,7 @@ from desktop.workspace import Workspace
 _GATHER_MS = 50  # a run that ends changes several things at once
 
 
-class MetricsPanel(QWidget):
+class MetricsPanel(Panel):
     """Follows the compared runs; without any, the current one."""
 
     def __init__(self, workspace: Workspace, parent: QWidget | None = None) -> None:

@@ -6,10 +6,11 @@ from PySide6.QtWidgets import QHBoxLayout, QWidget
 
 from desktop.pages.optimize.plan_form import PlanForm
 from desktop.pages.optimize.results import ResultsView
+from desktop.pages.page import Panel
 from desktop.theme.colours import Theme
 
 
-class OptimizePanel(QWidget):
+class OptimizePanel(Panel):
     """Plan and results beside each other."""
 
     def __init__(self, parent: QWidget | None = None) -> None:

@@ -17,6 +17,7 @@ from PySide6.QtWidgets import (
 from desktop.charts.equity_chart import MONEY, PERCENT, Curve, EquityChart, hold_curve, run_curve
 from desktop.pages.chart_bar import RangeButtons
 from desktop.pages.overview.tiles import Tiles
+from desktop.pages.page import Panel
 from desktop.tables import formats
 from desktop.tables.badges import badges_in
 from desktop.theme.colours import DARK, Theme
@@ -32,7 +33,7 @@ _REDRAW_MS = 60
 _SCARCE_PX = 420
 
 
-class OverviewPanel(QWidget):
+class OverviewPanel(Panel):
     """Follows the compared runs; a legend button hides its curve."""
 
     def __init__(self, workspace: Workspace, parent: QWidget | None = None) -> None:

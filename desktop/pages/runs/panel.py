@@ -9,6 +9,7 @@ from PySide6.QtCore import QItemSelection, QModelIndex, Qt, QTimer, Signal
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QLineEdit, QVBoxLayout, QWidget
 
+from desktop.pages.page import Panel
 from desktop.tables.badges import badges_in, verdict
 from desktop.tables.runs import RunRow, RunsModel
 from desktop.theme.colours import Theme
@@ -16,14 +17,14 @@ from desktop.theme.icons import icon
 from desktop.widgets.badge_row import BadgeStory
 from desktop.widgets.buttons import tool_button
 from desktop.widgets.table_view import TableView
+from desktop.work.jobs import Job
 from desktop.workspace import Workspace
-from engine.events import Cancelled, Event, Failed, Finished, Progress, Started
 
 _REDRAW_MS = 100
 _PROBLEM_WIDTH = 220
 
 
-class RunsPanel(QWidget):
+class RunsPanel(Panel):
     """Signals: `delete_wanted(id)`, `setup_wanted(id)` (load a run's set-up into the dock), `export_wanted(id)`."""
 
     delete_wanted = Signal(str)
@@ -87,18 +88,15 @@ class RunsPanel(QWidget):
         self.export.clicked.connect(lambda: self._each_selected(self.export_wanted, first_only=True))
         self._update()
 
-    def take(self, event: Event) -> None:
-        """Follow a job: a row appears when a run starts and fills when it ends."""
-        job = event.job
-        if isinstance(event, Started) and event.kind == "run":
-            self._active[job] = RunRow(job, event.title, started_ms=round(time.time() * 1000))
-            self._put(self._active[job])
-        elif isinstance(event, Progress) and job in self._active and event.total:
-            row = self._active[job]
-            self._active[job] = replace(row, progress=min(1.0, event.done / event.total))
-            self._put(self._active[job])
-        elif isinstance(event, Finished | Failed | Cancelled):
-            self._active.pop(job, None)
+    def follow(self, job: Job) -> None:
+        """A row appears when a run starts and fills when it ends."""
+        (run_id,) = job.subject
+        if job.ending is not None:
+            self._active.pop(run_id, None)
+            return
+        row = self._active.get(run_id) or RunRow(run_id, job.title, started_ms=round(time.time() * 1000))
+        self._active[run_id] = replace(row, progress=job.part)
+        self._put(self._active[run_id])
 
     def end_batch(self) -> None:
         """The batch is over: rows that never got a result go."""

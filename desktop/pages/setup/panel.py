@@ -5,6 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import QEvent, QObject, QSize, Qt, QTimer, Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QScrollArea, QVBoxLayout, QWidget
 
+from desktop.pages.page import Panel
 from desktop.pages.setup.costs_form import CostsForm
 from desktop.pages.setup.coverage_view import Answer, CoverageView
 from desktop.pages.setup.engine_form import EngineForm
@@ -37,7 +38,7 @@ class WideScrollArea(QScrollArea):
         return super().eventFilter(watched, event)
 
 
-class SetupPanel(QWidget):
+class SetupPanel(Panel):
     """Signals: `run_wanted()`, `fetch_wanted()`, `stop_wanted()`; `coverage_wanted()` once the series settled."""
 
     run_wanted = Signal()

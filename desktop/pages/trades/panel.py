@@ -15,6 +15,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from desktop.pages.page import Panel
 from desktop.tables import formats
 from desktop.tables.badges import trades_beside_holes
 from desktop.tables.trades import OUTCOMES, SIDES, TradesModel, trade_filter
@@ -28,7 +29,7 @@ from engine.model.run import FAILED, FINISHED, RunResult
 _NO_RUN = "Select a run to see its trades."
 
 
-class TradesPanel(QWidget):
+class TradesPanel(Panel):
     """`saved(path)` after a CSV was written, `not_saved(reason)` otherwise."""
 
     saved = Signal(str)
