@@ -18,10 +18,9 @@ from PySide6.QtCore import QLocale, QTimer
 from PySide6.QtGui import QFont, QFontDatabase
 from PySide6.QtWidgets import QApplication
 
-from desktop.bridge import Bridge
-from desktop.main_window import TITLE, MainWindow
-from desktop.preferences import Preferences
-from desktop.workspace import Workspace
+from desktop.widgets.preferences import Preferences
+from desktop.window import TITLE, MainWindow
+from desktop.work.bridge import Bridge
 from engine.errors import InputError
 from engine.service import Engine
 
@@ -48,7 +47,7 @@ def create_application(argv: Sequence[str] = ()) -> QApplication:
     if not QFontDatabase.families():
         for name in ("DejaVuSans.ttf", "DejaVuSans-Bold.ttf"):
             QFontDatabase.addApplicationFontFromData(
-                resources.files("desktop").joinpath("fonts", name).read_bytes()
+                resources.files("desktop.theme").joinpath("fonts", name).read_bytes()
             )
         app.setFont(QFont("DejaVu Sans", 9))
     return app
@@ -65,7 +64,7 @@ def open_window(engine: Engine) -> int:
     app.setQuitOnLastWindowClosed(True)
     with _reporting_to(window), loop:
         window.show()
-        QTimer.singleShot(0, lambda: bridge.start(window.setup_panel.market.exchange_id()))
+        QTimer.singleShot(0, window.context.open)
         loop.run_forever()
         bridge.stop()
         loop.run_until_complete(asyncio.wait_for(bridge.settle(), timeout=10))
@@ -118,9 +117,9 @@ def render_window(
 
 
 async def _show_runs(window: MainWindow, bridge: Bridge, run_ids: list[str]) -> None:
-    bridge.start(window.setup_panel.market.exchange_id())
+    window.context.open()
     await bridge.settle()
-    workspace: Workspace = window.workspace
+    workspace = window.workspace
     workspace.clear_checks()
     for run_id in run_ids:
         workspace.check(run_id, on=True)

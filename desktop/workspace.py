@@ -5,16 +5,23 @@ One object that every pane listens to, so that one selection drives all views an
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Final
 
 from PySide6.QtCore import QObject, Signal
 
-from desktop.badges import Badge, badges
-from desktop.candle_sets import CandleSets, set_key
-from engine.model.market import Candles
+from engine.model.market import Candles, Period
 from engine.model.run import FINISHED, RunResult
 
-RUNNING = "running"
+RUNNING: Final = "running"
+MAX_SETS: Final = 12
+SetKey = tuple[str, str, str, Period, int]
+
+
+def set_key(run: RunResult) -> SetKey:
+    """Which candles a run needs: series, period, and the version of the series that it saw."""
+    version = 0 if run.seen is None else run.seen.version
+    return run.exchange, run.symbol, run.timeframe.name, run.period, version
 
 
 class Workspace(QObject):
@@ -59,6 +66,14 @@ class Workspace(QObject):
         for run_id in changed:
             if self.runs[run_id].equity is not None:
                 self.details_changed.emit(run_id)
+
+    def fill(self, stored: Sequence[RunResult]) -> None:
+        """Add stored runs, the newest first; it is shown where nothing is yet."""
+        self.put(reversed(stored))
+        newest = next((result for result in stored if result.status == FINISHED), None)
+        if newest is not None and self.current is None and not self.checked:
+            self.check(newest.id, on=True)
+            self.show(newest.id)
 
     def remove(self, run_id: str) -> None:
         """Forget a run."""
@@ -142,11 +157,13 @@ class Workspace(QObject):
             self._checking[run_id] = words
             self.runs_changed.emit([run_id])
 
-    def badges(self, run: RunResult) -> list[Badge]:
-        """What is known of a run's trustworthiness."""
-        return badges(
-            run, data_changed=bool(self._changed.get(run.id)), checking=self._checking.get(run.id, "")
-        )
+    def has_changed_candles(self, run_id: str) -> bool:
+        """Whether the candles held now are known to differ from those that the run saw."""
+        return bool(self._changed.get(run_id))
+
+    def checking(self, run_id: str) -> str:
+        """How far a run's pending cross-check is; empty where nothing is to be said."""
+        return self._checking.get(run_id, "")
 
     def lacks_details(self, run_id: str) -> bool:
         """Whether equity, trades or candles of a run are still to be loaded."""
@@ -158,3 +175,28 @@ class Workspace(QObject):
     def _want(self, run_id: str) -> None:
         if self.lacks_details(run_id):
             self.details_wanted.emit(run_id)
+
+
+class CandleSets:
+    """The candles behind the shown runs, each distinct set once: compared runs mostly stand on the same ones.
+
+    The oldest go first.
+    """
+
+    def __init__(self) -> None:
+        self._sets: dict[SetKey, Candles] = {}
+
+    def get(self, run: RunResult) -> Candles | None:
+        """The candles of a run's period, once loaded."""
+        return self._sets.get(set_key(run))
+
+    def put(self, run: RunResult, candles: Candles) -> bool:
+        """Keep the candles of a run; False where the very same ones are kept already."""
+        key = set_key(run)
+        if self._sets.get(key) is candles:
+            return False
+        self._sets.pop(key, None)
+        self._sets[key] = candles
+        while len(self._sets) > MAX_SETS:
+            self._sets.pop(next(iter(self._sets)))
+        return True

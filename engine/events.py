@@ -18,11 +18,16 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """Work on a job begins. `kind` is "fetch", "run", "sweep", "compile", ...; `title` is one short line for people."""
+    """Work on a job begins. `kind` is "fetch", "warmup", "run", "sweep", "compile", ...; `title`: one short line for people.
+
+    `subject` is what it is about: exchange, symbol and timeframe of a series, or the id of a run or sweep; () where it
+    is about neither.
+    """
 
     job: str
     kind: str
     title: str
+    subject: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,9 +143,17 @@ class ProgressMeter:
         self._on_event(Progress(self._job, done, self._total, self._unit, rate, left))
 
 
-def as_job(job: str, kind: str, title: str, on_event: OnEvent, work: Callable[[], T]) -> T:
+def as_job(
+    job: str,
+    kind: str,
+    title: str,
+    on_event: OnEvent,
+    work: Callable[[], T],
+    *,
+    subject: tuple[str, ...] = (),
+) -> T:
     """Do `work` as one job: Started before it, and Finished, Failed or Cancelled after it. Returns or raises as `work`."""
-    on_event(Started(job, kind, title))
+    on_event(Started(job, kind, title, subject))
     try:
         result = work()
     except BaseException as error:

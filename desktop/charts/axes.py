@@ -9,7 +9,7 @@ from typing import Any
 import pyqtgraph as pg
 from PySide6.QtGui import QPainter
 
-from desktop import formats
+from desktop.tables import formats
 
 VALUE_AXIS_WIDTH = 74
 MOST_TICKS = 16

@@ -8,11 +8,11 @@ from typing import Final
 import numpy as np
 from PySide6.QtWidgets import QWidget
 
-from desktop import formats
+from desktop.charts.items.envelope import Floats
 from desktop.charts.pane import Pane
 from desktop.charts.time_chart import TimeChart, seconds
-from desktop.items.envelope import Floats
-from desktop.theme import Theme
+from desktop.tables import formats
+from desktop.theme.colours import Theme
 from engine.model.market import Candles
 from engine.model.run import RunResult
 

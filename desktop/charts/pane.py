@@ -10,9 +10,9 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QGraphicsTextItem
 
 from desktop.charts.axes import VALUE_AXIS_WIDTH, UtcAxis, ValueAxis, style_axis
-from desktop.items.envelope import Floats
-from desktop.items.line_item import LineItem
-from desktop.theme import Theme
+from desktop.charts.items.envelope import Floats
+from desktop.charts.items.line_item import LineItem
+from desktop.theme.colours import Theme
 
 MARGIN = 0.06
 GRID_ALPHA = 45

@@ -9,14 +9,14 @@ import pyqtgraph as pg
 from PySide6.QtCore import QPointF, Qt, Signal
 from PySide6.QtWidgets import QWidget
 
-from desktop import formats
 from desktop.charts.indicator_groups import Grouping, group_indicators
+from desktop.charts.items.candle_item import CandleItem, VolumeItem
+from desktop.charts.items.envelope import Envelope
+from desktop.charts.items.trade_item import TradeItem
 from desktop.charts.pane import Pane
 from desktop.charts.time_chart import TimeChart, seconds
-from desktop.items.candle_item import CandleItem, VolumeItem
-from desktop.items.envelope import Envelope
-from desktop.items.trade_item import TradeItem
-from desktop.theme import Theme
+from desktop.tables import formats
+from desktop.theme.colours import Theme
 from engine.model.market import Candles
 from engine.model.run import RunResult
 

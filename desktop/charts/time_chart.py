@@ -13,9 +13,9 @@ from PySide6.QtCore import QEvent, QPointF, Qt, QTimer, Signal
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QWidget
 
+from desktop.charts.items.envelope import Floats
 from desktop.charts.pane import Pane
-from desktop.items.envelope import Floats
-from desktop.theme import DARK, Theme
+from desktop.theme.colours import DARK, Theme
 from engine.model.market import Int64Array
 
 RANGES: Final = {"1D": 86_400, "1W": 7 * 86_400, "1M": 30 * 86_400, "3M": 91 * 86_400, "1Y": 365 * 86_400}

@@ -108,7 +108,14 @@ class Sync:
         if series.kept_from_ms is None:
             self._store.symbols.start_keeping(market, timeframe, start)
         job = f"sync:{market.exchange}:{market.name}:{timeframe.file_name}"
-        self._on_event(Started(job, "fetch", f"{market.name} {timeframe}: fetching candles"))
+        self._on_event(
+            Started(
+                job,
+                "fetch",
+                f"{market.name} {timeframe}: fetching candles",
+                (market.exchange, market.name, timeframe.name),
+            )
+        )
         try:
             report = self._fetcher.fetch(
                 market, timeframe, period, job=job, on_event=self._on_event, cancel=self._cancel

@@ -57,4 +57,6 @@ def search(
             planned.spec, series.period, planned.params, found.lookahead, found.warmup, found.candles
         )
 
-    return as_job(job, "lookahead", f"{planned.title}: cutting off the future", on_event, work)
+    return as_job(
+        job, "lookahead", f"{planned.title}: cutting off the future", on_event, work, subject=(planned.id,)
+    )

@@ -126,7 +126,7 @@ class Sweep:
             period = report.period
         self._cancel.raise_if_cancelled()
         series = self._loader.load(base, period)
-        self._on_event(Started(planned.id, "sweep", planned.title))
+        self._on_event(Started(planned.id, "sweep", planned.title, (planned.id,)))
         try:
             result = self._tried(series)
         except BaseException as error:

@@ -107,7 +107,7 @@ class Batch:
         done: DoneQueue = queue.Queue()
         running: list[RunJob] = []
         for planned, series in ready:
-            self._on_event(Started(planned.id, "run", planned.title))
+            self._on_event(Started(planned.id, "run", planned.title, (planned.id,)))
             job = submit(
                 self._pool,
                 run_task(planned, series),
@@ -159,12 +159,12 @@ class Batch:
         return result, sources
 
     def _fail_early(self, planned: PlannedRun, problem: BadEnd) -> None:
-        self._on_event(Started(planned.id, "run", planned.title))
+        self._on_event(Started(planned.id, "run", planned.title, (planned.id,)))
         self._end(planned, planned.unfinished(FAILED, problem.message, problem.traceback))
 
     def _end_unstarted(self, planned: PlannedRun, error: BacktestError) -> None:
         self._errors.append(error)
-        self._on_event(Started(planned.id, "run", planned.title))
+        self._on_event(Started(planned.id, "run", planned.title, (planned.id,)))
         status = CANCELLED if isinstance(error, Interrupted) else FAILED
         # stopped before it began: nobody will look for it; without a database it cannot be stored
         keep = not isinstance(error, Interrupted | DatabaseError)

@@ -60,7 +60,9 @@ class SeriesLoader:
     def fetch(self, planned: PlannedRun, first: int) -> FetchOutcome:
         """Fetch the period, then the warm-up in front of it from `first` on; an error is given back, not raised."""
         job = _job_name("fetch", planned)
-        self._on_event(Started(job, "fetch", f"{planned.market.name} {planned.spec.timeframe}"))
+        self._on_event(
+            Started(job, "fetch", f"{planned.market.name} {planned.spec.timeframe}", _series(planned))
+        )
         try:
             report = self._fetch_period(job, planned, planned.period)
         except BacktestError as error:
@@ -79,7 +81,11 @@ class SeriesLoader:
     def _fetch_warmup(self, planned: PlannedRun, period: Period) -> None:
         """A warm-up that does not exist, or cannot be had now, is no failure: the run's check counts what there is."""
         job, report = _job_name("warmup", planned), None
-        self._on_event(Started(job, "fetch", f"{planned.market.name} {planned.spec.timeframe} warm-up"))
+        self._on_event(
+            Started(
+                job, "warmup", f"{planned.market.name} {planned.spec.timeframe} warm-up", _series(planned)
+            )
+        )
         try:
             report = self._fetch_period(job, planned, period)
         except InputError:
@@ -135,6 +141,10 @@ def file_for_workers(loaded: LoadedCandles, start: int, scratch: Path) -> Candle
             return CandleFile(path, warmup, loaded.first, loaded.first + len(loaded.candles))
     loaded.candles.save(path)
     return CandleFile(path, warmup, 0, len(loaded.candles))
+
+
+def _series(planned: PlannedRun) -> tuple[str, str, str]:
+    return planned.market.exchange, planned.market.name, planned.spec.timeframe.name
 
 
 def _job_name(kind: str, planned: PlannedRun) -> str:

@@ -70,7 +70,14 @@ class Candles:
             market = self.market(symbol, exchange)
             return self._fetcher.fetch(market, timeframe, period, job=name, on_event=on_event, cancel=cancel)
 
-        return as_job(name, "fetch", f"{symbol} {timeframe}: fetching candles", on_event, fetch)
+        return as_job(
+            name,
+            "fetch",
+            f"{symbol} {timeframe}: fetching candles",
+            on_event,
+            fetch,
+            subject=(exchange, symbol, timeframe.name),
+        )
 
     def verify(
         self,
@@ -96,7 +103,14 @@ class Candles:
                 market, timeframe, period, job=name, dry_run=dry_run, on_event=on_event, cancel=cancel
             )
 
-        return as_job(name, "verify", f"{symbol} {timeframe}: comparing with the exchange", on_event, verify)
+        return as_job(
+            name,
+            "verify",
+            f"{symbol} {timeframe}: comparing with the exchange",
+            on_event,
+            verify,
+            subject=(exchange, symbol, timeframe.name),
+        )
 
     def holdings(self) -> list[Holding]:
         """Every series of which candles are held, with what is held and missing over time; asks no exchange."""
@@ -218,7 +232,14 @@ class Candles:
                 cancel=cancel,
             )
 
-        return as_job(name, "import", f"{symbol} {timeframe}: reading {path.name}", on_event, store)
+        return as_job(
+            name,
+            "import",
+            f"{symbol} {timeframe}: reading {path.name}",
+            on_event,
+            store,
+            subject=(exchange, symbol, timeframe.name),
+        )
 
     # -- symbols
 

@@ -196,7 +196,7 @@ class Runs:
             self._resources.store.runs.save_check(run.id, "crosscheck", check)
             return replace(run, checks={**run.checks, "crosscheck": check})
 
-        return as_job(job, "check", title, on_event, work)
+        return as_job(job, "check", title, on_event, work, subject=(run.id,))
 
     def cross_checks(
         self,

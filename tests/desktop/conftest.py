@@ -13,9 +13,11 @@ from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from desktop.app import create_application
-from desktop.bridge import Bridge
-from desktop.main_window import MainWindow
-from desktop.preferences import Preferences
+from desktop.pages.optimize.page import OptimizePage
+from desktop.pages.setup.page import SetupPage
+from desktop.widgets.preferences import Preferences
+from desktop.window import MainWindow
+from desktop.work.bridge import Bridge
 from engine.service import Engine
 from engine.settings import Settings
 from tests.desktop.builders import BANDS, CROSS
@@ -24,9 +26,9 @@ from tests.support.database import empty, fresh_database
 MakeWindow = Callable[..., MainWindow]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def app(qapp: QApplication) -> QApplication:
-    """The application as the program sets it up, once for all windows as there."""
+    """The application as the program sets it up."""
     return create_application()
 
 
@@ -115,8 +117,10 @@ def live_window(
     bridge = Bridge(engine)
     window = MainWindow(bridge, Preferences(tmp_path / "window.ini"), workers=2)
     window.show()
-    bridge.start(window.setup_panel.market.exchange_id())
-    qtbot.waitUntil(lambda: not bridge.busy and bool(window.setup_panel.strategies.infos), timeout=60_000)
+    window.context.open()
+    qtbot.waitUntil(
+        lambda: not bridge.busy and bool(window.page(SetupPage).panel.strategies.infos), timeout=60_000
+    )
     yield window
     window.close()
     qtbot.waitUntil(lambda: not bridge.busy, timeout=20_000)
@@ -125,8 +129,8 @@ def live_window(
 
 def fill(window: MainWindow) -> None:
     """Open the Optimize tab on two made-up strategies."""
-    window.bridge.strategies_loaded.emit([CROSS, BANDS])
-    window.bridge.objectives_loaded.emit(window.bridge.engine.research.objectives())
+    window.page(SetupPage).show_strategies([CROSS, BANDS])
+    window.page(OptimizePage).show_objectives(window.bridge.engine.research.objectives())
     window.show_page("Optimize")
 
 

@@ -8,12 +8,14 @@ from PySide6.QtGui import QColor, QGuiApplication
 from PySide6.QtWidgets import QLabel
 from pytestqt.qtbot import QtBot
 
-from desktop.badges import PENDING, SIGNS, badges, verdict
-from desktop.main_window import MainWindow
-from desktop.models.holdings import GOOD, WARNING
-from desktop.panels.badge_row import level_colour
-from desktop.panels.table_view import TableView
-from desktop.theme import DARK, LIGHT, Theme
+from desktop.pages.overview.page import OverviewPage
+from desktop.pages.runs.page import RunsPage
+from desktop.tables.badges import PENDING, SIGNS, badges, verdict
+from desktop.tables.holdings import GOOD, WARNING
+from desktop.theme.colours import DARK, LIGHT, Theme
+from desktop.widgets.badge_row import level_colour
+from desktop.widgets.table_view import TableView
+from desktop.window import MainWindow
 from engine.model.run import FAILED, RunResult
 from tests.desktop.builders import checks, run_on
 from tests.support.builders import random_candles
@@ -121,12 +123,12 @@ def contrast(one: str, other: str) -> float:
 def show(window: MainWindow, run: RunResult) -> None:
     window.workspace.put([run])
     window.workspace.show(run.id)
-    window.runs.flush()
+    window.page(RunsPage).panel.flush()
 
 
 def test_a_click_on_a_badge_tells_its_story_and_esc_closes_it(window: MainWindow, qtbot: QtBot) -> None:
     show(window, run_with(crosscheck=DIFFERENT))
-    row = window.overview.heading
+    row = window.page(OverviewPage).panel.heading
     row.buttons["crosscheck"].click()
     assert row.story.isVisible()
     texts = " ".join(label.text() for label in row.story.findChildren(QLabel))
@@ -148,7 +150,7 @@ def test_the_whole_fingerprint_and_its_inputs_can_be_copied(window: MainWindow) 
         inputs={"candles": "cd" * 32, "versions": {"numpy": "2.4.6"}},
     )  # fmt: skip
     show(window, run)
-    row = window.overview.heading
+    row = window.page(OverviewPage).panel.heading
     row.buttons["fingerprint"].click()
     row.story.copy.click()
     copied = QGuiApplication.clipboard().text()
@@ -161,32 +163,32 @@ def test_the_whole_fingerprint_and_its_inputs_can_be_copied(window: MainWindow) 
 @pytest.mark.long
 def test_a_click_on_the_cell_of_checks_tells_all_of_them(window: MainWindow) -> None:
     show(window, run_with(crosscheck=EQUAL))
-    model = window.runs.model
-    window.runs.table.clicked.emit(model.index(0, model.column_number("strategy")))
-    assert not window.runs.story.isVisible()
-    window.runs.table.clicked.emit(model.index(0, model.column_number("checks")))
-    assert window.runs.story.isVisible()
-    assert "412 of 412" in window.runs.story.words()
-    assert "look-ahead" in window.runs.story.words()
-    window.runs.story.close()
+    model = window.page(RunsPage).panel.model
+    window.page(RunsPage).panel.table.clicked.emit(model.index(0, model.column_number("strategy")))
+    assert not window.page(RunsPage).panel.story.isVisible()
+    window.page(RunsPage).panel.table.clicked.emit(model.index(0, model.column_number("checks")))
+    assert window.page(RunsPage).panel.story.isVisible()
+    assert "412 of 412" in window.page(RunsPage).panel.story.words()
+    assert "look-ahead" in window.page(RunsPage).panel.story.words()
+    window.page(RunsPage).panel.story.close()
 
 
 def test_a_finished_check_changes_the_words_and_keeps_button_and_focus(window: MainWindow) -> None:
     show(window, run_with(crosscheck={"status": "pending"}))
-    button = window.overview.heading.buttons["crosscheck"]
+    button = window.page(OverviewPage).panel.heading.buttons["crosscheck"]
     window.workspace.put_checking("a" * 32, "40%")
     assert button.text() == "… cross-check 40%"
     window.workspace.put([run_with(crosscheck=EQUAL)])
-    window.runs.flush()
-    assert window.overview.heading.buttons["crosscheck"] is button
+    window.page(RunsPage).panel.flush()
+    assert window.page(OverviewPage).panel.heading.buttons["crosscheck"] is button
     assert button.text() == "✓ checked: 412 of 412 trades equal"
-    model = window.runs.model
+    model = window.page(RunsPage).panel.model
     assert model.data(model.index(0, model.column_number("checks"))) == "✓ 3 passed"
 
 
 @pytest.mark.long
 def test_little_height_gets_few_words(window: MainWindow, qtbot: QtBot) -> None:
     show(window, run_with(crosscheck=EQUAL))
-    window.overview.heading.set_compact(True)
-    assert window.overview.heading.buttons["crosscheck"].text() == "✓ 412 of 412 equal"
-    assert window.overview.heading.buttons["engine"].text() == "compiled"
+    window.page(OverviewPage).panel.heading.set_compact(True)
+    assert window.page(OverviewPage).panel.heading.buttons["crosscheck"].text() == "✓ 412 of 412 equal"
+    assert window.page(OverviewPage).panel.heading.buttons["engine"].text() == "compiled"

@@ -15,10 +15,10 @@ from pytestqt.qtbot import QtBot
 
 from desktop.charts.equity_chart import PERCENT, EquityChart, drawdown_pct, hold_curve, run_curve
 from desktop.charts.indicator_groups import group_indicators
+from desktop.charts.items.buckets import MOST_BUCKETS, visible_bars
+from desktop.charts.items.envelope import Envelope
 from desktop.charts.price_chart import PriceChart
-from desktop.items.buckets import MOST_BUCKETS, visible_bars
-from desktop.items.envelope import Envelope
-from desktop.theme import DARK, LIGHT
+from desktop.theme.colours import DARK, LIGHT
 from engine.model.market import HOUR_MS, Candles
 from tests.desktop.builders import many_candles, run_on
 from tests.support.builders import START_MS, random_candles

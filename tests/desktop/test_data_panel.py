@@ -11,12 +11,15 @@ from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import QApplication, QDialog
 from pytestqt.qtbot import QtBot
 
-from desktop.bridge import Bridge
-from desktop.main_window import MainWindow
-from desktop.models.holdings import GOOD, WARNING, SeriesKey, held_note
-from desktop.panels.data_panel import DataPanel
-from desktop.panels.import_panel import series_of_name
-from desktop.preferences import Preferences
+from desktop.pages.data.import_panel import series_of_name
+from desktop.pages.data.page import DataPage
+from desktop.pages.data.panel import DataPanel
+from desktop.pages.log.page import LogPage
+from desktop.pages.setup.page import SetupPage
+from desktop.tables.holdings import GOOD, WARNING, SeriesKey, held_note
+from desktop.widgets.preferences import Preferences
+from desktop.window import MainWindow
+from desktop.work.bridge import Bridge
 from engine.model.coverage import BEFORE_LISTING, MAINTENANCE, Coverage, Holding, MissingRange
 from engine.model.market import HOUR_MS, Candles, Market, Period, Timeframe, parse_time
 from engine.service import Engine
@@ -56,8 +59,10 @@ def desk(
         window.use_theme("dark")
         window.show()
         window.show_page("Data")
-        bridge.start("binanceusdm")
-        qtbot.waitUntil(lambda: not bridge.busy and window.data.model.rowCount() == 2, timeout=60_000)
+        window.context.open()
+        qtbot.waitUntil(
+            lambda: not bridge.busy and window.page(DataPage).panel.model.rowCount() == 2, timeout=60_000
+        )
         yield window
         window.close()
         qtbot.waitUntil(lambda: not bridge.busy, timeout=20_000)
@@ -75,12 +80,12 @@ def choose(panel: DataPanel, *keys: SeriesKey) -> None:
 
 
 def state(window: MainWindow, key: SeriesKey) -> str:
-    row = window.data.model.row_of(key)
-    return "" if row is None else window.data.model.row_at(row).state().text
+    row = window.page(DataPage).panel.model.row_of(key)
+    return "" if row is None else window.page(DataPage).panel.model.row_at(row).state().text
 
 
 def wait(window: MainWindow, qtbot: QtBot) -> None:
-    qtbot.waitUntil(lambda: not window.desk.jobs.running and not window.bridge.busy, timeout=30_000)
+    qtbot.waitUntil(lambda: not window.page(DataPage).jobs.running and not window.bridge.busy, timeout=30_000)
 
 
 def drop(window: MainWindow, *paths: Path) -> bool:
@@ -130,7 +135,7 @@ def test_what_is_held_is_said_in_words_with_the_worst_in_colour() -> None:
 
 
 def test_each_series_has_its_bounds_its_size_and_a_strip(desk: MainWindow) -> None:
-    model = desk.data.model
+    model = desk.page(DataPage).panel.model
     row = model.row_of(HOURS)
     assert row is not None
     texts = {column.key: model.data(model.index(row, at)) for at, column in enumerate(model.columns)}
@@ -141,25 +146,26 @@ def test_each_series_has_its_bounds_its_size_and_a_strip(desk: MainWindow) -> No
     )
     assert texts["size"].endswith("kB")
     assert texts["state"].endswith("behind")
-    at = desk.data.table.visualRect(model.index(row, model.column_number("strip"))).center()
-    left = desk.data.table.visualRect(model.index(row, model.column_number("strip"))).left() + 9
-    image = desk.data.table.viewport().grab().toImage()
+    at = desk.page(DataPage).panel.table.visualRect(model.index(row, model.column_number("strip"))).center()
+    left = (
+        desk.page(DataPage).panel.table.visualRect(model.index(row, model.column_number("strip"))).left() + 9
+    )
+    image = desk.page(DataPage).panel.table.viewport().grab().toImage()
     assert image.pixelColor(left, at.y()).name() == desk.theme.held
     assert image.pixelColor(at.x() + 30, at.y()).name() == desk.theme.strong_border
 
 
-@pytest.mark.long
 def test_two_series_are_filled_at_once_and_one_is_stopped_with_its_pages_kept(
     desk: MainWindow, fake_exchange: FakeExchange, qtbot: QtBot
 ) -> None:
     fake_exchange.always = Fault(delay_s=0.4)
-    choose(desk.data, HOURS, DAYS)
-    desk.data.fetch_now.trigger()
-    assert set(desk.desk.jobs.running) == {HOURS, DAYS}
+    choose(desk.page(DataPage).panel, HOURS, DAYS)
+    desk.page(DataPage).panel.fetch_now.trigger()
+    assert set(desk.page(DataPage).jobs.running) == {HOURS, DAYS}
     assert desk.results.tabs.tabText(3) == "Data (2)"
-    assert not desk.data.fetch.isEnabled()
-    qtbot.waitUntil(lambda: desk.desk.jobs.running[HOURS].progress is not None, timeout=20_000)
-    cell = desk.data.job_cell(HOURS)
+    assert not desk.page(DataPage).panel.fetch.isEnabled()
+    qtbot.waitUntil(lambda: desk.page(DataPage).jobs.running[HOURS].progress is not None, timeout=20_000)
+    cell = desk.page(DataPage).panel.job_cell(HOURS)
     assert cell is not None
     qtbot.waitUntil(lambda: "of 8" in cell.words.text() and "/s" in cell.words.text(), timeout=20_000)
     assert "ETA" in cell.words.text()
@@ -168,24 +174,23 @@ def test_two_series_are_filled_at_once_and_one_is_stopped_with_its_pages_kept(
     wait(desk, qtbot)
     assert "candles are saved" in state(desk, HOURS)
     assert state(desk, DAYS) == "335 fetched"
-    holding = desk.data.holding(HOURS)
+    holding = desk.page(DataPage).panel.holding(HOURS)
     assert holding is not None
     assert 744 < holding.candles < 8784
     assert desk.results.tabs.tabText(3) == "Data"
     assert not desk.banner.isVisible()
 
 
-@pytest.mark.long
 def test_a_rate_limit_is_seen_in_the_row_and_in_the_log_until_it_ends(
     desk: MainWindow, fake_exchange: FakeExchange, qtbot: QtBot
 ) -> None:
     fake_exchange.fail(error(429, Retry_After="2"))
-    choose(desk.data, DAYS)
-    desk.data.fetch.click()
+    choose(desk.page(DataPage).panel, DAYS)
+    desk.page(DataPage).panel.fetch.click()
     seen: list[str] = []
 
     def limited() -> bool:
-        cell = desk.data.job_cell(DAYS)
+        cell = desk.page(DataPage).panel.job_cell(DAYS)
         seen.append("" if cell is None else cell.words.text())
         return "rate limited, resuming in" in seen[-1]
 
@@ -193,7 +198,9 @@ def test_a_rate_limit_is_seen_in_the_row_and_in_the_log_until_it_ends(
     wait(desk, qtbot)
     assert state(desk, DAYS).endswith("fetched")
     assert any(
-        "rate limited, resuming in" in line.text for line in desk.log.model.rows if line.level == "warning"
+        "rate limited, resuming in" in line.text
+        for line in desk.page(LogPage).panel.model.rows
+        if line.level == "warning"
     )
 
 
@@ -201,56 +208,54 @@ def test_an_exchange_that_fails_is_said_in_the_banner_and_in_the_row(
     desk: MainWindow, fake_exchange: FakeExchange, qtbot: QtBot, app: QApplication
 ) -> None:
     fake_exchange.always = error(451, text="restricted location")
-    choose(desk.data, HOURS)
-    desk.data.fetch.click()
+    choose(desk.page(DataPage).panel, HOURS)
+    desk.page(DataPage).panel.fetch.click()
     wait(desk, qtbot)
     assert desk.banner.isVisible()
     assert "451" in desk.banner.message.text() + state(desk, HOURS)
     assert not dialogs(app)
 
 
-@pytest.mark.long
 def test_verify_shows_what_the_exchange_revised_and_says_that_runs_saw_other_candles(
     desk: MainWindow, database_url: str, qtbot: QtBot
 ) -> None:
     execute(database_url, "UPDATE ohlcv_data SET volume = volume + 1 WHERE timestamp = '2024-01-05T03:00Z'")
-    choose(desk.data, HOURS, DAYS)
-    desk.data.verify.click()
+    choose(desk.page(DataPage).panel, HOURS, DAYS)
+    desk.page(DataPage).panel.verify.click()
     wait(desk, qtbot)
     assert state(desk, HOURS) == "verified 744: 1 revised"
     assert state(desk, DAYS) == "verified 31: all equal"
-    line = next(line for line in desk.log.model.rows if "1 revised" in line.text)
+    line = next(line for line in desk.page(LogPage).panel.model.rows if "1 revised" in line.text)
     assert line.level == "warning"
     assert "2024-01-05T03:00:00Z" in line.details
     assert "became" in line.details
 
 
-@pytest.mark.long
 def test_delete_asks_in_its_row_and_keep_keeps(desk: MainWindow, qtbot: QtBot, app: QApplication) -> None:
-    choose(desk.data, HOURS)
-    desk.data.delete.click()
-    question = desk.data.question(HOURS)
+    choose(desk.page(DataPage).panel, HOURS)
+    desk.page(DataPage).panel.delete.click()
+    question = desk.page(DataPage).panel.question(HOURS)
     assert question is not None
-    assert question.findChildren(type(desk.data.count))[0].text() == "Delete 744 candles?"
-    assert desk.data.table.viewport().rect().contains(question.geometry().center())
+    assert question.findChildren(type(desk.page(DataPage).panel.count))[0].text() == "Delete 744 candles?"
+    assert desk.page(DataPage).panel.table.viewport().rect().contains(question.geometry().center())
     question.keep.click()
-    assert desk.data.question(HOURS) is None
+    assert desk.page(DataPage).panel.question(HOURS) is None
     wait(desk, qtbot)
-    assert desk.data.model.rowCount() == 2
-    desk.data.delete.click()
-    question = desk.data.question(HOURS)
+    assert desk.page(DataPage).panel.model.rowCount() == 2
+    desk.page(DataPage).panel.delete.click()
+    question = desk.page(DataPage).panel.question(HOURS)
     assert question is not None
     assert not dialogs(app)
     question.delete.click()
     wait(desk, qtbot)
-    qtbot.waitUntil(lambda: desk.data.model.row_of(HOURS) is None, timeout=10_000)
+    qtbot.waitUntil(lambda: desk.page(DataPage).panel.model.row_of(HOURS) is None, timeout=10_000)
     assert desk.bridge.engine.candles.holdings()[0].coverage.timeframe == Timeframe("1d")
 
 
 def test_a_dropped_file_is_previewed_and_stored_only_after_import(
     desk: MainWindow, qtbot: QtBot, tmp_path: Path
 ) -> None:
-    importing = desk.data.importing
+    importing = desk.page(DataPage).panel.importing
     march = grid_candles("4h", Period.parse("2024-03-01", "2024-03-02"))
     path = write_csv(tmp_path / "SOLUSDT-4h-2024-03.csv", march)
     desk.show_page("Log")
@@ -270,7 +275,7 @@ def test_a_dropped_file_is_previewed_and_stored_only_after_import(
     assert state(desk, key) == "12 imported"
     held = desk.bridge.engine.candles.load("SOLUSDT", Timeframe("4h"), YEAR)
     assert np.array_equal(held.close, march.close)
-    assert desk.data.stack.currentWidget() is not importing
+    assert desk.page(DataPage).panel.stack.currentWidget() is not importing
 
 
 def test_the_name_of_a_file_tells_its_series_and_never_that_of_another_coin() -> None:
@@ -281,14 +286,13 @@ def test_the_name_of_a_file_tells_its_series_and_never_that_of_another_coin() ->
     assert series_of_name("candles.csv", known, selected) == selected
 
 
-@pytest.mark.long
 def test_columns_and_zone_of_a_strange_file_are_chosen_in_the_window(
     desk: MainWindow, qtbot: QtBot, tmp_path: Path
 ) -> None:
-    importing = desk.data.importing
+    importing = desk.page(DataPage).panel.importing
     path = tmp_path / "strange.csv"
     path.write_text("note,when,first,top,bottom,last,amount\nx,2024-05-02 02:00,1,3,0.5,2,10\n")
-    desk.desk.open_files([path])
+    desk.page(DataPage).open_files([path])
     qtbot.waitUntil(lambda: "which column is timestamp" in importing.words.text(), timeout=20_000)
     assert not importing.accept.isEnabled()
     assert "--columns" not in importing.words.text(), "that is of the command line"
@@ -311,17 +315,16 @@ def test_columns_and_zone_of_a_strange_file_are_chosen_in_the_window(
     qtbot.waitUntil(lambda: importing.words.property("role") == "error", timeout=20_000)
     assert not importing.accept.isEnabled()
     importing.cancel.click()
-    assert desk.data.stack.currentWidget() is not importing
+    assert desk.page(DataPage).panel.stack.currentWidget() is not importing
 
 
-@pytest.mark.long
 def test_decimal_commas_and_a_first_row_of_numbers_are_chosen_in_the_window(
     desk: MainWindow, qtbot: QtBot, tmp_path: Path
 ) -> None:
-    importing = desk.data.importing
+    importing = desk.page(DataPage).panel.importing
     path = tmp_path / "SOLUSDT-1h-strange.csv"
     path.write_text("7;8;9;10;11;12\n1709251200000;101,775;112,825;101,600;102,041;743,521\n")
-    desk.desk.open_files([path])
+    desk.page(DataPage).open_files([path])
     qtbot.waitUntil(lambda: "decimal comma or thousands" in importing.words.text(), timeout=20_000)
     assert "--decimal" not in importing.words.text(), "that is of the command line"
     importing.decimal.setCurrentText("comma 1,5")
@@ -336,11 +339,10 @@ def test_decimal_commas_and_a_first_row_of_numbers_are_chosen_in_the_window(
     qtbot.waitUntil(lambda: len(engine.candles.load("SOLUSDT", Timeframe("1h"), stored)) == 1, timeout=20_000)
 
 
-@pytest.mark.long
 def test_a_broken_file_is_refused_by_its_line_and_the_next_one_follows(
     desk: MainWindow, qtbot: QtBot, tmp_path: Path
 ) -> None:
-    importing = desk.data.importing
+    importing = desk.page(DataPage).panel.importing
     day = grid_candles("1h", Period.parse("2024-03-01", "2024-03-01"))
     good, bad = write_csv(tmp_path / "good.csv", day), tmp_path / "bad.csv"
     lines = good.read_text().splitlines()
@@ -354,36 +356,36 @@ def test_a_broken_file_is_refused_by_its_line_and_the_next_one_follows(
     qtbot.waitUntil(importing.accept.isEnabled, timeout=20_000)
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
 def test_exported_candles_are_exact_and_come_back_as_equal(
     desk: MainWindow, qtbot: QtBot, tmp_path: Path, suffix: str
 ) -> None:
     path = tmp_path / f"SOLUSDT-1h{suffix}"
-    desk.desk.export(HOURS, path)
+    desk.page(DataPage).export(HOURS, path)
     wait(desk, qtbot)
     assert state(desk, HOURS) == f"744 candles written to {path.name}"
     assert drop(desk, path)
-    qtbot.waitUntil(lambda: "744 held already" in desk.data.importing.words.text(), timeout=20_000)
-    assert not desk.data.importing.accept.isEnabled()
-    desk.desk.export(HOURS, tmp_path / "no" / "such" / "x.txt")
+    qtbot.waitUntil(
+        lambda: "744 held already" in desk.page(DataPage).panel.importing.words.text(), timeout=20_000
+    )
+    assert not desk.page(DataPage).panel.importing.accept.isEnabled()
+    desk.page(DataPage).export(HOURS, tmp_path / "no" / "such" / "x.txt")
     wait(desk, qtbot)
     assert "must end in .csv or .parquet" in desk.banner.message.text()
 
 
-@pytest.mark.long
 def test_fetch_of_the_set_ups_period_shows_in_its_row_too(desk: MainWindow, qtbot: QtBot) -> None:
-    panel = desk.setup_panel
+    panel = desk.page(SetupPage).panel
     panel.market.set_choice("binanceusdm", ("SOLUSDT",))
     panel.period.set_values("1d", parse_time("2024-03-01"), parse_time("2024-04-01"))
-    choose(desk.data, DAYS)
-    desk.data.fetch_period.trigger()
+    choose(desk.page(DataPage).panel, DAYS)
+    desk.page(DataPage).panel.fetch_period.trigger()
     wait(desk, qtbot)
     assert state(desk, DAYS) == "31 fetched"
     panel.period.set_values("1d", parse_time("2024-04-01"), parse_time("2024-05-01"))
-    desk.start_fetch()
+    desk.page(SetupPage).fetch()
     qtbot.waitUntil(lambda: state(desk, DAYS) == "30 fetched", timeout=20_000)
     wait(desk, qtbot)
-    holding = desk.data.holding(DAYS)
+    holding = desk.page(DataPage).panel.holding(DAYS)
     assert holding is not None
     assert held_note(holding).text.startswith("29 not fetched between")

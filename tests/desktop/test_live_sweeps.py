@@ -9,12 +9,16 @@ import pytest
 from PySide6.QtCore import QPointF, Qt
 from pytestqt.qtbot import QtBot
 
-from desktop.badges import is_pending
-from desktop.bridge import Bridge, Phase
-from desktop.main_window import MainWindow
-from desktop.optimize.plan_form import PlanForm
-from desktop.optimize.values import RangeChoice
-from desktop.preferences import Preferences
+from desktop.pages.optimize.page import OptimizePage
+from desktop.pages.optimize.plan_form import PlanForm
+from desktop.pages.optimize.values import RangeChoice
+from desktop.pages.overview.page import OverviewPage
+from desktop.pages.runs.page import RunsPage
+from desktop.pages.setup.page import SetupPage
+from desktop.tables.badges import is_pending
+from desktop.widgets.preferences import Preferences
+from desktop.window import MainWindow
+from desktop.work.bridge import Bridge, Phase
 from engine.model.market import parse_time
 from engine.model.run import CANCELLED, FINISHED
 from engine.model.sweep import SweepResult
@@ -48,10 +52,10 @@ def plan_sweep(
     window: MainWindow, strategy: str, months: int = 2, **ranges: tuple[float, float, float]
 ) -> None:
     """Choose a strategy and its ranges; every other parameter is fixed."""
-    window.setup_panel.period.set_values(
+    window.page(SetupPage).panel.period.set_values(
         "1h", parse_time("2024-09-01"), parse_time(f"2024-{9 + months:02d}-01")
     )
-    plan = window.optimize.plan
+    plan = window.page(OptimizePage).panel.plan
     plan.strategy.setCurrentText(strategy)
     plan.strategy.activated.emit(plan.strategy.currentIndex())
     assert plan.ranges is not None
@@ -63,23 +67,23 @@ def plan_sweep(
 
 
 def sweep_to_the_end(window: MainWindow, qtbot: QtBot) -> SweepResult:
-    with qtbot.waitSignal(window.bridge.sweep_done, timeout=120_000):
-        window.actions_.optimize.trigger()
+    with qtbot.waitSignal(window.page(OptimizePage).sweep_done, timeout=120_000):
+        window.actions_["optimize"].trigger()
     qtbot.waitUntil(lambda: not window.bridge.busy, timeout=20_000)
-    sweep = window.optimize.results.sweep
-    assert sweep is not None, window.optimize.plan.problem.text()
+    sweep = window.page(OptimizePage).panel.results.sweep
+    assert sweep is not None, window.page(OptimizePage).panel.plan.problem.text()
     return sweep
 
 
 def test_a_sweep_fills_table_map_and_list(live_window: MainWindow, qtbot: QtBot) -> None:
     window = live_window
     plan_sweep(window, "ema_cross", fast=(5, 20, 5), slow=(30, 60, 10))
-    plan, results = window.optimize.plan, window.optimize.results
+    plan, results = window.page(OptimizePage).panel.plan, window.page(OptimizePage).panel.results
     qtbot.waitUntil(lambda: plan.count.text() == "4 × 4 = 16 combinations", timeout=10_000)
     stored = len(results.stored.model.rows)
     sweep = sweep_to_the_end(window, qtbot)
     assert (sweep.status, sweep.done) == (FINISHED, 16)
-    assert window.centre.currentWidget() is window.optimize
+    assert window.centre.currentWidget() is window.page(OptimizePage).panel
     assert results.model.rowCount() == 16
     assert results.map.map.grid is not None
     assert results.map.map.grid.values.shape == (4, 4)
@@ -92,16 +96,15 @@ def test_a_sweep_fills_table_map_and_list(live_window: MainWindow, qtbot: QtBot)
     assert best == sorted(best, reverse=True)
 
 
-@pytest.mark.long
 def test_run_this_one_has_the_figures_of_the_trial(live_window: MainWindow, qtbot: QtBot) -> None:
     window = live_window
     plan_sweep(window, "ema_cross", fast=(5, 20, 5), slow=(30, 60, 10))
     sweep = sweep_to_the_end(window, qtbot)
-    results = window.optimize.results
+    results = window.page(OptimizePage).panel.results
     for view in (0, 9):
         results.table.select_row(view)
         row = results.model.row_at(view)
-        with qtbot.waitSignal(window.bridge.batch_done, timeout=90_000):
+        with qtbot.waitSignal(window.page(RunsPage).batch_done, timeout=90_000):
             results.run.click()
         qtbot.waitUntil(lambda: not window.bridge.busy, timeout=20_000)
         run = window.workspace.current_run()
@@ -129,31 +132,30 @@ def test_a_click_on_the_map_loads_the_parameters_that_a_run_then_takes(
     window.resize(1440, 900)
     plan_sweep(window, "ema_cross", fast=(5, 20, 5), slow=(30, 60, 10))
     sweep_to_the_end(window, qtbot)
-    chart = window.optimize.results.map.map
+    chart = window.page(OptimizePage).panel.results.map.map
     qtbot.wait(100)
     point = chart.mapFromScene(chart.plot.vb.mapViewToScene(QPointF(1, 2)))
     qtbot.mouseClick(chart.viewport(), Qt.MouseButton.LeftButton, pos=point)
-    setup = window.setup_panel.setup()
+    setup = window.page(SetupPage).panel.setup()
     assert dict(setup.params["ema_cross"]) == {"fast": 10}  # slow 50 is the default
     spec = next(spec for spec in setup.specs() if spec.strategy == "ema_cross")
     assert dict(spec.params) == {"fast": 10}
 
 
-@pytest.mark.long
 def test_stop_keeps_the_finished_trials_and_the_window_is_ready_again_soon(
     live_window: MainWindow, qtbot: QtBot
 ) -> None:
     window = live_window
     plan_sweep(window, "slow_sweep", length=(1, 5000, 1))
-    results = window.optimize.results
-    window.actions_.optimize.trigger()
+    results = window.page(OptimizePage).panel.results
+    window.actions_["optimize"].trigger()
     assert window.bridge.phase is Phase.OPTIMIZING
-    assert window.optimize.plan.stop.isEnabled()
+    assert window.page(OptimizePage).panel.plan.stop.isEnabled()
     qtbot.waitUntil(lambda: results.model.rowCount() > 0, timeout=60_000)
     qtbot.waitUntil(lambda: "trials/s" in results.words.text(), timeout=10_000)
     assert results.progress.isVisible()
     started = time.monotonic()
-    window.actions_.stop.trigger()
+    window.actions_["stop"].trigger()
     assert time.monotonic() - started < 0.2
     qtbot.waitUntil(lambda: window.bridge.phase is Phase.IDLE, timeout=20_000)
     assert time.monotonic() - started < 4
@@ -165,20 +167,19 @@ def test_stop_keeps_the_finished_trials_and_the_window_is_ready_again_soon(
     assert results.model.rowCount() == min(200, sweep.done)
     assert "stopped" in results.words.text()
     assert window.bridge.engine.research.sweep(sweep.id).done == sweep.done
-    assert window.optimize.plan.run.isEnabled()
+    assert window.page(OptimizePage).panel.plan.run.isEnabled()
 
 
 def said(plan: PlanForm, words: str) -> bool:
     return words in plan.problem.text()
 
 
-@pytest.mark.long
 def test_a_bad_constraint_and_a_grid_too_large_are_refused_in_place_before_anything_runs(
     live_window: MainWindow, qtbot: QtBot
 ) -> None:
     window = live_window
     window.show_page("Optimize")
-    plan = window.optimize.plan
+    plan = window.page(OptimizePage).panel.plan
     plan_sweep(window, "ema_cross", fast=(5, 20, 5), slow=(30, 60, 10))
     for text, words in (
         ("fast <", "constraint 'fast <'"),
@@ -192,7 +193,7 @@ def test_a_bad_constraint_and_a_grid_too_large_are_refused_in_place_before_anyth
         assert plan.problem.isVisible()
         assert plan.constraint.property("bad") is True
         assert not plan.run.isEnabled()
-        window.actions_.optimize.trigger()
+        window.actions_["optimize"].trigger()
         assert window.bridge.phase is Phase.IDLE
     plan.constraint.setText("fast * 4 < slow")
     qtbot.waitUntil(lambda: plan.count.text().endswith("→ 6 trials"), timeout=10_000)
@@ -213,32 +214,31 @@ def test_a_sweep_without_candles_says_so_in_place_and_may_be_tried_again(
     live_window: MainWindow, qtbot: QtBot
 ) -> None:
     window = live_window
-    plan = window.optimize.plan
+    plan = window.page(OptimizePage).panel.plan
     plan_sweep(window, "ema_cross", fast=(5, 20, 5), slow=(30, 60, 10))
-    window.setup_panel.period.set_values("1h", parse_time("2019-01-01"), parse_time("2019-02-01"))
-    with qtbot.waitSignal(window.bridge.sweep_done, timeout=60_000):
-        window.actions_.optimize.trigger()
+    window.page(SetupPage).panel.period.set_values("1h", parse_time("2019-01-01"), parse_time("2019-02-01"))
+    with qtbot.waitSignal(window.page(OptimizePage).sweep_done, timeout=60_000):
+        window.actions_["optimize"].trigger()
     assert "lies wholly before" in plan.problem.text()
     assert plan.problem.isVisible()
     assert plan.run.isEnabled()
-    assert not window.optimize.results.progress.isVisible()
+    assert not window.page(OptimizePage).panel.results.progress.isVisible()
     assert not window.banner.isVisible()
     plan_sweep(window, "ema_cross", fast=(5, 20, 5), slow=(30, 60, 10))
     assert plan.problem.text() == ""
 
 
-@pytest.mark.long
 def test_stored_sweeps_are_there_at_the_next_start_can_be_opened_and_deleted(
     live_window: MainWindow, engine: Engine, qtbot: QtBot, tmp_path: Path
 ) -> None:
     plan_sweep(live_window, "ema_cross", fast=(5, 10, 5), slow=(30, 40, 10))
     made = sweep_to_the_end(live_window, qtbot)
-    wanted = live_window.optimize.plan.spec()
+    wanted = live_window.page(OptimizePage).panel.plan.spec()
     bridge = Bridge(engine)
     later = MainWindow(bridge, Preferences(tmp_path / "later.ini"))
-    bridge.start("sample")
+    later.context.open()
     qtbot.waitUntil(lambda: not bridge.busy, timeout=30_000)
-    results = later.optimize.results
+    results = later.page(OptimizePage).panel.results
     assert results.stored.model.row_at(0).id == made.id
     results.stored.table.select_row(0)
     results.stored.open.click()
@@ -246,7 +246,7 @@ def test_stored_sweeps_are_there_at_the_next_start_can_be_opened_and_deleted(
     assert results.sweep is not None
     assert results.sweep.top(4) == made.top(4)
     assert results.map.map.grid is not None
-    assert later.optimize.plan.spec().to_json()["ranges"] == wanted.to_json()["ranges"]
+    assert later.page(OptimizePage).panel.plan.spec().to_json()["ranges"] == wanted.to_json()["ranges"]
     results.stored.table.select_row(0)
     results.stored.delete.click()
     qtbot.waitUntil(lambda: made.id not in [sweep.id for sweep in results.stored.model.rows], timeout=10_000)
@@ -254,7 +254,6 @@ def test_stored_sweeps_are_there_at_the_next_start_can_be_opened_and_deleted(
     later.close()
 
 
-@pytest.mark.long
 def test_the_window_never_stalls_while_a_thousand_combinations_run(
     live_window: MainWindow, qtbot: QtBot
 ) -> None:
@@ -275,22 +274,21 @@ def test_the_window_never_stalls_while_a_thousand_combinations_run(
     assert longest[-1] < 0.1, longest
 
 
-@pytest.mark.long
 def test_a_pending_cross_check_is_completed_in_the_background_and_said(
     live_window: MainWindow, qtbot: QtBot
 ) -> None:
     window = live_window
-    window.setup_panel.strategies.set_choice(("ema_cross",), {})
-    window.setup_panel.engine.set_engine("compiled")
-    window.setup_panel.period.set_values("1h", parse_time("2024-09-01"), parse_time("2024-11-01"))
-    with qtbot.waitSignal(window.bridge.batch_done, timeout=90_000):
-        window.start_run()
+    window.page(SetupPage).panel.strategies.set_choice(("ema_cross",), {})
+    window.page(SetupPage).panel.engine.set_engine("compiled")
+    window.page(SetupPage).panel.period.set_values("1h", parse_time("2024-09-01"), parse_time("2024-11-01"))
+    with qtbot.waitSignal(window.page(RunsPage).batch_done, timeout=90_000):
+        window.page(SetupPage).run()
     run = window.workspace.current_run()
     assert run is not None
     assert run.engine == "compiled"
     assert run.checks["crosscheck"]["status"] == "pending"
     total = len(run.trades)
-    row = window.overview.heading
+    row = window.page(OverviewPage).panel.heading
     qtbot.waitUntil(lambda: row.buttons["crosscheck"].text().startswith("✓"), timeout=60_000)
     assert row.buttons["crosscheck"].text() in (
         f"✓ checked: {total} of {total} trades equal", f"✓ {total} of {total} equal",
@@ -301,21 +299,20 @@ def test_a_pending_cross_check_is_completed_in_the_background_and_said(
     assert not window.banner.isVisible()
 
 
-@pytest.mark.long
 def test_a_check_under_way_gives_way_to_the_users_work_and_is_made_afterwards(
     live_window: MainWindow, qtbot: QtBot
 ) -> None:
     window = live_window
-    window.setup_panel.strategies.set_choice(("vwap_supertrend_ema",), {})
-    window.setup_panel.period.set_values("1h", parse_time("2024-01-01"), parse_time("2024-12-01"))
-    checks = window.run_desk.cross_checks
-    with qtbot.waitSignal(window.bridge.batch_done, timeout=90_000):
-        window.start_run()
+    window.page(SetupPage).panel.strategies.set_choice(("vwap_supertrend_ema",), {})
+    window.page(SetupPage).panel.period.set_values("1h", parse_time("2024-01-01"), parse_time("2024-12-01"))
+    checks = window.page(RunsPage).cross_checks
+    with qtbot.waitSignal(window.page(RunsPage).batch_done, timeout=90_000):
+        window.page(SetupPage).run()
     run = window.workspace.current_run()
     assert run is not None
     qtbot.waitUntil(lambda: checks.running, timeout=20_000)
-    with qtbot.waitSignal(window.bridge.batch_done, timeout=90_000):
-        window.start_run()
+    with qtbot.waitSignal(window.page(RunsPage).batch_done, timeout=90_000):
+        window.page(SetupPage).run()
         qtbot.waitUntil(lambda: not checks.running, timeout=4_000)
         assert is_pending(window.workspace.runs[run.id])
     qtbot.waitUntil(

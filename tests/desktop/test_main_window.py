@@ -19,11 +19,19 @@ from PySide6.QtWidgets import (
 )
 from pytestqt.qtbot import QtBot
 
-from desktop.main_window import MainWindow
-from desktop.preferences import LAYOUT_VERSION, Preferences
-from desktop.setup.panel import WideScrollArea
-from desktop.setup.values import Setup
-from desktop.theme import DARK, LIGHT
+from desktop.pages.chart.page import ChartPage
+from desktop.pages.data.page import DataPage
+from desktop.pages.log.page import LogPage
+from desktop.pages.metrics.page import MetricsPage
+from desktop.pages.overview.page import OverviewPage
+from desktop.pages.runs.page import RunsPage
+from desktop.pages.setup.page import SetupPage
+from desktop.pages.setup.panel import WideScrollArea
+from desktop.pages.setup.values import Setup
+from desktop.pages.trades.page import TradesPage
+from desktop.theme.colours import DARK, LIGHT
+from desktop.widgets.preferences import LAYOUT_VERSION, Preferences
+from desktop.window import MainWindow
 from engine.model.account import Costs
 from engine.model.market import Market, parse_time
 from engine.model.run import FAILED
@@ -44,15 +52,26 @@ def show_two_runs(window: MainWindow, qtbot: QtBot) -> None:
         window.workspace.put_candles(run_id, candles)
         window.workspace.check(run_id, on=True)
     window.workspace.show(FIRST)
-    qtbot.waitUntil(lambda: len(window.overview.chart.curves) == 4 and window.chart.chart.run is not None)
-    window.runs.flush()
+    qtbot.waitUntil(
+        lambda: (
+            len(window.page(OverviewPage).panel.chart.curves) == 4
+            and window.page(ChartPage).panel.chart.run is not None
+        )
+    )
+    window.page(RunsPage).panel.flush()
 
 
 def test_the_first_start_shows_hints_in_place_of_empty_views(window: MainWindow) -> None:
-    assert window.overview.stack.currentWidget() is window.overview.empty
-    assert "F5" in window.overview.empty.text()
-    assert window.chart.stack.currentWidget() is window.chart.empty
-    for panel in (window.runs, window.trades, window.metrics, window.data, window.log):
+    assert window.page(OverviewPage).panel.stack.currentWidget() is window.page(OverviewPage).panel.empty
+    assert "F5" in window.page(OverviewPage).panel.empty.text()
+    assert window.page(ChartPage).panel.stack.currentWidget() is window.page(ChartPage).panel.empty
+    for panel in (
+        window.page(RunsPage).panel,
+        window.page(TradesPage).panel,
+        window.page(MetricsPage).panel,
+        window.page(DataPage).panel,
+        window.page(LogPage).panel,
+    ):
         assert panel.table.hint
 
 
@@ -61,75 +80,72 @@ def test_a_selected_row_moves_the_chart_and_a_clicked_marker_selects_the_row(
 ) -> None:
     show_two_runs(window, qtbot)
     trades = window.workspace.runs[FIRST].trades
-    window.trades.table.select_row(7)
-    low, high = window.chart.chart.x_range()
+    table, chart = window.page(TradesPage).panel.table, window.page(ChartPage).panel.chart
+    table.select_row(7)
+    low, high = chart.x_range()
     assert low < trades[7].entry_time / 1000 < high
-    assert window.chart.chart.trades is not None
-    assert window.chart.chart.trades.selected == 7
-    before = window.chart.chart.x_range()
-    window.chart.chart.trade_clicked.emit(3)
-    assert window.trades.table.selected_rows() == [3]
-    assert window.chart.chart.x_range() == before
+    assert chart.trades is not None
+    assert chart.trades.selected == 7
+    before = chart.x_range()
+    chart.trade_clicked.emit(3)
+    assert table.selected_rows() == [3]
+    assert chart.x_range() == before
 
 
 def test_next_and_previous_trade_walk_over_what_the_filter_shows(window: MainWindow, qtbot: QtBot) -> None:
     show_two_runs(window, qtbot)
-    window.trades.side.setCurrentText("Short")
+    window.page(TradesPage).panel.side.setCurrentText("Short")
     for expected in (1, 3, 5):
-        window.actions_.next_trade.trigger()
+        window.actions_["next_trade"].trigger()
         assert window.workspace.trade == expected
-    window.actions_.previous_trade.trigger()
+    window.actions_["previous_trade"].trigger()
     assert window.workspace.trade == 3
-    assert window.centre.currentWidget() is window.chart
+    assert window.centre.currentWidget() is window.page(ChartPage).panel
 
 
-@pytest.mark.long
 def test_sorted_trades_still_select_the_right_trade(window: MainWindow, qtbot: QtBot) -> None:
     show_two_runs(window, qtbot)
-    table = window.trades.table
-    table.sortByColumn(window.trades.model.column_number("pnl"), Qt.SortOrder.DescendingOrder)
+    table = window.page(TradesPage).panel.table
+    table.sortByColumn(window.page(TradesPage).panel.model.column_number("pnl"), Qt.SortOrder.DescendingOrder)
     table.select_row(0)
     trades = window.workspace.runs[FIRST].trades
     assert window.workspace.trade is not None
     assert trades[window.workspace.trade].pnl == max(trade.pnl for trade in trades)
 
 
-@pytest.mark.long
 def test_checked_runs_are_overlaid_in_percent_when_their_symbols_differ(
     window: MainWindow, qtbot: QtBot
 ) -> None:
     show_two_runs(window, qtbot)
-    assert {curve.key for curve in window.overview.chart.curves} >= {FIRST, SECOND}
-    assert window.overview.chart.unit == "percent"
+    assert {curve.key for curve in window.page(OverviewPage).panel.chart.curves} >= {FIRST, SECOND}
+    assert window.page(OverviewPage).panel.chart.unit == "percent"
     window.workspace.check(SECOND, on=False)
-    qtbot.waitUntil(lambda: window.overview.chart.unit == "money")
-    assert SECOND not in {curve.key for curve in window.overview.chart.curves}
+    qtbot.waitUntil(lambda: window.page(OverviewPage).panel.chart.unit == "money")
+    assert SECOND not in {curve.key for curve in window.page(OverviewPage).panel.chart.curves}
 
 
-@pytest.mark.long
 def test_metrics_of_checked_runs_stand_side_by_side_with_dashes_for_none(
     window: MainWindow, qtbot: QtBot
 ) -> None:
     show_two_runs(window, qtbot)
-    model = window.metrics.model
+    model = window.page(MetricsPage).panel.model
     qtbot.waitUntil(lambda: model.columnCount() == 4)
     rows = {model.row_at(row).key: row for row in range(model.rowCount())}
     assert model.data(model.index(rows["sharpe"], 2)) == "–"
     assert model.data(model.index(rows["return_pct"], 3)) == "+12.50"
 
 
-@pytest.mark.long
 def test_the_theme_changes_widgets_tables_and_plots(
     window: MainWindow, qtbot: QtBot, app: QApplication
 ) -> None:
     show_two_runs(window, qtbot)
     for name, theme in (("light", LIGHT), ("dark", DARK)):
-        window.actions_.themes[name].trigger()
+        window.actions_[f"theme {name}"].trigger()
         assert app.palette().color(QPalette.ColorRole.Base) == QColor(theme.base)
-        assert window.overview.chart.backgroundBrush().color() == QColor(theme.base)
-        assert window.overview.chart.curves[-1].colour in theme.curves
-        assert window.runs.model.colours["positive"] == QColor(theme.positive)
-        assert window.chart.chart.price.axis.textPen().color() == QColor(theme.muted)
+        assert window.page(OverviewPage).panel.chart.backgroundBrush().color() == QColor(theme.base)
+        assert window.page(OverviewPage).panel.chart.curves[-1].colour in theme.curves
+        assert window.page(RunsPage).panel.model.colours["positive"] == QColor(theme.positive)
+        assert window.page(ChartPage).panel.chart.price.axis.textPen().color() == QColor(theme.muted)
         assert window.grab().toImage().pixelColor(2, window.height() - 3) == QColor(theme.window)
 
 
@@ -139,10 +155,10 @@ def test_an_error_shows_in_the_banner_and_the_log_and_never_in_a_dialog(
     window.bridge.problem.emit("error", "Binance answered 451; 4 of 6 series were kept", "Traceback ...")
     assert window.banner.isVisible()
     assert "451" in window.banner.message.text()
-    assert window.log.model.rows[-1].level == "error"
+    assert window.page(LogPage).panel.model.rows[-1].level == "error"
     window.banner.details.click()
     assert window.results.page() == "Log"
-    assert window.log.details.toPlainText() == "Traceback ..."
+    assert window.page(LogPage).panel.details.toPlainText() == "Traceback ..."
     window.banner.dismiss.click()
     assert not window.banner.isVisible()
     assert not [
@@ -153,12 +169,15 @@ def test_an_error_shows_in_the_banner_and_the_log_and_never_in_a_dialog(
 def test_a_failed_run_is_a_row_with_its_reason(window: MainWindow, qtbot: QtBot) -> None:
     failed = run_on(random_candles(100), status=FAILED, error="IndexError in line 12", equity=None, trades=())
     window.workspace.put([failed])
-    window.runs.flush()
-    row = window.runs.model.row_at(0)
+    window.page(RunsPage).panel.flush()
+    row = window.page(RunsPage).panel.model.row_at(0)
     assert row.status_text() == "Failed"
-    assert window.runs.model.tooltip(row, window.runs.model.columns[0]) == "IndexError in line 12"
+    assert (
+        window.page(RunsPage).panel.model.tooltip(row, window.page(RunsPage).panel.model.columns[0])
+        == "IndexError in line 12"
+    )
     window.workspace.show(FIRST)
-    assert "IndexError in line 12" in window.chart.empty.text()
+    assert "IndexError in line 12" in window.page(ChartPage).panel.empty.text()
 
 
 def test_layout_theme_and_set_up_come_back_after_a_restart(make_window: MakeWindow, tmp_path: Path) -> None:
@@ -170,17 +189,16 @@ def test_layout_theme_and_set_up_come_back_after_a_restart(make_window: MakeWind
         exchange="binance", symbols=("SOLUSDT", "BTCUSDT"), timeframe="15m", start=parse_time("2024-01-01"),
         end=parse_time("2024-02-01"), strategies=("ema_cross",), params={"ema_cross": {"fast": 9}}, costs=Costs(cash=500),
     )  # fmt: skip
-    first.setup_panel.set_setup(chosen)
+    first.page(SetupPage).panel.set_setup(chosen)
     first.close()
     second = MainWindow(first.bridge, Preferences(tmp_path / "window.ini"))
     assert second.dockWidgetArea(second.setup_dock) == Qt.DockWidgetArea.RightDockWidgetArea
     assert (second.width(), second.height()) == (900, 700)
     assert second.theme is LIGHT
-    assert second.setup_panel.setup() == chosen
+    assert second.page(SetupPage).panel.setup() == chosen
     second.close()
 
 
-@pytest.mark.long
 def test_a_layout_of_another_version_is_refused_and_the_default_stands(make_window: MakeWindow) -> None:
     window = make_window()
     foreign = window.saveState(LAYOUT_VERSION + 1)
@@ -188,17 +206,16 @@ def test_a_layout_of_another_version_is_refused_and_the_default_stands(make_wind
     assert window.dockWidgetArea(window.setup_dock) == Qt.DockWidgetArea.LeftDockWidgetArea
 
 
-@pytest.mark.long
 def test_reset_layout_puts_every_panel_back(window: MainWindow) -> None:
     window.addDockWidget(Qt.DockWidgetArea.RightDockWidgetArea, window.setup_dock)
     window.results_dock.hide()
-    window.actions_.reset.trigger()
+    window.actions_["reset"].trigger()
     assert window.dockWidgetArea(window.setup_dock) == Qt.DockWidgetArea.LeftDockWidgetArea
     assert window.results_dock.isVisible()
 
 
 def test_no_shortcut_is_taken_twice_and_every_action_explains_itself(window: MainWindow) -> None:
-    actions = window.actions_.all
+    actions = window.actions_.all()
     keys = Counter(key.toString() for action in actions for key in action.shortcuts())
     assert [key for key, times in keys.items() if times > 1] == []
     assert {"F5", "Esc", "Ctrl+L", "Ctrl+F", "Ctrl+E", "Ctrl+1", "N", "P"} <= set(keys)
@@ -227,7 +244,6 @@ def test_every_widget_that_takes_the_focus_has_an_accessible_name(window: MainWi
     assert nameless == []
 
 
-@pytest.mark.long
 def test_the_style_sheets_are_understood(window: MainWindow, qtlog: object) -> None:
     window.use_theme("light")
     window.use_theme("dark")
@@ -235,27 +251,28 @@ def test_the_style_sheets_are_understood(window: MainWindow, qtlog: object) -> N
     assert [message for message in records if "stylesheet" in message.lower()] == []
 
 
-@pytest.mark.long
 def test_the_visible_trades_are_written_as_csv_and_a_bad_path_is_said(
     window: MainWindow, qtbot: QtBot, tmp_path: Path
 ) -> None:
     show_two_runs(window, qtbot)
-    window.trades.outcome.setCurrentText("Wins")
-    window.trades.write_csv(tmp_path / "trades.csv")
+    window.page(TradesPage).panel.outcome.setCurrentText("Wins")
+    window.page(TradesPage).panel.write_csv(tmp_path / "trades.csv")
     lines = (tmp_path / "trades.csv").read_text().splitlines()
-    assert len(lines) == 1 + window.trades.model.rowCount()
-    window.trades.write_csv(tmp_path / "missing" / "trades.csv")
+    assert len(lines) == 1 + window.page(TradesPage).panel.model.rowCount()
+    window.page(TradesPage).panel.write_csv(tmp_path / "missing" / "trades.csv")
     assert "nothing was exported" in window.banner.message.text()
 
 
-@pytest.mark.long
 def test_the_column_of_problems_is_there_only_when_there_is_one(window: MainWindow, qtbot: QtBot) -> None:
     show_two_runs(window, qtbot)
-    table, column = window.runs.table, window.runs.model.column_number("error")
+    table, column = (
+        window.page(RunsPage).panel.table,
+        window.page(RunsPage).panel.model.column_number("error"),
+    )
     assert table.isColumnHidden(column)
     failed = run_on(random_candles(100), "c" * 32, status=FAILED, error="IndexError", equity=None, trades=())
     window.workspace.put([failed])
-    window.runs.flush()
+    window.page(RunsPage).panel.flush()
     assert not table.isColumnHidden(column)
     assert table.columnWidth(column) > 150
 
@@ -267,47 +284,45 @@ def test_a_run_says_what_is_missing_what_it_leaves_out_and_which_trades_stand_be
     window.workspace.put([run_on(candles, FIRST, checks=checks(5, (1, 3), warmup="failed"))])
     window.workspace.put_candles(FIRST, candles)
     window.workspace.show(FIRST)
-    window.runs.flush()
-    heading = window.overview.heading.text()
+    window.page(RunsPage).panel.flush()
+    heading = window.page(OverviewPage).panel.heading.text()
     for words in ("⚠ 5 candles missing, 2 trades beside a hole", "⚠ warm-up 61 of 500", "funding not included",
                   "reference engine"):  # fmt: skip
         assert words in heading
-    assert "2024-01-02T05:00:00Z: maintenance" in window.overview.heading.shown[0].finding
-    runs, trades = window.runs.model, window.trades.model
+    assert "2024-01-02T05:00:00Z: maintenance" in window.page(OverviewPage).panel.heading.shown[0].finding
+    runs, trades = window.page(RunsPage).panel.model, window.page(TradesPage).panel.model
     shown = runs.data(runs.index(0, runs.column_number("checks")))
     assert shown == "⚠ 5 missing +1"
     mark = trades.column_number("beside_hole")
-    assert not window.trades.table.isColumnHidden(mark)
+    assert not window.page(TradesPage).panel.table.isColumnHidden(mark)
     marked = [row for row in range(trades.rowCount()) if trades.data(trades.index(row, mark))]
     assert marked == [1, 3]
-    window.trades.outcome.setCurrentText("Beside a hole")
+    window.page(TradesPage).panel.outcome.setCurrentText("Beside a hole")
     assert [row.place for row in trades.shown()] == [1, 3]
     window.workspace.put([run_on(candles, SECOND, exchange="binance", checks=checks())])
     window.workspace.show(SECOND)
-    assert "✓ data complete" in window.overview.heading.text()
-    assert "funding" not in window.overview.heading.text()
-    assert window.trades.table.isColumnHidden(mark)
+    assert "✓ data complete" in window.page(OverviewPage).panel.heading.text()
+    assert "funding" not in window.page(OverviewPage).panel.heading.text()
+    assert window.page(TradesPage).panel.table.isColumnHidden(mark)
 
 
-@pytest.mark.long
 def test_candles_that_changed_since_a_run_are_said_beside_its_name(window: MainWindow) -> None:
     window.workspace.put([run_on(random_candles(100), FIRST, checks=checks())])
     window.workspace.show(FIRST)
-    assert "changed" not in window.overview.heading.text()
-    window.bridge.data_judged.emit(FIRST, True)
-    assert "⚠ candles changed since this run" in window.overview.heading.text()
-    window.bridge.data_judged.emit(FIRST, None)
-    assert "changed" not in window.overview.heading.text()
+    assert "changed" not in window.page(OverviewPage).panel.heading.text()
+    window.workspace.put_judgement(FIRST, True)
+    assert "⚠ candles changed since this run" in window.page(OverviewPage).panel.heading.text()
+    window.workspace.put_judgement(FIRST, None)
+    assert "changed" not in window.page(OverviewPage).panel.heading.text()
 
 
-@pytest.mark.long_except("size0")
 @pytest.mark.parametrize("size", [(1440, 900), (1024, 700), (900, 600)])
 def test_nothing_of_the_set_up_is_cut_off_however_narrow_the_window(
     make_window: MakeWindow, qtbot: QtBot, size: tuple[int, int]
 ) -> None:
     window = make_window()
     window.resize(*size)
-    panel = window.setup_panel
+    panel = window.page(SetupPage).panel
     panel.market.set_markets("sample", [(Market("sample", "SAMPLEUSDT", "SAMPLE/USDT:USDT"), True)])
     wide = described(a_multiplier_of_it=Param(3.0), another_long_name=Param(20))
     panel.strategies.set_infos([CROSS, replace(BANDS, params=wide)])

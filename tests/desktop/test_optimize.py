@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 from PySide6.QtCore import QPointF, Qt
 from pytestqt.qtbot import QtBot
 
-from desktop.main_window import MainWindow
-from desktop.optimize.cells import MOST_CELLS, grid_of
+from desktop.pages.optimize.cells import MOST_CELLS, grid_of
+from desktop.pages.optimize.page import OptimizePage
+from desktop.pages.setup.page import SetupPage
+from desktop.window import MainWindow
 from engine.model.run import RunSpec, counted_warmup
 from engine.model.sweep import SweepResult, unmade_checks
 from tests.desktop.builders import sweep_of
@@ -20,13 +22,13 @@ from tests.desktop.builders import sweep_of
 
 def show(window: MainWindow, sweep: SweepResult) -> None:
     """As the desk does when a sweep has arrived; the map comes from a thread there."""
-    results = window.optimize.results
+    results = window.page(OptimizePage).panel.results
     results.show_sweep(sweep)
     results.map.show_map(grid_of(sweep, results.map.axes()))
 
 
 def test_an_empty_tab_says_what_would_fill_it(filled: MainWindow) -> None:
-    results = filled.optimize.results
+    results = filled.page(OptimizePage).panel.results
     assert "F6" in results.table.hint
     assert results.map.stack.currentWidget() is results.map.empty
     assert not results.run.isEnabled()
@@ -35,7 +37,7 @@ def test_an_empty_tab_says_what_would_fill_it(filled: MainWindow) -> None:
 
 def test_the_best_come_first_with_their_figures_and_a_word_of_caution(filled: MainWindow) -> None:
     show(filled, sweep_of())
-    results, model = filled.optimize.results, filled.optimize.results.model
+    results, model = filled.page(OptimizePage).panel.results, filled.page(OptimizePage).panel.results.model
     first = [model.data(model.index(0, column)) for column in range(5)]
     assert first == ["1", "2.00", "20", "90", "+20.00"]
     assert "the best of 117 trials looks better than it is" in results.caution.text()
@@ -63,7 +65,7 @@ def test_the_checks_of_a_sweep_stand_above_its_trials_and_tell_their_story(fille
         "warmup": counted_warmup(240, 4_000),
     }
     show(filled, sweep_of(checks=checks))
-    badges = filled.optimize.results.badges
+    badges = filled.page(OptimizePage).panel.results.badges
     labels = [badge.label for badge in badges.shown]
     assert labels == ["⚠ 5 candles missing", "⚠ warm-up 240 of 4,000", "look-ahead not checked"]
     assert badges.isVisible()
@@ -71,20 +73,20 @@ def test_the_checks_of_a_sweep_stand_above_its_trials_and_tell_their_story(fille
     assert "2023-08-16T02:00:00Z to 2023-08-16T07:00:00Z: maintenance" in badges.shown[0].finding
     assert badges.story.isVisible()
     badges.story.hide()
-    assert "240" not in filled.optimize.results.caution.text(), "said once"
+    assert "240" not in filled.page(OptimizePage).panel.results.caution.text(), "said once"
 
 
 def test_the_checks_of_a_sweep_that_passed_are_said_too(filled: MainWindow) -> None:
     show(filled, sweep_of(checks=unmade_checks() | {"warmup": counted_warmup(4_000, 4_000)}))
-    labels = [badge.label for badge in filled.optimize.results.badges.shown]
+    labels = [badge.label for badge in filled.page(OptimizePage).panel.results.badges.shown]
     assert labels == ["data not checked", "✓ warm-up 4,000 of 4,000", "look-ahead not checked"]
-    filled.optimize.results.show_sweep(None)
-    assert not filled.optimize.results.badges.isVisible()
+    filled.page(OptimizePage).panel.results.show_sweep(None)
+    assert not filled.page(OptimizePage).panel.results.badges.isVisible()
 
 
 @pytest.mark.long
 def test_the_table_sorts_by_any_column_and_keeps_its_order_while_trials_arrive(filled: MainWindow) -> None:
-    results, model = filled.optimize.results, filled.optimize.results.model
+    results, model = filled.page(OptimizePage).panel.results, filled.page(OptimizePage).panel.results.model
     show(filled, sweep_of(done=60))
     results.table.sortByColumn(model.column_number("fast"), Qt.SortOrder.DescendingOrder)
     fast = [row.param("fast") for row in model.shown()]
@@ -98,7 +100,7 @@ def test_the_table_sorts_by_any_column_and_keeps_its_order_while_trials_arrive(f
 @pytest.mark.long
 def test_a_picked_trial_stays_picked_while_others_arrive(filled: MainWindow) -> None:
     show(filled, sweep_of(done=40))
-    results = filled.optimize.results
+    results = filled.page(OptimizePage).panel.results
     results.table.select_row(3)
     number = results.model.row_at(3).number
     show(filled, sweep_of())
@@ -112,14 +114,14 @@ def test_a_picked_trial_stays_picked_while_others_arrive(filled: MainWindow) -> 
 @pytest.mark.long
 def test_failed_and_stopped_trials_are_said(filled: MainWindow) -> None:
     show(filled, sweep_of(done=50, errors={3: "IndexError in line 12"}, failed=1))
-    words = filled.optimize.results.words.text()
+    words = filled.page(OptimizePage).panel.results.words.text()
     assert "50\u00a0of\u00a0117\u00a0trials" in words
     assert "stopped" in words
     assert "1 failed: IndexError in line 12" in words
 
 
 def cell_point(window: MainWindow, column: int, row: int) -> Any:
-    chart = window.optimize.results.map.map
+    chart = window.page(OptimizePage).panel.results.map.map
     return chart.mapFromScene(chart.plot.vb.mapViewToScene(QPointF(column, row)))
 
 
@@ -129,11 +131,11 @@ def test_a_click_on_the_map_loads_the_parameters_and_marks_row_and_cell(
     filled.resize(1440, 900)
     show(filled, sweep_of())
     qtbot.wait(50)
-    results, chart = filled.optimize.results, filled.optimize.results.map.map
+    results, chart = filled.page(OptimizePage).panel.results, filled.page(OptimizePage).panel.results.map.map
     qtbot.mouseClick(chart.viewport(), Qt.MouseButton.LeftButton, pos=cell_point(filled, 3, 5))
-    params = dict(filled.setup_panel.strategies.params["ema_cross"])
+    params = dict(filled.page(SetupPage).panel.strategies.params["ema_cross"])
     assert params == {"fast": 25, "slow": 80}
-    assert "ema_cross" in filled.setup_panel.strategies.chosen()
+    assert "ema_cross" in filled.page(SetupPage).panel.strategies.chosen()
     (row,) = results.table.selected_rows()
     assert (results.model.row_at(row).param("fast"), results.model.row_at(row).param("slow")) == (25, 80)
     assert chart._mark.isVisible()
@@ -147,7 +149,7 @@ def test_the_value_under_the_mouse_is_said_and_a_cell_without_one_is_a_dash(
     filled.resize(1440, 900)
     show(filled, sweep_of())
     qtbot.wait(50)
-    view = filled.optimize.results.map
+    view = filled.page(OptimizePage).panel.results.map
     qtbot.mouseMove(view.map.viewport(), cell_point(filled, 2, 6))
     qtbot.waitUntil(lambda: view.read_out.text() == "2.00 at fast 20, slow 90")
     view.map.set_cursor((8, 0))
@@ -159,19 +161,19 @@ def test_the_value_under_the_mouse_is_said_and_a_cell_without_one_is_a_dash(
 @pytest.mark.long
 def test_the_keyboard_walks_over_the_map_and_enter_picks(filled: MainWindow, qtbot: QtBot) -> None:
     show(filled, sweep_of())
-    chart = filled.optimize.results.map.map
+    chart = filled.page(OptimizePage).panel.results.map.map
     for key in (Qt.Key.Key_Right, Qt.Key.Key_Right, Qt.Key.Key_Right, Qt.Key.Key_Up, Qt.Key.Key_Left):
         qtbot.keyClick(chart, key)
     assert chart.cursor_cell == (1, 1)
     qtbot.keyClick(chart, Qt.Key.Key_Return)
-    assert dict(filled.setup_panel.strategies.params["ema_cross"]) == {"fast": 15, "slow": 40}
+    assert dict(filled.page(SetupPage).panel.strategies.params["ema_cross"]) == {"fast": 15, "slow": 40}
 
 
 @pytest.mark.long
 def test_a_pair_of_two_of_three_parameters_shows_the_best_over_the_third(filled: MainWindow) -> None:
     sweep = sweep_of({"fast": "10:30:10", "slow": "60:120:30", "kind": "ema,sma"})
     show(filled, sweep)
-    view = filled.optimize.results.map
+    view = filled.page(OptimizePage).panel.results.map
     view.upwards.setCurrentText("kind")
     view.upwards.activated.emit(view.upwards.currentIndex())
     show(filled, sweep)
@@ -185,7 +187,7 @@ def test_a_pair_of_two_of_three_parameters_shows_the_best_over_the_third(filled:
 @pytest.mark.long
 def test_the_map_of_a_grid_has_its_whole_shape_while_it_fills(filled: MainWindow) -> None:
     show(filled, sweep_of(done=20))
-    grid = filled.optimize.results.map.map.grid
+    grid = filled.page(OptimizePage).panel.results.map.map.grid
     assert grid is not None
     assert grid.values.shape == (13, 9)
     assert np.isfinite(grid.values).sum() == 20
@@ -195,29 +197,31 @@ def test_the_map_of_a_grid_has_its_whole_shape_while_it_fills(filled: MainWindow
 @pytest.mark.long
 def test_one_parameter_makes_a_strip_and_less_is_better_where_it_is(filled: MainWindow) -> None:
     show(filled, sweep_of({"fast": "10:50:5"}, objective="volatility_pct"))
-    grid = filled.optimize.results.map.map.grid
+    grid = filled.page(OptimizePage).panel.results.map.map.grid
     assert grid is not None
     assert grid.values.shape == (1, 9)
     assert grid.best == (2, 0)
-    assert not filled.optimize.results.map.upwards.isVisible()
+    assert not filled.page(OptimizePage).panel.results.map.upwards.isVisible()
 
 
 def test_trials_without_any_value_draw_an_empty_map(filled: MainWindow) -> None:
     show(filled, sweep_of({"fast": "40:50:5", "slow": "20:30:5"}))
-    grid = filled.optimize.results.map.map.grid
+    grid = filled.page(OptimizePage).panel.results.map.map.grid
     assert grid is not None
     assert np.isnan(grid.values).all()
     assert grid.best is None
-    assert "no trial has a value" in filled.optimize.results.words.text().replace("\u00a0", " ")
+    assert "no trial has a value" in filled.page(OptimizePage).panel.results.words.text().replace(
+        "\u00a0", " "
+    )
 
 
 def test_run_this_one_asks_for_the_very_run_warm_up_included(filled: MainWindow, qtbot: QtBot) -> None:
     wanted: list[RunSpec] = []
-    filled.sweeps.run_wanted.disconnect()
-    filled.sweeps.run_wanted.connect(wanted.extend)
+    filled.context.run_wanted.disconnect()
+    filled.context.run_wanted.connect(wanted.extend)
     sweep = sweep_of()
     show(filled, sweep)
-    results = filled.optimize.results
+    results = filled.page(OptimizePage).panel.results
     results.table.select_row(1)
     results.run.click()
     results.table.doubleClicked.emit(results.model.index(1, 0))
@@ -230,8 +234,8 @@ def test_run_this_one_asks_for_the_very_run_warm_up_included(filled: MainWindow,
 
 
 def test_stored_sweeps_open_with_enter_and_go_with_del(filled: MainWindow, qtbot: QtBot) -> None:
-    stored = filled.optimize.results.stored
-    filled.bridge.sweeps_loaded.emit([sweep_of(id="1" * 32), sweep_of(id="2" * 32)])
+    stored = filled.page(OptimizePage).panel.results.stored
+    filled.page(OptimizePage).panel.results.stored.set_sweeps([sweep_of(id="1" * 32), sweep_of(id="2" * 32)])
     assert stored.count.text() == "2 sweeps"
     row = [stored.model.data(stored.model.index(0, column)) for column in range(9)]
     assert row[1:5] == ["ema_cross", "SAMPLEUSDT", "1h", "117"]
@@ -247,7 +251,7 @@ def test_stored_sweeps_open_with_enter_and_go_with_del(filled: MainWindow, qtbot
 
 
 def test_the_map_is_a_tab_where_the_window_is_narrow(filled: MainWindow, qtbot: QtBot) -> None:
-    results = filled.optimize.results
+    results = filled.page(OptimizePage).panel.results
     filled.resize(1440, 900)
     qtbot.waitUntil(lambda: results.tabs.indexOf(results.map) < 0)
     filled.resize(1024, 700)
@@ -262,7 +266,10 @@ def test_of_very_many_trials_only_the_best_become_rows_and_neighbours_share_a_ce
 ) -> None:
     sweep = sweep_of({"fast": "1:1000:1", "slow": "1:390:1"})
     show(filled, sweep)
-    results, grid = filled.optimize.results, filled.optimize.results.map.map.grid
+    results, grid = (
+        filled.page(OptimizePage).panel.results,
+        filled.page(OptimizePage).panel.results.map.map.grid,
+    )
     assert results.model.rowCount() == 200
     assert grid is not None
     assert grid.values.shape == (390, MOST_CELLS)
@@ -271,13 +278,13 @@ def test_of_very_many_trials_only_the_best_become_rows_and_neighbours_share_a_ce
     assert grid.best is not None
     assert grid.xs[grid.best[0]] <= 20 < grid.xs[grid.best[0] + 1]
     results.map.map.picked.emit(grid.best)
-    assert dict(filled.setup_panel.strategies.params["ema_cross"]) == {"fast": 20, "slow": 90}
+    assert dict(filled.page(SetupPage).panel.strategies.params["ema_cross"]) == {"fast": 20, "slow": 90}
 
 
 @pytest.mark.long
 def test_one_parameter_of_very_many_values_makes_a_strip(filled: MainWindow) -> None:
     show(filled, sweep_of({"fast": "1:200000:1"}))
-    grid = filled.optimize.results.map.map.grid
+    grid = filled.page(OptimizePage).panel.results.map.map.grid
     assert grid is not None
     assert grid.values.shape == (1, MOST_CELLS)
 
@@ -318,13 +325,13 @@ def test_a_cell_picked_on_a_map_of_a_moment_ago_is_the_trial_of_its_number(fille
         metrics={name: column[half] for name, column in early.metrics.items()}, done=len(half),
     )  # fmt: skip
     show(filled, early)
-    results = filled.optimize.results
+    results = filled.page(OptimizePage).panel.results
     results.show_sweep(sweep_of())
     grid = results.map.map.grid
     assert grid is not None
     assert grid.best is not None
     results.map.map.picked.emit(grid.best)
-    picked = dict(filled.setup_panel.strategies.params["ema_cross"])
+    picked = dict(filled.page(SetupPage).panel.strategies.params["ema_cross"])
     assert picked == {
         name: value for name, value in early.top(1)[0]["params"].items() if name in ("fast", "slow")
     }

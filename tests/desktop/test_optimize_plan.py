@@ -11,9 +11,11 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QDoubleSpinBox
 from pytestqt.qtbot import QtBot
 
-from desktop.main_window import MainWindow
-from desktop.optimize.values import RangeChoice, SweepChoice, default_range, round_step, values_of
-from desktop.preferences import Preferences
+from desktop.pages.optimize.page import OptimizePage
+from desktop.pages.optimize.values import RangeChoice, SweepChoice, default_range, round_step, values_of
+from desktop.pages.setup.page import SetupPage
+from desktop.widgets.preferences import Preferences
+from desktop.window import MainWindow
 from engine.errors import InputError
 from engine.strategy import Param
 from tests.desktop.builders import CROSS, described
@@ -67,7 +69,7 @@ def test_the_ends_are_included_and_a_range_that_is_none_is_refused() -> None:
 
 
 def test_the_first_two_numbers_vary_at_first_and_the_count_stands_below(filled: MainWindow) -> None:
-    plan = filled.optimize.plan
+    plan = filled.page(OptimizePage).panel.plan
     assert plan.strategy.currentText() == "ema_cross"
     assert plan.ranges is not None
     assert [name for name, row in plan.ranges.rows.items() if row.varied.isChecked()] == ["fast", "slow"]
@@ -78,11 +80,11 @@ def test_the_first_two_numbers_vary_at_first_and_the_count_stands_below(filled: 
 
 
 def test_symbol_timeframe_period_costs_and_fixed_values_are_the_set_ups(filled: MainWindow) -> None:
-    setup = filled.setup_panel
+    setup = filled.page(SetupPage).panel
     setup.market.model.set_chosen(["SAMPLEUSDT", "SOLUSDT"])
     setup.costs.commission.setValue(0.04)
     setup.strategies.set_params("ema_cross", {"fast": 9, "slow": 50, "both": False, "kind": "ema"})
-    plan = filled.optimize.plan
+    plan = filled.page(OptimizePage).panel.plan
     plan.symbol.setCurrentText("SOLUSDT")
     assert plan.ranges is not None
     assert plan.ranges.rows["both"].fixed.text() == "fixed at False"
@@ -97,7 +99,7 @@ def test_symbol_timeframe_period_costs_and_fixed_values_are_the_set_ups(filled: 
 
 @pytest.mark.long
 def test_nothing_varied_or_a_turned_range_says_why_it_cannot_run(filled: MainWindow) -> None:
-    plan = filled.optimize.plan
+    plan = filled.page(OptimizePage).panel.plan
     assert plan.ranges is not None
     rows = plan.ranges.rows
     low: QDoubleSpinBox = rows["fast"].spins[0]
@@ -114,7 +116,7 @@ def test_nothing_varied_or_a_turned_range_says_why_it_cannot_run(filled: MainWin
 
 @pytest.mark.long
 def test_a_refused_constraint_is_said_below_it_and_the_field_is_marked(filled: MainWindow) -> None:
-    plan = filled.optimize.plan
+    plan = filled.page(OptimizePage).panel.plan
     plan.constraint.setText("fast <")
     plan.set_count("constraint 'fast <': invalid syntax; write one such as fast < slow")
     assert "invalid syntax" in plan.problem.text()
@@ -131,14 +133,14 @@ def test_a_refused_constraint_is_said_below_it_and_the_field_is_marked(filled: M
 def test_another_strategy_brings_its_own_ranges_and_comes_to_the_front_of_the_set_up(
     filled: MainWindow,
 ) -> None:
-    plan = filled.optimize.plan
+    plan = filled.page(OptimizePage).panel.plan
     plan.constraint.setText("fast < slow")
     plan.strategy.setCurrentText("bands")
     plan.strategy.activated.emit(plan.strategy.currentIndex())
     assert plan.ranges is not None
     assert list(plan.ranges.rows) == ["length", "width"]
     assert plan.constraint.text() == ""
-    assert filled.setup_panel.strategies.title.text() == "bands"
+    assert filled.page(SetupPage).panel.strategies.title.text() == "bands"
     plan.strategy.setCurrentText("ema_cross")
     plan.strategy.activated.emit(plan.strategy.currentIndex())
     assert plan.constraint.text() == "fast < slow"
@@ -150,7 +152,7 @@ def test_the_plan_of_every_strategy_comes_back_after_a_restart(
 ) -> None:
     first = make_window()
     fill(first)
-    plan = first.optimize.plan
+    plan = first.page(OptimizePage).panel.plan
     assert plan.ranges is not None
     plan.ranges.rows["fast"].spins[1].setValue(33)
     plan.constraint.setText("fast < slow")
@@ -164,10 +166,10 @@ def test_the_plan_of_every_strategy_comes_back_after_a_restart(
     first.close()
     second = make_window(Preferences(tmp_path / "window.ini"))
     fill(second)
-    assert second.optimize.plan.strategy.currentText() == "bands"
-    second.optimize.plan.strategy.setCurrentText("ema_cross")
-    second.optimize.plan.strategy.activated.emit(0)
-    again = second.optimize.plan.spec()
+    assert second.page(OptimizePage).panel.plan.strategy.currentText() == "bands"
+    second.page(OptimizePage).panel.plan.strategy.setCurrentText("ema_cross")
+    second.page(OptimizePage).panel.plan.strategy.activated.emit(0)
+    again = second.page(OptimizePage).panel.plan.spec()
     assert again.to_json() == wanted.to_json()
     assert (again.trials, again.objective) == (123, "calmar")
 
@@ -179,7 +181,7 @@ def test_a_damaged_memory_is_none(damage: Any) -> None:
 
 @pytest.mark.long
 def test_the_tab_key_goes_through_the_plan_from_top_to_bottom(filled: MainWindow, qtbot: QtBot) -> None:
-    plan = filled.optimize.plan
+    plan = filled.page(OptimizePage).panel.plan
     assert plan.ranges is not None
     plan.strategy.setFocus()
     seen = []
@@ -197,10 +199,10 @@ def test_the_tab_key_goes_through_the_plan_from_top_to_bottom(filled: MainWindow
 @pytest.mark.long
 def test_enter_in_the_constraint_starts_and_f6_goes_to_the_tab(filled: MainWindow, qtbot: QtBot) -> None:
     started: list[object] = []
-    filled.optimize.plan.run_wanted.disconnect()
-    filled.optimize.plan.run_wanted.connect(lambda: started.append(1))
-    qtbot.keyClick(filled.optimize.plan.constraint, Qt.Key.Key_Return)
+    filled.page(OptimizePage).panel.plan.run_wanted.disconnect()
+    filled.page(OptimizePage).panel.plan.run_wanted.connect(lambda: started.append(1))
+    qtbot.keyClick(filled.page(OptimizePage).panel.plan.constraint, Qt.Key.Key_Return)
     assert len(started) == 1
     filled.show_page("Overview")
-    filled.actions_.optimize.trigger()
-    assert filled.centre.currentWidget() is filled.optimize
+    filled.actions_["optimize"].trigger()
+    assert filled.centre.currentWidget() is filled.page(OptimizePage).panel

@@ -8,12 +8,12 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication, QCheckBox, QComboBox, QDoubleSpinBox, QLabel, QSpinBox
 from pytestqt.qtbot import QtBot
 
-from desktop.bridge import Phase
-from desktop.setup.coverage_view import coverage_words
-from desktop.setup.panel import SetupPanel
-from desktop.setup.param_form import ParamForm
-from desktop.setup.period_form import months_before, preset_period
-from desktop.setup.values import Setup
+from desktop.pages.setup.coverage_view import coverage_words
+from desktop.pages.setup.panel import SetupPanel
+from desktop.pages.setup.param_form import ParamForm
+from desktop.pages.setup.period_form import months_before, preset_period
+from desktop.pages.setup.values import Setup
+from desktop.work.bridge import Phase
 from engine.model.account import Costs
 from engine.model.coverage import MAINTENANCE, Coverage, MissingRange
 from engine.model.market import HOUR_MS, Market, Period, Timeframe, parse_time

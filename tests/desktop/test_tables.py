@@ -13,10 +13,10 @@ from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QApplication
 from pytestqt.modeltest import ModelTester
 
-from desktop import formats
-from desktop.models.table import Column, TableModel
-from desktop.models.trades import COLUMNS, TradesModel, trade_filter
-from desktop.panels.table_view import TableView
+from desktop.tables import formats
+from desktop.tables.table import Column, TableModel
+from desktop.tables.trades import COLUMNS, TradesModel, trade_filter
+from desktop.widgets.table_view import TableView
 from tests.desktop.builders import run_on
 from tests.support.builders import random_candles
 

@@ -1,0 +1,138 @@
+"""Candles and volume as two graphics items that cost the same at a thousand and at a million candles."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyqtgraph as pg
+from pyqtgraph.Qt import internals
+from PySide6.QtCore import QLineF, QRectF, Qt
+from PySide6.QtGui import QPainter, QPen
+from PySide6.QtWidgets import QStyleOptionGraphicsItem, QWidget
+
+from desktop.charts.items.buckets import Bars, Floats, visible_bars
+from desktop.theme.colours import Theme
+from engine.model.market import Candles
+
+BODY = 0.72  # part of the distance of two candles that a body fills
+_COSMETIC_BODY_PX = 2.0  # below this many pixels per bar only the wick is drawn
+
+
+class BarsItem(pg.GraphicsObject):  # type: ignore[misc]
+    """What candles and volume share: the visible bars, gathered once per view."""
+
+    def __init__(self, candles: Candles, step_s: float, theme: Theme) -> None:
+        super().__init__()
+        self.candles, self.step_s, self.theme = candles, step_s, theme
+        self._key: tuple[float, float] | None = None
+        self._bars: Bars | None = None
+        self._rects = internals.PrimitiveArray(QRectF, 4)
+        self._lines = internals.PrimitiveArray(QLineF, 4)
+        self._bounds = self._data_bounds()
+
+    def _data_bounds(self) -> QRectF:
+        raise NotImplementedError
+
+    def boundingRect(self) -> QRectF:
+        """From the data: a picture's bounds are whole numbers and lose coins that cost a fraction of a cent."""
+        return self._bounds
+
+    def viewRangeChanged(self) -> None:
+        """Other times are visible: other bars."""
+        self.update()
+
+    def bars(self) -> Bars:
+        """The bars of the visible times."""
+        low, high = self.getViewBox().viewRange()[0]
+        if self._key != (low, high) or self._bars is None:
+            self._key = (low, high)
+            self._bars = visible_bars(self.candles, self.step_s, low, high)
+        return self._bars
+
+    def _draw_rects(self, painter: QPainter, x: Floats, width: float, low: Floats, high: Floats) -> None:
+        self._rects.resize(len(x))
+        memory = self._rects.ndarray()
+        memory[:, 0], memory[:, 1] = x - width / 2, low
+        memory[:, 2], memory[:, 3] = width, high - low
+        painter.drawRects(*self._rects.drawargs())
+
+    def _draw_lines(self, painter: QPainter, x: Floats, low: Floats, high: Floats) -> None:
+        self._lines.resize(len(x))
+        memory = self._lines.ndarray()
+        memory[:, 0], memory[:, 1], memory[:, 2], memory[:, 3] = x, low, x, high
+        painter.drawLines(*self._lines.drawargs())
+
+
+def _span(candles: Candles, step_s: float, low: float, high: float) -> QRectF:
+    if not len(candles):
+        return QRectF()
+    left, right = candles.timestamp[0] / 1000 - step_s, candles.timestamp[-1] / 1000 + step_s
+    return QRectF(left, low, right - left, max(high - low, 1e-12))
+
+
+class CandleItem(BarsItem):
+    """Candles: wick and body, filled in the colour of their direction."""
+
+    def _data_bounds(self) -> QRectF:
+        if not len(self.candles):
+            return QRectF()
+        return _span(self.candles, self.step_s, float(self.candles.low.min()), float(self.candles.high.max()))
+
+    def paint(
+        self, painter: QPainter, option: QStyleOptionGraphicsItem, widget: QWidget | None = None
+    ) -> None:
+        """Draw the visible bars."""
+        del option, widget
+        bars = self.bars()
+        if not len(bars):
+            return
+        thick = bars.width / max(self.pixelWidth(), 1e-12) >= _COSMETIC_BODY_PX
+        rising = bars.close >= bars.open
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing, on=False)
+        for mask, colour in ((rising, self.theme.up), (~rising, self.theme.down)):
+            self._draw(painter, bars, mask, colour, thick=thick)
+
+    def _draw(self, painter: QPainter, bars: Bars, mask: Any, colour: str, *, thick: bool) -> None:
+        x = bars.x[mask]
+        if not len(x):
+            return
+        pen = QPen(pg.mkColor(colour))
+        pen.setCosmetic(True)
+        painter.setPen(pen)
+        self._draw_lines(painter, x, bars.low[mask], bars.high[mask])
+        if not thick:
+            return
+        painter.setBrush(pg.mkBrush(colour))
+        opened, closed = bars.open[mask], bars.close[mask]
+        low, high = np.minimum(opened, closed), np.maximum(opened, closed)
+        self._draw_rects(painter, x, bars.width * BODY, low, high)
+
+
+class VolumeItem(BarsItem):
+    """Volume bars in pale colours of the candle's direction."""
+
+    def _data_bounds(self) -> QRectF:
+        highest = float(self.candles.volume.max()) if len(self.candles) else 1.0
+        return _span(self.candles, self.step_s, 0.0, highest * 10)  # a bucket sums many candles
+
+    def paint(
+        self, painter: QPainter, option: QStyleOptionGraphicsItem, widget: QWidget | None = None
+    ) -> None:
+        """Draw the visible bars."""
+        del option, widget
+        bars = self.bars()
+        if not len(bars):
+            return
+        painter.setPen(Qt.PenStyle.NoPen)
+        rising = bars.close >= bars.open
+        for mask, colour in ((rising, self.theme.volume_up), (~rising, self.theme.volume_down)):
+            if mask.any():
+                painter.setBrush(pg.mkBrush(colour))
+                high = bars.volume[mask]
+                self._draw_rects(painter, bars.x[mask], bars.width * BODY, np.zeros_like(high), high)
+
+    def within(self, start: float, end: float) -> tuple[float, float] | None:
+        """Zero and the highest bar as it is drawn between two times."""
+        bars = visible_bars(self.candles, self.step_s, start, end)
+        return (0.0, float(bars.volume.max())) if len(bars) else None

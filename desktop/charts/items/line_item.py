@@ -1,0 +1,75 @@
+"""A line that costs the same at a thousand and at a million points; NaN leaves a hole."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyqtgraph as pg
+from pyqtgraph.Qt import internals
+from PySide6.QtCore import QPointF, QRectF, Qt
+from PySide6.QtGui import QPainter, QPainterPath, QPen
+from PySide6.QtWidgets import QStyleOptionGraphicsItem, QWidget
+
+from desktop.charts.items.envelope import Envelope, Floats
+
+MOST_POINTS = 3000
+
+
+class LineItem(pg.GraphicsObject):  # type: ignore[misc]
+    """Draws what is visible of `y` over sorted `x`; `fill` colours down (or up) to zero."""
+
+    def __init__(
+        self, x: Floats, y: Floats, colour: str, *, dashed: bool = False, fill: str | None = None
+    ) -> None:
+        super().__init__()
+        self.envelope = Envelope(x, y, y)
+        self.colour, self._fill = colour, fill
+        self._pen = QPen(pg.mkColor(colour))
+        self._pen.setCosmetic(True)
+        self._pen.setStyle(Qt.PenStyle.DashLine if dashed else Qt.PenStyle.SolidLine)
+        self._key: tuple[float, float] | None = None
+        self._path = QPainterPath()
+        self._columns = internals.PrimitiveArray(QRectF, 4)
+        bounds = self.envelope.within(-np.inf, np.inf)
+        self._bounds = QRectF()
+        if bounds is not None:
+            low, high = min(bounds[0], 0.0 if fill else bounds[0]), max(bounds[1], 0.0 if fill else bounds[1])
+            self._bounds = QRectF(QPointF(float(x[0]), low), QPointF(float(x[-1]), high or low + 1e-12))
+
+    def boundingRect(self) -> QRectF:
+        """From the data."""
+        return self._bounds
+
+    def viewRangeChanged(self) -> None:
+        """Another part is visible."""
+        self.update()
+
+    def paint(
+        self, painter: QPainter, option: QStyleOptionGraphicsItem, widget: QWidget | None = None
+    ) -> None:
+        """Draw the visible part."""
+        del option, widget
+        low, high = self.getViewBox().viewRange()[0]
+        if self._key != (low, high):
+            self._key = (low, high)
+            self._build(low, high)
+        if self._fill is not None:
+            painter.setPen(Qt.PenStyle.NoPen)
+            painter.setBrush(pg.mkBrush(self._fill))
+            painter.drawRects(*self._columns.drawargs())
+            painter.setBrush(Qt.BrushStyle.NoBrush)
+        painter.setPen(self._pen)
+        painter.drawPath(self._path)
+
+    def _build(self, low: float, high: float) -> None:
+        x, y = self.envelope.outline(low, high, MOST_POINTS)
+        self._path = pg.functions.arrayToQPath(x, y, connect="finite", finiteCheck=True)
+        if self._fill is not None:
+            self._build_columns(x, y)
+
+    def _build_columns(self, x: Floats, y: Floats) -> None:
+        """Columns from zero: filling one jagged outline of thousands of corners takes a fifth of a second."""
+        corners = np.flatnonzero(np.diff(x) > 0)
+        self._columns.resize(len(corners))
+        memory = self._columns.ndarray()
+        memory[:, 0], memory[:, 1] = x[corners], 0.0
+        memory[:, 2], memory[:, 3] = x[corners + 1] - x[corners], np.nan_to_num(y[corners])

@@ -1,0 +1,1 @@
+"""What the window shows, page by page, each behind one small protocol."""

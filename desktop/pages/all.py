@@ -1,0 +1,29 @@
+"""The pages of the window, in order; a page is in it because it stands here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from desktop.pages.chart.page import ChartPage
+from desktop.pages.data.page import DataPage
+from desktop.pages.log.page import LogPage
+from desktop.pages.metrics.page import MetricsPage
+from desktop.pages.optimize.page import OptimizePage
+from desktop.pages.overview.page import OverviewPage
+from desktop.pages.page import Context, Page
+from desktop.pages.runs.page import RunsPage
+from desktop.pages.setup.page import SetupPage
+from desktop.pages.trades.page import TradesPage
+
+PAGES: Final[tuple[Callable[[Context], Page[Any]], ...]] = (
+    SetupPage,
+    OverviewPage,
+    ChartPage,
+    OptimizePage,
+    RunsPage,
+    TradesPage,
+    MetricsPage,
+    DataPage,
+    LogPage,
+)

@@ -1,0 +1,1 @@
+"""The candles of the current run."""

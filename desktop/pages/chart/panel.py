@@ -1,0 +1,170 @@
+"""The candles of the current run with their controls and a read-out that never jumps."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtWidgets import (
+    QHBoxLayout,
+    QLabel,
+    QMenu,
+    QSizePolicy,
+    QStackedWidget,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from desktop.charts.price_chart import PriceChart
+from desktop.pages.chart_bar import RangeButtons
+from desktop.pages.page import Panel
+from desktop.theme.colours import Theme
+from desktop.theme.icons import icon
+from desktop.widgets.buttons import chip
+from desktop.workspace import Workspace
+from engine.model.run import FAILED, RunResult
+
+_NO_RUN = "No run to show yet.\nSelect a run in the table below, or press F5."
+
+
+class ChartPanel(Panel):
+    """`step_wanted(+1 or -1)`: the next or previous trade."""
+
+    step_wanted = Signal(int)
+
+    def __init__(self, workspace: Workspace, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("centrePanel")
+        self.workspace = workspace
+        self.chart = PriceChart()
+        self.read_out = QLabel(textFormat=Qt.TextFormat.RichText)
+        self.read_out.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self.indicators = chip("Indicators ▾", "Show or hide indicators")
+        self.indicators.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        self.menu = QMenu(self.indicators)
+        self.indicators.setMenu(self.menu)
+        self.previous = chip("", "Previous trade (P)")
+        self.next = chip("", "Next trade (N)")
+        self.position = QLabel()
+        self.position.setProperty("role", "muted")
+        self.empty = QLabel(_NO_RUN, alignment=Qt.AlignmentFlag.AlignCenter, wordWrap=True)
+        self.empty.setProperty("role", "muted")
+        self._timer = QTimer(self, singleShot=True, interval=0)
+        self._timer.timeout.connect(self.draw)
+        self._drawn: tuple[str, bool] | None = None
+        self._from_chart = False
+        self._lay_out()
+        self._connect()
+        self.refresh()
+
+    def _lay_out(self) -> None:
+        bar = QHBoxLayout()
+        bar.setSpacing(6)
+        bar.addWidget(RangeButtons(self.chart))
+        bar.addWidget(self.indicators)
+        bar.addStretch()
+        bar.addWidget(self.position)
+        bar.addWidget(self.previous)
+        bar.addWidget(self.next)
+        full = QWidget()
+        inner = QVBoxLayout(full)
+        inner.setContentsMargins(0, 0, 0, 0)
+        inner.setSpacing(5)
+        inner.addLayout(bar)
+        inner.addWidget(self.read_out)
+        inner.addWidget(self.chart, 1)
+        self.stack = QStackedWidget()
+        self.stack.addWidget(self.empty)
+        self.stack.addWidget(full)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(10, 8, 6, 4)
+        layout.addWidget(self.stack)
+
+    def _connect(self) -> None:
+        self.workspace.current_changed.connect(self.refresh)
+        self.workspace.details_changed.connect(self._details_changed)
+        self.workspace.trade_changed.connect(self._show_trade)
+        self.chart.hovered.connect(self._hover)
+        self.chart.trade_clicked.connect(self._marker_clicked)
+        self.previous.clicked.connect(lambda: self.step_wanted.emit(-1))
+        self.next.clicked.connect(lambda: self.step_wanted.emit(1))
+
+    def _details_changed(self, run_id: str) -> None:
+        if run_id == self.workspace.current:
+            self.refresh()
+
+    def refresh(self) -> None:
+        """Show the current run, or say why not yet. Drawing waits for its own turn of the event loop: no long turns."""
+        run = self.workspace.current_run()
+        candles = None if run is None else self.workspace.candles(run.id)
+        ready = run is not None and candles is not None and run.equity is not None
+        self.empty.setText(_hint(run))
+        self.stack.setCurrentIndex(1 if ready else 0)
+        mark = (run.id, ready) if run is not None else None
+        if mark == self._drawn:
+            return
+        self._drawn = mark
+        self._timer.start()
+
+    def draw(self) -> None:
+        """Draw the current run now."""
+        run = self.workspace.current_run()
+        candles = None if run is None else self.workspace.candles(run.id)
+        ready = run is not None and candles is not None and run.equity is not None
+        self.chart.show_run(run if ready else None, candles if ready else None)
+        self._fill_menu()
+        self._hover(None)
+        self._show_trade()
+
+    def _fill_menu(self) -> None:
+        self.menu.clear()
+        names = self.chart.indicator_colours()
+        self.indicators.setEnabled(bool(names))
+        for name in names:
+            action = self.menu.addAction(name)
+            action.setToolTip(f"Show or hide {name}")
+            action.setCheckable(True)
+            action.setChecked(name not in self.chart.hidden)
+            action.toggled.connect(lambda on, name=name: self._toggle(name, on=on))
+
+    def _toggle(self, name: str, *, on: bool) -> None:
+        self.chart.toggle(name, hidden=not on)
+        self._hover(None)
+
+    def _hover(self, x: float | None) -> None:
+        text = self.chart.read_out(x)
+        self.read_out.setText(text)
+
+    def _marker_clicked(self, index: int) -> None:
+        self._from_chart = True
+        self.workspace.select_trade(index)
+        self._from_chart = False
+
+    def _show_trade(self) -> None:
+        run, index = self.workspace.current_run(), self.workspace.trade
+        self.chart.select_trade(index, move=not self._from_chart)
+        total = 0 if run is None else len(run.trades)
+        self.previous.setEnabled(total > 0)
+        self.next.setEnabled(total > 0)
+        self.position.setText(
+            f"Trade {index + 1} of {total}" if index is not None else f"{total} trade{'s' * (total != 1)}"
+        )
+
+    def release(self) -> None:
+        """Draw no more, and close the plots."""
+        self._timer.stop()
+        self.chart.close()
+
+    def apply_theme(self, theme: Theme) -> None:
+        """Take the theme's colours."""
+        self.chart.apply_theme(theme)
+        self.previous.setIcon(icon("previous", theme.text))
+        self.next.setIcon(icon("next", theme.text))
+        self._hover(None)
+
+
+def _hint(run: RunResult | None) -> str:
+    if run is None:
+        return _NO_RUN
+    if run.status == FAILED:
+        return f"This run failed.\n{run.error}"
+    return "Loading candles …"

@@ -1,0 +1,62 @@
+"""The figures of the compared runs side by side; the tooltip of a row defines it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from PySide6.QtCore import QTimer
+from PySide6.QtWidgets import QVBoxLayout, QWidget
+
+from desktop.pages.page import Panel
+from desktop.tables.metrics import MetricsModel
+from desktop.theme.colours import DARK, Theme
+from desktop.widgets.table_view import TableView
+from desktop.workspace import Workspace
+
+_GATHER_MS = 50  # a run that ends changes several things at once
+
+
+class MetricsPanel(Panel):
+    """Follows the compared runs; without any, the current one."""
+
+    def __init__(self, workspace: Workspace, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.workspace = workspace
+        self.model = MetricsModel(self)
+        self.table = TableView(
+            self.model, "Metrics", "Check runs in the Runs tab to compare their figures here."
+        )
+        self.table.horizontalHeader().setStretchLastSection(False)
+        self._theme = DARK
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.table)
+        self._timer = QTimer(self, singleShot=True, interval=_GATHER_MS)
+        self._timer.timeout.connect(self.refresh)
+        workspace.checked_changed.connect(self._timer.start)
+        workspace.current_changed.connect(self._timer.start)
+        workspace.runs_changed.connect(lambda _: self._timer.start())
+
+    def set_definitions(self, definitions: Mapping[str, Any]) -> None:
+        """What each metric means."""
+        self.model.definitions = definitions
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Show the compared runs."""
+        runs = self.workspace.checked_runs()
+        colours = [self._theme.curve(self.workspace.slot(run.id)) for run in runs]
+        current = self.workspace.current_run()
+        if not runs and current is not None:
+            runs, colours = [current], [self._theme.text]
+        before = self.model.columnCount()
+        self.model.set_runs(runs, colours)
+        if self.model.columnCount() != before:
+            self.table.fit_columns()
+
+    def apply_theme(self, theme: Theme) -> None:
+        """Take the theme's colours."""
+        self._theme = theme
+        self.table.apply_theme(theme)
+        self.refresh()

@@ -1,0 +1,180 @@
+"""The best objective over two varied parameters as colours: the value under the cursor, a click picks, arrows walk."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, Final
+
+import pyqtgraph as pg
+from PySide6.QtCore import QEvent, QPointF, Qt, Signal
+from PySide6.QtGui import QFontMetricsF, QKeyEvent
+from PySide6.QtWidgets import QGraphicsRectItem, QWidget
+
+from desktop.charts.axes import style_axis
+from desktop.pages.optimize.cells import COLOURS, Cell, Grid
+from desktop.pages.optimize.trials import value_text
+from desktop.theme.colours import DARK, Theme
+
+_STEPS: Final = {
+    Qt.Key.Key_Left: (-1, 0), Qt.Key.Key_Right: (1, 0), Qt.Key.Key_Up: (0, 1), Qt.Key.Key_Down: (0, -1),
+}  # fmt: skip
+
+
+class _CellAxis(pg.AxisItem):  # type: ignore[misc]
+    """Ticks at cells, as many as have room, with the parameter's values for text."""
+
+    def __init__(self, side: str) -> None:
+        super().__init__(side)
+        self.cells: Sequence[Any] = ()
+        self.enableAutoSIPrefix(False)
+        self.setStyle(hideOverlappingLabels=False)  # tickValues leaves room
+
+    def show_cells(self, name: str, cells: Sequence[Any]) -> None:
+        """Label other cells."""
+        self.cells = cells
+        self.setLabel(name)
+        self.picture = None
+        self.update()
+
+    def tickValues(self, low: float, high: float, size: float) -> list[tuple[float, list[float]]]:
+        """Every n-th cell."""
+        if not self.cells or size <= 0:
+            return []
+        metrics = QFontMetricsF(self.font())
+        widest = max(
+            metrics.horizontalAdvance(value_text(value))
+            for value in self.cells[:: max(1, len(self.cells) // 50)]
+        )
+        room = widest + 10 if self.orientation == "bottom" else metrics.height() + 2
+        every = max(1, math.ceil(room * (high - low) / size))
+        return [(every, [float(at) for at in range(0, len(self.cells), every)])]
+
+    def tickStrings(self, values: Sequence[float], scale: float, spacing: float) -> list[str]:
+        """The values of the cells."""
+        del scale, spacing
+        return [
+            value_text(self.cells[round(at)]) if 0 <= round(at) < len(self.cells) else "" for at in values
+        ]
+
+
+class HeatMap(pg.GraphicsLayoutWidget):  # type: ignore[misc]
+    """Signals: `hovered(cell or None)`; `picked(cell)` by a click or Enter."""
+
+    hovered = Signal(object)
+    picked = Signal(object)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.grid: Grid | None = None
+        self.title = ""
+        self.cursor_cell: Cell | None = None
+        self._theme = DARK
+        self._axes = {"bottom": _CellAxis("bottom"), "left": _CellAxis("left")}
+        self.plot = self.addPlot(axisItems=self._axes, enableMenu=False)
+        self.plot.hideButtons()
+        self.plot.setMouseEnabled(x=False, y=False)
+        self.image = pg.ImageItem(axisOrder="row-major")
+        self.image.setAutoDownsample(False)
+        self.plot.addItem(self.image)
+        self.bar = pg.ColorBarItem(
+            values=(0.0, 1.0), colorMap=pg.colormap.get(COLOURS), width=12, interactive=False
+        )
+        self.plot.layout.addItem(
+            self.bar, 2, 5
+        )  # as its setImageItem does; the pixels come with their colours
+        self.plot.layout.setColumnFixedWidth(4, 5)
+        self._best = pg.ScatterPlotItem(symbol="star", size=13)
+        self._hover, self._mark = QGraphicsRectItem(), QGraphicsRectItem()
+        for item in (self._best, self._hover, self._mark):
+            self.plot.addItem(item, ignoreBounds=True)
+        self.ci.layout.setContentsMargins(0, 4, 4, 0)
+        self._mouse = pg.SignalProxy(self.scene().sigMouseMoved, rateLimit=60, slot=self._moved)
+        self.scene().sigMouseClicked.connect(self._clicked)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setAccessibleName("Heat map")
+        self.setMinimumSize(220, 140)
+
+    def show_grid(self, grid: Grid | None, title: str = "") -> None:
+        """Draw another grid; the cursor stays where it is while the cells are the same ones."""
+        before, self.grid, self.title = self.grid, grid, title
+        self.plot.setVisible(grid is not None)
+        if grid is None:
+            return
+        rows, columns = grid.values.shape
+        self.image.setImage(grid.pixels, autoLevels=False)
+        self.image.setRect(-0.5, -0.5, columns, rows)
+        self.bar.setLevels(values=grid.levels)
+        if before is None or not grid.has_cells_of(before):
+            self._axes["bottom"].show_cells(grid.axes[0], grid.xs)
+            self._axes["left"].show_cells(grid.axes[1], grid.ys)
+            self.plot.setRange(xRange=(-0.5, columns - 0.5), yRange=(-0.5, rows - 0.5), padding=0)
+            self.set_cursor(None)
+            self.mark(None)
+        self.bar.axis.setLabel(title)
+        best = grid.best
+        self._best.setData([best[0]] if best else [], [best[1]] if best else [])
+
+    def mark(self, cell: Cell | None) -> None:
+        """Frame the picked cell."""
+        _frame(self._mark, cell)
+
+    def set_cursor(self, cell: Cell | None) -> None:
+        """Move the cursor to a cell and say so."""
+        self.cursor_cell = cell
+        _frame(self._hover, cell)
+        self.hovered.emit(cell)
+
+    def cell_at(self, point: QPointF) -> Cell | None:
+        """The cell at a point of the scene."""
+        if self.grid is None or not self.plot.vb.sceneBoundingRect().contains(point):
+            return None
+        at = self.plot.vb.mapSceneToView(point)
+        column, row = math.floor(at.x() + 0.5), math.floor(at.y() + 0.5)
+        inside = 0 <= column < len(self.grid.xs) and 0 <= row < len(self.grid.ys)
+        return (column, row) if inside else None
+
+    def _moved(self, arguments: tuple[QPointF]) -> None:
+        self.set_cursor(self.cell_at(arguments[0]))
+
+    def _clicked(self, event: Any) -> None:
+        cell = self.cell_at(event.scenePos())
+        if cell is not None and event.button() == Qt.MouseButton.LeftButton:
+            self.picked.emit(cell)
+
+    def leaveEvent(self, event: QEvent) -> None:
+        """The cursor left."""
+        super().leaveEvent(event)
+        self.set_cursor(None)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Arrows walk over the cells, Enter picks."""
+        step = _STEPS.get(Qt.Key(event.key()))
+        if self.grid is None or (step is None and event.key() not in (Qt.Key.Key_Return, Qt.Key.Key_Enter)):
+            super().keyPressEvent(event)
+            return
+        column, row = self.cursor_cell or (0, 0)
+        if step is None:
+            self.picked.emit((column, row))
+            return
+        if self.cursor_cell is not None:
+            column = max(0, min(len(self.grid.xs) - 1, column + step[0]))
+            row = max(0, min(len(self.grid.ys) - 1, row + step[1]))
+        self.set_cursor((column, row))
+
+    def apply_theme(self, theme: Theme) -> None:
+        """Take the theme's colours."""
+        self._theme = theme
+        self.setBackground(theme.base)
+        for axis in (*self._axes.values(), self.bar.axis):
+            style_axis(axis, theme.grid, theme.muted)
+        self._hover.setPen(pg.mkPen(theme.text, width=1))
+        self._mark.setPen(pg.mkPen("#ff4fd8", width=3))
+        self._best.setPen(pg.mkPen("#000000"))
+        self._best.setBrush(pg.mkBrush("#ffffff"))
+
+
+def _frame(item: QGraphicsRectItem, cell: Cell | None) -> None:
+    item.setVisible(cell is not None)
+    if cell is not None:
+        item.setRect(cell[0] - 0.5, cell[1] - 0.5, 1, 1)

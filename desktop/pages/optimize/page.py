@@ -1,0 +1,243 @@
+"""The Optimize page: sweeps under way, stored ones, what a picked trial does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from PySide6.QtCore import QTimer, Signal
+
+from desktop.actions import Command
+from desktop.pages.optimize.cells import Grid, grid_of
+from desktop.pages.optimize.panel import OptimizePanel
+from desktop.pages.optimize.values import SweepChoice
+from desktop.pages.page import Context, Page, Place
+from desktop.pages.setup.page import SetupPage
+from desktop.tables import formats
+from desktop.widgets.preferences import Preferences
+from desktop.work.bridge import Call, Phase
+from desktop.work.jobs import Job
+from engine.errors import InputError
+from engine.events import CancelToken, OnEvent
+from engine.model.run import RunSpec
+from engine.model.sweep import SweepResult, SweepSpec
+
+_SHOW_MS: Final = 200  # five pictures a second are as many as anybody reads
+
+
+class OptimizePage(Page[OptimizePanel]):
+    """`sweep_done(SweepResult or None)`: a sweep that was asked for ended."""
+
+    title = "Optimize"
+    place = Place.CENTRE
+    hears = frozenset({"fetch", "warmup", "sweep"})
+
+    sweep_done = Signal(object)
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context, OptimizePanel())
+        self._setup_page = context.page(SetupPage)
+        self._setup = self._setup_page.panel
+        self._plan, self._results = self.panel.plan, self.panel.results
+        self._latest: SweepResult | None = None
+        self._mapping = self._is_restored = False
+        self._counting: SweepSpec | None = None
+        self._timer = QTimer(self, singleShot=True, interval=_SHOW_MS)
+        self._timer.timeout.connect(self._show_latest)
+        self._connect()
+
+    def _connect(self) -> None:
+        bridge, plan, results = self.bridge, self._plan, self._results
+        bridge.phase_changed.connect(plan.set_phase)
+        self._setup_page.strategies_loaded.connect(plan.set_infos)
+        self._setup.setup_changed.connect(lambda: plan.set_setup(self._setup.setup()))
+        plan.run_wanted.connect(self.start)
+        plan.stop_wanted.connect(bridge.stop)
+        plan.count_wanted.connect(self._count)
+        plan.changed.connect(self._remember)
+        plan.strategy_chosen.connect(self._setup.strategies.focus)
+        results.params_wanted.connect(self._use)
+        results.run_wanted.connect(self._run_trial)
+        results.map.axes_changed.connect(self._draw_map)
+        results.stored.open_wanted.connect(self._open)
+        results.stored.delete_wanted.connect(self._delete)
+
+    def commands(self) -> Sequence[Command]:
+        """Optimize."""
+        return (
+            Command("optimize", "&Optimize", "Try the combinations of the Optimize tab", self.start, "&Run", 1, ("F6",),
+                    idle_only=True),
+        )  # fmt: skip
+
+    def open(self) -> None:
+        """Ask for the stored sweeps, and for what can be optimised."""
+        self._load_sweeps()
+        self.bridge.ask(self.engine.research.objectives, self.show_objectives)
+
+    def show_objectives(self, objectives: Mapping[str, Any]) -> None:
+        """What can be optimised is known."""
+        self._plan.set_objectives(objectives)
+        self._results.set_definitions(objectives)
+
+    # -- a sweep -----------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Do the sweep that is planned; does nothing while anything runs."""
+        self.show()
+        try:
+            spec = self._plan.spec()
+        except InputError:
+            return  # the reason stands beside the button
+        if self._plan.run.isEnabled() and self.bridge.begin(Phase.OPTIMIZING, self._call(spec), self._end):
+            self._latest = None
+            self._plan.set_failure("")
+            self._results.show_sweep(None)
+            self._results.set_running(on=True)
+
+    def _call(self, spec: SweepSpec) -> Call:
+        show = self.bridge.queued(self._take_trials)
+
+        def tell(trials: SweepResult) -> None:
+            _ = trials.order  # computed here, where it holds up nothing
+            show(trials)
+
+        def optimize(*, on_event: OnEvent, cancel: CancelToken) -> SweepResult | InputError:
+            try:
+                return self.engine.research.optimize(spec, on_event=on_event, cancel=cancel, on_trials=tell)
+            except InputError as error:  # said where it was typed
+                return error
+
+        return optimize
+
+    def follow(self, job: Job) -> None:
+        """A sweep, or the fetch of its candles, went on."""
+        if job.progress is not None and job.ending is None and self._is_mine(job):
+            self._results.show_progress(job.progress)
+
+    def _is_mine(self, job: Job) -> bool:
+        return job.task is self.bridge.task and (job.kind == "sweep" or self.bridge.phase is Phase.OPTIMIZING)
+
+    def _take_trials(self, sweep: SweepResult) -> None:
+        self._latest = sweep
+        if not self._timer.isActive():
+            self._timer.start()
+
+    def _end(self, sweep: SweepResult | InputError | None, error: BaseException | None) -> None:
+        problem = sweep if isinstance(sweep, InputError) else error
+        self._results.set_running(on=False)
+        self._plan.set_failure("" if problem is None else str(problem))
+        if isinstance(sweep, SweepResult):
+            self._latest = sweep
+            self._load_sweeps()
+            self.context.said.emit(f"{formats.whole(sweep.done)} trials of {sweep.spec.strategy} made")
+        self._show_latest()
+        self._results.pick_best()
+        self.sweep_done.emit(self._results.sweep)
+
+    def _show_latest(self) -> None:
+        self._timer.stop()
+        if self._latest is not None:
+            sweep, self._latest = self._latest, None
+            self._show(sweep)
+
+    def _show(self, sweep: SweepResult) -> None:
+        running = self.bridge.phase is Phase.OPTIMIZING
+        words = self._results.words.text()
+        self._results.show_sweep(sweep)
+        if running:
+            self._results.words.setText(words)
+        self._draw_map()
+
+    def _draw_map(self) -> None:
+        """Ask for the map of what is shown; one question at a time."""
+        sweep, axes = self._results.sweep, self._results.map.axes()
+        if self._mapping or sweep is None or not len(sweep) or not axes[0]:
+            return
+        self._mapping = True
+
+        def draw(grid: Grid) -> None:
+            self._mapping = False
+            view = self._results.map
+            if view.sweep is sweep and view.axes() == axes:
+                view.show_map(grid)
+                view.mark(self._results.picked_number())
+            else:
+                self._draw_map()
+
+        self.bridge.ask(lambda: grid_of(sweep, axes), draw)
+
+    def _count(self) -> None:
+        """Ask how many trials the plan makes; a later question makes earlier answers void."""
+        info, spec = self._plan.info(), self._plan.spec()
+        if info is None:
+            return
+        self._counting = spec
+
+        def ask() -> int | str:
+            try:
+                return self.engine.research.count_trials(spec, info.params)
+            except InputError as error:
+                return str(error)
+
+        def answer(count: int | str) -> None:
+            if self._counting is spec:
+                self._plan.set_count(count)
+
+        self.bridge.ask(ask, answer)
+
+    # -- a trial -----------------------------------------------------------------------------------------------------
+
+    def _use(self, position: int) -> None:
+        """Load a trial's parameters into the set-up."""
+        sweep = self._results.sweep
+        if sweep is not None:
+            self._setup.strategies.set_params(sweep.spec.strategy, sweep.params_of(position))
+            self.context.said.emit(f"Parameters of trial {sweep.numbers[position]} are in the set-up")
+
+    def _run_trial(self, position: int) -> None:
+        """Make a run of a trial, on the same candles, warm-up included, so that its figures are the trial's."""
+        sweep = self._results.sweep
+        if sweep is None:
+            return
+        spec = sweep.spec
+        self.context.run_wanted.emit([
+            RunSpec(
+                spec.strategy, spec.symbol, spec.exchange, spec.timeframe, sweep.period, sweep.params_of(position),
+                spec.costs, sweep.engine, warmup=sweep.warmup,
+            )
+        ])  # fmt: skip
+
+    # -- stored sweeps, memory ---------------------------------------------------------------------------------------
+
+    def _open(self, sweep_id: str) -> None:
+        def show(sweep: SweepResult) -> None:
+            self._show(sweep)
+            self._plan.use_plan(sweep.spec)
+            self._results.tabs.setCurrentIndex(0)
+
+        if self.bridge.phase is not Phase.OPTIMIZING:
+            self.bridge.ask(lambda: self.engine.research.sweep(sweep_id), show)
+
+    def _load_sweeps(self) -> None:
+        self.bridge.ask(self.engine.research.sweeps, self._results.stored.set_sweeps)
+
+    def _delete(self, sweep_id: str) -> None:
+        self.bridge.ask(lambda: self.engine.research.delete_sweep(sweep_id), lambda _: self._load_sweeps())
+
+    def restore(self, preferences: Preferences) -> None:
+        """Choose what was chosen."""
+        super().restore(preferences)
+        self._is_restored = True
+        saved = preferences.read("sweeps")
+        choices: dict[str, SweepChoice] = {}
+        if isinstance(saved, Mapping) and isinstance(saved.get("choices"), Mapping):
+            read = {str(name): SweepChoice.from_json(one) for name, one in saved["choices"].items()}
+            choices = {name: choice for name, choice in read.items() if choice is not None}
+            self._plan.use_choices(str(saved.get("strategy", "")), choices)
+
+    def _remember(self) -> None:
+        if not self._is_restored:  # a set-up that is being restored changes the plan; nobody chose that
+            return
+        choices = {name: choice.to_json() for name, choice in self._plan.choices.items()}
+        strategy = self._plan.strategy.currentText() or self._plan.wanted_strategy
+        self.context.preferences.save("sweeps", {"strategy": strategy, "choices": choices})

@@ -1,0 +1,369 @@
+"""What a sweep tries: strategy, ranges, constraint, objective, sampler; how many trials that makes, or why it cannot run."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Final
+
+from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtWidgets import (
+    QComboBox,
+    QFrame,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QPushButton,
+    QScrollArea,
+    QSpinBox,
+    QVBoxLayout,
+    QWidget,
+)
+
+from desktop.pages.optimize.range_form import RangeForm
+from desktop.pages.optimize.values import SweepChoice
+from desktop.pages.setup.values import Setup
+from desktop.tables import formats
+from desktop.theme.colours import Theme
+from desktop.theme.icons import icon
+from desktop.work.bridge import Phase
+from engine.errors import InputError
+from engine.model.parameters import StrategyInfo
+from engine.model.sweep import SweepSpec
+
+_SETTLE_MS: Final = 150
+_SAMPLERS: Final = {"grid": "Every combination", "random": "Random sample"}
+
+
+class PlanForm(QWidget):
+    """Signals: `run_wanted()`, `stop_wanted()`; `strategy_chosen(name)` by the user; `changed()`; `count_wanted()` once
+    the ranges settled.
+    """
+
+    run_wanted = Signal()
+    stop_wanted = Signal()
+    strategy_chosen = Signal(str)
+    changed = Signal()
+    count_wanted = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.infos: dict[str, StrategyInfo] = {}
+        self.choices: dict[str, SweepChoice] = {}
+        self.wanted_strategy = ""
+        self.phase = Phase.IDLE
+        self._setup = Setup()
+        self._count: int | str | None = None
+        self._failure = ""
+        self.ranges: RangeForm | None = None
+        self._make_fields()
+        self._timer = QTimer(self, singleShot=True, interval=_SETTLE_MS)
+        self._timer.timeout.connect(self._ask_count)
+        self._lay_out()
+        self._connect()
+        self._update()
+
+    # -- building ----------------------------------------------------------------------------------------------------
+
+    def _make_fields(self) -> None:
+        self.strategy, self.symbol = _combo("Strategy to optimise"), _combo("Symbol to optimise on")
+        self.symbol.setToolTip("One of the symbols that are checked in the set-up")
+        self.series = QLabel(wordWrap=True)
+        self.series.setProperty("role", "muted")
+        self.series.setToolTip("Timeframe, period and costs are the set-up's")
+        self.range_area = QScrollArea(widgetResizable=True)
+        self.range_area.setFrameShape(QFrame.Shape.NoFrame)
+        self.range_area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.range_area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.constraint = QLineEdit(placeholderText="e.g. fast < slow", clearButtonEnabled=True)
+        self.constraint.setAccessibleName("Constraint")
+        self.constraint.setToolTip(
+            "Only combinations that fulfil it are tried: comparisons, and, or, not, + - * / // %"
+        )
+        self.objective, self.sampler = _combo("Objective"), _combo("Which combinations")
+        self.objective.setToolTip("What makes a trial the best one")
+        for key, words in _SAMPLERS.items():
+            self.sampler.addItem(words, key)
+        self.trials = QSpinBox(minimum=1, maximum=1_000_000, value=1000, suffix=" trials")
+        self.trials.setGroupSeparatorShown(True)
+        self.trials.setAccessibleName("Number of trials")
+        self.trials.setToolTip("How many combinations are drawn")
+        self.seed = QSpinBox(minimum=0, maximum=999_999, prefix="seed ")
+        self.seed.setAccessibleName("Seed")
+        self.seed.setToolTip("The same seed draws the same combinations")
+        self.count = QLabel(wordWrap=True)
+        self.count.setProperty("role", "title")
+        self.problem = QLabel(wordWrap=True)
+        self.problem.setProperty("role", "warning")
+        self.run, self.stop = QPushButton("Optimize"), QPushButton("Stop")
+        self.run.setProperty("primary", True)
+        self.run.setToolTip("Try every combination (F6)")
+        self.stop.setToolTip("Stop; the trials that are finished are kept (Esc)")
+        for button in (self.run, self.stop):
+            button.setAccessibleName(button.text())
+
+    def _lay_out(self) -> None:
+        top = QHBoxLayout()
+        top.setSpacing(5)
+        top.addWidget(self.strategy, 3)
+        top.addWidget(QLabel("on"))
+        top.addWidget(self.symbol, 2)
+        draw = QWidget()
+        row = QHBoxLayout(draw)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(5)
+        for part in (self.trials, self.seed):
+            row.addWidget(part, 1)
+        grid = QGridLayout()
+        grid.setHorizontalSpacing(6)
+        grid.setVerticalSpacing(4)
+        grid.setColumnStretch(1, 1)
+        named = (("Cons&traint", self.constraint), ("&Best by", self.objective), ("Tr&y", self.sampler))
+        for line, (words, field) in enumerate(named):
+            label = QLabel(words)
+            label.setBuddy(field)
+            grid.addWidget(label, line, 0)
+            grid.addWidget(field, line, 1)
+        grid.addWidget(draw, len(named), 1)
+        buttons = QHBoxLayout()
+        buttons.setSpacing(6)
+        buttons.addWidget(self.run, 1)
+        buttons.addWidget(self.stop)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(10, 8, 8, 8)
+        layout.setSpacing(5)
+        layout.addLayout(top)
+        layout.addWidget(self.series)
+        layout.addWidget(self.range_area, 1)
+        layout.addLayout(grid)
+        layout.addWidget(self.count)
+        layout.addWidget(self.problem)
+        layout.addLayout(buttons)
+
+    def _connect(self) -> None:
+        self.strategy.activated.connect(lambda _: self._choose(self.strategy.currentText()))
+        self.symbol.currentIndexChanged.connect(lambda _: self._edited())
+        self.constraint.textChanged.connect(lambda _: self._edited())
+        self.constraint.returnPressed.connect(self._run)
+        self.objective.activated.connect(lambda _: self._edited())
+        self.sampler.currentIndexChanged.connect(lambda _: self._edited())
+        self.trials.valueChanged.connect(lambda _: self._edited())
+        self.seed.valueChanged.connect(lambda _: self._edited())
+        self.run.clicked.connect(self._run)
+        self.stop.clicked.connect(lambda: self.stop_wanted.emit())
+
+    # -- what is chosen ----------------------------------------------------------------------------------------------
+
+    def info(self) -> StrategyInfo | None:
+        """The chosen strategy."""
+        return self.infos.get(self.strategy.currentText())
+
+    def spec(self) -> SweepSpec:
+        """The sweep to do; raises InputError with the reason where there is none."""
+        info = self.info()
+        if info is None:
+            raise InputError("Select a strategy")
+        problem = self._setup.data_problem()
+        if problem is not None:
+            raise InputError(problem)
+        return self.choices[info.name].spec(info, self._setup, self.symbol.currentText())
+
+    def set_infos(self, infos: Sequence[StrategyInfo]) -> None:
+        """The strategies that load; the chosen one stays chosen."""
+        self.infos = {info.name: info for info in infos if info.error is None and info.params}
+        name = self.strategy.currentText() or self.wanted_strategy
+        if name not in self.infos:
+            checked = [one for one in self._setup.strategies if one in self.infos]
+            name = next(iter([*checked, *self.infos]), "")
+        self.strategy.clear()
+        self.strategy.addItems(list(self.infos))
+        self.strategy.setCurrentText(name)
+        self._show_strategy()
+
+    def set_setup(self, setup: Setup) -> None:
+        """Symbols, timeframe, period, costs and fixed values come from the set-up."""
+        self._setup = setup
+        symbol = self.symbol.currentText()
+        if list(setup.symbols) != [self.symbol.itemText(at) for at in range(self.symbol.count())]:
+            self.symbol.blockSignals(True)
+            self.symbol.clear()
+            self.symbol.addItems(setup.symbols)
+            self.symbol.setCurrentText(symbol)
+            self.symbol.blockSignals(False)
+        period = f"{formats.day(setup.start)} – {formats.day(setup.end - 1)}"
+        self.series.setText(f"{setup.timeframe} · {period} · costs of the set-up")
+        self._show_fixed()
+        self._edited()
+
+    def set_objectives(self, definitions: Mapping[str, Any]) -> None:
+        """The metrics that can be aimed at."""
+        self.objective.clear()
+        for number, (name, definition) in enumerate(definitions.items()):
+            self.objective.addItem(definition.title, name)
+            self.objective.setItemData(number, definition.definition, Qt.ItemDataRole.ToolTipRole)
+        self._show_choice()
+
+    def use_choices(self, strategy: str, choices: Mapping[str, SweepChoice]) -> None:
+        """Choose all of this, once the strategies are known."""
+        self.wanted_strategy, self.choices = strategy, dict(choices)
+        self._show_strategy()
+
+    def use_plan(self, spec: SweepSpec) -> None:
+        """Choose what a sweep varied; nothing where its strategy is gone."""
+        info = self.infos.get(spec.strategy)
+        if info is not None:
+            known = self.choices.get(info.name, SweepChoice()).completed(info)
+            self.choices[info.name] = known.with_plan_of(spec, info)
+            self.strategy.setCurrentText(info.name)
+            self._show_strategy()
+
+    def set_phase(self, phase: Phase) -> None:
+        """Work began or ended."""
+        self.phase = phase
+        self._update()
+
+    def set_count(self, count: int | str) -> None:
+        """How many trials there are, or why there are none."""
+        self._count = count
+        self._update()
+
+    def set_failure(self, text: str) -> None:
+        """Why the last sweep came to nothing; another try may fare better."""
+        self._failure = text
+        self._update()
+
+    # -- showing -----------------------------------------------------------------------------------------------------
+
+    def _choose(self, name: str) -> None:
+        self._show_strategy()
+        self.strategy_chosen.emit(name)
+
+    def _show_strategy(self) -> None:
+        info = self.info()
+        if info is None:
+            self._update()
+            return
+        self.choices[info.name] = self.choices.get(info.name, SweepChoice()).completed(info)
+        self.ranges = RangeForm(info.params)
+        self.ranges.set_choices(self.choices[info.name].ranges)
+        self.ranges.changed.connect(self._edited)
+        self.range_area.setWidget(self.ranges)
+        self.ranges.setAutoFillBackground(False)
+        self.range_area.setMinimumWidth(
+            self.ranges.minimumSizeHint().width() + self.range_area.verticalScrollBar().sizeHint().width()
+        )
+        self._show_fixed()
+        self._show_choice()
+        self._order_tabs()
+
+    def _order_tabs(self) -> None:
+        """The Tab key goes from top to bottom; the rows of ranges came last."""
+        rows = self.ranges.fields() if self.ranges is not None else []
+        below = (self.constraint, self.objective, self.sampler, self.trials, self.seed, self.run, self.stop)
+        chain: list[QWidget] = [self.strategy, self.symbol, *rows, *below]
+        for one, following in itertools.pairwise(chain):
+            QWidget.setTabOrder(one, following)
+
+    def _show_fixed(self) -> None:
+        info = self.info()
+        if self.ranges is not None and info is not None:
+            self.ranges.set_fixed(self._setup.params.get(info.name, {}))
+
+    def _show_choice(self) -> None:
+        info = self.info()
+        if info is None:
+            return
+        choice = self.choices[info.name]
+        fields = (self.constraint, self.objective, self.sampler, self.trials, self.seed)
+        for field in fields:
+            field.blockSignals(True)
+        self.constraint.setText(choice.constraint)
+        self.objective.setCurrentIndex(max(0, self.objective.findData(choice.objective)))
+        self.sampler.setCurrentIndex(self.sampler.findData(choice.sampler))
+        self.trials.setValue(choice.trials)
+        self.seed.setValue(choice.seed)
+        for field in fields:
+            field.blockSignals(False)
+        self._edited()
+
+    def _edited(self) -> None:
+        info = self.info()
+        if info is not None and self.ranges is not None:
+            known = self.choices[info.name]
+            self.choices[info.name] = replace(
+                known,
+                ranges=self.ranges.choices(),
+                constraint=self.constraint.text(),
+                objective=self.objective.currentData() or known.objective,
+                sampler=self.sampler.currentData(),
+                trials=self.trials.value(),
+                seed=self.seed.value(),
+            )
+        self._count, self._failure = None, ""
+        self._update()
+        self._timer.start()
+        self.changed.emit()
+
+    def _ask_count(self) -> None:
+        try:
+            self.spec()
+        except InputError:
+            return
+        self.count_wanted.emit()
+
+    def _run(self) -> None:
+        if self.run.isEnabled():
+            self.run_wanted.emit()
+
+    def _update(self) -> None:
+        idle, random = self.phase is Phase.IDLE, self.sampler.currentData() == "random"
+        self.trials.setVisible(random)
+        self.seed.setVisible(random)
+        words, problem = "", None
+        try:
+            total, words = _product(self.spec())
+            if isinstance(self._count, int) and self._count != total:
+                words += f" → {formats.whole(self._count)} trials"
+        except InputError as error:
+            problem = str(error)
+        if isinstance(self._count, str):
+            problem = self._count
+        if not idle:
+            problem = f"{self.phase.value} …"
+        self.count.setText(words)
+        self.count.setVisible(bool(words))
+        self.problem.setText(problem or self._failure)
+        self.problem.setVisible(bool(self.problem.text()))
+        self._mark_constraint(bad=isinstance(self._count, str) and self._count.startswith("constraint"))
+        self.run.setEnabled(idle and problem is None)
+        self.stop.setEnabled(self.phase is Phase.OPTIMIZING)
+
+    def _mark_constraint(self, *, bad: bool) -> None:
+        if self.constraint.property("bad") != bad:
+            self.constraint.setProperty("bad", bad)
+            self.constraint.style().polish(self.constraint)
+
+    def apply_theme(self, theme: Theme) -> None:
+        """Colour the icons."""
+        self.run.setIcon(icon("run", theme.accent_text))
+        self.stop.setIcon(icon("stop", theme.negative))
+
+
+def _product(spec: SweepSpec) -> tuple[int, str]:
+    """How many combinations there are, and in words: 17 × 16 = 272 combinations."""
+    lengths = [len(values) for values in spec.ranges.values()]
+    total = math.prod(lengths)
+    words = formats.compact(total) if total >= 10**9 else formats.whole(total)
+    factors = " × ".join(formats.whole(length) for length in lengths)
+    return total, f"{factors} = {words} combinations" if len(lengths) > 1 else f"{words} values"
+
+
+def _combo(name: str) -> QComboBox:
+    combo = QComboBox()
+    combo.setAccessibleName(name)
+    combo.setMinimumContentsLength(8)
+    combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+    return combo

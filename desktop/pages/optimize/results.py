@@ -1,0 +1,276 @@
+"""What came of a sweep: a line of words, the best trials, the heat map, and the list of stored sweeps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtGui import QKeyEvent, QResizeEvent
+from PySide6.QtWidgets import (
+    QHBoxLayout,
+    QLabel,
+    QProgressBar,
+    QSplitter,
+    QTabWidget,
+    QVBoxLayout,
+    QWidget,
+)
+
+from desktop.pages.optimize.map_view import MapView
+from desktop.pages.optimize.stored import StoredSweeps
+from desktop.pages.optimize.trials import TrialsModel, position_of
+from desktop.tables import formats
+from desktop.tables.badges import sweep_badges
+from desktop.tables.metrics import definition_of, metric_text
+from desktop.theme.colours import Theme
+from desktop.theme.icons import icon
+from desktop.widgets.badge_row import BadgeRow
+from desktop.widgets.buttons import tool_button
+from desktop.widgets.table_view import TableView
+from engine.events import Progress
+from engine.model.run import CANCELLED
+from engine.model.sweep import SweepResult
+
+_HINT: Final = "No sweep yet. Vary parameters on the left and press F6, or open a stored sweep."
+_NO_BREAK: Final = "\u00a0"
+_SHARES: Final = [1000, 1000]
+_STEPS: Final = 1000
+_SIDE_BY_SIDE_PX: Final = 560
+
+
+class ResultsView(QWidget):
+    """Signals: `params_wanted(position)` load a trial's parameters; `run_wanted(position)` make a run of it."""
+
+    params_wanted = Signal(int)
+    run_wanted = Signal(int)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.sweep: SweepResult | None = None
+        self.picked: int | None = None
+        self.words = QLabel(wordWrap=True)
+        self.words.setAccessibleName("What came of the sweep")
+        self.badges = BadgeRow()
+        self.badges.title.hide()
+        self.caution = QLabel(wordWrap=True)
+        self.caution.setProperty("role", "warning")
+        self.progress = QProgressBar(minimum=0, maximum=_STEPS, textVisible=False)
+        self.progress.setAccessibleName("Progress of the sweep")
+        self.model = TrialsModel(self)
+        self.table = TableView(self.model, "Best trials", _HINT)
+        self.use = tool_button("Use parameters", "Put the trial's parameters into the set-up on the left")
+        self.run = tool_button(
+            "Run this one", "Make a run of the selected trial: chart, trades, checks (Enter)"
+        )
+        self.map, self.stored = MapView(), StoredSweeps()
+        self._definitions: Mapping[str, Any] = {}
+        self._lay_out()
+        self._connect()
+        self.show_sweep(None)
+        self.set_running(on=False)
+
+    def _lay_out(self) -> None:
+        bar = QWidget()
+        bar.setObjectName("filterBar")
+        row = QHBoxLayout(bar)
+        row.setContentsMargins(6, 3, 6, 3)
+        row.addStretch()
+        row.addWidget(self.use)
+        row.addWidget(self.run)
+        trials = QWidget()
+        inner = QVBoxLayout(trials)
+        inner.setContentsMargins(0, 0, 0, 0)
+        inner.setSpacing(0)
+        inner.addWidget(bar)
+        inner.addWidget(self.table)
+        self.tabs = QTabWidget(documentMode=True)
+        self.tabs.addTab(trials, "Trials")
+        self.tabs.addTab(self.stored, "Stored sweeps")
+        self.tabs.tabBar().setAccessibleName("Trials and sweeps")
+        self.splitter = QSplitter(Qt.Orientation.Horizontal)
+        self.splitter.setChildrenCollapsible(False)
+        self.splitter.addWidget(self.tabs)
+        self.splitter.addWidget(self.map)
+        self.splitter.setStretchFactor(0, 1)
+        self.splitter.setStretchFactor(1, 1)
+        self.splitter.setSizes(_SHARES)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(3)
+        for widget in (self.words, self.badges, self.caution, self.progress):
+            layout.addWidget(widget)
+        layout.addWidget(self.splitter, 1)
+
+    def _connect(self) -> None:
+        self.table.selectionModel().selectionChanged.connect(lambda *_: self._selected())
+        self.table.doubleClicked.connect(lambda _: self._run_picked())
+        self.run.clicked.connect(self._run_picked)
+        self.use.clicked.connect(lambda: self._emit(self.params_wanted))
+        self.map.picked.connect(self._pick)
+
+    # -- what is shown -----------------------------------------------------------------------------------------------
+
+    def set_definitions(self, definitions: Mapping[str, Any]) -> None:
+        """What each metric is called and means."""
+        self._definitions = definitions
+        self.map.set_definitions(definitions)
+
+    def show_sweep(self, sweep: SweepResult | None) -> None:
+        """Show a sweep, or the same one further on: the picked trial stays picked."""
+        number = self.picked_number() if _is_same(sweep, self.sweep) else None
+        self.sweep = sweep
+        self.picked = None if sweep is None or number is None else position_of(sweep, number)
+        self._refill()
+        self.map.set_sweep(sweep)
+        self._say()
+
+    def _refill(self) -> None:
+        model = self.table.selectionModel()
+        model.blockSignals(True)
+        if self.model.show_sweep(self.sweep, self._definitions, self.picked) and self.sweep is not None:
+            self.table.fit_columns(widest=140)
+            self.table.setColumnWidth(0, self.fontMetrics().horizontalAdvance("# 200") + 16)
+        number = self.picked_number()
+        view = None if number is None else self.model.view_row_of(number)
+        self.table.select_row(view)
+        model.blockSignals(False)
+        self._update()
+
+    def _say(self) -> None:
+        sweep = self.sweep
+        self.words.setText("" if sweep is None else sweep_words(sweep, self._definitions))
+        self.badges.show_badges("", [] if sweep is None else sweep_badges(sweep))
+        self.badges.setVisible(bool(self.badges.shown))
+        notes = [] if sweep is None or not sweep.done else sweep.cautions
+        self.caution.setText("⚠ " + " · ".join(notes) if notes else "")
+        self.words.setVisible(bool(self.words.text()))
+        self.caution.setVisible(bool(notes))
+        shown = self.model.rowCount()
+        some = sweep is not None and sweep.done - sweep.failed > shown
+        self.tabs.setTabText(0, f"Best {formats.whole(shown)}" if some else "Trials")
+
+    def set_running(self, *, on: bool) -> None:
+        """A sweep begins or is over."""
+        self.progress.setVisible(on)
+        self.progress.setRange(0, 0)
+
+    def show_progress(self, progress: Progress) -> None:
+        """How far the running sweep is."""
+        if progress.total:
+            self.progress.setRange(0, _STEPS)
+            self.progress.setValue(round(min(1.0, progress.done / progress.total) * _STEPS))
+        self.words.setText(progress_words(progress))
+        self.words.show()
+
+    # -- picking -----------------------------------------------------------------------------------------------------
+
+    def picked_number(self) -> int | None:
+        """The number of the picked trial."""
+        if self.sweep is None or self.picked is None:
+            return None
+        return int(self.sweep.numbers[self.picked])
+
+    def pick_best(self) -> None:
+        """Select the best trial, unless another one is picked."""
+        if self.sweep is not None and self.picked is None and self.sweep.best is not None:
+            self.table.select_row(self.model.view_row_of(int(self.sweep.numbers[self.sweep.order[0]])))
+
+    def _pick(self, number: int) -> None:
+        """A cell of the map was clicked: mark its trial and load its parameters."""
+        self.picked = None if self.sweep is None else position_of(self.sweep, number)
+        self._refill()
+        self.map.mark(number)
+        self._emit(self.params_wanted)
+
+    def _selected(self) -> None:
+        rows = self.table.selected_rows()
+        self.picked = self.model.row_at(rows[0]).position if len(rows) == 1 else None
+        self.map.mark(self.picked_number())
+        self._update()
+
+    def _run_picked(self) -> None:
+        self._emit(self.run_wanted)
+
+    def _emit(self, signal: Any) -> None:
+        if self.picked is not None and self.run.isEnabled():
+            signal.emit(self.picked)
+
+    def _update(self) -> None:
+        usable = self.picked is not None and self.sweep is not None and self.picked not in self.sweep.errors
+        self.run.setEnabled(usable)
+        self.use.setEnabled(usable)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Enter in the table makes a run of the selected trial."""
+        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and self.table.hasFocus():
+            self._run_picked()
+            return
+        super().keyPressEvent(event)
+
+    def minimumSizeHint(self) -> QSize:
+        """What the table or the map alone needs: beside each other they stand only where there is room."""
+        needed = self.tabs.minimumSizeHint().expandedTo(self.map.minimumSizeHint())
+        return QSize(needed.width(), super().minimumSizeHint().height())
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """The map stands beside the table where there is room, else it is a tab."""
+        super().resizeEvent(event)
+        beside = self.width() >= _SIDE_BY_SIDE_PX
+        if beside == (self.tabs.indexOf(self.map) < 0):
+            return
+        if beside:
+            self.tabs.removeTab(self.tabs.indexOf(self.map))
+            self.splitter.addWidget(self.map)
+            self.splitter.setSizes(_SHARES)
+        else:
+            self.tabs.insertTab(1, self.map, "Heat map")
+        self.map.show()
+
+    def apply_theme(self, theme: Theme) -> None:
+        """Take the theme's colours."""
+        self.table.apply_theme(theme)
+        self.badges.apply_theme(theme)
+        self.map.apply_theme(theme)
+        self.stored.apply_theme(theme)
+        self.run.setIcon(icon("run", theme.positive))
+        self.use.setIcon(icon("previous", theme.muted))
+
+
+def sweep_words(sweep: SweepResult, definitions: Mapping[str, Any]) -> str:
+    """What came of a sweep in one line."""
+    spec, best = sweep.spec, sweep.best
+    title = definition_of(spec.objective, definitions).title
+    period = f"{formats.day(sweep.period.start)} – {formats.day(sweep.period.end - 1)}"
+    parts = [f"{spec.strategy} on {spec.symbol} {spec.timeframe}, {period}"]
+    parts.append(
+        f"best {title} {metric_text(spec.objective)(best['value'])}" if best else "no trial has a value"
+    )
+    kept = f" of {formats.whole(sweep.planned)}" if sweep.done < sweep.planned else ""
+    parts.append(f"{formats.whole(sweep.done)}{kept} trials in {formats.duration(sweep.elapsed_s)}")
+    parts[1:] = [part.replace(" ", _NO_BREAK) for part in parts[1:]]
+    if sweep.status == CANCELLED:
+        parts.append("stopped")
+    if sweep.failed:
+        first = f": {next(iter(sweep.errors.values()))}" if sweep.errors else ""
+        parts.append(f"{formats.whole(sweep.failed)} failed{first}")
+    if sweep.error and sweep.status != CANCELLED:
+        parts.append(sweep.error)
+    return " · ".join(parts)
+
+
+def progress_words(progress: Progress) -> str:
+    """412 of 1,000 trials · 4,812 trials/s · ETA 00:01."""
+    words = [
+        formats.whole(progress.done) + (f" of {formats.whole(progress.total)}" if progress.total else "")
+    ]
+    words[0] += f" {progress.unit}"
+    if progress.rate:
+        words.append(f"{formats.whole(progress.rate)} {progress.unit}/s")
+    if progress.eta_s is not None:
+        words.append(f"ETA {formats.remaining(progress.eta_s)}")
+    return " · ".join(words)
+
+
+def _is_same(one: SweepResult | None, other: SweepResult | None) -> bool:
+    return one is not None and other is not None and one.id == other.id

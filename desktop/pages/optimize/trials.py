@@ -1,0 +1,135 @@
+"""The best trials of a sweep as a table: parameters, objective, a few more figures. Rows read the sweep's columns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from PySide6.QtCore import QObject, Qt
+from PySide6.QtGui import QFont
+
+from desktop.tables import formats
+from desktop.tables.metrics import definition_of, metric_text
+from desktop.tables.runs import COLUMNS as RUN_COLUMNS
+from desktop.tables.table import Column, Index, TableModel
+from engine.model.sweep import SweepResult
+
+MOST_ROWS: Final = 200
+_FIGURES: Final = (
+    "return_pct", "max_drawdown_pct", "sharpe", "sortino", "profit_factor", "win_rate_pct", "trades", "exposure_pct",
+)  # fmt: skip
+_SHORT: Final = {column.key: column.title for column in RUN_COLUMNS}
+_SIGNED: Final = ("return_pct",)
+
+
+@dataclass(frozen=True, slots=True)
+class TrialRow:
+    """A trial by its place in the order of the best (from 1) and its position in the sweep's columns."""
+
+    rank: int
+    position: int
+    number: int
+    sweep: SweepResult
+
+    def metric(self, name: str) -> float:
+        """A figure; NaN where there is none."""
+        return float(self.sweep.metrics[name][self.position])
+
+    def param(self, name: str) -> Any:
+        """A varied parameter's value."""
+        return self.sweep.params[name][self.position].item()
+
+
+class TrialsModel(TableModel[TrialRow]):
+    """The best trials of one sweep; columns follow what it varied."""
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__((), parent)
+        self._shape: tuple[object, ...] = ()
+        self.objective = ""
+
+    def show_sweep(
+        self, sweep: SweepResult | None, definitions: Mapping[str, Any], marked: int | None
+    ) -> bool:
+        """Show the best trials, and the one at the position `marked` wherever it ranks; True when the columns changed."""
+        shape = () if sweep is None else (tuple(sweep.params), sweep.spec.objective, tuple(sweep.metrics))
+        changed = shape != self._shape
+        if changed:
+            self._shape = shape
+            self.objective = "" if sweep is None else sweep.spec.objective
+            self.set_columns([] if sweep is None else _columns(sweep, definitions))
+        self.set_rows([] if sweep is None else _rows(sweep, marked))
+        return changed
+
+    def view_row_of(self, number: int) -> int | None:
+        """Where the trial of this number is shown, or None."""
+        return next((view for view, base in enumerate(self.order) if self.rows[base].number == number), None)
+
+    def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        """The objective is bold."""
+        if role == Qt.ItemDataRole.FontRole and self.columns[index.column()].key == self.objective:
+            bold = QFont()
+            bold.setBold(True)
+            return bold
+        return super().data(index, role)
+
+    def tooltip(self, row: TrialRow, column: Column[TrialRow]) -> str | None:
+        """All parameters of the trial."""
+        del column
+        params = "\n".join(f"{name} {value}" for name, value in row.sweep.params_of(row.position).items())
+        return f"trial {row.number}\n{params}"
+
+
+def _rows(sweep: SweepResult, marked: int | None) -> list[TrialRow]:
+    order = [at for at in sweep.order[:MOST_ROWS].tolist() if at not in sweep.errors]
+    rows = [_row(sweep, rank, at) for rank, at in enumerate(order, start=1)]
+    if marked is not None and marked not in order:
+        rank = int((sweep.order == marked).argmax()) + 1
+        rows.append(_row(sweep, rank, marked))
+    return rows
+
+
+def _row(sweep: SweepResult, rank: int, at: int) -> TrialRow:
+    return TrialRow(rank, at, int(sweep.numbers[at]), sweep)
+
+
+def _columns(sweep: SweepResult, definitions: Mapping[str, Any]) -> list[Column[TrialRow]]:
+    rank: Column[TrialRow] = Column(
+        "rank", "#", lambda row: row.rank, formats.whole, numeric=True, tooltip="Best first"
+    )
+    params = [_param(name) for name in sweep.params]
+    objective = sweep.spec.objective
+    figures = [name for name in _FIGURES if name in sweep.metrics and name != objective]
+    return [rank, _metric(objective, definitions), *params, *(_metric(name, definitions) for name in figures)]
+
+
+def _param(name: str) -> Column[TrialRow]:
+    return Column(name, name, lambda row: row.param(name), value_text, numeric=True)
+
+
+def _metric(name: str, definitions: Mapping[str, Any]) -> Column[TrialRow]:
+    definition = definition_of(name, definitions)
+    return Column(
+        name, metric_title(name, definitions), lambda row: row.metric(name), metric_text(name), numeric=True,
+        signed=name in _SIGNED, tooltip=definition.text,
+    )  # fmt: skip
+
+
+def metric_title(name: str, definitions: Mapping[str, Any]) -> str:
+    """The metric's short title with its unit, as the table of runs has it: Return %, Max DD %."""
+    if name in _SHORT:
+        return _SHORT[name]
+    definition = definition_of(name, definitions)
+    return f"{definition.title} %" if definition.unit == "%" else definition.title
+
+
+def value_text(value: Any) -> str:
+    """A parameter's value without needless digits."""
+    return f"{value:.10g}" if isinstance(value, float) else str(value)
+
+
+def position_of(sweep: SweepResult, number: int) -> int | None:
+    """Where the trial of this number stands in the sweep's columns; None where it was not made."""
+    found = (sweep.numbers == number).nonzero()[0]
+    return int(found[0]) if len(found) else None

@@ -1,0 +1,145 @@
+"""What the Optimize tab holds as frozen values: ranges, constraint, objective, sampler. Saved and restored as JSON."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Final
+
+from desktop.pages.setup.values import Setup
+from engine.errors import InputError
+from engine.model.market import Timeframe
+from engine.model.parameters import ParamValue, StrategyInfo
+from engine.model.ranges import range_of, range_text
+from engine.model.sweep import SAMPLERS, SweepSpec
+
+_WANTED_VALUES: Final = 20
+_VARIED_AT_FIRST: Final = 2
+NUMERIC: Final = ("int", "float")
+
+
+@dataclass(frozen=True, slots=True)
+class RangeChoice:
+    """How a parameter is treated: varied or fixed, and between which numbers (unused for choices and truth values)."""
+
+    varied: bool = False
+    low: float = 0.0
+    high: float = 0.0
+    step: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class SweepChoice:
+    """The tab's own choices for one strategy; symbol, timeframe, period, costs and fixed values are the set-up's."""
+
+    ranges: Mapping[str, RangeChoice] = field(default_factory=dict)
+    constraint: str = ""
+    objective: str = "sharpe"
+    sampler: str = "grid"
+    trials: int = 1000
+    seed: int = 0
+
+    def to_json(self) -> dict[str, Any]:
+        """A JSON value that `from_json` understands."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, value: Any) -> SweepChoice | None:
+        """The choice as saved, or None where it does not make sense any more."""
+        try:
+            found = cls(
+                ranges={str(name): RangeChoice(**one) for name, one in value["ranges"].items()},
+                constraint=str(value["constraint"]),
+                objective=str(value["objective"]),
+                sampler=str(value["sampler"]),
+                trials=int(value["trials"]),
+                seed=int(value["seed"]),
+            )
+        except (KeyError, TypeError, ValueError, AttributeError):
+            return None
+        return found if found.sampler in SAMPLERS else None
+
+    def completed(self, info: StrategyInfo) -> SweepChoice:
+        """The same with a range for every parameter of the strategy, and for no other."""
+        first = [str(param["name"]) for param in info.params if param["type"] in NUMERIC][:_VARIED_AT_FIRST]
+        ranges = {}
+        for param in info.params:
+            name = str(param["name"])
+            made = replace(default_range(param), varied=name in first and not self.ranges)
+            ranges[name] = self.ranges.get(name, made)
+        return replace(self, ranges=ranges)
+
+    def with_plan_of(self, spec: SweepSpec, info: StrategyInfo) -> SweepChoice:
+        """The same with what a sweep varied, its constraint, objective and sampler."""
+        ranges = {}
+        for param in info.params:
+            name = str(param["name"])
+            numbers = range_text(spec.ranges[name]).split(":") if name in spec.ranges else []
+            known = replace(self.ranges[name], varied=name in spec.ranges)
+            ranges[name] = RangeChoice(True, *map(float, numbers)) if len(numbers) == 3 else known
+        return replace(
+            self, ranges=ranges, constraint=spec.constraint, objective=spec.objective, sampler=spec.sampler,
+            trials=self.trials if spec.trials is None else spec.trials, seed=spec.seed,
+        )  # fmt: skip
+
+    def spec(self, info: StrategyInfo, setup: Setup, symbol: str) -> SweepSpec:
+        """The sweep to do; raises InputError for a range that is none, or where nothing is varied."""
+        ranges = {
+            str(param["name"]): values_of(param, self.ranges[str(param["name"])])
+            for param in info.params
+            if self.ranges[str(param["name"])].varied
+        }
+        fixed = {name: value for name, value in setup.params.get(info.name, {}).items() if name not in ranges}
+        if not ranges:
+            raise InputError("Vary at least one parameter")
+        return SweepSpec(
+            strategy=info.name, symbol=symbol, exchange=setup.exchange, timeframe=Timeframe(setup.timeframe),
+            period=setup.period, ranges=ranges, params=fixed, costs=setup.costs, constraint=self.constraint.strip(),
+            objective=self.objective, sampler=self.sampler,
+            trials=self.trials if self.sampler == "random" else None, seed=self.seed,
+        )  # fmt: skip
+
+
+def values_of(param: Mapping[str, Any], choice: RangeChoice) -> Any:
+    """The values that a varied parameter takes; raises InputError for a range that is none."""
+    if param["type"] == "bool":
+        return (False, True)
+    if param["type"] == "choice":
+        return tuple(param["choices"])
+    if choice.low > choice.high:
+        raise InputError(f"{param['name']}: From is above To")
+    if choice.step <= 0:
+        raise InputError(f"{param['name']}: the step must be above 0")
+    return range_of(*(number(param, value) for value in (choice.low, choice.high, choice.step)))
+
+
+def number(param: Mapping[str, Any], value: float) -> ParamValue:
+    """A number as the parameter has it: whole, or rounded to what can be typed."""
+    return round(value) if param["type"] == "int" else float(f"{value:.10g}")
+
+
+def default_range(param: Mapping[str, Any]) -> RangeChoice:
+    """From half to twice the default within the parameter's bounds, in about twenty round steps."""
+    if param["type"] not in NUMERIC:
+        return RangeChoice()
+    default = float(param["default"])
+    ends = sorted((default / 2, default * 2)) if default else [0.0, 10.0]
+    low = ends[0] if param["low"] is None else max(ends[0], float(param["low"]))
+    high = ends[1] if param["high"] is None else min(ends[1], float(param["high"]))
+    step = round_step((high - low) / _WANTED_VALUES)
+    if param["type"] == "int":
+        low, high, step = float(math.floor(low)), float(math.floor(high)), max(1.0, step)
+    else:
+        low = max(low, math.floor(low / step + 1e-9) * step)
+    return RangeChoice(low=low, high=max(low, high), step=step)
+
+
+def round_step(wanted: float) -> float:
+    """The smallest of 1, 2, 5 x 10^k that is not below `wanted`."""
+    if not math.isfinite(wanted) or wanted <= 0:
+        return 1.0
+    power = 10.0 ** math.floor(math.log10(wanted))
+    return next(
+        float(f"{factor * power:.10g}") for factor in (1, 2, 5, 10) if factor * power >= wanted * (1 - 1e-9)
+    )

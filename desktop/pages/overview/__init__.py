@@ -1,0 +1,1 @@
+"""Equity curves and figures of the compared runs."""

@@ -1,0 +1,209 @@
+"""Tiles of the current run over the equity curves of all compared runs."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QSize, Qt, QTimer
+from PySide6.QtGui import QIcon, QResizeEvent
+from PySide6.QtWidgets import (
+    QHBoxLayout,
+    QLabel,
+    QSizePolicy,
+    QStackedWidget,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from desktop.charts.equity_chart import MONEY, PERCENT, Curve, EquityChart, hold_curve, run_curve
+from desktop.pages.chart_bar import RangeButtons
+from desktop.pages.overview.tiles import Tiles
+from desktop.pages.page import Panel
+from desktop.tables import formats
+from desktop.tables.badges import badges_in
+from desktop.theme.colours import DARK, Theme
+from desktop.theme.icons import swatch
+from desktop.widgets.badge_row import BadgeRow
+from desktop.widgets.buttons import chip
+from desktop.widgets.flow_layout import FlowLayout
+from desktop.workspace import Workspace
+from engine.model.run import RunResult
+
+_HINT = "No run to show yet.\nPress F5 to run the set-up, or check runs in the table below."
+_REDRAW_MS = 60
+_SCARCE_PX = 420
+
+
+class OverviewPanel(Panel):
+    """Follows the compared runs; a legend button hides its curve."""
+
+    def __init__(self, workspace: Workspace, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("centrePanel")
+        self.workspace = workspace
+        self.tiles = Tiles()
+        self.heading = BadgeRow()
+        self.heading.setAccessibleName("The run and its checks")
+        self.chart = EquityChart()
+        self.percent = chip("%", "Percent of the starting cash in place of money", checkable=True)
+        self.hold = chip("Buy && hold", "Show what buying and holding would have made", checkable=True)
+        self.hold.setChecked(True)
+        self.time = QLabel()
+        self.time.setProperty("role", "muted")
+        self.legend = QWidget()
+        self._legend_layout = FlowLayout(self.legend)
+        self.buttons: dict[str, QToolButton] = {}
+        self.empty = QLabel(_HINT)
+        self.empty.setProperty("role", "muted")
+        self._theme = DARK
+        self._view_of: tuple[float, float] | None = None
+        self._timer = QTimer(self, singleShot=True, interval=_REDRAW_MS)
+        self._timer.timeout.connect(self.refresh)
+        self._lay_out()
+        self._connect()
+        self.refresh()
+
+    def _lay_out(self) -> None:
+        self.empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.time.setMinimumWidth(self.fontMetrics().horizontalAdvance("2024-00-00 00:00 UTC  "))
+        bar = QHBoxLayout()
+        bar.setSpacing(6)
+        bar.addWidget(RangeButtons(self.chart))
+        bar.addWidget(self.percent)
+        bar.addWidget(self.hold)
+        bar.addStretch()
+        bar.addWidget(self.time)
+        self.legend.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Minimum)
+        full = QWidget()
+        inner = QVBoxLayout(full)
+        inner.setContentsMargins(0, 0, 0, 0)
+        inner.setSpacing(6)
+        inner.addWidget(self.heading)
+        inner.addWidget(self.tiles)
+        inner.addLayout(bar)
+        inner.addWidget(self.legend)
+        inner.addWidget(self.chart, 1)
+        self.stack = QStackedWidget()
+        self.stack.addWidget(self.empty)
+        self.stack.addWidget(full)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(10, 8, 6, 4)
+        layout.addWidget(self.stack)
+
+    def _connect(self) -> None:
+        self.workspace.checked_changed.connect(self._timer.start)
+        self.workspace.details_changed.connect(lambda _: self._timer.start())
+        self.workspace.runs_changed.connect(lambda _: self._show_current())
+        self.workspace.current_changed.connect(self._show_current)
+        self.workspace.current_changed.connect(self._timer.start)
+        self.percent.toggled.connect(lambda _: self.refresh())
+        self.hold.toggled.connect(lambda _: self.refresh())
+        self.chart.hovered.connect(self._hover)
+
+    def _shown_runs(self) -> list[RunResult]:
+        runs = self.workspace.checked_runs()
+        current = self.workspace.current_run()
+        return runs or ([current] if current is not None else [])
+
+    def _show_current(self) -> None:
+        run = self.workspace.current_run()
+        self.tiles.show_run(run)
+        self._show_heading(run)
+        self.stack.setCurrentIndex(1 if self._shown_runs() else 0)
+
+    def _show_heading(self, run: RunResult | None) -> None:
+        """Which run it is, and how far it can be trusted."""
+        if run is None:
+            self.heading.show_badges("", [])
+            return
+        self.heading.show_badges(_heading(run), badges_in(self.workspace, run))
+
+    def refresh(self) -> None:
+        """Draw the curves of the compared runs."""
+        self._timer.stop()
+        self._show_current()
+        runs = self._shown_runs()
+        curves = self._curves(runs)
+        several = len({(run.symbol, run.exchange, run.costs.cash) for run in runs}) > 1
+        self.percent.setEnabled(not several)
+        unit = PERCENT if several or self.percent.isChecked() else MONEY
+        view_of = (
+            (min(curve.x[0] for curve in curves), max(curve.x[-1] for curve in curves)) if curves else None
+        )
+        self.chart.show_curves(curves, unit, keep_view=view_of == self._view_of)
+        self._view_of = view_of
+        self._build_legend()
+
+    def _curves(self, runs: list[RunResult]) -> list[Curve]:
+        with_symbol = len({(run.symbol, run.timeframe) for run in runs}) > 1
+        found: list[Curve] = []
+        held: dict[str, Curve] = {}
+        for run in runs:
+            colour = self._theme.curve(self.workspace.slot(run.id))
+            curve = run_curve(run, colour, with_symbol=with_symbol)
+            if curve is not None:
+                found.append(curve)
+            candles = self.workspace.candles(run.id)
+            if self.hold.isChecked() and candles is not None:
+                base = hold_curve(run, candles, self._theme.muted)
+                if base is not None:
+                    held.setdefault(base.key, base)
+        return [*held.values(), *found]
+
+    def _build_legend(self) -> None:
+        while (item := self._legend_layout.takeAt(0)) is not None:
+            widget = item.widget()
+            if widget is not None:
+                widget.deleteLater()
+        self.buttons = {}
+        for curve in sorted(self.chart.curves, key=lambda curve: curve.dashed):
+            button = chip("", f"Show or hide {curve.label}", checkable=True)
+            button.setProperty("legend", True)
+            button.setChecked(curve.key not in self.chart.hidden)
+            button.setIcon(QIcon(swatch(curve.colour, dashed=curve.dashed)))
+            button.setIconSize(QSize(14, 10))
+            button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+            button.toggled.connect(lambda on, key=curve.key: self._toggle(key, on=on))
+            self.buttons[curve.key] = button
+            self._legend_layout.addWidget(button)
+        self._hover(None)
+        self.legend.updateGeometry()
+
+    def _toggle(self, key: str, *, on: bool) -> None:
+        self.chart.toggle(key, hidden=not on)
+        font = self.buttons[key].font()
+        font.setStrikeOut(not on)
+        self.buttons[key].setFont(font)
+
+    def _hover(self, x: float | None) -> None:
+        for curve in self.chart.curves:
+            button = self.buttons.get(curve.key)
+            if button is not None:
+                label = curve.label.replace("&", "&&")
+                button.setText(f" {label}  {self.chart.value_at(curve, x)}")
+        self._legend_layout.invalidate()
+        self.time.setText(self.chart.time_text(x))
+
+    def release(self) -> None:
+        """Draw no more, and close the plots."""
+        self._timer.stop()
+        self.chart.close()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Little height goes to the curves."""
+        super().resizeEvent(event)
+        self.tiles.set_compact(self.height() < _SCARCE_PX)
+        self.heading.set_compact(self.height() < _SCARCE_PX)
+
+    def apply_theme(self, theme: Theme) -> None:
+        """Take the theme's colours."""
+        self._theme = theme
+        self.chart.apply_theme(theme)
+        self.tiles.apply_theme(theme)
+        self.heading.apply_theme(theme)
+        self.refresh()
+
+
+def _heading(run: RunResult) -> str:
+    period = f"{formats.day(run.period.start)} – {formats.day(run.period.end - 1)}"
+    state = "" if run.error is None else f"  ·  {run.error}"
+    return f"{run.strategy}  ·  {run.symbol} {run.timeframe}  ·  {period}{state}"

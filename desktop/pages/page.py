@@ -1,0 +1,143 @@
+"""What a page is to the window, and what pages share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from enum import Enum, auto
+from typing import ClassVar, Generic, TypeVar
+
+from PySide6.QtCore import QObject, Signal
+from PySide6.QtWidgets import QLineEdit, QTableView, QWidget
+
+from desktop.actions import Command
+from desktop.theme.colours import Theme
+from desktop.widgets.preferences import Preferences
+from desktop.work.bridge import Bridge
+from desktop.work.jobs import Job
+from desktop.workspace import Workspace
+from engine.errors import BacktestError
+from engine.model.run import RunResult
+
+
+class Place(Enum):
+    """Where in the window a page is."""
+
+    SIDE = auto()
+    CENTRE = auto()
+    RESULTS = auto()
+
+
+class Panel(QWidget):
+    """What is seen of a page."""
+
+    def apply_theme(self, theme: Theme) -> None:
+        """Take the theme's colours."""
+
+    def release(self) -> None:
+        """The window closes: draw no more, and close the plots before the interpreter goes."""
+
+
+PanelT = TypeVar("PanelT", bound=Panel)
+PageT = TypeVar("PageT", bound="Page")  # type: ignore[type-arg]
+
+
+class Context(QObject):
+    """What pages share: the work, the runs, the preferences, and each other.
+
+    Signals to the window: `database_changed(ok, text)`; `show_wanted(title)`; `said(text)` something good;
+    `reported(level, text, details)` what went wrong, `warned(text)` what went wrong and is in the log already. To the log:
+    `logged(level, text, details)`. Between pages: `run_wanted(specs)` make these runs; `candles_changed()` what is held may
+    have changed; `details_wanted()` the story of what was reported last.
+    """
+
+    database_changed = Signal(bool, str)
+    show_wanted = Signal(str)
+    said = Signal(str)
+    reported = Signal(str, str, str)
+    warned = Signal(str)
+    logged = Signal(str, str, str)
+    run_wanted = Signal(list)
+    candles_changed = Signal()
+    details_wanted = Signal()
+
+    def __init__(
+        self, bridge: Bridge, workspace: Workspace, preferences: Preferences, parent: QObject | None = None
+    ) -> None:
+        super().__init__(parent)
+        self.bridge, self.workspace, self.preferences = bridge, workspace, preferences
+        self.pages: list[Page] = []  # type: ignore[type-arg]
+
+    def page(self, kind: type[PageT]) -> PageT:
+        """The page of a kind; a page sees those that stand before it in the list of pages from its beginning."""
+        return next(page for page in self.pages if isinstance(page, kind))
+
+    def open(self) -> None:
+        """Called inside the event loop: open the database, and let every page ask for what it shows first."""
+        self.bridge.open()
+        self.bridge.ask(self.bridge.engine.runs.stored, self._opened, self._not_opened)
+
+    def _opened(self, runs: list[RunResult]) -> None:
+        self.database_changed.emit(True, "")
+        self.workspace.fill(runs)
+        for page in self.pages:
+            page.open()
+
+    def _not_opened(self, error: BacktestError) -> None:
+        self.database_changed.emit(False, str(error))
+
+    def watch_window(self, watcher: QObject) -> None:
+        """Let somebody filter the window's events: what is dropped on it."""
+        window = self.parent()
+        if window is not None:
+            window.installEventFilter(watcher)
+
+
+class Page(QObject, Generic[PanelT]):
+    """A page of the window: a panel joined to the work. Whatever a page does not have it leaves as it is here."""
+
+    title: ClassVar[str]
+    place: ClassVar[Place]
+    hears: ClassVar[frozenset[str]] = frozenset()  # kinds of jobs
+
+    titled = Signal(str)  # more words for its tab
+
+    def __init__(self, context: Context, panel: PanelT) -> None:
+        super().__init__(context)
+        self.context, self.bridge, self.engine = context, context.bridge, context.bridge.engine
+        self.panel = panel
+
+    def commands(self) -> Sequence[Command]:
+        """What the menus offer of it."""
+        return ()
+
+    def open(self) -> None:
+        """The database is open: ask for what is shown first."""
+
+    def follow(self, job: Job) -> None:
+        """A job of a kind that it hears began, went on or ended."""
+
+    def close(self) -> None:
+        """The window closes: stop what is under way, begin no more."""
+
+    @property
+    def filter_field(self) -> QLineEdit | None:
+        """Where its rows are filtered."""
+        return None
+
+    def tables(self) -> Mapping[str, QTableView]:
+        """Tables by name whose columns stay as the user leaves them."""
+        return {}
+
+    def save(self, preferences: Preferences) -> None:
+        """Keep its state for the next start."""
+        for name, table in self.tables().items():
+            preferences.save_header(name, table.horizontalHeader())
+
+    def restore(self, preferences: Preferences) -> None:
+        """Be as at the end of the last start."""
+        for name, table in self.tables().items():
+            preferences.restore_header(name, table.horizontalHeader())
+
+    def show(self) -> None:
+        """Come to the front."""
+        self.context.show_wanted.emit(self.title)

@@ -1,0 +1,116 @@
+"""The runs joined to the work: made, followed, their details on demand, export, delete, checks still to be made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QFileDialog, QLineEdit, QTableView
+
+from desktop.actions import Command
+from desktop.pages.page import Context, Page, Place
+from desktop.pages.runs.batch import Batch
+from desktop.pages.runs.cross_checks import CHECK, CrossChecks
+from desktop.pages.runs.details import Details
+from desktop.pages.runs.panel import RunsPanel
+from desktop.pages.setup.page import SetupPage
+from desktop.pages.setup.values import Setup
+from desktop.work.bridge import Phase
+from desktop.work.jobs import Job
+from engine.model.run import RunResult, RunSpec
+
+
+class RunsPage(Page[RunsPanel]):
+    """`batch_done(list[RunResult])`: runs that were asked for ended."""
+
+    title = "Runs"
+    place = Place.RESULTS
+    hears = frozenset({"run", CHECK})
+
+    batch_done = Signal(list)
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context, RunsPanel(context.workspace))
+        self._workspace = context.workspace
+        self._batch = Batch(self._workspace, self)
+        self._details = Details(self.bridge, self._workspace)
+        self.cross_checks = CrossChecks(self.bridge, self._workspace, self)
+        context.run_wanted.connect(self.run)
+        context.candles_changed.connect(self._judge)
+        self._batch.logged.connect(context.logged)
+        self._batch.done.connect(context.said)
+        self._batch.failed.connect(context.warned)
+        self.panel.delete_wanted.connect(self._delete)
+        self.panel.setup_wanted.connect(self._use_setup_of)
+        self.panel.export_wanted.connect(self._export)
+
+    def commands(self) -> Sequence[Command]:
+        """What is done with the comparison."""
+        return (
+            Command("compare_none", "&Compare none", "Take every run out of the comparison", self._workspace.clear_checks,
+                    "&Run", 10),
+        )  # fmt: skip
+
+    # -- making runs -------------------------------------------------------------------------------------------------
+
+    def run(self, specs: list[RunSpec]) -> None:
+        """Run all of these, unless something runs already."""
+        if not specs:
+            return
+        call = partial(self.engine.runs.run, specs)
+        if self.bridge.begin(Phase.RUNNING, call, self._ended, expected=len(specs)):
+            self._batch.begin()
+            self._workspace.clear_checks()
+            self.show()
+
+    def _ended(self, results: list[RunResult] | None, error: BaseException | None) -> None:
+        del error  # said as a problem
+        self._batch.end(results or [])
+        self.panel.end_batch()
+        self.batch_done.emit(results or [])
+
+    def follow(self, job: Job) -> None:
+        """A run, or the check of one, began, went on or ended."""
+        if job.kind == CHECK:
+            self.cross_checks.follow(job)
+            return
+        self._batch.follow(job)
+        self.panel.follow(job)
+
+    # -- made ones ---------------------------------------------------------------------------------------------------
+
+    def _judge(self) -> None:
+        run = self._workspace.current_run()
+        if run is not None:
+            self._details.judge(run)
+
+    def _delete(self, run_id: str) -> None:
+        self.bridge.ask(lambda: self.engine.runs.delete(run_id), lambda _: self._workspace.remove(run_id))
+
+    def _export(self, run_id: str) -> None:
+        folder = QFileDialog.getExistingDirectory(self.panel.window(), "Export the run into a folder")
+        if folder:
+            self.bridge.ask(lambda: self.engine.runs.export(run_id, Path(folder)), self._exported)
+
+    def _exported(self, paths: Sequence[Path]) -> None:
+        self.context.said.emit(f"Written: {', '.join(path.name for path in paths)}")
+
+    def _use_setup_of(self, run_id: str) -> None:
+        run, setup = self._workspace.runs[run_id], self.context.page(SetupPage).panel
+        setup.set_setup(Setup.of_run(run))
+        setup.strategies.focus(run.strategy)
+
+    def close(self) -> None:
+        """Make no more checks."""
+        self.cross_checks.stop()
+
+    @property
+    def filter_field(self) -> QLineEdit:
+        """The field of words."""
+        return self.panel.search
+
+    def tables(self) -> Mapping[str, QTableView]:
+        """The runs."""
+        return {"runs": self.panel.table}

@@ -1,0 +1,148 @@
+"""The set-up: what is chosen, joined to the strategies, the symbols and the candles that there are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from PySide6.QtCore import Signal
+
+from desktop.actions import Command
+from desktop.pages.page import Context, Page, Place
+from desktop.pages.setup.panel import SetupPanel
+from desktop.pages.setup.values import Setup
+from desktop.widgets.preferences import Preferences
+from desktop.work.bridge import Phase
+from engine.errors import BacktestError
+from engine.events import CancelToken, OnEvent
+from engine.model.coverage import Coverage
+from engine.model.market import Market
+from engine.model.parameters import StrategyInfo
+
+
+class SetupPage(Page[SetupPanel]):
+    """`strategies_loaded(list[StrategyInfo])`."""
+
+    title = "Set-up"
+    place = Place.SIDE
+
+    strategies_loaded = Signal(list)
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context, SetupPanel())
+        self._coverage_asked = 0
+        panel = self.panel
+        panel.run_wanted.connect(self.run)
+        panel.fetch_wanted.connect(self.fetch)
+        panel.stop_wanted.connect(self.bridge.stop)
+        panel.coverage_wanted.connect(self._ask_coverage)
+        panel.market.exchange_changed.connect(self._load_markets)
+        panel.market.refresh_wanted.connect(lambda _: self.reload_symbols())
+        panel.strategies.reload_wanted.connect(self.load_strategies)
+        panel.setup_changed.connect(lambda: self._keep(context.preferences))
+        self.bridge.phase_changed.connect(panel.set_phase)
+
+    def commands(self) -> Sequence[Command]:
+        """Run, fetch, reload, search."""
+        return (
+            Command("run", "&Run", "Run the set-up", self.run, "&Run", 0, ("F5",), ("run", "positive"), idle_only=True),
+            Command("fetch", "&Fetch candles", "Fetch the candles that are not held yet", self.fetch, "&Data", 0,
+                    ("Ctrl+D",), ("fetch", "text"), idle_only=True),
+            Command("symbols", "Reload &symbols", "Load the list of symbols again", self.reload_symbols, "&Data", 10),
+            Command("strategies", "Reload s&trategies", "Read the strategy files again", self.load_strategies,
+                    "&Data", 11, ("Ctrl+Shift+R",)),
+            Command("find_symbol", "Search s&ymbols", "Go to the symbol search", self.find_symbol, "&Go", 0, ("Ctrl+L",)),
+        )  # fmt: skip
+
+    def open(self) -> None:
+        """Ask for symbols and strategies."""
+        self._load_markets(self.panel.market.exchange_id())
+        self.load_strategies()
+
+    # -- what the user asks for --------------------------------------------------------------------------------------
+
+    def run(self) -> None:
+        """Run the set-up; a second call while it runs does nothing."""
+        setup = self.panel.setup()
+        problem = setup.problem()
+        if problem is not None:
+            self.context.reported.emit("warning", f"{problem}; nothing was run", "")
+            return
+        self.context.run_wanted.emit(setup.specs())
+
+    def fetch(self) -> None:
+        """Fetch what is not held."""
+        setup, timeframe = self.panel.setup(), self.panel.period.chosen_timeframe()
+        if setup.data_problem() is not None:
+            return
+
+        def fetch(*, on_event: OnEvent, cancel: CancelToken) -> None:
+            for symbol, exchange in setup.series():
+                self.engine.candles.fetch(
+                    symbol, timeframe, setup.period, exchange=exchange, on_event=on_event, cancel=cancel
+                )
+
+        self.bridge.begin(Phase.FETCHING, fetch)
+
+    def reload_symbols(self) -> None:
+        """Load the symbols of the exchange again, from the exchange."""
+        self._load_markets(self.panel.market.exchange_id(), refresh=True)
+
+    def load_strategies(self) -> None:
+        """Read the strategy files; broken ones are among them."""
+        told = self.bridge.events()
+        self.bridge.ask(lambda: self.engine.strategies.all(on_event=told), self.show_strategies)
+
+    def find_symbol(self) -> None:
+        """Go to the symbol search."""
+        self.show()
+        self.panel.market.search.setFocus()
+        self.panel.market.search.selectAll()
+
+    # -- what arrives ------------------------------------------------------------------------------------------------
+
+    def show_strategies(self, infos: list[StrategyInfo]) -> None:
+        """The strategies are known."""
+        self.panel.strategies.set_infos(infos)
+        self.strategies_loaded.emit(infos)
+
+    def _load_markets(self, exchange: str, *, refresh: bool = False) -> None:
+        def show(markets: list[tuple[Market, bool]]) -> None:
+            self.panel.market.set_markets(exchange, markets)
+            self.panel.ask_coverage_again()
+
+        self.bridge.ask(lambda: self.engine.candles.markets(exchange, refresh=refresh), show)
+
+    def _ask_coverage(self) -> None:
+        """Ask what is held and missing; a later question makes earlier answers void."""
+        setup, timeframe = self.panel.setup(), self.panel.period.chosen_timeframe()
+        self._coverage_asked += 1
+        asked = self._coverage_asked
+
+        def held(symbol: str, exchange: str) -> Coverage | str:
+            try:
+                return self.engine.candles.status(symbol, timeframe, setup.period, exchange=exchange)
+            except BacktestError as error:
+                return str(error)
+
+        def show(answers: list[tuple[str, Coverage | str]]) -> None:
+            if asked == self._coverage_asked:
+                self.panel.set_coverage(answers)
+
+        self.bridge.ask(
+            lambda: [(symbol, held(symbol, exchange)) for symbol, exchange in setup.series()], show
+        )
+
+    # -- memory ------------------------------------------------------------------------------------------------------
+
+    def _keep(self, preferences: Preferences) -> None:
+        preferences.save("setup", self.panel.setup().to_json())
+
+    def save(self, preferences: Preferences) -> None:
+        """Keep what is chosen."""
+        super().save(preferences)
+        self._keep(preferences)
+
+    def restore(self, preferences: Preferences) -> None:
+        """Choose what was chosen."""
+        super().restore(preferences)
+        self.panel.set_setup(Setup.from_json(preferences.read("setup")) or Setup())

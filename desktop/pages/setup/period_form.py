@@ -1,0 +1,155 @@
+"""Timeframe and period in UTC, with presets and the period said in words."""
+
+from __future__ import annotations
+
+import calendar
+from datetime import UTC, datetime
+from typing import Final
+
+from PySide6.QtCore import QDateTime, QTimeZone, Signal
+from PySide6.QtWidgets import (
+    QComboBox,
+    QDateTimeEdit,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from desktop.tables import formats
+from desktop.widgets.buttons import chip
+from engine.model.market import DAY_MS, TIMEFRAMES, Period, Timeframe
+
+PRESETS: Final = {"1M": 1, "3M": 3, "6M": 6, "1Y": 12, "YTD": 0, "Max": -1}
+PRESET_TIPS: Final = {"YTD": "From 1 January to now", "Max": "From the first candle to now"}
+FIRST_MS: Final = 1_483_228_800_000  # 2017-01-01: older than any market here
+
+
+def months_before(ms: int, months: int) -> int:
+    """The same day and time some months earlier; the last day of a shorter month."""
+    moment = datetime.fromtimestamp(ms / 1000, tz=UTC)
+    total = moment.year * 12 + moment.month - 1 - months
+    year, month = divmod(total, 12)
+    day = min(moment.day, calendar.monthrange(year, month + 1)[1])
+    return round(moment.replace(year=year, month=month + 1, day=day).timestamp() * 1000)
+
+
+def preset_period(name: str, now_ms: int, first_ms: int | None) -> Period:
+    """The period of a preset: whole UTC days, ending with today."""
+    end = now_ms - now_ms % DAY_MS + DAY_MS
+    if name == "Max":
+        first = FIRST_MS if first_ms is None else first_ms
+        return Period(min(first - first % DAY_MS, end - DAY_MS), end)
+    if name == "YTD":
+        year = datetime.fromtimestamp(now_ms / 1000, tz=UTC).year
+        return Period(round(datetime(year, 1, 1, tzinfo=UTC).timestamp() * 1000), end)
+    return Period(months_before(end, PRESETS[name]), end)
+
+
+class PeriodForm(QWidget):
+    """Signals: `changed()`; `preset_wanted(name)`: the owner knows now and the first candle."""
+
+    changed = Signal()
+    preset_wanted = Signal(str)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.timeframe = QComboBox()
+        self.timeframe.addItems(list(TIMEFRAMES))
+        self.timeframe.setCurrentText("1h")
+        self.timeframe.setAccessibleName("Timeframe")
+        self.timeframe.setToolTip("Length of a candle; 1m is a minute, 1M a month")
+        self.start, self.end = self._edit("From, included"), self._edit("To, excluded")
+        self.presets = {name: self._preset(name) for name in PRESETS}
+        self.echo = QLabel(wordWrap=True)
+        self.echo.setProperty("role", "muted")
+        self._lay_out()
+        self.timeframe.currentTextChanged.connect(lambda _: self._changed())
+        self.start.dateTimeChanged.connect(lambda _: self._changed())
+        self.end.dateTimeChanged.connect(lambda _: self._changed())
+        self._quiet = False
+        self._changed()
+
+    @staticmethod
+    def _edit(name: str) -> QDateTimeEdit:
+        edit = QDateTimeEdit(calendarPopup=False)
+        edit.setTimeZone(QTimeZone(QTimeZone.Initialization.UTC))
+        edit.setDisplayFormat("yyyy-MM-dd HH:mm")
+        edit.setAccessibleName(f"{name} (UTC)")
+        edit.setToolTip(f"{name}; UTC")
+        return edit
+
+    def _preset(self, name: str) -> QToolButton:
+        button = chip(name, "")
+        button.setToolTip(
+            PRESET_TIPS.get(name, f"The last {name.replace('M', ' months').replace('Y', ' years')}")
+        )
+        button.setAccessibleName(f"Period {name}")
+        button.clicked.connect(lambda: self.preset_wanted.emit(name))
+        return button
+
+    def _lay_out(self) -> None:
+        row = QHBoxLayout()
+        row.setSpacing(2)
+        for button in self.presets.values():
+            row.addWidget(button)
+        row.addStretch()
+        grid = QGridLayout()
+        grid.setHorizontalSpacing(6)
+        grid.setVerticalSpacing(4)
+        for line, (name, field) in enumerate((("F&rom", self.start), ("&To", self.end))):
+            label = QLabel(name)
+            label.setBuddy(field)
+            grid.addWidget(label, line, 0)
+            grid.addWidget(field, line, 1)
+        length = QLabel("T&imeframe")
+        length.setBuddy(self.timeframe)
+        grid.addWidget(length, 0, 2)
+        grid.addWidget(self.timeframe, 1, 2)
+        grid.setColumnStretch(1, 1)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(5)
+        layout.addLayout(grid)
+        layout.addLayout(row)
+        layout.addWidget(self.echo)
+
+    def chosen_timeframe(self) -> Timeframe:
+        """The chosen timeframe."""
+        return Timeframe(self.timeframe.currentText())
+
+    def bounds(self) -> tuple[int, int]:
+        """From and to, ms; from may be after to."""
+        return _ms(self.start), _ms(self.end)
+
+    def set_values(self, timeframe: str, start: int, end: int) -> None:
+        """Choose a timeframe and a period."""
+        self._quiet = True
+        self.timeframe.setCurrentText(timeframe)
+        for edit, ms in ((self.start, start), (self.end, end)):
+            edit.setDateTime(QDateTime.fromMSecsSinceEpoch(ms, QTimeZone(QTimeZone.Initialization.UTC)))
+        self._quiet = False
+        self._changed()
+
+    def _changed(self) -> None:
+        if self._quiet:
+            return
+        self.echo.setText(self.words())
+        self.changed.emit()
+
+    def words(self) -> str:
+        """The period in words: 1 Jan 2024 00:00 (incl.) to 1 Jul 2024 00:00 (excl.) UTC = 4,368 candles."""
+        start, end = self.bounds()
+        if start >= end:
+            return "From must be before To"
+        candles = self.chosen_timeframe().count(Period(start, end))
+        return (
+            f"{formats.spoken(start)} (incl.) to {formats.spoken(end)} (excl.) UTC = "
+            f"{formats.whole(candles)} candle{'' if candles == 1 else 's'}"
+        )
+
+
+def _ms(edit: QDateTimeEdit) -> int:
+    return int(edit.dateTime().toMSecsSinceEpoch())

@@ -1,0 +1,184 @@
+"""The trades of the current run: filter, sort, copy, export; a selected row moves the chart."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PySide6.QtCore import QItemSelection, Signal
+from PySide6.QtWidgets import (
+    QComboBox,
+    QFileDialog,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QVBoxLayout,
+    QWidget,
+)
+
+from desktop.pages.page import Panel
+from desktop.tables import formats
+from desktop.tables.badges import trades_beside_holes
+from desktop.tables.trades import OUTCOMES, SIDES, TradesModel, trade_filter
+from desktop.theme.colours import Theme
+from desktop.theme.icons import icon
+from desktop.widgets.buttons import tool_button
+from desktop.widgets.table_view import TableView
+from desktop.workspace import Workspace
+from engine.model.run import FAILED, FINISHED, RunResult
+
+_NO_RUN = "Select a run to see its trades."
+
+
+class TradesPanel(Panel):
+    """`saved(path)` after a CSV was written, `not_saved(reason)` otherwise."""
+
+    saved = Signal(str)
+    not_saved = Signal(str)
+
+    def __init__(self, workspace: Workspace, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.workspace = workspace
+        self.model = TradesModel(self)
+        self.table = TableView(self.model, "Trades", _NO_RUN)
+        self.side, self.outcome = _choice("Side", SIDES), _choice("Result", OUTCOMES)
+        self.text = QLineEdit(
+            placeholderText="Filter by signal, reason, date (Ctrl+F)", clearButtonEnabled=True
+        )
+        self.text.setAccessibleName("Filter trades")
+        self.text.setMaximumWidth(260)
+        self.count = QLabel()
+        self.count.setProperty("role", "muted")
+        self.export = tool_button("CSV …", "Write the visible trades to a CSV file (Ctrl+E)")
+        self._shown: str | None = None
+        self._fitted = False
+        self._lay_out()
+        self._connect()
+
+    def _lay_out(self) -> None:
+        bar = QWidget()
+        bar.setObjectName("filterBar")
+        row = QHBoxLayout(bar)
+        row.setContentsMargins(8, 4, 8, 4)
+        row.addWidget(self.side)
+        row.addWidget(self.outcome)
+        row.addWidget(self.text, 1)
+        row.addWidget(self.count, 1)
+        row.addWidget(self.export)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(0)
+        layout.addWidget(bar)
+        layout.addWidget(self.table)
+
+    def _connect(self) -> None:
+        self.side.currentTextChanged.connect(lambda _: self._filter())
+        self.outcome.currentTextChanged.connect(lambda _: self._filter())
+        self.text.textChanged.connect(lambda _: self._filter())
+        self.export.clicked.connect(self.ask_and_export)
+        self.table.selectionModel().selectionChanged.connect(self._selected)
+        self.workspace.current_changed.connect(self._show_run)
+        self.workspace.details_changed.connect(self._details_changed)
+        self.workspace.trade_changed.connect(self._show_trade)
+        self._update()
+
+    def _details_changed(self, run_id: str) -> None:
+        run = self.workspace.current_run()
+        if run is not None and run.id == run_id and self._shown != _mark(run):
+            self._show_run()
+
+    def _show_run(self) -> None:
+        run = self.workspace.current_run()
+        self._shown = None if run is None else _mark(run)
+        self.table.hint = _hint(run)
+        beside = frozenset() if run is None else trades_beside_holes(run)
+        self.model.set_trades(() if run is None else run.trades, beside)
+        self.table.setColumnHidden(self.model.column_number("beside_hole"), not beside)
+        if self.model.rowCount() and not self._fitted:
+            self._fitted = True
+            self.table.fit_columns()
+        self._update()
+        self._show_trade()
+
+    def _show_trade(self) -> None:
+        place = self.workspace.trade
+        view = None if place is None else self.model.view_row(place)
+        if view is not None or self.table.selected_rows():
+            self.table.select_row(view)
+
+    def _selected(self, selected: QItemSelection, deselected: QItemSelection) -> None:
+        del selected, deselected
+        rows = self.table.selected_rows()
+        if len(rows) == 1:
+            self.workspace.select_trade(self.model.row_at(rows[0]).place)
+
+    def _filter(self) -> None:
+        self.model.set_filter(
+            trade_filter(self.side.currentText(), self.outcome.currentText(), self.text.text())
+        )
+        self._update()
+        self._show_trade()
+
+    def step(self, by: int) -> None:
+        """Select the next (or previous, -1) visible trade."""
+        if not self.model.rowCount():
+            return
+        rows = self.table.selected_rows()
+        start = (rows[0] + by) if rows else (0 if by > 0 else self.model.rowCount() - 1)
+        self.table.select_row(min(max(start, 0), self.model.rowCount() - 1))
+
+    def ask_and_export(self) -> None:
+        """Ask for a file and write the visible trades to it."""
+        run = self.workspace.current_run()
+        if run is None:
+            return
+        name = f"trades-{run.strategy}-{run.symbol}-{run.timeframe}.csv"
+        path, _ = QFileDialog.getSaveFileName(self, "Export trades", name, "CSV (*.csv)")
+        if path:
+            self.write_csv(Path(path))
+
+    def write_csv(self, path: Path) -> None:
+        """Write the visible trades, exact values, ISO times."""
+        try:
+            path.write_text(self.model.csv(), encoding="utf-8", newline="")
+        except OSError as error:
+            self.not_saved.emit(f"{path} cannot be written ({error.strerror}); nothing was exported")
+            return
+        self.saved.emit(str(path))
+
+    def _update(self) -> None:
+        total, shown = len(self.model.rows), self.model.rowCount()
+        some = "" if shown == total else f"{formats.whole(shown)} of "
+        text = f"{some}{formats.whole(total)} trade{'' if total == 1 else 's'}"
+        self.count.setText(f"{text} · sum {formats.signed(self.model.total_pnl())}" if total else "")
+        self.export.setEnabled(shown > 0)
+        run = self.workspace.current_run()
+        if total and not shown:
+            self.table.hint = "No trade fits the filter."
+        elif run is not None:
+            self.table.hint = _hint(run)
+
+    def apply_theme(self, theme: Theme) -> None:
+        """Take the theme's colours."""
+        self.table.apply_theme(theme)
+        self.export.setIcon(icon("export", theme.muted))
+
+
+def _choice(name: str, words: tuple[str, ...]) -> QComboBox:
+    combo = QComboBox()
+    combo.addItems(list(words))
+    combo.setAccessibleName(name)
+    return combo
+
+
+def _mark(run: RunResult) -> str:
+    return f"{run.id}:{run.status}:{len(run.trades)}"
+
+
+def _hint(run: RunResult | None) -> str:
+    if run is None:
+        return _NO_RUN
+    if run.status == FAILED:
+        return f"This run failed: {run.error}"
+    if run.status != FINISHED:
+        return "This run was stopped before it ended."
+    return "Loading …" if run.equity is None else "This run made no trades."

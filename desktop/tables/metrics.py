@@ -1,0 +1,161 @@
+"""The figures of the overlaid runs side by side: one row per metric, one column per run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from PySide6.QtCore import QObject, Qt
+from PySide6.QtGui import QFont
+
+from desktop.tables import formats
+from desktop.tables.table import Column, Index, TableModel
+from desktop.theme.icons import swatch
+from engine.model.run import RunResult
+
+_HIGHER_IS_BETTER: Final = frozenset(
+    [
+        "return_pct",
+        "cagr_pct",
+        "sharpe",
+        "sortino",
+        "calmar",
+        "max_drawdown_pct",
+        "win_rate_pct",
+        "profit_factor",
+        "expectancy_pct",
+        "sqn",
+        "kelly",
+        "final_equity",
+        "peak_equity",
+        "best_trade_pct",
+        "worst_trade_pct",
+        "avg_trade_pct",
+    ]
+)
+_COUNTS: Final = frozenset(("trades", "open_trades"))
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """A metric in words: its title, its unit and how it is computed."""
+
+    title: str
+    unit: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class MetricRow:
+    """One metric over the shown runs."""
+
+    key: str
+    definition: Definition
+    values: tuple[Any, ...]
+
+    def best(self) -> Any:
+        """The best value where one is better than another, else None."""
+        known = [value for value in self.values if not formats.is_missing(value)]
+        if self.key not in _HIGHER_IS_BETTER or len(known) < 2 or len(set(known)) < 2:
+            return None
+        return max(known)
+
+
+def definition_of(key: str, definitions: Mapping[str, Any]) -> Definition:
+    """The metric's definition; a plain title from its name where the engine has none."""
+    found = definitions.get(key)
+    if found is not None:
+        return Definition(found.title, found.unit, found.definition)
+    unit = "%" if key.endswith("_pct") else "days" if key.endswith("_days") else ""
+    title = key.removesuffix("_pct").removesuffix("_days").replace("_", " ")
+    return Definition(title[:1].upper() + title[1:], unit, "")
+
+
+def metric_text(key: str) -> Any:
+    """The function that writes a metric's values."""
+
+    def text(value: Any) -> str:
+        if key in _COUNTS:
+            return formats.whole(value)
+        if key.endswith("_pct") and "drawdown" not in key and "rate" not in key and "exposure" not in key:
+            return formats.signed(value)
+        return formats.number(value)
+
+    return text
+
+
+class MetricsModel(TableModel[MetricRow]):
+    """Rows are metrics in the order the engine gives them."""
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__((), parent)
+        self.definitions: Mapping[str, Any] = {}
+        self.headers: tuple[tuple[str, str], ...] = ()
+
+    def set_runs(self, runs: Sequence[RunResult], colours: Sequence[str]) -> None:
+        """Compare these runs; each column's title has its curve's colour."""
+        known = {key for run in runs for key in run.metrics}
+        keys = [key for key in self.definitions if key in known]
+        keys += sorted(known.difference(keys))
+        self.headers = tuple((f"{run.strategy}\n{run.symbol} {run.timeframe}", colour) for run, colour in
+                             zip(runs, colours, strict=True))  # fmt: skip
+        name: Column[MetricRow] = Column("metric", "Metric", lambda row: row.definition.title)
+        unit: Column[MetricRow] = Column("unit", "Unit", lambda row: row.definition.unit)
+        self.set_columns([name, unit, *(self._run_column(number, run) for number, run in enumerate(runs))])
+        self.set_rows(
+            MetricRow(key, definition_of(key, self.definitions), tuple(run.metrics.get(key) for run in runs))
+            for key in keys
+        )
+
+    @staticmethod
+    def _run_column(number: int, run: RunResult) -> Column[MetricRow]:
+        def value(row: MetricRow) -> Any:
+            return row.values[number] if number < len(row.values) else None
+
+        return Column(run.id, run.strategy, value, formats.number, numeric=True)
+
+    def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        """Values are shown in their metric's unit, the best one bold."""
+        if index.column() < 2:
+            if index.column() == 1 and role == Qt.ItemDataRole.ForegroundRole:
+                return self.colours.get("muted")
+            return super().data(index, role)
+        row = self.row_at(index.row())
+        value = self.columns[index.column()].value(row)
+        if role == Qt.ItemDataRole.DisplayRole:
+            return metric_text(row.key)(value)
+        if role == Qt.ItemDataRole.FontRole and value is not None and value == row.best():
+            bold = QFont()
+            bold.setBold(True)
+            return bold
+        if role == Qt.ItemDataRole.ForegroundRole:
+            coloured = row.key in (
+                "return_pct",
+                "cagr_pct",
+                "buy_hold_return_pct",
+                "avg_trade_pct",
+                "expectancy_pct",
+            )
+            if coloured and not formats.is_missing(value) and value:
+                return self.colours.get("positive" if value > 0 else "negative")
+            return None
+        return super().data(index, role)
+
+    def headerData(
+        self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole
+    ) -> Any:
+        """A run's column is headed by strategy and series in its curve's colour."""
+        number = section - 2
+        if orientation == Qt.Orientation.Horizontal and 0 <= number < len(self.headers):
+            title, colour = self.headers[number]
+            if role == Qt.ItemDataRole.DisplayRole:
+                return title
+            if role == Qt.ItemDataRole.DecorationRole:
+                return swatch(colour)
+        return super().headerData(section, orientation, role)
+
+    def tooltip(self, row: MetricRow, column: Column[MetricRow]) -> str | None:
+        """What the metric means."""
+        del column
+        return row.definition.text or None

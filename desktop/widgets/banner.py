@@ -1,0 +1,57 @@
+"""What went wrong, inline above the charts: never modal, gone with one click, details in the log."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QWidget
+
+from desktop.theme.colours import DARK, Theme
+from desktop.theme.icons import icon
+from desktop.widgets.buttons import tool_button
+
+
+class Banner(QFrame):
+    """`details_wanted()`: the user wants to read more."""
+
+    details_wanted = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("banner")
+        self.sign = QLabel()
+        self.message = QLabel(wordWrap=True)
+        self.message.setTextFormat(Qt.TextFormat.PlainText)
+        self.message.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.details = tool_button("Details", "Show the whole story in the log")
+        self.dismiss = tool_button("", "Dismiss")
+        self._theme = DARK
+        row = QHBoxLayout(self)
+        row.setContentsMargins(10, 5, 6, 5)
+        row.addWidget(self.sign)
+        row.addWidget(self.message, 1)
+        row.addWidget(self.details)
+        row.addWidget(self.dismiss)
+        self.details.clicked.connect(lambda: self.details_wanted.emit())
+        self.dismiss.clicked.connect(self.hide)
+        self.hide()
+
+    def show_message(self, level: str, text: str, *, has_details: bool) -> None:
+        """Show a message of level info, warning or error."""
+        self.setProperty("level", level)
+        self.style().polish(self)
+        self.message.setText(text)
+        self.message.setAccessibleName(f"{level}: {text}")
+        self.details.setVisible(has_details)
+        self._colour_sign()
+        self.show()
+
+    def apply_theme(self, theme: Theme) -> None:
+        """Take the theme's colours."""
+        self._theme = theme
+        self.dismiss.setIcon(icon("close", theme.muted))
+        self._colour_sign()
+
+    def _colour_sign(self) -> None:
+        names = {"error": self._theme.negative, "warning": self._theme.warning}
+        colour = names.get(str(self.property("level")), self._theme.accent)
+        self.sign.setPixmap(icon("broken", colour).pixmap(18, 18))

@@ -1,0 +1,46 @@
+"""A part of the set-up under a header that folds it away."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QSize, Qt
+from PySide6.QtWidgets import QSizePolicy, QToolButton, QVBoxLayout, QWidget
+
+from desktop.theme.colours import DARK, Theme
+from desktop.theme.icons import icon
+
+
+class Section(QWidget):
+    """Title, arrow, content."""
+
+    def __init__(
+        self, title: str, content: QWidget, *, folded: bool = False, parent: QWidget | None = None
+    ) -> None:
+        super().__init__(parent)
+        self.header = QToolButton()
+        self.header.setText(title)
+        self.header.setCheckable(True)
+        self.header.setChecked(not folded)
+        self.header.setObjectName("sectionHeader")
+        self.header.setAccessibleName(f"{title}, fold or unfold")
+        self.header.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        self.header.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.header.setIconSize(QSize(11, 11))
+        self.content = content
+        self._theme = DARK
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 4)
+        layout.setSpacing(3)
+        layout.addWidget(self.header)
+        layout.addWidget(content)
+        self.header.toggled.connect(self._fold)
+        self._fold(not folded)
+
+    def _fold(self, unfolded: bool) -> None:
+        self.content.setVisible(unfolded)
+        name = "arrow_down" if unfolded else "arrow_right"
+        self.header.setIcon(icon(name, self._theme.muted))
+
+    def apply_theme(self, theme: Theme) -> None:
+        """Colour the arrow."""
+        self._theme = theme
+        self._fold(self.header.isChecked())

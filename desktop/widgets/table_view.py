@@ -1,0 +1,98 @@
+"""The table that all panels use: compact rows, header sorting, copy as TSV, an empty state with a hint."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from PySide6.QtCore import QPoint, Qt
+from PySide6.QtGui import QColor, QGuiApplication, QKeySequence, QPainter, QPaintEvent
+from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableView, QWidget
+
+from desktop.tables.table import TableModel
+from desktop.theme.colours import DARK, Theme
+
+
+class TableView(QTableView):
+    """Shows a TableModel."""
+
+    def __init__(self, model: TableModel[Any], name: str, hint: str, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.table = model
+        self.hint = hint
+        self._theme = DARK
+        self.setModel(model)
+        self.setAccessibleName(name)
+        self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        self.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
+        self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        self.setHorizontalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
+        self.setAlternatingRowColors(True)
+        self.setShowGrid(False)
+        self.setWordWrap(False)
+        self.setTabKeyNavigation(False)
+        self.setSortingEnabled(True)
+        rows = self.verticalHeader()
+        rows.hide()
+        rows.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
+        rows.setDefaultSectionSize(self.fontMetrics().height() + 8)
+        header = self.horizontalHeader()
+        header.setHighlightSections(False)
+        header.setSectionsMovable(True)
+        header.setStretchLastSection(True)
+        header.setSortIndicatorClearable(True)
+        header.setSortIndicator(-1, Qt.SortOrder.AscendingOrder)
+        header.setResizeContentsPrecision(25)
+        header.setMinimumSectionSize(36)
+
+    def apply_theme(self, theme: Theme) -> None:
+        """Colour what the model colours by meaning."""
+        self._theme = theme
+        names = ("positive", "negative", "warning", "muted", "accent")
+        self.table.colours = {name: QColor(getattr(theme, name)) for name in names}
+        self.viewport().update()
+
+    def fit_columns(self, widest: int = 260) -> None:
+        """Make columns as wide as their first rows need."""
+        self.resizeColumnsToContents()
+        for column in range(self.table.columnCount()):
+            self.setColumnWidth(column, min(widest, self.columnWidth(column) + 8))
+
+    def selected_rows(self) -> list[int]:
+        """Selected visible rows from top to bottom."""
+        return sorted(index.row() for index in self.selectionModel().selectedRows())
+
+    def select_row(self, view_row: int | None) -> None:
+        """Select one row and scroll to it; None selects nothing."""
+        if view_row is None:
+            self.clearSelection()
+            return
+        index = self.table.index(view_row, 0)
+        if view_row not in self.selected_rows() or len(self.selected_rows()) != 1:
+            self.selectRow(view_row)
+        self.scrollTo(index, QAbstractItemView.ScrollHint.EnsureVisible)
+
+    def copy(self) -> None:
+        """Put the selected rows (all, where none is) on the clipboard as TSV with a header."""
+        rows = self.selected_rows() or None
+        QGuiApplication.clipboard().setText(self.table.csv(rows, delimiter="\t"))
+
+    def keyPressEvent(self, event: Any) -> None:
+        """Ctrl+C copies."""
+        if event.matches(QKeySequence.StandardKey.Copy):
+            self.copy()
+            return
+        super().keyPressEvent(event)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """An empty table says what would fill it."""
+        super().paintEvent(event)
+        if self.table.rowCount():
+            return
+        painter = QPainter(self.viewport())
+        painter.setPen(QColor(self._theme.muted))
+        flags = Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap
+        painter.drawText(self.viewport().rect().adjusted(20, 8, -20, -8), flags, self.hint)
+
+    def context_point(self, event_point: QPoint) -> QPoint:
+        """Where on the screen a context menu belongs."""
+        return self.viewport().mapToGlobal(event_point)

@@ -1,0 +1,1 @@
+"""The engine in threads, and one tracker of its jobs."""
