@@ -26,9 +26,9 @@ from desktop.models.table import Column, TableModel
 from desktop.panels.flow_layout import FlowLayout
 from desktop.panels.table_view import TableView
 from desktop.series_words import import_words
-from desktop.setup.market_form import EXCHANGE_TITLES
 from desktop.theme import Theme
-from engine.model.market import EXCHANGES, PRICE_COLUMNS, TIMEFRAMES, format_time
+from engine.model.exchanges import EXCHANGES
+from engine.model.market import PRICE_COLUMNS, TIMEFRAMES, format_time
 from engine.model.transfer import ImportPreview
 
 FIELDS: Final = ("timestamp", *PRICE_COLUMNS)
@@ -98,8 +98,8 @@ class ImportPanel(QWidget):
         self.accept.setProperty("primary", True)
         self.cancel = QPushButton("Cancel")
         self.exchange, self.timeframe = _combo("Exchange of the file"), _combo("Timeframe of the file")
-        for name in EXCHANGES:
-            self.exchange.addItem(EXCHANGE_TITLES.get(name, name), name)
+        for name, info in EXCHANGES.items():
+            self.exchange.addItem(info.title, name)
         self.timeframe.addItems(list(TIMEFRAMES))
         self.symbol = QLineEdit(placeholderText="Symbol")
         self.symbol.setAccessibleName("Symbol of the file")

@@ -9,8 +9,8 @@ from itertools import product
 from typing import Any, Final
 
 from engine.errors import InputError
+from engine.model.exchanges import EXCHANGES
 from engine.model.market import (
-    EXCHANGES,
     SAMPLE_EXCHANGE,
     SAMPLE_NOW_MS,
     TIMEFRAMES,

@@ -151,6 +151,7 @@ class SeriesFill(SeriesWork):
         cells = page.cells
         reach = self.timeframe.next(cells[-1]) if cells else gap.start
         is_full = page.served >= min(self.exchange.page_limit, self.timeframe.count(gap))
+        is_full = is_full or (reach >= page.asked.end and bool(cells))
         for run in merge(Period(cell, self.timeframe.next(cell)) for cell in page.off_grid):
             self._confirm_off_grid(run, findings)
         for hole in find_holes(self.timeframe, Period(gap.start, reach), cells):

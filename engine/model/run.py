@@ -10,6 +10,7 @@ from typing import Any, Final, Self
 import numpy as np
 
 from engine.errors import InputError
+from engine.model.exchanges import describe
 from engine.model.market import Float64Array, Int64Array, Period, Timeframe, format_time
 
 FINISHED: Final = "finished"
@@ -204,7 +205,7 @@ class RunResult:
     @property
     def left_out(self) -> list[str]:
         """What the figures do not contain."""
-        return ["funding not included"] if self.exchange == "binanceusdm" else []
+        return ["funding not included"] if describe(self.exchange).is_perpetual else []
 
     @property
     def notes(self) -> list[str]:
