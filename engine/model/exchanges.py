@@ -25,6 +25,8 @@ EXCHANGES: Final[Mapping[str, ExchangeInfo]] = {
     for one in (
         ExchangeInfo("binanceusdm", "Binance USD-M futures", "binance", "futures_url", is_perpetual=True),
         ExchangeInfo("binance", "Binance spot", "binance", "spot_url"),
+        ExchangeInfo("bybitlinear", "Bybit linear perpetuals", "bybit", "bybit_url", is_perpetual=True),
+        ExchangeInfo("bybit", "Bybit spot", "bybit", "bybit_url"),
         # generated candles, served on loopback in Binance's format; they pay no funding
         ExchangeInfo("sample", "Sample market (offline)", "binance"),
     )

@@ -126,25 +126,47 @@ class Exchange:
         request = self.dialect.first_candle(market.name, timeframe, start_ms)
         if request is not None:
             return self._candles(market, errand, timeframe, Period(start_ms, LAST_MS), request)
+
+        def ask(length: Timeframe, part: Period) -> Page:
+            return self._rows(market, errand, length, part, is_exact=length != timeframe)
+
         tomorrow = self._clock() + (self._memory.clock_offset_ms(self.name) or 0) + DAY_MS
         window = Period(start_ms, max(start_ms, tomorrow))
-        return find_first(partial(self._rows, market, errand), timeframe, window, self.dialect.page_limit)
+        return find_first(ask, timeframe, window, self.dialect.page_limit)
 
     def _rows(
-        self, market: Market, errand: Errand, timeframe: Timeframe, window: Period, limit: int | None = None
+        self,
+        market: Market,
+        errand: Errand,
+        timeframe: Timeframe,
+        window: Period,
+        limit: int | None = None,
+        *,
+        is_exact: bool = False,
     ) -> Page:
         """What opens inside `window`; all of it, where no limit is given."""
         rows = limit or timeframe.count(window)
         request = self.dialect.candles(market.name, timeframe, window, rows)
-        return self._candles(market, errand, timeframe, window, request)
+        return self._candles(market, errand, timeframe, window, request, is_exact=is_exact)
 
     def _candles(
-        self, market: Market, errand: Errand, timeframe: Timeframe, window: Period, request: Request
+        self,
+        market: Market,
+        errand: Errand,
+        timeframe: Timeframe,
+        window: Period,
+        request: Request,
+        *,
+        is_exact: bool = False,
     ) -> Page:
+        """A checked page; `is_exact`: not believed when it has anything beside the grid or outside the window."""
+
         def read(value: Any, _: Client) -> Page | None:
             rows = self.dialect.read_rows(market.name, value)
-            title = f"{market.name} {timeframe}"
-            return None if rows is None else check_page(rows, timeframe, window, title, self.dialect.rows)
+            if rows is None:
+                return None
+            found = check_page(rows, timeframe, window, f"{market.name} {timeframe}", self.dialect.rows)
+            return None if is_exact and found.notes else found
 
         page = self._connection.ask(request, read, errand, is_candles=True)
         for note in page.notes:
