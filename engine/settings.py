@@ -118,6 +118,7 @@ class Settings:
     home: Path = _set_by("BACKTEST_HOME", _folder, default_factory=_data_folder)  # noqa: RUF009 - a field
     spot_url: str | None = _set_by("BACKTEST_SPOT_URL", _address, default=None, repr=False)
     futures_url: str | None = _set_by("BACKTEST_FUTURES_URL", _address, default=None, repr=False)
+    bybit_url: str | None = _set_by("BACKTEST_BYBIT_URL", _address, default=None, repr=False)
     archive_url: str | None = _set_by("BACKTEST_ARCHIVE_URL", _address_or_off, default=None, repr=False)
     strategies: tuple[Path, ...] = _set_by("BACKTEST_STRATEGIES", _folders, default=())
     workers: int = _set_by(

@@ -25,6 +25,7 @@ pytest_plugins = [
     "tests.support.lanes",
     "tests.support.database",
     "tests.support.fake_exchange",
+    "tests.support.fake_bybit",
     "tests.support.fake_archive",
     "tests.support.builders",
     "tests.support.lent_workers",

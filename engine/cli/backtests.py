@@ -37,6 +37,7 @@ from engine.cli.terminal import (
 from engine.cli.values import folder_option, whole_option
 from engine.errors import InputError
 from engine.model.account import Costs
+from engine.model.exchanges import describe
 from engine.model.market import DEFAULT_EXCHANGE, Period, Timeframe
 from engine.model.parameters import StrategyInfo
 from engine.model.run import FINISHED, RunSpec
@@ -126,7 +127,7 @@ def run(
         print_json({"runs": [result.to_json() for result in results]})
     else:
         runs_table(results)
-        if exchange == "binanceusdm":
+        if describe(exchange).is_perpetual:
             print_note("funding not included")
     if any(result.status != FINISHED for result in results):
         raise typer.Exit(1)

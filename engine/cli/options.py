@@ -11,6 +11,7 @@ import typer
 
 from engine.cli.values import number_option
 from engine.events import CancelToken
+from engine.model.exchanges import EXCHANGES
 from engine.model.market import check_exchange
 
 app = typer.Typer(
@@ -31,7 +32,7 @@ app.add_typer(symbols_app, name="symbols")
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 Exchange = Annotated[
-    str, typer.Option("--exchange", callback=check_exchange, help="binanceusdm, binance (spot) or sample.")
+    str, typer.Option("--exchange", callback=check_exchange, help=f"{', '.join(EXCHANGES)}.")
 ]
 Symbol = Annotated[str, typer.Argument(help="SOLUSDT, SOL/USDT or SOL/USDT:USDT.")]
 Tf = Annotated[str, typer.Option("-t", "--timeframe", help="1m, 1h, 1d, ...; 1M is a month.")]

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from engine.errors import OutputError, one_line, reason, redacted
 from engine.events import Cancelled, Event, Failed, Finished, Log, OnEvent, Progress, Started
+from engine.model.exchanges import describe
 from engine.model.market import format_time
 from engine.model.run import FINISHED, RunResult, json_ready
 from engine.runs.compare import Rerun
@@ -215,7 +216,7 @@ def run_details(result: RunResult, titles: Mapping[str, str]) -> None:
     rows = [(title, result.metrics[name]) for name, title in titles.items() if name in result.metrics]
     table("", ("metric", "value"), rows)
     _trades_table(result)
-    if result.exchange == "binanceusdm":
+    if describe(result.exchange).is_perpetual:
         print_note("funding not included")
 
 

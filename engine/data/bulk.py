@@ -15,7 +15,7 @@ from typing import Final
 
 from engine.data.exchanges.archive import Archive
 from engine.data.exchanges.archive_file import DayFile
-from engine.data.exchanges.exchange import Errand
+from engine.data.exchanges.connection import Errand
 from engine.model.market import DAY_MS, Market, Period, Timeframe, format_time
 
 AT_ONCE: Final = 8

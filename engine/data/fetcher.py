@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 from engine.data.asked import align, clip_to_closed, stale_tails
 from engine.data.exchanges.answers import UnexpectedAnswer, Unreachable
 from engine.data.exchanges.archive import Archive, has_archive
-from engine.data.exchanges.ccxt_client import FUTURES, SPOT
-from engine.data.exchanges.exchange import Errand, Exchange, Patience, local_ms
+from engine.data.exchanges.connection import Errand, Patience, local_ms
+from engine.data.exchanges.dialect import dialect_of
+from engine.data.exchanges.exchange import Exchange
 from engine.data.exchanges.sample import open_sample_exchange
 from engine.data.filling import SeriesFill, check_listed
 from engine.data.market_list import MarketList
@@ -23,6 +24,7 @@ from engine.database.store import Store, open_store
 from engine.errors import ExchangeError, Interrupted
 from engine.events import CancelToken, OnEvent, ProgressMeter, ignore_event
 from engine.model.coverage import AFTER_DELISTING, Coverage, FetchReport, VerifyReport
+from engine.model.exchanges import EXCHANGES
 from engine.model.market import (
     DEFAULT_EXCHANGE,
     SAMPLE_EXCHANGE,
@@ -359,9 +361,11 @@ class DataFetcher:
             return self._archive
 
     def _open(self, name: str) -> Exchange:
-        if name == "sample":
+        if name == SAMPLE_EXCHANGE:
             self._sample = open_sample_exchange()
-            return Exchange(name, FUTURES, self._store.exchanges, self._sample.url, Patience(settle_s=0))
-        if name == "binance":
-            return Exchange(name, SPOT, self._store.exchanges, self._settings.spot_url, clock=self._clock)
-        return Exchange(name, FUTURES, self._store.exchanges, self._settings.futures_url, clock=self._clock)
+            return Exchange(
+                name, dialect_of(name), self._store.exchanges, self._sample.url, Patience(settle_s=0)
+            )
+        setting = EXCHANGES[name].url_setting
+        url = getattr(self._settings, setting) if setting else None
+        return Exchange(name, dialect_of(name), self._store.exchanges, url, clock=self._clock)

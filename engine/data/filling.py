@@ -150,7 +150,9 @@ class SeriesFill(SeriesWork):
         findings.candles.append(page.candles)
         cells = page.cells
         reach = self.timeframe.next(cells[-1]) if cells else gap.start
+        # no more fits on the page, or what was asked is there to its end: the rest is asked for; else it may be empty
         is_full = page.served >= min(self.exchange.page_limit, self.timeframe.count(gap))
+        is_full = is_full or (bool(cells) and reach >= page.asked.end)
         for run in merge(Period(cell, self.timeframe.next(cell)) for cell in page.off_grid):
             self._confirm_off_grid(run, findings)
         for hole in find_holes(self.timeframe, Period(gap.start, reach), cells):

@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-from engine.data.exchanges.exchange import Errand, Exchange
+from engine.data.exchanges.connection import Errand
+from engine.data.exchanges.exchange import Exchange
 from engine.database.store import Store
 from engine.errors import ExchangeError, InputError
 from engine.model.market import DAY_MS, MINUTE_MS, Market, check_exchange, find_market

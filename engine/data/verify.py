@@ -5,8 +5,9 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from engine.data.exchanges.exchange import Errand, Exchange
-from engine.data.exchanges.pages import merge, subtract
+from engine.data.exchanges.connection import Errand
+from engine.data.exchanges.exchange import Exchange
+from engine.data.exchanges.pages import Page, merge, subtract
 from engine.data.filling import concatenate
 from engine.data.listing import WrongListing, check_listing
 from engine.data.work import SeriesWork
@@ -170,7 +171,7 @@ class SeriesCheck(SeriesWork):
             page = self.page(rest)
             if not page.cells:
                 page = self.page(rest)
-            reach = self.timeframe.next(page.cells[-1]) if page.cells else window.end
+            reach = self.timeframe.next(page.cells[-1]) if page.cells else self._end_of_nothing(page, window)
             stretch = Period(cursor, reach)
             held = self.store.candles.read(self.market, self.timeframe, stretch)
             served = [page.candles]
@@ -179,6 +180,13 @@ class SeriesCheck(SeriesWork):
                 served += [self.page(part).candles for part in _cells(self.timeframe, lost)]
             yield stretch, held, concatenate(served)
             cursor = reach
+
+    def _end_of_nothing(self, page: Page, window: Period) -> int:
+        """Where what is served of a window goes on after an empty page; its end where it does not."""
+        if page.asked.end >= window.end:
+            return window.end
+        later = self.probe(page.asked.end).cells
+        return min(later[0], window.end) if later else window.end
 
     def _apply(
         self,

@@ -19,14 +19,14 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.errors import InputError
+from engine.model.exchanges import EXCHANGES
 
 if TYPE_CHECKING:
     import pandas as pd
 
-# "sample" is the bundled, generated market: served on loopback in Binance's format, works with no network
+# "sample" is the bundled, generated market: served on loopback, works with no network
 SAMPLE_EXCHANGE: Final = "sample"
 SAMPLE_NOW_MS: Final = 1_735_689_600_000  # 2025-01-01: its clock stands still where its candles end
-EXCHANGES: Final = ("binanceusdm", "binance", SAMPLE_EXCHANGE)
 DEFAULT_EXCHANGE: Final = "binanceusdm"
 
 SECOND_MS: Final = 1_000

@@ -11,6 +11,7 @@ import numpy as np
 
 from engine.errors import InputError
 from engine.model.account import Costs
+from engine.model.exchanges import describe
 from engine.model.market import Float64Array, Int64Array, Market, Period, Timeframe, format_time
 
 FINISHED: Final = "finished"
@@ -201,7 +202,7 @@ class RunResult:
     @property
     def left_out(self) -> list[str]:
         """What the figures do not contain."""
-        return ["funding not included"] if self.exchange == "binanceusdm" else []
+        return ["funding not included"] if describe(self.exchange).is_perpetual else []
 
     @property
     def notes(self) -> list[str]:

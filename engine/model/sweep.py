@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from engine.errors import InputError
 from engine.model.account import Costs
+from engine.model.exchanges import describe
 from engine.model.market import Float64Array, Int64Array, Period, Timeframe, format_time
 from engine.model.parameters import ParamValue
 from engine.model.ranges import range_text
@@ -209,7 +210,7 @@ class SweepResult:
         trades = best["metrics"].get("trades") if best else None
         if trades is not None and trades < FEW_TRADES:
             found.append(f"the best made only {trades} trades: too few to tell skill from luck")
-        if self.spec.exchange == "binanceusdm":
+        if describe(self.spec.exchange).is_perpetual:
             found.append("funding not included")
         return found
 

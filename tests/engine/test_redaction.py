@@ -14,8 +14,9 @@ import pytest
 import requests
 
 from engine.cli.terminal import print_error, print_json, print_line, print_note, table
-from engine.data.exchanges.ccxt_client import FUTURES
-from engine.data.exchanges.exchange import Errand, Exchange
+from engine.data.exchanges.binance import FUTURES
+from engine.data.exchanges.connection import Errand
+from engine.data.exchanges.exchange import Exchange
 from engine.database.store import Store
 from engine.errors import BacktestError, InputError, RunError, redacted
 from engine.events import Failed, Log

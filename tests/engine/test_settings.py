@@ -46,7 +46,7 @@ def test_the_bare_name_of_a_field_sets_nothing(monkeypatch, tmp_path, place, spe
 def test_every_documented_name_counts_in_both_places(monkeypatch):
     values = {
         "DATABASE_URL": "postgresql://h/d", "BACKTEST_HOME": "/somewhere", "BACKTEST_SPOT_URL": "http://spot",
-        "BACKTEST_FUTURES_URL": "http://futures", "BACKTEST_ARCHIVE_URL": "http://archive",
+        "BACKTEST_FUTURES_URL": "http://futures", "BACKTEST_BYBIT_URL": "http://bybit", "BACKTEST_ARCHIVE_URL": "http://archive",
         "BACKTEST_STRATEGIES": "/plug-ins", "BACKTEST_WORKERS": "3", "BACKTEST_RUN_TIMEOUT_S": "7.5",
         "BACKTEST_RUN_MEMORY_MB": "300", "BACKTEST_CROSSCHECK": "9",
     }  # fmt: skip
@@ -58,7 +58,7 @@ def test_every_documented_name_counts_in_both_places(monkeypatch):
         monkeypatch.setenv(name, value)
     assert read_settings() == from_file
     assert from_file == Settings(
-        "postgresql://h/d", Path("/somewhere"), "http://spot", "http://futures", "http://archive",
+        "postgresql://h/d", Path("/somewhere"), "http://spot", "http://futures", "http://bybit", "http://archive",
         (Path("/plug-ins"),), 3, 7.5, 300, 9,
     )  # fmt: skip
 

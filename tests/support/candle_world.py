@@ -8,8 +8,9 @@ from typing import Any
 
 import psycopg
 
-from engine.data.exchanges.ccxt_client import FUTURES, SPOT
-from engine.data.exchanges.exchange import Exchange, Patience
+from engine.data.exchanges.binance import FUTURES, SPOT
+from engine.data.exchanges.connection import Patience
+from engine.data.exchanges.exchange import Exchange
 from engine.data.exchanges.loopback import FUTURES_PATH, SPOT_PATH, Reply
 from engine.data.fetcher import DataFetcher
 from engine.database.store import Store

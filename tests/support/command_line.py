@@ -61,7 +61,7 @@ def cli(
     monkeypatch.setenv("DATABASE_URL", database_url)
     monkeypatch.setenv("BACKTEST_HOME", str(home))
     monkeypatch.setenv("BACKTEST_WORKERS", "2")
-    for name in ("BACKTEST_STRATEGIES", "BACKTEST_SPOT_URL", "BACKTEST_FUTURES_URL"):
+    for name in ("BACKTEST_STRATEGIES", "BACKTEST_SPOT_URL", "BACKTEST_FUTURES_URL", "BACKTEST_BYBIT_URL"):
         monkeypatch.delenv(name, raising=False)
 
     def call(*arguments: str) -> Answer:

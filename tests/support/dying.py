@@ -5,7 +5,8 @@ from typing import Any
 
 from sqlalchemy import Connection, event
 
-from engine.data.exchanges.exchange import Errand, Exchange
+from engine.data.exchanges.connection import Errand
+from engine.data.exchanges.exchange import Exchange
 from engine.data.exchanges.pages import Page
 from engine.database.store import Store
 from engine.model.market import Market, Period, Timeframe

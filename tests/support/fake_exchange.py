@@ -6,7 +6,7 @@ Fixtures: `fake_exchange`, `data_settings` (pointed at it, fresh database), `ben
 import json
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine.data.exchanges.ccxt_client import FUTURES, SPOT
-from engine.data.exchanges.exchange import Exchange, Patience
+from engine.data.exchanges.connection import Patience
+from engine.data.exchanges.dialect import dialect_of
+from engine.data.exchanges.exchange import Exchange
 from engine.data.exchanges.loopback import FUTURES_PATH, Listing, LoopbackExchange, Reply
 from engine.data.fetcher import DataFetcher
 from engine.database.store import Store
@@ -39,7 +40,12 @@ class Request:
 
     @property
     def is_klines(self) -> bool:
-        return self.path.endswith("/klines")
+        return self.path.endswith(("/klines", "/kline"))
+
+    @property
+    def is_page(self) -> bool:
+        """Whether it asks for the candles of a window."""
+        return self.is_klines and bool({"endTime", "end"} & self.params.keys())
 
 
 @dataclass
@@ -121,7 +127,20 @@ class FakeExchange(LoopbackExchange):
     @property
     def pages(self) -> list[Request]:
         """Candle requests that are not probes."""
-        return [request for request in self.candle_requests if "endTime" in request.params]
+        return [request for request in self.requests if request.is_page]
+
+    def truth(self, path: str, params: Mapping[str, str]) -> Reply:
+        """The right answer."""
+        return super().reply(path, params)
+
+    def opens(self, reply: Reply) -> list[int]:
+        """Open times of the rows of a right answer to a candle request."""
+        return [row[0] for row in reply.value] if isinstance(reply.value, list) else []
+
+    def change_rows(self, reply: Reply, change: Callable[[list[Any]], list[Any]]) -> None:
+        """Change the rows of a right answer to a candle request."""
+        if isinstance(reply.value, list):
+            reply.value = change(reply.value)
 
     def reply(self, path: str, params: Mapping[str, str]) -> Reply:
         self.requests.append(Request(path, dict(params), time.monotonic()))
@@ -130,16 +149,16 @@ class FakeExchange(LoopbackExchange):
         queue = self.faults.get(path.rpartition("/")[2])
         fault = queue.popleft() if queue else self.always
         if fault is None:
-            answer = super().reply(path, params)
-            if self.requests[-1].is_klines and "endTime" in params:
-                self.served += [row[0] for row in answer.value]
+            answer = self.truth(path, params)
+            if self.requests[-1].is_page:
+                self.served += self.opens(answer)
             return answer
         time.sleep(fault.delay_s)
         if fault.drop:
             raise ConnectionAbortedError
-        right = super().reply(path, params)
-        if fault.rows is not None and isinstance(right.value, list):
-            right.value = fault.rows(right.value)
+        right = self.truth(path, params)
+        if fault.rows is not None:
+            self.change_rows(right, fault.rows)
         if fault.cut:
             body = json.dumps(right.value).encode()
             return Reply(
@@ -188,11 +207,12 @@ class Bench:
         page_limit: int | None = None,
         patience: Patience = EAGER,
         archive_url: str | None = None,
+        names: Sequence[str] = ("binanceusdm", "binance"),
     ) -> None:
-        self.fake, self.store = fake, store
+        self.fake, self.store, self.usual = fake, store, names[0]
         self.exchanges = {
-            "binanceusdm": Exchange("binanceusdm", FUTURES, store.exchanges, fake.url, patience, page_limit),
-            "binance": Exchange("binance", SPOT, store.exchanges, fake.url, patience, page_limit),
+            name: Exchange(name, dialect_of(name), store.exchanges, fake.url, patience, page_limit)
+            for name in names
         }
         self.fetcher = DataFetcher(store, Settings(archive_url=archive_url), self.exchanges)
         self.events: list[Event] = []
@@ -203,7 +223,7 @@ class Bench:
         end: str,
         *,
         symbol: str = "SOLUSDT",
-        exchange: str = "binanceusdm",
+        exchange: str | None = None,
         timeframe: str = "1h",
         cancel: CancelToken | None = None,
         on_event: OnEvent = ignore_event,
@@ -213,7 +233,7 @@ class Bench:
             on_event(event)
 
         return self.fetcher.fetch(
-            self.fetcher.market(symbol, exchange),
+            self.fetcher.market(symbol, exchange or self.usual),
             Timeframe(timeframe),
             Period.parse(start, end),
             job="fetch",
@@ -225,7 +245,7 @@ class Bench:
         return self.store.candles.read(report.market, report.timeframe, report.period)
 
     def status(self, start: str, end: str, symbol: str = "SOLUSDT", timeframe: str = "1h") -> Coverage:
-        market = self.fetcher.market(symbol)
+        market = self.fetcher.market(symbol, self.usual)
         return self.fetcher.status(market, Timeframe(timeframe), Period.parse(start, end))
 
     @property

@@ -13,7 +13,7 @@ from typing import Any
 
 import psycopg
 
-from engine.data.exchanges.ccxt_client import FUTURES
+from engine.data.exchanges.binance import FUTURES
 from engine.data.exchanges.exchange import Exchange
 from engine.data.exchanges.loopback import Reply
 from engine.data.fetcher import DataFetcher

@@ -20,7 +20,6 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from desktop.pages.setup.market_form import EXCHANGE_TITLES
 from desktop.tables import formats
 from desktop.tables.holdings import SeriesKey
 from desktop.tables.series_words import import_words
@@ -28,7 +27,8 @@ from desktop.tables.table import Column, TableModel
 from desktop.theme.colours import Theme
 from desktop.widgets.flow_layout import FlowLayout
 from desktop.widgets.table_view import TableView
-from engine.model.market import EXCHANGES, PRICE_COLUMNS, TIMEFRAMES, format_time
+from engine.model.exchanges import EXCHANGES
+from engine.model.market import PRICE_COLUMNS, TIMEFRAMES, format_time
 from engine.model.transfer import ImportPreview
 
 FIELDS: Final = ("timestamp", *PRICE_COLUMNS)
@@ -98,8 +98,8 @@ class ImportPanel(QWidget):
         self.accept.setProperty("primary", True)
         self.cancel = QPushButton("Cancel")
         self.exchange, self.timeframe = _combo("Exchange of the file"), _combo("Timeframe of the file")
-        for name in EXCHANGES:
-            self.exchange.addItem(EXCHANGE_TITLES.get(name, name), name)
+        for name, info in EXCHANGES.items():
+            self.exchange.addItem(info.title, name)
         self.timeframe.addItems(list(TIMEFRAMES))
         self.symbol = QLineEdit(placeholderText="Symbol")
         self.symbol.setAccessibleName("Symbol of the file")

@@ -19,16 +19,12 @@ from PySide6.QtWidgets import (
 from desktop.theme.colours import Theme
 from desktop.theme.icons import icon
 from desktop.widgets.buttons import tool_button
-from engine.model.market import EXCHANGES, Market
+from engine.model.exchanges import EXCHANGES
+from engine.model.market import Market
 
 Index = QModelIndex | QPersistentModelIndex
 NO_PARENT = QModelIndex()
 _MOST_ROWS: Final = 6
-EXCHANGE_TITLES: Final = {
-    "binanceusdm": "Binance USD-M futures",
-    "binance": "Binance spot",
-    "sample": "Sample market (offline)",
-}
 
 
 class MarketListModel(QAbstractListModel):
@@ -118,8 +114,8 @@ class MarketForm(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.exchange = QComboBox()
-        for name in EXCHANGES:
-            self.exchange.addItem(EXCHANGE_TITLES.get(name, name), name)
+        for name, info in EXCHANGES.items():
+            self.exchange.addItem(info.title, name)
         self.exchange.setAccessibleName("Exchange")
         self.refresh = tool_button("", "Load the list of symbols from the exchange again")
         self.search = QLineEdit(placeholderText="Search symbols (Ctrl+L)", clearButtonEnabled=True)

@@ -10,8 +10,8 @@ from typing import Any, Final
 
 from engine.errors import InputError
 from engine.model.account import Costs
+from engine.model.exchanges import EXCHANGES
 from engine.model.market import (
-    EXCHANGES,
     SAMPLE_EXCHANGE,
     SAMPLE_NOW_MS,
     TIMEFRAMES,

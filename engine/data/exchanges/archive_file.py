@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from engine.data.exchanges.answers import UnexpectedAnswer
+from engine.data.exchanges.binance import ROWS
 from engine.data.exchanges.pages import check_page
 from engine.model.market import Candles, Period, Timeframe
 
@@ -64,7 +65,7 @@ def read_day(data: bytes, timeframe: Timeframe, day: Period) -> Candles:
     if len(lines) > timeframe.count(day):
         raise DoubtfulFile(f"holds {len(lines):,} rows, more than a day has candles")
     try:
-        page = check_page([_row(line) for line in lines], timeframe, day, "its rows")
+        page = check_page([_row(line) for line in lines], timeframe, day, "its rows", ROWS)
     except UnexpectedAnswer as error:
         raise DoubtfulFile(f"is not believed ({error})") from None
     if page.notes or page.off_grid:

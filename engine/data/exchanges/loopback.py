@@ -152,11 +152,15 @@ def _tuples(candles: Candles) -> list[tuple[int, float, float, float, float, flo
 
 def _row(row: tuple[int, float, float, float, float, float], timeframe: Timeframe, now: int) -> list[Any]:
     opened, *numbers = row
-    closes = timeframe.next(opened) - 1
-    if closes >= now:  # still open: what it will become is not known yet
+    texts = candle_texts(opened, numbers, timeframe, now)
+    return [opened, *texts, timeframe.next(opened) - 1, "0", 0, "0", "0", "0"]
+
+
+def candle_texts(opened: int, numbers: Sequence[float], timeframe: Timeframe, now: int) -> list[str]:
+    """Prices and volume as an exchange writes them. Of a candle still open nobody knows what it will become."""
+    if timeframe.next(opened) > now:
         numbers = [numbers[0], numbers[0], numbers[0], numbers[0], 0.0]
-    open_, high, low, close, volume = (_decimal(number) for number in numbers)
-    return [opened, open_, high, low, close, volume, closes, "0", 0, "0", "0", "0"]
+    return [_decimal(number) for number in numbers]
 
 
 def _decimal(number: float) -> str:

@@ -2,19 +2,36 @@
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from engine.data.exchanges.answers import UnexpectedAnswer
 from engine.model.market import Candles, Period, Timeframe, short_time
 
-COLUMNS: Final = 12  # open time, open, high, low, close, volume, close time and five more
+_LONGEST_TIME: Final = 16  # digits: microseconds
 Row = tuple[int, float, float, float, float, float]
 
 
 @dataclass(frozen=True, slots=True)
+class RowFormat:
+    """How an exchange writes a candle: a list of `columns` entries that begins with open time in ms, open, high, low, close
+    and volume. `time_is_text`: whether the time is written as text.
+    """
+
+    columns: int
+    time_is_text: bool = False
+
+    def open_time(self, value: Any) -> int | None:
+        """The open time that a row begins with; None for what is none."""
+        if self.time_is_text:
+            is_time = isinstance(value, str) and value.isdecimal() and len(value) <= _LONGEST_TIME
+            return int(value) if is_time else None
+        return value if type(value) is int and value >= 0 else None
+
+
+@dataclass(frozen=True, slots=True)
 class Page:
-    """Checked candles of one answer, sorted, on the grid, inside the window that was asked for.
+    """Checked candles of one answer, sorted, on the grid, inside the window `asked`.
 
     `off_grid`: cells whose candle opened beside the grid (after the outage of 2018) and which have no proper one.
     `served`: rows in the answer, whatever became of them. `notes`: oddities that were put right.
@@ -23,6 +40,7 @@ class Page:
     candles: Candles
     off_grid: tuple[int, ...]
     served: int
+    asked: Period
     notes: tuple[str, ...] = ()
 
     @property
@@ -30,8 +48,14 @@ class Page:
         """Open times of all cells that the answer has anything for, sorted."""
         return sorted({*self.candles.timestamp.tolist(), *self.off_grid})
 
+    def first(self) -> "Page":
+        """The same answer with its first cell only."""
+        cell = min(self.cells)
+        candles = self.candles.within(Period(cell, cell + 1))
+        return replace(self, candles=candles, off_grid=() if len(candles) else (cell,))
 
-def check_page(value: Any, timeframe: Timeframe, window: Period, title: str) -> Page:
+
+def check_page(value: Any, timeframe: Timeframe, window: Period, title: str, rows_are: RowFormat) -> Page:
     """The rows of an answer for `window`, checked; raises UnexpectedAnswer when any row is not a possible candle.
 
     Rows out of order are sorted, rows served twice are taken once (the last one, where they differ), rows outside the
@@ -42,7 +66,7 @@ def check_page(value: Any, timeframe: Timeframe, window: Period, title: str) -> 
     rows: dict[int, Row] = {}
     outside = differing = 0
     for raw in value:
-        row = _parse(raw, title)
+        row = _parse(raw, title, rows_are)
         if not window.start <= row[0] < window.end:
             outside += 1
             continue
@@ -51,13 +75,13 @@ def check_page(value: Any, timeframe: Timeframe, window: Period, title: str) -> 
     if outside and not rows:
         raise UnexpectedAnswer(
             f"{title}: the exchange repeats a page (asked from {short_time(window.start)}, "
-            f"got {_moment(value[0][0])})"
+            f"got {_moment(int(value[0][0]))})"
         )
     on_grid = {opened: row for opened, row in rows.items() if timeframe.floor(opened) == opened}
     off_grid = {timeframe.floor(opened) for opened in rows.keys() - on_grid.keys()} - on_grid.keys()
     notes = _notes(title, outside, differing, len(off_grid))
     candles = Candles.from_rows(on_grid[opened] for opened in sorted(on_grid))
-    return Page(candles, tuple(sorted(off_grid)), len(value), notes)
+    return Page(candles, tuple(sorted(off_grid)), len(value), window, notes)
 
 
 def _notes(title: str, outside: int, differing: int, off_grid: int) -> tuple[str, ...]:
@@ -73,12 +97,12 @@ def _notes(title: str, outside: int, differing: int, off_grid: int) -> tuple[str
     return tuple(notes)
 
 
-def _parse(raw: Any, title: str) -> Row:
-    if not isinstance(raw, list) or len(raw) != COLUMNS:
-        raise UnexpectedAnswer(f"{title}: a row of the answer does not have {COLUMNS} columns")
-    opened = raw[0]
-    if type(opened) is not int or opened < 0:
-        raise UnexpectedAnswer(f"{title}: a row's open time is {str(opened)[:30]!r}")
+def _parse(raw: Any, title: str, rows_are: RowFormat) -> Row:
+    if not isinstance(raw, list) or len(raw) != rows_are.columns:
+        raise UnexpectedAnswer(f"{title}: a row of the answer does not have {rows_are.columns} columns")
+    opened = rows_are.open_time(raw[0])
+    if opened is None:
+        raise UnexpectedAnswer(f"{title}: a row's open time is {str(raw[0])[:30]!r}")
     open_, high, low, close, volume = (
         _number(raw[i], name, opened, title)
         for i, name in enumerate(("open", "high", "low", "close", "volume"), 1)

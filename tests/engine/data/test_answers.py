@@ -10,10 +10,10 @@ from engine.data.exchanges.answers import (
     RateLimited,
     UnexpectedAnswer,
     Unreachable,
-    fault,
     no_answer,
     unexpected,
 )
+from engine.data.exchanges.binance import fault
 from engine.errors import BacktestError, ExchangeError, InputError
 
 URL = "https://fapi.example.test/fapi/v1/klines?symbol=SOLUSDT&interval=1h"

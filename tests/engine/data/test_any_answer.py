@@ -10,8 +10,9 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from engine.data.exchanges.ccxt_client import FUTURES, SPOT, Api
-from engine.data.exchanges.exchange import Errand, Exchange, Patience
+from engine.data.exchanges.binance import FUTURES, ROWS, SPOT, Binance
+from engine.data.exchanges.connection import Errand, Patience
+from engine.data.exchanges.exchange import Exchange
 from engine.data.exchanges.pages import check_page
 from engine.database.store import Store
 from engine.errors import BacktestError
@@ -74,11 +75,11 @@ ENDPOINTS: dict[str, Callable[[Exchange], Any]] = {
 
 
 def answer_is_understood(
-    fake: FakeExchange, store: Store, endpoint: str, fault: Fault, api: Api = FUTURES
+    fake: FakeExchange, store: Store, endpoint: str, fault: Fault, dialect: Binance = FUTURES
 ) -> None:
     for name in ("binanceusdm", "binanceusdm ban"):
         store.exchanges.save_blocked_until(name, 0)
-    exchange = Exchange("binanceusdm", api, store.exchanges, fake.url, ONCE)
+    exchange = Exchange("binanceusdm", dialect, store.exchanges, fake.url, ONCE)
     fake.always = fault
     began = time.monotonic()
     said = ""
@@ -138,14 +139,18 @@ def _entry() -> dict[str, Any]:
 @given(
     changes=st.lists(st.tuples(st.sampled_from(sorted(_entry())), _json), max_size=3),
     dropped=st.sets(st.sampled_from(sorted(_entry())), max_size=2),
-    api=st.sampled_from([FUTURES, SPOT]),
+    dialect=st.sampled_from([FUTURES, SPOT]),
 )
 def test_any_entry_of_the_list_of_markets_is_a_market_or_left_out_or_refused(
-    fake_bytes: FakeExchange, store: Store, changes: list[tuple[str, Any]], dropped: set[str], api: Api
+    fake_bytes: FakeExchange,
+    store: Store,
+    changes: list[tuple[str, Any]],
+    dropped: set[str],
+    dialect: Binance,
 ) -> None:
     entry = {key: value for key, value in (_entry() | dict(changes)).items() if key not in dropped}
     body = json.dumps({"symbols": [entry, _entry()]}).encode()
-    answer_is_understood(fake_bytes, store, "exchangeInfo", RawFault(200, body, {}), api)
+    answer_is_understood(fake_bytes, store, "exchangeInfo", RawFault(200, body, {}), dialect)
 
 
 # -- P20
@@ -169,7 +174,7 @@ def test_every_number_of_the_exchange_is_read_back_as_the_float_of_its_text(
         rows.append([start + number * HOUR_MS, *texts, 0, "0", 0, "0", "0", "0"])
         expected.append(tuple(map(float, texts)))
     window = Period(start, start + len(rows) * HOUR_MS)
-    page = check_page(rows, HOUR, window, "P")
+    page = check_page(rows, HOUR, window, "P", ROWS)
     store.candles.add_page(market, HOUR, page.candles, [window])
     held = store.candles.read(market, HOUR, window)
     assert list(zip(*(column.tolist() for column in held.columns().values()), strict=True)) == expected

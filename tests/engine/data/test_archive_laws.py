@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from engine.data.bulk import AT_ONCE, worthwhile_days
 from engine.data.exchanges.archive import Archive
 from engine.data.exchanges.archive_file import DoubtfulFile, read_day
-from engine.data.exchanges.ccxt_client import FUTURES
+from engine.data.exchanges.binance import FUTURES
 from engine.data.exchanges.exchange import Exchange
 from engine.data.exchanges.sample import open_sample_exchange
 from engine.data.fetcher import DataFetcher

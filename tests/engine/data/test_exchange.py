@@ -7,8 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from engine.data.exchanges.ccxt_client import FUTURES, SPOT
-from engine.data.exchanges.exchange import Errand, Exchange, Patience, local_ms
+from engine.data.exchanges.binance import FUTURES, SPOT
+from engine.data.exchanges.connection import Errand, Patience, local_ms
+from engine.data.exchanges.exchange import Exchange
 from engine.data.exchanges.loopback import SPOT_PATH
 from engine.database.store import Store
 from engine.errors import ExchangeError, InputError, Interrupted

@@ -4,6 +4,7 @@ import contextlib
 import gc
 import traceback
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -11,8 +12,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from engine.data.exchanges.ccxt_client import FUTURES, Api
-from engine.data.exchanges.exchange import Errand, Exchange, Patience, local_ms
+from engine.data.exchanges.binance import FUTURES
+from engine.data.exchanges.connection import Errand, Patience, local_ms
+from engine.data.exchanges.exchange import Exchange
 from engine.data.exchanges.loopback import SPOT_PATH, Reply
 from engine.data.exchanges.pages import Page
 from engine.data.fetcher import DataFetcher
@@ -209,7 +211,7 @@ def test_no_more_pages_are_in_memory_however_long_the_range(
     gc.freeze()  # pages that earlier tests left, and a million other objects, are not looked at
     try:
         assert bench(page_limit=24).fetch("2024-02-01", "2024-03-31").candles == 60 * 24
-        three = [Page(Candles.empty(), (), 0) for _ in range(3)]
+        three = [Page(Candles.empty(), (), 0, WEEK) for _ in range(3)]
         assert pages() >= len(three), "they are counted while they live"
     finally:
         gc.unfreeze()
@@ -264,7 +266,7 @@ def test_all_programs_together_stay_inside_the_budget_of_every_minute(
     store: Store, turns: list[int], others: list[int], budget: int
 ) -> None:
     """Programs share an address; at some turns a stranger behind it uses everything up, and they are told to wait."""
-    api = Api("binanceusdm", "fapiPublic", 499, budget, ("1h",))
+    dialect = replace(FUTURES, weight_per_minute=budget)
     with CountingExchange(budget) as fake:
         fake.add("SOL", "1h", grid_candles("1h", LISTED))
 
@@ -273,7 +275,7 @@ def test_all_programs_together_stay_inside_the_budget_of_every_minute(
 
         store.exchanges.save_blocked_until("binanceusdm", 0)
         programs = [
-            Exchange("binanceusdm", api, store.exchanges, fake.url, EAGER, clock=clock) for _ in range(3)
+            Exchange("binanceusdm", dialect, store.exchanges, fake.url, EAGER, clock=clock) for _ in range(3)
         ]
         spoiled = 0
         for turn, number in enumerate(turns):

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from engine.data.exchanges.ccxt_client import FUTURES
+from engine.data.exchanges.binance import FUTURES
 from engine.data.exchanges.exchange import Exchange
 from engine.data.fetcher import DataFetcher
 from engine.database.store import Store

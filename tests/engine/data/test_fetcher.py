@@ -5,7 +5,7 @@ import asyncio
 import pandas as pd
 import pytest
 
-from engine.data.exchanges.exchange import Patience
+from engine.data.exchanges.connection import Patience
 from engine.data.exchanges.loopback import SPOT_PATH
 from engine.data.fetcher import DataFetcher
 from engine.errors import ExchangeError, InputError, Interrupted

@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from engine.data.exchanges.ccxt_client import FUTURES
+from engine.data.exchanges.binance import FUTURES
 from engine.data.exchanges.exchange import Exchange
 from engine.data.fetcher import DataFetcher
 from engine.database import embedded

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.data.exchanges.answers import UnexpectedAnswer
+from engine.data.exchanges.binance import ROWS
 from engine.data.exchanges.pages import check_page, find_holes, merge, subtract
 from engine.model.market import HOUR_MS, Period, Timeframe
 
@@ -25,12 +26,12 @@ def row(cell: int, **changed: Any) -> list[Any]:
 
 
 def check(rows: Any) -> list[int]:
-    page = check_page(rows, HOUR, WINDOW, "SOLUSDT 1h")
+    page = check_page(rows, HOUR, WINDOW, "SOLUSDT 1h", ROWS)
     return [(int(t) - START) // HOUR_MS for t in page.candles.timestamp]
 
 
 def test_rows_in_order_pass_as_they_are() -> None:
-    page = check_page([row(0), row(1)], HOUR, WINDOW, "SOLUSDT 1h")
+    page = check_page([row(0), row(1)], HOUR, WINDOW, "SOLUSDT 1h", ROWS)
     assert page.served == 2
     assert page.notes == ()
     assert page.candles.volume.tolist() == [3.2e13, 3.2e13]
@@ -41,15 +42,15 @@ def test_rows_out_of_order_are_sorted() -> None:
 
 
 def test_a_row_served_twice_counts_once_and_the_last_wins_with_a_note() -> None:
-    same = check_page([row(0), row(0)], HOUR, WINDOW, "x")
+    same = check_page([row(0), row(0)], HOUR, WINDOW, "x", ROWS)
     assert (len(same.candles), same.notes) == (1, ())
-    different = check_page([row(0), row(0, close="10.5")], HOUR, WINDOW, "x")
+    different = check_page([row(0), row(0, close="10.5")], HOUR, WINDOW, "x", ROWS)
     assert different.candles.close.tolist() == [10.5]
     assert "served twice" in different.notes[0]
 
 
 def test_rows_outside_the_window_are_dropped_with_a_note() -> None:
-    page = check_page([row(-1), row(0), row(10)], HOUR, WINDOW, "x")
+    page = check_page([row(-1), row(0), row(10)], HOUR, WINDOW, "x", ROWS)
     assert len(page.candles) == 1
     assert "2 rows outside" in page.notes[0]
 
@@ -67,7 +68,7 @@ def test_microseconds_are_not_taken_for_milliseconds() -> None:
 
 
 def test_a_candle_beside_the_grid_is_no_candle_of_its_cell() -> None:
-    page = check_page([row(0), row(1, opened=START + HOUR_MS + 14_800)], HOUR, WINDOW, "x")
+    page = check_page([row(0), row(1, opened=START + HOUR_MS + 14_800)], HOUR, WINDOW, "x", ROWS)
     assert page.off_grid == (START + HOUR_MS,)
     assert len(page.candles) == 1
     assert "beside the grid" in page.notes[0]
@@ -114,7 +115,7 @@ JSON = st.recursive(
 @given(JSON)
 def test_whatever_the_answer_is_it_is_a_page_or_refused(value: Any) -> None:
     try:
-        page = check_page(value, HOUR, WINDOW, "x")
+        page = check_page(value, HOUR, WINDOW, "x", ROWS)
     except UnexpectedAnswer:
         return
     assert page.served == len(value)
@@ -129,7 +130,7 @@ def test_whatever_the_answer_is_it_is_a_page_or_refused(value: Any) -> None:
 def test_a_believed_candle_is_finite_and_consistent(values: list[Any]) -> None:
     rows = [[START, *values, START + HOUR_MS - 1, "0", 0, "0", "0", "0"]]
     try:
-        candles = check_page(rows, HOUR, WINDOW, "x").candles
+        candles = check_page(rows, HOUR, WINDOW, "x", ROWS).candles
     except UnexpectedAnswer:
         return
     o, h, low, c, v = (float(column[0]) for column in candles.columns().values())

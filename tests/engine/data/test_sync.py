@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from engine.data.exchanges.ccxt_client import FUTURES
-from engine.data.exchanges.exchange import Exchange, Patience
+from engine.data.exchanges.binance import FUTURES
+from engine.data.exchanges.connection import Patience
+from engine.data.exchanges.exchange import Exchange
 from engine.data.fetcher import DataFetcher
 from engine.data.sync import Sync, delete_series
 from engine.database import embedded

@@ -1,0 +1,186 @@
+"""Binance's dialect: spot and USD-M perpetuals, klines of twelve columns, weights counted per minute."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from engine.data.exchanges.answers import (
+    DEFAULT_RETRY_AFTER_S,
+    Answer,
+    Banned,
+    RateLimited,
+    error_code,
+    host_of,
+    in_trouble,
+    refused,
+    retry_after,
+    unexpected,
+)
+from engine.data.exchanges.dialect import LAST_MS, Dialect, Listing, Request
+from engine.data.exchanges.pages import RowFormat
+from engine.errors import ExchangeError, InputError
+from engine.model.market import MINUTE_MS, SAMPLE_EXCHANGE, TIMEFRAMES, Market, Period, Timeframe
+
+# open time, open, high, low, close, volume, close time and five more
+ROWS: Final = RowFormat(columns=12)
+_LOCATION = (
+    "refuses this location (HTTP 451). Spot candles are also served at https://data-api.binance.vision "
+    "(set BACKTEST_SPOT_URL); futures have no public mirror"
+)
+_FIREWALL = "its firewall refuses our requests (HTTP 403); wait some minutes, or try another network"
+_UNKNOWN_SYMBOL: Final = -1121
+_BAD_INTERVAL: Final = -1120
+_TOO_MANY: Final = -1003
+_BUSY: Final = frozenset(
+    {-1000, -1001, -1006, -1007, -1008, -1016}
+)  # of passing nature, by Binance's error list
+_SHORTEST_BAN_S: Final = 120
+_MOST_USED: Final = 0.9  # of the weight of a minute
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Binance(Dialect):
+    """One of Binance's interfaces. `kind`: ccxt's word for its markets. `weight_per_minute`: what an address is allowed."""
+
+    kind: str
+    weight_per_minute: int
+
+    def time(self) -> Request:
+        """`GET time`."""
+        return self._get("Time")
+
+    def read_time(self, value: Any) -> int | None:
+        """`serverTime`."""
+        now = value.get("serverTime") if isinstance(value, dict) else None
+        return now if type(now) is int and now > 0 else None
+
+    def listings(self) -> Sequence[Request]:
+        """`GET exchangeInfo`: everything in one answer."""
+        return (self._get("ExchangeInfo"),)
+
+    def read_listing(self, request: Request, value: Any) -> Listing | None:  # noqa: ARG002
+        """`symbols`."""
+        symbols = value.get("symbols") if isinstance(value, dict) else None
+        return Listing(symbols) if isinstance(symbols, list) else None
+
+    def market(self, exchange: str, entry: Any, ccxt: Any) -> Market | None:
+        """An entry of exchangeInfo; dated futures are not traded."""
+        if not isinstance(entry, dict) or not isinstance(entry.get("symbol"), str):
+            return None
+        try:
+            parsed = ccxt.parse_market(entry)
+        except Exception:  # noqa: BLE001 - whatever ccxt stumbles over: the other entries are good
+            return None
+        if parsed is None or not parsed[self.kind] or parsed["linear"] is False:
+            return None
+        listed = parsed["created"]
+        return Market(
+            exchange,
+            parsed["id"],
+            parsed["symbol"],
+            bool(parsed["active"]),
+            listed if listed and 0 < listed <= LAST_MS else None,
+        )
+
+    def candles(self, symbol: str, timeframe: Timeframe, window: Period, limit: int) -> Request:
+        """`GET klines`: both bounds are inclusive and count for the open time; the oldest rows come first."""
+        bounds = {"startTime": window.start, "endTime": window.end - 1, "limit": limit}
+        return self._klines(symbol, timeframe, bounds)
+
+    def first_candle(self, symbol: str, timeframe: Timeframe, start_ms: int) -> Request:
+        """The same without an end, also from long before the listing; a candle still open counts."""
+        return self._klines(symbol, timeframe, {"startTime": start_ms, "limit": 1})
+
+    def _klines(self, symbol: str, timeframe: Timeframe, bounds: Mapping[str, int]) -> Request:
+        return self._get("Klines", symbol=symbol, interval=self.timeframes[timeframe.name], **bounds)
+
+    def read_rows(self, symbol: str, value: Any) -> list[Any] | None:  # noqa: ARG002
+        """The answer is the list."""
+        return value if isinstance(value, list) else None
+
+    def fault(self, answer: Answer) -> ExchangeError | InputError | None:
+        """Statuses 418, 429, 451, 403, and error objects `{"code": -1121, "msg": "..."}`."""
+        return fault(answer)
+
+    def rest_s(self, answer: Answer, now_ms: int) -> float:
+        """Until the next minute when this address, all its programs together, has used 90 % of its weight."""
+        used = used_weight(answer)
+        if used is None or used <= _MOST_USED * self.weight_per_minute:
+            return 0
+        return (MINUTE_MS - (answer.date_ms or now_ms) % MINUTE_MS) / 1000
+
+    def _get(self, endpoint: str, **params: Any) -> Request:
+        return Request(f"{self.section}Get{endpoint}", params)
+
+
+def used_weight(answer: Answer) -> int | None:
+    """Request weight that this address has used in the current minute."""
+    text = answer.headers.get("x-mbx-used-weight-1m", "")
+    return int(text) if text.isdecimal() else None
+
+
+def fault(answer: Answer) -> ExchangeError | InputError | None:
+    """What is wrong with an answer of Binance's."""
+    code, text = error_code(answer.body, "code", "msg")
+    host = host_of(answer.url)
+    if answer.status == 418:
+        return Banned(
+            f"{host} has locked this address out (HTTP 418)", retry_after(answer, _ban_s(answer, text))
+        )
+    if answer.status == 429 or code == _TOO_MANY:
+        return RateLimited(f"{host} is rate limiting", retry_after(answer, DEFAULT_RETRY_AFTER_S))
+    if answer.status == 451:
+        return ExchangeError(f"{host} {_LOCATION}")
+    if answer.status == 403:
+        return ExchangeError(f"{host}: {_FIREWALL}")
+    if answer.status >= 500 or code in _BUSY:
+        return in_trouble(answer, text)
+    if code == _UNKNOWN_SYMBOL:
+        return InputError(f"{host} does not know this symbol")
+    if code == _BAD_INTERVAL:
+        return InputError(f"{host} does not serve this timeframe")
+    if answer.status == 200 and code is None:
+        return None
+    if code is None or code == 0:
+        return unexpected(answer)
+    return refused(answer, code, text)
+
+
+def _ban_s(answer: Answer, text: str) -> float:
+    """Seconds of "IP banned until 1659146400000", by the exchange's own clock."""
+    until = re.search(r"until (\d{13})", text)
+    if until is None or answer.date_ms is None:
+        return _SHORTEST_BAN_S
+    return max(0.0, (int(until[1]) - answer.date_ms) / 1000)
+
+
+# ccxt would ask which pairs have margin; nobody here wants to know
+_OPTIONS: Final[Mapping[str, Any]] = {"crossMarginPairsData": [], "isolatedMarginPairsData": []}
+FUTURES: Final = Binance(
+    ccxt_class="binanceusdm",
+    section="fapiPublic",
+    kind="swap",
+    page_limit=499,  # 499 rows weigh 2 where 500 weigh 5, so this is the fastest page there
+    weight_per_minute=2400,
+    rows=ROWS,
+    timeframes={name: name for name in TIMEFRAMES if name != "1s"},
+    is_oldest_first=True,
+    ccxt_options=_OPTIONS,
+)
+SPOT: Final = Binance(
+    ccxt_class="binance",
+    section="public",
+    kind="spot",
+    page_limit=1000,
+    weight_per_minute=6000,
+    rows=ROWS,
+    timeframes=dict(zip(TIMEFRAMES, TIMEFRAMES, strict=True)),
+    is_oldest_first=True,
+    ccxt_options=_OPTIONS,
+)
+DIALECTS: Final[Mapping[str, Dialect]] = {
+    "binanceusdm": FUTURES,
+    "binance": SPOT,
+    SAMPLE_EXCHANGE: FUTURES,  # served in this format
+}
