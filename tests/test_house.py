@@ -1,0 +1,42 @@
+"""The house stays a house: few floors, no circle, no more arrows than there are; a page of documents draws what is there."""
+
+from pathlib import Path
+
+from tools.house import ROOT, build
+
+FLOORS = 12
+ARROWS = 132  # the aim is 100; about half of them lead to errors, events and the model
+
+
+def test_no_room_and_no_module_imports_itself_round_a_corner():
+    house = build()
+    assert (house.room_circles, house.circles) == ([], [])
+
+
+def test_there_are_no_more_floors_and_arrows_than_were_agreed():
+    house = build()
+    assert max(house.floors.values()) + 1 <= FLOORS
+    assert house.arrows <= ARROWS
+
+
+def test_a_circle_and_a_corridor_are_seen(tmp_path: Path):
+    files = {
+        "engine/__init__.py": "", "desktop/__init__.py": "", "engine/errors.py": "",
+        "engine/work/__init__.py": "", "engine/work/one.py": "from engine.work import two\n",
+        "engine/work/two.py": "if False:\n    from engine.work.one import x\nfrom engine.errors import y\n",
+        "engine/door.py": "def f():\n    import engine.work.one\n",
+    }  # fmt: skip
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    house = build(tmp_path)
+    assert house.circles == [["engine.work.one", "engine.work.two"]]
+    assert house.room_circles == []
+    assert [house.floors[f"engine.{room}"] for room in ("errors", "work", "door")] == [0, 1, 2]
+    assert house.arrows == 2
+
+
+def test_the_page_about_the_house_names_every_room():
+    text = (ROOT / "docs" / "architecture.md").read_text()
+    rooms = {room.partition(".")[2] for room in build().rooms} - {""}
+    assert not [room for room in rooms if room not in text]
