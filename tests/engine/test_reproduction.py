@@ -148,7 +148,7 @@ NOT_DECIDING = {
     "engine.loader.load", "engine.loader.sources", "engine.loader.template",
     "engine.parallel.family", "engine.parallel.interpreter", "engine.parallel.isolated", "engine.parallel.job",
     "engine.parallel.plain", "engine.parallel.worker",
-    "engine.errors", "engine.events", "engine.model.numerals", "engine.model.parameters",
+    "engine.errors", "engine.events", "engine.model.exchanges", "engine.model.numerals", "engine.model.parameters",
     "engine.reproduction.own_source", "engine.settings",
 }  # fmt: skip
 
