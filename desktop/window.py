@@ -34,6 +34,7 @@ from desktop.workspace import Workspace
 
 TITLE: Final = "Backtest"
 _THEME_WORDS: Final = {"system": "Theme: as the system", "light": "Theme: light", "dark": "Theme: dark"}
+_KEYS: Final = 9  # Ctrl+1 to Ctrl+9 go to pages
 _FILTERED: Final = "Trades"  # whose filter is gone to where the visible page has none
 
 
@@ -154,7 +155,8 @@ class MainWindow(QMainWindow):
     def _page_commands(self) -> list[Command]:
         tabs = [page for page in self.pages if page.place is not Place.SIDE]
         return [
-            Command(f"show {page.title}", page.title, f"Show {page.title}", page.show, "&View", 0, (f"Ctrl+{number}",))
+            Command(f"show {page.title}", page.title, f"Show {page.title}", page.show, "&View", 0,
+                    (f"Ctrl+{number}",) if number <= _KEYS else ())
             for number, page in enumerate(tabs, start=1)
         ]  # fmt: skip
 
