@@ -34,6 +34,7 @@ from desktop.workspace import Workspace
 
 TITLE: Final = "Backtest"
 _THEME_WORDS: Final = {"system": "Theme: as the system", "light": "Theme: light", "dark": "Theme: dark"}
+_KEYS: Final = 9  # Ctrl+1 to Ctrl+9 go to pages
 _FILTERED: Final = "Trades"  # whose filter is gone to where the visible page has none
 
 
@@ -49,6 +50,7 @@ class MainWindow(QMainWindow):
         self.workspace = Workspace(self)
         self.theme: Theme = theme_named(SYSTEM)
         self._laid_out = False
+        self.docks: dict[str, QDockWidget] = {}
         self.banner, self.status, self.overall = Banner(), StatusBar(workers), Overall(bridge, self)
         self.context = Context(bridge, self.workspace, preferences, self)
         for make in PAGES:
@@ -90,10 +92,7 @@ class MainWindow(QMainWindow):
         self.setCentralWidget(middle)
         self.results = BottomPanel()
         self._place_pages()
-        self.results_dock = self._dock(
-            "Results", "resultsDock", self.results, Qt.DockWidgetArea.BottomDockWidgetArea
-        )
-        self.results_dock.setTitleBarWidget(self.results.title_bar)
+        self._dock("Results", self.results, Qt.DockWidgetArea.BottomDockWidgetArea, self.results.title_bar)
         self.setCorner(Qt.Corner.BottomLeftCorner, Qt.DockWidgetArea.LeftDockWidgetArea)
         self._share_room()
         for field in self.findChildren(QLineEdit):  # a file dropped on one is no text
@@ -110,25 +109,22 @@ class MainWindow(QMainWindow):
                 self._place_beside(page)
 
     def _place_beside(self, page: Page[Any]) -> None:
-        name = page.title.lower().replace("-", "")
-        self.setup_dock = self._dock(
-            page.title, f"{name}Dock", page.panel, Qt.DockWidgetArea.LeftDockWidgetArea
-        )
         heading = QLabel(page.title)
         heading.setProperty("role", "title")
         heading.setContentsMargins(10, 5, 0, 5)
-        self.setup_dock.setTitleBarWidget(DockTitle(heading))
+        self._dock(page.title, page.panel, Qt.DockWidgetArea.LeftDockWidgetArea, DockTitle(heading))
 
-    def _dock(self, title: str, name: str, content: QWidget, area: Qt.DockWidgetArea) -> QDockWidget:
-        dock = QDockWidget(title, self)
-        dock.setObjectName(name)
+    def _dock(self, title: str, content: QWidget, area: Qt.DockWidgetArea, title_bar: QWidget) -> None:
+        dock = self.docks[title] = QDockWidget(title, self)
+        dock.setObjectName(title.lower().replace("-", "") + "Dock")  # saved layouts know it by this name
         dock.setWidget(content)
+        dock.setTitleBarWidget(title_bar)
         self.addDockWidget(area, dock)
-        return dock
 
     def _share_room(self) -> None:
-        self.resizeDocks([self.setup_dock], [340], Qt.Orientation.Horizontal)
-        self.resizeDocks([self.results_dock], [round(self.height() * 0.3)], Qt.Orientation.Vertical)
+        *beside, results = self.docks.values()
+        self.resizeDocks(beside, [340] * len(beside), Qt.Orientation.Horizontal)
+        self.resizeDocks([results], [round(self.height() * 0.3)], Qt.Orientation.Vertical)
 
     def showEvent(self, event: QShowEvent) -> None:
         """The first time, without a layout to restore, share the room out for this height."""
@@ -159,21 +155,15 @@ class MainWindow(QMainWindow):
     def _page_commands(self) -> list[Command]:
         tabs = [page for page in self.pages if page.place is not Place.SIDE]
         return [
-            Command(f"show {page.title}", page.title, f"Show {page.title}", page.show, "&View", 0, (f"Ctrl+{number}",))
+            Command(f"show {page.title}", page.title, f"Show {page.title}", page.show, "&View", 0,
+                    (f"Ctrl+{number}",) if number <= _KEYS else ())
             for number, page in enumerate(tabs, start=1)
         ]  # fmt: skip
 
     def _toggles(self) -> list[tuple[int, QAction]]:
-        docks = (
-            (self.setup_dock, "Show or hide the set-up"),
-            (self.results_dock, "Show or hide the results"),
-        )
-        toggles = []
-        for place, (dock, tip) in enumerate(docks, start=10):
-            toggle = dock.toggleViewAction()
-            toggle.setToolTip(tip)
-            toggles.append((place, toggle))
-        return toggles
+        for title, dock in self.docks.items():
+            dock.toggleViewAction().setToolTip(f"Show or hide the {title.lower()}")
+        return [(10, dock.toggleViewAction()) for dock in self.docks.values()]
 
     def _connect(self) -> None:
         bridge, context = self.bridge, self.context
@@ -214,10 +204,10 @@ class MainWindow(QMainWindow):
         if page.place is Place.CENTRE:
             self.centre.setCurrentWidget(page.panel)
         elif page.place is Place.RESULTS:
-            self.results_dock.show()
+            self.docks["Results"].show()
             self.results.show_page(title)
         else:
-            self.setup_dock.show()
+            self.docks[title].show()
 
     def focus_filter(self) -> None:
         """Go to the filter of the visible table."""

@@ -76,19 +76,21 @@ def window(make_window: MakeWindow, monkeypatch: pytest.MonkeyPatch) -> MainWind
 
 
 def test_a_page_of_the_list_has_its_tab_its_key_and_its_place_in_the_menus(window: MainWindow) -> None:
-    page = window.page(NotesPage)
-    assert window.results.tabs.tabText(5) == "Notes"
+    page, last = window.page(NotesPage), window.results.tabs.count() - 1
+    assert window.results.tabs.tabText(last) == "Notes"
     window.actions_["show Notes"].trigger()
     assert window.results.page() == "Notes"
     assert page.panel.isVisible()
-    assert window.actions_["show Notes"].shortcut().toString() == "Ctrl+9"
+    keys = [window.actions_[f"show {one.title}"].shortcut().toString() for one in window.pages[1:]]
+    assert keys[:9] == [f"Ctrl+{number}" for number in range(1, 10)]
+    assert not any(keys[9:])
     run = next(menu for menu in window.menuBar().actions() if menu.text() == "&Run").menu()
     assert run is not None
     assert [action.text() for action in run.actions()][-2:] == ["", "Clear notes"]  # type: ignore[attr-defined]
     window.actions_["clear"].trigger()
     assert page.cleared == 1
     page.titled.emit("Notes (2)")
-    assert window.results.tabs.tabText(5) == "Notes (2)"
+    assert window.results.tabs.tabText(last) == "Notes (2)"
 
 
 def test_a_page_hears_the_jobs_of_its_kinds_and_no_other(window: MainWindow) -> None:

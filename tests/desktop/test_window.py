@@ -183,7 +183,7 @@ def test_a_failed_run_is_a_row_with_its_reason(window: MainWindow, qtbot: QtBot)
 def test_layout_theme_and_set_up_come_back_after_a_restart(make_window: MakeWindow, tmp_path: Path) -> None:
     first = make_window()
     first.resize(900, 700)
-    first.addDockWidget(Qt.DockWidgetArea.RightDockWidgetArea, first.setup_dock)
+    first.addDockWidget(Qt.DockWidgetArea.RightDockWidgetArea, first.docks["Set-up"])
     first.use_theme("light")
     chosen = Setup(
         exchange="binance", symbols=("SOLUSDT", "BTCUSDT"), timeframe="15m", start=parse_time("2024-01-01"),
@@ -192,7 +192,7 @@ def test_layout_theme_and_set_up_come_back_after_a_restart(make_window: MakeWind
     first.page(SetupPage).panel.set_setup(chosen)
     first.close()
     second = MainWindow(first.bridge, Preferences(tmp_path / "window.ini"))
-    assert second.dockWidgetArea(second.setup_dock) == Qt.DockWidgetArea.RightDockWidgetArea
+    assert second.dockWidgetArea(second.docks["Set-up"]) == Qt.DockWidgetArea.RightDockWidgetArea
     assert (second.width(), second.height()) == (900, 700)
     assert second.theme is LIGHT
     assert second.page(SetupPage).panel.setup() == chosen
@@ -203,15 +203,15 @@ def test_a_layout_of_another_version_is_refused_and_the_default_stands(make_wind
     window = make_window()
     foreign = window.saveState(LAYOUT_VERSION + 1)
     assert not window.restoreState(QByteArray(foreign), LAYOUT_VERSION)
-    assert window.dockWidgetArea(window.setup_dock) == Qt.DockWidgetArea.LeftDockWidgetArea
+    assert window.dockWidgetArea(window.docks["Set-up"]) == Qt.DockWidgetArea.LeftDockWidgetArea
 
 
 def test_reset_layout_puts_every_panel_back(window: MainWindow) -> None:
-    window.addDockWidget(Qt.DockWidgetArea.RightDockWidgetArea, window.setup_dock)
-    window.results_dock.hide()
+    window.addDockWidget(Qt.DockWidgetArea.RightDockWidgetArea, window.docks["Set-up"])
+    window.docks["Results"].hide()
     window.actions_["reset"].trigger()
-    assert window.dockWidgetArea(window.setup_dock) == Qt.DockWidgetArea.LeftDockWidgetArea
-    assert window.results_dock.isVisible()
+    assert window.dockWidgetArea(window.docks["Set-up"]) == Qt.DockWidgetArea.LeftDockWidgetArea
+    assert window.docks["Results"].isVisible()
 
 
 def test_no_shortcut_is_taken_twice_and_every_action_explains_itself(window: MainWindow) -> None:
