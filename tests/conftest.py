@@ -30,5 +30,6 @@ pytest_plugins = [
     "tests.support.builders",
     "tests.support.lent_workers",
     "tests.support.command_line",
+    "tests.support.tasks",
     "tests.support.plain_process",
 ]

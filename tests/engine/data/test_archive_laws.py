@@ -30,7 +30,7 @@ from engine.events import Event, Progress
 from engine.model.coverage import Coverage, FetchReport
 from engine.model.market import DAY_MS, HOUR_MS, Candles, Market, Period, Timeframe, format_time, parse_time
 from engine.settings import ARCHIVE_URL, Settings, read_settings
-from tests.engine.data.test_archive import DOUBTFUL, HALF_DAY
+from tests.engine.data.exchanges.test_archive import DOUBTFUL, HALF_DAY
 from tests.support.fake_archive import MISSING, FakeArchive, Spoil, make_zip
 from tests.support.fake_exchange import (
     EAGER,

@@ -152,6 +152,8 @@ def test_control_c_reaches_the_program_and_not_its_workers(
     tmp_path: Path, started: list[subprocess.Popen[str]]
 ) -> None:
     body = f"""
+        import signal
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where the tests run in the background
         job = pool.submit("{JOBS}:sleep", {{"seconds": 1.0}}, timeout_s=None)
         try:
             print("ready", flush=True)

@@ -22,7 +22,7 @@ from engine.tasks import RunTask, submit
 from tests.support.builders import random_candles
 from tests.support.tasks import run_task
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 INSTALLED = installed_folder()
 HEAVY = {"backtesting", "bokeh", "ccxt", "sqlalchemy", "psycopg", "PySide6"}
 

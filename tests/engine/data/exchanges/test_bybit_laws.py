@@ -10,8 +10,8 @@ from engine.data.fetcher import DataFetcher
 from engine.database.store import Store
 from engine.errors import ExchangeError
 from engine.model.market import DAY_MS, HOUR_MS, Market, Period, Timeframe, parse_time
-from tests.engine.data.test_bybit import PASSING
-from tests.engine.data.test_bybit_fetch import ODD
+from tests.engine.data.exchanges.test_bybit import PASSING
+from tests.engine.data.exchanges.test_bybit_fetch import ODD
 from tests.support.fake_bybit import FakeBybit
 from tests.support.fake_exchange import Bench, assert_same_candles, grid_candles, without
 

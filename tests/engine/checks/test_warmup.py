@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from engine import indicators as ta
-from tests.engine.backtest.checking import CANDLES, Column, checks_of, strategy_of
+from tests.engine.checks.checking import CANDLES, Column, checks_of, strategy_of
 
 pytestmark = pytest.mark.usefixtures("all_the_time_in_the_world")
 

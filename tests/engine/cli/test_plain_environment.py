@@ -59,7 +59,7 @@ def test_bare_names_set_nothing(plain_process: PlainProcess, user_home: Path, tm
 def test_the_documented_names_count_in_a_real_process(plain_process: PlainProcess, tmp_path: Path):
     home, plug_ins = tmp_path / "data", tmp_path / "plug-ins"
     plug_ins.mkdir()
-    (plug_ins / "mine.py").write_text((Path(__file__).parents[2] / "strategies" / "ema_cross.py").read_text())
+    (plug_ins / "mine.py").write_text((Path(__file__).parents[3] / "strategies" / "ema_cross.py").read_text())
     ended = plain_process(
         "strategies", "--json", BACKTEST_HOME=str(home), BACKTEST_STRATEGIES=os.fspath(plug_ins)
     )

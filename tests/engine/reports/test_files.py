@@ -13,7 +13,7 @@ from engine.errors import InputError
 from engine.model.market import Candles
 from engine.reports.files import csv_text, safe_name, write_candles, write_text
 
-PROJECT = Path(__file__).parents[2]
+PROJECT = Path(__file__).parents[3]
 CANDLES = Candles.from_rows([(1620644400000, 1.412e-05, 5e-05, 1.412e-05, 2.971e-05, 15274305779676.0)])
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from engine.checks.lookahead import Budget, act_cuts, even_cuts, find_lookahead
 from engine.checks.verdicts import run_checks
-from tests.engine.backtest.checking import (
+from tests.engine.checks.checking import (
     CANDLES,
     HELD,
     Asked,

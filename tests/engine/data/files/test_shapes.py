@@ -258,7 +258,7 @@ def test_what_a_packing_program_adds_to_a_zip_is_no_file(write: Write, clutter: 
 
 # -- the files of ../shared/cases, where they are
 
-CASES = Path(os.environ.get("BACKTEST_TEST_CASES", Path(__file__).parents[4] / "shared" / "cases")) / "files"
+CASES = Path(os.environ.get("BACKTEST_TEST_CASES", Path(__file__).parents[5] / "shared" / "cases")) / "files"
 EXACT = (
     "tv_numeric_header", "ccxt_no_names", "mt4", "mt5", "date_time_cols", "semi_comma6", "semi_comma8", "yahoo_adj",
     "kaggle_s", "quoted_all", "tv_offset", "footer", "sep_line", "cdd_mixed",

@@ -16,7 +16,7 @@ from engine.data.exchanges.sample import aggregate
 from engine.loader import load_strategy
 from engine.model.market import Timeframe
 from engine.strategy import Strategy
-from tests.engine.backtest.checking import (
+from tests.engine.checks.checking import (
     Column,
     checks_of,
     strategy_of,
