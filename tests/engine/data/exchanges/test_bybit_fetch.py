@@ -1,5 +1,7 @@
 """What is held of Bybit's candles after fetches and checks that met holes, odd answers, ends and beginnings."""
 
+from typing import Any
+
 import pytest
 
 from engine.errors import ExchangeError, InputError, Interrupted
@@ -42,11 +44,15 @@ def test_a_fetch_that_was_interrupted_goes_on_where_it_stopped(
     bybit_bench: MakeBench, fake_bybit: FakeBybit, sol: Candles
 ) -> None:
     one, token = bybit_bench(24), CancelToken()
+
+    def stop_after_two_pages(rows: list[Any]) -> list[Any]:
+        if len(fake_bybit.served) >= 48:
+            token.cancel()
+        return rows
+
+    fake_bybit.always = Fault(rows=stop_after_two_pages)
     with pytest.raises(Interrupted, match="candles are saved; run again"):
-        one.fetch(
-            "2024-02-01", "2024-02-10", cancel=token,
-            on_event=lambda _: token.cancel() if len(fake_bybit.served) >= 48 else None,
-        )  # fmt: skip
+        one.fetch("2024-02-01", "2024-02-10", cancel=token)
     saved = one.status("2024-02-01", "2024-02-10").candles
     assert 0 < saved < 240
     fake_bybit.always = error(10016, "System error")
