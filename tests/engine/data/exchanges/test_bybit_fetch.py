@@ -50,7 +50,7 @@ def test_a_fetch_that_was_interrupted_goes_on_where_it_stopped(
             token.cancel()
         return rows
 
-    fake_bybit.always = Fault(rows=stop_after_two_pages)
+    fake_bybit.fail(Fault(rows=stop_after_two_pages), times=3)
     with pytest.raises(Interrupted, match="candles are saved; run again"):
         one.fetch("2024-02-01", "2024-02-10", cancel=token)
     saved = one.status("2024-02-01", "2024-02-10").candles
