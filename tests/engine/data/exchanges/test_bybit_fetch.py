@@ -44,17 +44,20 @@ def test_a_fetch_that_was_interrupted_goes_on_where_it_stopped(
     bybit_bench: MakeBench, fake_bybit: FakeBybit, sol: Candles
 ) -> None:
     one, token = bybit_bench(24), CancelToken()
+    begun: list[Any] = []
 
-    def stop_after_two_pages(rows: list[Any]) -> list[Any]:
-        if len(fake_bybit.served) >= 48:
+    def stop_at_the_second_page(rows: list[Any]) -> list[Any]:
+        begun.extend(row for row in rows if len(rows) == 24)  # not while the listing is looked for
+        if len(begun) >= 48:
             token.cancel()
         return rows
 
-    fake_bybit.fail(Fault(rows=stop_after_two_pages), times=3)
+    fake_bybit.fail(Fault(rows=stop_at_the_second_page), times=100)
     with pytest.raises(Interrupted, match="candles are saved; run again"):
         one.fetch("2024-02-01", "2024-02-10", cancel=token)
     saved = one.status("2024-02-01", "2024-02-10").candles
     assert 0 < saved < 240
+    fake_bybit.faults["kline"].clear()
     fake_bybit.always = error(10016, "System error")
     with pytest.raises(ExchangeError, match="candles already saved; run again"):
         one.fetch("2024-02-01", "2024-02-10")
