@@ -1,5 +1,6 @@
 """SQL of finished runs: saved whole, shown again exactly as they were."""
 
+import math
 import re
 import uuid
 from collections.abc import Collection, Mapping, Sequence
@@ -167,9 +168,9 @@ def storable(value: Any) -> Any:
 
 
 def _trade(stored: dict[str, Any]) -> Trade:
-    # JSONB keeps 1e22 as digits, which read back as an int; null stands for NaN
-    numbers = {name: float("nan") if stored[name] is None else float(stored[name]) for name in _TRADE_FLOATS}
-    return Trade(**stored | numbers)
+    # JSONB keeps 1e22 as digits, which read back as an int; null stands for NaN, and so does what older versions did not keep
+    numbers = {name: stored.get(name) for name in _TRADE_FLOATS}
+    return Trade(**stored | {name: math.nan if one is None else float(one) for name, one in numbers.items()})
 
 
 def _seen(held: RowMapping) -> SeenCandles | None:

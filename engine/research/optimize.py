@@ -95,7 +95,7 @@ def _longest_warmup(trials: Trials, info: StrategyInfo, ask: AskWorkers) -> int:
 
 
 class Sweep:
-    """One call of `Engine.optimize`: owns nothing that outlives it except what it stored."""
+    """One call of `engine.research.optimize`: owns nothing that outlives it except what it stored."""
 
     def __init__(
         self,

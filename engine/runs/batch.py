@@ -32,7 +32,7 @@ DoneQueue = queue.Queue[tuple[PlannedRun, LoadedSeries, RunJob]]
 
 
 class Batch:
-    """One call of `Engine.run`: owns nothing that outlives it except what it stored."""
+    """One call of `engine.runs.run`: owns nothing that outlives it except what it stored."""
 
     def __init__(
         self,
