@@ -168,7 +168,7 @@ def storable(value: Any) -> Any:
 
 
 def _trade(stored: dict[str, Any]) -> Trade:
-    # JSONB keeps 1e22 as digits, which read back as an int; null stands for NaN, and so does what older versions did not keep
+    # JSONB keeps 1e22 as digits, which read back as an int; null stands for NaN, as does what older versions did not keep
     numbers = {name: stored.get(name) for name in _TRADE_FLOATS}
     return Trade(**stored | {name: math.nan if one is None else float(one) for name, one in numbers.items()})
 
