@@ -1,4 +1,4 @@
-"""Sweeps of 1,000 combinations through `Engine.optimize`, the whole path, beside backtesting.py.
+"""Sweeps of 1,000 combinations through `engine.research.optimize`, the whole path, beside backtesting.py.
 
     .venv/bin/python -m benchmarks.sweeps [--repeat 5] [--candles 4368 35040 525600] [--workers 1 2] [--peers]
 

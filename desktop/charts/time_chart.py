@@ -115,12 +115,6 @@ class TimeChart(pg.GraphicsLayoutWidget):  # type: ignore[misc]
         right = right if right - span_s > start else min(start + span_s, end)
         self.show_range(max(right - span_s, start - self._step), right + self._step)
 
-    def centre_on(self, x: float, *, at_least: float = 0.0) -> None:
-        """Move so that x is in the middle; zoom out only where `at_least` seconds would not fit."""
-        low, high = self.x_range()
-        half = max(high - low, at_least) / 2
-        self.show_range(x - half, x + half)
-
     def pan(self, fraction: float) -> None:
         """Move by a part of the visible width."""
         low, high = self.x_range()

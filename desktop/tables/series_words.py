@@ -6,9 +6,9 @@ from typing import Any, Final
 
 from desktop.tables import formats
 from desktop.tables.holdings import GOOD, PLAIN, WARNING, Note
+from engine.model.candle_files import ImportReport
 from engine.model.coverage import BEFORE_LISTING, FetchReport, VerifyReport
 from engine.model.market import Candles, format_time
-from engine.model.transfer import ImportReport
 
 _MOST_SHOWN: Final = 20
 

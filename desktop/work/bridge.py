@@ -87,7 +87,7 @@ class Bridge(QObject):
 
         `ended` hears its result or its error on the window's thread, when the program is ready again.
         """
-        if self.phase is not Phase.IDLE:
+        if self.phase is not Phase.IDLE or self._loop is None:
             return False
         self.task = Task(phase.name.lower(), expected=expected)
         self._enter(phase)
@@ -211,7 +211,7 @@ class Bridge(QObject):
     async def settle(self) -> None:
         """Wait until everything asked for is answered."""
         while self._tasks:
-            await asyncio.gather(*self._tasks)
+            await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _guard(self, work: Coroutine[Any, Any, None]) -> None:
         try:

@@ -58,7 +58,9 @@ class DemoReport:
 
 def run_demo(engine: Engine, folder: Path, on_event: OnEvent, cancel: CancelToken) -> DemoReport:
     """Hold the sample market with a gap in the middle, fill the gap, run every strategy, write trades and a summary."""
-    engine.candles.delete_series(SYMBOL, TIMEFRAME, exchange=SAMPLE_EXCHANGE)
+    engine.candles.delete_series(
+        SYMBOL, TIMEFRAME, exchange=SAMPLE_EXCHANGE, on_event=on_event, cancel=cancel
+    )
     for part in HELD_FIRST:
         engine.candles.fetch(SYMBOL, TIMEFRAME, part, exchange=SAMPLE_EXCHANGE, cancel=cancel)
     gap_fill = engine.candles.fetch(

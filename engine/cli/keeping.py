@@ -13,15 +13,9 @@ from engine.cli.terminal import print_json, print_note, progress, table
 from engine.cli.values import file_argument, number_option
 from engine.errors import DatabaseError, InputError, worst
 from engine.events import Event, Log
+from engine.model.candle_files import DECIMALS, FileFormat, ImportPreview, ImportReport, parse_columns
+from engine.model.coverage import SyncedSeries
 from engine.model.market import DEFAULT_EXCHANGE, Market, Timeframe, format_time, parse_time, short_time
-from engine.model.transfer import (
-    DECIMALS,
-    FileFormat,
-    ImportPreview,
-    ImportReport,
-    SyncedSeries,
-    parse_columns,
-)
 from engine.service import Engine
 
 log = logging.getLogger(__name__)

@@ -15,7 +15,7 @@ from typing import Final
 
 from engine.data.exchanges.archive import Archive
 from engine.data.exchanges.archive_file import DayFile
-from engine.data.exchanges.connection import Errand
+from engine.data.exchanges.connection import Caller
 from engine.model.market import DAY_MS, Market, Period, Timeframe, format_time
 
 AT_ONCE: Final = 8
@@ -52,9 +52,9 @@ class BulkDownload:
         timeframe: Timeframe,
         days: Sequence[Period],
         page_limit: int,
-        errand: Errand,
+        caller: Caller,
     ) -> None:
-        self._archive, self._market, self._timeframe, self._errand = archive, market, timeframe, errand
+        self._archive, self._market, self._timeframe, self._caller = archive, market, timeframe, caller
         self._days = days
         self._max_holes = timeframe.count(Period(0, DAY_MS)) // page_limit + 1
         self._doubts: dict[str, list[Period]] = {}
@@ -65,7 +65,7 @@ class BulkDownload:
 
         Days that never come out are to be asked elsewhere; what was wrong with them is logged at the end.
         """
-        self._errand.log(
+        self._caller.log(
             "info",
             f"archive: {len(self._days):,} days of {self._market.name} {self._timeframe}, {AT_ONCE} at once",
         )
@@ -76,7 +76,7 @@ class BulkDownload:
                 if believed:
                     yield sorted(believed, key=lambda file: file.day)
                 if self._troubles >= _MAX_TROUBLES:
-                    self._errand.log("warning", f"archive: {self._archive.host} is left alone for now")
+                    self._caller.log("warning", f"archive: {self._archive.host} is left alone for now")
                     break
         finally:
             stop.set()
@@ -93,9 +93,9 @@ class BulkDownload:
         for reason, days in itertools.islice(self._doubts.items(), _MAX_LINES):
             first, last = (format_time(day.start)[:10] for day in (min(days), max(days)))
             more = f" (and {len(days) - 1:,} more until {last})" if len(days) > 1 else ""
-            self._errand.log("warning", f"archive: {first} {reason}{more}, asked by REST")
+            self._caller.log("warning", f"archive: {first} {reason}{more}, asked by REST")
         if hidden := sum(map(len, list(self._doubts.values())[_MAX_LINES:])):
-            self._errand.log("warning", f"archive: {hidden:,} more days are doubtful, asked by REST")
+            self._caller.log("warning", f"archive: {hidden:,} more days are doubtful, asked by REST")
 
     def _as_they_come(self, stop: threading.Event) -> Iterator[list[DayFile]]:
         """All files that have come since the last look, at least one; the next ones are under way meanwhile."""
@@ -114,7 +114,7 @@ class BulkDownload:
 
     def _next(self, come: "SimpleQueue[DayFile | BaseException]") -> DayFile | BaseException:
         while True:
-            self._errand.cancel.raise_if_cancelled()
+            self._caller.cancel.raise_if_cancelled()
             try:
                 return come.get(timeout=_POLL_S)
             except Empty:

@@ -10,15 +10,15 @@ from datetime import date, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
-from engine.data.asked import align, clip_to_closed, stale_tails
 from engine.data.exchanges.answers import UnexpectedAnswer, Unreachable
 from engine.data.exchanges.archive import Archive, has_archive
-from engine.data.exchanges.connection import Errand, Patience, local_ms
+from engine.data.exchanges.connection import Caller, Patience, local_ms
 from engine.data.exchanges.dialect import dialect_of
 from engine.data.exchanges.exchange import Exchange
 from engine.data.exchanges.sample import open_sample_exchange
 from engine.data.filling import SeriesFill, check_listed
 from engine.data.market_list import MarketList
+from engine.data.request import align, clip_to_closed, stale_tails
 from engine.data.verify import verify_series
 from engine.database.store import Store, open_store
 from engine.errors import ExchangeError, Interrupted
@@ -123,7 +123,7 @@ class DataFetcher:
         """What the exchange lists, from the database; asked of the exchange when never seen, or older than a day and
         the exchange answers, or when `refresh` insists.
         """
-        return self._list.markets(exchange, Errand("", on_event, cancel), refresh=refresh)
+        return self._list.markets(exchange, Caller("", on_event, cancel), refresh=refresh)
 
     def market(
         self,
@@ -134,12 +134,12 @@ class DataFetcher:
         cancel: CancelToken | None = None,
     ) -> Market:
         """The market that `symbol` names; the list is asked for again once before a symbol is called unknown."""
-        return self._list.market(symbol, exchange, Errand("", on_event, cancel))
+        return self._list.market(symbol, exchange, Caller("", on_event, cancel))
 
     def ping(self, exchange: str = DEFAULT_EXCHANGE) -> tuple[str, int]:
         """The exchange's host, and its clock minus the local one in ms. Asks once; raises ExchangeError."""
         source = self._exchange(check_exchange(exchange))
-        now = source.now_ms(Errand(), replace(source.patience, attempts=1))
+        now = source.now_ms(Caller(), replace(source.patience, attempts=1))
         return source.host, now - self._clock()
 
     # -- candles
@@ -169,18 +169,18 @@ class DataFetcher:
         exchange = self._exchange(market.exchange)
         exchange.check_timeframe(timeframe)
         wanted = align(timeframe, period)
-        errand = Errand(job, on_event, cancel)
+        caller = Caller(job, on_event, cancel)
         check_listed(market, wanted, self._store.candles.first_candle(market, timeframe))
         coverage = self._store.candles.coverage(market, timeframe, wanted)
         stale = stale_tails(coverage, self.known_now_ms(market))
         if coverage.complete and not stale and not coverage.false_listing:
-            return self._report(coverage, errand)
+            return self._report(coverage, caller)
 
         def tell(holder: str) -> None:
-            errand.log("info", f"{holder} is downloading {market.name} {timeframe}; waiting for it")
+            caller.log("info", f"{holder} is downloading {market.name} {timeframe}; waiting for it")
 
-        with self._store.candles.series_lock(market, timeframe, tell, errand.cancel):
-            return self._fetch_locked(exchange, market, timeframe, wanted, errand)
+        with self._store.candles.series_lock(market, timeframe, tell, caller.cancel):
+            return self._fetch_locked(exchange, market, timeframe, wanted, caller)
 
     def verify(
         self,
@@ -198,16 +198,16 @@ class DataFetcher:
         Never asks the bulk archive. Raises InputError where nothing is held, ExchangeError, Interrupted; then nothing
         was changed.
         """
-        exchange, errand = self._exchange(market.exchange), Errand(job, on_event, cancel)
-        trades = partial(self._list.still_trades, market, errand)
+        exchange, caller = self._exchange(market.exchange), Caller(job, on_event, cancel)
+        trades = partial(self._list.still_trades, market, caller)
         return verify_series(
-            self._store, exchange, market, timeframe, period, errand, trades, dry_run=dry_run
+            self._store, exchange, market, timeframe, period, caller, trades, dry_run=dry_run
         )
 
     def _fetch_locked(
-        self, exchange: Exchange, market: Market, timeframe: Timeframe, wanted: Period, errand: Errand
+        self, exchange: Exchange, market: Market, timeframe: Timeframe, wanted: Period, caller: Caller
     ) -> FetchReport:
-        now = self._now(exchange, market, timeframe, wanted, errand)
+        now = self._now(exchange, market, timeframe, wanted, caller)
         closed = clip_to_closed(market, timeframe, wanted, now)
         notices = []
         if closed.end < wanted.end:
@@ -219,26 +219,26 @@ class DataFetcher:
         coverage = self._store.candles.coverage(market, timeframe, closed)
         recheck = stale_tails(coverage, now)
         if coverage.complete and not recheck and not coverage.false_listing:
-            return self._report(coverage, errand, notices=notices)
+            return self._report(coverage, caller, notices=notices)
         if coverage.claimed:
             self._store.verification.mend(market, timeframe)
             notices.append(
                 f"the database claimed {coverage.claimed:,} candles of {market.name} {timeframe} that it does not hold; "
                 "its record is mended and they are fetched"
             )
-        self._let_settle(exchange, coverage, now, errand)
-        trades = partial(self._list.still_trades, market, errand)
-        fill = SeriesFill(self._store, exchange, market, timeframe, now, errand, trades)
-        self._fill(fill, coverage, recheck, errand)
+        self._let_settle(exchange, coverage, now, caller)
+        trades = partial(self._list.still_trades, market, caller)
+        fill = SeriesFill(self._store, exchange, market, timeframe, now, caller, trades)
+        self._fill(fill, coverage, recheck, caller)
         check_listed(market, closed, fill.first_candle)
         if fill.unproven:
             count = sum(timeframe.count(part) for part in fill.unproven)
             notices.append(
                 f"the exchange has no candle after {short_time(fill.unproven[0].start)} yet: {count} stay a gap"
             )
-        return self._report(self._store.candles.coverage(market, timeframe, closed), errand, fill, notices)
+        return self._report(self._store.candles.coverage(market, timeframe, closed), caller, fill, notices)
 
-    def _fill(self, fill: SeriesFill, coverage: Coverage, recheck: list[Period], errand: Errand) -> None:
+    def _fill(self, fill: SeriesFill, coverage: Coverage, recheck: list[Period], caller: Caller) -> None:
         """Run the fill; whatever ends it, say how many candles are saved."""
         market, timeframe = coverage.market, coverage.timeframe
         gaps = list(coverage.gaps)
@@ -249,7 +249,7 @@ class DataFetcher:
                 check_listed(market, coverage.period, first)
                 gaps = [Period(max(gap.start, first), gap.end) for gap in gaps if gap.end > first]
             total = sum(timeframe.count(gap) for gap in [*gaps, *recheck])
-            meter = ProgressMeter(errand.job, total, "candles", errand.on_event)
+            meter = ProgressMeter(caller.job, total, "candles", caller.on_event)
             if archive is not None:
                 gaps = fill.fill_in_bulk(archive, gaps, meter)
             fill.fill(gaps, recheck, meter)
@@ -276,7 +276,7 @@ class DataFetcher:
     def _report(
         self,
         coverage: Coverage,
-        errand: Errand,
+        caller: Caller,
         fill: SeriesFill | None = None,
         notices: list[str] | None = None,
     ) -> FetchReport:
@@ -293,7 +293,7 @@ class DataFetcher:
             period,
             coverage.candles,
             fill.fetched if fill else 0,
-            errand.candle_requests,
+            caller.candle_requests,
             tuple(fill.filled) if fill else (),
             coverage.missing,
             (*(notices or ()), *listing),
@@ -306,7 +306,7 @@ class DataFetcher:
         self, exchange: str, *, on_event: OnEvent = ignore_event, cancel: CancelToken | None = None
     ) -> int:
         """The exchange's clock, asked for now."""
-        return self._exchange(exchange).now_ms(Errand("", on_event, cancel))
+        return self._exchange(exchange).now_ms(Caller("", on_event, cancel))
 
     def known_now_ms(self, market: Market) -> int:
         """The exchange's clock without asking it: the local one, put right by the difference last measured."""
@@ -315,29 +315,29 @@ class DataFetcher:
         return self._clock() + (self._store.exchanges.clock_offset_ms(market.exchange) or 0)
 
     def _now(
-        self, exchange: Exchange, market: Market, timeframe: Timeframe, wanted: Period, errand: Errand
+        self, exchange: Exchange, market: Market, timeframe: Timeframe, wanted: Period, caller: Caller
     ) -> int:
         """The exchange's clock. Where it cannot be asked but nothing is missing by the last known one, that one."""
         known = self.known_now_ms(market)
         closed = wanted.clip(Period(0, timeframe.floor(known)))
         held = closed.start < closed.end and self._store.candles.coverage(market, timeframe, closed).complete
         try:
-            return exchange.now_ms(errand, replace(exchange.patience, attempts=1) if held else None)
+            return exchange.now_ms(caller, replace(exchange.patience, attempts=1) if held else None)
         except ExchangeError as error:
             if not held:
                 again = (
                     "; nothing was fetched; run again to continue" if isinstance(error, Unreachable) else ""
                 )
                 raise ExchangeError(f"{error}{again}") from error
-            errand.log("warning", f"{error}; everything closed by the last known clock is held")
+            caller.log("warning", f"{error}; everything closed by the last known clock is held")
             return known
 
     @staticmethod
-    def _let_settle(exchange: Exchange, coverage: Coverage, now: int, errand: Errand) -> None:
+    def _let_settle(exchange: Exchange, coverage: Coverage, now: int, caller: Caller) -> None:
         """Wait until the newest wanted candle has been closed for a moment: it may still change."""
         left_s = exchange.patience.settle_s - (now - coverage.period.end) / 1000
         if left_s > 0 and coverage.gaps and coverage.gaps[-1].end == coverage.period.end:
-            errand.cancel.sleep(left_s)
+            caller.cancel.sleep(left_s)
 
     # -- exchanges
 

@@ -11,7 +11,7 @@ from engine.data.exchanges.answers import UnexpectedAnswer
 from engine.data.exchanges.archive import Archive
 from engine.data.exchanges.pages import Page, find_holes, merge, subtract
 from engine.data.listing import ask_first_candle
-from engine.data.work import SeriesWork
+from engine.data.locked_series import LockedSeries
 from engine.errors import ExchangeError, InputError
 from engine.events import ProgressMeter
 from engine.model.coverage import AFTER_DELISTING, MAINTENANCE, OFF_GRID, MissingRange
@@ -29,7 +29,7 @@ class Findings:
 
 
 @dataclass
-class SeriesFill(SeriesWork):
+class SeriesFill(LockedSeries):
     """One fetch of one series. All gaps are closed by the exchange's clock.
 
     `still_trades` asks the exchange's list whether the market trades; it may raise ExchangeError.
@@ -67,7 +67,7 @@ class SeriesFill(SeriesWork):
         self._recheck = merge(recheck)
         todo = deque(merge([*gaps, *self._recheck]))
         while todo:
-            self.errand.cancel.raise_if_cancelled()
+            self.caller.cancel.raise_if_cancelled()
             gap = todo.popleft()
             findings = self._ask(gap)
             self._keep(gap, findings)
@@ -99,7 +99,7 @@ class SeriesFill(SeriesWork):
         days = worthwhile_days(self.timeframe, gaps, page_limit, self.now_ms)
         if not days:
             return list(gaps)
-        bulk = BulkDownload(archive, self.market, self.timeframe, days, page_limit, self.errand)
+        bulk = BulkDownload(archive, self.market, self.timeframe, days, page_limit, self.caller)
         taken: list[Period] = []
         for files in bulk.batches():
             candles = concatenate([file.candles for file in files])
@@ -210,7 +210,7 @@ class SeriesFill(SeriesWork):
         probe = self.probe(hole.start)
         if probe.cells or hole.start >= self._delisting_cut or self._is_delisted() or self._doubt:
             return probe  # found, too young to matter, or no more to be learnt now
-        self.errand.cancel.sleep(self.exchange.patience.first_wait_s)
+        self.caller.cancel.sleep(self.exchange.patience.first_wait_s)
         return self.probe(hole.start)
 
     def _leave_tail(self, hole: Period, findings: Findings) -> None:
@@ -248,7 +248,7 @@ class SeriesFill(SeriesWork):
         patience = self.exchange.patience
         for attempt in range(patience.attempts):
             if attempt:
-                self.errand.cancel.sleep(patience.wait_s(attempt))
+                self.caller.cancel.sleep(patience.wait_s(attempt))
             if (probe := self.probe(start_ms)).cells:
                 return probe
         raise UnexpectedAnswer(problem)

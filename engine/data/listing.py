@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 
 from engine.data.exchanges.answers import UnexpectedAnswer
-from engine.data.work import SeriesWork
+from engine.data.locked_series import LockedSeries
 from engine.model.market import short_time
 
 
-def ask_first_candle(work: SeriesWork, seen: int | None = None) -> int:
+def ask_first_candle(work: LockedSeries, seen: int | None = None) -> int:
     """Open time of the first candle, by one probe from the beginning of time; not stored here.
 
     `seen`: an open time that was served already. An answer that is later than it, or than a candle held of the exchange,
@@ -19,7 +19,7 @@ def ask_first_candle(work: SeriesWork, seen: int | None = None) -> int:
     patience, answer = work.exchange.patience, None
     for attempt in range(patience.attempts):
         if attempt:
-            work.errand.cancel.sleep(patience.wait_s(attempt))
+            work.caller.cancel.sleep(patience.wait_s(attempt))
         cells = work.probe(0).cells
         answer = cells[0] if cells else answer
         if cells and (served is None or cells[0] <= served):
@@ -40,7 +40,7 @@ class WrongListing:
     words: str
 
 
-def check_listing(work: SeriesWork) -> WrongListing | None:
+def check_listing(work: LockedSeries) -> WrongListing | None:
     """Ask again where the series begins, where that was recorded; None where the record is right.
 
     A candle that was once served is a proof for ever: only an earlier beginning is believed. A record later than held
@@ -56,7 +56,7 @@ def check_listing(work: SeriesWork) -> WrongListing | None:
     try:
         answer: int | None = ask_first_candle(work)
     except UnexpectedAnswer as error:
-        work.errand.log("warning", str(error))
+        work.caller.log("warning", str(error))
         answer = None
     if first is not None and (answer is None or answer >= first):
         return None

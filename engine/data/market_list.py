@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-from engine.data.exchanges.connection import Errand
+from engine.data.exchanges.connection import Caller
 from engine.data.exchanges.exchange import Exchange
 from engine.database.store import Store
 from engine.errors import ExchangeError, InputError
@@ -16,7 +16,7 @@ class MarketList:
     def __init__(self, store: Store, exchange: Callable[[str], Exchange], clock: Callable[[], int]) -> None:
         self._store, self._exchange, self._clock = store, exchange, clock
 
-    def markets(self, exchange: str, errand: Errand, *, refresh: bool = False) -> list[Market]:
+    def markets(self, exchange: str, caller: Caller, *, refresh: bool = False) -> list[Market]:
         """Asked of the exchange when never seen, or older than a day and the exchange answers, or when `refresh`
         insists.
         """
@@ -28,7 +28,7 @@ class MarketList:
         source = self._exchange(exchange)
         patience = replace(source.patience, attempts=1) if cached and not refresh else None
         try:
-            markets = source.markets(errand, patience)
+            markets = source.markets(caller, patience)
         except ExchangeError as error:
             if not cached:
                 raise ExchangeError(
@@ -40,12 +40,12 @@ class MarketList:
         self._store.exchanges.save_markets(exchange, markets, self._clock())
         return markets
 
-    def still_trades(self, market: Market, errand: Errand) -> bool:
+    def still_trades(self, market: Market, caller: Caller) -> bool:
         """Whether the exchange's list, asked now, says that a market trades; one that it lacks does not."""
-        listed = self.markets(market.exchange, errand, refresh=True)
+        listed = self.markets(market.exchange, caller, refresh=True)
         return any(one.is_trading for one in listed if one == market)
 
-    def market(self, symbol: str, exchange: str, errand: Errand) -> Market:
+    def market(self, symbol: str, exchange: str, caller: Caller) -> Market:
         """The market that `symbol` names; the list is asked for again once before a symbol is called unknown.
 
         A symbol that the exchange dropped from its list is still known where candles of it are held.
@@ -59,7 +59,7 @@ class MarketList:
             is_fresh = bool(cached) and 0 <= age_ms < MINUTE_MS
         if not is_fresh:
             try:
-                cached = self.markets(exchange, errand, refresh=True)
+                cached = self.markets(exchange, caller, refresh=True)
             except ExchangeError:
                 if not cached:
                     raise

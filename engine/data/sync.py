@@ -10,8 +10,8 @@ from engine.data.fetcher import DataFetcher
 from engine.database.store import KeptSeries, Store
 from engine.errors import BacktestError, DatabaseError
 from engine.events import CancelToken, Finished, Log, OnEvent, Started, ending
+from engine.model.coverage import SyncedSeries
 from engine.model.market import Market, Period, Timeframe
-from engine.model.transfer import SyncedSeries
 
 SIDE_BY_SIDE: Final = 4  # series at once: the exchange's weight per minute is used up by fewer already
 EVERYTHING: Final = Period(0, 7_258_118_400_000)  # to the year 2200, the last that the schema allows

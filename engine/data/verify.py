@@ -5,12 +5,12 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from engine.data.exchanges.connection import Errand
+from engine.data.exchanges.connection import Caller
 from engine.data.exchanges.exchange import Exchange
 from engine.data.exchanges.pages import Page, merge, subtract
 from engine.data.filling import concatenate
 from engine.data.listing import WrongListing, check_listing
-from engine.data.work import SeriesWork
+from engine.data.locked_series import LockedSeries
 from engine.database.store import Store
 from engine.errors import ExchangeError, InputError, Interrupted
 from engine.events import ProgressMeter
@@ -24,7 +24,7 @@ def verify_series(
     market: Market,
     timeframe: Timeframe,
     period: Period | None,
-    errand: Errand,
+    caller: Caller,
     still_trades: Callable[[], bool],
     *,
     dry_run: bool,
@@ -36,12 +36,12 @@ def verify_series(
     exchange.check_timeframe(timeframe)
 
     def tell(holder: str) -> None:
-        errand.log("info", f"{holder} is at work on {market.name} {timeframe}; waiting for it")
+        caller.log("info", f"{holder} is at work on {market.name} {timeframe}; waiting for it")
 
-    with store.candles.series_lock(market, timeframe, tell, errand.cancel):
+    with store.candles.series_lock(market, timeframe, tell, caller.cancel):
         try:
-            now = exchange.now_ms(errand)
-            check = SeriesCheck(store, exchange, market, timeframe, now, errand, still_trades)
+            now = exchange.now_ms(caller)
+            check = SeriesCheck(store, exchange, market, timeframe, now, caller, still_trades)
             return check.check(period, dry_run=dry_run)
         except ExchangeError as error:
             raise ExchangeError(f"{error}; nothing was changed; run again") from error
@@ -61,7 +61,7 @@ class Differences:
 
 
 @dataclass
-class SeriesCheck(SeriesWork):
+class SeriesCheck(LockedSeries):
     """One comparison of one series."""
 
     still_trades: Callable[[], bool]
@@ -119,7 +119,7 @@ class SeriesCheck(SeriesWork):
             tuple(merge(part for parts in still.values() for part in parts)),
             tuple(merge(found.only_here)),
             damage.ranges + (listing is not None) + len(reopened),
-            self.errand.candle_requests,
+            self.caller.candle_requests,
             dry_run,
             tuple(notices),
         )
@@ -143,7 +143,7 @@ class SeriesCheck(SeriesWork):
     def _compare(self, windows: list[Period]) -> Differences:
         found = Differences()
         total = sum(map(self.timeframe.count, windows))
-        meter = ProgressMeter(self.errand.job, total, "candles", self.errand.on_event)
+        meter = ProgressMeter(self.caller.job, total, "candles", self.caller.on_event)
         for window in windows:
             for stretch, held, served in self._serve(window):
                 _, ours, theirs = np.intersect1d(held.timestamp, served.timestamp, return_indices=True)
@@ -166,7 +166,7 @@ class SeriesCheck(SeriesWork):
         """Stretches of a window with the candles held and those served; a held one not served was asked for twice."""
         cursor = window.start
         while cursor < window.end:
-            self.errand.cancel.raise_if_cancelled()
+            self.caller.cancel.raise_if_cancelled()
             rest = Period(cursor, window.end)
             page = self.page(rest)
             if not page.cells:

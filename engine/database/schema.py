@@ -264,8 +264,8 @@ trial_candles = Table(
     *_moments("trial_candles", "start_time", "end_time"),
 )
 
-# Every trial of a strategy, by sweeps and single runs. `identity`: what was tried (`reproduction.trial_identity`), null of
-# one that failed; `candles_id`: on what. Of a single run and of a deleted sweep nothing else is kept here; trials that were
+# Every trial of a strategy, by sweeps and single runs. `identity`: what was tried (`reproduction.inputs.trial_identity`),
+# null of one that failed; `candles_id`: on what. Of a single run and of a deleted sweep nothing else is kept here; trials that were
 # deleted before migration 8 have their fingerprint as identity and no candles.
 trials = Table(
     "trials",
@@ -279,5 +279,5 @@ trials = Table(
     Column("error", Text),
     Column("candles_id", Integer),
     Index("trials_sweep_idx", "sweep_id", "number"),
-    Index("trials_strategy_idx", "strategy_name"),
+    Index("trials_tried_idx", "strategy_name", "identity", "candles_id"),
 )

@@ -1,4 +1,4 @@
-"""Plug-in files: found and read in the program (`find`, `infos`), executed in workers only (`load`, `describe`)."""
+"""Plug-in files: found and read in the program (`find`, `infos`), executed in workers only (`load`)."""
 
 from engine.loader.find import StrategyFile, find_strategy_files
 from engine.loader.infos import strategy_infos

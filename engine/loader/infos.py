@@ -25,9 +25,12 @@ from engine.tasks import AskWorkers, DescribeAnswer, DescribeTask
 DESCRIBE_TIMEOUT_S: Final = 20.0
 _DESCRIBING: Final = (
     "engine.jobs.describe",
+    "engine.loader.class_variables",
     "engine.loader.libraries",
     "engine.loader.load",
     "engine.loader.sources",
+    "engine.model.numerals",
+    "engine.model.parameters",
     *DECIDING,  # what a plug-in may import and read while it is loaded
 )
 _LOG: Final = logging.getLogger(__name__)

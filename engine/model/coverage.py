@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from engine.model.market import Candles, Market, Period, Timeframe, format_time
+from engine.errors import BacktestError
+from engine.model.market import Candles, Market, Period, Timeframe, format_time, short_time
 
 MAINTENANCE = "maintenance"
 BEFORE_LISTING = "before_listing"
@@ -202,4 +203,37 @@ class VerifyReport:
             "requests": self.requests,
             "dry_run": self.dry_run,
             "notices": list(self.notices),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class SyncedSeries:
+    """What a round did for one series. `last_ms`: open time of the last held candle; `error`: why it is not up to date."""
+
+    market: Market
+    timeframe: Timeframe
+    last_ms: int | None
+    fetched: int = 0
+    error: BacktestError | None = None
+
+    def __str__(self) -> str:
+        """One line for people."""
+        name = f"{self.market.name} {self.timeframe}"
+        if self.error is not None:
+            return f"{name}: {self.error}"
+        if self.last_ms is None:
+            return f"{name}: no candle yet"
+        new = f"{self.fetched:,} new" if self.fetched else "nothing new"
+        return f"{name}: {new}, held up to the candle of {short_time(self.last_ms)}"
+
+    def to_json(self) -> dict[str, Any]:
+        """`{symbol, unified, exchange, timeframe, last, fetched, error}`."""
+        return {
+            "symbol": self.market.name,
+            "unified": self.market.unified,
+            "exchange": self.market.exchange,
+            "timeframe": self.timeframe.name,
+            "last": None if self.last_ms is None else format_time(self.last_ms),
+            "fetched": self.fetched,
+            "error": self.error and str(self.error),
         }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from typing import Any, Final, Self
 
 import numpy as np
@@ -102,9 +102,6 @@ class Trade:
         }
 
 
-CHECK_NAMES: Final = ("data", "lookahead", "warmup", "crosscheck")
-
-
 def skipped_checks() -> dict[str, dict[str, Any]]:
     """The checks of a run before any was made."""
     return {
@@ -169,10 +166,6 @@ class RunResult:
     created_ms: int = 0
     traceback: str | None = None
     seen: SeenCandles | None = None
-
-    def with_status(self, status: str, error: str | None, traceback: str | None = None) -> RunResult:
-        """The same run, ended otherwise."""
-        return replace(self, status=status, error=error, traceback=traceback)
 
     @property
     def symbol(self) -> str:

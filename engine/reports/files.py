@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import InputError, reason
-from engine.model.market import Candles, format_time
+from engine.model.market import Candles
 from engine.model.run import RunResult, Trade, json_ready
 
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
@@ -108,9 +108,3 @@ def write_candles(candles: Candles, path: Path) -> None:
         with contextlib.suppress(OSError):  # a name too long for a file is too long to remove one
             temporary.unlink(missing_ok=True)
         raise InputError(f"cannot write {path}: {reason(error)}; nothing was changed there") from error
-
-
-def run_title(result: RunResult) -> str:
-    """ema_cross on SOLUSDT 1h, 2024-01-01T00:00:00Z to ... - one line for people."""
-    bounds = f"{format_time(result.period.start)[:16]} to {format_time(result.period.end)[:16]}"
-    return f"{result.strategy} on {result.symbol} {result.timeframe}, {bounds}"

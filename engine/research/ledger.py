@@ -104,7 +104,7 @@ class Ledger:
         )
 
     def identities(self) -> list[bytes | None]:
-        """`reproduction.trial_identity` of the trials made so far, in order; None for those that failed."""
+        """`reproduction.inputs.trial_identity` of the trials made so far, in order; None for those that failed."""
         return [self._identities[number] for number in np.flatnonzero(self._done).tolist()]
 
     def _check_source(self, answer: TrialsAnswer) -> None:

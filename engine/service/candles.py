@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, NoReturn
 
 from engine.errors import BacktestError, DatabaseError, InputError
 from engine.events import CancelToken, OnEvent, as_job, ignore_event
-from engine.model.coverage import Coverage, FetchReport, Holding, VerifyReport
+from engine.model.candle_files import FileFormat, ImportPreview, ImportReport
+from engine.model.coverage import Coverage, FetchReport, Holding, SyncedSeries, VerifyReport
 from engine.model.market import DEFAULT_EXCHANGE, Market, Period, Timeframe, check_exchange, short_time
 from engine.model.market import Candles as CandleColumns
-from engine.model.transfer import FileFormat, ImportPreview, ImportReport, SyncedSeries
 from engine.service.resources import Resources
 
 if TYPE_CHECKING:

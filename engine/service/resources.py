@@ -19,7 +19,7 @@ from engine.errors import InputError, Interrupted, RunError, reason
 from engine.events import CancelToken, OnEvent, as_job, ignore_event
 from engine.logs import log_to_file
 from engine.model.market import DEFAULT_EXCHANGE, Market, check_exchange
-from engine.parallel.job import Done, OnProgress, Outcome
+from engine.parallel.job import Done, OnProgress, Outcome, Stopped
 from engine.settings import Settings
 from engine.tasks import A, CompileTask, Task, submit
 
@@ -218,7 +218,7 @@ def _answers(
     on_progress: OnProgress | None = None,
 ) -> list[Outcome[A]]:
     running = [submit(pool, task, timeout_s=timeout_s, on_progress=on_progress) for task in tasks]
-    outcomes = []
+    outcomes: list[Outcome[A]] = []
     for job in running:
         while not job.done():
             with contextlib.suppress(TimeoutError):
@@ -227,7 +227,10 @@ def _answers(
                 for stopped in running:
                     stopped.cancel()
                 cancel.raise_if_cancelled()
-        outcomes.append(job.result())
+        outcome = job.result()
+        if isinstance(outcome, Stopped):  # nobody asked for it: the program ends
+            raise Interrupted("stopped; what was stored by then is kept")
+        outcomes.append(outcome)
     return outcomes
 
 

@@ -15,7 +15,7 @@ import requests
 
 from engine.cli.terminal import print_error, print_json, print_line, print_note, table
 from engine.data.exchanges.binance import FUTURES
-from engine.data.exchanges.connection import Errand
+from engine.data.exchanges.connection import Caller
 from engine.data.exchanges.exchange import Exchange
 from engine.database.store import Store
 from engine.errors import BacktestError, InputError, RunError, redacted
@@ -156,7 +156,7 @@ def test_a_real_http_failure_leaves_no_login_in_log_and_error(
     monkeypatch.setenv("HTTP_PROXY", proxies.get(where, ""))
     with closing(Exchange("binanceusdm", FUTURES, store.exchanges, address, EAGER)) as exchange:
         try:
-            exchange.markets(Errand())
+            exchange.markets(Caller())
         except BacktestError as error:
             logging.getLogger("engine").exception("command failed: %s", address)
             said = str(error)

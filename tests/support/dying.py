@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import Connection, event
 
-from engine.data.exchanges.connection import Errand
+from engine.data.exchanges.connection import Caller
 from engine.data.exchanges.exchange import Exchange
 from engine.data.exchanges.pages import Page
 from engine.database.store import Store
@@ -85,14 +85,14 @@ class DyingExchange(Exchange):
 
     fate = Fate()
 
-    def page(self, market: Market, timeframe: Timeframe, window: Period, errand: Errand) -> Page:
+    def page(self, market: Market, timeframe: Timeframe, window: Period, caller: Caller) -> Page:
         self.fate.reach("request")
-        page = super().page(market, timeframe, window, errand)
+        page = super().page(market, timeframe, window, caller)
         self.fate.reach("answer")
         return page
 
-    def probe(self, market: Market, timeframe: Timeframe, start_ms: int, errand: Errand) -> Page:
+    def probe(self, market: Market, timeframe: Timeframe, start_ms: int, caller: Caller) -> Page:
         self.fate.reach("probe")
-        page = super().probe(market, timeframe, start_ms, errand)
+        page = super().probe(market, timeframe, start_ms, caller)
         self.fate.reach("probe answer")
         return page

@@ -27,9 +27,9 @@ from desktop.tables.table import Column, TableModel
 from desktop.theme.colours import Theme
 from desktop.widgets.flow_layout import FlowLayout
 from desktop.widgets.table_view import TableView
+from engine.model.candle_files import ImportPreview
 from engine.model.exchanges import EXCHANGES
 from engine.model.market import PRICE_COLUMNS, TIMEFRAMES, format_time
-from engine.model.transfer import ImportPreview
 
 FIELDS: Final = ("timestamp", *PRICE_COLUMNS)
 _TITLES: Final = {"timestamp": "Time"} | {name: name.capitalize() for name in PRICE_COLUMNS}

@@ -14,9 +14,9 @@ from desktop.tables.series_words import fetched_words, report_note
 from desktop.work.bridge import Bridge, Call
 from desktop.work.jobs import Job
 from engine.events import CancelToken, Failed, Finished, OnEvent
+from engine.model.candle_files import FileFormat
 from engine.model.coverage import FetchReport
 from engine.model.market import Period, Timeframe
-from engine.model.transfer import FileFormat
 
 _GATHER_MS: Final = 100  # a progress bar repaints on every value
 DOING: Final = {

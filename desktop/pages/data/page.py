@@ -21,8 +21,8 @@ from desktop.tables.holdings import SeriesKey
 from desktop.work.bridge import Phase
 from desktop.work.jobs import Job
 from engine.errors import BacktestError
+from engine.model.candle_files import FileFormat, ImportPreview
 from engine.model.market import Period, Timeframe
-from engine.model.transfer import FileFormat, ImportPreview
 
 CANDLE_FILES: Final = (".csv", ".csv.gz", ".csv.zip", ".parquet")
 _FILTER: Final = "Candles (*.csv *.csv.gz *.zip *.gz *.parquet);;All files (*)"

@@ -11,9 +11,9 @@ from PySide6.QtWidgets import QFileDialog, QLineEdit, QTableView
 
 from desktop.actions import Command
 from desktop.pages.page import Context, Page, Place
-from desktop.pages.runs.batch import Batch
 from desktop.pages.runs.cross_checks import CHECK, CrossChecks
 from desktop.pages.runs.details import Details
+from desktop.pages.runs.followed_runs import FollowedRuns
 from desktop.pages.runs.panel import RunsPanel
 from desktop.pages.setup.page import SetupPage
 from desktop.pages.setup.values import Setup
@@ -34,7 +34,7 @@ class RunsPage(Page[RunsPanel]):
     def __init__(self, context: Context) -> None:
         super().__init__(context, RunsPanel(context.workspace))
         self._workspace = context.workspace
-        self._batch = Batch(self._workspace, self)
+        self._batch = FollowedRuns(self._workspace, self)
         self._details = Details(self.bridge, self._workspace)
         self.cross_checks = CrossChecks(self.bridge, self._workspace, self)
         context.run_wanted.connect(self.run)

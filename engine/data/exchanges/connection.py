@@ -53,7 +53,7 @@ class ExchangeMemory(Protocol):
     def save_blocked_until(self, exchange: str, until_ms: int) -> None: ...  # noqa: D102
 
 
-class Errand:
+class Caller:
     """One caller's work at an exchange: who hears of it, when to stop, how many candle requests it took."""
 
     def __init__(
@@ -73,7 +73,7 @@ def local_ms() -> int:
 
 
 class Connection:
-    """The way to one exchange. Thread-safe; every call blocks, tells its errand what it waits for, and stops within a
+    """The way to one exchange. Thread-safe; every call blocks, tells its caller what it waits for, and stops within a
     moment.
     """
 
@@ -112,7 +112,7 @@ class Connection:
         self,
         request: Request,
         read: Read[T],
-        errand: Errand,
+        caller: Caller,
         patience: Patience | None = None,
         on_fault: Callable[[Answer], T | None] = lambda _: None,
         *,
@@ -124,10 +124,10 @@ class Connection:
         patience = patience or self.patience
         failures = limits = 0
         while True:
-            self._wait_until_allowed(errand)
-            errand.candle_requests += is_candles
+            self._wait_until_allowed(caller)
+            caller.candle_requests += is_candles
             try:
-                return self._send(request, read, errand.cancel, on_fault if failures else None)
+                return self._send(request, read, caller.cancel, on_fault if failures else None)
             except RateLimited as limited:
                 self._remember_block(limited)
                 limits += 1
@@ -138,8 +138,8 @@ class Connection:
                 if failures >= patience.attempts:
                     raise
                 wait_s = patience.wait_s(failures)
-                errand.log("warning", f"{error}; asking again in {wait_s:g} s")
-                errand.cancel.sleep(wait_s)
+                caller.log("warning", f"{error}; asking again in {wait_s:g} s")
+                caller.cancel.sleep(wait_s)
 
     def _send(
         self,
@@ -213,15 +213,15 @@ class Connection:
             f"{self.name} has locked this address out until {moment} UTC; nothing is asked before then"
         )
 
-    def _wait_until_allowed(self, errand: Errand) -> None:
+    def _wait_until_allowed(self, caller: Caller) -> None:
         if error := self._blocked_error():
             raise error
         while True:
             left_s = self._limited_s()
             if left_s <= 0:
                 return
-            errand.log("warning", f"rate limited, resuming in {math.ceil(left_s)} s")
-            errand.cancel.sleep(min(left_s, 5))
+            caller.log("warning", f"rate limited, resuming in {math.ceil(left_s)} s")
+            caller.cancel.sleep(min(left_s, 5))
 
     def _limited_s(self) -> float:
         """How many seconds a rate limit still lasts; none lasts for hours: then the local clock was put back since."""

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from engine.data.exchanges.answers import UnexpectedAnswer
 from engine.data.exchanges.ccxt_client import Client
-from engine.data.exchanges.connection import Connection, Errand, ExchangeMemory, Patience, local_ms
+from engine.data.exchanges.connection import Caller, Connection, ExchangeMemory, Patience, local_ms
 from engine.data.exchanges.dialect import LAST_MS, Dialect, Listing, Request
 from engine.data.exchanges.pages import Page, check_page
 from engine.data.exchanges.search import find_first
@@ -18,7 +18,7 @@ _CLOCK_WARNING_MS: Final = MINUTE_MS
 
 
 class Exchange:
-    """One exchange. Thread-safe; every call blocks, tells its errand what it waits for, and stops within a moment."""
+    """One exchange. Thread-safe; every call blocks, tells its caller what it waits for, and stops within a moment."""
 
     def __init__(
         self,
@@ -51,7 +51,7 @@ class Exchange:
 
     # -- markets
 
-    def markets(self, errand: Errand, patience: Patience | None = None) -> list[Market]:
+    def markets(self, caller: Caller, patience: Patience | None = None) -> list[Market]:
         """Everything the exchange trades or traded of its kind: spot pairs, or perpetuals."""
         found: list[Market] = []
         for number, first in enumerate(self.dialect.listings()):
@@ -62,12 +62,12 @@ class Exchange:
                     raise UnexpectedAnswer(f"{self.name} repeats a page of its list of markets")
                 asked.append(request)
                 is_needed = number == 0 and request is first
-                markets, request = self._listing(request, errand, patience, is_needed=is_needed)
+                markets, request = self._listing(request, caller, patience, is_needed=is_needed)
                 found += markets
         return list(dict.fromkeys(found))
 
     def _listing(
-        self, request: Request, errand: Errand, patience: Patience | None, *, is_needed: bool
+        self, request: Request, caller: Caller, patience: Patience | None, *, is_needed: bool
     ) -> tuple[list[Market], Request | None]:
         """The markets of one answer, at least one where they are needed, and the request for more."""
 
@@ -79,22 +79,22 @@ class Exchange:
             markets = [market for entry in listing.entries if (market := read_one(entry)) is not None]
             return (markets, listing.more) if markets or not is_needed else None
 
-        return self._connection.ask(request, read, errand, patience)
+        return self._connection.ask(request, read, caller, patience)
 
     # -- the clock
 
-    def now_ms(self, errand: Errand, patience: Patience | None = None) -> int:
+    def now_ms(self, caller: Caller, patience: Patience | None = None) -> int:
         """The exchange's clock. Its difference to the local one is remembered for all processes."""
         now = self._connection.ask(
             self.dialect.time(),
             lambda value, _: self.dialect.read_time(value),
-            errand,
+            caller,
             patience,
             on_fault=lambda answer: answer.date_ms,
         )
         offset = now - self._clock()
         if self._is_news(offset):
-            errand.log(
+            caller.log(
                 "warning",
                 f"the local clock differs from {self.name}'s by {abs(offset) // 1000:,} s; theirs counts",
             )
@@ -112,23 +112,23 @@ class Exchange:
 
     # -- candles
 
-    def page(self, market: Market, timeframe: Timeframe, window: Period, errand: Errand) -> Page:
+    def page(self, market: Market, timeframe: Timeframe, window: Period, caller: Caller) -> Page:
         """The first candles that open inside `window`, at most `page_limit`, checked. Where the exchange does not say that
         it answers with the oldest rows, `Page.asked` is the part of the window that a page can hold.
         """
         limit = min(self.page_limit, timeframe.count(window))
         if not self.dialect.is_oldest_first:
             window = window.clip(Period(window.start, timeframe.shift(window.start, limit)))
-        return self._rows(market, errand, timeframe, window, limit)
+        return self._rows(market, caller, timeframe, window, limit)
 
-    def probe(self, market: Market, timeframe: Timeframe, start_ms: int, errand: Errand) -> Page:
+    def probe(self, market: Market, timeframe: Timeframe, start_ms: int, caller: Caller) -> Page:
         """The first candle that opens at or after `start_ms`, the one still open included. An empty page: none."""
         request = self.dialect.first_candle(market.name, timeframe, start_ms)
         if request is not None:
-            return self._candles(market, errand, timeframe, Period(start_ms, LAST_MS), request)
+            return self._candles(market, caller, timeframe, Period(start_ms, LAST_MS), request)
 
         def ask(length: Timeframe, part: Period) -> Page:
-            return self._rows(market, errand, length, part, is_exact=length != timeframe)
+            return self._rows(market, caller, length, part, is_exact=length != timeframe)
 
         tomorrow = self._clock() + (self._memory.clock_offset_ms(self.name) or 0) + DAY_MS
         window = Period(start_ms, max(start_ms, tomorrow))
@@ -137,7 +137,7 @@ class Exchange:
     def _rows(
         self,
         market: Market,
-        errand: Errand,
+        caller: Caller,
         timeframe: Timeframe,
         window: Period,
         limit: int | None = None,
@@ -147,12 +147,12 @@ class Exchange:
         """What opens inside `window`; all of it, where no limit is given."""
         rows = limit or timeframe.count(window)
         request = self.dialect.candles(market.name, timeframe, window, rows)
-        return self._candles(market, errand, timeframe, window, request, is_exact=is_exact)
+        return self._candles(market, caller, timeframe, window, request, is_exact=is_exact)
 
     def _candles(
         self,
         market: Market,
-        errand: Errand,
+        caller: Caller,
         timeframe: Timeframe,
         window: Period,
         request: Request,
@@ -168,9 +168,9 @@ class Exchange:
             found = check_page(rows, timeframe, window, f"{market.name} {timeframe}", self.dialect.rows)
             return None if is_exact and found.notes else found
 
-        page = self._connection.ask(request, read, errand, is_candles=True)
+        page = self._connection.ask(request, read, caller, is_candles=True)
         for note in page.notes:
-            errand.log("warning", note)
+            caller.log("warning", note)
         return page
 
     def check_timeframe(self, timeframe: Timeframe) -> None:

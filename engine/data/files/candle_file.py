@@ -14,9 +14,9 @@ from engine.data.files.rows import Block, FileRows
 from engine.data.files.times import FileTimes
 from engine.errors import InputError
 from engine.events import CancelToken, ProgressMeter
+from engine.model.candle_files import FileFormat
 from engine.model.market import PRICE_COLUMNS, Candles, Float64Array, Int64Array, Timeframe, short_time
 from engine.model.numerals import is_number, read_numbers
-from engine.model.transfer import FileFormat
 
 Number = TypeVar("Number", np.int64, np.int32, np.float64)
 Int32Array = np.ndarray[tuple[int, ...], np.dtype[np.int32]]

@@ -16,9 +16,9 @@ from engine.data.files import rows as file_rows
 from engine.data.files.layout import Layout, find_layout
 from engine.data.files.rows import SHOWN_ROWS, Block, FileRows, check_count
 from engine.errors import InputError
+from engine.model.candle_files import FIELDS, FileFormat
 from engine.model.market import PRICE_COLUMNS
 from engine.model.numerals import is_number
-from engine.model.transfer import FIELDS, FileFormat
 
 MAX_BYTES: Final = 1 << 30  # unpacked
 MAX_LINE: Final = 10_000  # bytes

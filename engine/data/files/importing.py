@@ -17,8 +17,8 @@ from engine.data.files.candle_file import first_candles, read_candle_file
 from engine.database.store import Store
 from engine.errors import InputError, Interrupted
 from engine.events import CancelToken, Log, OnEvent, ProgressMeter, ignore_event
+from engine.model.candle_files import Difference, FileFormat, ImportPreview, ImportReport
 from engine.model.market import Candles, Int64Array, Market, Period, Timeframe, short_time
-from engine.model.transfer import Difference, FileFormat, ImportPreview, ImportReport
 
 PART_ROWS: Final = 1_000_000
 PART_RUNS: Final = 1_000

@@ -7,9 +7,9 @@ from typing import Final
 
 from engine.data.files.times import is_clock, is_day
 from engine.errors import InputError
+from engine.model.candle_files import DECIMALS, FIELDS, FileFormat
 from engine.model.market import PRICE_COLUMNS
 from engine.model.numerals import is_number
-from engine.model.transfer import DECIMALS, FIELDS, FileFormat
 
 # what the column of a field is called elsewhere, by preference
 _KNOWN_NAMES: Final = {

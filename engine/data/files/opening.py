@@ -16,7 +16,7 @@ from typing import IO, Final
 from engine.data.files.csv_rows import csv_rows
 from engine.data.files.rows import FileRows
 from engine.errors import InputError
-from engine.model.transfer import FIELDS, FileFormat
+from engine.model.candle_files import FIELDS, FileFormat
 
 # what a packing program adds of its own: a Mac's attributes and folder views, a Windows folder's pictures and settings
 _CLUTTER: Final = re.compile(r"(?:^|/)(?:__MACOSX/.*|\._[^/]*|\.DS_Store|Thumbs\.db|desktop\.ini)$")

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from engine.data.files.layout import Layout, find_layout
 from engine.data.files.rows import SHOWN_ROWS, Block, FileRows, check_count
 from engine.errors import InputError
-from engine.model.transfer import FIELDS, FileFormat
+from engine.model.candle_files import FIELDS, FileFormat
 
 _BATCH_ROWS: Final = 20_000
 

@@ -287,7 +287,7 @@ def test_the_sample_file_read_by_the_test_is_the_one_served(
 ) -> None:
     """A file and the exchange give the same bits, so that a later comparison finds nothing."""
     from engine.data.files.candle_file import read_candle_file
-    from engine.model.transfer import FileFormat
+    from engine.model.candle_files import FileFormat
 
     candles = read_candle_file(file, Timeframe("1h"), FileFormat(), parse_time("2025-01-01")).candles
     assert_same_candles(candles, read_sample("1h").slice(0, 744))

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from engine.data.exchanges.binance import FUTURES
-from engine.data.exchanges.connection import Errand, Patience, local_ms
+from engine.data.exchanges.connection import Caller, Patience, local_ms
 from engine.data.exchanges.exchange import Exchange
 from engine.data.exchanges.loopback import SPOT_PATH, Reply
 from engine.data.exchanges.pages import Page
@@ -112,7 +112,7 @@ def test_a_rate_limit_does_not_last_a_day_because_the_local_clock_was_put_back(
 ) -> None:
     store.exchanges.save_blocked_until("binanceusdm", local_ms() + DAY_MS)
     exchange = Exchange("binanceusdm", FUTURES, store.exchanges, fake_exchange.url, EAGER)
-    assert exchange.now_ms(Errand()) == fake_exchange.clock_ms
+    assert exchange.now_ms(Caller()) == fake_exchange.clock_ms
     exchange.close()
 
 
@@ -150,7 +150,7 @@ def test_the_proxy_of_the_environment_is_asked(
     """The fake exchange plays the proxy: it is sent addresses of a host that does not exist."""
     proxy.setenv("HTTP_PROXY", fake_exchange.url.replace("http://", "http://user:s3cr3t@"))
     exchange = Exchange("binanceusdm", FUTURES, store.exchanges, "http://exchange.invalid", EAGER)
-    assert len(exchange.page(SOL, HOUR, WEEK, Errand()).candles) == 168
+    assert len(exchange.page(SOL, HOUR, WEEK, Caller()).candles) == 168
     assert exchange.host == "exchange.invalid"
     exchange.close()
 
@@ -161,7 +161,7 @@ def test_this_machine_is_never_asked_through_a_proxy(
 ) -> None:
     proxy.setenv(name, "http://127.0.0.1:9")
     exchange = Exchange("binanceusdm", FUTURES, store.exchanges, fake_exchange.url, EAGER)
-    assert len(exchange.page(SOL, HOUR, WEEK, Errand()).candles) == 168
+    assert len(exchange.page(SOL, HOUR, WEEK, Caller()).candles) == 168
     exchange.close()
 
 
@@ -173,7 +173,7 @@ def test_a_proxy_that_is_down_is_said_without_its_password_also_in_the_traceback
         "binanceusdm", FUTURES, store.exchanges, "http://exchange.invalid", Patience(attempts=1)
     )
     with pytest.raises(ExchangeError) as caught:
-        exchange.now_ms(Errand())
+        exchange.now_ms(Caller())
     assert str(caught.value) == "network: exchange.invalid: the proxy does not answer"
     assert "s3cr3t" not in "".join(traceback.format_exception(caught.value))
     exchange.close()
@@ -186,7 +186,7 @@ def test_a_server_without_a_certificate_is_not_talked_to(fake_exchange: FakeExch
     secure = fake_exchange.url.replace("http://", "https://")
     exchange = Exchange("binanceusdm", FUTURES, store.exchanges, secure, Patience(attempts=2, first_wait_s=0))
     with pytest.raises(ExchangeError, match="no secure connection"):
-        exchange.now_ms(Errand())
+        exchange.now_ms(Caller())
     assert fake_exchange.requests == []
     exchange.close()
 
@@ -283,7 +283,7 @@ def test_all_programs_together_stay_inside_the_budget_of_every_minute(
             if turn in others:
                 fake.used[minute] = budget
                 spoiled += 1
-            programs[number].page(SOL, HOUR, WEEK, Errand(cancel=Patient(fake)))
+            programs[number].page(SOL, HOUR, WEEK, Caller(cancel=Patient(fake)))
         for program in programs:
             program.close()
         assert sum(used > budget for used in fake.used.values()) <= spoiled, (

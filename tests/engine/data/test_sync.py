@@ -21,8 +21,8 @@ from engine.database import embedded
 from engine.database.store import Store, open_store
 from engine.errors import DatabaseError, ExchangeError, InputError, Interrupted
 from engine.events import CancelToken, ignore_event
+from engine.model.coverage import SyncedSeries
 from engine.model.market import HOUR_MS, Market, Period, Timeframe, parse_time
-from engine.model.transfer import SyncedSeries
 from engine.settings import Settings
 from tests.support.database import execute
 from tests.support.fake_exchange import (

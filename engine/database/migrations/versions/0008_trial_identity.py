@@ -2,9 +2,10 @@
 
 import hashlib
 import json
+from typing import Any
 
 from alembic import op
-from sqlalchemy import text
+from sqlalchemy import Connection, Row, text
 
 revision = "0008"
 down_revision = "0007"
@@ -26,67 +27,86 @@ _TABLES = """
         SELECT symbol_id, timeframe, start_time, end_time FROM sweeps
         UNION SELECT symbol_id, timeframe, start_time, end_time FROM backtest_runs WHERE fingerprint IS NOT NULL;
     ALTER TABLE trials ADD COLUMN candles_id integer;
-    -- what is derived below, by what was stored before
-    CREATE TEMPORARY TABLE derived (fingerprint bytea, identity bytea, candles_id integer) ON COMMIT DROP;
+    -- what trials of stored sweeps were, by where they stand; and what a fingerprint stood for, for those that stand nowhere
+    CREATE TEMPORARY TABLE derived (
+        sweep_id uuid, number integer, fingerprint bytea, identity bytea, candles_id integer,
+        PRIMARY KEY (sweep_id, number)
+    ) ON COMMIT DROP;
+    CREATE TEMPORARY TABLE known (fingerprint bytea PRIMARY KEY, identity bytea, candles_id integer) ON COMMIT DROP;
 """
 _RUNS = text("""
-    SELECT decode(fingerprint, 'hex'), inputs, trial_candles.id, strategy_name FROM backtest_runs
-    JOIN trial_candles USING (symbol_id, timeframe, start_time, end_time)
+    SELECT decode(fingerprint, 'hex') AS before, inputs, trial_candles.id AS candles, strategy_name AS strategy
+    FROM backtest_runs JOIN trial_candles USING (symbol_id, timeframe, start_time, end_time)
     WHERE fingerprint IS NOT NULL
 """)
 _SWEEPS = text("""
-    SELECT sweeps.id, inputs, fixed, trial_candles.id FROM sweeps
-    JOIN trial_candles USING (symbol_id, timeframe, start_time, end_time)
+    SELECT sweeps.id, inputs, fixed, kinds, trial_candles.id AS candles FROM sweeps
+    JOIN trial_candles USING (symbol_id, timeframe, start_time, end_time) WHERE inputs IS NOT NULL
 """)
-_TRIALS = text("SELECT fingerprint, params FROM trials WHERE sweep_id = :id AND fingerprint IS NOT NULL")
-_DERIVED = text("INSERT INTO derived VALUES (:fingerprint, :identity, :candles_id)")
-_ADD = text("""
-    INSERT INTO trials (strategy_name, identity, candles_id) VALUES (:strategy, :identity, :candles_id)
+_TRIALS = text("""
+    SELECT number, fingerprint, params FROM trials
+    WHERE sweep_id = :id AND fingerprint IS NOT NULL AND number > :last ORDER BY number LIMIT 10000
 """)
+_DERIVED = text("INSERT INTO derived VALUES (:id, :number, :fingerprint, :identity, :candles)")
+_KNOWN = text("INSERT INTO known VALUES (:fingerprint, :identity, :candles) ON CONFLICT DO NOTHING")
+_ADD = text(
+    "INSERT INTO trials (strategy_name, identity, candles_id) VALUES (:strategy, :identity, :candles)"
+)
 # Of a deleted run or sweep nothing but the fingerprint is left: its trials stay counted by that, except where a stored one
 # says what they were. The runs follow: they were counted where they are stored, and stand among the trials from now on.
 _CHANGE = """
+    INSERT INTO known SELECT fingerprint, identity, candles_id FROM derived ON CONFLICT DO NOTHING;
+    ANALYZE derived;
+    ANALYZE known;
+    UPDATE trials SET fingerprint = known.identity, candles_id = known.candles_id
+        FROM known WHERE trials.sweep_id IS NULL AND trials.fingerprint = known.fingerprint;
     UPDATE trials SET fingerprint = derived.identity, candles_id = derived.candles_id
-        FROM derived WHERE trials.fingerprint = derived.fingerprint;
+        FROM derived WHERE trials.sweep_id = derived.sweep_id AND trials.number = derived.number;
     ALTER TABLE trials RENAME COLUMN fingerprint TO identity;
-    CREATE INDEX trials_strategy_idx ON trials (strategy_name);
+    CREATE INDEX trials_tried_idx ON trials (strategy_name, identity, candles_id);
 """
-_PIECE = 10_000
 
 
 def upgrade() -> None:
     """Derive it for every stored run and every trial of a stored sweep, so that none counts twice when it is made again."""
     connection = op.get_bind()
     op.execute(_TABLES)
-    runs = [
-        {
-            "strategy": name,
-            "fingerprint": before,
-            "identity": _identity(inputs, inputs["params"]) if inputs else before,
-            "candles_id": candles,
-        }
-        for before, inputs, candles, name in connection.execute(_RUNS)
-    ]
-    derived = [{name: run[name] for name in ("fingerprint", "identity", "candles_id")} for run in runs]
-    for sweep, inputs, fixed, candles in connection.execute(_SWEEPS).all():
-        if inputs is None:
-            continue
-        derived += [
-            {
-                "fingerprint": bytes(before),
-                "identity": _identity(inputs, fixed | params),
-                "candles_id": candles,
-            }
-            for before, params in connection.execute(_TRIALS, {"id": sweep})
-        ]
-    for at in range(0, len(derived), _PIECE):
-        connection.execute(_DERIVED, derived[at : at + _PIECE])
+    runs = []
+    for run in connection.execute(_RUNS):
+        identity = _identity(run.inputs, run.inputs["params"]) if run.inputs else bytes(run.before)
+        row = {"strategy": run.strategy, "identity": identity, "candles": run.candles}
+        runs.append(row)
+        connection.execute(_KNOWN, row | {"fingerprint": run.before})
+    for sweep in connection.execute(_SWEEPS).all():
+        _derive(connection, sweep)
     op.execute(_CHANGE)
     if runs:
         connection.execute(_ADD, runs)
 
 
-def _identity(inputs: dict[str, object], params: object) -> bytes:
-    """As `engine.reproduction.trial_identity` was when this migration was written."""
+def _derive(connection: Connection, sweep: Row[Any]) -> None:
+    last = -1
+    while trials := connection.execute(_TRIALS, {"id": sweep.id, "last": last}).all():
+        last = trials[-1].number
+        rows = [
+            {
+                "id": sweep.id,
+                "number": trial.number,
+                "fingerprint": bytes(trial.fingerprint),
+                "identity": _identity(sweep.inputs, sweep.fixed | _typed(trial.params, sweep.kinds)),
+                "candles": sweep.candles,
+            }
+            for trial in trials
+        ]
+        connection.execute(_DERIVED, rows)
+
+
+def _typed(params: dict[str, Any], kinds: dict[str, str]) -> dict[str, Any]:
+    """JSONB keeps 1e22 as digits, which read back as an int."""
+    return {name: float(value) if kinds.get(name) == "f" else value for name, value in params.items()}
+
+
+def _identity(inputs: dict[str, Any], params: Any) -> bytes:
+    """As `engine.reproduction.inputs.trial_identity` was when this migration was written."""
     tried = {"params": params, "source": inputs["source"]}
     return hashlib.sha256(json.dumps(tried, sort_keys=True).encode()).digest()

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from engine.data.exchanges.binance import FUTURES, ROWS, SPOT, Binance
-from engine.data.exchanges.connection import Errand, Patience
+from engine.data.exchanges.connection import Caller, Patience
 from engine.data.exchanges.exchange import Exchange
 from engine.data.exchanges.pages import check_page
 from engine.database.store import Store
@@ -68,9 +68,9 @@ HEADERS = st.sampled_from(
 )
 STATUSES = st.sampled_from([200, 200, 200, 201, 204, 400, 404, 418, 429, 451, 500, 503, 999])
 ENDPOINTS: dict[str, Callable[[Exchange], Any]] = {
-    "klines": lambda exchange: exchange.page(SOL, HOUR, DAY, Errand()),
-    "time": lambda exchange: exchange.now_ms(Errand()),
-    "exchangeInfo": lambda exchange: exchange.markets(Errand()),
+    "klines": lambda exchange: exchange.page(SOL, HOUR, DAY, Caller()),
+    "time": lambda exchange: exchange.now_ms(Caller()),
+    "exchangeInfo": lambda exchange: exchange.markets(Caller()),
 }
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from engine.data.exchanges.bybit import LINEAR, SPOT
-from engine.data.exchanges.connection import Errand, local_ms
+from engine.data.exchanges.connection import Caller, local_ms
 from engine.data.exchanges.exchange import Exchange
 from engine.database.store import Store
 from engine.errors import ExchangeError, InputError, Interrupted
@@ -52,7 +52,7 @@ def exchange(fake_bybit: FakeBybit, store: Store) -> Iterator[Exchange]:
 def test_a_page_is_asked_for_with_both_bounds_inside_the_window(
     exchange: Exchange, sol: Candles, fake_bybit: FakeBybit
 ) -> None:
-    page = exchange.page(SOL, HOUR, DAY, Errand())
+    page = exchange.page(SOL, HOUR, DAY, Caller())
     assert_same_candles(page.candles, sol.within(DAY))
     (request,) = fake_bybit.requests
     assert request.path == "/v5/market/kline"
@@ -71,7 +71,7 @@ def test_no_request_can_be_answered_with_a_part_of_its_window(
     exchange: Exchange, sol: Candles, fake_bybit: FakeBybit, keeps: str
 ) -> None:
     fake_bybit.keeps = keeps
-    page = exchange.page(SOL, HOUR, LISTED, Errand())
+    page = exchange.page(SOL, HOUR, LISTED, Caller())
     cut = Period(LISTED.start, LISTED.start + 1000 * HOUR_MS)
     assert page.asked == cut
     assert_same_candles(page.candles, sol.within(cut))
@@ -100,7 +100,7 @@ def test_markets_of_all_parts_of_the_list_are_found_and_other_contracts_left_out
         {"symbol": 5, "status": "Trading"},
     ]
     fake_bybit.part = 2
-    markets = exchange.markets(Errand())
+    markets = exchange.markets(Caller())
     assert [(one.name, one.unified, one.is_trading, one.listed_ms) for one in markets] == [
         ("SOLUSDT", "SOL/USDT:USDT", True, LISTED.start),
         ("BTCPERP", "BTC/USDC:USDC", True, 1612137600000),
@@ -117,16 +117,16 @@ def test_a_list_that_repeats_its_cursor_is_not_followed_for_ever(
     body = {"retCode": 0, "result": {"list": [entry], "nextPageCursor": "at%3D0"}}
     fake_bybit.always = Fault(200, json.dumps(body))
     with pytest.raises(ExchangeError, match="repeats a page of its list of markets"):
-        exchange.markets(Errand())
+        exchange.markets(Caller())
 
 
 def test_spot_is_a_category_of_its_own_without_a_date_of_listing(fake_bybit: FakeBybit, store: Store) -> None:
     fake_bybit.add("SOL", "1h", grid_candles("1h", DAY), path=fake_module.SPOT)
     spot = Exchange("bybit", SPOT, store.exchanges, fake_bybit.url, EAGER)
-    (market,) = spot.markets(Errand())
-    spot.now_ms(Errand())
+    (market,) = spot.markets(Caller())
+    spot.now_ms(Caller())
     assert (market.name, market.unified, market.listed_ms) == ("SOLUSDT", "SOL/USDT", None)
-    assert len(spot.page(market, HOUR, DAY, Errand()).candles) == 24
+    assert len(spot.page(market, HOUR, DAY, Caller()).candles) == 24
     assert [request.path for request in fake_bybit.requests] == [
         "/v5/market/instruments-info",
         "/v5/market/time",
@@ -139,9 +139,9 @@ def test_spot_is_a_category_of_its_own_without_a_date_of_listing(fake_bybit: Fak
 def test_the_clock_is_bybit_s_and_the_date_header_where_it_fails(
     exchange: Exchange, fake_bybit: FakeBybit
 ) -> None:
-    assert exchange.now_ms(Errand()) == NOW
+    assert exchange.now_ms(Caller()) == NOW
     fake_bybit.fail(html(404), on="time", times=2)
-    assert exchange.now_ms(Errand()) == NOW
+    assert exchange.now_ms(Caller()) == NOW
 
 
 # -- where a series begins
@@ -163,7 +163,7 @@ def test_the_first_candle_is_found_by_few_requests(
     fake_bybit.keeps = keeps
     listed = parse_time(start)
     fake_bybit.add("SOL", timeframe, grid_candles(timeframe, Period(listed, parse_time("2024-03-31"))))
-    page = exchange.probe(SOL, Timeframe(timeframe), 0, Errand())
+    page = exchange.probe(SOL, Timeframe(timeframe), 0, Caller())
     assert page.cells == [listed]
     assert len(fake_bybit.requests) <= most
     assert all(int(one.params["limit"]) <= 1000 for one in fake_bybit.requests)
@@ -175,19 +175,19 @@ def test_the_first_candle_after_a_hole_is_found_however_long_the_hole(
 ) -> None:
     gone = Period.parse(*hole)
     fake_bybit.add("SOL", "1m", without(grid_candles("1m", LISTED), gone))
-    assert exchange.probe(SOL, Timeframe("1m"), gone.start, Errand()).cells == [gone.end]
-    assert exchange.probe(SOL, Timeframe("1m"), gone.start - 60_000, Errand()).cells == [gone.start - 60_000]
+    assert exchange.probe(SOL, Timeframe("1m"), gone.start, Caller()).cells == [gone.end]
+    assert exchange.probe(SOL, Timeframe("1m"), gone.start - 60_000, Caller()).cells == [gone.start - 60_000]
 
 
 def test_nothing_is_found_after_the_last_candle(exchange: Exchange, sol: Candles) -> None:
-    assert exchange.probe(SOL, HOUR, LISTED.end, Errand()).cells == []
+    assert exchange.probe(SOL, HOUR, LISTED.end, Caller()).cells == []
 
 
 def test_a_short_answer_does_not_move_the_beginning_of_a_series(
     exchange: Exchange, sol: Candles, fake_bybit: FakeBybit
 ) -> None:
     fake_bybit.fail(Fault(rows=lambda rows: rows[: len(rows) // 2]))  # newest first: the beginning is lost
-    assert exchange.probe(SOL, HOUR, 0, Errand()).cells == [LISTED.start]
+    assert exchange.probe(SOL, HOUR, 0, Caller()).cells == [LISTED.start]
 
 
 # -- faults that pass
@@ -223,10 +223,10 @@ def test_a_passing_fault_is_asked_again_and_leaves_no_trace(
     exchange: Exchange, fake_bybit: FakeBybit, sol: Candles, name: str
 ) -> None:
     fake_bybit.fail(PASSING[name], times=2)
-    errand = Errand()
-    page = exchange.page(SOL, HOUR, DAY, errand)
+    caller = Caller()
+    page = exchange.page(SOL, HOUR, DAY, caller)
     assert_same_candles(page.candles, sol.within(DAY))
-    assert errand.candle_requests == len(fake_bybit.candle_requests) == 3
+    assert caller.candle_requests == len(fake_bybit.candle_requests) == 3
 
 
 @pytest.mark.parametrize("name", PASSING)
@@ -235,7 +235,7 @@ def test_a_fault_that_stays_ends_in_words_after_a_bounded_number_of_requests(
 ) -> None:
     fake_bybit.always = PASSING[name]
     with pytest.raises(ExchangeError) as caught:
-        exchange.page(SOL, HOUR, DAY, Errand())
+        exchange.page(SOL, HOUR, DAY, Caller())
     assert len(fake_bybit.requests) == EAGER.attempts
     assert "\n" not in str(caught.value)
 
@@ -261,7 +261,7 @@ def test_a_refusal_is_not_asked_again(
 ) -> None:
     fake_bybit.always = fault
     with pytest.raises(kind, match=words):
-        exchange.page(SOL, HOUR, DAY, Errand())
+        exchange.page(SOL, HOUR, DAY, Caller())
     assert len(fake_bybit.requests) == 1
 
 
@@ -271,15 +271,15 @@ def test_a_rate_limit_in_the_body_is_waited_for_until_its_reset_by_both_categori
     reset = {"X-Bapi-Limit-Reset-Timestamp": str(NOW + 1000)}
     fake_bybit.fail(error(10006, "Too many visits!", 200, **reset))
     told: list[str] = []
-    errand = Errand("j", lambda event: told.append(event.text) if isinstance(event, Log) else None)
-    assert len(exchange.page(SOL, HOUR, DAY, errand).candles) == 24
+    caller = Caller("j", lambda event: told.append(event.text) if isinstance(event, Log) else None)
+    assert len(exchange.page(SOL, HOUR, DAY, caller).candles) == 24
     first, second = fake_bybit.requests
     assert second.at - first.at >= 0.95
     assert told == ["rate limited, resuming in 1 s"]
 
     store.exchanges.save_blocked_until("bybit", local_ms() + 700)  # as a program that asks for spot would
     started = time.monotonic()
-    exchange.page(SOL, HOUR, DAY, Errand())
+    exchange.page(SOL, HOUR, DAY, Caller())
     assert time.monotonic() - started >= 0.65
 
 
@@ -296,13 +296,13 @@ def test_a_ban_ends_it_at_once_and_is_kept_by_every_program_until_it_ends(
 ) -> None:
     fake_bybit.fail(fault)
     with pytest.raises(ExchangeError, match=r"locked this address out until \d{4}-\d\d-\d\d"):
-        exchange.page(SOL, HOUR, DAY, Errand())
+        exchange.page(SOL, HOUR, DAY, Caller())
     spot = Exchange("bybit", SPOT, store.exchanges, fake_bybit.url, EAGER)
     with pytest.raises(ExchangeError, match="nothing is asked before then"):
-        spot.now_ms(Errand())
+        spot.now_ms(Caller())
     assert len(fake_bybit.requests) == 1
     time.sleep(1.05)
-    assert spot.now_ms(Errand()) == NOW
+    assert spot.now_ms(Caller()) == NOW
     spot.close()
 
 
@@ -311,23 +311,23 @@ def test_a_nearly_used_up_limit_is_waited_for(
 ) -> None:
     told = {"X-Bapi-Limit": "50", "X-Bapi-Limit-Status": "4", "X-Bapi-Limit-Reset-Timestamp": str(NOW + 800)}
     fake_bybit.fail(Fault(headers=told), Fault(headers={**told, "X-Bapi-Limit-Status": "40"}))
-    exchange.page(SOL, HOUR, DAY, Errand())
+    exchange.page(SOL, HOUR, DAY, Caller())
     started = time.monotonic()
-    exchange.page(SOL, HOUR, DAY, Errand())
+    exchange.page(SOL, HOUR, DAY, Caller())
     assert 0.7 < time.monotonic() - started < 5
     started = time.monotonic()
-    exchange.page(SOL, HOUR, DAY, Errand())
+    exchange.page(SOL, HOUR, DAY, Caller())
     assert time.monotonic() - started < 0.6
 
 
 def test_cancel_does_not_wait_for_an_answer_that_does_not_come(
     exchange: Exchange, fake_bybit: FakeBybit, sol: Candles
 ) -> None:
-    exchange.page(SOL, HOUR, DAY, Errand())
+    exchange.page(SOL, HOUR, DAY, Caller())
     fake_bybit.always = Fault(delay_s=3)
     token = CancelToken()
     started = time.monotonic()
     threading.Timer(0.2, token.cancel).start()
     with pytest.raises(Interrupted):
-        exchange.page(SOL, HOUR, DAY, Errand(cancel=token))
+        exchange.page(SOL, HOUR, DAY, Caller(cancel=token))
     assert time.monotonic() - started < 1.5

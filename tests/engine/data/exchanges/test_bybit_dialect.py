@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from engine.data.exchanges.answers import Answer, Banned, RateLimited, UnexpectedAnswer, Unreachable
 from engine.data.exchanges.bybit import LINEAR, SPOT, fault
-from engine.data.exchanges.connection import Errand, Patience
+from engine.data.exchanges.connection import Caller, Patience
 from engine.data.exchanges.dialect import dialect_of
 from engine.data.exchanges.exchange import Exchange
 from engine.database.store import Store
@@ -180,9 +180,9 @@ def test_every_registered_exchange_has_its_dialect_and_its_setting(name: str) ->
 ONCE = Patience(timeout_s=5, attempts=1, rate_limits=0)
 SOL = Market("bybitlinear", "SOLUSDT", "SOL/USDT:USDT")
 ENDPOINTS: dict[str, Callable[[Exchange], Any]] = {
-    "kline": lambda exchange: exchange.page(SOL, HOUR, DAY, Errand()),
-    "time": lambda exchange: exchange.now_ms(Errand()),
-    "instruments-info": lambda exchange: exchange.markets(Errand()),
+    "kline": lambda exchange: exchange.page(SOL, HOUR, DAY, Caller()),
+    "time": lambda exchange: exchange.now_ms(Caller()),
+    "instruments-info": lambda exchange: exchange.markets(Caller()),
 }
 _json = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),

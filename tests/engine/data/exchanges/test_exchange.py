@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from engine.data.exchanges.binance import FUTURES, SPOT
-from engine.data.exchanges.connection import Errand, Patience, local_ms
+from engine.data.exchanges.connection import Caller, Patience, local_ms
 from engine.data.exchanges.exchange import Exchange
 from engine.data.exchanges.loopback import SPOT_PATH
 from engine.database.store import Store
@@ -36,8 +36,8 @@ def exchange(fake_exchange: FakeExchange, store: Store) -> Iterator[Exchange]:
     made.close()
 
 
-def ask(exchange: Exchange, errand: Errand | None = None) -> int:
-    return len(exchange.page(SOL, HOUR, DAY, errand or Errand()).candles)
+def ask(exchange: Exchange, caller: Caller | None = None) -> int:
+    return len(exchange.page(SOL, HOUR, DAY, caller or Caller()).candles)
 
 
 # -- what is asked
@@ -65,9 +65,9 @@ def test_only_the_three_endpoints_of_one_interface_are_called(
     fake_exchange.add("ETH", "1h", day, path=SPOT_PATH)
     fake_exchange.delist("ETH", path=SPOT_PATH)
     spot = Exchange("binance", SPOT, store.exchanges, fake_exchange.url, EAGER)
-    markets = spot.markets(Errand())
-    spot.now_ms(Errand())
-    spot.probe(markets[0], HOUR, 0, Errand())
+    markets = spot.markets(Caller())
+    spot.now_ms(Caller())
+    spot.probe(markets[0], HOUR, 0, Caller())
     spot.close()
     assert [(market.name, market.unified, market.is_trading) for market in markets] == [
         ("BTCUSDT", "BTC/USDT", True),
@@ -81,7 +81,7 @@ def test_only_the_three_endpoints_of_one_interface_are_called(
 
 
 def test_futures_markets_carry_the_exchange_s_listing_date(exchange: Exchange, day: Candles) -> None:
-    (market,) = exchange.markets(Errand())
+    (market,) = exchange.markets(Caller())
     assert (market, market.unified, market.listed_ms) == (SOL, "SOL/USDT:USDT", DAY.start)
 
 
@@ -89,9 +89,9 @@ def test_a_symbol_beyond_ascii_is_asked_for_and_served(
     exchange: Exchange, fake_exchange: FakeExchange
 ) -> None:
     fake_exchange.add("币安人生", "1h", grid_candles("1h", DAY))
-    (market,) = exchange.markets(Errand())
+    (market,) = exchange.markets(Caller())
     assert market.name == "币安人生USDT"
-    assert len(exchange.page(market, HOUR, DAY, Errand()).candles) == 24
+    assert len(exchange.page(market, HOUR, DAY, Caller()).candles) == 24
 
 
 # -- faults that pass
@@ -120,10 +120,10 @@ def test_a_passing_fault_is_asked_again_and_leaves_no_trace(
     exchange: Exchange, fake_exchange: FakeExchange, day: Candles, name: str
 ) -> None:
     fake_exchange.fail(PASSING[name], times=2)
-    errand = Errand()
-    page = exchange.page(SOL, HOUR, DAY, errand)
+    caller = Caller()
+    page = exchange.page(SOL, HOUR, DAY, caller)
     assert page.candles.timestamp.tolist() == day.timestamp.tolist()
-    assert errand.candle_requests == len(fake_exchange.candle_requests) == 3
+    assert caller.candle_requests == len(fake_exchange.candle_requests) == 3
 
 
 @pytest.mark.parametrize("name", PASSING)
@@ -148,7 +148,7 @@ def test_waits_between_attempts_grow_and_are_told(
     fake_exchange.fail(html(502), times=2)
     told: list[str] = []
     assert (
-        ask(patient, Errand("j", lambda event: told.append(event.text) if isinstance(event, Log) else None))
+        ask(patient, Caller("j", lambda event: told.append(event.text) if isinstance(event, Log) else None))
         == 24
     )
     patient.close()
@@ -177,7 +177,7 @@ def test_an_answer_that_does_not_come_is_a_time_out(
 def test_a_host_that_does_not_exist_is_said_in_words(store: Store) -> None:
     lost = Exchange("binance", SPOT, store.exchanges, "http://exchange.invalid", Patience(attempts=1))
     with pytest.raises(ExchangeError, match=r"network: exchange\.invalid: the host name is not known"):
-        lost.now_ms(Errand())
+        lost.now_ms(Caller())
     lost.close()
 
 
@@ -190,7 +190,7 @@ def test_cancel_does_not_wait_for_an_answer_that_does_not_come(
     started = time.monotonic()
     threading.Timer(0.2, token.cancel).start()
     with pytest.raises(Interrupted):
-        ask(exchange, Errand(cancel=token))
+        ask(exchange, Caller(cancel=token))
     assert time.monotonic() - started < 1.5
 
 
@@ -232,7 +232,7 @@ def test_a_rate_limit_is_waited_for_as_long_as_told_by_everyone(
     fake_exchange.fail(error(429, -1003, "Too many requests", Retry_After="1"))
     told: list[str] = []
     assert (
-        ask(exchange, Errand("j", lambda event: told.append(event.text) if isinstance(event, Log) else None))
+        ask(exchange, Caller("j", lambda event: told.append(event.text) if isinstance(event, Log) else None))
         == 24
     )
     first, second = fake_exchange.requests
@@ -254,7 +254,7 @@ def test_cancel_works_during_a_rate_limit(
     stop = lambda event: token.cancel() if isinstance(event, Log) else None  # noqa: E731
     started = time.monotonic()
     with pytest.raises(Interrupted):
-        ask(exchange, Errand("j", stop, token))
+        ask(exchange, Caller("j", stop, token))
     assert time.monotonic() - started < 2
 
 
@@ -294,19 +294,19 @@ def test_the_clock_is_the_exchange_s_and_remembered(
 ) -> None:
     told: list[str] = []
     now = exchange.now_ms(
-        Errand("j", lambda event: told.append(event.text) if isinstance(event, Log) else None)
+        Caller("j", lambda event: told.append(event.text) if isinstance(event, Log) else None)
     )
     assert now == NOW
     offset = store.exchanges.clock_offset_ms("binanceusdm")
     assert offset is not None
     assert abs(local_ms() + offset - NOW) < 5000
     assert "local clock differs" in told[0]
-    errand = Errand("j", lambda event: told.append(event.text) if isinstance(event, Log) else None)
+    caller = Caller("j", lambda event: told.append(event.text) if isinstance(event, Log) else None)
     for _ in range(3):
-        exchange.now_ms(errand)
+        exchange.now_ms(caller)
     assert len(told) == 1, "a command asks for the time more than once"
     fake_exchange.clock_ms += 3_600_000
-    exchange.now_ms(errand)
+    exchange.now_ms(caller)
     assert len(told) == 2, "the clocks have parted further"
 
 
@@ -314,7 +314,7 @@ def test_the_date_header_is_the_clock_where_the_time_endpoint_fails(
     exchange: Exchange, fake_exchange: FakeExchange
 ) -> None:
     fake_exchange.fail(html(404), on="time", times=2)
-    assert exchange.now_ms(Errand()) == NOW
+    assert exchange.now_ms(Caller()) == NOW
     assert len(fake_exchange.requests) == 2
 
 
@@ -325,7 +325,7 @@ def test_a_time_that_is_none_is_asked_again(
     exchange: Exchange, fake_exchange: FakeExchange, body: str
 ) -> None:
     fake_exchange.fail(Fault(200, body), on="time")
-    assert exchange.now_ms(Errand()) == NOW
+    assert exchange.now_ms(Caller()) == NOW
 
 
 @pytest.mark.parametrize("body", ["{}", "null", "<html>", '{"symbols": []}', '{"symbols": {}}', "[]"])
@@ -333,10 +333,10 @@ def test_a_list_of_markets_that_is_none_never_counts_as_empty(
     exchange: Exchange, fake_exchange: FakeExchange, day: Candles, body: str
 ) -> None:
     fake_exchange.fail(Fault(200, body), on="exchangeInfo")
-    assert len(exchange.markets(Errand())) == 1
+    assert len(exchange.markets(Caller())) == 1
     fake_exchange.always = Fault(200, body)
     with pytest.raises(ExchangeError, match="unexpected answer"):
-        exchange.markets(Errand())
+        exchange.markets(Caller())
 
 
 def test_entries_that_are_no_perpetuals_are_left_out(
@@ -353,12 +353,12 @@ def test_entries_that_are_no_perpetuals_are_left_out(
         Fault(200, json.dumps({"symbols": [dated, None, {"symbol": 5}, *right["symbols"]]})),
         on="exchangeInfo",
     )
-    assert [market.name for market in exchange.markets(Errand())] == ["SOLUSDT"]
+    assert [market.name for market in exchange.markets(Caller())] == ["SOLUSDT"]
 
 
 def test_a_probe_does_not_take_microseconds_for_a_far_later_candle(
     exchange: Exchange, fake_exchange: FakeExchange, day: Candles
 ) -> None:
     fake_exchange.fail(Fault(rows=lambda rows: [[row[0] * 1000, *row[1:]] for row in rows]))
-    assert exchange.probe(SOL, HOUR, DAY.start, Errand()).cells == [DAY.start]
+    assert exchange.probe(SOL, HOUR, DAY.start, Caller()).cells == [DAY.start]
     assert len(fake_exchange.requests) == 2

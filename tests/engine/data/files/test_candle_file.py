@@ -18,8 +18,8 @@ from engine.data.files import rows as file_rows
 from engine.data.files.candle_file import FileCandles, read_candle_file
 from engine.errors import BacktestError, InputError, Interrupted
 from engine.events import CancelToken
+from engine.model.candle_files import FileFormat, parse_columns
 from engine.model.market import Candles, Period, Timeframe, parse_time
-from engine.model.transfer import FileFormat, parse_columns
 from tests.support.fake_exchange import assert_same_candles, grid_candles
 
 HOUR = Timeframe("1h")

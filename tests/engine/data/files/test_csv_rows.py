@@ -15,8 +15,8 @@ from engine.data.files import csv_rows
 from engine.data.files.candle_file import read_candle_file
 from engine.data.files.rows import Block
 from engine.errors import InputError
+from engine.model.candle_files import FileFormat
 from engine.model.market import Period, Timeframe, format_time, parse_time
-from engine.model.transfer import FileFormat
 from tests.support.fake_exchange import grid_candles
 
 HOUR = Timeframe("1h")

@@ -13,8 +13,8 @@ from engine.data.files.importing import import_candles, preview_import, runs
 from engine.database.store import Store
 from engine.errors import InputError, Interrupted
 from engine.events import CancelToken, Event, Log, Progress
+from engine.model.candle_files import FileFormat, ImportReport
 from engine.model.market import Candles, Market, Period, Timeframe, parse_time
-from engine.model.transfer import FileFormat, ImportReport
 from engine.reports.files import write_candles
 from tests.support.builders import real_candles
 from tests.support.fake_exchange import (

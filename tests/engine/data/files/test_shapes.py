@@ -13,8 +13,8 @@ from engine.data.files import csv_rows
 from engine.data.files.candle_file import FileCandles, read_candle_file
 from engine.data.files.opening import file_head
 from engine.errors import InputError
+from engine.model.candle_files import FileFormat
 from engine.model.market import Candles, Timeframe, format_time, parse_time
-from engine.model.transfer import FileFormat
 from tests.support.builders import real_candles
 from tests.support.fake_exchange import assert_same_candles
 

@@ -1,4 +1,4 @@
-"""What goes in: how a file of candles is to be understood; reports of imports and of rounds of `sync`."""
+"""Files of candles: how one is to be understood, and what an import of it would do and did."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from engine.errors import BacktestError, InputError
 from engine.model.coverage import series_json
-from engine.model.market import PRICE_COLUMNS, Market, Period, Timeframe, format_time, short_time
+from engine.model.market import PRICE_COLUMNS, Market, Period, Timeframe, format_time
 
 FIELDS: Final = ("timestamp", *PRICE_COLUMNS)
 UNITS: Final = ("auto", "s", "ms", "us")
@@ -140,38 +140,5 @@ class ImportPreview:
                 for time, values in self.candles
             ],
             "report": self.report and self.report.to_json(),
-            "error": self.error and str(self.error),
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class SyncedSeries:
-    """What a round did for one series. `last_ms`: open time of the last held candle; `error`: why it is not up to date."""
-
-    market: Market
-    timeframe: Timeframe
-    last_ms: int | None
-    fetched: int = 0
-    error: BacktestError | None = None
-
-    def __str__(self) -> str:
-        """One line for people."""
-        name = f"{self.market.name} {self.timeframe}"
-        if self.error is not None:
-            return f"{name}: {self.error}"
-        if self.last_ms is None:
-            return f"{name}: no candle yet"
-        new = f"{self.fetched:,} new" if self.fetched else "nothing new"
-        return f"{name}: {new}, held up to the candle of {short_time(self.last_ms)}"
-
-    def to_json(self) -> dict[str, Any]:
-        """`{symbol, unified, exchange, timeframe, last, fetched, error}`."""
-        return {
-            "symbol": self.market.name,
-            "unified": self.market.unified,
-            "exchange": self.market.exchange,
-            "timeframe": self.timeframe.name,
-            "last": None if self.last_ms is None else format_time(self.last_ms),
-            "fetched": self.fetched,
             "error": self.error and str(self.error),
         }

@@ -16,7 +16,7 @@ _LONGEST_REASON: Final = 110  # the whole of it stands in the log and in the run
 MOST_COMPARED: Final = 10  # of one batch; more curves would not be told apart
 
 
-class Batch(QObject):
+class FollowedRuns(QObject):
     """Signals: `logged(level, text, details)`; `failed(text)` and `done(text)` at the end."""
 
     logged = Signal(str, str, str)

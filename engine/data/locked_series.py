@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from engine.data.exchanges.connection import Errand
+from engine.data.exchanges.connection import Caller
 from engine.data.exchanges.exchange import Exchange
 from engine.data.exchanges.pages import Page
 from engine.database.store import Store
@@ -10,20 +10,20 @@ from engine.model.market import Market, Period, Timeframe
 
 
 @dataclass
-class SeriesWork:
-    """One errand at one series. `now_ms` is the exchange's clock when it began."""
+class LockedSeries:
+    """One caller at one series. `now_ms` is the exchange's clock when it began."""
 
     store: Store
     exchange: Exchange
     market: Market
     timeframe: Timeframe
     now_ms: int
-    errand: Errand
+    caller: Caller
 
     def page(self, window: Period) -> Page:
         """The first candles that open inside `window`."""
-        return self.exchange.page(self.market, self.timeframe, window, self.errand)
+        return self.exchange.page(self.market, self.timeframe, window, self.caller)
 
     def probe(self, start_ms: int) -> Page:
         """The first candle that opens at or after `start_ms`; an empty page where there is none."""
-        return self.exchange.probe(self.market, self.timeframe, start_ms, self.errand)
+        return self.exchange.probe(self.market, self.timeframe, start_ms, self.caller)
