@@ -265,8 +265,8 @@ trial_candles = Table(
 )
 
 # Every trial of a strategy, by sweeps and single runs. `identity`: what was tried (`reproduction.inputs.trial_identity`),
-# null of one that failed; `candles_id`: on what. Of a single run and of a deleted sweep nothing else is kept here; trials that were
-# deleted before migration 8 have their fingerprint as identity and no candles.
+# null of one that failed; `candles_id`: on what. Of a single run and of a deleted sweep nothing else is kept here; trials
+# that were deleted before migration 8 have their fingerprint as identity and no candles.
 trials = Table(
     "trials",
     metadata,

@@ -59,7 +59,7 @@ def compare(before: RunResult, after: RunResult, *notes: str) -> Rerun:
 
 
 def changes(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> tuple[str, ...]:
-    """Every input that changed, in words. `before`, `after`: of `reproduction.inputs.run_inputs`; None (unknown): nothing."""
+    """Every input that changed, in words. `before`, `after`: of `inputs.run_inputs`; None (unknown): nothing."""
     if before is None or after is None:
         return ()
     return (
