@@ -148,7 +148,7 @@ def test_a_run_that_cannot_be_stored_anywhere_is_a_database_error_and_every_job_
     def full(_: RunResult, __: object) -> None:
         raise DatabaseError("disk full")
 
-    monkeypatch.setattr(engine._resources.store, "save_run", full)
+    monkeypatch.setattr(engine._resources.store.runs, "save", full)
     (engine.settings.home / "unsaved").write_text("a file where the folder should be")
     heard = Recorder()
     with pytest.raises(DatabaseError, match="disk full; and the run could not be kept elsewhere"):
