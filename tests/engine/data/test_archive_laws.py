@@ -42,11 +42,9 @@ from tests.support.fake_exchange import (
     without,
 )
 
-HOUR, MINUTE = Timeframe("1h"), Timeframe("1m")
-START = parse_time("2024-03-25")
-DAYS = 10
+HOUR, MINUTE, DAYS = Timeframe("1h"), Timeframe("1m"), 10
 SPOILS = [HALF_DAY, *(spoil for spoil, _ in DOUBTFUL.values())]
-_numbers = itertools.count()
+START, _numbers = parse_time("2024-03-25"), itertools.count()
 
 
 def moment(cell: int) -> int:
@@ -55,10 +53,9 @@ def moment(cell: int) -> int:
 
 @st.composite
 def holes(draw: st.DrawFn) -> list[Period]:
-    starts = draw(st.lists(st.integers(30, DAYS * 24 - 60), max_size=3))
-    return [
-        Period(moment(start), moment(start + draw(st.sampled_from([1, 5, 23, 24, 40])))) for start in starts
-    ]
+    starts = st.lists(st.integers(30, DAYS * 24 - 60), max_size=3)
+    lengths = st.sampled_from([1, 5, 23, 24, 40])
+    return [Period(moment(start), moment(start + draw(lengths))) for start in draw(starts)]
 
 
 @pytest.mark.long

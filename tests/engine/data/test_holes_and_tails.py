@@ -22,7 +22,6 @@ from tests.support.fake_exchange import (
     error,
     grid_candles,
     html,
-    without,
 )
 
 HOUR = Timeframe("1h")
@@ -30,19 +29,7 @@ LISTED = Period.parse("2023-12-01", "2025-01-31")
 WEEK = ("2024-01-01", "2024-01-07")
 MADE_UP = Period.parse("2024-01-02T03:00", "2024-01-02T09:00")
 
-ListSol = Callable[..., Candles]
-
-
-@pytest.fixture
-def list_sol(fake_exchange: FakeExchange) -> ListSol:
-    """Lists SOLUSDT with every hour but those of the holes; returns its candles."""
-
-    def make(*holes: Period, until: str = "2025-01-31", listed: bool = True) -> Candles:
-        candles = without(grid_candles("1h", Period.parse("2023-12-01", until)), *holes)
-        fake_exchange.add("SOL", "1h", candles, listed_ms=LISTED.start if listed else None)
-        return candles
-
-    return make
+ListSol = Callable[..., Candles]  # the fixture list_sol
 
 
 def missing(one: Bench, start: str = WEEK[0], end: str = WEEK[1]) -> list[tuple[Period, str]]:

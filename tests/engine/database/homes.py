@@ -12,6 +12,7 @@ import psutil
 
 from engine.database import embedded
 from engine.database.embedded import release_embedded
+from engine.database.store import Store
 from engine.errors import DatabaseError
 
 PROJECT = Path(__file__).parents[3]
@@ -97,3 +98,14 @@ def discard(home: Path) -> None:
         eventually(lambda: server_of(home) is None)
     for path in (cluster, Path(f"{cluster}.lock"), Path(f"{cluster}.users")):
         shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+
+
+def remember(url: str, number: int) -> None:
+    with contextlib.closing(Store(url)) as store:
+        store.migrate()
+        store.exchanges.save_clock_offset("binance", number)
+
+
+def recall(url: str) -> int | None:
+    with contextlib.closing(Store(url)) as store:
+        return store.exchanges.clock_offset_ms("binance")
