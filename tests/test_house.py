@@ -22,17 +22,17 @@ def test_there_are_no_more_floors_and_arrows_than_were_agreed():
 def test_a_circle_and_a_corridor_are_seen(tmp_path: Path):
     files = {
         "engine/__init__.py": "", "desktop/__init__.py": "", "engine/errors.py": "",
-        "engine/work/__init__.py": "", "engine/work/one.py": "from engine.work import two\n",
-        "engine/work/two.py": "if False:\n    from engine.work.one import x\nfrom engine.errors import y\n",
-        "engine/door.py": "def f():\n    import engine.work.one\n",
+        "engine/yard/__init__.py": "", "engine/yard/one.py": "from engine.yard import two\n",
+        "engine/yard/two.py": "if False:\n    from engine.yard.one import x\nfrom engine.errors import y\n",
+        "engine/door.py": "def f():\n    import engine.yard.one\n",
     }  # fmt: skip
     for name, text in files.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
     house = build(tmp_path)
-    assert house.circles == [["engine.work.one", "engine.work.two"]]
+    assert house.circles == [["engine.yard.one", "engine.yard.two"]]
     assert house.room_circles == []
-    assert [house.floors[f"engine.{room}"] for room in ("errors", "work", "door")] == [0, 1, 2]
+    assert [house.floors[f"engine.{room}"] for room in ("errors", "yard", "door")] == [0, 1, 2]
     assert house.arrows == 2
 
 
