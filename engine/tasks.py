@@ -17,7 +17,7 @@ import numpy.typing as npt
 from engine.model.account import Costs
 from engine.model.market import Candles, Float64Array
 from engine.model.parameters import ParamValue
-from engine.parallel.job import Job, OnProgress, Outcome
+from engine.parallel.job import BadEnd, Done, Job, OnProgress
 
 if TYPE_CHECKING:
     from engine.parallel.pool import WorkerPool
@@ -43,12 +43,15 @@ def submit(
     return pool.submit(PERFORM, task, timeout_s=timeout_s, on_progress=on_progress, read=read)
 
 
+Answered = Done[A] | BadEnd
+
+
 class AskWorkers(Protocol):
-    """Asks workers, one for each task and in parallel; gives the outcomes in order."""
+    """Asks workers, one for each task and in parallel; gives in order how they ended. Raises Interrupted when stopped."""
 
     def __call__(
         self, tasks: Sequence[Task[A]], timeout_s: float, on_progress: OnProgress | None = None
-    ) -> Sequence[Outcome[A]]:
+    ) -> Sequence[Answered[A]]:
         """How each of them ended."""
 
 

@@ -17,10 +17,10 @@ from typing import Any, Final
 from engine.loader.find import StrategyFile
 from engine.loader.sources import are_unchanged
 from engine.model.parameters import StrategyInfo
-from engine.parallel.job import Done, Outcome, Stopped
+from engine.parallel.job import Done
 from engine.reproduction.inputs import DECIDING
 from engine.reproduction.own_source import sources_hash
-from engine.tasks import AskWorkers, DescribeAnswer, DescribeTask
+from engine.tasks import Answered, AskWorkers, DescribeAnswer, DescribeTask
 
 DESCRIBE_TIMEOUT_S: Final = 20.0
 _DESCRIBING: Final = (
@@ -61,12 +61,11 @@ def _is_as_described(file: StrategyFile, described: dict[str, Any] | None) -> bo
     return bool(sources) and isinstance(sources, dict) and are_unchanged(sources, file.path)
 
 
-def _described(file: StrategyFile, outcome: Outcome[DescribeAnswer]) -> dict[str, Any]:
+def _described(file: StrategyFile, outcome: Answered[DescribeAnswer]) -> dict[str, Any]:
     """What the worker found out; or, where the file ended the worker, what is known of that."""
     if isinstance(outcome, Done):
         return asdict(outcome.value)
-    traceback = None if isinstance(outcome, Stopped) else outcome.traceback
-    return {"error": f"{file.path.name}: {outcome.message}", "traceback": traceback or None}
+    return {"error": f"{file.path.name}: {outcome.message}", "traceback": outcome.traceback or None}
 
 
 def _info(file: StrategyFile, described: dict[str, Any] | None) -> StrategyInfo:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from engine.errors import BacktestError, InputError, Interrupted, RunError
+from engine.errors import BacktestError, InputError, RunError
 from engine.events import OnEvent, Progress, as_job
 from engine.model.run import MOST_CUTS, LookaheadReport
-from engine.parallel.job import Done, Stopped
+from engine.parallel.job import Done
 from engine.runs.load import SeriesLoader
 from engine.runs.plan import PlannedRun
 from engine.tasks import AskWorkers, LookaheadTask
@@ -48,8 +48,6 @@ def search(
 
     def work() -> LookaheadReport:
         (outcome,) = ask([task], TIMEOUT_S, lambda *far: on_event(Progress(job, *far)))
-        if isinstance(outcome, Stopped):
-            raise Interrupted("stopped; nothing of the search is kept")
         if not isinstance(outcome, Done):
             raise RunError(outcome.message)
         found = outcome.value

@@ -10,12 +10,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-from engine.errors import InputError, Interrupted, StrategyError
+from engine.errors import InputError, StrategyError
 from engine.model.market import DAY_MS, Market, Period, Timeframe
 from engine.model.parameters import StrategyInfo
 from engine.model.run import RunResult, RunSpec, choose_engine
-from engine.parallel.job import BadEnd, Done, Outcome, Raised, Stopped
-from engine.tasks import AskWorkers, PrepareAnswer, PrepareTask
+from engine.parallel.job import BadEnd, Done, Raised
+from engine.tasks import Answered, AskWorkers, PrepareAnswer, PrepareTask
 
 PREPARE_TIMEOUT_S: Final = 30.0
 
@@ -93,8 +93,6 @@ def make_plan(
     outcomes = _prepared(specs, chosen, ask)
     plan = []
     for spec, info, outcome in zip(specs, chosen, outcomes, strict=True):
-        if isinstance(outcome, Stopped):
-            raise Interrupted("stopped")
         if isinstance(outcome, Done):
             ready, problem = outcome.value, None
         else:
@@ -122,7 +120,7 @@ def _with_engine(spec: RunSpec, info: StrategyInfo) -> RunSpec:
 
 def _prepared(
     specs: Sequence[RunSpec], chosen: Sequence[StrategyInfo], ask: AskWorkers
-) -> list[Outcome[PrepareAnswer]]:
+) -> list[Answered[PrepareAnswer]]:
     """How each strategy answered for its parameters and warm-up; equal questions are asked once."""
     tasks = [
         PrepareTask(strategy=Path(info.path), params=dict(spec.params))

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from engine.data.candle_cache import CandleCache
-from engine.errors import InputError, Interrupted
+from engine.errors import InputError
 from engine.model.market import Period
 from engine.model.run import REFERENCE, RunResult, Series, Trade
-from engine.parallel.job import Done, OnProgress, Stopped
+from engine.parallel.job import Done, OnProgress
 from engine.reproduction.inputs import hashes
 from engine.runs.compare import changes
 from engine.runs.crosscheck import cross_check
@@ -61,8 +61,6 @@ def make_check(
         checks=False,
     )
     (outcome,) = ask([task], timeout_s, on_progress)
-    if isinstance(outcome, Stopped):  # the program ends
-        raise Interrupted("stopped; the check is still to be made")
     if not isinstance(outcome, Done):
         return skipped_crosscheck(f"backtesting.py did not get through: {outcome.message}")
     return _compared(run, outcome.value)

@@ -19,9 +19,9 @@ from engine.errors import InputError, Interrupted, RunError, reason
 from engine.events import CancelToken, OnEvent, as_job, ignore_event
 from engine.logs import log_to_file
 from engine.model.market import DEFAULT_EXCHANGE, Market, check_exchange
-from engine.parallel.job import Done, OnProgress, Outcome, Stopped
+from engine.parallel.job import Done, OnProgress, Stopped
 from engine.settings import Settings
-from engine.tasks import A, CompileTask, Task, submit
+from engine.tasks import A, Answered, CompileTask, Task, submit
 
 if TYPE_CHECKING:
     from engine.data.candle_cache import CandleCache
@@ -202,7 +202,7 @@ class Workers:
 
     def ask(
         self, tasks: Sequence[Task[A]], timeout_s: float, on_progress: OnProgress | None = None
-    ) -> list[Outcome[A]]:
+    ) -> list[Answered[A]]:
         """Have each task done, in parallel; the outcomes in order. Raises Interrupted when it is stopped."""
         if not tasks:
             return []
@@ -216,9 +216,9 @@ def _answers(
     timeout_s: float,
     cancel: CancelToken | None,
     on_progress: OnProgress | None = None,
-) -> list[Outcome[A]]:
+) -> list[Answered[A]]:
     running = [submit(pool, task, timeout_s=timeout_s, on_progress=on_progress) for task in tasks]
-    outcomes: list[Outcome[A]] = []
+    outcomes: list[Answered[A]] = []
     for job in running:
         while not job.done():
             with contextlib.suppress(TimeoutError):

@@ -12,9 +12,9 @@ from engine.backtest.evaluation import CandleFrame, evaluate
 from engine.errors import InputError, StrategyError
 from engine.loader import find_strategy_files, load, load_strategy, strategy_infos, template
 from engine.model.parameters import StrategyInfo
-from engine.parallel.job import OnProgress, Outcome
+from engine.parallel.job import OnProgress, Stopped
 from engine.parallel.pool import WorkerPool
-from engine.tasks import A, DescribeTask, Task, submit
+from engine.tasks import A, Answered, DescribeTask, Task, submit
 from tests.support.builders import GOOD_STRATEGY as GOOD
 from tests.support.builders import random_candles
 
@@ -59,10 +59,11 @@ class Asked:
 
     def __call__(
         self, tasks: Sequence[Task[A]], timeout_s: float, on_progress: OnProgress | None = None
-    ) -> list[Outcome[A]]:
+    ) -> list[Answered[A]]:
         self.paths += [task.path.name for task in tasks if isinstance(task, DescribeTask)]
         jobs = [submit(self.pool, task, timeout_s=self.timeout_s or timeout_s) for task in tasks]
-        return [job.result() for job in jobs]
+        ended = [job.result() for job in jobs]
+        return [one for one in ended if not isinstance(one, Stopped)]
 
 
 @pytest.fixture
