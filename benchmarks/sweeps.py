@@ -76,10 +76,17 @@ def spec_of(strategy: str, candles: Candles, timeframe: Timeframe) -> SweepSpec:
 
 
 def processor_s(engine: Engine) -> float:
-    """Processor time that this process and the workers have used: other programs on the machine change it least."""
-    return sum(
-        sum(psutil.Process(pid).cpu_times()[:2]) for pid in (os.getpid(), *engine._resources.pool.pids())
-    )
+    """Processor time that this process, the workers and the strategies' own processes, those that have ended too, have
+    used: other programs on the machine change it least.
+    """
+    return sum(_used_s(psutil.Process(pid)) for pid in (os.getpid(), *engine._resources.pool.pids()))
+
+
+def _used_s(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    ended_s = times.children_user + times.children_system if process.pid != os.getpid() else 0.0
+    alive_s = sum(_used_s(child) for child in process.children()) if process.pid != os.getpid() else 0.0
+    return float(times.user + times.system + ended_s + alive_s)
 
 
 def measured(engine: Engine, spec: SweepSpec) -> tuple[float, float, SweepResult]:

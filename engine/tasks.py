@@ -166,7 +166,8 @@ class Combinations:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialsAnswer:
     """A batch as a worker tried it. `metrics`: float64 (m, len(SUMMARY)), NaN where one has no meaning; `errors`: `[index,
-    line]` of the trials that failed; `engine`: what ran.
+    line]` of the trials that failed; `engine`: what ran; `elapsed_s`: what
+    the trials alone took.
     """
 
     metrics: Float64Array
@@ -179,9 +180,13 @@ class TrialsAnswer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialsTask(Task[TrialsAnswer]):
-    """Try combinations on the same candles; `memory_bytes`: for indicators kept between trials and batches."""
+    """Try combinations on the same candles; `memory_bytes`: for indicators kept between trials and batches.
+
+    A worker asks all tasks of one `sweep` in one process of the strategy's own.
+    """
 
     answer = TrialsAnswer
+    sweep: str
     strategy: Path
     combinations: Combinations
     candles: CandleFile
@@ -200,9 +205,10 @@ class WarmupAnswer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WarmupTask(Task[WarmupAnswer]):
-    """Ask every combination for its warm-up."""
+    """Ask every combination of a sweep for its warm-up."""
 
     answer = WarmupAnswer
+    sweep: str
     strategy: Path
     combinations: Combinations
 

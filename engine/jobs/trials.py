@@ -20,7 +20,7 @@ from engine.backtest.questions import executed
 from engine.backtest.rules import Report
 from engine.errors import BacktestError, RunError
 from engine.indicators import Memory
-from engine.loader import kept_process, load_strategy, open_strategy, strategy_process
+from engine.loader import kept_process, load_strategy, open_strategy
 from engine.loader.class_variables import native_params
 from engine.model.market import Float64Array, Timeframe
 from engine.model.parameters import ParamValue, complete
@@ -41,11 +41,10 @@ def run_trials(task: TrialsTask, report: Report) -> TrialsAnswer:
     """
     import engine.backtest.summary  # noqa: F401 - its kernels are loaded once per worker, before the process is forked
 
-    started = time.monotonic()
-    process = kept_process(task.strategy, key=f"{task.candles.path} {task.strategy}")
+    process = kept_process(task.strategy, key=task.sweep)
     answer: dict[str, Any] = process.call(_tried, task, report=report)
     sources = {name: source.tobytes() for name, source in answer["sources"].items()}
-    return TrialsAnswer(**answer, versions=versions_for(sources), elapsed_s=time.monotonic() - started)
+    return TrialsAnswer(**answer, versions=versions_for(sources))
 
 
 def _tried(task: TrialsTask, report: Report) -> dict[str, Any]:
@@ -53,12 +52,15 @@ def _tried(task: TrialsTask, report: Report) -> dict[str, Any]:
     with open_strategy(task.strategy) as loaded, series.memory.used():
         native = not issubclass(loaded.strategy, Strategy)
         play = (_native_player if native else _signal_player)(task, loaded.strategy, series)
+        started = time.monotonic()
         table, errors = _played(play, list(task.combinations), report)
+        elapsed_s = time.monotonic() - started
     return {
         "metrics": table,
         "errors": errors,
         "engine": choose_engine("auto", native=native),
         "sources": executed(loaded),
+        "elapsed_s": elapsed_s,
     }
 
 
@@ -117,8 +119,8 @@ def _native_player(task: TrialsTask, kind: type, series: _Series) -> Play:
 
 def longest_warmup(task: WarmupTask, _report: Report) -> WarmupAnswer:
     """The longest warm-up that any combination asks for. One that cannot say is left to fail as a trial."""
-    with strategy_process(task.strategy) as process:
-        return WarmupAnswer(longest=process.call(_longest_warmup, task))
+    process = kept_process(task.strategy, key=task.sweep)
+    return WarmupAnswer(longest=process.call(_longest_warmup, task))
 
 
 def _longest_warmup(task: WarmupTask) -> int:

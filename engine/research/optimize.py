@@ -60,8 +60,9 @@ def plan_sweep(
     check_objective(spec.objective)
     trials = plan_trials(spec, info.params)
     market = find_market()
+    sweep = str(uuid.uuid4())
     base = PlannedRun(
-        id=str(uuid.uuid4()),
+        id=sweep,
         spec=RunSpec(
             spec.strategy,
             market.name,
@@ -75,14 +76,17 @@ def plan_sweep(
         market=market,
         strategy_path=Path(info.path),
         params=trials.fixed,
-        warmup=_longest_warmup(trials, info, ask),
+        warmup=_longest_warmup(sweep, trials, info, ask),
     )
     return PlannedSweep(spec.on(market.name), trials, base, time.time_ns() // 1_000_000)
 
 
-def _longest_warmup(trials: Trials, info: StrategyInfo, ask: AskWorkers) -> int:
+def _longest_warmup(sweep: str, trials: Trials, info: StrategyInfo, ask: AskWorkers) -> int:
+    path = Path(info.path)
     tasks = [
-        WarmupTask(strategy=Path(info.path), combinations=trials.combinations(slice(at, at + WARMUP_TRIALS)))
+        WarmupTask(
+            sweep=sweep, strategy=path, combinations=trials.combinations(slice(at, at + WARMUP_TRIALS))
+        )
         for at in range(0, trials.n, WARMUP_TRIALS)
     ]
     longest = 0
@@ -168,6 +172,7 @@ class Sweep:
         """A batch for a worker."""
         planned, base = self._planned, self._planned.base
         return TrialsTask(
+            sweep=planned.id,
             strategy=base.strategy_path,
             combinations=planned.trials.combinations(numbers),
             candles=series.file,
