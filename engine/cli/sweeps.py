@@ -1,12 +1,10 @@
 """Commands that try many parameters: optimize, sweeps."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Annotated
 
 import typer
 
-from engine.cli.backtests import assign_params, split_params
 from engine.cli.options import (
     Cash,
     Commission,
@@ -27,7 +25,7 @@ from engine.cli.values import whole_option
 from engine.errors import InputError, Interrupted, RunError
 from engine.model.account import Costs
 from engine.model.market import DEFAULT_EXCHANGE, Period, Timeframe, format_time
-from engine.model.parameters import ParamValue
+from engine.model.parameters import Assignment, ParamValue
 from engine.model.ranges import parse_range
 from engine.model.run import CANCELLED, FINISHED
 from engine.model.sweep import SAMPLERS, TOP, SweepResult, SweepSpec
@@ -71,7 +69,7 @@ def optimize(
     json: Json = False,
 ) -> None:
     """Try many combinations of a strategy's parameters on one symbol, and store every trial."""
-    given = split_params(param or ())
+    assignments = Assignment.parse_all(param or ())
     spec = SweepSpec(
         _only("strategy", strategies),
         _only("symbol", symbols),
@@ -90,9 +88,9 @@ def optimize(
     check_sweep(spec)
     settings = read_settings(**({} if workers is None else {"workers": workers}))
     with Engine(settings) as engine, cancel_on_interrupt() as cancel, progress(quiet=json) as on_event:
-        infos = engine.strategies.chosen([spec.strategy], on_event=on_event, cancel=cancel)
-        spec = replace(spec, params=assign_params(given, list(infos.values()))[spec.strategy])
-        result = engine.research.optimize(spec, fetch=not no_fetch, on_event=on_event, cancel=cancel)
+        result = engine.research.optimize(
+            spec, assignments, fetch=not no_fetch, on_event=on_event, cancel=cancel
+        )
     _say(result, top, json=json)
 
 

@@ -13,6 +13,7 @@ from engine.errors import InputError
 from engine.model.account import Costs
 from engine.model.exchanges import describe
 from engine.model.market import Float64Array, Int64Array, Market, Period, Timeframe, format_time
+from engine.model.parameters import Assignment, StrategyInfo, assign
 
 FINISHED: Final = "finished"
 FAILED: Final = "failed"
@@ -60,10 +61,50 @@ class RunSpec:
     checks: bool = True
 
     def __post_init__(self) -> None:
-        if self.warmup is not None and not 0 <= self.warmup <= MAX_WARMUP:
-            raise InputError(f"the warm-up must be from 0 to {MAX_WARMUP:,} candles, not {self.warmup}")
-        if self.engine not in ENGINES:
-            raise InputError(f"unknown engine {self.engine!r}; known: {', '.join(ENGINES)}")
+        _check(self.engine, self.warmup)
+
+
+@dataclass(frozen=True, slots=True)
+class RunRequest:
+    """Runs as a user asks for them: each strategy on each symbol, once, however often and in whatever spelling it is named.
+
+    `assignments` go to every strategy that has the parameter, or to the one that they name; the rest is as in RunSpec.
+    """
+
+    strategies: Sequence[str]
+    symbols: Sequence[str]
+    exchange: str
+    timeframe: Timeframe
+    period: Period
+    assignments: Sequence[Assignment] = ()
+    costs: Costs = field(default_factory=Costs)
+    engine: str = AUTO
+    warmup: int | None = None
+    checks: bool = True
+
+    def __post_init__(self) -> None:
+        _check(self.engine, self.warmup)
+
+    def specs(self, infos: Mapping[str, StrategyInfo]) -> list[RunSpec]:
+        """A run per symbol and strategy, symbols as they were typed; raises InputError for assignments that fit nowhere."""
+        names = list(dict.fromkeys(self.strategies))
+        params = assign(self.assignments, [infos[name] for name in names])
+        return [
+            RunSpec(
+                name, symbol, self.exchange, self.timeframe, self.period, params[name], self.costs, self.engine,
+                self.warmup, self.checks,
+            )
+            for symbol in dict.fromkeys(self.symbols)
+            for name in names
+        ]  # fmt: skip
+
+
+def _check(engine: str, warmup: int | None) -> None:
+    """Raise InputError for options that no run can have."""
+    if warmup is not None and not 0 <= warmup <= MAX_WARMUP:
+        raise InputError(f"the warm-up must be from 0 to {MAX_WARMUP:,} candles, not {warmup}")
+    if engine not in ENGINES:
+        raise InputError(f"unknown engine {engine!r}; known: {', '.join(ENGINES)}")
 
 
 @dataclass(frozen=True, slots=True)
