@@ -5,7 +5,7 @@ A task names the class of its answer; `engine.jobs.registry` names the function 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -15,7 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.model.account import Costs
-from engine.model.market import Candles, Float64Array
+from engine.model.combinations import Combinations
+from engine.model.market import CandleFile, Float64Array
 from engine.model.parameters import ParamValue
 from engine.parallel.job import BadEnd, Done, Job, OnProgress
 
@@ -57,22 +58,6 @@ class AskWorkers(Protocol):
 
 def _read(answer: type[A], fields: Mapping[str, Any]) -> A:
     return answer(**fields)
-
-
-@dataclass(frozen=True, slots=True)
-class CandleFile:
-    """Candles as workers map them: a file of Candles.save, of which positions first..last count (last exclusive; None: all).
-    The first `warmup` of those precede the period.
-    """
-
-    path: Path
-    warmup: int
-    first: int | None = None
-    last: int | None = None
-
-    def load(self) -> Candles:
-        """The candles, warm-up in front."""
-        return Candles.load(self.path).slice(self.first, self.last)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,19 +133,6 @@ class PrepareTask(Task[PrepareAnswer]):
     answer = PrepareAnswer
     strategy: Path
     params: Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Combinations:
-    """Parameters of m trials: an array (m,) for each ranged one, and the others."""
-
-    columns: Mapping[str, npt.NDArray[Any]]
-    fixed: Mapping[str, ParamValue]
-
-    def __iter__(self) -> Iterator[dict[str, ParamValue]]:
-        """The complete parameters of each trial."""
-        for values in zip(*(column.tolist() for column in self.columns.values()), strict=True):
-            yield {**self.fixed, **dict(zip(self.columns, values, strict=True))}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from desktop.tables import formats
 from desktop.tables.table import Column, TableModel
-from engine.model.run import Trade
+from engine.model.trade import Trade
 
 SIDES: Final = ("All sides", "Long", "Short")
 OUTCOMES: Final = ("All results", "Wins", "Losses", "Open", "Beside a hole")

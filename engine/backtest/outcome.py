@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from engine.backtest.rules import OPEN, REASONS, RUIN, STOP_LOSS, TAKE_PROFIT
 from engine.model.market import Candles, Float64Array, Int64Array
-from engine.model.run import Trade
+from engine.model.trade import Trade
 
 _AT_CLOSE: Final = (REASONS.index(OPEN), REASONS.index(RUIN))
 

@@ -20,7 +20,8 @@ from engine.database.trial_rows import add_trial, candles_id
 from engine.errors import InputError
 from engine.model.account import Costs
 from engine.model.market import Market, Period, Timeframe
-from engine.model.run import RunResult, SeenCandles, Trade, json_ready
+from engine.model.run import RunResult, SeenCandles, json_ready
+from engine.model.trade import Trade
 from engine.reproduction.inputs import trial_identity
 
 _HEAVY: Final = ("trades", "equity", "indicators")

@@ -24,7 +24,7 @@ from engine.loader import kept_process, load_strategy, open_strategy
 from engine.loader.class_variables import native_params
 from engine.model.market import Float64Array, Timeframe
 from engine.model.parameters import ParamValue, complete
-from engine.model.run import choose_engine
+from engine.model.simulators import choose_engine
 from engine.parallel.seed import seed_random
 from engine.reproduction.inputs import versions_for
 from engine.strategy import Strategy

@@ -31,6 +31,7 @@ _DESCRIBING: Final = (
     "engine.loader.sources",
     "engine.model.numerals",
     "engine.model.parameters",
+    "engine.tasks",  # the shape of a description
     *DECIDING,  # what a plug-in may import and read while it is loaded
 )
 _LOG: Final = logging.getLogger(__name__)

@@ -326,3 +326,19 @@ class Candles:
         """Map a file written by `save`; the columns are read-only."""
         table: Any = np.load(path, mmap_mode="r", allow_pickle=False)
         return cls(table[0].view(np.int64), *table[1:])
+
+
+@dataclass(frozen=True, slots=True)
+class CandleFile:
+    """Candles as workers map them: a file of Candles.save, of which positions first..last count (last exclusive; None: all).
+    The first `warmup` of those precede the period.
+    """
+
+    path: Path
+    warmup: int
+    first: int | None = None
+    last: int | None = None
+
+    def load(self) -> Candles:
+        """The candles, warm-up in front."""
+        return Candles.load(self.path).slice(self.first, self.last)

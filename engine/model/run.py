@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, Final, Self
+from typing import Any, Final
 
 import numpy as np
 
@@ -14,30 +14,13 @@ from engine.model.account import Costs
 from engine.model.exchanges import describe
 from engine.model.market import Float64Array, Int64Array, Market, Period, Timeframe, format_time
 from engine.model.parameters import Assignment, StrategyInfo, assign
+from engine.model.simulators import AUTO, ENGINES, MAX_WARMUP
+from engine.model.trade import Trade
 
 FINISHED: Final = "finished"
 FAILED: Final = "failed"
 CANCELLED: Final = "cancelled"
-AUTO: Final = "auto"
-COMPILED: Final = "compiled"
-REFERENCE: Final = "reference"
-ENGINES: Final = (AUTO, COMPILED, REFERENCE)
-MAX_WARMUP: Final = 1_000_000
 MOST_CUTS: Final = 20_000  # of a search for look-ahead: each computes all candles before it again
-
-
-def choose_engine(wanted: str, *, native: bool) -> str:
-    """The engine that runs: compiled for what gives signals, reference for a native backtesting.Strategy.
-
-    Raises InputError where a native one is to be compiled.
-    """
-    if wanted not in ENGINES:
-        raise InputError(f"unknown engine {wanted!r}; known: {', '.join(ENGINES)}")
-    if native and wanted == COMPILED:
-        raise InputError(
-            "a backtesting.Strategy decides candle by candle and cannot be compiled; choose --engine auto or reference"
-        )
-    return REFERENCE if native or wanted == REFERENCE else COMPILED
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,42 +88,6 @@ def _check(engine: str, warmup: int | None) -> None:
         raise InputError(f"the warm-up must be from 0 to {MAX_WARMUP:,} candles, not {warmup}")
     if engine not in ENGINES:
         raise InputError(f"unknown engine {engine!r}; known: {', '.join(ENGINES)}")
-
-
-@dataclass(frozen=True, slots=True)
-class Trade:
-    """A round trip. Prices are the slipped fills; `pnl` is net of both commissions; times are open times, ms.
-
-    `exit_reason`: exit_long, exit_short, stop_loss, take_profit, reverse, ruin, or open (marked at the last close).
-    """
-
-    side: str
-    size: float
-    entry_time: int
-    entry_price: float
-    exit_time: int
-    exit_price: float
-    pnl: float
-    return_pct: float
-    commission: float
-    funding: float | None
-    entry_signal: str
-    exit_reason: str
-    candles: int
-    mae_pct: float
-    mfe_pct: float
-
-    @classmethod
-    def from_columns(cls, columns: Mapping[str, Sequence[Any]]) -> tuple[Self, ...]:
-        """A trade per row, from a column (k,) per field."""
-        return tuple(map(cls, *(columns[name] for name in cls.__slots__)))
-
-    def to_json(self) -> dict[str, Any]:
-        """The contract's trade, times as ISO text."""
-        return asdict(self) | {
-            "entry_time": format_time(self.entry_time),
-            "exit_time": format_time(self.exit_time),
-        }
 
 
 def skipped_checks() -> dict[str, dict[str, Any]]:

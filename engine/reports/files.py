@@ -13,7 +13,8 @@ from typing import Any
 
 from engine.errors import InputError, reason
 from engine.model.market import Candles
-from engine.model.run import RunResult, Trade, json_ready
+from engine.model.run import RunResult, json_ready
+from engine.model.trade import Trade
 
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\.|$)", re.IGNORECASE)

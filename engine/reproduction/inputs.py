@@ -59,12 +59,13 @@ DECIDING: Final = (
     "engine.jobs.trials",
     "engine.model.account",
     "engine.model.columns",
+    "engine.model.combinations",
     "engine.model.market",
-    "engine.model.run",
+    "engine.model.simulators",
+    "engine.model.trade",
     "engine.parallel.seed",
     "engine.reproduction.inputs",
     "engine.strategy",
-    "engine.tasks",
 )
 
 

@@ -17,7 +17,8 @@ from engine.errors import BacktestError, DatabaseError, InputError, RunError, St
 from engine.events import Cancelled, CancelToken, Failed, Finished, OnEvent, ProgressMeter, Started, ending
 from engine.model.market import Market
 from engine.model.parameters import StrategyInfo
-from engine.model.run import CANCELLED, FAILED, FINISHED, RunSpec, choose_engine, json_ready
+from engine.model.run import CANCELLED, FAILED, FINISHED, RunSpec, json_ready
+from engine.model.simulators import choose_engine
 from engine.model.sweep import SweepResult, SweepSpec
 from engine.parallel.job import Done
 from engine.research.batches import Batches, Deal

@@ -9,7 +9,8 @@ from typing import Any, Final
 import numpy as np
 
 from engine.model.market import format_time
-from engine.model.run import FINISHED, RunResult, Series, Trade, json_ready
+from engine.model.run import FINISHED, RunResult, Series, json_ready
+from engine.model.trade import Trade
 
 _MOST_NAMED: Final = 6
 _PROGRAM: Final = "engine source"

@@ -13,7 +13,8 @@ from typing import Any, Final
 from engine.errors import InputError, StrategyError
 from engine.model.market import DAY_MS, Market, Period, Timeframe
 from engine.model.parameters import StrategyInfo
-from engine.model.run import RunResult, RunSpec, choose_engine
+from engine.model.run import RunResult, RunSpec
+from engine.model.simulators import choose_engine
 from engine.parallel.job import BadEnd, Done, Raised
 from engine.tasks import Answered, AskWorkers, PrepareAnswer, PrepareTask
 

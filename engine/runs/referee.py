@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any, Final
 from engine.data.candle_cache import CandleCache
 from engine.errors import InputError
 from engine.model.market import Period
-from engine.model.run import REFERENCE, RunResult, Series, Trade
+from engine.model.run import RunResult, Series
+from engine.model.simulators import REFERENCE
+from engine.model.trade import Trade
 from engine.parallel.job import Done, OnProgress
 from engine.reproduction.inputs import hashes
 from engine.runs.compare import changes

@@ -13,7 +13,8 @@ from engine.errors import BacktestError, InputError, worst
 from engine.events import CancelToken, OnEvent, Progress, as_job, ignore_event
 from engine.model.market import Period
 from engine.model.parameters import StrategyInfo
-from engine.model.run import CANCELLED, COMPILED, FINISHED, RunRequest, RunResult, RunSpec
+from engine.model.run import CANCELLED, FINISHED, RunRequest, RunResult, RunSpec
+from engine.model.simulators import COMPILED
 from engine.runs.batch import Batch
 from engine.runs.compare import Rerun, compare
 from engine.runs.load import SeriesLoader

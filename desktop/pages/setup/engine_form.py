@@ -7,7 +7,7 @@ from typing import Final
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QComboBox, QGridLayout, QLabel, QWidget
 
-from engine.model.run import ENGINES
+from engine.model.simulators import ENGINES
 
 _STORIES: Final = {
     "auto": "Compiled for strategies that give signals, reference for backtesting.py's own.",

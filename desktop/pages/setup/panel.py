@@ -17,7 +17,7 @@ from desktop.theme.colours import DARK, Theme
 from desktop.theme.icons import icon
 from desktop.widgets.section import Section
 from desktop.work.bridge import WORKING, Phase
-from engine.model.run import ENGINES
+from engine.model.simulators import ENGINES
 
 _SETTLE_MS = 250
 

@@ -19,7 +19,8 @@ from engine.model.market import (
     Timeframe,
     parse_time,
 )
-from engine.model.run import ENGINES, RunResult, RunSpec
+from engine.model.run import RunResult, RunSpec
+from engine.model.simulators import ENGINES
 
 SAMPLE_SYMBOL: Final = "SAMPLEUSDT"
 FIRST_STRATEGIES: Final = ("vwap_supertrend_ema", "ema_cross", "buy_and_hold")

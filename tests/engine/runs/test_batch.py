@@ -11,7 +11,8 @@ from engine.events import Cancelled, CancelToken, Event, Failed, Finished, Start
 from engine.model.coverage import BEFORE_LISTING, MAINTENANCE, Coverage, MissingRange
 from engine.model.market import HOUR_MS, Candles, Market, Period, Timeframe, format_time, parse_time
 from engine.model.parameters import Assignment
-from engine.model.run import RunRequest, RunResult, RunSpec, Trade
+from engine.model.run import RunRequest, RunResult, RunSpec
+from engine.model.trade import Trade
 from engine.runs.load import LoadedSeries
 from engine.runs.plan import PlannedRun
 from engine.runs.record import data_check
