@@ -6,7 +6,7 @@ import sys
 
 from hypothesis import settings
 
-from engine.backtest.kernels import VARIABLE, installed_folder
+from engine.jobs.kernels import VARIABLE, installed_folder
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 # kernels are those of the environment, and not compiled once per data folder; after an edit they are compiled again

@@ -120,22 +120,18 @@ def candles(
     json: Json = False,
 ) -> None:
     """Write the candles that are held to a file; never fetches."""
-    from engine.reports.files import check_candle_path, write_candles
-
     cells, period = Timeframe(timeframe), Period.parse(start, end)
-    check_candle_path(out)
     with Engine() as engine:
-        held = engine.candles.load(symbol, cells, period, exchange=exchange)
-    write_candles(held, out)
+        held = engine.candles.export(symbol, cells, period, out, exchange=exchange)
     expected = cells.count(period)
-    if not len(held):
+    if not held:
         print_note(f"nothing of {symbol} {cells}, {period}, is held: {out} has no candles; fetch them first")
-    elif len(held) < expected:
-        print_note(f"{len(held):,} of {expected:,} candles are held; `backtest status` says what is not")
+    elif held < expected:
+        print_note(f"{held:,} of {expected:,} candles are held; `backtest status` says what is not")
     if json:
-        print_json({"path": str(out), "candles": len(held)})
-    elif len(held):
-        print_note(f"{len(held):,} candles written to {out}")
+        print_json({"path": str(out), "candles": held})
+    elif held:
+        print_note(f"{held:,} candles written to {out}")
 
 
 @app.command()

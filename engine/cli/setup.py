@@ -37,7 +37,7 @@ def demo(
     json: Json = False,
 ) -> None:
     """Do the whole job on the bundled sample market, without network."""
-    from engine.cli.demo import open_detached, run_demo
+    from engine.service.demo import open_detached, run_demo
 
     with Engine() as engine, cancel_on_interrupt() as cancel, progress(quiet=json) as on_event:
         report = run_demo(engine, out, on_event, cancel)

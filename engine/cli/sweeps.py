@@ -31,7 +31,6 @@ from engine.model.run import CANCELLED, FINISHED
 from engine.model.sweep import SAMPLERS, TOP, SweepResult, SweepSpec
 from engine.service import Engine
 from engine.service.research import check_sweep
-from engine.settings import read_settings
 
 SweepId = Annotated[str, typer.Argument(help="A sweep's id, or a unique beginning of it.")]
 Top = Annotated[int, whole_option("--top", low=1, high=10_000, help="How many of the best to show.")]
@@ -86,8 +85,8 @@ def optimize(
         seed,
     )
     check_sweep(spec)
-    settings = read_settings(**({} if workers is None else {"workers": workers}))
-    with Engine(settings) as engine, cancel_on_interrupt() as cancel, progress(quiet=json) as on_event:
+    opened = Engine() if workers is None else Engine(workers=workers)
+    with opened as engine, cancel_on_interrupt() as cancel, progress(quiet=json) as on_event:
         result = engine.research.optimize(
             spec, assignments, fetch=not no_fetch, on_event=on_event, cancel=cancel
         )

@@ -18,8 +18,8 @@ from engine.errors import OutputError, one_line, reason, redacted
 from engine.events import Cancelled, Event, Failed, Finished, Log, OnEvent, Progress, Started
 from engine.model.exchanges import describe
 from engine.model.market import format_time
+from engine.model.rerun import Rerun
 from engine.model.run import FINISHED, RunResult, json_ready
-from engine.runs.compare import Rerun
 
 if TYPE_CHECKING:
     from rich.progress import Progress as ProgressBar

@@ -22,7 +22,7 @@ from engine.model.account import Costs
 from engine.model.market import Market, Period, Timeframe
 from engine.model.run import RunResult, SeenCandles, json_ready
 from engine.model.trade import Trade
-from engine.reproduction.inputs import trial_identity
+from engine.model.trial import trial_identity
 
 _HEAVY: Final = ("trades", "equity", "indicators")
 _TRADE_FLOATS: Final = tuple(field.name for field in fields(Trade) if field.type == "float")

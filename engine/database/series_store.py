@@ -39,7 +39,6 @@ from engine.database.series_rows import (
     series_key,
 )
 from engine.errors import DatabaseError
-from engine.events import CancelToken
 from engine.model.coverage import BEFORE_LISTING, Coverage, MissingRange
 from engine.model.market import Candles, Market, Period, Timeframe
 
@@ -210,13 +209,18 @@ class SeriesStore:
 
     @contextmanager
     def series_lock(
-        self, market: Market, timeframe: Timeframe, on_wait: Callable[[str], None], cancel: CancelToken
+        self,
+        market: Market,
+        timeframe: Timeframe,
+        on_wait: Callable[[str], None],
+        sleep: Callable[[float], None] = time.sleep,
     ) -> Iterator[None]:
         """Hold a series against every other program that would fetch it.
 
         When another has it, `on_wait` is called once with "another program (process 12 on host)". PostgreSQL frees the
-        lock when a process ends, however it ends. Raises Interrupted when cancelled; DatabaseError when the holder
-        changes nothing of the series for `lock_patience_s`: it may hang, and nothing is ever fetched past it.
+        lock when a process ends, however it ends. `sleep` waits so many seconds between two looks, and may raise to give up.
+        Raises DatabaseError when the holder changes nothing of the series for `lock_patience_s`: it may hang, and nothing
+        is ever fetched past it.
         """
         key = _lock_key(market, timeframe)
         with self._database.explained():
@@ -225,7 +229,7 @@ class SeriesStore:
             with self._database.explained():
                 if not connection.scalar(_TRY_LOCK, {"key": key}):
                     on_wait(_holder(connection, key))
-                    self._wait_for_lock(connection, market, timeframe, cancel)
+                    self._wait_for_lock(connection, market, timeframe, sleep)
             try:
                 yield
             finally:
@@ -234,7 +238,7 @@ class SeriesStore:
             connection.close()
 
     def _wait_for_lock(
-        self, connection: Connection, market: Market, timeframe: Timeframe, cancel: CancelToken
+        self, connection: Connection, market: Market, timeframe: Timeframe, sleep: Callable[[float], None]
     ) -> None:
         key, version, since = _lock_key(market, timeframe), -1, time.monotonic()
         while not connection.scalar(_TRY_LOCK, {"key": key}):
@@ -246,7 +250,7 @@ class SeriesStore:
                     f"{_holder(connection, key)} holds {market.name} {timeframe} and has stored nothing for "
                     f"{self.lock_patience_s:g} s, it may hang; nothing was fetched: end it, then run again"
                 )
-            cancel.sleep(LOCK_POLL_S)
+            sleep(LOCK_POLL_S)
 
     def _series_state(self, market: Market, timeframe: Timeframe, column: int) -> Any:
         with self._database.transaction() as connection:

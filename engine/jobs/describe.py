@@ -12,9 +12,9 @@ from engine.errors import StrategyError
 from engine.loader.class_variables import native_params, other_variables
 from engine.loader.libraries import strategy_process
 from engine.loader.load import NATIVE, SIGNALS, LoadedStrategy, located, open_strategy
+from engine.parallel.tasks import DescribeAnswer, DescribeTask
 from engine.reproduction.inputs import hashes
 from engine.strategy import Strategy
-from engine.tasks import DescribeAnswer, DescribeTask
 
 
 def describe_job(task: DescribeTask, _report: Report) -> DescribeAnswer:

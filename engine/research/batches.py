@@ -14,9 +14,9 @@ from engine.errors import BacktestError
 from engine.events import CancelToken
 from engine.model.run import CANCELLED, FAILED, FINISHED
 from engine.parallel.job import BadEnd, Done, Job, Raised, Stopped
+from engine.parallel.tasks import TrialsAnswer, TrialsTask, submit
 from engine.research.grid import Numbers
 from engine.research.ledger import Ledger
-from engine.tasks import TrialsAnswer, TrialsTask, submit
 
 if TYPE_CHECKING:
     from engine.parallel.pool import WorkerPool

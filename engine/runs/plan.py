@@ -16,7 +16,7 @@ from engine.model.parameters import StrategyInfo
 from engine.model.run import RunResult, RunSpec
 from engine.model.simulators import choose_engine
 from engine.parallel.job import BadEnd, Done, Raised
-from engine.tasks import Answered, AskWorkers, PrepareAnswer, PrepareTask
+from engine.parallel.tasks import Answered, AskWorkers, PrepareAnswer, PrepareTask
 
 PREPARE_TIMEOUT_S: Final = 30.0
 

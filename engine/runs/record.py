@@ -13,10 +13,10 @@ from engine.model.simulators import REFERENCE
 from engine.model.trade import Trade
 from engine.parallel.job import BadEnd
 from engine.parallel.seed import SEED
+from engine.parallel.tasks import RunAnswer
 from engine.reproduction.inputs import fingerprint, hashes, run_inputs, versions_for
 from engine.reproduction.own_source import plain_source
 from engine.runs.plan import PlannedRun
-from engine.tasks import RunAnswer
 
 if TYPE_CHECKING:
     from engine.runs.load import LoadedSeries

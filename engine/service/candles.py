@@ -52,6 +52,29 @@ class Candles:
         market, aligned = self.market(symbol, exchange), timeframe.align(period)
         return self._resources.cache.load(market, timeframe, aligned).candles
 
+    def export(
+        self,
+        symbol: str,
+        timeframe: Timeframe,
+        period: Period,
+        path: Path,
+        *,
+        exchange: str = DEFAULT_EXCHANGE,
+        cancel: CancelToken | None = None,
+    ) -> int:
+        """Write the held candles of the period as .csv or .parquet, whole or not at all; returns how many. Never fetches.
+
+        Raises InputError for a name of another kind, before anything is looked up, and for a place that cannot be written.
+        """
+        from engine.reports.files import check_candle_path, write_candles
+
+        check_candle_path(path)
+        held = self.load(symbol, timeframe, period, exchange=exchange)
+        if cancel is not None:
+            cancel.raise_if_cancelled()
+        write_candles(held, path)
+        return len(held)
+
     def fetch(
         self,
         symbol: str,

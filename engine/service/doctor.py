@@ -14,13 +14,13 @@ from typing import Any
 from engine.data.exchanges.answers import host_of
 from engine.errors import BacktestError, DatabaseError, InputError, reason
 from engine.events import OnEvent, ignore_event
-from engine.logs import log_fault
 from engine.model.market import DEFAULT_EXCHANGE
 from engine.parallel.job import Done
+from engine.parallel.tasks import ProbeTask
+from engine.service.logs import log_fault
 from engine.service.resources import Resources
 from engine.service.strategies import Strategies
 from engine.service.window import advice, check_screen, missing_packages
-from engine.tasks import ProbeTask
 
 log = logging.getLogger(__name__)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from engine.service.candles import Candles
 from engine.service.doctor import Doctor
@@ -17,11 +17,12 @@ from engine.settings import Settings, read_settings
 class Engine:
     """Everything the program can do, by what it is about. Blocking and thread-safe.
 
-    Use it as a context manager, or call `close` when done. Nothing is opened before it is needed.
+    Use it as a context manager, or call `close` when done. Nothing is opened before it is needed. Without `settings` it
+    reads them; `overrides` (by field) win then.
     """
 
-    def __init__(self, settings: Settings | None = None) -> None:
-        self.settings = settings or read_settings()
+    def __init__(self, settings: Settings | None = None, **overrides: Any) -> None:
+        self.settings = settings or read_settings(**overrides)
         self._resources = resources = Resources(self.settings)
         self.candles = Candles(resources)
         self.strategies = Strategies(resources)

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import Any
 
 from engine.events import CancelToken, OnEvent, ignore_event
 from engine.model.market import Market
+from engine.model.metric_definitions import DEFINITIONS, SUMMARY, MetricDefinition
 from engine.model.parameters import Assignment, assign
 from engine.model.run import LookaheadReport, RunSpec
 from engine.model.sweep import SweepResult, SweepSpec
 from engine.runs.load import SeriesLoader
 from engine.runs.plan import make_plan
+from engine.service.keeping import keep_sweep
 from engine.service.resources import Resources
 from engine.service.strategies import Strategies
-
-if TYPE_CHECKING:
-    from engine.backtest.metric_definitions import MetricDefinition
 
 OnTrials = Callable[[SweepResult], None]
 
@@ -68,12 +68,11 @@ class Research:
         with self._resources.scratch() as scratch:
             sweep = Sweep(
                 planned,
-                self._resources.store,
                 SeriesLoader(
                     self._resources.fetcher, self._resources.cache, scratch, on_event=on_event, cancel=cancel
                 ),
                 self._resources.pool,
-                self._resources.settings.home / "unsaved",
+                partial(keep_sweep, self._resources.store, self._resources.unsaved),
                 workers=self._resources.settings.workers,
                 timeout_s=self._resources.settings.run_timeout_s,
                 on_event=on_event,
@@ -125,8 +124,6 @@ class Research:
 
     def objectives(self) -> Mapping[str, MetricDefinition]:
         """The metrics that a sweep can aim at, with title, unit and definition."""
-        from engine.backtest.metric_definitions import DEFINITIONS, SUMMARY
-
         return {name: DEFINITIONS[name] for name in SUMMARY}
 
     def sweeps(self, limit: int = 100) -> list[SweepResult]:

@@ -14,14 +14,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from engine.backtest.kernels import VARIABLE, bring_kernels, kernel_folder, say_whole
 from engine.errors import InputError, Interrupted, RunError, reason
 from engine.events import CancelToken, OnEvent, as_job, ignore_event
-from engine.logs import log_to_file
+from engine.jobs.kernels import VARIABLE, bring_kernels, kernel_folder, say_whole
 from engine.model.market import DEFAULT_EXCHANGE, Market, check_exchange
 from engine.parallel.job import Done, OnProgress, Stopped
+from engine.parallel.tasks import A, Answered, CompileTask, Task, submit
+from engine.service.logs import log_to_file
 from engine.settings import Settings
-from engine.tasks import A, Answered, CompileTask, Task, submit
 
 if TYPE_CHECKING:
     from engine.data.candle_cache import CandleCache
@@ -90,7 +90,7 @@ class Resources:
             if self._store is None:
                 from engine.database.store import open_store
 
-                self._store = open_store(self.settings)
+                self._store = open_store(self.settings.database_url, self.settings.home)
             return self._store
 
     @property
@@ -142,6 +142,11 @@ class Resources:
         own = f"{SCRATCH}{os.getpid()}-"
         with tempfile.TemporaryDirectory(prefix=own, dir=self.settings.cache_folder) as folder:
             yield Path(folder)
+
+    @property
+    def unsaved(self) -> Path:
+        """Where results go that the database did not take."""
+        return self.settings.home / "unsaved"
 
     @property
     def strategy_folders(self) -> list[Path]:

@@ -7,23 +7,22 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from engine.errors import BacktestError, InputError, worst
 from engine.events import CancelToken, OnEvent, Progress, as_job, ignore_event
 from engine.model.market import Period
+from engine.model.metric_definitions import DEFINITIONS, MetricDefinition
 from engine.model.parameters import StrategyInfo
+from engine.model.rerun import Rerun
 from engine.model.run import CANCELLED, FINISHED, RunRequest, RunResult, RunSpec
 from engine.model.simulators import COMPILED
 from engine.runs.batch import Batch
-from engine.runs.compare import Rerun, compare
+from engine.runs.compare import compare
 from engine.runs.load import SeriesLoader
 from engine.runs.plan import PlannedRun, check_strategies, distinct, make_plan
+from engine.service.keeping import keep_run
 from engine.service.resources import Resources
 from engine.service.strategies import Strategies
-
-if TYPE_CHECKING:
-    from engine.backtest.metric_definitions import MetricDefinition
 
 
 class Runs:
@@ -42,8 +41,6 @@ class Runs:
 
     def metric_definitions(self) -> dict[str, MetricDefinition]:
         """Title, unit and definition of every metric."""
-        from engine.backtest.metric_definitions import DEFINITIONS
-
         return dict(DEFINITIONS)
 
     def run(
@@ -94,10 +91,9 @@ class Runs:
             self._resources.fetcher, self._resources.cache, scratch, on_event=on_event, cancel=cancel
         )
         batch = Batch(
-            self._resources.store,
             loader,
             self._resources.pool,
-            self._resources.settings.home / "unsaved",
+            partial(keep_run, self._resources.store, self._resources.unsaved),
             timeout_s=self._resources.settings.run_timeout_s,
             most_checked=self._resources.settings.crosscheck,
             on_event=on_event,

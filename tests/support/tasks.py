@@ -9,14 +9,14 @@ import pytest
 from engine.checks import verdicts
 from engine.jobs.registry import perform
 from engine.model.market import CandleFile
-from engine.tasks import RunTask
+from engine.parallel.tasks import RunTask
 
 # what the text of a task needs to be read again
 IMPORTS = """\
 from pathlib import PosixPath
 from engine.model.account import Costs
 from engine.model.market import CandleFile
-from engine.tasks import RunTask
+from engine.parallel.tasks import RunTask
 """
 
 

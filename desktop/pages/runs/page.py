@@ -9,7 +9,6 @@ from pathlib import Path
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QFileDialog, QLineEdit, QTableView
 
-from desktop.actions import Command
 from desktop.pages.page import Context, Page, Place
 from desktop.pages.runs.cross_checks import CHECK, CrossChecks
 from desktop.pages.runs.details import Details
@@ -17,6 +16,7 @@ from desktop.pages.runs.followed_runs import FollowedRuns
 from desktop.pages.runs.panel import RunsPanel
 from desktop.pages.setup.page import SetupPage
 from desktop.pages.setup.values import Setup
+from desktop.widgets.actions import Command
 from desktop.work.bridge import Phase
 from desktop.work.jobs import Job
 from engine.model.run import RunResult, RunSpec

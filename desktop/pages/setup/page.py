@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from PySide6.QtCore import Signal
 
-from desktop.actions import Command
 from desktop.pages.page import Context, Page, Place
 from desktop.pages.setup.panel import SetupPanel
 from desktop.pages.setup.values import Setup
+from desktop.widgets.actions import Command
 from desktop.widgets.preferences import Preferences
 from desktop.work.bridge import Phase
 from engine.errors import BacktestError

@@ -9,6 +9,7 @@ import pytest
 from PySide6.QtCore import QPointF, Qt
 from pytestqt.qtbot import QtBot
 
+from desktop.app.window import MainWindow
 from desktop.pages.optimize.page import OptimizePage
 from desktop.pages.optimize.plan_form import PlanForm
 from desktop.pages.optimize.values import RangeChoice
@@ -17,7 +18,6 @@ from desktop.pages.runs.page import RunsPage
 from desktop.pages.setup.page import SetupPage
 from desktop.tables.badges import is_pending
 from desktop.widgets.preferences import Preferences
-from desktop.window import MainWindow
 from desktop.work.bridge import Bridge, Phase
 from engine.model.market import parse_time
 from engine.model.run import CANCELLED, FINISHED

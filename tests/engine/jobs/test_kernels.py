@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import engine
-from engine.backtest import kernels
+from engine.jobs import kernels
 
 SOURCE = Path(engine.__file__).parent
 FILES = ("backtest_1/a.py311.nbi", "backtest_1/a.py311.1.nbc", "indicators_2/b.py311.nbi")

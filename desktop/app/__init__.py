@@ -18,8 +18,8 @@ from PySide6.QtCore import QLocale, QTimer
 from PySide6.QtGui import QFont, QFontDatabase
 from PySide6.QtWidgets import QApplication
 
+from desktop.app.window import TITLE, MainWindow
 from desktop.widgets.preferences import Preferences
-from desktop.window import TITLE, MainWindow
 from desktop.work.bridge import Bridge
 from engine.errors import InputError
 from engine.service import Engine

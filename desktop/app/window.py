@@ -18,12 +18,12 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from desktop.actions import Actions, Command
 from desktop.pages.all import PAGES
 from desktop.pages.page import Context, Page, PageT, Place
 from desktop.pages.progress import Overall
 from desktop.theme.apply import apply_theme
 from desktop.theme.colours import SYSTEM, THEME_NAMES, Theme, theme_named
+from desktop.widgets.actions import Actions, Command
 from desktop.widgets.banner import Banner
 from desktop.widgets.bottom_panel import BottomPanel, DockTitle
 from desktop.widgets.preferences import LAYOUT_VERSION, Preferences

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.logs import LOGGERS, log_to_file
+from engine.service.logs import LOGGERS, log_to_file
 
 
 @pytest.fixture(autouse=True)
