@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.errors import InputError
-from engine.model.exchanges import EXCHANGES
+from engine.model.exchanges import EXCHANGES, describe
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -53,6 +53,13 @@ _STEP_MS: Final = {
     "1M": None,
 }
 TIMEFRAMES: Final = tuple(_STEP_MS)
+
+
+def timeframes_of(exchange: str) -> tuple[str, ...]:
+    """The timeframes that an exchange has candles of, the shortest first."""
+    lacks = describe(exchange).lacks
+    return tuple(name for name in TIMEFRAMES if name not in lacks)
+
 
 Int64Array = npt.NDArray[np.int64]
 Float64Array = npt.NDArray[np.float64]

@@ -20,10 +20,11 @@ from PySide6.QtWidgets import (
 
 from desktop.tables import formats
 from desktop.widgets.buttons import chip
-from engine.model.market import DAY_MS, TIMEFRAMES, Period, Timeframe
+from engine.model.market import DAY_MS, DEFAULT_EXCHANGE, Period, Timeframe, timeframes_of
 
 PRESETS: Final = {"1M": 1, "3M": 3, "6M": 6, "1Y": 12, "YTD": 0, "Max": -1}
 PRESET_TIPS: Final = {"YTD": "From 1 January to now", "Max": "From the first candle to now"}
+USUAL: Final = "1h"  # every exchange has it
 FIRST_MS: Final = 1_483_228_800_000  # 2017-01-01: older than any market here
 
 
@@ -57,8 +58,6 @@ class PeriodForm(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.timeframe = QComboBox()
-        self.timeframe.addItems(list(TIMEFRAMES))
-        self.timeframe.setCurrentText("1h")
         self.timeframe.setAccessibleName("Timeframe")
         self.timeframe.setToolTip("Length of a candle; 1m is a minute, 1M a month")
         self.start, self.end = self._edit("From, included"), self._edit("To, excluded")
@@ -70,7 +69,7 @@ class PeriodForm(QWidget):
         self.start.dateTimeChanged.connect(lambda _: self._changed())
         self.end.dateTimeChanged.connect(lambda _: self._changed())
         self._quiet = False
-        self._changed()
+        self.offer(DEFAULT_EXCHANGE)
 
     @staticmethod
     def _edit(name: str) -> QDateTimeEdit:
@@ -119,6 +118,16 @@ class PeriodForm(QWidget):
     def chosen_timeframe(self) -> Timeframe:
         """The chosen timeframe."""
         return Timeframe(self.timeframe.currentText())
+
+    def offer(self, exchange: str) -> None:
+        """Offer the timeframes of another exchange; the chosen one stays where that has it."""
+        names, chosen = timeframes_of(exchange), self.timeframe.currentText()
+        self._quiet = True
+        self.timeframe.clear()
+        self.timeframe.addItems(list(names))
+        self.timeframe.setCurrentText(chosen if chosen in names else USUAL)
+        self._quiet = False
+        self._changed()
 
     def bounds(self) -> tuple[int, int]:
         """From and to, ms; from may be after to."""

@@ -279,7 +279,7 @@ def test_a_pending_cross_check_is_completed_in_the_background_and_said(
 ) -> None:
     window = live_window
     window.page(SetupPage).panel.strategies.set_choice(("ema_cross",), {})
-    window.page(SetupPage).panel.engine.set_engine("compiled")
+    window.page(SetupPage).panel.engine.set_choice("compiled")
     window.page(SetupPage).panel.period.set_values("1h", parse_time("2024-09-01"), parse_time("2024-11-01"))
     with qtbot.waitSignal(window.page(RunsPage).batch_done, timeout=90_000):
         window.page(SetupPage).run()
