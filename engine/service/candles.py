@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 from engine.errors import BacktestError, DatabaseError, InputError
 from engine.events import CancelToken, OnEvent, as_job, ignore_event
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from engine.data.fetcher import DataFetcher
     from engine.data.sync import Sync
     from engine.database.store import Store
+
+T = TypeVar("T")
 
 
 class Candles:
@@ -82,25 +85,16 @@ class Candles:
         period: Period,
         *,
         exchange: str = DEFAULT_EXCHANGE,
-        job: str | None = None,
         on_event: OnEvent = ignore_event,
         cancel: CancelToken | None = None,
     ) -> FetchReport:
         """Fetch what is not held yet. Raises BacktestError; finished pages are kept whatever happens."""
-        name = job or f"fetch:{exchange}:{symbol}:{timeframe.file_name}"
+        market = self.market(symbol, exchange)
 
-        def fetch() -> FetchReport:
-            market = self.market(symbol, exchange)
-            return self._fetcher.fetch(market, timeframe, period, job=name, on_event=on_event, cancel=cancel)
+        def fetch(job: str) -> FetchReport:
+            return self._fetcher.fetch(market, timeframe, period, job=job, on_event=on_event, cancel=cancel)
 
-        return as_job(
-            name,
-            "fetch",
-            f"{symbol} {timeframe}: fetching candles",
-            on_event,
-            fetch,
-            subject=(exchange, symbol, timeframe.name),
-        )
+        return _series_job("fetch", market, timeframe, "fetching candles", on_event, fetch)
 
     def verify(
         self,
@@ -110,7 +104,6 @@ class Candles:
         *,
         exchange: str = DEFAULT_EXCHANGE,
         dry_run: bool = False,
-        job: str | None = None,
         on_event: OnEvent = ignore_event,
         cancel: CancelToken | None = None,
     ) -> VerifyReport:
@@ -118,22 +111,14 @@ class Candles:
 
         `dry_run` only reports. Raises BacktestError; then nothing was changed.
         """
-        name = job or f"verify:{exchange}:{symbol}:{timeframe.file_name}"
+        market = self.market(symbol, exchange)
 
-        def verify() -> VerifyReport:
-            market = self.market(symbol, exchange)
+        def verify(job: str) -> VerifyReport:
             return self._fetcher.verify(
-                market, timeframe, period, job=name, dry_run=dry_run, on_event=on_event, cancel=cancel
+                market, timeframe, period, job=job, dry_run=dry_run, on_event=on_event, cancel=cancel
             )
 
-        return as_job(
-            name,
-            "verify",
-            f"{symbol} {timeframe}: comparing with the exchange",
-            on_event,
-            verify,
-            subject=(exchange, symbol, timeframe.name),
-        )
+        return _series_job("verify", market, timeframe, "comparing with the exchange", on_event, verify)
 
     def holdings(self) -> list[Holding]:
         """Every series of which candles are held, with what is held and missing over time; asks no exchange."""
@@ -227,7 +212,6 @@ class Candles:
         *,
         exchange: str = DEFAULT_EXCHANGE,
         form: FileFormat | None = None,
-        job: str | None = None,
         on_event: OnEvent = ignore_event,
         cancel: CancelToken | None = None,
     ) -> ImportReport:
@@ -238,10 +222,9 @@ class Candles:
         """
         from engine.data.files import importing
 
-        name = job or f"import:{exchange}:{symbol}:{timeframe.file_name}"
+        market = self.market(symbol, exchange)
 
-        def store() -> ImportReport:
-            market = self.market(symbol, exchange)
+        def store(job: str) -> ImportReport:
             now = self._fetcher.known_now_ms(market)
             return importing.import_candles(
                 self._store,
@@ -250,19 +233,12 @@ class Candles:
                 timeframe,
                 form or FileFormat(),
                 now,
-                job=name,
+                job=job,
                 on_event=on_event,
                 cancel=cancel,
             )
 
-        return as_job(
-            name,
-            "import",
-            f"{symbol} {timeframe}: reading {path.name}",
-            on_event,
-            store,
-            subject=(exchange, symbol, timeframe.name),
-        )
+        return _series_job("import", market, timeframe, f"reading {path.name}", on_event, store)
 
     # -- symbols
 
@@ -376,3 +352,13 @@ class Candles:
     @property
     def _fetcher(self) -> DataFetcher:
         return self._resources.fetcher
+
+
+def _series_job(
+    kind: str, market: Market, timeframe: Timeframe, doing: str, on_event: OnEvent, work: Callable[[str], T]
+) -> T:
+    """Do `work`, which is told the job's id, as one job on a series; its subject has the market's own name."""
+    job = f"{kind}:{market.exchange}:{market.name}:{timeframe.file_name}"
+    subject = (market.exchange, market.name, timeframe.name)
+    title = f"{market.name} {timeframe}: {doing}"
+    return as_job(job, kind, title, on_event, partial(work, job), subject=subject)

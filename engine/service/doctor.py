@@ -6,7 +6,8 @@ import logging
 import shutil
 import sys
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 from engine.data.exchanges.answers import host_of
 from engine.errors import BacktestError, DatabaseError, InputError, reason
 from engine.events import OnEvent, ignore_event
+from engine.model.exchanges import EXCHANGES, describe
 from engine.model.market import DEFAULT_EXCHANGE
 from engine.parallel.job import Done
 from engine.parallel.tasks import ProbeTask
@@ -75,15 +77,38 @@ def _examine(resources: Resources, strategies: Strategies) -> list[Finding]:
             "python", sys.version_info >= (3, 11), sys.version.split()[0], "Python 3.11 or newer is needed"
         )
     ]
-    for name, look in looks.items():
+    found += [_looked(name, partial(look, resources)) for name, look in looks.items()]
+    others = [
+        _looked("exchange", partial(_ping, resources, name), name) for name in _other_exchanges(resources)
+    ]
+    place = [one.name for one in found].index("exchange") + 1
+    return found[:place] + others + found[place:] + [_library(name) for name in LIBRARIES]
+
+
+def _looked(name: str, look: Callable[[], Finding], of: str = "") -> Finding:
+    """What a look finds, or why it could not; `of`: which of several it is."""
+    try:
+        return look()
+    except DatabaseError as error:
+        text = str(error) if name == "database" else "not looked at: it needs the database"
+        return Finding(f"{name} {of}".rstrip(), ok=False, text=text, advice=_ADVICE["database"])
+    except BacktestError as error:
+        return Finding(f"{name} {of}".rstrip(), ok=False, text=str(error), advice=_ADVICE[name])
+
+
+def _other_exchanges(resources: Resources) -> list[str]:
+    """Exchanges beside the default one that have an address of their own set, or symbols that are kept; a host once."""
+    hosts = {describe(DEFAULT_EXCHANGE).url_setting: DEFAULT_EXCHANGE}
+    for name, info in EXCHANGES.items():
+        if info.url_setting is None or info.url_setting in hosts:
+            continue
         try:
-            found.append(look(resources))
-        except DatabaseError as error:
-            text = str(error) if name == "database" else "not looked at: it needs the database"
-            found.append(Finding(name, ok=False, text=text, advice=_ADVICE["database"]))
-        except BacktestError as error:
-            found.append(Finding(name, ok=False, text=str(error), advice=_ADVICE[name]))
-    return found + [_library(name) for name in LIBRARIES]
+            is_used = bool(resources.store.symbols.active(name))
+        except DatabaseError:  # which is a finding of its own
+            is_used = False
+        if is_used or getattr(resources.settings, info.url_setting):
+            hosts[info.url_setting] = name
+    return list(hosts.values())[1:]
 
 
 _ADVICE = {
@@ -121,11 +146,15 @@ def _database(resources: Resources) -> Finding:
 
 
 def _exchange(resources: Resources) -> Finding:
-    host, offset_ms = resources.fetcher.ping(DEFAULT_EXCHANGE)
+    return replace(_ping(resources, DEFAULT_EXCHANGE), name="exchange")
+
+
+def _ping(resources: Resources, exchange: str) -> Finding:
+    host, offset_ms = resources.fetcher.ping(exchange)
     text = (
         f"{host} answers, its clock is {abs(offset_ms) / 1000:.1f} s {'ahead' if offset_ms > 0 else 'behind'}"
     )
-    return Finding("exchange", ok=True, text=text)
+    return Finding(f"exchange {exchange}", ok=True, text=text)
 
 
 def _archive(resources: Resources) -> Finding:
