@@ -43,7 +43,7 @@ class RoundTrip:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TradeTable:
-    """k trades as columns (k,), in order of their entry; what they mean is said at `engine.model.run.Trade`.
+    """k trades as columns (k,), in order of their entry; what they mean is said at `engine.model.trade.Trade`.
 
     `side`: +1 long, -1 short. `entry`, `exit`: positions of candles. `signal` counts into `names`, `reason` into REASONS.
     """
