@@ -3,6 +3,7 @@ code of the command line.
 
 BacktestError
 ├── InputError          2   what the user typed or set: bad value, unknown symbol, strategy or run
+│   └── NotStored       2   what an id names is not there
 ├── ExchangeError       3   the exchange is unreachable, refuses, or answers nonsense
 │   └── MissingDataError 3  candles are missing and fetching was forbidden
 ├── DatabaseError       4   the database is unreachable, refuses, or is full
@@ -15,7 +16,7 @@ BacktestError
 import errno
 import re
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 HIDDEN: Final = "***"
 
@@ -74,6 +75,10 @@ class InputError(BacktestError):
     exit_code = 2
 
 
+class NotStored(InputError):
+    """What an id names is not there."""
+
+
 class ExchangeError(BacktestError):
     """The exchange cannot be reached, refuses, or answers something unexpected."""
 
@@ -113,6 +118,24 @@ class Interrupted(BacktestError):
 def worst(errors: Sequence[BacktestError]) -> BacktestError:
     """Of several errors the one whose exit code decides."""
     return min(errors, key=lambda error: EXIT_CODE_ORDER.index(error.exit_code))
+
+
+def failed_series(errors: Sequence[BacktestError], count: int, *, fate: str, rest: str) -> BacktestError:
+    """The worst of what befell some of `count` series, with how the others fared: "2 of 3 series `fate`: ...; the other 1
+    `rest`".
+    """
+    error = worst(errors)
+    others = f"; the other {count - len(errors)} {rest}" if len(errors) < count else ""
+    return type(error)(f"{len(errors)} of {count} series {fate}: {error}{others}")
+
+
+def redacted_in(value: Any) -> Any:
+    """The JSON document with `redacted` texts: of the text that it is written as, quotes and commas would go as well."""
+    if isinstance(value, dict):
+        return {redacted(key): redacted_in(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [redacted_in(item) for item in value]
+    return redacted(value) if isinstance(value, str) else value
 
 
 def system_fault(error: OSError) -> str:

@@ -105,6 +105,45 @@ def _address_or_off(value: Any) -> str | None:
     return "off" if isinstance(value, str) and value.strip().lower() == "off" else _address(value)
 
 
+def _names(value: Any) -> tuple[str, ...]:
+    """What stands between commas, in small letters."""
+    parts = value.split(",") if isinstance(value, str) else value
+    return tuple(dict.fromkeys(part.strip().lower() for part in parts if part.strip()))
+
+
+def _hosts(value: Any) -> tuple[str, ...]:
+    names = _names(value)
+    for name in names:
+        if not re.fullmatch(r"[a-z0-9._-]+|\[[0-9a-f:.]+\]", name):
+            raise ValueError(f"must be names of hosts without port, separated by commas, not {name!r}")
+    return names
+
+
+def _origins(value: Any) -> tuple[str, ...]:
+    names = _names(value)
+    for name in names:
+        if not re.fullmatch(r"https?://([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?", name):
+            raise ValueError(
+                f"must be origins such as https://example.org or http://localhost:3000, separated by commas, not {name!r}"
+            )
+    return names
+
+
+def _token(value: Any) -> str | None:
+    """Never quoted."""
+    if value is None:
+        return None
+    if not re.fullmatch(r"[!-~]+", str(value)):
+        raise ValueError("must be printable ASCII without spaces")
+    return str(value)
+
+
+def _published(value: Any) -> str | None:
+    if value is not None and value != "loopback":
+        raise ValueError(f"can only be loopback, not {value!r}; leave it out otherwise")
+    return None if value is None else str(value)
+
+
 def _set_by(variable: str, read: Callable[[Any], Any], **options: Any) -> Any:
     """A field of Settings: the variable that sets it, and what makes a checked value of a text or a value."""
     return field(metadata={"variable": variable, "read": read}, **options)
@@ -132,6 +171,11 @@ class Settings:
     )
     # the longest period, in candles, that is checked against backtesting.py unasked; 0: none
     crosscheck: int = _set_by("BACKTEST_CROSSCHECK", _crosscheck, default=CROSSCHECKED)
+    # who may ask the HTTP server, and under which names: engine/api
+    api_token: str | None = _set_by("BACKTEST_API_TOKEN", _token, default=None, repr=False)
+    api_published: str | None = _set_by("BACKTEST_API_PUBLISHED", _published, default=None)
+    api_hosts: tuple[str, ...] = _set_by("BACKTEST_API_HOSTS", _hosts, default=())
+    api_origins: tuple[str, ...] = _set_by("BACKTEST_API_ORIGINS", _origins, default=())
 
     def __post_init__(self) -> None:
         for one in fields(self):

@@ -147,8 +147,7 @@ def show(
             for name, metric in engine.runs.metric_definitions().items()
         }
     if json:
-        more = {"equity": result.equity_points(), "data_changed": changed, "inputs": result.inputs}
-        print_json(result.to_json() | more)
+        print_json(result.to_shown_json(data_changed=changed))
         return
     run_details(result, titles)
     if changed:

@@ -9,7 +9,7 @@ import typer
 from engine.cli.options import End, Exchange, Json, Start, Symbol, Tf, app, cancel_on_interrupt
 from engine.cli.terminal import print_json, print_note, progress
 from engine.cli.values import file_option
-from engine.errors import BacktestError, InputError, worst
+from engine.errors import BacktestError, InputError, failed_series
 from engine.model.coverage import FetchReport, VerifyReport
 from engine.model.market import DEFAULT_EXCHANGE, Period, Timeframe
 from engine.service import Engine
@@ -56,9 +56,7 @@ def _fetch_all(wanted: Sequence[tuple[str, Timeframe]], period: Period, exchange
         else:
             _note_fetch(outcome, quiet=json)
     if errors:
-        error = worst(errors)
-        rest = f"; the other {len(outcomes) - len(errors)} are done" if len(errors) < len(outcomes) else ""
-        raise type(error)(f"{len(errors)} of {len(outcomes)} series failed: {error}{rest}")
+        raise failed_series(errors, len(outcomes), fate="failed", rest="are done")
     if json:
         reports = [outcome for outcome in outcomes.values() if isinstance(outcome, FetchReport)]
         print_json({"series": [report.to_json() for report in reports]})

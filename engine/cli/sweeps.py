@@ -115,17 +115,16 @@ def _ranges(texts: Sequence[str]) -> dict[str, Sequence[ParamValue]]:
 
 def _say(result: SweepResult, top: int, *, json: bool) -> None:
     """Print a sweep that was just made; raises what its end means for the exit code."""
-    kept = f"{result.done:,} of {result.planned:,} trials are stored as sweep {result.id[:8]}"
     if result.status == CANCELLED:
         if not json:
             sweep_table(result, top)
-        raise Interrupted(f"stopped; {kept}")
+        raise Interrupted(f"stopped; {result.kept}")
     if json:
         print_json(result.to_json(top))
     else:
         sweep_table(result, top)
     if result.status != FINISHED:
-        raise RunError(f"{result.error}; {kept}")
+        raise RunError(f"{result.error}; {result.kept}")
     if result.failed == result.done:
         raise RunError(f"every trial failed; the first: {result.errors[0]}")
 

@@ -165,7 +165,10 @@ class StrategyInfo:
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """A parameter as a user sets it: `strategy` is the one that it names, "" for every selected one that has it."""
+    """A parameter as a user sets it: `strategy` is the one that it names, "" for every selected one that has it.
+
+    `text` is how it was set, for messages.
+    """
 
     text: str
     strategy: str
@@ -178,12 +181,23 @@ class Assignment:
         return tuple(map(cls._parse, texts))
 
     @classmethod
+    def from_json(cls, document: Mapping[str, ParamValue]) -> tuple[Self, ...]:
+        """One for every `{k: v}` and `{"STRATEGY.k": v}`, values as their text would be; raises InputError for others."""
+        return tuple(cls._of(f"params: {key!r}", key, str(value)) for key, value in document.items())
+
+    @classmethod
     def _parse(cls, text: str) -> Self:
         key, equals, value = text.partition("=")
-        strategy, dot, name = key.strip().rpartition(".")
-        if not equals or not name or (dot and not strategy):
+        if not equals:
             raise InputError(f"--param {text!r} must read name=value or STRATEGY.name=value")
-        return cls(text, strategy, name, value.strip())
+        return cls._of(f"--param {text!r}", key, value.strip())
+
+    @classmethod
+    def _of(cls, text: str, key: str, value: str) -> Self:
+        strategy, dot, name = key.strip().rpartition(".")
+        if not name or (dot and not strategy):
+            raise InputError(f"{text} must read name=value or STRATEGY.name=value")
+        return cls(text, strategy, name, value)
 
 
 def assign(assignments: Sequence[Assignment], infos: Sequence[StrategyInfo]) -> dict[str, dict[str, str]]:
@@ -198,7 +212,7 @@ def assign(assignments: Sequence[Assignment], infos: Sequence[StrategyInfo]) -> 
         for taker in _takers(one, known):
             given = (special if one.strategy else general)[taker]
             if one.name in given:
-                raise InputError(f"--param {one.text!r}: {one.name} is given twice")
+                raise InputError(f"{one.text}: {one.name} is given twice")
             given[one.name] = one.value
     assigned = {name: general[name] | special[name] for name in known}
     for info in infos:
@@ -209,12 +223,12 @@ def assign(assignments: Sequence[Assignment], infos: Sequence[StrategyInfo]) -> 
 def _takers(one: Assignment, known: Mapping[str, Sequence[str]]) -> list[str]:
     """The strategies that an assignment goes to; `known`: the parameters of each that is selected."""
     if one.strategy and one.strategy not in known:
-        raise InputError(f"--param {one.text!r}: the strategy {one.strategy!r} is not selected")
+        raise InputError(f"{one.text}: the strategy {one.strategy!r} is not selected")
     meant = [one.strategy] if one.strategy else list(known)
     takers = [taker for taker in meant if one.name in known[taker]]
     if not takers:
         offered = sorted({param for taker in meant for param in known[taker]})
         near = difflib.get_close_matches(one.name, offered, n=1)
         hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(offered) or 'none'}"
-        raise InputError(f"--param {one.text!r}: no selected strategy has a parameter {one.name!r}; {hint}")
+        raise InputError(f"{one.text}: no selected strategy has a parameter {one.name!r}; {hint}")
     return takers

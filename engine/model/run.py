@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import numpy as np
 
@@ -45,6 +45,34 @@ class RunSpec:
 
     def __post_init__(self) -> None:
         _check(self.engine, self.warmup)
+
+    def to_json(self) -> dict[str, Any]:
+        """The spec for programs."""
+        return {
+            "strategy": self.strategy,
+            "symbol": self.symbol,
+            "exchange": self.exchange,
+            "timeframe": self.timeframe.name,
+            **self.period.to_json(),
+            "params": dict(self.params),
+            "costs": asdict(self.costs),
+            "engine": self.engine,
+            "warmup": self.warmup,
+            "checks": self.checks,
+        }
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> Self:
+        """The spec that `to_json` described; dates as on the command line. Raises InputError."""
+        return cls(**values_of_spec(document))
+
+
+def values_of_spec(document: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a spec in JSON, those with a meaning of their own read: timeframe, period, costs. Raises InputError."""
+    values = dict(document)
+    period = Period.parse(values.pop("start"), values.pop("end"))
+    costs = Costs(**values.pop("costs", {}))
+    return values | {"timeframe": Timeframe(values["timeframe"]), "period": period, "costs": costs}
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,6 +243,11 @@ class RunResult:
             "created": format_time(self.created_ms),
             "notes": self.notes,
         }
+
+    def to_shown_json(self, *, data_changed: bool | None) -> dict[str, Any]:
+        """The contract's `show`: the run with its equity and inputs, and whether its candles have changed since."""
+        more = {"equity": self.equity_points(), "data_changed": data_changed, "inputs": self.inputs}
+        return self.to_json() | more
 
     def equity_points(self) -> list[tuple[str, float]]:
         """`[[time, value]]`, one per candle of the period."""

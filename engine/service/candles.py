@@ -38,9 +38,11 @@ class Candles:
         active = self._store.symbols.active(exchange)
         return [(market, market.name in active) for market in found]
 
-    def market(self, symbol: str, exchange: str = DEFAULT_EXCHANGE) -> Market:
+    def market(
+        self, symbol: str, exchange: str = DEFAULT_EXCHANGE, *, cancel: CancelToken | None = None
+    ) -> Market:
         """The market that `symbol` names in any of its spellings; raises InputError with the nearest names."""
-        return self._resources.market(symbol, exchange)
+        return self._resources.market(symbol, exchange, cancel=cancel)
 
     def status(
         self, symbol: str, timeframe: Timeframe, period: Period, *, exchange: str = DEFAULT_EXCHANGE
@@ -89,7 +91,7 @@ class Candles:
         cancel: CancelToken | None = None,
     ) -> FetchReport:
         """Fetch what is not held yet. Raises BacktestError; finished pages are kept whatever happens."""
-        market = self.market(symbol, exchange)
+        market = self.market(symbol, exchange, cancel=cancel)
 
         def fetch(job: str) -> FetchReport:
             return self._fetcher.fetch(market, timeframe, period, job=job, on_event=on_event, cancel=cancel)
@@ -111,7 +113,7 @@ class Candles:
 
         `dry_run` only reports. Raises BacktestError; then nothing was changed.
         """
-        market = self.market(symbol, exchange)
+        market = self.market(symbol, exchange, cancel=cancel)
 
         def verify(job: str) -> VerifyReport:
             return self._fetcher.verify(
@@ -222,7 +224,7 @@ class Candles:
         """
         from engine.data.files import importing
 
-        market = self.market(symbol, exchange)
+        market = self.market(symbol, exchange, cancel=cancel)
 
         def store(job: str) -> ImportReport:
             now = self._fetcher.known_now_ms(market)
@@ -286,7 +288,7 @@ class Candles:
         """
         from engine.data.sync import delete_series
 
-        market = self.market(symbol, exchange)
+        market = self.market(symbol, exchange, cancel=cancel)
         if not self._store.symbols.deactivate(market):
             raise InputError(f"{market} was never added or fetched; nothing was changed")
         self._store.symbols.keep_no_more(market)
@@ -311,7 +313,7 @@ class Candles:
         """Delete all candles of one series; returns how many. `sync` does not fetch them again; stored runs stay."""
         from engine.data.sync import delete_series
 
-        market = self.market(symbol, exchange)
+        market = self.market(symbol, exchange, cancel=cancel)
         return delete_series(self._store, market, timeframe, on_event, cancel or CancelToken())
 
     # -- keeping up to date

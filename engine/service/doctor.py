@@ -54,6 +54,10 @@ class Doctor:
     def __init__(self, resources: Resources, strategies: Strategies) -> None:
         self._resources, self._strategies = resources, strategies
 
+    def check_database(self) -> None:
+        """Raise DatabaseError where the database does not answer; bring its tables up to this version where they are not."""
+        self._resources.store.migrate()
+
     def examine(self, on_event: OnEvent = ignore_event) -> list[Finding]:
         """What the program sees of its surroundings, and what is wrong in words. Compiles kernels first, which is said."""
         self._resources.compile_kernels(on_event)

@@ -9,7 +9,7 @@ from typing import Final
 from engine.errors import redacted
 
 LOGGERS: Final = ("engine", "desktop")  # told from INFO on
-LIBRARIES: Final = ("alembic", "asyncio", "ccxt", "urllib3")  # their warnings
+LIBRARIES: Final = ("alembic", "asyncio", "ccxt", "urllib3", "uvicorn")  # their warnings
 
 
 class _WithoutPasswords(logging.Formatter):

@@ -62,7 +62,7 @@ class Research:
 
         def find_market() -> Market:
             self._resources.warm_up(on_event, cancel)
-            return self._resources.market(spec.symbol, spec.exchange)
+            return self._resources.market(spec.symbol, spec.exchange, cancel=cancel)
 
         planned = plan_sweep(spec, info, find_market, self._resources.workers(cancel).ask)
         with self._resources.scratch() as scratch:
@@ -106,7 +106,7 @@ class Research:
         spec = replace(spec, params={**spec.params, **assigned})
         self._resources.warm_up(on_event, cancel)
         ask = self._resources.workers(cancel).ask
-        (planned,) = make_plan([spec], infos, self._resources.market, ask)
+        (planned,) = make_plan([spec], infos, partial(self._resources.market, cancel=cancel), ask)
         with self._resources.scratch() as scratch:
             loader = SeriesLoader(
                 self._resources.fetcher, self._resources.cache, scratch, on_event=on_event, cancel=cancel

@@ -130,9 +130,11 @@ class Resources:
                 )
             return self._pool
 
-    def market(self, symbol: str, exchange: str = DEFAULT_EXCHANGE) -> Market:
+    def market(
+        self, symbol: str, exchange: str = DEFAULT_EXCHANGE, *, cancel: CancelToken | None = None
+    ) -> Market:
         """The market that `symbol` names in any of its spellings; raises InputError with the nearest names."""
-        return self.fetcher.market(symbol, check_exchange(exchange))
+        return self.fetcher.market(symbol, check_exchange(exchange), cancel=cancel)
 
     @contextmanager
     def scratch(self) -> Iterator[Path]:

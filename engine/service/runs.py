@@ -76,7 +76,8 @@ class Runs:
     def _plan(
         self, specs: Sequence[RunSpec], infos: Mapping[str, StrategyInfo], cancel: CancelToken
     ) -> list[PlannedRun]:
-        return make_plan(specs, infos, self._resources.market, self._resources.workers(cancel).ask)
+        find_market = partial(self._resources.market, cancel=cancel)
+        return make_plan(specs, infos, find_market, self._resources.workers(cancel).ask)
 
     def _made(
         self,

@@ -16,7 +16,7 @@ RUN = ("run", "-s", *SERIES, "-S", "ema_cross", *MONTH)
 SWEEP = ("optimize", "-s", *SERIES, "-S", "ema_cross", *MONTH, "--grid", "fast=5:8:1")
 HEAVY = {
     "alembic", "backtesting", "bokeh", "ccxt", "llvmlite", "numba", "pandas", "pandas_ta_classic", "pyarrow", "pydantic",
-    "requests", "PySide6",
+    "requests", "PySide6", "fastapi", "starlette", "uvicorn",
 }  # fmt: skip
 
 
