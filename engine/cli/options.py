@@ -15,7 +15,8 @@ from engine.model.exchanges import EXCHANGES
 from engine.model.market import check_exchange
 
 app = typer.Typer(
-    help="Backtest trading strategies on Binance and Bybit candles. Every command but desktop takes --json for programs.",
+    help="Backtest trading strategies on Binance and Bybit candles. All commands but desktop and serve take --json, "
+    "for programs.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
