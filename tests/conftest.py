@@ -30,6 +30,7 @@ pytest_plugins = [
     "tests.support.builders",
     "tests.support.lent_workers",
     "tests.support.command_line",
+    "tests.support.http_server",
     "tests.support.tasks",
     "tests.support.plain_process",
 ]
