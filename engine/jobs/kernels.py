@@ -59,14 +59,20 @@ def _name() -> str:
 
 
 def _processor() -> str:
-    """What numba compiles for, without asking LLVM, which takes longer to import than all that is done here."""
-    chosen = [os.environ.get(name, "") for name in ("NUMBA_CPU_NAME", "NUMBA_CPU_FEATURES")]
+    """What numba compiles for, without asking LLVM, which takes longer to import than all that is done here.
+
+    Where another one is named whole (the container's image names `generic`), the one at hand does not count.
+    """
+    name, features = os.environ.get("NUMBA_CPU_NAME", ""), os.environ.get("NUMBA_CPU_FEATURES")
+    chosen = (platform.machine(), name, features or "")
+    if name.lower() == "generic" or (name and features is not None):
+        return "\n".join(chosen)
     try:
         first = Path("/proc/cpuinfo").read_text().partition("\n\n")[0]
     except OSError:
         first = platform.processor()
     told = [line for line in first.splitlines() if not line.startswith(("processor", "cpu MHz", "bogomips"))]
-    return "\n".join((platform.machine(), *chosen, *told))
+    return "\n".join((*chosen, *told))
 
 
 def has_kernels(folder: Path) -> bool:

