@@ -109,11 +109,11 @@ def print_sizes() -> None:
             path = Path(str(one.locate_file(file))).resolve()
             cached = Path(importlib.util.cache_from_source(str(path))) if path.suffix == ".py" else path
             for part in {path, cached} - counted:
-                if part.is_file():
+                if part.is_file() and not part.is_symlink():
                     counted.add(part)
                     rows[one.name] = rows.get(one.name, 0.0) + part.stat().st_size / 1e6
     small = {name: size for name, size in rows.items() if size < SMALL_MB}
-    whole = sum(file.stat().st_size for file in Path(sys.prefix).rglob("*") if file.is_file()) / 1e6
+    whole = sum(file.stat().st_size for file in Path(sys.prefix).rglob("*") if file.is_file() and not file.is_symlink()) / 1e6
     print("| package | MB |\n|---|---|")
     for name, size in sorted(rows.items(), key=lambda row: -row[1]):
         if size >= SMALL_MB:
