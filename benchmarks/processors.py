@@ -2,8 +2,8 @@
 
     .venv/bin/python -m benchmarks.processors [--candles 35040 525600] [--names native generic x86-64-v3] [--repeat 7]
 
-Each kind compiles everything anew in a process and a folder of its own; then they take turns. Prints a Markdown table; the last
-column is a hash over every figure of every indicator, of a run with all metrics, and of a trial.
+Each kind compiles everything anew in a process and a folder of its own; then they take turns. Prints a Markdown table;
+the last column is a hash over every figure of every indicator, of a run with all metrics, and of a trial.
 """
 
 import argparse
@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -80,7 +81,7 @@ def measure(count: int) -> dict[str, Any]:
 
 def ask(name: str, folder: str, count: int) -> dict[str, Any]:
     """`measure` in a process whose kernels are compiled for that processor."""
-    environment = os.environ | {VARIABLE: os.path.join(folder, name), "BENCH_COUNT": str(count)}
+    environment = os.environ | {VARIABLE: str(Path(folder, name)), "BENCH_COUNT": str(count)}
     if name != NATIVE:
         environment |= {"NUMBA_CPU_NAME": name, "NUMBA_CPU_FEATURES": ""}
     done = subprocess.run(

@@ -3,8 +3,8 @@
     python -I container/slim.py --strategies FOLDER [--keep]   with the image's own Python; `--keep` removes nothing
     python -I container/slim.py --sizes                        what is left, in MB, as a Markdown table
 
-Everything that the engine imports, anywhere in its source, is imported here. So what is missing stops the build and not a user,
-and byte code lies ready for what is used, and for nothing else.
+Everything that the engine imports, anywhere in its source, is imported here. So what is missing stops the build and not
+a user, and byte code lies ready for what is used, and for nothing else.
 """
 
 import argparse
@@ -65,7 +65,7 @@ def move_strategies(place: Path) -> None:
 
 
 def whole_seconds() -> None:
-    """Sources were changed at a whole second: an image keeps no fractions, and numba compares times with what it compiled."""
+    """Have sources changed at whole seconds: an image keeps no fractions, and numba compares times with what it compiled."""
     import engine
 
     for folder in {PACKAGES, Path(engine.__file__).parent}:
@@ -113,7 +113,14 @@ def print_sizes() -> None:
                     counted.add(part)
                     rows[one.name] = rows.get(one.name, 0.0) + part.stat().st_size / 1e6
     small = {name: size for name, size in rows.items() if size < SMALL_MB}
-    whole = sum(file.stat().st_size for file in Path(sys.prefix).rglob("*") if file.is_file() and not file.is_symlink()) / 1e6
+    whole = (
+        sum(
+            file.stat().st_size
+            for file in Path(sys.prefix).rglob("*")
+            if file.is_file() and not file.is_symlink()
+        )
+        / 1e6
+    )
     print("| package | MB |\n|---|---|")
     for name, size in sorted(rows.items(), key=lambda row: -row[1]):
         if size >= SMALL_MB:

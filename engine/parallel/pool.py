@@ -10,10 +10,7 @@ import atexit
 import io
 import logging
 import multiprocessing
-import os
 import pickle
-import shutil
-import tempfile
 import threading
 import time
 from collections import OrderedDict
@@ -39,7 +36,8 @@ from engine.parallel.job import (
     timed_out,
     too_much_memory,
 )
-from engine.parallel.process import WorkerProcess, is_running
+from engine.parallel.own_folder import OwnFolder
+from engine.parallel.process import WorkerProcess
 
 __all__ = ["Died", "Done", "Job", "Outcome", "Raised", "Stopped", "TimedOut", "WorkerPool"]
 
@@ -81,6 +79,7 @@ class WorkerPool:
         self._wake_up, self._waker = multiprocessing.Pipe(duplex=False)
         self._woken = False
         self._thread: threading.Thread | None = None
+        self._own: OwnFolder | None = None
         self._folder = scratch
         # from here on: the supervising thread's own
         self._processes: list[WorkerProcess] = []
@@ -173,7 +172,8 @@ class WorkerPool:
 
     def _supervise(self) -> None:
         if self._thread is None:
-            self._folder = _own_folder(self._scratch)
+            self._own = OwnFolder(self._scratch, "pool")
+            self._folder = self._own.path
             # a daemon, because Python waits for other threads before it runs what is registered with atexit
             self._thread = threading.Thread(target=self._work, name="worker-pool", daemon=True)
             atexit.register(self.close)
@@ -356,7 +356,8 @@ class WorkerPool:
             self._remove_ended(self._processes[0])
         for job in jobs:
             job.future.set_result(verdict)
-        shutil.rmtree(self._folder, ignore_errors=True)
+        if self._own is not None:
+            self._own.remove()
         with self._lock:
             self._close_wake_up()
 
@@ -380,13 +381,3 @@ def _read_answer(message: bytes, result_file: Path, read: Callable[[Any], V]) ->
         return Done(read(value)) if message[:1] == b"V" else _BAD_ENDS[message[:1]](**value)
     except (OSError, ValueError, TypeError, KeyError) as error:
         return Died(f"the worker's answer cannot be read: {error}")
-
-
-def _own_folder(scratch: Path) -> Path:
-    """A new folder for this pool's files; those of programs that were killed are removed."""
-    scratch.mkdir(parents=True, exist_ok=True)
-    for folder in scratch.glob("pool-*-*"):
-        pid = folder.name.split("-")[1]
-        if pid.isdigit() and not is_running(int(pid)):
-            shutil.rmtree(folder, ignore_errors=True)
-    return Path(tempfile.mkdtemp(prefix=f"pool-{os.getpid()}-", dir=scratch))

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import os
-import shutil
 import tempfile
 import threading
 from collections.abc import Iterator, Sequence
@@ -19,6 +17,7 @@ from engine.events import CancelToken, OnEvent, as_job, ignore_event
 from engine.jobs.kernels import VARIABLE, bring_kernels, kernel_folder, say_whole
 from engine.model.market import DEFAULT_EXCHANGE, Market, check_exchange
 from engine.parallel.job import Done, OnProgress, Stopped
+from engine.parallel.own_folder import OwnFolder
 from engine.parallel.tasks import A, Answered, CompileTask, Task, submit
 from engine.service.logs import log_to_file
 from engine.settings import Settings
@@ -38,7 +37,6 @@ WORKER_IMPORTS: Final = (
     "engine.jobs.compile:rehearse",
 )
 COMPILE_TIMEOUT_S: Final = 600.0
-SCRATCH: Final = "batch-"  # followed by the pid of the program whose folder it is
 
 
 class Resources:
@@ -139,11 +137,11 @@ class Resources:
     @contextmanager
     def scratch(self) -> Iterator[Path]:
         """A folder for the files of one call; those that killed programs left are removed."""
-        self.settings.cache_folder.mkdir(parents=True, exist_ok=True)
-        _remove_leftovers(self.settings.cache_folder)
-        own = f"{SCRATCH}{os.getpid()}-"
-        with tempfile.TemporaryDirectory(prefix=own, dir=self.settings.cache_folder) as folder:
-            yield Path(folder)
+        folder = OwnFolder(self.settings.cache_folder, "batch")
+        try:
+            yield folder.path
+        finally:
+            folder.remove()
 
     @property
     def unsaved(self) -> Path:
@@ -239,13 +237,3 @@ def _answers(
             raise Interrupted("stopped; what was stored by then is kept")
         outcomes.append(outcome)
     return outcomes
-
-
-def _remove_leftovers(folder: Path) -> None:
-    """Remove the scratch folders of programs that were killed."""
-    import psutil
-
-    for left in folder.glob(f"{SCRATCH}*"):
-        pid = left.name.removeprefix(SCRATCH).partition("-")[0]
-        if not pid.isdecimal() or not psutil.pid_exists(int(pid)):
-            shutil.rmtree(left, ignore_errors=True)
