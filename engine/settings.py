@@ -19,6 +19,8 @@ from engine.errors import InputError
 ARCHIVE_URL: Final = "https://data.binance.vision"
 CROSSCHECKED: Final = 600_000  # a year of minutes: half a minute of backtesting.py
 ENV_FILE: Final = Path(".env")  # of the working directory
+DATABASE_FILE: Final = "database.env"  # in the data folder
+_DATABASE: Final = "DATABASE_URL"
 
 _LOGIN: Final = re.compile(r"[\w.~!$&()*+,;=:%-]*")  # what may stand before the @ without being escaped
 
@@ -198,6 +200,11 @@ class Settings:
         return self.home / "cache"
 
     @property
+    def database_file(self) -> Path:
+        """DATABASE_URL as the window chose it; the environment and `.env` come first."""
+        return self.home / DATABASE_FILE
+
+    @property
     def log_file(self) -> Path:
         """Where tracebacks and details go."""
         return self.home / "logs" / "backtest.log"
@@ -213,12 +220,37 @@ VARIABLES: Final[Mapping[str, str]] = {one.name: one.metadata["variable"] for on
 
 
 def read_settings(**overrides: Any) -> Settings:
-    """The settings of the environment, then of `.env`; `overrides` (by field) win. An empty variable counts as unset.
+    """The settings of the environment, then of `.env`, then the database chosen in the window; `overrides` (by field) win.
+
+    An empty variable counts as unset.
 
     Raises InputError naming the variable, never a value that may hold a password.
     """
-    found = _set_in(_env_file()) | _set_in(os.environ)
-    return Settings(**(found | overrides))
+    found = _set_in(_env_file()) | _set_in(os.environ) | overrides
+    if "database_url" not in found:
+        home = Settings(**{name: found[name] for name in ("home",) if name in found}).home
+        found["database_url"] = chosen_database(home)
+    return Settings(**found)
+
+
+def chosen_database(home: Path) -> str | None:
+    """DATABASE_URL of this home's file; None where the embedded server is chosen, or nothing."""
+    return (_env_file(home / DATABASE_FILE).get(_DATABASE) or "").strip() or None
+
+
+def database_set_by() -> str:
+    """Where DATABASE_URL stands: "the environment", ".env", or "" where the window's choice counts."""
+    for where, given in (("the environment", os.environ), (str(ENV_FILE), _env_file())):
+        if (given.get(_DATABASE) or "").strip():
+            return where
+    return ""
+
+
+def container_login() -> tuple[int, str | None]:
+    """Port and password of docker compose's PostgreSQL, by the environment or `.env`."""
+    given: Mapping[str, str | None] = _env_file() | os.environ
+    port = (given.get("POSTGRES_PORT") or "").strip()
+    return int(port) if port.isdecimal() else 5432, given.get("POSTGRES_PASSWORD") or None
 
 
 def _set_in(given: Mapping[str, str | None]) -> dict[str, Any]:
@@ -227,25 +259,25 @@ def _set_in(given: Mapping[str, str | None]) -> dict[str, Any]:
     }
 
 
-def _env_file() -> dict[str, str | None]:
-    """What `.env` sets. A virtual environment of that name is none of ours."""
+def _env_file(file: Path = ENV_FILE) -> dict[str, str | None]:
+    """What a file like `.env` sets. A virtual environment of that name is none of ours."""
     try:
-        ENV_FILE.lstat()
+        file.lstat()
     except OSError:  # not there; or we may not even look, as a service in another user's folder
         return {}
-    if (ENV_FILE / "pyvenv.cfg").exists():
+    if (file / "pyvenv.cfg").exists():
         return {}
     try:
-        text = ENV_FILE.read_text(encoding="utf-8-sig")
+        text = file.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
-        raise InputError(".env is not UTF-8 text; save it as UTF-8, or move it away") from None
+        raise InputError(f"{file} is not UTF-8 text; save it as UTF-8, or move it away") from None
     except OSError as error:
-        raise InputError(f".env cannot be read ({error.strerror}); mend it, or move it away") from None
+        raise InputError(f"{file} cannot be read ({error.strerror}); mend it, or move it away") from None
     from dotenv.main import resolve_variables
     from dotenv.parser import parse_stream
 
     lines = list(parse_stream(StringIO(text)))
     for line in lines:  # of another program's line that we do not understand nothing need be said
         if line.error and any(variable in line.original.string for variable in VARIABLES.values()):
-            raise InputError(f".env, line {line.original.line}: write NAME=value")
+            raise InputError(f"{file}, line {line.original.line}: write NAME=value")
     return dict(resolve_variables([(line.key, line.value) for line in lines if line.key], override=True))

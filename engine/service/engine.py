@@ -6,6 +6,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from engine.service.candles import Candles
+from engine.service.databases import Databases
 from engine.service.doctor import Doctor
 from engine.service.research import Research
 from engine.service.resources import Resources
@@ -29,6 +30,7 @@ class Engine:
         self.runs = Runs(resources, self.strategies)
         self.research = Research(resources, self.strategies)
         self.doctor = Doctor(resources, self.strategies)
+        self.databases = Databases(resources)
 
     def __enter__(self) -> Self:
         return self
