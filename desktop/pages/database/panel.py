@@ -6,7 +6,7 @@ from typing import Final
 from urllib.parse import unquote
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QGuiApplication, QShowEvent
+from PySide6.QtGui import QFontDatabase, QGuiApplication, QShowEvent
 from PySide6.QtWidgets import (
     QButtonGroup,
     QFormLayout,
@@ -78,7 +78,7 @@ class DatabasePanel(Panel):
             button.setToolTip(_NAMES[kind][1])
             self._group.addButton(button)
             row.addWidget(button)
-        row.addStretch(1)
+        row.addWidget(self.story, 1)
         self.form = QFormLayout()
         self.form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         self.form.addRow("Add&ress", self.address)
@@ -86,8 +86,11 @@ class DatabasePanel(Panel):
         for field in (self.address, self.password):
             field.setMaximumWidth(460)
         buttons = _row(self.test, self.choose)
-        self._command_row = QWidget()
-        self._command_row.setLayout(_row(self.command, self.copy))
+        for label in (self.advice, self.command):
+            label.setWordWrap(False)
+        self.command.setFont(QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont))
+        self._advice_row = QWidget()
+        self._advice_row.setLayout(_row(self.advice, self.command, self.copy))
         content = QWidget()
         content.setObjectName("databaseForm")
         column = QVBoxLayout(content)
@@ -95,11 +98,10 @@ class DatabasePanel(Panel):
         column.setSpacing(7)
         column.addWidget(self.now)
         column.addLayout(row)
-        column.addWidget(self.story)
         column.addLayout(self.form)
         column.addLayout(buttons)
-        for line in (self.seen, self.advice, self._command_row):
-            column.addWidget(line)
+        column.addWidget(self.seen)
+        column.addWidget(self._advice_row)
         column.addStretch(1)
         area = QScrollArea(widgetResizable=True)
         area.setFrameShape(QScrollArea.Shape.NoFrame)
@@ -154,9 +156,10 @@ class DatabasePanel(Panel):
             return
         self._say("good" if seen.ok else "error", seen.text)
         self.advice.setText(seen.advice)
-        self.advice.setVisible(bool(seen.advice))
         self.command.setText(seen.command)
-        self._command_row.setVisible(bool(seen.command))
+        self._advice_row.setVisible(bool(seen.advice))
+        for part in (self.command, self.copy):
+            part.setVisible(bool(seen.command))
 
     def _kind_clicked(self) -> None:
         self._edited = True
@@ -213,8 +216,8 @@ class DatabasePanel(Panel):
         self.test.setEnabled(not waiting)
 
     def _clear_seen(self) -> None:
-        for line in (self.seen, self.advice, self._command_row):
-            line.hide()
+        self.seen.hide()
+        self._advice_row.hide()
 
     def _say(self, role: str, text: str) -> None:
         self.seen.setProperty("role", role)
