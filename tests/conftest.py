@@ -24,6 +24,7 @@ pytest_plugins = [
     "tests.support.order",
     "tests.support.lanes",
     "tests.support.database",
+    "tests.support.password_server",
     "tests.support.fake_exchange",
     "tests.support.fake_bybit",
     "tests.support.fake_archive",
