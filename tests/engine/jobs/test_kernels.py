@@ -52,6 +52,37 @@ def test_another_constant_another_processor_or_library_is_another_folder(
     assert len(names) == 5
 
 
+def test_kernels_of_a_named_processor_serve_on_every_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def of(host: str) -> str:
+        (tmp_path / "cpuinfo").write_text(host)
+        return kernels.kernel_folder(tmp_path).name
+
+    class Cpuinfo(type(tmp_path)):  # type: ignore[misc]
+        def read_text(self, *options: object) -> str:
+            return (
+                str(super().read_text(*options))
+                if str(self) != "/proc/cpuinfo"
+                else (tmp_path / "cpuinfo").read_text()
+            )
+
+    monkeypatch.setattr(kernels, "Path", Cpuinfo)
+    monkeypatch.delenv(kernels.VARIABLE)
+    monkeypatch.delenv("NUMBA_CPU_NAME", raising=False)
+    monkeypatch.delenv("NUMBA_CPU_FEATURES", raising=False)
+    assert of("flags: avx2") != of("flags: avx512")
+    monkeypatch.setenv("NUMBA_CPU_NAME", "generic")
+    generic = of("flags: avx2")
+    assert generic == of("flags: avx512")
+    monkeypatch.setenv(
+        "NUMBA_CPU_NAME", "x86-64-v3"
+    )  # its features are still those at hand, unless they are named
+    assert of("flags: avx2") != of("flags: avx512")
+    monkeypatch.setenv("NUMBA_CPU_FEATURES", "")
+    assert generic != of("flags: avx2") == of("flags: avx512")
+
+
 def test_the_environment_names_the_place_and_may_name_it_whole(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
