@@ -48,14 +48,14 @@ FROM tools AS test
 # hadolint ignore=DL3008
 RUN apt-get update \
  && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
-      libegl1 libgl1 libxkbcommon-x11-0 libdbus-1-3 libfontconfig1 libxcb-cursor0 libxcb-icccm4 libxcb-keysyms1 \
+      libegl1 libgl1 libxkbcommon-x11-0 libdbus-1-3 libfontconfig1 libglib2.0-0 libxcb-cursor0 libxcb-icccm4 libxcb-keysyms1 \
  && rm -rf /var/lib/apt/lists/*
 RUN uv pip install --compile-bytecode --requirements requirements.lock
 COPY . .
 RUN uv pip install --no-deps --editable . \
  && python -I container/slim.py --keep --strategies /strategies
 # the root file system is read-only: what tests leave behind goes to /tmp
-ENV PYTEST_ADDOPTS="-p no:cacheprovider" HYPOTHESIS_STORAGE_DIRECTORY=/tmp/hypothesis
+ENV PYTEST_ADDOPTS="-o cache_dir=/tmp/pytest-cache" HYPOTHESIS_STORAGE_DIRECTORY=/tmp/hypothesis
 USER 10001:10001
 VOLUME /data
 EXPOSE 8000

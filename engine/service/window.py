@@ -13,7 +13,7 @@ from engine.errors import InputError
 _WINDOW: Final = "desktop.app"  # found by name: it stands above the engine, and an installation may lack it
 PACKAGES: Final = ("PySide6", "pyqtgraph", "qasync")  # as they are imported
 SYSTEM_LIBRARIES: Final = (  # the Makefile's QT_PACKAGES
-    "libegl1 libgl1 libxkbcommon-x11-0 libdbus-1-3 libfontconfig1 "
+    "libegl1 libgl1 libxkbcommon-x11-0 libdbus-1-3 libfontconfig1 libglib2.0-0 "
     "libxcb-cursor0 libxcb-icccm4 libxcb-keysyms1"
 )
 _SHARED_OBJECT: Final = re.compile(r"\.so\b|\.dylib|shared object|dll load", re.IGNORECASE)
