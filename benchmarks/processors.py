@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.backtest.kernels import VARIABLE
+from engine.jobs.kernels import VARIABLE
 from tests.support.builders import random_candles
 
 NATIVE = "native"  # what numba chooses by itself

@@ -9,9 +9,9 @@ from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QApplication, QLineEdit
 from pytestqt.qtbot import QtBot
 
+from desktop.app.window import MainWindow
 from desktop.pages.database.page import DatabasePage
 from desktop.widgets.preferences import Preferences
-from desktop.window import MainWindow
 from desktop.work.bridge import Bridge
 from engine.model.database_choice import ADDRESS, CONTAINER, EMBEDDED, START_CONTAINER
 from engine.service import Engine
