@@ -1,5 +1,5 @@
 # Everything from a bare machine: python3 >= 3.11 and make. Each target makes .venv by itself and is quick the second time.
-.PHONY: help demo test check laws desktop format bench lock clean qt qt-packages up down psql app-test
+.PHONY: help demo test check laws desktop format bundle bench lock clean qt qt-packages up down psql app-test
 .DEFAULT_GOAL := help
 
 PYTHON ?= python3
@@ -35,6 +35,11 @@ format: .venv/ready ## format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+bundle: .venv/ready qt ## the window as a folder that needs no Python, in dist/; takes some minutes
+	$(BIN)/pyinstaller --noconfirm --log-level ERROR --distpath dist --workpath build/bundle bundle/backtest.spec
+	dist/backtest-desktop/backtest -m engine.jobs.compile
+	$(PYTEST) tests/test_bundle.py
+
 bench: .venv/ready ## time the parts that must be fast, as ratios
 	@for file in benchmarks/[a-z]*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
 
@@ -55,7 +60,7 @@ app-test: ## the tests, without the long ones, in a container
 	@APP_TARGET=test docker compose run --rm --build --no-deps --entrypoint pytest app tests/ -m "not long"
 
 clean: ## remove .venv and caches; your data is elsewhere and stays
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build *.egg-info
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist *.egg-info
 
 qt: .venv/ready
 	@$(BIN)/python -c "import PySide6.QtWidgets" 2>/dev/null || { \

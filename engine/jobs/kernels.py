@@ -14,6 +14,7 @@ import platform
 import shutil
 import sys
 import tempfile
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final
@@ -30,28 +31,28 @@ _SOURCES: Final = (
     "engine.indicators.loops",
     "engine.model.market",
 )
+_PROGRAM: Final = Path(engine.__file__).parent
 _WHOLE: Final = "whole"  # the file that is written when every kernel is there
 
 
 def kernel_folder(usual: Path) -> Path:
-    """The folder for the program as it is, inside the one that the environment names, else inside `usual`."""
-    base, name = Path(os.environ.get(VARIABLE) or usual), _name()
+    """The folder for the program as it is and where it lies, inside the one that the environment names, else in `usual`."""
+    base, name = Path(os.environ.get(VARIABLE) or usual), _name(str(_PROGRAM))
     return base if base.name == name else base / name
 
 
 def installed_folder() -> Path:
-    """The folder of the environment, for the program as it is."""
+    """The folder of the environment, for the program as it is: a bundle, an environment may be moved with it."""
     return Path(sys.prefix) / "share" / "backtest-desktop" / _name()
 
 
-def _name() -> str:
+def _name(place: str = "") -> str:
     """One name per state of all that decides what is compiled, and whether numba believes it.
 
     numba compares the file that a kernel stands in, but no constant from another file; and it looks for a processor's
     kernels by its features, so that another machine compiles although there is a folder.
     """
-    source = Path(engine.__file__).parent
-    state = hashlib.sha256(f"{source} {platform.python_version()} {_processor()}".encode())
+    state = hashlib.sha256(f"{place} {platform.python_version()} {_processor()}".encode())
     for package in ("numba", "llvmlite", "numpy"):
         state.update(f" {version(package)}".encode())
     state.update(sources_hash(_SOURCES).encode())
@@ -98,11 +99,20 @@ def bring_kernels(folder: Path) -> bool:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix="copy-", dir=folder.parent) as new:
             for file in filter(Path.is_file, installed.rglob("*")):
-                copy = Path(new, "kernels", file.relative_to(installed))
+                copy = Path(new, "kernels", *_here(file.relative_to(installed).parts))
                 copy.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(file, copy)
             Path(new, "kernels").rename(folder)
     return has_kernels(folder)
+
+
+def _here(parts: Sequence[str]) -> Sequence[str]:
+    """Where numba looks for a compiled file on this machine: it names a folder by where the sources lie."""
+    package, separator, _ = parts[0].rpartition("_")
+    if not separator:
+        return parts
+    place = hashlib.sha1(str(_PROGRAM / package).encode(), usedforsecurity=False).hexdigest()
+    return f"{package}_{place}", *parts[1:]
 
 
 def say_whole(folder: Path) -> None:
