@@ -9,8 +9,8 @@ from collections.abc import Sequence
 
 
 def restore_environment() -> None:
-    """Have other programs, an editor or PostgreSQL, find their own libraries and not the bundle's; and numba the kernels here,
-    which serve every processor of this kind.
+    """Have other programs (an editor, PostgreSQL) find their own libraries and not the bundle's; and numba the kernels
+    here, which serve every processor of this kind.
     """
     before = os.environ.pop("LD_LIBRARY_PATH_ORIG", None)
     os.environ.pop("LD_LIBRARY_PATH", None)

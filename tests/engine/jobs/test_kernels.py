@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from numba.core.caching import UserProvidedCacheLocator
 
 import engine
 from engine.jobs import kernels
@@ -93,13 +94,23 @@ def test_the_environment_names_the_place_and_may_name_it_whole(
     assert kernels.kernel_folder(tmp_path / "usual") == folder
 
 
+def placed(folder: Path, name: str) -> Path:
+    return folder.joinpath(*kernels._here(Path(name).parts))
+
+
+def test_kernels_of_a_program_that_was_moved_are_put_where_numba_looks_for_them() -> None:
+    source = kernels._PROGRAM / "backtest" / "compiled.py"
+    looked_for = UserProvidedCacheLocator.get_suitable_cache_subpath(str(source))
+    assert placed(Path(), "backtest_0123456789abcdef/compiled.run-1.py311.nbi").parent.name == looked_for
+
+
 def test_kernels_of_the_environment_are_copied_to_where_they_can_be_written(
     tmp_path: Path, environment: Path
 ) -> None:
     folder = kernels.kernel_folder(tmp_path / "home" / "cache")
     assert not kernels.has_kernels(folder)
     assert kernels.bring_kernels(folder)
-    assert [(folder / name).read_text() for name in FILES] == list(FILES)
+    assert [placed(folder, name).read_text() for name in FILES] == list(FILES)
     assert all(path.stat().st_mode & 0o200 for path in folder.rglob("*"))
     assert [path.name for path in folder.parent.iterdir()] == [folder.name]
     (folder / "own.nbi").write_text("a strategy's own kernel")
@@ -110,10 +121,10 @@ def test_kernels_of_the_environment_are_copied_to_where_they_can_be_written(
 def test_kernels_that_a_power_cut_left_empty_are_brought_again(tmp_path: Path, environment: Path) -> None:
     folder = kernels.kernel_folder(tmp_path / "home")
     assert kernels.bring_kernels(folder)
-    (folder / FILES[1]).write_bytes(b"")
+    placed(folder, FILES[1]).write_bytes(b"")
     assert not kernels.has_kernels(folder)
     assert kernels.bring_kernels(folder)
-    assert (folder / FILES[1]).read_text() == FILES[1]
+    assert placed(folder, FILES[1]).read_text() == FILES[1]
 
 
 @pytest.mark.parametrize("damage", ["cut short", "not whole", "of another program", "not there"])
