@@ -6,6 +6,7 @@ BacktestError
 │   └── NotStored       2   what an id names is not there
 ├── ExchangeError       3   the exchange is unreachable, refuses, or answers nonsense
 │   └── MissingDataError 3  candles are missing and fetching was forbidden
+├── ClusterError        3   the Dask cluster is unreachable or gone, or has no worker that can be used
 ├── DatabaseError       4   the database is unreachable, refuses, or is full
 ├── StrategyError       5   the strategy's file exists but does not load
 ├── RunError            1   one run failed: its strategy raised, ran too long, or asked for something invalid
@@ -87,6 +88,12 @@ class ExchangeError(BacktestError):
 
 class MissingDataError(ExchangeError):
     """Candles that the work needs are not held, and fetching them was forbidden."""
+
+
+class ClusterError(BacktestError):
+    """The Dask cluster cannot be reached, is gone, or has no worker that can be used."""
+
+    exit_code = 3
 
 
 class DatabaseError(BacktestError):

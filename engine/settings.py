@@ -146,6 +146,16 @@ def _published(value: Any) -> str | None:
     return None if value is None else str(value)
 
 
+def _cluster(value: Any) -> str | None:
+    """Where a Dask scheduler listens; "off" undoes what the environment says."""
+    if value is None or str(value).strip().lower() == "off":
+        return None
+    found = re.fullmatch(r"(tcp|tls)://(\[[0-9A-Fa-f:.]+\]|[\w.-]+):([0-9]{1,5})", str(value).strip())
+    if not found or not 0 < int(found[3]) < 65_536:
+        raise ValueError("must read tcp://host:port or tls://host:port, of a Dask scheduler; or off")
+    return found[0]
+
+
 def _set_by(variable: str, read: Callable[[Any], Any], **options: Any) -> Any:
     """A field of Settings: the variable that sets it, and what makes a checked value of a text or a value."""
     return field(metadata={"variable": variable, "read": read}, **options)
@@ -173,6 +183,8 @@ class Settings:
     )
     # the longest period, in candles, that is checked against backtesting.py unasked; 0: none
     crosscheck: int = _set_by("BACKTEST_CROSSCHECK", _crosscheck, default=CROSSCHECKED)
+    # a Dask scheduler whose workers run everything in place of this machine's
+    cluster: str | None = _set_by("BACKTEST_CLUSTER", _cluster, default=None)
     # who may ask the HTTP server, and under which names: engine/api
     api_token: str | None = _set_by("BACKTEST_API_TOKEN", _token, default=None, repr=False)
     api_published: str | None = _set_by("BACKTEST_API_PUBLISHED", _published, default=None)

@@ -7,6 +7,7 @@ import typer
 
 from engine.cli.options import (
     Cash,
+    Cluster,
     Commission,
     End,
     Exchange,
@@ -19,6 +20,7 @@ from engine.cli.options import (
     Tf,
     app,
     cancel_on_interrupt,
+    given,
     runs_app,
 )
 from engine.cli.terminal import (
@@ -96,6 +98,7 @@ def run(
         bool, typer.Option("--no-checks", help="Do not look for look-ahead and a short warm-up.")
     ] = False,
     no_fetch: NoFetch = False,
+    cluster: Cluster = None,
     exchange: Exchange = DEFAULT_EXCHANGE,
     json: Json = False,
 ) -> None:
@@ -112,7 +115,11 @@ def run(
         warmup,
         checks=not no_checks,
     )
-    with Engine() as engine, cancel_on_interrupt() as cancel, progress(quiet=json) as on_event:
+    with (
+        Engine(**given(cluster=cluster)) as engine,
+        cancel_on_interrupt() as cancel,
+        progress(quiet=json) as on_event,
+    ):
         results = engine.runs.run(request, fetch=not no_fetch, on_event=on_event, cancel=cancel)
         if check:
             ids = [result.id for result in results]
@@ -167,10 +174,15 @@ def rerun(
         ),
     ] = False,
     no_fetch: NoFetch = False,
+    cluster: Cluster = None,
     json: Json = False,
 ) -> None:
     """Make a stored run again: say that the result is equal, or which inputs changed and how the figures differ."""
-    with Engine() as engine, cancel_on_interrupt() as cancel, progress(quiet=json) as on_event:
+    with (
+        Engine(**given(cluster=cluster)) as engine,
+        cancel_on_interrupt() as cancel,
+        progress(quiet=json) as on_event,
+    ):
         again = engine.runs.rerun(
             run_id, stored_source=stored_source, fetch=not no_fetch, on_event=on_event, cancel=cancel
         )

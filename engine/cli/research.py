@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from engine.cli.options import Exchange, Json, app, cancel_on_interrupt
+from engine.cli.options import Cluster, Exchange, Json, app, cancel_on_interrupt, given
 from engine.cli.terminal import print_json, print_line, progress, table
 from engine.cli.values import whole_option
 from engine.errors import InputError
@@ -35,6 +35,7 @@ def lookahead(
     ] = None,
     no_fetch: Annotated[bool, typer.Option("--no-fetch", help="Fail instead of fetching.")] = False,
     exchange: Exchange = DEFAULT_EXCHANGE,
+    cluster: Cluster = None,
     json: Json = False,
 ) -> None:
     """Cut the future off after every candle of a period and see whether what the strategy said before changes."""
@@ -45,7 +46,11 @@ def lookahead(
         raise InputError("name --start and --end of the period of that symbol")
     spec = RunSpec(strategy, symbol, exchange, Timeframe(timeframe), Period.parse(start, end))
     assignments = Assignment.parse_all(param or ())
-    with Engine() as engine, cancel_on_interrupt() as cancel, progress(quiet=json) as on_event:
+    with (
+        Engine(**given(cluster=cluster)) as engine,
+        cancel_on_interrupt() as cancel,
+        progress(quiet=json) as on_event,
+    ):
         report = engine.research.lookahead(
             spec, assignments, cuts=cuts, fetch=not no_fetch, on_event=on_event, cancel=cancel
         )

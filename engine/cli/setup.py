@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from engine.cli.options import Json, app, cancel_on_interrupt
+from engine.cli.options import Cluster, Json, app, cancel_on_interrupt, given
 from engine.cli.terminal import print_json, print_note, progress, runs_table, table
 from engine.cli.values import folder_option, whole_option
 from engine.errors import InputError
@@ -17,9 +17,9 @@ from engine.service.window import advice, check_screen, load_window, missing_pac
 
 
 @app.command()
-def doctor(json: Json = False) -> None:
+def doctor(cluster: Cluster = None, json: Json = False) -> None:
     """Say what the program sees of its surroundings, and what is wrong."""
-    with Engine() as engine, progress(quiet=json) as on_event:
+    with Engine(**given(cluster=cluster)) as engine, progress(quiet=json) as on_event:
         findings = engine.doctor.examine(on_event)
     faults = [finding for finding in findings if not finding.ok]
     if json:

@@ -7,6 +7,7 @@ import typer
 
 from engine.cli.options import (
     Cash,
+    Cluster,
     Commission,
     End,
     Exchange,
@@ -18,6 +19,7 @@ from engine.cli.options import (
     Tf,
     app,
     cancel_on_interrupt,
+    given,
     sweeps_app,
 )
 from engine.cli.terminal import RUN_COLUMNS, print_json, print_line, print_note, progress, table
@@ -62,6 +64,7 @@ def optimize(
     workers: Annotated[
         int | None, whole_option(low=1, high=256, help="Processes; default: one per core.")
     ] = None,
+    cluster: Cluster = None,
     top: Top = TOP,
     no_fetch: NoFetch = False,
     exchange: Exchange = DEFAULT_EXCHANGE,
@@ -85,7 +88,7 @@ def optimize(
         seed,
     )
     check_sweep(spec)
-    opened = Engine() if workers is None else Engine(workers=workers)
+    opened = Engine(**given(workers=workers, cluster=cluster))
     with opened as engine, cancel_on_interrupt() as cancel, progress(quiet=json) as on_event:
         result = engine.research.optimize(
             spec, assignments, fetch=not no_fetch, on_event=on_event, cancel=cancel

@@ -22,6 +22,7 @@ from typing import Any, Final, overload
 
 from engine.errors import Interrupted
 from engine.parallel import plain
+from engine.parallel.answers import read_message
 from engine.parallel.job import (
     BadEnd,
     Died,
@@ -44,7 +45,6 @@ __all__ = ["Died", "Done", "Job", "Outcome", "Raised", "Stopped", "TimedOut", "W
 _LOG: Final = logging.getLogger(__name__)
 _TICK_S: Final = 1.0
 _MOST_FAILED_STARTS: Final = 3  # in a row: it cannot work here
-_BAD_ENDS: Final = {b"X": Raised, b"T": TimedOut, b"D": Died}
 _MOST_KILLED_STARTS: Final = 30  # in a row: somebody or the system kills what we start, and may stop doing so
 
 
@@ -159,6 +159,21 @@ class WorkerPool:
         if thread is not None and thread is not threading.current_thread():
             thread.join()
         atexit.unregister(self.close)
+
+    @property
+    def size(self) -> int:
+        """How many processes there are at most."""
+        return self._size
+
+    @property
+    def ahead(self) -> int:
+        """One: it is sent the moment another ends."""
+        return 1
+
+    @property
+    def side_by_side(self) -> int:
+        """All of them: it is one machine."""
+        return self._size
 
     def pids(self) -> list[int]:
         """The processes there are now."""
@@ -377,7 +392,6 @@ def _read_answer(message: bytes, result_file: Path, read: Callable[[Any], V]) ->
         if message[:1] == b"F":
             with result_file.open("rb") as file:
                 return Done(read(plain.decode(file)))
-        value = plain.decode(io.BytesIO(message[1:]))
-        return Done(read(value)) if message[:1] == b"V" else _BAD_ENDS[message[:1]](**value)
+        return read_message(message, read)
     except (OSError, ValueError, TypeError, KeyError) as error:
         return Died(f"the worker's answer cannot be read: {error}")

@@ -21,7 +21,7 @@ from engine.model.parameters import ParamValue
 from engine.parallel.job import BadEnd, Done, Job, OnProgress
 
 if TYPE_CHECKING:
-    from engine.parallel.pool import WorkerPool
+    from engine.parallel.executor import Executor
 
 PERFORM: Final = "engine.jobs.registry:perform"
 
@@ -37,11 +37,11 @@ class Task(Generic[A]):
 
 
 def submit(
-    pool: WorkerPool, task: Task[A], *, timeout_s: float | None, on_progress: OnProgress | None = None
+    executor: Executor, task: Task[A], *, timeout_s: float | None, on_progress: OnProgress | None = None
 ) -> Job[A]:
     """Have a worker do the task; the job's result holds its answer."""
     read = partial(_read, task.answer)
-    return pool.submit(PERFORM, task, timeout_s=timeout_s, on_progress=on_progress, read=read)
+    return executor.submit(PERFORM, task, timeout_s=timeout_s, on_progress=on_progress, read=read)
 
 
 Answered = Done[A] | BadEnd

@@ -27,12 +27,12 @@ from engine.runs.load import LoadedSeries, SeriesLoader
 from engine.runs.plan import PlannedRun
 
 if TYPE_CHECKING:
-    from engine.parallel.pool import WorkerPool
+    from engine.parallel.executor import Executor
 
 WARMUP_TIMEOUT_S: Final = 60.0
 WARMUP_TRIALS: Final = 10_000  # in one question to a worker
 TELL_S: Final = 0.2  # between two partial results
-MEMORY_BYTES: Final = 2**30  # for the indicators that all workers together keep between trials
+MEMORY_BYTES: Final = 2**30  # for the indicators that all workers of a machine keep between trials
 
 OnTrials = Callable[[SweepResult], None]
 KeepSweep = Callable[[SweepResult, Ledger], SweepResult]  # stores it; raises DatabaseError
@@ -101,17 +101,16 @@ class Sweep:
         self,
         planned: PlannedSweep,
         loader: SeriesLoader,
-        pool: WorkerPool,
+        executor: Executor,
         keep: KeepSweep,
         *,
-        workers: int,
         timeout_s: float,
         on_event: OnEvent,
         cancel: CancelToken,
         on_trials: OnTrials | None,
     ) -> None:
-        self._planned, self._loader, self._pool, self._keep = planned, loader, pool, keep
-        self._workers, self._timeout_s = workers, timeout_s
+        self._planned, self._loader, self._executor, self._keep = planned, loader, executor, keep
+        self._timeout_s = timeout_s
         self._on_event, self._cancel, self._on_trials = on_event, cancel, on_trials
 
     def run(self, *, fetch: bool) -> SweepResult:
@@ -143,9 +142,9 @@ class Sweep:
         """All trials, stored."""
         planned, ledger = self._planned, Ledger(self._planned, series)
         batches = Batches(
-            self._pool,
+            self._executor,
             ledger,
-            Deal(planned.trials.n, self._workers),
+            Deal(planned.trials.n, self._executor.size, self._executor.ahead),
             partial(self._task, series),
             timeout_s=self._timeout_s,
             cancel=self._cancel,
@@ -174,5 +173,5 @@ class Sweep:
             timeframe=base.spec.timeframe.name,
             warmup=base.warmup,
             costs=base.spec.costs,
-            memory_bytes=MEMORY_BYTES // self._workers,
+            memory_bytes=MEMORY_BYTES // self._executor.side_by_side,
         )

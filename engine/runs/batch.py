@@ -9,11 +9,11 @@ from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from engine.errors import BacktestError, DatabaseError, Interrupted, worst
+from engine.errors import BacktestError, ClusterError, DatabaseError, Interrupted, worst
 from engine.events import Cancelled, CancelToken, Failed, Finished, OnEvent, Progress, Started, ending
 from engine.model.market import Market, Period, Timeframe
 from engine.model.run import CANCELLED, FAILED, FINISHED, RunResult
-from engine.parallel.job import BadEnd, Done, Job, OnProgress, Stopped
+from engine.parallel.job import BadEnd, Done, Job, OnProgress, Raised, Stopped
 from engine.parallel.tasks import RunAnswer, RunTask, submit
 from engine.reproduction.inputs import hashes
 from engine.runs.load import FetchOutcome, LoadedSeries, SeriesLoader
@@ -21,7 +21,7 @@ from engine.runs.plan import PlannedRun, SeriesPeriod
 from engine.runs.record import failed_run, finished_run
 
 if TYPE_CHECKING:
-    from engine.parallel.pool import WorkerPool
+    from engine.parallel.executor import Executor
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +38,7 @@ class Batch:
     def __init__(
         self,
         loader: SeriesLoader,
-        pool: WorkerPool,
+        executor: Executor,
         keep: KeepRun,
         *,
         timeout_s: float,
@@ -46,7 +46,7 @@ class Batch:
         on_event: OnEvent,
         cancel: CancelToken,
     ) -> None:
-        self._loader, self._pool, self._keep = loader, pool, keep
+        self._loader, self._executor, self._keep = loader, executor, keep
         self._timeout_s, self._most_checked = timeout_s, most_checked
         self._on_event, self._cancel = on_event, cancel
         self._results: dict[str, RunResult] = {}
@@ -109,7 +109,7 @@ class Batch:
         for planned, series in ready:
             self._on_event(Started(planned.id, "run", planned.title, (planned.id,)))
             job = submit(
-                self._pool,
+                self._executor,
                 run_task(planned, series),
                 timeout_s=self._timeout_s,
                 on_progress=self._progress_of(planned.id),
@@ -152,6 +152,9 @@ class Batch:
         if isinstance(outcome, Stopped):
             self._errors.append(Interrupted("stopped"))
             return planned.unfinished(CANCELLED, "stopped by the user"), {}
+        if isinstance(outcome, Raised) and outcome.kind == ClusterError.__name__:
+            self._errors.append(ClusterError(outcome.message))
+            return planned.unfinished(FAILED, outcome.message), {}
         if not isinstance(outcome, Done):
             return failed_run(planned, series, outcome)
         sources = {name: source.tobytes() for name, source in outcome.value.sources.items()}

@@ -6,6 +6,7 @@ import logging
 import shutil
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from importlib import import_module
@@ -13,7 +14,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from engine.data.exchanges.answers import host_of
-from engine.errors import BacktestError, DatabaseError, InputError, reason
+from engine.errors import BacktestError, ClusterError, DatabaseError, InputError, reason
 from engine.events import OnEvent, ignore_event
 from engine.model.exchanges import EXCHANGES, describe
 from engine.model.market import DEFAULT_EXCHANGE
@@ -65,7 +66,8 @@ class Doctor:
 
     def examine(self, on_event: OnEvent = ignore_event) -> list[Finding]:
         """What the program sees of its surroundings, and what is wrong in words. Compiles kernels first, which is said."""
-        self._resources.compile_kernels(on_event)
+        with suppress(ClusterError):  # a finding
+            self._resources.prepare(on_event)
         return _examine(self._resources, self._strategies)
 
 
@@ -77,6 +79,7 @@ def _examine(resources: Resources, strategies: Strategies) -> list[Finding]:
         "database": _database,
         "exchange": _exchange,
         "archive": _archive,
+        "cluster": _cluster,
         "workers": _workers,
         "strategies": lambda _: _strategies(strategies),
         "window": _window,
@@ -125,6 +128,7 @@ _ADVICE = {
     "disk": "free some space",
     "database": "check DATABASE_URL, or unset it to use the embedded PostgreSQL",
     "exchange": "check the network; what is held already works without it",
+    "cluster": "start the scheduler and its workers, or unset BACKTEST_CLUSTER to work on this machine",
     "workers": "see the log file",
     "strategies": "`backtest strategies` says which file and line",
 }
@@ -177,12 +181,25 @@ def _archive(resources: Resources) -> Finding:
     return Finding("archive", ok=True, text=text)
 
 
+def _cluster(resources: Resources) -> Finding:
+    """A worker that is refused is a fault: whoever started it means it to be used."""
+    if resources.settings.cluster is None:
+        return Finding("cluster", ok=True, text="none (BACKTEST_CLUSTER): everything runs on this machine")
+    cluster = resources.cluster()
+    return Finding("cluster", not cluster.refused, cluster.describe(), "give it the versions that are here")
+
+
 def _workers(resources: Resources) -> Finding:
+    settings = resources.settings
     (outcome,) = resources.workers().ask([ProbeTask()], 30)
-    limits = f"{resources.settings.run_timeout_s:g} s and {resources.settings.run_memory_mb:,} MB per run"
     if not isinstance(outcome, Done):
         return Finding("workers", ok=False, text=outcome.message, advice=_ADVICE["workers"])
-    return Finding("workers", ok=True, text=f"{resources.settings.workers} processes, {limits}")
+    limits = f"{settings.run_timeout_s:g} s"
+    if settings.cluster is not None:
+        text = f"{resources.executor.size} of the cluster, {limits} per run, and the memory that each machine allows"
+    else:
+        text = f"{settings.workers} processes, {limits} and {settings.run_memory_mb:,} MB per run"
+    return Finding("workers", ok=True, text=text)
 
 
 def _strategies(strategies: Strategies) -> Finding:

@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from collections.abc import Iterable
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Final
@@ -9,7 +10,15 @@ from typing import Final
 from engine.errors import redacted
 
 LOGGERS: Final = ("engine", "desktop")  # told from INFO on
-LIBRARIES: Final = ("alembic", "asyncio", "ccxt", "urllib3", "uvicorn")  # their warnings
+LIBRARIES: Final = (
+    "alembic",
+    "asyncio",
+    "ccxt",
+    "distributed",
+    "tornado",
+    "urllib3",
+    "uvicorn",
+)  # their warnings
 
 
 class _WithoutPasswords(logging.Formatter):
@@ -52,6 +61,15 @@ def log_to_file(path: Path) -> None:
         logging.getLogger(name).setLevel(logging.INFO)
     if before is not None:
         before.close()
+
+
+def take_over(names: Iterable[str]) -> None:
+    """Send loggers of a library that prints on its own to the log file instead, from WARNING on."""
+    handlers = logging.getLogger(LOGGERS[0]).handlers
+    for name in names:
+        logger = logging.getLogger(name)
+        logger.handlers, logger.propagate = list(handlers), False
+        logger.setLevel(logging.WARNING)
 
 
 def log_fault() -> BaseException | None:

@@ -71,9 +71,8 @@ class Research:
                 SeriesLoader(
                     self._resources.fetcher, self._resources.cache, scratch, on_event=on_event, cancel=cancel
                 ),
-                self._resources.pool,
+                self._resources.executor,
                 partial(keep_sweep, self._resources.store, self._resources.unsaved),
-                workers=self._resources.settings.workers,
                 timeout_s=self._resources.settings.run_timeout_s,
                 on_event=on_event,
                 cancel=cancel,

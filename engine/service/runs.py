@@ -93,7 +93,7 @@ class Runs:
         )
         batch = Batch(
             loader,
-            self._resources.pool,
+            self._resources.executor,
             partial(keep_run, self._resources.store, self._resources.unsaved),
             timeout_s=self._resources.settings.run_timeout_s,
             most_checked=self._resources.settings.crosscheck,

@@ -17,8 +17,8 @@ from engine.parallel.job import Done
 from engine.parallel.pool import WorkerPool
 from engine.parallel.tasks import RunTask, submit
 from engine.service import Engine
-from engine.service.resources import WORKER_IMPORTS
 from engine.settings import Settings
+from engine.workers.local import WORKER_IMPORTS
 from tests.support.builders import random_candles
 from tests.support.tasks import run_task
 

@@ -147,7 +147,7 @@ NOT_DECIDING = {
     "engine.loader.class_variables", "engine.loader.find", "engine.loader.infos", "engine.loader.libraries",
     "engine.loader.load", "engine.loader.sources", "engine.loader.template",
     "engine.parallel.family", "engine.parallel.interpreter", "engine.parallel.isolated", "engine.parallel.job",
-    "engine.parallel.plain", "engine.parallel.pool", "engine.parallel.process", "engine.parallel.worker",
+    "engine.parallel.answers", "engine.parallel.executor", "engine.parallel.plain", "engine.parallel.worker",
     "engine.errors", "engine.model.exchanges", "engine.model.numerals", "engine.model.parameters",
     "engine.model.run", "engine.parallel.tasks",
     "engine.reproduction.own_source",
