@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 
 from engine.errors import (
     BacktestError,
+    ClusterError,
     DatabaseError,
     ExchangeError,
     InputError,
@@ -57,6 +58,7 @@ _STATUSES: Final[tuple[tuple[type[BacktestError], int], ...]] = (  # the first t
     (TooBusy, 429),
     (ExchangeError, 502),
     (DatabaseError, 503),
+    (ClusterError, 503),
     (ServerStops, 503),
 )
 

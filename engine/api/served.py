@@ -128,7 +128,7 @@ _EVERYWHERE: Final = {
     401: "The token of BACKTEST_API_TOKEN is missing or wrong.",
     403: "A page of another site asked.",
     500: "A fault of this program.",
-    503: "The database cannot be used, or the server is being stopped.",
+    503: "The database or the cluster cannot be used, or the server is being stopped.",
 }
 
 
