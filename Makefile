@@ -1,5 +1,5 @@
 # Everything from a bare machine: python3 >= 3.11 and make. Each target makes .venv by itself and is quick the second time.
-.PHONY: help demo test check laws desktop format bundle bench lock clean qt qt-packages up down psql app-test
+.PHONY: help demo test check laws desktop docs format bundle bench lock clean qt qt-packages up down psql app-test
 .DEFAULT_GOAL := help
 
 PYTHON ?= python3
@@ -30,6 +30,11 @@ laws: .venv/ready ## new, longer random histories for the laws of the data layer
 
 desktop: .venv/ready qt ## open the window
 	@$(BIN)/backtest desktop
+
+docs: .venv/ready ## write the reference pages anew, and build the site: build/docs/index.html
+	@$(BIN)/python -m tools.references
+	@$(BIN)/sphinx-build -q -W --keep-going -c docs . build/docs
+	@echo "build/docs/index.html"
 
 format: .venv/ready ## format the code
 	$(BIN)/ruff format .

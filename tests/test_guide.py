@@ -1,6 +1,7 @@
-"""What the guide and the READMEs tell people to type: each line is typed here, and nothing that can be typed is left out."""
+"""What the pages tell people to type: each line is typed here, and nothing that can be typed is left out."""
 
 import gzip
+import importlib.util
 import re
 import shlex
 from collections.abc import Iterator
@@ -21,22 +22,27 @@ from engine.errors import (
     StrategyError,
 )
 from engine.model.market import HOUR_MS, Period, format_time
+from engine.settings import VARIABLES
 from tests.support.command_line import CommandLine
+from tests.support.database import execute
 from tests.support.fake_exchange import FakeExchange, grid_candles
+from tests.support.pages import PAGES, ROOT, rows, typed_lines
 
-ROOT = Path(__file__).parents[1]
-GUIDE = (ROOT / "docs" / "guide.md").read_text()
-PAGES = ("README.md", "strategies/README.md", "docs/guide.md")
+CHAPTERS = [page for page in PAGES if page.startswith("docs/guide/")]
+GUIDE = "\n".join((ROOT / page).read_text() for page in CHAPTERS)
 # needs a screen, does not end, does a dozen commands' work: they have tests of their own
-NOT_HERE = ("desktop", "serve", "sync --watch", "demo")
+NOT_HERE = ("desktop", "sync --watch", "demo")
+IN_CONTAINER = "docker compose run --rm app "
 HELD = Period.parse("2023-10-01", "2024-07-31")
 
 
 def commands(page: str) -> list[str]:
-    """The lines of a page's code blocks that call the program, without its name."""
-    text = (ROOT / page).read_text()
-    found = re.findall(r"^    (?:\.venv/bin/)?backtest ([^#\n]+?)(?: {2,}#.*)?$", text, re.MULTILINE)
-    return [line.strip() for line in found]
+    """The lines of a page that call the program, here or in its container, without its name."""
+    calls = (
+        re.match(rf"(?:(?:\.venv/bin/)?backtest|{IN_CONTAINER.strip()}) (.+)", line)
+        for line in typed_lines(page)
+    )
+    return [call[1] for call in calls if call]
 
 
 def everything(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, set[str]]]:
@@ -57,15 +63,54 @@ def test_the_guide_names_every_command_and_every_option(command: str, options: s
 
 
 def test_the_guide_names_every_exit_code() -> None:
-    table = GUIDE.partition("### Exit codes")[2].partition("## Settings")[0]
+    table = GUIDE.partition("## Exit codes")[2].partition("## Settings")[0]
     told = {int(code) for code in re.findall(r"^\| (\d+) \|", table, re.MULTILINE)}
     kinds = (BacktestError, DatabaseError, ExchangeError, InputError, Interrupted, RunError, StrategyError)
     assert told == {0, *(kind.exit_code for kind in kinds)}
 
 
+def test_the_guide_names_every_setting_once_and_no_other() -> None:
+    named = [row[0].strip("`") for row in rows("docs/guide/command-line.md", 3)]
+    assert sorted(named) == sorted(VARIABLES.values())
+
+
 def test_the_pages_name_commands_at_all() -> None:
-    assert len(commands("docs/guide.md")) > 25
+    assert sum(len(commands(page)) for page in CHAPTERS) > 35
     assert len(commands("README.md")) >= 8
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_line_that_a_page_tells_people_to_type_is_of_a_kind_that_a_test_knows(page: str) -> None:
+    unknown = [line for line in typed_lines(page) if not is_known(line) and line not in SURE]
+    assert not unknown
+
+
+SURE = ("cp .env.example .env",)
+
+
+def is_known(line: str) -> bool:
+    """Whether what the line calls is there: the program (whose lines are typed below), a target, a module, a service."""
+    first, *rest = line.split()
+    if first in ("backtest", ".venv/bin/backtest"):
+        return True
+    if first == "make":
+        targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+        return {word for word in rest if "=" not in word} <= set(targets)
+    if first == ".venv/bin/python" and rest[0] == "-m":
+        found = importlib.util.find_spec(rest[1])
+        source = (ROOT / found.origin).read_text() if found and found.origin else ""
+        return bool(source) and all(option in source for option in re.findall(r"--[a-z-]+", line))
+    if line.startswith("docker compose "):
+        services = re.findall(r"^  ([a-z]+):$", (ROOT / "docker-compose.yml").read_text(), re.MULTILINE)
+        return any(word in services for word in rest) or rest[-2:] == ["up", "-d"]
+    return False
+
+
+@pytest.mark.long
+def test_every_question_to_the_database_on_a_page_has_an_answer(database_url: str) -> None:
+    for line in (one for page in PAGES for one in typed_lines(page) if " psql " in one):
+        asked = shlex.split(line)
+        assert execute(database_url, asked[asked.index("-c") + 1]), line
 
 
 @pytest.mark.long
