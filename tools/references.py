@@ -26,8 +26,8 @@ def metrics_page() -> str:
         "engine/backtest/metric_definitions.py",
         f"All {len(DEFINITIONS)} figures of a run, as `backtest show`, JSON and the Metrics page name them. What has no "
         "value is null in JSON and a dash elsewhere. The [rules](rules.md#metrics) say what equity, days and trades are.",
-        "`_pct` is in percent; `kelly` and `psr` are fractions; money is in the quote currency. A sweep keeps those marked in "
-        "the last column for each trial, and `--objective` is one of them.",
+        "`_pct` is in percent; `kelly` and `psr` are fractions; money is in the quote currency. A sweep keeps those "
+        "marked in the last column for each trial, and `--objective` is one of them.",
         "\n".join(["| name | title | unit | definition | in sweeps |", "|---|---|---|---|---|", *rows]),
     )
 

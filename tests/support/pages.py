@@ -72,13 +72,16 @@ def typed_lines(page: str) -> list[str]:
     return [bare for line in lines if (bare := re.sub(r"(^|\s)#.*$", "", line).strip().removeprefix("$ "))]
 
 
-def rows(page: str, columns: int) -> list[tuple[str, ...]]:
-    """The rows of its tables of so many columns, heads left out, as written."""
+def rows(page: str, columns: int, *, under: str = "") -> list[tuple[str, ...]]:
+    """The rows of its tables of so many columns, heads left out, as written; `under`: only those below that heading."""
     found: list[list[str]] = []
+    title = ""
     for before, token in pairwise(tokens(page)):
-        if token.type == "tr_open":
+        if before.type == "heading_open":
+            title = token.content
+        elif token.type == "tr_open" and under in ("", title):
             found.append([])
-        elif before.type == "td_open":
+        elif before.type == "td_open" and under in ("", title):
             found[-1].append(token.content)
     return [tuple(row) for row in found if len(row) == columns]
 

@@ -1,0 +1,30 @@
+"""What the pages claim is there: every rule and every requirement names its tests, and every named one exists."""
+
+import re
+
+import pytest
+
+from tests.support.pages import PAGES, ROOT, named_tests, rows
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_test_that_a_page_names_exists(page: str) -> None:
+    named = set(re.findall(r"`(test_\w+)`", (ROOT / page).read_text(encoding="utf-8")))
+    assert named <= named_tests()
+
+
+def test_every_rule_names_a_test() -> None:
+    found = rows("docs/rules.md", 2)
+    assert len(found) > 60
+    assert [rule for rule, tests in found if not re.fullmatch(r"(`test_\w+` ?)+", tests)] == []
+
+
+def test_every_line_of_the_requirements_names_where_it_lives_and_a_test() -> None:
+    found = rows("docs/requirements.md", 3)
+    differences = rows("docs/requirements.md", 3, under="Otherwise than asked")
+    assert len(found) - len(differences) > 30
+    for asked, places, tests in found[: -len(differences)]:
+        assert re.fullmatch(r"(`test_\w+` ?)+", tests), asked
+        named = re.findall(r"`([^`]+)`", places)
+        assert named, asked
+        assert [place for place in named if not (ROOT / place).is_file()] == [], asked
