@@ -33,7 +33,7 @@ desktop: .venv/ready qt ## open the window
 
 docs: .venv/ready ## write the reference pages anew, and build the site: build/docs/index.html
 	@$(BIN)/python -m tools.references
-	@$(BIN)/sphinx-build -q -W --keep-going -c docs . build/docs
+	@$(BIN)/sphinx-build -q -aE -W --keep-going -c docs . build/docs
 	@echo "build/docs/index.html"
 
 format: .venv/ready ## format the code

@@ -44,7 +44,7 @@ html_copy_source = False
 
 _LISTS: Final = ("docs/index", "docs/guide/index")
 _HEADING: Final = re.compile(r"^## (.+)$", re.MULTILINE)
-_PAGE: Final = re.compile(r"^- .*?\]\(([^)#:]+)\.md\)", re.MULTILINE)
+_PAGE: Final = re.compile(r"^- \*{0,2}\[(.+?)\]\(([^)#:]+)\.md\)", re.MULTILINE)
 
 
 def add_contents(_app: Sphinx, page: str, source: list[str]) -> None:
@@ -55,7 +55,8 @@ def add_contents(_app: Sphinx, page: str, source: list[str]) -> None:
     for title, text in [("", first), *zip(rest[::2], rest[1::2], strict=True)]:
         if pages := _PAGE.findall(text):
             options = [":hidden:", *([f":caption: {title}"] if title else []), ""]
-            source[0] += "\n".join(["\n\n```{toctree}", *options, *pages, "```\n"])
+            entries = [f"{name} <{path}>" for name, path in pages]
+            source[0] += "\n".join(["\n\n```{toctree}", *options, *entries, "```\n"])
 
 
 def add_front_door(app: Sphinx, _error: Exception | None) -> None:

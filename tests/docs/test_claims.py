@@ -28,3 +28,11 @@ def test_every_line_of_the_requirements_names_where_it_lives_and_a_test() -> Non
         named = re.findall(r"`([^`]+)`", places)
         assert named, asked
         assert [place for place in named if not (ROOT / place).is_file()] == [], asked
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_table_of_times_and_sizes_says_which_command_made_it(page: str) -> None:
+    for section in re.split(r"^##? ", (ROOT / page).read_text(encoding="utf-8"), flags=re.MULTILINE):
+        tables = "\n".join(re.findall(r"^\|.*\|$", section, re.MULTILINE))
+        if len(re.findall(r"\| \**[\d,.]+ (?:s|ms|us|MB)\b", tables)) > 2:
+            assert re.search(r"-m benchmarks\.\w+|pytest tests/\S+|docker \w+|by hand", section), section[:60]

@@ -8,24 +8,26 @@ from functools import cache
 from tests.support.pages import ROOT, rows
 
 PAGE = "docs/guide/troubleshooting.md"
-# where the sentences of the program stand
-SOURCES = ("engine", "desktop", "Makefile")
 
 
 @cache
 def said() -> str:
     """All that the program can say, a line each; what is filled in later is `…`."""
-    python = (path for name in SOURCES for path in (ROOT / name).rglob("*.py"))
-    texts = [text for path in python for text in texts_of(path.read_text(encoding="utf-8"))]
+    sources = (path.read_text(encoding="utf-8") for path in (ROOT / "engine").rglob("*.py"))
+    texts = [text for source in sources for text in texts_of(ast.parse(source))]
     return "\n".join([*texts, (ROOT / "Makefile").read_text(encoding="utf-8")])
 
 
-def texts_of(source: str) -> Iterator[str]:
-    for node in ast.walk(ast.parse(source)):
+def texts_of(tree: ast.AST) -> Iterator[str]:
+    left = [tree]
+    while left:
+        node = left.pop()
         if isinstance(node, ast.JoinedStr):
             yield "".join(str(one.value) if isinstance(one, ast.Constant) else "…" for one in node.values)
         elif isinstance(node, ast.Constant) and isinstance(node.value, str):
             yield re.sub(r"\{\w*\}", "…", node.value)
+        else:
+            left.extend(ast.iter_child_nodes(node))
 
 
 def is_said(quoted: str) -> bool:
