@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import typer
 
-from engine.backtest.metric_definitions import DEFINITIONS, SUMMARY
+from engine.model.metric_definitions import DEFINITIONS, SUMMARY
 from engine.cli.options import app
 
 DOCS: Final = Path(__file__).parents[1] / "docs"
@@ -23,7 +23,7 @@ def metrics_page() -> str:
     ]
     return _page(
         "Metrics",
-        "engine/backtest/metric_definitions.py",
+        "engine.model.metric_definitions.py",
         f"All {len(DEFINITIONS)} figures of a run, as `backtest show`, JSON and the Metrics page name them. What has no "
         "value is null in JSON and a dash elsewhere. The [rules](rules.md#metrics) say what equity, days and trades are.",
         "`_pct` is in percent; `kelly` and `psr` are fractions; money is in the quote currency. A sweep keeps those "

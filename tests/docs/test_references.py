@@ -2,7 +2,7 @@
 
 import pytest
 
-from engine.backtest.metric_definitions import DEFINITIONS, SUMMARY
+from engine.model.metric_definitions import DEFINITIONS, SUMMARY
 from tests.support.pages import rows
 from tools.references import DOCS, PAGES
 
