@@ -8,8 +8,8 @@ from typing import Any, Final
 
 import typer
 
-from engine.model.metric_definitions import DEFINITIONS, SUMMARY
 from engine.cli.options import app
+from engine.model.metric_definitions import DEFINITIONS, SUMMARY
 
 DOCS: Final = Path(__file__).parents[1] / "docs"
 _MADE: Final = "*Made by `python -m tools.references` from `{source}`: change that, then `make docs`.*"
