@@ -35,4 +35,4 @@ def test_a_table_of_times_and_sizes_says_which_command_made_it(page: str) -> Non
     for section in re.split(r"^##? ", (ROOT / page).read_text(encoding="utf-8"), flags=re.MULTILINE):
         tables = "\n".join(re.findall(r"^\|.*\|$", section, re.MULTILINE))
         if len(re.findall(r"\| \**[\d,.]+ (?:s|ms|us|MB)\b", tables)) > 2:
-            assert re.search(r"-m benchmarks\.\w+|pytest tests/\S+|docker \w+|by hand", section), section[:60]
+            assert re.search(r"benchmarks\.\w+|pytest tests/\S+|docker \w+|by hand", section), section[:60]
