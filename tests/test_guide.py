@@ -32,7 +32,7 @@ from tests.support.pages import PAGES, ROOT, rows, typed_lines
 CHAPTERS = [page for page in PAGES if page.startswith("docs/guide/")]
 GUIDE = "\n".join((ROOT / page).read_text() for page in CHAPTERS)
 # needs a screen, does not end, does a dozen commands' work: they have tests of their own
-NOT_HERE = ("desktop", "sync --watch", "demo")
+NOT_HERE = ("desktop", "serve", "sync --watch", "demo")
 IN_CONTAINER = "docker compose run --rm app "
 HELD = Period.parse("2023-10-01", "2024-07-31")
 

@@ -225,7 +225,7 @@ class Checks(SweepChecks):
 
 
 class Run(Series):
-    """A run as it ended. `metrics`: as docs/guide.md explains them, null where without meaning."""
+    """A run as it ended. `metrics`: as docs/metrics.md explains them, null where without meaning."""
 
     id: str
     status: Status
