@@ -169,6 +169,7 @@ ASKED = ("docs/api.md",)
 KINDS: dict[str, Callable[[list[str]], bool]] = {
     "backtest": lambda words: True,
     ".venv/bin/backtest": lambda words: True,
+    "dist/backtest-desktop/backtest": lambda words: "test_bundle.py" in (ROOT / "Makefile").read_text(),
     ".venv/bin/python": _is_module,
     "make": _is_target,
     "docker": _is_service,
