@@ -38,6 +38,8 @@ myst_heading_anchors = 4
 
 html_theme = "furo"
 html_title = project
+html_static_path = ["_static"]
+html_css_files = ["tables.css"]
 html_show_sphinx = False
 html_show_copyright = False
 html_copy_source = False
