@@ -27,12 +27,14 @@ from engine.settings import VARIABLES
 from tests.support.command_line import CommandLine
 from tests.support.database import execute
 from tests.support.fake_exchange import FakeExchange, grid_candles
+from tests.support.local_dask import LocalDask
 from tests.support.pages import PAGES, ROOT, rows, typed_lines
 
 CHAPTERS = [page for page in PAGES if page.startswith("docs/guide/")]
 GUIDE = "\n".join((ROOT / page).read_text() for page in CHAPTERS)
 # needs a screen, does not end, does a dozen commands' work: they have tests of their own
 NOT_HERE = ("desktop", "serve", "sync --watch", "demo")
+SCHEDULER = "tcp://127.0.0.1:8786"
 IN_CONTAINER = "docker compose run --rm app "
 HELD = Period.parse("2023-10-01", "2024-07-31")
 
@@ -187,10 +189,23 @@ def test_every_question_to_the_database_on_a_page_has_an_answer(database_url: st
         assert execute(database_url, asked[asked.index("-c") + 1]), line
 
 
+@pytest.fixture
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalDask]:
+    """A scheduler and a worker of the kind that docs/cluster.md starts."""
+    started = LocalDask(tmp_path_factory.mktemp("dask"))
+    started.add_worker(2)
+    yield started
+    started.close()
+
+
 @pytest.mark.long
 @pytest.mark.timeout(900)
 def test_every_line_that_the_pages_tell_people_to_type_does_what_it_should(
-    cli: CommandLine, fake_exchange: FakeExchange, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    cli: CommandLine,
+    fake_exchange: FakeExchange,
+    cluster: LocalDask,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> None:
     for base in ("SOL", "BTC"):
         for timeframe in ("1h", "4h"):
@@ -202,7 +217,7 @@ def test_every_line_that_the_pages_tell_people_to_type_does_what_it_should(
     typed = dict.fromkeys(line for page in PAGES for line in commands(page) if not line.startswith(NOT_HERE))
     wrong = []
     for line in sorted(typed, key=turn):
-        answer = cli(*shlex.split(with_ids(line, cli)))
+        answer = cli(*shlex.split(with_ids(line, cli).replace(SCHEDULER, cluster.address)))
         if answer.code != 0:
             wrong.append(f"{line}: exit code {answer.code}: {answer.err.strip().splitlines()[-1:]}")
     assert not wrong, "\n".join(wrong)
