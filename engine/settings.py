@@ -29,6 +29,11 @@ def _data_folder() -> Path:
     return Path(platformdirs.user_data_dir("backtest-desktop", appauthor=False))
 
 
+def _cores() -> int:
+    """The cores that this process may use: of a container or a taskset, fewer than the machine has."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def _text(value: Any) -> str | None:
     return None if value is None else str(value)
 
@@ -175,7 +180,7 @@ class Settings:
     workers: int = _set_by(
         "BACKTEST_WORKERS",
         _whole("a whole number from 1 to 256", 1, 256),
-        default_factory=lambda: os.cpu_count() or 1,
+        default_factory=_cores,
     )
     run_timeout_s: float = _set_by("BACKTEST_RUN_TIMEOUT_S", _seconds, default=300)
     run_memory_mb: int = _set_by(
@@ -246,8 +251,20 @@ def read_settings(**overrides: Any) -> Settings:
 
 
 def chosen_database(home: Path) -> str | None:
-    """DATABASE_URL of this home's file; None where the embedded server is chosen, or nothing."""
-    return (_env_file(home / DATABASE_FILE).get(_DATABASE) or "").strip() or None
+    """DATABASE_URL of this home's file; None where the embedded server is chosen, or nothing. The address stands there as it
+    is: nothing is quoted, and $ and quotes are characters like any other.
+    """
+    file = home / DATABASE_FILE
+    if not os.path.lexists(file):  # or we may not even look: whoever uses the folder says so
+        return None
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError:
+        raise InputError(f"{file} is not UTF-8 text; remove it to use the embedded database") from None
+    except OSError as error:
+        raise InputError(f"{file} cannot be read ({error.strerror}); mend it, or move it away") from None
+    found = [line.partition("=")[2].strip() for line in lines if line.startswith(f"{_DATABASE}=")]
+    return found[-1] or None if found else None
 
 
 def database_set_by() -> str:

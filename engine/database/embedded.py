@@ -76,6 +76,11 @@ def start_embedded(home: Path) -> str:
     return f"postgresql://postgres@/postgres?host={quote(str(sockets), safe='')}&port={PORT}"
 
 
+def has_cluster(home: Path) -> bool:
+    """Whether the server of this home has data already, or was never started."""
+    return (_cluster_folder(home.resolve()) / "PG_VERSION").exists()
+
+
 def release_embedded(home: Path) -> None:
     """Stop using the server of this home; the last program to do so stops it."""
     _release(_cluster_folder(home.resolve()))

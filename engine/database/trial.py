@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import Final, NamedTuple
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from sqlalchemy import text
 
@@ -11,6 +11,7 @@ from engine.database.connection import Database, parse_url
 from engine.errors import InputError
 
 OLDEST: Final = 140_000  # PostgreSQL 14
+_PASSWORDS: Final = ("password", "sslpassword")  # options of an address
 _LOOK: Final = text("""
     SELECT current_setting('server_version') AS version, current_setting('server_version_num')::int AS number,
         pg_database_size(current_database()) AS size_bytes, to_regclass('ohlcv_data') IS NOT NULL AS has_tables
@@ -38,19 +39,28 @@ def look(url: str) -> Looked:
 
 def split_password(url: str) -> tuple[str, str]:
     """The address as it is written but without its password, and the password; raises InputError like `parse_url`."""
-    url = url.strip()
+    url, hidden = _without_hidden_passwords(url.strip())
     password = parse_url(url).password
     if not password:
-        return url, ""
+        return url, hidden
     scheme, _, rest = url.partition("://")
     login, _, where = rest.rpartition("@")
     return f"{scheme}://{login.partition(':')[0]}@{where}", str(password)
 
 
+def _without_hidden_passwords(url: str) -> tuple[str, str]:
+    """The address without passwords among its options, where the driver takes them too; and the first of them."""
+    address, separator, options = url.partition("?")
+    parts = [part.partition("=") for part in options.split("&")]
+    hidden = [unquote(value) for name, _, value in parts if unquote(name) in _PASSWORDS]
+    kept = "&".join("".join(part) for part in parts if unquote(part[0]) not in _PASSWORDS)
+    return (address + separator * bool(kept) + kept, hidden[0]) if hidden else (url, "")
+
+
 def with_password(address: str, password: str) -> str:
     """The address with a password, any character of which may be special; raises InputError where it names no user."""
     address = address.strip()
-    if parse_url(address).password:
+    if parse_url(address).password or _without_hidden_passwords(address)[1]:
         raise InputError("the password stands in the address; put it into its own field")
     scheme, _, rest = address.partition("://")
     user, at, where = rest.partition("@")

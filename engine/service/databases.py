@@ -43,13 +43,15 @@ class Databases:
             return self._embedded() if choice.kind == EMBEDDED else _look(self._url(choice))
         except BacktestError as error:
             return _fault(choice.kind, str(error).removesuffix("; check DATABASE_URL"))
+        except (OSError, ImportError) as error:  # a full disk, a system without the embedded server
+            return _fault(choice.kind, reason(error) if isinstance(error, OSError) else str(error))
 
     def choose(self, choice: DatabaseChoice) -> None:
         """Keep the choice for the next start of the program. Raises InputError where it cannot count or be kept."""
         set_by = database_set_by()
         if set_by:
             raise InputError(f"DATABASE_URL is set in {set_by} and wins; remove it there to choose here")
-        line = "" if choice.kind == EMBEDDED else f"DATABASE_URL='{self._url(choice)}'\n"
+        line = "" if choice.kind == EMBEDDED else f"DATABASE_URL={self._url(choice)}\n"
         file = self._settings.database_file
         try:
             _write_private(file, line)
@@ -77,8 +79,10 @@ class Databases:
         if self._settings.database_url is None:
             seen = self._resources.store.describe()
             return DatabaseSeen(ok=True, text=_words(seen["version"], seen["size_bytes"], has_tables=True))
-        from engine.database.embedded import release_embedded, start_embedded
+        from engine.database.embedded import has_cluster, release_embedded, start_embedded
 
+        if not has_cluster(self._settings.home):
+            return DatabaseSeen(ok=True, text="not there yet: the next start makes it")
         try:
             return _look(start_embedded(self._settings.home))
         finally:

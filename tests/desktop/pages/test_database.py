@@ -88,7 +88,7 @@ def test_a_window_whose_container_is_gone_opens_on_the_command_that_starts_it(
     (tmp_path / ".env").write_text(f"POSTGRES_PORT={port}\n")
     url = f"postgresql://backtest:word@127.0.0.1:{port}/backtest_db"
     (tmp_path / "home").mkdir()
-    (tmp_path / "home" / "database.env").write_text(f"DATABASE_URL='{url}'\n")
+    (tmp_path / "home" / "database.env").write_text(f"DATABASE_URL={url}\n")
     window = open_on(url)
     window.context.open()
     panel = window.page(DatabasePage).panel

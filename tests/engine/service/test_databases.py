@@ -53,6 +53,37 @@ def test_what_is_chosen_is_used_by_the_next_start_and_only_its_owner_may_read_it
     assert read_settings(home=home).database_url is None
 
 
+@pytest.mark.parametrize(
+    "address", ["postgresql://o'neil@h/d", "postgresql://u@h/d${HOME}", 'postgresql://u@h/d"#x']
+)
+def test_an_address_of_any_characters_is_kept_as_it_is(tmp_path: Path, address: str) -> None:
+    with engine_of(tmp_path / "home") as engine:
+        engine.databases.choose(DatabaseChoice(ADDRESS, address, PASSWORD))
+        assert engine.databases.current().next_choice == DatabaseChoice(ADDRESS, address)
+    assert read_settings(home=tmp_path / "home").database_url is not None
+
+
+def test_a_password_among_the_options_of_an_address_is_not_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://u@h/d?password=s3cret&sslmode=require")
+    with engine_of(tmp_path / "home") as engine:
+        current = engine.databases.current()
+    assert current.choice == DatabaseChoice(ADDRESS, "postgresql://u@h/d?sslmode=require")
+    assert "s3cret" not in repr(current)
+
+
+def test_trying_an_embedded_database_that_was_never_started_makes_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://u@127.0.0.1:1/d")
+    with engine_of(tmp_path / "home") as engine:
+        seen = engine.databases.test(DatabaseChoice(EMBEDDED))
+    assert seen.ok
+    assert "the next start makes it" in seen.text
+    assert not (tmp_path / "home" / "postgres").exists()
+
+
 def test_the_environment_and_the_env_file_come_first_and_say_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -104,6 +135,8 @@ def test_an_address_that_answers_says_what_it_holds(
         ("mysql://u@h/d", "", "must start with postgresql://"),
         ("postgresql://h/d", "x", "a password needs a user"),
         ("postgresql://u:secret@h/d", "", "the password stands in the address"),
+        ("postgresql://u@h/d?password=secret", "", "the password stands in the address"),
+        ("postgresql://u@h/d?sslmode=require&pass%77ord=secret", "", "the password stands in the address"),
         ("postgresql://u@h:99999/d", "", "names the port 99999"),
     ],
 )
