@@ -222,7 +222,7 @@ class SeriesStore:
     ) -> Iterator[None]:
         """Hold a series against every other program that would fetch it.
 
-        When another has it, `on_wait` is called once with "another program (process 12 on host)". PostgreSQL frees the
+        When another has it, `on_wait` is called once with who: "another program (process 12 on host)". PostgreSQL frees the
         lock when a process ends, however it ends. `sleep` waits so many seconds between two looks, and may raise to give up.
         Raises DatabaseError when the holder changes nothing of the series for `lock_patience_s`: it may hang, and nothing
         is ever fetched past it.

@@ -230,7 +230,7 @@ def test_an_import_waits_for_a_program_that_fills_the_series(store: Store, bring
 
     with store.candles.series_lock(SOL, HOUR, lambda _: None), pytest.raises(Interrupted):
         bring(CANDLES, cancel=cancel, on_event=listen)
-    assert any(isinstance(event, Log) and "another program" in event.text for event in events)
+    assert any(isinstance(event, Log) and "another job of this program" in event.text for event in events)
     assert any(isinstance(event, Progress) and event.unit == "rows" for event in events)
 
 
