@@ -24,6 +24,7 @@ from engine.service.logs import log_fault
 from engine.service.resources import Resources
 from engine.service.strategies import Strategies
 from engine.service.window import advice, check_screen, missing_packages
+from engine.settings import database_set_by
 
 log = logging.getLogger(__name__)
 
@@ -89,21 +90,22 @@ def _examine(resources: Resources, strategies: Strategies) -> list[Finding]:
             "python", sys.version_info >= (3, 11), sys.version.split()[0], "Python 3.11 or newer is needed"
         )
     ]
-    found += [_looked(name, partial(look, resources)) for name, look in looks.items()]
+    found += [_looked(name, resources, look) for name, look in looks.items()]
     others = [
-        _looked("exchange", partial(_ping, resources, name), name) for name in _other_exchanges(resources)
+        _looked("exchange", resources, partial(_ping, exchange=name), name)
+        for name in _other_exchanges(resources)
     ]
     place = [one.name for one in found].index("exchange") + 1
     return found[:place] + others + found[place:] + [_library(name) for name in LIBRARIES]
 
 
-def _looked(name: str, look: Callable[[], Finding], of: str = "") -> Finding:
+def _looked(name: str, resources: Resources, look: Callable[[Resources], Finding], of: str = "") -> Finding:
     """What a look finds, or why it could not; `of`: which of several it is."""
     try:
-        return look()
+        return look(resources)
     except DatabaseError as error:
         text = str(error) if name == "database" else "not looked at: it needs the database"
-        return Finding(f"{name} {of}".rstrip(), ok=False, text=text, advice=_ADVICE["database"])
+        return Finding(f"{name} {of}".rstrip(), ok=False, text=text, advice=_database_advice(resources))
     except BacktestError as error:
         return Finding(f"{name} {of}".rstrip(), ok=False, text=str(error), advice=_ADVICE[name])
 
@@ -126,12 +128,24 @@ def _other_exchanges(resources: Resources) -> list[str]:
 _ADVICE = {
     "home": "free space or permissions there, or set BACKTEST_HOME to a folder that can be written",
     "disk": "free some space",
-    "database": "check DATABASE_URL, or unset it to use the embedded PostgreSQL",
+    "database": "see the log file",
     "exchange": "check the network; what is held already works without it",
     "cluster": "start the scheduler and its workers, or unset BACKTEST_CLUSTER to work on this machine",
     "workers": "see the log file",
     "strategies": "`backtest strategies` says which file and line",
 }
+
+
+def _database_advice(resources: Resources) -> str:
+    """What to do about a database that cannot be used: it depends on who chose it."""
+    where = database_set_by()
+    if where:
+        return f"check DATABASE_URL in {where}, or remove it there to use the embedded PostgreSQL"
+    if resources.settings.database_url is not None:
+        return "start that database, or choose another one in the window: the Database tab"
+    return (
+        "set DATABASE_URL to a PostgreSQL server, or see the log file for why the embedded one does not start"
+    )
 
 
 def _home(resources: Resources) -> Finding:

@@ -178,3 +178,20 @@ def test_the_containers_server_takes_the_password_of_the_env_file_or_says_whose_
     for text in (caplog.text, *(file.read_text() for file in home.glob("logs/*"))):
         assert PASSWORD not in text
         assert "another" not in text
+
+
+@pytest.mark.long
+def test_doctor_advises_by_who_chose_the_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with engine_of(tmp_path / "home") as engine:
+        engine.databases.choose(DatabaseChoice(ADDRESS, "postgresql://u@127.0.0.1:1/d"))
+    with engine_of(tmp_path / "home") as engine:
+        assert "Database tab" in database_advice(engine)
+    monkeypatch.setenv("DATABASE_URL", "postgresql://u@127.0.0.1:1/d")
+    with engine_of(tmp_path / "home") as engine:
+        assert "check DATABASE_URL in the environment" in database_advice(engine)
+
+
+def database_advice(engine: Engine) -> str:
+    found = {one.name: one for one in engine.doctor.examine()}
+    assert not found["database"].ok
+    return found["database"].advice
