@@ -28,6 +28,7 @@ from desktop.widgets.banner import Banner
 from desktop.widgets.bottom_panel import BottomPanel, DockTitle
 from desktop.widgets.preferences import LAYOUT_VERSION, Preferences
 from desktop.widgets.status import StatusBar
+from desktop.widgets.undo import UndoToast
 from desktop.work.bridge import WORKING, Bridge, Phase
 from desktop.work.jobs import Job
 from desktop.workspace import Workspace
@@ -90,6 +91,7 @@ class MainWindow(QMainWindow):
         layout.addWidget(_with_margins(self.banner))
         layout.addWidget(self.centre, 1)
         self.setCentralWidget(middle)
+        self.undo = UndoToast(middle)
         self.results = BottomPanel()
         self._place_pages()
         self._dock("Results", self.results, Qt.DockWidgetArea.BottomDockWidgetArea, self.results.title_bar)
@@ -146,6 +148,7 @@ class MainWindow(QMainWindow):
             *themes,
             Command("stop", "&Stop", "Stop the work; what is finished is kept", self.bridge.stop, "&Run", 2,
                     ("Shift+F5", "Esc"), ("stop", "negative")),
+            Command("undo", "&Undo", "Undo what was deleted or overwritten last", self.undo.undo, "&Edit", 0, ("Ctrl+Z",)),
             Command("quit", "&Quit", "Close the window", self.close, "&File", 10, ("Ctrl+Q",)),
             Command("filter", "Fi&lter", "Go to the filter of the visible table", self.focus_filter, "&Go", 1, ("Ctrl+F",)),
             Command("reset", "&Reset layout", "Put every panel back to its place", self.reset_layout, "&View", 12),
@@ -178,6 +181,8 @@ class MainWindow(QMainWindow):
         self.overall.moved.connect(
             lambda: self.status.show_progress(self.overall.part(), self.overall.words())
         )
+        context.undo_offered.connect(self.undo.offer)
+        self.undo.changed.connect(self._undo_changed)
         self.status.stop_wanted.connect(bridge.stop)
         self.banner.details_wanted.connect(context.details_wanted)
 
@@ -195,6 +200,10 @@ class MainWindow(QMainWindow):
         self.actions_["stop"].setEnabled(phase in WORKING)
         if phase in (Phase.FETCHING, Phase.RUNNING):
             self.banner.hide()
+
+    def _undo_changed(self) -> None:
+        undo = self.undo.next()
+        self.actions_["undo"].setText("&Undo" if undo is None else f"&Undo: {undo.text}")
 
     # -- what the user asks for --------------------------------------------------------------------------------------
 
@@ -241,6 +250,7 @@ class MainWindow(QMainWindow):
         for page in self.pages:
             page.panel.apply_theme(self.theme)
         self.banner.apply_theme(self.theme)
+        self.undo.apply_theme(self.theme)
         self.status.apply_theme(self.theme)
 
     # -- what is said ------------------------------------------------------------------------------------------------

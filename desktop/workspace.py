@@ -6,6 +6,7 @@ One object that every pane listens to, so that one selection drives all views an
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from PySide6.QtCore import QObject, Signal
@@ -22,6 +23,15 @@ def set_key(run: RunResult) -> SetKey:
     """Which candles a run needs: series, period, and the version of the series that it saw."""
     version = 0 if run.seen is None else run.seen.version
     return run.exchange, run.symbol, run.timeframe.name, run.period, version
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """Runs that were taken out, which of them were overlaid, and the current one where it was among them."""
+
+    runs: tuple[RunResult, ...]
+    checked: tuple[str, ...]
+    current: str | None
 
 
 class Workspace(QObject):
@@ -75,14 +85,28 @@ class Workspace(QObject):
             self.check(newest.id, on=True)
             self.show(newest.id)
 
-    def remove(self, run_id: str) -> None:
-        """Forget a run."""
-        if self.runs.pop(run_id, None) is None:
-            return
-        self.check(run_id, on=False)
-        if self.current == run_id:
+    def remove(self, ids: Iterable[str]) -> Removed:
+        """Forget runs; what is returned brings them back as they were."""
+        gone = [run_id for run_id in ids if run_id in self.runs]
+        removed = Removed(
+            tuple(self.runs.pop(run_id) for run_id in gone),
+            tuple(run_id for run_id in self.checked if run_id in gone),
+            self.current if self.current in gone else None,
+        )
+        for run_id in removed.checked:
+            self.check(run_id, on=False)
+        if self.current in gone:
             self.show(self.checked[0] if self.checked else None)
-        self.runs_removed.emit([run_id])
+        self.runs_removed.emit(gone)
+        return removed
+
+    def bring_back(self, removed: Removed) -> None:
+        """Have runs again that were removed, overlaid and current as they were."""
+        self.put(removed.runs)
+        for run_id in removed.checked:
+            self.check(run_id, on=True)
+        if removed.current is not None:
+            self.show(removed.current)
 
     def check(self, run_id: str, *, on: bool) -> None:
         """Overlay a run in the comparison, or take it out."""

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import Enum, auto
 from typing import ClassVar, Generic, TypeVar
 
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import QObject, QTimer, Signal
 from PySide6.QtWidgets import QLineEdit, QTableView, QWidget
 
 from desktop.actions import Command
 from desktop.theme.colours import Theme
 from desktop.widgets.preferences import Preferences
+from desktop.widgets.undo import UNDO_S, Undo
 from desktop.work.bridge import Bridge
 from desktop.work.jobs import Job
 from desktop.workspace import Workspace
@@ -47,7 +48,7 @@ class Context(QObject):
     Signals to the window: `database_changed(ok, text)`; `show_wanted(title)`; `said(text)` something good;
     `reported(level, text, details)` what went wrong, `warned(text)` what went wrong and is in the log already. To the log:
     `logged(level, text, details)`. Between pages: `run_wanted(specs)` make these runs; `candles_changed()` what is held may
-    have changed; `details_wanted()` the story of what was reported last.
+    have changed; `details_wanted()` the story of what was reported last. `undo_offered(Undo)`: something can be taken back.
     """
 
     database_changed = Signal(bool, str)
@@ -59,6 +60,7 @@ class Context(QObject):
     run_wanted = Signal(list)
     candles_changed = Signal()
     details_wanted = Signal()
+    undo_offered = Signal(object)
 
     def __init__(
         self, bridge: Bridge, workspace: Workspace, preferences: Preferences, parent: QObject | None = None
@@ -66,6 +68,8 @@ class Context(QObject):
         super().__init__(parent)
         self.bridge, self.workspace, self.preferences = bridge, workspace, preferences
         self.pages: list[Page] = []  # type: ignore[type-arg]
+        self._purging = QTimer(self, singleShot=True, interval=round((UNDO_S + 1) * 1000))
+        self._purging.timeout.connect(lambda: bridge.ask(lambda: bridge.engine.purge(UNDO_S), lambda _: None))
 
     def page(self, kind: type[PageT]) -> PageT:
         """The page of a kind; a page sees those that stand before it in the list of pages from its beginning."""
@@ -78,12 +82,18 @@ class Context(QObject):
 
     def _opened(self, runs: list[RunResult]) -> None:
         self.database_changed.emit(True, "")
+        self._purging.start()  # also what a window that was closed had no time for
         self.workspace.fill(runs)
         for page in self.pages:
             page.open()
 
     def _not_opened(self, error: BacktestError) -> None:
         self.database_changed.emit(False, str(error))
+
+    def removed(self, text: str, take_back: Callable[[], object]) -> None:
+        """Something was hidden: offer to bring it back, and delete it for good when that is over."""
+        self.undo_offered.emit(Undo(text, take_back, UNDO_S))
+        self._purging.start()
 
     def watch_window(self, watcher: QObject) -> None:
         """Let somebody filter the window's events: what is dropped on it."""

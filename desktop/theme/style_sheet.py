@@ -139,6 +139,7 @@ QFrame#banner {{ background: {raised}; border: 1px solid {negative}; border-left
     border-radius: 5px; }}
 QFrame#banner[level="warning"] {{ border-color: {warning}; }}
 QFrame#banner[level="info"] {{ border-color: {accent}; }}
+QFrame#toast {{ background: {raised}; border: 1px solid {strong_border}; border-radius: 6px; }}
 QPlainTextEdit {{ background: {base}; border: 1px solid {border}; border-radius: 4px; }}
 """
 

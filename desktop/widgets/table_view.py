@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from PySide6.QtCore import QPoint, Qt
+from PySide6.QtCore import QItemSelectionModel, QPoint, Qt, Signal
 from PySide6.QtGui import QColor, QGuiApplication, QKeySequence, QPainter, QPaintEvent
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableView, QWidget
 
@@ -13,7 +13,9 @@ from desktop.theme.colours import DARK, Theme
 
 
 class TableView(QTableView):
-    """Shows a TableModel."""
+    """Shows a TableModel. `delete_pressed()`: the Delete key."""
+
+    delete_pressed = Signal()
 
     def __init__(self, model: TableModel[Any], name: str, hint: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -68,7 +70,9 @@ class TableView(QTableView):
             return
         index = self.table.index(view_row, 0)
         if view_row not in self.selected_rows() or len(self.selected_rows()) != 1:
-            self.selectRow(view_row)
+            # not selectRow: with Ctrl down, as by Ctrl+Z, it adds to what is selected
+            flags = QItemSelectionModel.SelectionFlag
+            self.selectionModel().setCurrentIndex(index, flags.ClearAndSelect | flags.Rows)
         self.scrollTo(index, QAbstractItemView.ScrollHint.EnsureVisible)
 
     def copy(self) -> None:
@@ -81,6 +85,8 @@ class TableView(QTableView):
         if event.matches(QKeySequence.StandardKey.Copy):
             self.copy()
             return
+        if event.key() == Qt.Key.Key_Delete:
+            self.delete_pressed.emit()
         super().keyPressEvent(event)
 
     def paintEvent(self, event: QPaintEvent) -> None:

@@ -131,10 +131,15 @@ class DataPage(Page[DataPanel]):
             self.jobs.export(key, Period(holding.first_ms, end), path)
 
     def _use(self, holding: Any) -> None:
-        coverage = holding.coverage
-        self._setup.market.set_choice(coverage.market.exchange, (coverage.market.name,))
+        coverage, setup = holding.coverage, self._setup
         end = coverage.timeframe.next(holding.last_ms)
-        self._setup.period.set_values(coverage.timeframe.name, holding.first_ms, end)
+
+        def use() -> None:
+            setup.market.set_choice(coverage.market.exchange, (coverage.market.name,))
+            setup.period.set_values(coverage.timeframe.name, holding.first_ms, end)
+
+        text = f"The set-up tests all that is held of {coverage.market.name} {coverage.timeframe} now"
+        self.context.page(SetupPage).overwrite(text, use)
 
     # -- files -------------------------------------------------------------------------------------------------------
 

@@ -19,6 +19,7 @@ from desktop.pages.setup.page import SetupPage
 from desktop.pages.setup.values import Setup
 from desktop.work.bridge import Phase
 from desktop.work.jobs import Job
+from desktop.workspace import Removed
 from engine.model.run import RunResult, RunSpec
 
 
@@ -86,8 +87,25 @@ class RunsPage(Page[RunsPanel]):
         if run is not None:
             self._details.judge(run)
 
-    def _delete(self, run_id: str) -> None:
-        self.bridge.ask(lambda: self.engine.runs.delete(run_id), lambda _: self._workspace.remove(run_id))
+    def _delete(self, ids: list[str]) -> None:
+        """Hide runs; they are deleted for good when it is too late to bring them back."""
+
+        def removed(count: int) -> None:
+            gone = self._workspace.remove(ids)
+            self.context.removed(f"{count} run{'s' * (count != 1)} deleted", lambda: self._bring_back(gone))
+
+        self.bridge.ask(lambda: self.engine.runs.remove(ids), removed)
+
+    def _bring_back(self, gone: Removed) -> None:
+        def restored(count: int) -> None:
+            if count == len(gone.runs):
+                self._workspace.bring_back(gone)
+            else:
+                self.context.reported.emit(
+                    "warning", "The deleted runs are gone: it is too late to undo that", ""
+                )
+
+        self.bridge.ask(lambda: self.engine.runs.restore([run.id for run in gone.runs]), restored)
 
     def _export(self, run_id: str) -> None:
         folder = QFileDialog.getExistingDirectory(self.panel.window(), "Export the run into a folder")
@@ -98,9 +116,14 @@ class RunsPage(Page[RunsPanel]):
         self.context.said.emit(f"Written: {', '.join(path.name for path in paths)}")
 
     def _use_setup_of(self, run_id: str) -> None:
-        run, setup = self._workspace.runs[run_id], self.context.page(SetupPage).panel
-        setup.set_setup(Setup.of_run(run))
-        setup.strategies.focus(run.strategy)
+        run, page = self._workspace.runs[run_id], self.context.page(SetupPage)
+        setup = page.panel
+
+        def use() -> None:
+            setup.set_setup(Setup.of_run(run))
+            setup.strategies.focus(run.strategy)
+
+        page.overwrite(f"The set-up is that of {run.strategy} on {run.symbol} now", use)
 
     def close(self) -> None:
         """Make no more checks."""

@@ -25,9 +25,9 @@ _PROBLEM_WIDTH = 220
 
 
 class RunsPanel(Panel):
-    """Signals: `delete_wanted(id)`, `setup_wanted(id)` (load a run's set-up into the dock), `export_wanted(id)`."""
+    """Signals: `delete_wanted(ids)`, `setup_wanted(id)` (load a run's set-up into the dock), `export_wanted(id)`."""
 
-    delete_wanted = Signal(str)
+    delete_wanted = Signal(list)
     setup_wanted = Signal(str)
     export_wanted = Signal(str)
 
@@ -43,7 +43,7 @@ class RunsPanel(Panel):
         self.count = QLabel()
         self.count.setProperty("role", "muted")
         self.export = tool_button("Export …", "Write trades, equity and the whole run as files")
-        self.delete = tool_button("Delete", "Delete the selected runs from the database")
+        self.delete = tool_button("Delete", "Delete the selected runs (Del); that can be undone")
         created = self.model.column_number("created")
         self.table.sortByColumn(created, Qt.SortOrder.DescendingOrder)
         self._active: dict[str, RunRow] = {}
@@ -84,7 +84,8 @@ class RunsPanel(Panel):
         self.table.clicked.connect(self._clicked)
         self.table.doubleClicked.connect(lambda _: self._each_selected(self.setup_wanted, first_only=True))
         self.search.textChanged.connect(self._filter)
-        self.delete.clicked.connect(lambda: self._each_selected(self.delete_wanted))
+        self.delete.clicked.connect(self._delete)
+        self.table.delete_pressed.connect(self._delete)
         self.export.clicked.connect(lambda: self._each_selected(self.export_wanted, first_only=True))
         self._update()
 
@@ -197,6 +198,14 @@ class RunsPanel(Panel):
         for row in rows[:1] if first_only else rows:
             if row.result is not None:
                 signal.emit(row.id)  # type: ignore[attr-defined]
+
+    def _delete(self) -> None:
+        ids = [row.id for row in self._selected_rows() if row.result is not None]
+        if ids:
+            self.delete_wanted.emit(ids)
+
+    def _selected_rows(self) -> list[RunRow]:
+        return [self.model.row_at(row) for row in self.table.selected_rows()]
 
     def _update(self) -> None:
         total, shown = len(self.model.rows), self.model.rowCount()

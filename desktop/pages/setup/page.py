@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from PySide6.QtCore import Signal
 
@@ -11,6 +12,7 @@ from desktop.pages.page import Context, Page, Place
 from desktop.pages.setup.panel import SetupPanel
 from desktop.pages.setup.values import Setup
 from desktop.widgets.preferences import Preferences
+from desktop.widgets.undo import Undo
 from desktop.work.bridge import Phase
 from engine.errors import BacktestError
 from engine.events import CancelToken, OnEvent
@@ -38,6 +40,14 @@ class SetupPage(Page[SetupPanel]):
         panel.market.exchange_changed.connect(self._load_markets)
         panel.market.refresh_wanted.connect(lambda _: self.reload_symbols())
         panel.strategies.reload_wanted.connect(self.load_strategies)
+        panel.strategies.reset_wanted.connect(
+            lambda: self.overwrite("The parameters are their defaults again", panel.strategies.reset_params)
+        )
+        panel.period.preset_wanted.connect(
+            lambda name: self.overwrite(
+                f"The period is {name} now", partial(panel.use_preset, name), quiet=True
+            )
+        )
         panel.setup_changed.connect(lambda: self._keep(context.preferences))
         self.bridge.phase_changed.connect(panel.set_phase)
 
@@ -82,6 +92,19 @@ class SetupPage(Page[SetupPanel]):
                 )
 
         self.bridge.begin(Phase.FETCHING, fetch)
+
+    def overwrite(self, text: str, change: Callable[[], object], *, quiet: bool = False) -> None:
+        """Change the set-up in a way that can be taken back; `text` says what it is now."""
+        before = self.panel.setup()
+        focused = self.panel.strategies.focused()
+
+        def take_back() -> None:
+            self.panel.set_setup(before)
+            self.panel.strategies.focus(focused)
+
+        change()
+        if self.panel.setup() != before:
+            self.context.undo_offered.emit(Undo(text, take_back, quiet=quiet))
 
     def reload_symbols(self) -> None:
         """Load the symbols of the exchange again, from the exchange."""

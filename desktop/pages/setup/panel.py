@@ -126,7 +126,6 @@ class SetupPanel(Panel):
         self.strategies.changed.connect(self._changed)
         self.costs.changed.connect(self._changed)
         self.engine.changed.connect(self._changed)
-        self.period.preset_wanted.connect(self.use_preset)
         self.fetch.clicked.connect(lambda: self.fetch_wanted.emit())
         self.run.clicked.connect(lambda: self.run_wanted.emit())
         self.stop.clicked.connect(lambda: self.stop_wanted.emit())

@@ -27,10 +27,11 @@ _MOST_ROWS = 9
 
 
 class StrategyForm(QWidget):
-    """Signals: `changed()`; `reload_wanted()`: read the strategy files again."""
+    """Signals: `changed()`; `reload_wanted()`: read the files again; `reset_wanted()`: every parameter its default."""
 
     changed = Signal()
     reload_wanted = Signal()
+    reset_wanted = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -55,7 +56,7 @@ class StrategyForm(QWidget):
         self._lay_out()
         self.list.itemChanged.connect(lambda _: self.changed.emit())
         self.list.currentItemChanged.connect(lambda *_: self._show_current())
-        self.reset.clicked.connect(self._reset)
+        self.reset.clicked.connect(lambda: self.reset_wanted.emit())
         self.reload.clicked.connect(lambda: self.reload_wanted.emit())
 
     def _lay_out(self) -> None:
@@ -158,6 +159,11 @@ class StrategyForm(QWidget):
         if name in self.infos:
             self.list.setCurrentRow(list(self.infos).index(name))
 
+    def focused(self) -> str:
+        """The strategy whose parameters are shown; empty where there is none."""
+        info = self._current()
+        return "" if info is None else info.name
+
     def apply_theme(self, theme: Theme) -> None:
         """Colour icons and broken rows."""
         self._theme = theme
@@ -203,7 +209,8 @@ class StrategyForm(QWidget):
         self.params[name] = values
         self.changed.emit()
 
-    def _reset(self) -> None:
+    def reset_params(self) -> None:
+        """Put every parameter of the strategy in focus back to its default."""
         if self.form is not None:
             self.form.reset()
 

@@ -31,9 +31,7 @@ def test_a_removed_run_is_nowhere_and_comes_back_exactly_as_it_was(store: Store)
     assert store.runs.pending_checks() == [gone.id]
 
 
-def test_only_what_was_removed_long_enough_ago_is_deleted_for_good(
-    store: Store, database_url: str
-):
+def test_only_what_was_removed_long_enough_ago_is_deleted_for_good(store: Store, database_url: str):
     old, fresh, kept = a_run(), a_run(), a_run()
     for run in (old, fresh, kept):
         store.runs.save(run)
