@@ -108,10 +108,10 @@ class DataPage(Page[DataPanel]):
                 period = self._setup.setup().period
             else:
                 period = Period(holding.first_ms, max(clock_ms(key[0]), holding.coverage.period.end))
-            if period.start >= period.end:
-                self.context.reported.emit(
-                    "warning", "The period of the set-up is empty; nothing was fetched", ""
-                )
+            unreadable = self._setup.period.problem()
+            if period.start >= period.end or (unreadable and not to_now):
+                why = unreadable or "The period of the set-up is empty"
+                self.context.reported.emit("warning", f"{why}; nothing was fetched", "")
                 return
             self.jobs.fetch(key, period)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QEvent, QObject, QSize, Qt, QTimer, Signal
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QPushButton, QScrollArea, QVBoxLayout, QWidget
 
 from desktop.pages.page import Panel
 from desktop.pages.setup.costs_form import CostsForm
@@ -15,6 +15,7 @@ from desktop.pages.setup.strategy_form import StrategyForm
 from desktop.pages.setup.values import Setup, clock_ms
 from desktop.theme.colours import DARK, Theme
 from desktop.theme.icons import icon
+from desktop.widgets.labels import ElidedLabel
 from desktop.widgets.section import Section
 from desktop.work.bridge import WORKING, Phase
 from engine.model.run import ENGINES
@@ -54,6 +55,7 @@ class SetupPanel(Panel):
         self.strategies, self.costs = StrategyForm(), CostsForm()
         self.engine = EngineForm()
         self.coverage = CoverageView()
+        self.period.set_clock(lambda: clock_ms(self.market.exchange_id()))
         self.phase = Phase.IDLE
         self._asked: object = None
         self._timer = QTimer(self, singleShot=True, interval=_SETTLE_MS)
@@ -71,9 +73,9 @@ class SetupPanel(Panel):
         self._update()
 
     def _build_footer(self) -> None:
-        self.summary = QLabel()
+        self.summary = ElidedLabel()
         self.summary.setProperty("role", "title")
-        self.reason = QLabel(wordWrap=True)
+        self.reason = ElidedLabel()
         self.reason.setProperty("role", "warning")
         self.fetch = QPushButton("Fetch")
         self.fetch.setToolTip("Fetch the candles that are not held yet, and run nothing")
@@ -110,8 +112,10 @@ class SetupPanel(Panel):
         bottom = QVBoxLayout(footer)
         bottom.setContentsMargins(10, 8, 10, 8)
         bottom.setSpacing(4)
-        bottom.addWidget(self.summary)
-        bottom.addWidget(self.reason)
+        line = QGridLayout()  # of the two one is seen, in the same place
+        line.addWidget(self.summary, 0, 0)
+        line.addWidget(self.reason, 0, 0)
+        bottom.addLayout(line)
         bottom.addLayout(buttons)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -149,6 +153,7 @@ class SetupPanel(Panel):
             params=self.strategies.changed_params(),
             costs=self.costs.costs(),
             engine=self.engine.engine(),
+            unreadable=self.period.problem(),
         )
 
     def set_setup(self, setup: Setup) -> None:
@@ -190,6 +195,7 @@ class SetupPanel(Panel):
         for section in self.sections:
             section.apply_theme(theme)
         self.market.apply_theme(theme)
+        self.period.apply_theme(theme)
         self.strategies.apply_theme(theme)
         self.coverage.apply_theme(theme)
         self.run.setIcon(icon("run", theme.accent_text))
@@ -222,6 +228,7 @@ class SetupPanel(Panel):
         problem = setup.problem() if idle else f"{self.phase.value} …"
         self.reason.setText(problem or "")
         self.reason.setVisible(problem is not None)
+        self.summary.setVisible(problem is None)
         self.run.setEnabled(idle and problem is None)
         self.fetch.setEnabled(idle and setup.data_problem() is None)
         self.stop.setEnabled(self.phase in WORKING)

@@ -29,7 +29,8 @@ FIRST_STRATEGIES: Final = ("vwap_supertrend_ema", "ema_cross", "buy_and_hold")
 class Setup:
     """All that the set-up dock holds; the defaults are the first start's, which works offline.
 
-    `params` per strategy name: only what differs from the strategy's defaults.
+    `params` per strategy name: only what differs from the strategy's defaults. `unreadable`: what was typed and cannot be
+    understood, in words; the value before it stands.
     """
 
     exchange: str = SAMPLE_EXCHANGE
@@ -41,6 +42,7 @@ class Setup:
     params: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     costs: Costs = field(default_factory=Costs)
     engine: str = ENGINES[0]
+    unreadable: str = ""
 
     @property
     def period(self) -> Period:
@@ -69,6 +71,8 @@ class Setup:
 
     def data_problem(self) -> str | None:
         """Why nothing can be fetched, or None."""
+        if self.unreadable:
+            return self.unreadable
         if not self.symbols:
             return "Select a symbol"
         if self.start >= self.end:

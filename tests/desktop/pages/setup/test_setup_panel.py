@@ -11,8 +11,9 @@ from pytestqt.qtbot import QtBot
 from desktop.pages.setup.coverage_view import coverage_words
 from desktop.pages.setup.panel import SetupPanel
 from desktop.pages.setup.param_form import ParamForm
-from desktop.pages.setup.period_form import months_before, preset_period
+from desktop.pages.setup.period_form import preset_period
 from desktop.pages.setup.values import Setup
+from desktop.widgets.dates import months_before
 from desktop.work.bridge import Phase
 from engine.model.account import Costs
 from engine.model.coverage import MAINTENANCE, Coverage, MissingRange
