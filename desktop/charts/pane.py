@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from html import escape
 from typing import Any, Protocol
 
@@ -23,6 +25,17 @@ class Extending(Protocol):
 
     def within(self, start: float, end: float) -> tuple[float, float] | None:
         """Lowest and highest value, or None where there is nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Fixed:
+    low: float
+    high: float
+
+    def within(self, start: float, end: float) -> tuple[float, float]:
+        """The same everywhere."""
+        del start, end
+        return self.low, self.high
 
 
 class Pane:
@@ -89,6 +102,18 @@ class Pane:
         self._items.append(item)
         if extent is not None:
             self._extents.append(extent)
+
+    def add_levels(
+        self, levels: Sequence[float], low: float | None, high: float | None, theme: Theme
+    ) -> None:
+        """Draw horizontal lines, and show these bounds whatever the curves do."""
+        for level in levels:
+            self.add_item(
+                pg.InfiniteLine(level, angle=0, pen=pg.mkPen(theme.muted, style=Qt.PenStyle.DotLine))
+            )
+        known = [bound for bound in (low, high, *levels) if bound is not None]
+        if known:
+            self._extents.append(_Fixed(min(known), max(known)))
 
     def lines(self) -> list[LineItem]:
         """The drawn lines."""

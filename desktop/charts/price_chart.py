@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -9,15 +10,16 @@ import pyqtgraph as pg
 from PySide6.QtCore import QPointF, Qt, Signal
 from PySide6.QtWidgets import QWidget
 
-from desktop.charts.indicator_groups import Grouping, group_indicators
+from desktop.charts.indicator_groups import MOST_LOWER_PANES, Grouping, group_indicators
 from desktop.charts.items.candle_item import CandleItem, VolumeItem
-from desktop.charts.items.envelope import Envelope
+from desktop.charts.items.envelope import Envelope, Floats
 from desktop.charts.items.trade_item import TradeItem
 from desktop.charts.pane import Pane
 from desktop.charts.time_chart import TimeChart, seconds
 from desktop.tables import formats
 from desktop.theme.colours import Theme
 from engine.model.market import Candles
+from engine.model.plots import Plot
 from engine.model.run import RunResult
 
 _SHOW_ALL_UP_TO: Final = 1200
@@ -34,7 +36,7 @@ class PriceChart(TimeChart):
         super().__init__(parent)
         self.price = self.add_pane(Pane("Price"), 12)
         self.volume = self.add_pane(Pane("Volume", short=True), 2)
-        self.lower = [self.add_pane(Pane(""), 3), self.add_pane(Pane(""), 3)]
+        self.lower = [self.add_pane(Pane(""), 3) for _ in range(MOST_LOWER_PANES)]
         self.run: RunResult | None = None
         self.candles = Candles.empty()
         self.groups = _NO_GROUPS
@@ -45,13 +47,15 @@ class PriceChart(TimeChart):
         self.setAccessibleName("Candles, indicators and trades of the current run")
         self._show_panes()
 
-    def show_run(self, run: RunResult | None, candles: Candles | None) -> None:
-        """Draw another run, from the candles of its period."""
+    def show_run(
+        self, run: RunResult | None, candles: Candles | None, plots: Mapping[str, Plot] | None = None
+    ) -> None:
+        """Draw another run, from the candles of its period; `plots`: how its strategy wants columns drawn."""
         self.run = run
         self.candles = Candles.empty() if candles is None else candles
         self._x = seconds(self.candles.timestamp)
         columns = run.indicators.columns if run is not None and run.indicators is not None else {}
-        self.groups = group_indicators(columns, self.candles.close)
+        self.groups = group_indicators(columns, self.candles.close, plots)
         self.hidden = set(self.groups.flags)
         self.redraw()
         if run is not None and len(self.candles):
@@ -105,16 +109,21 @@ class PriceChart(TimeChart):
         for pane, names in zip((self.price, *self.lower), groups, strict=False):
             shown = [name for name in names if name not in self.hidden]
             for name in shown:
-                pane.add_curve(x, run.indicators.columns[name], colours[name], fits=pane is not self.price)
+                self._draw_column(pane, name, colours[name], x, run.indicators.columns[name])
             if pane is not self.price:
                 pane.set_title(", ".join(shown), self.theme)
 
+    def _draw_column(self, pane: Pane, name: str, colour: str, x: Floats, values: Floats) -> None:
+        plot = self.groups.plots.get(name, Plot())
+        fill = f"{colour}60" if plot.style == "area" else None
+        on_candles = pane is self.price
+        pane.add_curve(x, values, colour, dashed=plot.style == "dashed", fill=fill, fits=not on_candles)
+        if not on_candles:
+            pane.add_levels(plot.levels, plot.low, plot.high, self.theme)
+
     def _lower_groups(self) -> list[tuple[str, ...]]:
-        groups = list(self.groups.lower)
-        wanted_flags = tuple(name for name in self.groups.flags if name not in self.hidden)
-        if wanted_flags:
-            groups = [*groups[:1], (*(groups[1] if len(groups) > 1 else ()), *wanted_flags)]
-        return groups
+        wanted = tuple(name for name in self.groups.flags if name not in self.hidden)
+        return [*self.groups.lower, wanted] if wanted else list(self.groups.lower)
 
     def _show_panes(self) -> None:
         groups = self._lower_groups()

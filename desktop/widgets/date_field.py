@@ -9,11 +9,9 @@ from PySide6.QtCore import QDate, QPoint, Qt, Signal
 from PySide6.QtGui import QAction, QColor, QFocusEvent, QKeyEvent, QTextCharFormat
 from PySide6.QtWidgets import QCalendarWidget, QFrame, QLineEdit, QToolButton, QVBoxLayout, QWidget
 
+from desktop.tables.dates import DAY_MS, FORMS, read_moment, write_moment
 from desktop.theme.colours import Theme
 from desktop.theme.icons import icon
-from desktop.widgets.dates import FORMS, read_moment, write_moment
-from engine.errors import InputError
-from engine.model.market import DAY_MS
 
 _FIRST_DAY, _LAST_DAY = QDate(1970, 1, 1), QDate(2199, 12, 31)
 
@@ -50,13 +48,10 @@ class DateField(QLineEdit):
         self._judge("")
 
     def _read(self) -> None:
-        try:
-            self.moment = read_moment(self.text(), self.clock(), is_end=self.is_end)
-        except InputError as error:
-            self.moment = self._settled  # not what the first letters of it would have meant
-            self._judge(str(error))
-        else:
-            self._judge("")
+        found = read_moment(self.text(), self.clock(), is_end=self.is_end)
+        # where it is none, not what the first letters of it would have meant
+        self.moment = found if isinstance(found, int) else self._settled
+        self._judge("" if isinstance(found, int) else found)
         self.moment_changed.emit()
 
     def _judge(self, problem: str) -> None:
@@ -128,6 +123,7 @@ class CalendarPopup(QFrame):
         self.month.setVerticalHeaderFormat(QCalendarWidget.VerticalHeaderFormat.NoVerticalHeader)
         self.month.setSelectedDate(day)
         self.month.setMinimumWidth(self.month.fontMetrics().horizontalAdvance("Wed ") * 10)
+        self.month.setMinimumHeight(self.month.fontMetrics().height() * 14)
         if theme is not None:
             self._colour(theme)
         layout = QVBoxLayout(self)

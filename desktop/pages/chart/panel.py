@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtWidgets import (
     QHBoxLayout,
@@ -21,6 +23,7 @@ from desktop.theme.colours import Theme
 from desktop.theme.icons import icon
 from desktop.widgets.buttons import chip
 from desktop.workspace import Workspace
+from engine.model.plots import Plot
 from engine.model.run import FAILED, RunResult
 
 _NO_RUN = "No run to show yet.\nSelect a run in the table below, or press F5."
@@ -51,6 +54,7 @@ class ChartPanel(Panel):
         self._timer = QTimer(self, singleShot=True, interval=0)
         self._timer.timeout.connect(self.draw)
         self._drawn: tuple[str, bool] | None = None
+        self._plots: dict[str, Mapping[str, Plot]] = {}
         self._from_chart = False
         self._lay_out()
         self._connect()
@@ -105,12 +109,19 @@ class ChartPanel(Panel):
         self._drawn = mark
         self._timer.start()
 
+    def set_plots(self, plots: dict[str, Mapping[str, Plot]]) -> None:
+        """How strategies want their columns drawn, by strategy."""
+        if plots != self._plots:
+            self._plots = plots
+            self._timer.start()
+
     def draw(self) -> None:
         """Draw the current run now."""
         run = self.workspace.current_run()
         candles = None if run is None else self.workspace.candles(run.id)
         ready = run is not None and candles is not None and run.equity is not None
-        self.chart.show_run(run if ready else None, candles if ready else None)
+        plots = self._plots.get(run.strategy) if run is not None else None
+        self.chart.show_run(run if ready else None, candles if ready else None, plots)
         self._fill_menu()
         self._hover(None)
         self._show_trade()

@@ -18,10 +18,10 @@ from PySide6.QtWidgets import (
 )
 
 from desktop.tables import formats
+from desktop.tables.dates import months_before
 from desktop.theme.colours import Theme
 from desktop.widgets.buttons import chip
 from desktop.widgets.date_field import DateField
-from desktop.widgets.dates import months_before
 from engine.model.market import DAY_MS, TIMEFRAMES, Period, Timeframe
 
 PRESETS: Final = {"1M": 1, "3M": 3, "6M": 6, "1Y": 12, "YTD": 0, "Max": -1}

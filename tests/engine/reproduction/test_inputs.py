@@ -149,6 +149,7 @@ NOT_DECIDING = {
     "engine.parallel.family", "engine.parallel.interpreter", "engine.parallel.isolated", "engine.parallel.job",
     "engine.parallel.plain", "engine.parallel.pool", "engine.parallel.process", "engine.parallel.worker",
     "engine.errors", "engine.events", "engine.model.exchanges", "engine.model.numerals", "engine.model.parameters",
+    "engine.model.plots",
     "engine.reproduction.own_source",
 }  # fmt: skip
 

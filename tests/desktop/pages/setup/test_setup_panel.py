@@ -13,7 +13,7 @@ from desktop.pages.setup.panel import SetupPanel
 from desktop.pages.setup.param_form import ParamForm
 from desktop.pages.setup.period_form import preset_period
 from desktop.pages.setup.values import Setup
-from desktop.widgets.dates import months_before
+from desktop.tables.dates import months_before
 from desktop.work.bridge import Phase
 from engine.model.account import Costs
 from engine.model.coverage import MAINTENANCE, Coverage, MissingRange

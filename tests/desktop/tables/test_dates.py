@@ -4,8 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from desktop.widgets.dates import read_moment, write_moment
-from engine.errors import InputError
+from desktop.tables.dates import read_moment, write_moment
 from engine.model.market import DAY_MS, parse_time
 
 NOW = parse_time("2024-08-31T13:45:30")
@@ -41,14 +40,12 @@ def test_what_people_type_is_understood(typed: str, means: str):
     "typed", ["", "tomorrow?", "2024-06-31", "31.6.2024", "6/30/2024", "2024-06-3o", "-6", "--6M", "25"]
 )
 def test_what_is_no_date_is_refused_with_the_ways_to_write_one(typed: str):
-    with pytest.raises(InputError, match=r"30\.6\.2024"):
-        read_moment(typed, NOW)
+    assert "30.6.2024" in str(read_moment(typed, NOW))
 
 
 @pytest.mark.parametrize("typed", ["1969-12-31", "2200-01-01", "-9999M"])
 def test_what_lies_outside_the_years_of_candles_is_refused(typed: str):
-    with pytest.raises(InputError, match="1970"):
-        read_moment(typed, NOW)
+    assert "outside the years 1970 to 2199" in str(read_moment(typed, NOW))
 
 
 def test_a_bare_day_is_included_as_an_end_and_a_time_is_not():
