@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any, Final
 
-from PySide6.QtCore import QByteArray, Qt
+from PySide6.QtCore import QByteArray, Qt, QTimer
 from PySide6.QtGui import QAction, QCloseEvent, QShowEvent
 from PySide6.QtWidgets import (
     QApplication,
@@ -17,6 +17,7 @@ from PySide6.QtWidgets import (
     QVBoxLayout,
     QWidget,
 )
+from shiboken6 import isValid
 
 from desktop.actions import Actions, Command
 from desktop.pages.all import PAGES
@@ -27,7 +28,9 @@ from desktop.theme.colours import SYSTEM, THEME_NAMES, Theme, theme_named
 from desktop.widgets.banner import Banner
 from desktop.widgets.bottom_panel import BottomPanel, DockTitle
 from desktop.widgets.preferences import LAYOUT_VERSION, Preferences
+from desktop.widgets.screens import fit_to_screen
 from desktop.widgets.status import StatusBar
+from desktop.widgets.tab_order import follow_the_eye
 from desktop.widgets.undo import UndoToast
 from desktop.work.bridge import WORKING, Bridge, Phase
 from desktop.work.jobs import Job
@@ -46,11 +49,12 @@ class MainWindow(QMainWindow):
         super().__init__()
         self.setWindowTitle(TITLE)
         self.resize(1440, 900)
-        self.setMinimumSize(900, 600)
+        self.setMinimumSize(900, 520)
         self.bridge, self.preferences = bridge, preferences
         self.workspace = Workspace(self)
         self.theme: Theme = theme_named(SYSTEM)
         self._laid_out = False
+        self._left: QWidget | None = None
         self.docks: dict[str, QDockWidget] = {}
         self.banner, self.status, self.overall = Banner(), StatusBar(workers), Overall(bridge, self)
         self.context = Context(bridge, self.workspace, preferences, self)
@@ -97,6 +101,8 @@ class MainWindow(QMainWindow):
         self._dock("Results", self.results, Qt.DockWidgetArea.BottomDockWidgetArea, self.results.title_bar)
         self.setCorner(Qt.Corner.BottomLeftCorner, Qt.DockWidgetArea.LeftDockWidgetArea)
         self._share_room()
+        sides = [dock.widget() for dock in self.docks.values() if dock.widget() is not self.results]
+        follow_the_eye([*sides, middle, self.results.tabs, self.results])
         for field in self.findChildren(QLineEdit):  # a file dropped on one is no text
             field.setAcceptDrops(False)
 
@@ -131,9 +137,25 @@ class MainWindow(QMainWindow):
     def showEvent(self, event: QShowEvent) -> None:
         """The first time, without a layout to restore, share the room out for this height."""
         super().showEvent(event)
+        fit_to_screen(self)
         if not self._laid_out:
             self._laid_out = True
             self._share_room()
+
+    def focusNextPrevChild(self, forward: bool) -> bool:
+        """Tab goes on; but what is disabled or hidden under the focus does not push it into a field nearby, where the next
+        key would be typed. It comes back when the work is done.
+        """
+        focused = self.focusWidget()
+        if focused is not None and not (focused.isEnabled() and focused.isVisibleTo(self)):
+            self._left = focused
+            return False
+        return super().focusNextPrevChild(forward)
+
+    def _focus_again(self) -> None:
+        left, self._left = self._left, None
+        if left is not None and isValid(left) and self.focusWidget() is None and left.isEnabled():
+            left.setFocus()
 
     def _commands(self) -> list[Command]:
         """What the pages offer, and what is the window's own."""
@@ -200,6 +222,8 @@ class MainWindow(QMainWindow):
         self.actions_["stop"].setEnabled(phase in WORKING)
         if phase in (Phase.FETCHING, Phase.RUNNING):
             self.banner.hide()
+        if not busy:
+            QTimer.singleShot(0, self, self._focus_again)  # after all who hear it are enabled again
 
     def _undo_changed(self) -> None:
         undo = self.undo.next()

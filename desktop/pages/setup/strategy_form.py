@@ -20,6 +20,7 @@ from desktop.pages.setup.param_form import ParamForm
 from desktop.theme.colours import DARK, Theme
 from desktop.theme.icons import icon
 from desktop.widgets.buttons import tool_button
+from desktop.widgets.tab_order import follow_the_eye
 from engine.model.parameters import StrategyInfo
 
 _TRACE_LINES = 6
@@ -183,6 +184,7 @@ class StrategyForm(QWidget):
         info = self._current()
         if self.form is not None:
             self._layout.removeWidget(self.form)
+            self.form.hide()
             self.form.deleteLater()
             self.form = None
         self.reset.setEnabled(info is not None and info.error is None and bool(info.params))
@@ -201,6 +203,7 @@ class StrategyForm(QWidget):
     def _show_form(self, info: StrategyInfo) -> None:
         self.form = ParamForm(info.params)
         self._layout.addWidget(self.form)
+        follow_the_eye([self])
         self.form.set_values(self.params.get(info.name, {}))
         name = info.name
         self.form.changed.connect(lambda values: self._params_changed(name, values))
