@@ -199,7 +199,9 @@ class MainWindow(QMainWindow):
         context.show_wanted.connect(self.show_page)
         context.said.connect(self.say)
         context.reported.connect(self.report)
-        context.warned.connect(lambda text: self.banner.show_message("error", text, has_details=True))
+        context.warned.connect(
+            lambda text, line: self.banner.show_message("error", text, line, has_details=True)
+        )
         self.overall.moved.connect(
             lambda: self.status.show_progress(self.overall.part(), self.overall.words())
         )
@@ -281,7 +283,7 @@ class MainWindow(QMainWindow):
 
     def report(self, level: str, text: str, details: str) -> None:
         """Say what went wrong: in the banner and in the log, never in a dialog."""
-        self.banner.show_message(level, text, has_details=bool(details))
+        self.banner.show_message(level, text, text, has_details=bool(details))
         self.context.logged.emit(level, text, details)
 
     def say(self, text: str) -> None:

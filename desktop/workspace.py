@@ -5,13 +5,14 @@ One object that every pane listens to, so that one selection drives all views an
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from PySide6.QtCore import QObject, Signal
 
 from engine.model.market import Candles, Period
+from engine.model.remark import Remark
 from engine.model.run import FINISHED, RunResult
 
 RUNNING: Final = "running"
@@ -60,6 +61,7 @@ class Workspace(QObject):
         self._candles = CandleSets()
         self._changed: dict[str, bool | None] = {}
         self._checking: dict[str, str] = {}
+        self.remarks: dict[str, Remark] = {}
 
     def put(self, results: Iterable[RunResult]) -> None:
         """Add runs, or replace those of the same id; full ones are never replaced by mere summaries."""
@@ -174,6 +176,23 @@ class Workspace(QObject):
         if run_id in self.runs and self._changed.get(run_id) != changed:
             self._changed[run_id] = changed
             self.runs_changed.emit([run_id])
+
+    def put_remarks(self, remarks: Mapping[str, Remark]) -> None:
+        """What the user noted of runs."""
+        self.remarks |= remarks
+        known = [run_id for run_id in remarks if run_id in self.runs]
+        if known:
+            self.runs_changed.emit(known)
+
+    def remark(self, run_id: str) -> Remark:
+        """What the user noted of a run."""
+        return self.remarks.get(run_id, Remark())
+
+    def shown_runs(self) -> list[RunResult]:
+        """The overlaid runs and the current one, which is always among what is drawn."""
+        runs = self.checked_runs()
+        current = self.current_run()
+        return runs if current is None or current.id in self.checked else [*runs, current]
 
     def put_checking(self, run_id: str, words: str) -> None:
         """How far a run's pending cross-check is, in a few words."""

@@ -18,12 +18,15 @@ from engine.model.run import RunResult
 
 MONEY: Final = "money"
 PERCENT: Final = "percent"
+_WIDE: Final = 2.2
 _LINES_WITH_FILL: Final = 3  # more filled drawdowns would only hide each other
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Curve:
-    """A line of the chart: what it is called, its colour, its values in money and what 0 % means for it."""
+    """A line of the chart: what it is called, its colour, its values in money and what 0 % means for it. The `current` run's
+    stands out.
+    """
 
     key: str
     label: str
@@ -32,6 +35,7 @@ class Curve:
     money: Floats
     cash: float
     dashed: bool = False
+    current: bool = False
 
     def values(self, unit: str) -> Floats:
         """The values in money or in percent of the starting cash."""
@@ -44,13 +48,18 @@ def drawdown_pct(equity: Floats, cash: float) -> Floats:
     return (equity / peak - 1.0) * 100.0
 
 
-def run_curve(run: RunResult, colour: str, *, with_symbol: bool) -> Curve | None:
+def run_curve(run: RunResult, colour: str, label: str, *, current: bool = False) -> Curve | None:
     """The equity curve of a run, or None where there is none."""
     if run.equity is None or not len(run.equity.time):
         return None
-    label = f"{run.strategy} {run.symbol} {run.timeframe}" if with_symbol else run.strategy
     return Curve(
-        run.id, label, colour, seconds(run.equity.time), run.equity.columns["equity"], run.costs.cash
+        run.id,
+        label,
+        colour,
+        seconds(run.equity.time),
+        run.equity.columns["equity"],
+        run.costs.cash,
+        current=current,
     )
 
 
@@ -110,10 +119,15 @@ class EquityChart(TimeChart):
         self.equity.set_title("Equity" if self.unit == MONEY else "Return on starting cash, %", self.theme)
         shown = [curve for curve in self.curves if curve.key not in self.hidden]
         runs = [curve for curve in shown if not curve.dashed]
+        shown.sort(key=lambda curve: curve.current)  # drawn last, so on top
+        runs.sort(key=lambda curve: curve.current)
         for curve in shown:
-            self.equity.add_curve(curve.x, curve.values(self.unit), curve.colour, dashed=curve.dashed)
+            width = _WIDE if curve.current and len(runs) > 1 else 1.0
+            self.equity.add_curve(
+                curve.x, curve.values(self.unit), curve.colour, dashed=curve.dashed, width=width
+            )
         for curve in runs:
-            fill = f"{curve.colour}40" if len(runs) <= _LINES_WITH_FILL else None
+            fill = f"{curve.colour}40" if len(runs) <= _LINES_WITH_FILL or curve.current else None
             self.drawdown.add_curve(curve.x, drawdown_pct(curve.money, curve.cash), curve.colour, fill=fill)
 
     def toggle(self, key: str, *, hidden: bool) -> None:

@@ -90,9 +90,10 @@ class Pane:
         dashed: bool = False,
         fill: str | None = None,
         fits: bool = True,
+        width: float = 1.0,
     ) -> LineItem:
         """Draw a line; its values decide the height too unless `fits` is off."""
-        line = LineItem(x, y, colour, dashed=dashed, fill=fill)
+        line = LineItem(x, y, colour, dashed=dashed, fill=fill, width=width)
         self.add_item(line, line.envelope if fits else None)
         return line
 

@@ -46,20 +46,20 @@ class Context(QObject):
     """What pages share: the work, the runs, the preferences, and each other.
 
     Signals to the window: `database_changed(ok, text)`; `show_wanted(title)`; `said(text)` something good;
-    `reported(level, text, details)` what went wrong, `warned(text)` what went wrong and is in the log already. To the log:
-    `logged(level, text, details)`. Between pages: `run_wanted(specs)` make these runs; `candles_changed()` what is held may
-    have changed; `details_wanted()` the story of what was reported last. `undo_offered(Undo)`: something can be taken back.
+    `reported(level, text, details)` what went wrong, `warned(text, line)` what went wrong and is that line in the log. To
+    the log: `logged(level, text, details)`. Between pages: `run_wanted(specs)` make these runs; `candles_changed()` what is
+    held may have changed; `details_wanted(line)` the story of a line in the log; `undo_offered(Undo)` it can be taken back.
     """
 
     database_changed = Signal(bool, str)
     show_wanted = Signal(str)
     said = Signal(str)
     reported = Signal(str, str, str)
-    warned = Signal(str)
+    warned = Signal(str, str)
     logged = Signal(str, str, str)
     run_wanted = Signal(list)
     candles_changed = Signal()
-    details_wanted = Signal()
+    details_wanted = Signal(str)
     undo_offered = Signal(object)
 
     def __init__(

@@ -97,6 +97,11 @@ def minute(ms: float | None) -> str:
     return NO_VALUE if ms is None else _utc(ms).strftime("%Y-%m-%d %H:%M")
 
 
+def second(ms: float | None) -> str:
+    """A UTC time to the second: 2024-01-31 12:00:05."""
+    return NO_VALUE if ms is None else _utc(ms).strftime("%Y-%m-%d %H:%M:%S")
+
+
 def day(ms: float | None) -> str:
     """A UTC date: 2024-01-31."""
     return NO_VALUE if ms is None else _utc(ms).strftime("%Y-%m-%d")

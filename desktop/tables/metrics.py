@@ -10,6 +10,7 @@ from PySide6.QtCore import QObject, Qt
 from PySide6.QtGui import QFont
 
 from desktop.tables import formats
+from desktop.tables.run_names import distinct_names
 from desktop.tables.table import Column, Index, TableModel
 from desktop.theme.icons import swatch
 from engine.model.run import RunResult
@@ -98,8 +99,7 @@ class MetricsModel(TableModel[MetricRow]):
         known = {key for run in runs for key in run.metrics}
         keys = [key for key in self.definitions if key in known]
         keys += sorted(known.difference(keys))
-        self.headers = tuple((f"{run.strategy}\n{run.symbol} {run.timeframe}", colour) for run, colour in
-                             zip(runs, colours, strict=True))  # fmt: skip
+        self.headers = tuple(zip(distinct_names(runs), colours, strict=True))
         name: Column[MetricRow] = Column("metric", "Metric", lambda row: row.definition.title)
         unit: Column[MetricRow] = Column("unit", "Unit", lambda row: row.definition.unit)
         self.set_columns([name, unit, *(self._run_column(number, run) for number, run in enumerate(runs))])

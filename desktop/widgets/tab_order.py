@@ -34,7 +34,10 @@ def in_order(widget: QWidget) -> Iterator[QWidget]:
 
 def _parts(widget: QWidget) -> list[QWidget]:
     if isinstance(widget, QTabWidget):
-        return [widget.tabBar(), *(widget.widget(number) for number in range(widget.count()))]
+        return [
+            widget.tabBar(),
+            *(page for page in map(widget.widget, range(widget.count())) if page is not None),
+        ]
     if isinstance(widget, QStackedWidget | QSplitter):
         pages = (widget.widget(number) for number in range(widget.count()))
         return [page for page in pages if page is not None]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from PySide6.QtCore import QItemSelectionModel, QPoint, Qt, Signal
+from PySide6.QtCore import QItemSelectionModel, QPoint, Qt
 from PySide6.QtGui import QColor, QGuiApplication, QKeySequence, QPainter, QPaintEvent
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableView, QWidget
 
@@ -13,9 +13,7 @@ from desktop.theme.colours import DARK, Theme
 
 
 class TableView(QTableView):
-    """Shows a TableModel. `delete_pressed()`: the Delete key."""
-
-    delete_pressed = Signal()
+    """Shows a TableModel."""
 
     def __init__(self, model: TableModel[Any], name: str, hint: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -85,8 +83,6 @@ class TableView(QTableView):
         if event.matches(QKeySequence.StandardKey.Copy):
             self.copy()
             return
-        if event.key() == Qt.Key.Key_Delete:
-            self.delete_pressed.emit()
         super().keyPressEvent(event)
 
     def paintEvent(self, event: QPaintEvent) -> None:

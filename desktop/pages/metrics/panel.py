@@ -18,7 +18,7 @@ _GATHER_MS = 50  # a run that ends changes several things at once
 
 
 class MetricsPanel(Panel):
-    """Follows the compared runs; without any, the current one."""
+    """Follows the compared runs and the current one."""
 
     def __init__(self, workspace: Workspace, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -45,11 +45,11 @@ class MetricsPanel(Panel):
 
     def refresh(self) -> None:
         """Show the compared runs."""
-        runs = self.workspace.checked_runs()
-        colours = [self._theme.curve(self.workspace.slot(run.id)) for run in runs]
-        current = self.workspace.current_run()
-        if not runs and current is not None:
-            runs, colours = [current], [self._theme.text]
+        runs, checked = self.workspace.shown_runs(), self.workspace.checked
+        colours = [
+            self._theme.curve(self.workspace.slot(run.id)) if run.id in checked else self._theme.text
+            for run in runs
+        ]
         before = self.model.columnCount()
         self.model.set_runs(runs, colours)
         if self.model.columnCount() != before:

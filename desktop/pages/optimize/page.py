@@ -50,6 +50,7 @@ class OptimizePage(Page[OptimizePanel]):
     def _connect(self) -> None:
         bridge, plan, results = self.bridge, self._plan, self._results
         bridge.phase_changed.connect(plan.set_phase)
+        bridge.phase_changed.connect(self._phase_changed)
         self._setup_page.strategies_loaded.connect(plan.set_infos)
         self._setup.setup_changed.connect(lambda: plan.set_setup(self._setup.setup()))
         plan.run_wanted.connect(self.start)
@@ -62,6 +63,11 @@ class OptimizePage(Page[OptimizePanel]):
         results.map.axes_changed.connect(self._draw_map)
         results.stored.open_wanted.connect(self._open)
         results.stored.delete_wanted.connect(self._delete)
+
+    def _phase_changed(self, phase: Phase) -> None:
+        """Runs that begin are to be seen, be it one of a trial; not so behind this page."""
+        if phase is Phase.RUNNING and self.panel.isVisible():
+            self.context.show_wanted.emit("Overview")
 
     def commands(self) -> Sequence[Command]:
         """Optimize."""

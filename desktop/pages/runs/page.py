@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import QTimer, Signal
 from PySide6.QtWidgets import QFileDialog, QLineEdit, QTableView
 
 from desktop.actions import Command
@@ -17,9 +17,12 @@ from desktop.pages.runs.followed_runs import FollowedRuns
 from desktop.pages.runs.panel import RunsPanel
 from desktop.pages.setup.page import SetupPage
 from desktop.pages.setup.values import Setup
+from desktop.pages.trades.page import TradesPage
 from desktop.work.bridge import Phase
 from desktop.work.jobs import Job
 from desktop.workspace import Removed
+from engine.model.parameters import StrategyInfo
+from engine.model.remark import Remark
 from engine.model.run import RunResult, RunSpec
 
 
@@ -43,9 +46,12 @@ class RunsPage(Page[RunsPanel]):
         self._batch.logged.connect(context.logged)
         self._batch.done.connect(context.said)
         self._batch.failed.connect(context.warned)
+        context.page(SetupPage).strategies_loaded.connect(self._strategies_loaded)
         self.panel.delete_wanted.connect(self._delete)
         self.panel.setup_wanted.connect(self._use_setup_of)
         self.panel.export_wanted.connect(self._export)
+        self.panel.rerun_wanted.connect(self._rerun)
+        self.panel.remarked.connect(self._remark)
 
     def commands(self) -> Sequence[Command]:
         """What is done with the comparison."""
@@ -53,6 +59,15 @@ class RunsPage(Page[RunsPanel]):
             Command("compare_none", "&Compare none", "Take every run out of the comparison", self._workspace.clear_checks,
                     "&Run", 10),
         )  # fmt: skip
+
+    def open(self) -> None:
+        """Ask what the user noted."""
+        self.bridge.ask(self.engine.runs.remarks, self._workspace.put_remarks)
+
+    def _strategies_loaded(self, infos: list[StrategyInfo]) -> None:
+        self.panel.set_defaults({
+            info.name: {str(param["name"]): param["default"] for param in info.params} for info in infos
+        })  # fmt: skip
 
     # -- making runs -------------------------------------------------------------------------------------------------
 
@@ -64,13 +79,16 @@ class RunsPage(Page[RunsPanel]):
         if self.bridge.begin(Phase.RUNNING, call, self._ended, expected=len(specs)):
             self._batch.begin()
             self._workspace.clear_checks()
+            self.panel.begin_batch()
+            self.context.page(TradesPage).panel.clear_filter()  # what was looked for in the last run
             self.show()
 
     def _ended(self, results: list[RunResult] | None, error: BaseException | None) -> None:
-        del error  # said as a problem
-        self._batch.end(results or [])
         self.panel.end_batch()
         self.batch_done.emit(results or [])
+        QTimer.singleShot(
+            0, self, lambda: self._batch.end(error)
+        )  # after the error is said as a problem, without the runs
 
     def follow(self, job: Job) -> None:
         """A run, or the check of one, began, went on or ended."""
@@ -107,13 +125,34 @@ class RunsPage(Page[RunsPanel]):
 
         self.bridge.ask(lambda: self.engine.runs.restore([run.id for run in gone.runs]), restored)
 
-    def _export(self, run_id: str) -> None:
-        folder = QFileDialog.getExistingDirectory(self.panel.window(), "Export the run into a folder")
+    def _rerun(self, ids: list[str]) -> None:
+        """Make runs again, warm-up and engine included."""
+        self.run([self._workspace.runs[run_id].spec for run_id in ids])
+
+    def _remark(self, run_id: str, remark: Remark) -> None:
+        self.bridge.ask(
+            lambda: self.engine.runs.remark(run_id, remark),
+            lambda _: self._workspace.put_remarks({run_id: remark}),
+        )
+
+    def _export(self, ids: list[str]) -> None:
+        title = "Export the run into a folder" if len(ids) == 1 else f"Export {len(ids)} runs into a folder"
+        folder = QFileDialog.getExistingDirectory(self.panel.window(), title)
         if folder:
-            self.bridge.ask(lambda: self.engine.runs.export(run_id, Path(folder)), self._exported)
+            self.export(ids, Path(folder))
+
+    def export(self, ids: Sequence[str], folder: Path) -> None:
+        """Write these runs as files into a folder."""
+
+        def write() -> list[Path]:
+            return [path for run_id in ids for path in self.engine.runs.export(run_id, folder)]
+
+        self.bridge.ask(write, self._exported)
 
     def _exported(self, paths: Sequence[Path]) -> None:
-        self.context.said.emit(f"Written: {', '.join(path.name for path in paths)}")
+        names = ", ".join(path.name for path in paths[:3])
+        more = f" and {len(paths) - 3} more files" if len(paths) > 3 else ""
+        self.context.said.emit(f"Written: {names}{more}")
 
     def _use_setup_of(self, run_id: str) -> None:
         run, page = self._workspace.runs[run_id], self.context.page(SetupPage)
@@ -136,4 +175,4 @@ class RunsPage(Page[RunsPanel]):
 
     def tables(self) -> Mapping[str, QTableView]:
         """The runs."""
-        return {"runs": self.panel.table}
+        return {"all runs": self.panel.table}  # "runs" had other columns

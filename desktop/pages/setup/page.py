@@ -11,12 +11,13 @@ from desktop.actions import Command
 from desktop.pages.page import Context, Page, Place
 from desktop.pages.setup.panel import SetupPanel
 from desktop.pages.setup.values import Setup
+from desktop.tables.series_words import all_fetched_words
 from desktop.widgets.preferences import Preferences
 from desktop.widgets.undo import Undo
 from desktop.work.bridge import Phase
 from engine.errors import BacktestError
 from engine.events import CancelToken, OnEvent
-from engine.model.coverage import Coverage
+from engine.model.coverage import Coverage, FetchReport
 from engine.model.market import Market
 from engine.model.parameters import StrategyInfo
 
@@ -85,13 +86,19 @@ class SetupPage(Page[SetupPanel]):
         if setup.data_problem() is not None:
             return
 
-        def fetch(*, on_event: OnEvent, cancel: CancelToken) -> None:
-            for symbol, exchange in setup.series():
+        def fetch(*, on_event: OnEvent, cancel: CancelToken) -> list[FetchReport]:
+            return [
                 self.engine.candles.fetch(
                     symbol, timeframe, setup.period, exchange=exchange, on_event=on_event, cancel=cancel
                 )
+                for symbol, exchange in setup.series()
+            ]
 
-        self.bridge.begin(Phase.FETCHING, fetch)
+        self.bridge.begin(Phase.FETCHING, fetch, self._fetched)
+
+    def _fetched(self, reports: list[FetchReport] | None, error: BaseException | None) -> None:
+        if reports is not None and error is None:
+            self.context.said.emit(all_fetched_words(reports))
 
     def overwrite(self, text: str, change: Callable[[], object], *, quiet: bool = False) -> None:
         """Change the set-up in a way that can be taken back; `text` says what it is now."""

@@ -118,6 +118,12 @@ class TradesPanel(Panel):
         self._update()
         self._show_trade()
 
+    def clear_filter(self) -> None:
+        """Show all trades."""
+        self.side.setCurrentIndex(0)
+        self.outcome.setCurrentIndex(0)
+        self.text.clear()
+
     def step(self, by: int) -> None:
         """Select the next (or previous, -1) visible trade."""
         if not self.model.rowCount():

@@ -237,7 +237,7 @@ def test_equity_is_shown_in_percent_with_drawdown_and_buy_and_hold(app: QApplica
     chart.apply_theme(LIGHT)
     candles = random_candles(500)
     run = run_on(candles)
-    line, hold = run_curve(run, "#123456", with_symbol=False), hold_curve(run, candles, "#888888")
+    line, hold = run_curve(run, "#123456", "ema_cross"), hold_curve(run, candles, "#888888")
     assert line is not None
     assert hold is not None
     chart.show_curves([line, hold], PERCENT, keep_view=False)
