@@ -62,7 +62,7 @@ QLineEdit, QAbstractSpinBox, QComboBox {{ background: {base}; border: 1px solid 
     selection-background-color: {selection}; selection-color: {text}; min-height: 1.25em; }}
 QLineEdit:hover, QAbstractSpinBox:hover, QComboBox:hover {{ border-color: {strong_border}; }}
 QLineEdit:focus, QAbstractSpinBox:focus, QComboBox:focus {{ border-color: {accent}; }}
-QLineEdit[bad="true"] {{ border-color: {warning}; }}
+QLineEdit[bad="true"], QAbstractSpinBox[bad="true"] {{ border-color: {warning}; }}
 QLineEdit:disabled, QAbstractSpinBox:disabled, QComboBox:disabled {{ background: {window}; color: {muted}; }}
 QComboBox::drop-down {{ border: none; width: 20px; }}
 QComboBox::down-arrow {{ image: url({arrow_down}); width: 10px; height: 10px; }}

@@ -1,12 +1,21 @@
-"""A label that never asks for room: what does not fit is cut with an ellipsis and told whole in the tooltip."""
+"""Labels that ask for no room: one that cuts what does not fit and tells it in the tooltip, and text that can be broken."""
 
 from __future__ import annotations
+
+import re
 
 from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import QLabel, QWidget
 
 _LEAST_PX = 24
+_LONG_WORD = re.compile(r"\S{28,}")
+_PIECE = re.compile(r".{1,8}")
+
+
+def breakable(text: str) -> str:
+    """The same with places to break words that are wider than a narrow panel: paths, long names."""
+    return _LONG_WORD.sub(lambda word: "\u200b".join(_PIECE.findall(word.group())), text)
 
 
 class ElidedLabel(QLabel):

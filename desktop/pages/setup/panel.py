@@ -153,7 +153,7 @@ class SetupPanel(Panel):
             params=self.strategies.changed_params(),
             costs=self.costs.costs(),
             engine=self.engine.engine(),
-            unreadable=self.period.problem(),
+            unreadable=self.period.problem() or self.strategies.problem(),
         )
 
     def set_setup(self, setup: Setup) -> None:

@@ -22,6 +22,7 @@ from desktop.tables.dates import months_before
 from desktop.theme.colours import Theme
 from desktop.widgets.buttons import chip
 from desktop.widgets.date_field import DateField
+from desktop.widgets.labels import breakable
 from engine.model.market import DAY_MS, TIMEFRAMES, Period, Timeframe
 
 PRESETS: Final = {"1M": 1, "3M": 3, "6M": 6, "1Y": 12, "YTD": 0, "Max": -1}
@@ -59,6 +60,7 @@ class PeriodForm(QWidget):
         self.presets = {name: self._preset(name) for name in PRESETS}
         self.echo = QLabel(wordWrap=True)
         self.echo.setProperty("role", "muted")
+        self.echo.setMinimumWidth(1)
         self.echo.setAlignment(Qt.AlignmentFlag.AlignTop)
         self.echo.setFixedHeight(
             2 * self.echo.fontMetrics().lineSpacing()
@@ -139,7 +141,7 @@ class PeriodForm(QWidget):
     def _changed(self) -> None:
         if self._quiet:
             return
-        self.echo.setText(self.words())
+        self.echo.setText(breakable(self.words()))
         self.changed.emit()
 
     def words(self) -> str:

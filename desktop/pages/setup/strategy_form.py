@@ -17,9 +17,11 @@ from PySide6.QtWidgets import (
 )
 
 from desktop.pages.setup.param_form import ParamForm
+from desktop.tables.traces import own_frames
 from desktop.theme.colours import DARK, Theme
 from desktop.theme.icons import icon
 from desktop.widgets.buttons import tool_button
+from desktop.widgets.labels import ElidedLabel, breakable
 from desktop.widgets.tab_order import follow_the_eye
 from engine.model.parameters import StrategyInfo
 
@@ -45,12 +47,13 @@ class StrategyForm(QWidget):
         self.list.setProperty("framed", True)
         self.list.setIconSize(QSize(14, 14))
         self.list.setAccessibleName("Strategies")
-        self.title = QLabel("Parameters")
+        self.title = ElidedLabel("Parameters")
         self.title.setProperty("role", "title")
         self.reset = tool_button("", "Put every parameter back to its default")
         self.reload = tool_button("", "Read the strategy files again")
         self.description = QLabel("Loading strategies …", wordWrap=True)
         self.description.setProperty("role", "muted")
+        self.description.setMinimumWidth(1)  # no word of it is too long for the dock
         self.description.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.form: ParamForm | None = None
         self._layout = QVBoxLayout(self)
@@ -160,6 +163,10 @@ class StrategyForm(QWidget):
         if name in self.infos:
             self.list.setCurrentRow(list(self.infos).index(name))
 
+    def problem(self) -> str:
+        """Why what is typed for a chosen strategy is no value; empty where all are."""
+        return self.form.problem() if self.form is not None and self.focused() in self.chosen() else ""
+
     def focused(self) -> str:
         """The strategy whose parameters are shown; empty where there is none."""
         info = self._current()
@@ -193,12 +200,12 @@ class StrategyForm(QWidget):
         self.title.setText(info.name)
         self.description.setProperty("role", "muted" if info.error is None else "error")
         self.description.style().polish(self.description)
-        self.description.setText(info.title if info.error is None else _error_text(info))
+        self.description.setText(breakable(info.title if info.error is None else _error_text(info)))
         self.description.setToolTip(info.description)
         if info.error is None and info.params:
             self._show_form(info)
         elif info.error is None:
-            self.description.setText(f"{info.title}\nNo parameters.")
+            self.description.setText(breakable(f"{info.title}\nNo parameters."))
 
     def _show_form(self, info: StrategyInfo) -> None:
         self.form = ParamForm(info.params)
@@ -219,5 +226,7 @@ class StrategyForm(QWidget):
 
 
 def _error_text(info: StrategyInfo) -> str:
-    lines = (info.traceback or "").strip().splitlines()[-_TRACE_LINES:]
-    return "\n".join(["Does not load; the others still do.", str(info.error), *lines])
+    """What is wrong and where in the author's file: the last of their own lines, before any of the program's."""
+    trace = (info.traceback or "").strip()
+    lines = (own_frames(trace) or trace.splitlines())[-_TRACE_LINES:]
+    return "\n".join([str(info.error), *(line.strip() for line in lines), "The other strategies still load."])
