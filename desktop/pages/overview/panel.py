@@ -149,6 +149,7 @@ class OverviewPanel(Panel):
         while (item := self._legend_layout.takeAt(0)) is not None:
             widget = item.widget()
             if widget is not None:
+                widget.hide()
                 widget.deleteLater()
         self.buttons = {}
         for curve in sorted(self.chart.curves, key=lambda curve: curve.dashed):

@@ -24,6 +24,7 @@ from desktop.workspace import Workspace
 from engine.model.run import FINISHED
 
 _REDRAW_MS = 100
+_LEAST_WIDTHS = {"strategy": 210, "checks": 130, "note": 90}  # for rows that are still to come
 
 
 class RunsPanel(Panel):
@@ -155,6 +156,9 @@ class RunsPanel(Panel):
         self.model.put(rows)
         if not self._fitted:
             self.table.fit_columns(widest=200)
+            for key, least in _LEAST_WIDTHS.items():
+                column = self.model.column_number(key)
+                self.table.setColumnWidth(column, max(least, self.table.columnWidth(column)))
             self._fitted = any(row.result is not None for row in rows)
         self._show_current()
         self._update()

@@ -17,7 +17,7 @@ from desktop.widgets.undo import Undo
 from desktop.work.bridge import Phase
 from engine.errors import BacktestError
 from engine.events import CancelToken, OnEvent
-from engine.model.coverage import Coverage, FetchReport
+from engine.model.coverage import Coverage, FetchReport, Holding
 from engine.model.market import Market
 from engine.model.parameters import StrategyInfo
 
@@ -119,8 +119,18 @@ class SetupPage(Page[SetupPanel]):
 
     def load_strategies(self) -> None:
         """Read the strategy files; broken ones are among them."""
-        told = self.bridge.events()
-        self.bridge.ask(lambda: self.engine.strategies.all(on_event=told), self.show_strategies)
+        told, form, first = self.bridge.events(), self.panel.strategies, not self.panel.strategies.infos
+        form.set_loading(on=True)
+
+        def show(infos: list[StrategyInfo]) -> None:
+            form.set_loading(on=False)
+            self.show_strategies(infos)
+            if not first:
+                self.context.said.emit(_strategies_words(infos))
+
+        self.bridge.ask(
+            lambda: self.engine.strategies.all(on_event=told), show, lambda _: form.set_loading(on=False)
+        )
 
     def find_symbol(self) -> None:
         """Go to the symbol search."""
@@ -137,10 +147,19 @@ class SetupPage(Page[SetupPanel]):
 
     def _load_markets(self, exchange: str, *, refresh: bool = False) -> None:
         def show(markets: list[tuple[Market, bool]]) -> None:
-            self.panel.market.set_markets(exchange, markets)
+            form.set_markets(exchange, markets)
             self.panel.ask_coverage_again()
 
-        self.bridge.ask(lambda: self.engine.candles.markets(exchange, refresh=refresh), show)
+        form = self.panel.market
+        form.set_loading(exchange)
+        self.bridge.ask(
+            self.engine.candles.holdings, lambda held: form.set_held(exchange, _markets(held, exchange))
+        )
+        self.bridge.ask(
+            lambda: self.engine.candles.markets(exchange, refresh=refresh),
+            show,
+            lambda error: form.set_unreachable(exchange, str(error)),
+        )
 
     def _ask_coverage(self) -> None:
         """Ask what is held and missing; a later question makes earlier answers void."""
@@ -176,3 +195,15 @@ class SetupPage(Page[SetupPanel]):
         """Choose what was chosen."""
         super().restore(preferences)
         self.panel.set_setup(Setup.from_json(preferences.read("setup")) or Setup())
+
+
+def _markets(held: Sequence[Holding], exchange: str) -> list[Market]:
+    """The markets of an exchange of which candles are held, each once."""
+    markets = (holding.coverage.market for holding in held)
+    return list({market.name: market for market in markets if market.exchange == exchange}.values())
+
+
+def _strategies_words(infos: Sequence[StrategyInfo]) -> str:
+    broken = sum(info.error is not None for info in infos)
+    words = f"{len(infos) - broken} strategies read"
+    return f"{words}, {broken} {'does' if broken == 1 else 'do'} not load" if broken else words

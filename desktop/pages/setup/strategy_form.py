@@ -12,6 +12,7 @@ from PySide6.QtWidgets import (
     QLabel,
     QListWidget,
     QListWidgetItem,
+    QProgressBar,
     QVBoxLayout,
     QWidget,
 )
@@ -55,6 +56,11 @@ class StrategyForm(QWidget):
         self.description.setProperty("role", "muted")
         self.description.setMinimumWidth(1)  # no word of it is too long for the dock
         self.description.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.loading = QProgressBar(
+            minimum=0, maximum=0, textVisible=True, format="Reading the strategy files …"
+        )
+        self.loading.setAccessibleName("Reading the strategy files")
+        self.loading.hide()
         self.form: ParamForm | None = None
         self._layout = QVBoxLayout(self)
         self._lay_out()
@@ -73,8 +79,14 @@ class StrategyForm(QWidget):
         self._layout.setContentsMargins(0, 0, 0, 0)
         self._layout.setSpacing(5)
         self._layout.addWidget(self.list)
+        self._layout.addWidget(self.loading)
         self._layout.addLayout(bar)
         self._layout.addWidget(self.description)
+
+    def set_loading(self, *, on: bool) -> None:
+        """The files are being read, which takes seconds where many of them changed."""
+        self.reload.setEnabled(not on)
+        self.loading.setVisible(on)
 
     def set_infos(self, infos: list[StrategyInfo]) -> None:
         """Show the strategies found; what was checked stays checked."""
