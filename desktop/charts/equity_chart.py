@@ -90,6 +90,7 @@ class EquityChart(TimeChart):
         self.curves: list[Curve] = []
         self.hidden: set[str] = set()
         self.unit = MONEY
+        self.wants_log = False
         self.setAccessibleName("Equity and drawdown of the compared runs")
 
     def show_curves(self, curves: list[Curve], unit: str, *, keep_view: bool) -> None:
@@ -115,6 +116,7 @@ class EquityChart(TimeChart):
     def _draw(self) -> None:
         self.equity.clear()
         self.drawdown.clear()
+        self.equity.axis.set_log(on=self.wants_log and self.unit == MONEY)
         self.equity.axis.set_suffix("" if self.unit == MONEY else " %")
         self.equity.set_title("Equity" if self.unit == MONEY else "Return on starting cash, %", self.theme)
         shown = [curve for curve in self.curves if curve.key not in self.hidden]
@@ -123,9 +125,8 @@ class EquityChart(TimeChart):
         runs.sort(key=lambda curve: curve.current)
         for curve in shown:
             width = _WIDE if curve.current and len(runs) > 1 else 1.0
-            self.equity.add_curve(
-                curve.x, curve.values(self.unit), curve.colour, dashed=curve.dashed, width=width
-            )
+            values = self.equity.scaled(curve.values(self.unit))
+            self.equity.add_curve(curve.x, values, curve.colour, dashed=curve.dashed, width=width)
         for curve in runs:
             fill = f"{curve.colour}40" if len(runs) <= _LINES_WITH_FILL or curve.current else None
             self.drawdown.add_curve(curve.x, drawdown_pct(curve.money, curve.cash), curve.colour, fill=fill)
@@ -133,6 +134,11 @@ class EquityChart(TimeChart):
     def toggle(self, key: str, *, hidden: bool) -> None:
         """Hide or show a curve."""
         (self.hidden.add if hidden else self.hidden.discard)(key)
+        self.redraw()
+
+    def set_log(self, *, on: bool) -> None:
+        """Draw money on a logarithmic scale; percent, which may be below nothing, never is."""
+        self.wants_log = on
         self.redraw()
 
     def apply_theme(self, theme: Theme) -> None:

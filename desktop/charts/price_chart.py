@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
@@ -20,7 +22,7 @@ from desktop.tables import formats
 from desktop.theme.colours import Theme
 from engine.model.market import Candles
 from engine.model.plots import Plot
-from engine.model.run import RunResult
+from engine.model.run import RunResult, Trade
 
 _SHOW_ALL_UP_TO: Final = 1200
 _FIRST_VIEW: Final = 400
@@ -81,15 +83,47 @@ class PriceChart(TimeChart):
         self._show_panes()
         if self.run is None or not len(self.candles):
             return
-        extent = Envelope(self._x, self.candles.low, self.candles.high)
-        self.price.add_item(CandleItem(self.candles, self.step_s, self.theme), extent)
+        drawn = self._scaled_candles()
+        self.price.add_item(
+            CandleItem(drawn, self.step_s, self.theme), Envelope(self._x, drawn.low, drawn.high)
+        )
         volume = VolumeItem(self.candles, self.step_s, self.theme)
         self.volume.add_item(volume, volume)
         self._draw_indicators(self.run)
-        self.trades = TradeItem(self.run.trades, self.theme)
+        self.trades = TradeItem(self._scaled_trades(self.run), self.theme)
         self.price.add_item(self.trades)
         self.price.set_title(f"{self.run.strategy} · {self.run.symbol} {self.run.timeframe}", self.theme)
         self.fit()
+
+    def set_log(self, *, on: bool) -> None:
+        """Draw prices on a logarithmic scale."""
+        self.price.axis.set_log(on=on)
+        self._redraw_with_selection()
+
+    def _scaled_candles(self) -> Candles:
+        if not self.price.axis.is_log:
+            return self.candles
+        prices = (self.candles.open, self.candles.high, self.candles.low, self.candles.close)
+        opened, high, low, close = map(self.price.scaled, prices)
+        return replace(self.candles, open=opened, high=high, low=low, close=close)
+
+    def _scaled_trades(self, run: RunResult) -> Sequence[Trade]:
+        if not self.price.axis.is_log:
+            return run.trades
+        return [
+            replace(
+                trade,
+                entry_price=math.log10(max(trade.entry_price, 1e-300)),
+                exit_price=math.log10(max(trade.exit_price, 1e-300)),
+            )
+            for trade in run.trades
+        ]
+
+    def _redraw_with_selection(self) -> None:
+        selected = self.trades.selected if self.trades is not None else None
+        self.redraw()
+        if self.trades is not None:
+            self.trades.select(selected)
 
     def indicator_colours(self) -> dict[str, str]:
         """The colour of every indicator, hidden ones too, in a fixed order."""
@@ -117,6 +151,7 @@ class PriceChart(TimeChart):
         plot = self.groups.plots.get(name, Plot())
         fill = f"{colour}60" if plot.style == "area" else None
         on_candles = pane is self.price
+        values = pane.scaled(values)
         pane.add_curve(x, values, colour, dashed=plot.style == "dashed", fill=fill, fits=not on_candles)
         if not on_candles:
             pane.add_levels(plot.levels, plot.low, plot.high, self.theme)
@@ -135,18 +170,12 @@ class PriceChart(TimeChart):
     def toggle(self, name: str, *, hidden: bool) -> None:
         """Hide or show an indicator."""
         (self.hidden.add if hidden else self.hidden.discard)(name)
-        selected = self.trades.selected if self.trades is not None else None
-        self.redraw()
-        if self.trades is not None:
-            self.trades.select(selected)
+        self._redraw_with_selection()
 
     def apply_theme(self, theme: Theme) -> None:
         """Take the theme's colours."""
         super().apply_theme(theme)
-        selected = self.trades.selected if self.trades is not None else None
-        self.redraw()
-        if self.trades is not None:
-            self.trades.select(selected)
+        self._redraw_with_selection()
 
     def select_trade(self, index: int | None, *, move: bool) -> None:
         """Highlight a trade and, where wanted, bring it into the middle."""
@@ -164,7 +193,12 @@ class PriceChart(TimeChart):
         self.show_range(middle - width / 2, middle + width / 2)
 
     def read_out(self, x: float | None) -> str:
-        """Time, prices, volume and indicators at a time (None: the last candle), as rich text."""
+        """Time, prices, volume and indicators at a time, as rich text. None: where the selected trade was entered, else the
+        last candle.
+        """
+        selected = None if self.trades is None else self.trades.selected
+        if x is None and selected is not None and self.run is not None:
+            x = self.run.trades[selected].entry_time / 1000
         position = len(self._x) - 1 if x is None else self.nearest(self._x, x)
         if position is None or position < 0:
             return ""

@@ -63,6 +63,13 @@ def price_digits(value: float) -> int:
     return min(10, max(2, 5 - math.floor(math.log10(abs(value)))))
 
 
+def span_digits(span: float) -> int:
+    """Decimals that tell apart values a thousandth of `span` apart."""
+    if not span > 0 or not math.isfinite(span):
+        return 2
+    return min(10, max(0, 3 - math.floor(math.log10(span))))
+
+
 def compact(value: float | None) -> str:
     """A large number in few characters: 1.25 M."""
     if value is None or is_missing(value):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
@@ -39,8 +40,10 @@ class ChartPanel(Panel):
         self.setObjectName("centrePanel")
         self.workspace = workspace
         self.chart = PriceChart()
-        self.read_out = QLabel(textFormat=Qt.TextFormat.RichText)
+        self.read_out = QLabel(textFormat=Qt.TextFormat.RichText, wordWrap=True)
         self.read_out.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self.read_out.setAlignment(Qt.AlignmentFlag.AlignTop)
+        self.log = chip("Log", "Logarithmic scale: equal steps are equal percentages", checkable=True)
         self.indicators = chip("Indicators ▾", "Show or hide indicators")
         self.indicators.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         self.menu = QMenu(self.indicators)
@@ -65,6 +68,7 @@ class ChartPanel(Panel):
         bar.setSpacing(6)
         bar.addWidget(RangeButtons(self.chart))
         bar.addWidget(self.indicators)
+        bar.addWidget(self.log)
         bar.addStretch()
         bar.addWidget(self.position)
         bar.addWidget(self.previous)
@@ -89,6 +93,7 @@ class ChartPanel(Panel):
         self.workspace.trade_changed.connect(self._show_trade)
         self.chart.hovered.connect(self._hover)
         self.chart.trade_clicked.connect(self._marker_clicked)
+        self.log.toggled.connect(lambda on: self.chart.set_log(on=on))
         self.previous.clicked.connect(lambda: self.step_wanted.emit(-1))
         self.next.clicked.connect(lambda: self.step_wanted.emit(1))
 
@@ -142,8 +147,19 @@ class ChartPanel(Panel):
         self._hover(None)
 
     def _hover(self, x: float | None) -> None:
-        text = self.chart.read_out(x)
-        self.read_out.setText(text)
+        self.read_out.setText(self.chart.read_out(x))
+        if x is None:
+            self._give_room()
+
+    def _give_room(self) -> None:
+        """As many lines as all of it needs; they stay while the pointer moves over the candles."""
+        line = self.read_out.fontMetrics().lineSpacing() + 2
+        self.read_out.setFixedHeight(max(line, self.read_out.heightForWidth(max(1, self.read_out.width()))))
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """The read-out wraps."""
+        super().resizeEvent(event)
+        self._give_room()
 
     def _marker_clicked(self, index: int) -> None:
         self._from_chart = True
@@ -153,6 +169,7 @@ class ChartPanel(Panel):
     def _show_trade(self) -> None:
         run, index = self.workspace.current_run(), self.workspace.trade
         self.chart.select_trade(index, move=not self._from_chart)
+        self._hover(None)
         total = 0 if run is None else len(run.trades)
         self.previous.setEnabled(total > 0)
         self.next.setEnabled(total > 0)

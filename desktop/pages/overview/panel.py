@@ -47,6 +47,7 @@ class OverviewPanel(Panel):
         self.percent = chip("%", "Percent of the starting cash in place of money", checkable=True)
         self.hold = chip("Buy && hold", "Show what buying and holding would have made", checkable=True)
         self.hold.setChecked(True)
+        self.log = chip("Log", "Logarithmic scale: equal steps are equal percentages", checkable=True)
         self.time = QLabel()
         self.time.setProperty("role", "muted")
         self.legend = QWidget()
@@ -70,6 +71,7 @@ class OverviewPanel(Panel):
         bar.addWidget(RangeButtons(self.chart))
         bar.addWidget(self.percent)
         bar.addWidget(self.hold)
+        bar.addWidget(self.log)
         bar.addStretch()
         bar.addWidget(self.time)
         self.legend.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Minimum)
@@ -98,6 +100,7 @@ class OverviewPanel(Panel):
         self.workspace.current_changed.connect(self._timer.start)
         self.percent.toggled.connect(lambda _: self.refresh())
         self.hold.toggled.connect(lambda _: self.refresh())
+        self.log.toggled.connect(lambda on: self.chart.set_log(on=on))
         self.chart.hovered.connect(self._hover)
 
     def _show_current(self) -> None:
@@ -121,6 +124,7 @@ class OverviewPanel(Panel):
         curves = self._curves(runs)
         several = len({(run.symbol, run.exchange, run.costs.cash) for run in runs}) > 1
         self.percent.setEnabled(not several)
+        self.log.setEnabled(not several and not self.percent.isChecked())
         unit = PERCENT if several or self.percent.isChecked() else MONEY
         view_of = (
             (min(curve.x[0] for curve in curves), max(curve.x[-1] for curve in curves)) if curves else None
