@@ -90,6 +90,7 @@ class EquityChart(TimeChart):
         self.curves: list[Curve] = []
         self.hidden: set[str] = set()
         self.unit = MONEY
+        self.quote = ""
         self.wants_log = False
         self.setAccessibleName("Equity and drawdown of the compared runs")
 
@@ -118,7 +119,8 @@ class EquityChart(TimeChart):
         self.drawdown.clear()
         self.equity.axis.set_log(on=self.wants_log and self.unit == MONEY)
         self.equity.axis.set_suffix("" if self.unit == MONEY else " %")
-        self.equity.set_title("Equity" if self.unit == MONEY else "Return on starting cash, %", self.theme)
+        money = f"Equity, {self.quote}" if self.quote else "Equity"
+        self.equity.set_title(money if self.unit == MONEY else "Return on starting cash, %", self.theme)
         shown = [curve for curve in self.curves if curve.key not in self.hidden]
         runs = [curve for curve in shown if not curve.dashed]
         shown.sort(key=lambda curve: curve.current)  # drawn last, so on top

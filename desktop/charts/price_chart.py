@@ -26,6 +26,7 @@ from engine.model.run import RunResult, Trade
 
 _SHOW_ALL_UP_TO: Final = 1200
 _FIRST_VIEW: Final = 400
+_PRICES_READ: Final = 500
 _NO_GROUPS: Final = Grouping((), (), ())
 
 
@@ -44,6 +45,7 @@ class PriceChart(TimeChart):
         self.groups = _NO_GROUPS
         self.hidden: set[str] = set()
         self.trades: TradeItem | None = None
+        self._digits = 2
         self._x = seconds(self.candles.timestamp)
         self.scene().sigMouseClicked.connect(self._clicked)
         self.setAccessibleName("Candles, indicators and trades of the current run")
@@ -56,6 +58,7 @@ class PriceChart(TimeChart):
         self.run = run
         self.candles = Candles.empty() if candles is None else candles
         self._x = seconds(self.candles.timestamp)
+        self._digits = formats.tick_digits(self.candles.close[-_PRICES_READ:].tolist())
         columns = run.indicators.columns if run is not None and run.indicators is not None else {}
         self.groups = group_indicators(columns, self.candles.close, plots)
         self.hidden = set(self.groups.flags)
@@ -205,7 +208,7 @@ class PriceChart(TimeChart):
         candles = self.candles
         opened, closed = float(candles.open[position]), float(candles.close[position])
         change = (closed / opened - 1) * 100 if opened else float("nan")
-        digits = formats.price_digits(closed)
+        digits = self._digits
         colour = self.theme.up if closed >= opened else self.theme.down
         names = ("open", "high", "low", "close")
         prices = " ".join(
@@ -232,10 +235,14 @@ class PriceChart(TimeChart):
         colours = self.indicator_colours()
         return "".join(
             f" &nbsp;<span style='color:{colours[name]}'>{name}&nbsp;"
-            f"{formats.price(float(run.indicators.columns[name][at]))}</span>"
+            f"{self._value_text(name, float(run.indicators.columns[name][at]))}</span>"
             for name in colours
             if name not in self.hidden
         )
+
+    def _value_text(self, name: str, value: float) -> str:
+        on_price = name in self.groups.on_price
+        return formats.number(value, self._digits) if on_price else formats.price(value)
 
     def _clicked(self, event: Any) -> None:
         if event.button() != Qt.MouseButton.LeftButton:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from desktop.tables import formats
@@ -11,6 +11,7 @@ from desktop.tables.table import Column, TableModel
 from engine.model.run import Trade
 
 SIDES: Final = ("All sides", "Long", "Short")
+_PRICES: Final = frozenset(("entry_price", "exit_price"))
 OUTCOMES: Final = ("All results", "Wins", "Losses", "Open", "Beside a hole")
 
 
@@ -61,6 +62,15 @@ class TradesModel(TableModel[TradeRow]):
 
     def __init__(self, parent: Any = None) -> None:
         super().__init__(COLUMNS, parent)
+
+    def set_digits(self, digits: int) -> None:
+        """Show prices with so many decimals: those of the market, so that the points align."""
+        self.columns = [
+            replace(column, text=lambda price: formats.number(price, digits))
+            if column.key in _PRICES
+            else column
+            for column in self.columns
+        ]
 
     def set_trades(self, trades: Sequence[Trade], beside_holes: Collection[int] = ()) -> None:
         """Show the trades of another run; `beside_holes` are places."""

@@ -87,7 +87,7 @@ QTableView:focus {{ border: 1px solid {accent}; }}
 QTableView {{ border: 1px solid transparent; }}
 QHeaderView {{ background: {panel}; border: none; }}
 QHeaderView::section {{ background: {panel}; color: {muted}; border: none; border-bottom: 1px solid {border};
-    padding: 4px 6px; }}
+    padding: 4px 16px 4px 6px; }}
 QHeaderView::section:hover {{ color: {text}; }}
 QHeaderView::up-arrow {{ image: url({arrow_up}); width: 9px; height: 9px; subcontrol-position: center right; }}
 QHeaderView::down-arrow {{ image: url({arrow_down}); width: 9px; height: 9px; subcontrol-position: center right; }}

@@ -11,6 +11,9 @@ from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableView, QWidge
 from desktop.tables.table import TableModel
 from desktop.theme.colours import DARK, Theme
 
+_CELL_ROOM = 16
+_HEADER_ROOM = 30  # the arrow of the sorted column included
+
 
 class TableView(QTableView):
     """Shows a TableModel."""
@@ -56,6 +59,17 @@ class TableView(QTableView):
         self.resizeColumnsToContents()
         for column in range(self.table.columnCount()):
             self.setColumnWidth(column, min(widest, self.columnWidth(column) + 8))
+        self.widen_columns()
+
+    def widen_columns(self) -> None:
+        """No number and no title is cut: widen what is too narrow for its title, its largest or its smallest value."""
+        header, cells = self.horizontalHeader(), self.fontMetrics()
+        for number, column in enumerate(self.table.columns):
+            title = header.fontMetrics().horizontalAdvance(column.title) + _HEADER_ROOM
+            texts = [column.text(value) for value in self.table.extremes(number)] if column.numeric else []
+            wanted = max([title, *(cells.horizontalAdvance(text) + _CELL_ROOM for text in texts)])
+            if not self.isColumnHidden(number) and self.columnWidth(number) < wanted:
+                self.setColumnWidth(number, wanted)
 
     def selected_rows(self) -> list[int]:
         """Selected visible rows from top to bottom."""

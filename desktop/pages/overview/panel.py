@@ -18,6 +18,7 @@ from desktop.charts.equity_chart import MONEY, PERCENT, Curve, EquityChart, hold
 from desktop.pages.chart_bar import RangeButtons
 from desktop.pages.overview.tiles import Tiles
 from desktop.pages.page import Panel
+from desktop.tables import formats
 from desktop.tables.badges import badges_in
 from desktop.tables.run_names import distinct_names, period_text
 from desktop.theme.colours import DARK, Theme
@@ -25,6 +26,7 @@ from desktop.theme.icons import swatch
 from desktop.widgets.badge_row import BadgeRow
 from desktop.widgets.buttons import chip
 from desktop.widgets.flow_layout import FlowLayout
+from desktop.widgets.labels import ElidedLabel
 from desktop.workspace import Workspace
 from engine.model.run import RunResult
 
@@ -48,7 +50,7 @@ class OverviewPanel(Panel):
         self.hold = chip("Buy && hold", "Show what buying and holding would have made", checkable=True)
         self.hold.setChecked(True)
         self.log = chip("Log", "Logarithmic scale: equal steps are equal percentages", checkable=True)
-        self.time = QLabel()
+        self.time = ElidedLabel()
         self.time.setProperty("role", "muted")
         self.legend = QWidget()
         self._legend_layout = FlowLayout(self.legend)
@@ -65,15 +67,14 @@ class OverviewPanel(Panel):
 
     def _lay_out(self) -> None:
         self.empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self.time.setMinimumWidth(self.fontMetrics().horizontalAdvance("2024-00-00 00:00 UTC  "))
+        self.time.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         bar = QHBoxLayout()
         bar.setSpacing(6)
         bar.addWidget(RangeButtons(self.chart))
         bar.addWidget(self.percent)
         bar.addWidget(self.hold)
         bar.addWidget(self.log)
-        bar.addStretch()
-        bar.addWidget(self.time)
+        bar.addWidget(self.time, 1)
         self.legend.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Minimum)
         full = QWidget()
         inner = QVBoxLayout(full)
@@ -129,6 +130,7 @@ class OverviewPanel(Panel):
         view_of = (
             (min(curve.x[0] for curve in curves), max(curve.x[-1] for curve in curves)) if curves else None
         )
+        self.chart.quote = formats.quote_of(runs[0].market.unified) if runs else ""
         self.chart.show_curves(curves, unit, keep_view=view_of == self._view_of)
         self._view_of = view_of
         self._build_legend()

@@ -21,6 +21,7 @@ from desktop.work.bridge import WORKING, Phase
 from engine.model.run import ENGINES
 
 _SETTLE_MS = 250
+_LEAST_WIDTH = 312
 
 
 class WideScrollArea(QScrollArea):
@@ -30,7 +31,8 @@ class WideScrollArea(QScrollArea):
         """As wide as the content and the scroll bar."""
         bar = self.verticalScrollBar().sizeHint().width()
         content = self.widget()
-        return QSize((content.minimumSizeHint().width() if content else 0) + bar, 120)
+        least = max(content.minimumSizeHint().width() if content else 0, _LEAST_WIDTH)
+        return QSize(least + bar, 120)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """Tell the layout around when the content asks for another width; QScrollArea keeps that to itself."""
