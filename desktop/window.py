@@ -309,6 +309,7 @@ class MainWindow(QMainWindow):
     def closeEvent(self, event: QCloseEvent) -> None:
         """Remember, stop the work, and close the plots before the interpreter goes (their axes complain otherwise)."""
         self.remember()
+        self.context.close()
         self.bridge.stop()
         for page in self.pages:
             page.close()

@@ -80,6 +80,10 @@ class Context(QObject):
         self.bridge.open()
         self.bridge.ask(self.bridge.engine.runs.stored, self._opened, self._not_opened)
 
+    def close(self) -> None:
+        """The window closes: what is left to be deleted for good the next start deletes."""
+        self._purging.stop()
+
     def _opened(self, runs: list[RunResult]) -> None:
         self.database_changed.emit(True, "")
         self._purging.start()  # also what a window that was closed had no time for

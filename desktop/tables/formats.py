@@ -59,13 +59,15 @@ def price(value: float | None) -> str:
 
 
 def tick_digits(prices: Iterable[float]) -> int:
-    """The decimals that a market's prices have, so that their points align: those of the finest among them, 10 at most."""
+    """The decimals that a market's prices have, so that their points align: those of the finest among them. Where there is
+    no tick to be seen, as many as their size needs.
+    """
     values = [price for price in prices if math.isfinite(price)]
     digits = 0
     for value in values:
-        while digits < _MOST_DIGITS and abs(round(value, digits) - value) > 1e-9 * max(1e-6, abs(value)):
+        while digits < _MOST_DIGITS and abs(round(value, digits) - value) > 1e-12 * abs(value):
             digits += 1
-    return digits
+    return digits if digits < _MOST_DIGITS else price_digits(max(values))
 
 
 def price_digits(value: float) -> int:

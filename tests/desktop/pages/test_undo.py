@@ -68,8 +68,11 @@ def test_what_was_purged_meanwhile_is_said_to_be_gone(live_window: MainWindow, q
     qtbot.waitUntil(lambda: not window.bridge.busy, timeout=20_000)
     panel = window.page(RunsPage).panel
     panel.table.select_row(0)
-    panel.delete.click()
+    panel.delete.click()  # while the details of this very run are being loaded
     qtbot.waitUntil(lambda: len(shown(window)) == 2, timeout=10_000)
+    qtbot.waitUntil(lambda: not window.bridge.busy, timeout=20_000)
+    assert len(shown(window)) == 2
+    assert not window.banner.isVisible()
     assert engine.purge(0) == 1
     window.undo.button.click()
     qtbot.waitUntil(lambda: "too late" in window.banner.message.text(), timeout=10_000)
