@@ -27,6 +27,7 @@ from desktop.workspace import Workspace
 from engine.model.plots import Plot
 from engine.model.run import FAILED, RunResult
 
+_MARGINS = 16
 _NO_RUN = "No run to show yet.\nSelect a run in the table below, or press F5."
 
 
@@ -154,7 +155,8 @@ class ChartPanel(Panel):
     def _give_room(self) -> None:
         """As many lines as all of it needs; they stay while the pointer moves over the candles."""
         line = self.read_out.fontMetrics().lineSpacing() + 2
-        self.read_out.setFixedHeight(max(line, self.read_out.heightForWidth(max(1, self.read_out.width()))))
+        width = max(1, self.width() - _MARGINS)  # its own is not known yet while the panel changes
+        self.read_out.setFixedHeight(max(line, self.read_out.heightForWidth(width)))
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """The read-out wraps."""
