@@ -1,5 +1,5 @@
 # Everything from a bare machine: python3 >= 3.11 and make. Each target makes .venv by itself and is quick the second time.
-.PHONY: help demo test check laws desktop format bench lock clean qt qt-packages
+.PHONY: help demo test check laws desktop docs format bundle bench lock clean qt qt-packages up down psql app-test
 .DEFAULT_GOAL := help
 
 PYTHON ?= python3
@@ -7,10 +7,10 @@ BIN := .venv/bin
 PYTEST := $(BIN)/pytest -n auto --maxprocesses 4 --dist worksteal $(if $(SEED),--randomly-seed=$(SEED))
 # where byte code may not be kept, every process compiles hundreds of modules anew; .venv is ours
 unexport PYTHONDONTWRITEBYTECODE
-QT_PACKAGES := libegl1 libgl1 libxkbcommon-x11-0 libdbus-1-3 libfontconfig1 libxcb-cursor0 libxcb-icccm4 libxcb-keysyms1
+QT_PACKAGES := libegl1 libgl1 libxkbcommon-x11-0 libdbus-1-3 libfontconfig1 libglib2.0-0 libxcb-cursor0 libxcb-icccm4 libxcb-keysyms1
 
 help: ## show this list
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
 demo: .venv/ready qt ## the whole job on the bundled sample market, without network; writes demo/
 	@$(BIN)/backtest demo --out demo
@@ -31,9 +31,19 @@ laws: .venv/ready ## new, longer random histories for the laws of the data layer
 desktop: .venv/ready qt ## open the window
 	@$(BIN)/backtest desktop
 
+docs: .venv/ready ## write the reference pages anew, and build the site: build/docs/index.html
+	@$(BIN)/python -m tools.references
+	@$(BIN)/sphinx-build -q -aE -W --keep-going -c docs . build/docs
+	@echo "build/docs/index.html"
+
 format: .venv/ready ## format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+bundle: .venv/ready qt ## the window as a folder that needs no Python, in dist/; takes some minutes
+	$(BIN)/pyinstaller --noconfirm --log-level ERROR --distpath dist --workpath build/bundle bundle/backtest.spec
+	dist/backtest-desktop/backtest -m engine.jobs.compile
+	$(PYTEST) tests/test_bundle.py
 
 bench: .venv/ready ## time the parts that must be fast, as ratios
 	@for file in benchmarks/[a-z]*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
@@ -42,8 +52,20 @@ lock: .venv/ready ## resolve requirements.lock again
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras --no-header --no-annotate \
 	  --no-emit-index-url --no-emit-find-links --upgrade pyproject.toml -o requirements.lock
 
+up: ## start PostgreSQL and the server in containers (needs Docker, and POSTGRES_PASSWORD in .env)
+	@docker compose up -d --build --wait
+
+down: ## stop the containers; what they hold stays
+	@docker compose --profile '*' down
+
+psql: ## open the containers' database
+	@docker compose exec postgres psql -U backtest -d backtest_db
+
+app-test: ## the tests, without the long ones, in a container
+	@APP_TARGET=test docker compose run --rm --build --no-deps --entrypoint pytest app tests/ -m "not long"
+
 clean: ## remove .venv and caches; your data is elsewhere and stays
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build *.egg-info
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist *.egg-info
 
 qt: .venv/ready
 	@$(BIN)/python -c "import PySide6.QtWidgets" 2>/dev/null || { \

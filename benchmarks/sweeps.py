@@ -79,7 +79,7 @@ def processor_s(engine: Engine) -> float:
     """Processor time that this process, the workers and the strategies' own processes, those that have ended too, have
     used: other programs on the machine change it least.
     """
-    return sum(_used_s(psutil.Process(pid)) for pid in (os.getpid(), *engine._resources.pool.pids()))
+    return sum(_used_s(psutil.Process(pid)) for pid in (os.getpid(), *engine._resources._own_pool().pids()))
 
 
 def _used_s(process: psutil.Process) -> float:

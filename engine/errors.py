@@ -3,8 +3,10 @@ code of the command line.
 
 BacktestError
 ├── InputError          2   what the user typed or set: bad value, unknown symbol, strategy or run
+│   └── NotStored       2   what an id names is not there
 ├── ExchangeError       3   the exchange is unreachable, refuses, or answers nonsense
 │   └── MissingDataError 3  candles are missing and fetching was forbidden
+├── ClusterError        3   the Dask cluster is unreachable or gone, or has no worker that can be used
 ├── DatabaseError       4   the database is unreachable, refuses, or is full
 ├── StrategyError       5   the strategy's file exists but does not load
 ├── RunError            1   one run failed: its strategy raised, ran too long, or asked for something invalid
@@ -15,7 +17,7 @@ BacktestError
 import errno
 import re
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 HIDDEN: Final = "***"
 
@@ -74,6 +76,10 @@ class InputError(BacktestError):
     exit_code = 2
 
 
+class NotStored(InputError):
+    """What an id names is not there."""
+
+
 class ExchangeError(BacktestError):
     """The exchange cannot be reached, refuses, or answers something unexpected."""
 
@@ -82,6 +88,12 @@ class ExchangeError(BacktestError):
 
 class MissingDataError(ExchangeError):
     """Candles that the work needs are not held, and fetching them was forbidden."""
+
+
+class ClusterError(BacktestError):
+    """The Dask cluster cannot be reached, is gone, or has no worker that can be used."""
+
+    exit_code = 3
 
 
 class DatabaseError(BacktestError):
@@ -113,6 +125,24 @@ class Interrupted(BacktestError):
 def worst(errors: Sequence[BacktestError]) -> BacktestError:
     """Of several errors the one whose exit code decides."""
     return min(errors, key=lambda error: EXIT_CODE_ORDER.index(error.exit_code))
+
+
+def failed_series(errors: Sequence[BacktestError], count: int, *, fate: str, rest: str) -> BacktestError:
+    """The worst of what befell some of `count` series, with how the others fared: "2 of 3 series `fate`: ...; the other 1
+    `rest`".
+    """
+    error = worst(errors)
+    others = f"; the other {count - len(errors)} {rest}" if len(errors) < count else ""
+    return type(error)(f"{len(errors)} of {count} series {fate}: {error}{others}")
+
+
+def redacted_in(value: Any) -> Any:
+    """The JSON document with `redacted` texts: of the text that it is written as, quotes and commas would go as well."""
+    if isinstance(value, dict):
+        return {redacted(key): redacted_in(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [redacted_in(item) for item in value]
+    return redacted(value) if isinstance(value, str) else value
 
 
 def system_fault(error: OSError) -> str:

@@ -19,12 +19,19 @@ from engine.errors import InputError
 ARCHIVE_URL: Final = "https://data.binance.vision"
 CROSSCHECKED: Final = 600_000  # a year of minutes: half a minute of backtesting.py
 ENV_FILE: Final = Path(".env")  # of the working directory
+DATABASE_FILE: Final = "database.env"  # in the data folder
+_DATABASE: Final = "DATABASE_URL"
 
 _LOGIN: Final = re.compile(r"[\w.~!$&()*+,;=:%-]*")  # what may stand before the @ without being escaped
 
 
 def _data_folder() -> Path:
     return Path(platformdirs.user_data_dir("backtest-desktop", appauthor=False))
+
+
+def _cores() -> int:
+    """The cores that this process may use: of a container or a taskset, fewer than the machine has."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _text(value: Any) -> str | None:
@@ -105,6 +112,55 @@ def _address_or_off(value: Any) -> str | None:
     return "off" if isinstance(value, str) and value.strip().lower() == "off" else _address(value)
 
 
+def _names(value: Any) -> tuple[str, ...]:
+    """What stands between commas, in small letters."""
+    parts = value.split(",") if isinstance(value, str) else value
+    return tuple(dict.fromkeys(part.strip().lower() for part in parts if part.strip()))
+
+
+def _hosts(value: Any) -> tuple[str, ...]:
+    names = _names(value)
+    for name in names:
+        if not re.fullmatch(r"[a-z0-9._-]+|\[[0-9a-f:.]+\]", name):
+            raise ValueError(f"must be names of hosts without port, separated by commas, not {name!r}")
+    return names
+
+
+def _origins(value: Any) -> tuple[str, ...]:
+    names = _names(value)
+    for name in names:
+        if not re.fullmatch(r"https?://([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?", name):
+            raise ValueError(
+                f"must be origins such as https://example.org or http://localhost:3000, separated by commas, not {name!r}"
+            )
+    return names
+
+
+def _token(value: Any) -> str | None:
+    """Never quoted."""
+    if value is None:
+        return None
+    if not re.fullmatch(r"[!-~]+", str(value)):
+        raise ValueError("must be printable ASCII without spaces")
+    return str(value)
+
+
+def _published(value: Any) -> str | None:
+    if value is not None and value != "loopback":
+        raise ValueError(f"can only be loopback, not {value!r}; leave it out otherwise")
+    return None if value is None else str(value)
+
+
+def _cluster(value: Any) -> str | None:
+    """Where a Dask scheduler listens; "off" undoes what the environment says."""
+    if value is None or str(value).strip().lower() == "off":
+        return None
+    found = re.fullmatch(r"(tcp|tls)://(\[[0-9A-Fa-f:.]+\]|[\w.-]+):([0-9]{1,5})", str(value).strip())
+    if not found or not 0 < int(found[3]) < 65_536:
+        raise ValueError("must read tcp://host:port or tls://host:port, of a Dask scheduler; or off")
+    return found[0]
+
+
 def _set_by(variable: str, read: Callable[[Any], Any], **options: Any) -> Any:
     """A field of Settings: the variable that sets it, and what makes a checked value of a text or a value."""
     return field(metadata={"variable": variable, "read": read}, **options)
@@ -124,7 +180,7 @@ class Settings:
     workers: int = _set_by(
         "BACKTEST_WORKERS",
         _whole("a whole number from 1 to 256", 1, 256),
-        default_factory=lambda: os.cpu_count() or 1,
+        default_factory=_cores,
     )
     run_timeout_s: float = _set_by("BACKTEST_RUN_TIMEOUT_S", _seconds, default=300)
     run_memory_mb: int = _set_by(
@@ -132,6 +188,13 @@ class Settings:
     )
     # the longest period, in candles, that is checked against backtesting.py unasked; 0: none
     crosscheck: int = _set_by("BACKTEST_CROSSCHECK", _crosscheck, default=CROSSCHECKED)
+    # a Dask scheduler whose workers run everything in place of this machine's
+    cluster: str | None = _set_by("BACKTEST_CLUSTER", _cluster, default=None)
+    # who may ask the HTTP server, and under which names: engine/api
+    api_token: str | None = _set_by("BACKTEST_API_TOKEN", _token, default=None, repr=False)
+    api_published: str | None = _set_by("BACKTEST_API_PUBLISHED", _published, default=None)
+    api_hosts: tuple[str, ...] = _set_by("BACKTEST_API_HOSTS", _hosts, default=())
+    api_origins: tuple[str, ...] = _set_by("BACKTEST_API_ORIGINS", _origins, default=())
 
     def __post_init__(self) -> None:
         for one in fields(self):
@@ -154,6 +217,11 @@ class Settings:
         return self.home / "cache"
 
     @property
+    def database_file(self) -> Path:
+        """DATABASE_URL as the window chose it; the environment and `.env` come first."""
+        return self.home / DATABASE_FILE
+
+    @property
     def log_file(self) -> Path:
         """Where tracebacks and details go."""
         return self.home / "logs" / "backtest.log"
@@ -169,12 +237,49 @@ VARIABLES: Final[Mapping[str, str]] = {one.name: one.metadata["variable"] for on
 
 
 def read_settings(**overrides: Any) -> Settings:
-    """The settings of the environment, then of `.env`; `overrides` (by field) win. An empty variable counts as unset.
+    """The settings of the environment, then of `.env`, then the database chosen in the window; `overrides` (by field) win.
+
+    An empty variable counts as unset.
 
     Raises InputError naming the variable, never a value that may hold a password.
     """
-    found = _set_in(_env_file()) | _set_in(os.environ)
-    return Settings(**(found | overrides))
+    found = _set_in(_env_file()) | _set_in(os.environ) | overrides
+    if "database_url" not in found:
+        home = Settings(**{name: found[name] for name in ("home",) if name in found}).home
+        found["database_url"] = chosen_database(home)
+    return Settings(**found)
+
+
+def chosen_database(home: Path) -> str | None:
+    """DATABASE_URL of this home's file; None where the embedded server is chosen, or nothing. The address stands there as it
+    is: nothing is quoted, and $ and quotes are characters like any other.
+    """
+    file = home / DATABASE_FILE
+    if not os.path.lexists(file):  # or we may not even look: whoever uses the folder says so
+        return None
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError:
+        raise InputError(f"{file} is not UTF-8 text; remove it to use the embedded database") from None
+    except OSError as error:
+        raise InputError(f"{file} cannot be read ({error.strerror}); mend it, or move it away") from None
+    found = [line.partition("=")[2].strip() for line in lines if line.startswith(f"{_DATABASE}=")]
+    return found[-1] or None if found else None
+
+
+def database_set_by() -> str:
+    """Where DATABASE_URL stands: "the environment", ".env", or "" where the window's choice counts."""
+    for where, given in (("the environment", os.environ), (str(ENV_FILE), _env_file())):
+        if (given.get(_DATABASE) or "").strip():
+            return where
+    return ""
+
+
+def container_login() -> tuple[int, str | None]:
+    """Port and password of docker compose's PostgreSQL, by the environment or `.env`."""
+    given: Mapping[str, str | None] = _env_file() | os.environ
+    port = (given.get("POSTGRES_PORT") or "").strip()
+    return int(port) if port.isdecimal() else 5432, given.get("POSTGRES_PASSWORD") or None
 
 
 def _set_in(given: Mapping[str, str | None]) -> dict[str, Any]:
@@ -183,25 +288,25 @@ def _set_in(given: Mapping[str, str | None]) -> dict[str, Any]:
     }
 
 
-def _env_file() -> dict[str, str | None]:
-    """What `.env` sets. A virtual environment of that name is none of ours."""
+def _env_file(file: Path = ENV_FILE) -> dict[str, str | None]:
+    """What a file like `.env` sets. A virtual environment of that name is none of ours."""
     try:
-        ENV_FILE.lstat()
+        file.lstat()
     except OSError:  # not there; or we may not even look, as a service in another user's folder
         return {}
-    if (ENV_FILE / "pyvenv.cfg").exists():
+    if (file / "pyvenv.cfg").exists():
         return {}
     try:
-        text = ENV_FILE.read_text(encoding="utf-8-sig")
+        text = file.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
-        raise InputError(".env is not UTF-8 text; save it as UTF-8, or move it away") from None
+        raise InputError(f"{file} is not UTF-8 text; save it as UTF-8, or move it away") from None
     except OSError as error:
-        raise InputError(f".env cannot be read ({error.strerror}); mend it, or move it away") from None
+        raise InputError(f"{file} cannot be read ({error.strerror}); mend it, or move it away") from None
     from dotenv.main import resolve_variables
     from dotenv.parser import parse_stream
 
     lines = list(parse_stream(StringIO(text)))
     for line in lines:  # of another program's line that we do not understand nothing need be said
         if line.error and any(variable in line.original.string for variable in VARIABLES.values()):
-            raise InputError(f".env, line {line.original.line}: write NAME=value")
+            raise InputError(f"{file}, line {line.original.line}: write NAME=value")
     return dict(resolve_variables([(line.key, line.value) for line in lines if line.key], override=True))

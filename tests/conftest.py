@@ -6,7 +6,7 @@ import sys
 
 from hypothesis import settings
 
-from engine.backtest.kernels import VARIABLE, installed_folder
+from engine.jobs.kernels import VARIABLE, installed_folder
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 # kernels are those of the environment, and not compiled once per data folder; after an edit they are compiled again
@@ -24,12 +24,14 @@ pytest_plugins = [
     "tests.support.order",
     "tests.support.lanes",
     "tests.support.database",
+    "tests.support.password_server",
     "tests.support.fake_exchange",
     "tests.support.fake_bybit",
     "tests.support.fake_archive",
     "tests.support.builders",
     "tests.support.lent_workers",
     "tests.support.command_line",
+    "tests.support.http_server",
     "tests.support.tasks",
     "tests.support.plain_process",
 ]

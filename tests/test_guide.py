@@ -1,9 +1,11 @@
-"""What the guide and the READMEs tell people to type: each line is typed here, and nothing that can be typed is left out."""
+"""What the pages tell people to type: each line is typed here, and nothing that can be typed is left out."""
 
 import gzip
+import importlib.util
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -21,22 +23,29 @@ from engine.errors import (
     StrategyError,
 )
 from engine.model.market import HOUR_MS, Period, format_time
+from engine.settings import VARIABLES
 from tests.support.command_line import CommandLine
+from tests.support.database import execute
 from tests.support.fake_exchange import FakeExchange, grid_candles
+from tests.support.local_dask import LocalDask
+from tests.support.pages import PAGES, ROOT, rows, typed_lines
 
-ROOT = Path(__file__).parents[1]
-GUIDE = (ROOT / "docs" / "guide.md").read_text()
-PAGES = ("README.md", "strategies/README.md", "docs/guide.md")
+CHAPTERS = [page for page in PAGES if page.startswith("docs/guide/")]
+GUIDE = "\n".join((ROOT / page).read_text() for page in CHAPTERS)
 # needs a screen, does not end, does a dozen commands' work: they have tests of their own
-NOT_HERE = ("desktop", "sync --watch", "demo")
+NOT_HERE = ("desktop", "serve", "sync --watch", "demo")
+SCHEDULER = "tcp://127.0.0.1:8786"
+IN_CONTAINER = "docker compose run --rm app "
 HELD = Period.parse("2023-10-01", "2024-07-31")
 
 
 def commands(page: str) -> list[str]:
-    """The lines of a page's code blocks that call the program, without its name."""
-    text = (ROOT / page).read_text()
-    found = re.findall(r"^    (?:\.venv/bin/)?backtest ([^#\n]+?)(?: {2,}#.*)?$", text, re.MULTILINE)
-    return [line.strip() for line in found]
+    """The lines of a page that call the program, here or in its container, without its name."""
+    calls = (
+        re.match(rf"(?:(?:\.venv/bin/)?backtest|{IN_CONTAINER.strip()}) (.+)", line)
+        for line in typed_lines(page)
+    )
+    return [call[1] for call in calls if call]
 
 
 def everything(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, set[str]]]:
@@ -57,21 +66,146 @@ def test_the_guide_names_every_command_and_every_option(command: str, options: s
 
 
 def test_the_guide_names_every_exit_code() -> None:
-    table = GUIDE.partition("### Exit codes")[2].partition("## Settings")[0]
+    table = GUIDE.partition("## Exit codes")[2].partition("## Settings")[0]
     told = {int(code) for code in re.findall(r"^\| (\d+) \|", table, re.MULTILINE)}
     kinds = (BacktestError, DatabaseError, ExchangeError, InputError, Interrupted, RunError, StrategyError)
     assert told == {0, *(kind.exit_code for kind in kinds)}
 
 
+def test_the_guide_names_every_setting_once_and_no_other() -> None:
+    named = [row[0].strip("`") for row in rows("docs/guide/command-line.md", 3)]
+    assert sorted(named) == sorted(VARIABLES.values())
+
+
 def test_the_pages_name_commands_at_all() -> None:
-    assert len(commands("docs/guide.md")) > 25
+    assert sum(len(commands(page)) for page in CHAPTERS) > 35
     assert len(commands("README.md")) >= 8
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_line_that_a_page_tells_people_to_type_is_of_a_kind_that_a_test_knows(page: str) -> None:
+    lines = [line for line in typed_lines(page) if not (line.startswith("curl ") and page in ASKED)]
+    assert [line for line in lines if not is_known(line)] == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "ls",
+        "make nothing",
+        "docker compose up -d redis",
+        "docker compose --profile nothing up -d",
+        "dask worker tcp://127.0.0.1:8786 --nothing",
+        'pip install ".[nothing]"',
+        ".venv/bin/python -m benchmarks.data --nothing",
+        ".venv/bin/python -m benchmarks.nothing",
+    ],
+)
+def test_a_line_that_cannot_work_is_found(line: str) -> None:
+    assert not is_known(line)
+
+
+def is_known(line: str) -> bool:
+    """Whether what the line calls is there: the program (whose lines are typed below), a target, a module, a service."""
+    first, *rest = shlex.split(line)
+    name, equals, _ = first.partition("=")
+    if equals:
+        return name in VARIABLES.values() or name.startswith("DASK_DISTRIBUTED__")
+    known = KINDS.get(first)
+    return known is not None and known(rest)
+
+
+def _is_target(words: list[str]) -> bool:
+    targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    return {word for word in words if "=" not in word} <= set(targets)
+
+
+def _is_module(words: list[str]) -> bool:
+    if words[0] != "-m":
+        return (ROOT / words[0]).is_file()
+    found = importlib.util.find_spec(words[1])
+    source = Path(found.origin).read_text() if found and found.origin else ""
+    return bool(source) and all(
+        word.strip("[]") in source for word in words if word.strip("[").startswith("--")
+    )
+
+
+def _is_service(words: list[str]) -> bool:
+    """Of `docker compose`: what is named behind its own command is a service, and a profile is one of the file's."""
+    text = (ROOT / "docker-compose.yml").read_text()
+    services = re.findall(r"^  ([a-z]+):(?: #.*)?$", text.partition("\nservices:")[2], re.MULTILINE)
+    profiles = re.findall(r"profiles: \[\"?([a-z]+)", text)
+    if any(option == "--profile" and name not in (*profiles, "*") for option, name in pairwise(words)):
+        return False
+    compose, *words = words
+    at = next((at for at, word in enumerate(words) if word in COMPOSE), None)
+    named = (
+        [word for word in words[at + 1 :] if not word.startswith("-") and "=" not in word]
+        if at is not None
+        else []
+    )
+    whole = any if at is not None and words[at] in ("run", "exec") else all
+    return compose == "compose" and at is not None and whole(word in services for word in named)
+
+
+def _is_dask(words: list[str]) -> bool:
+    main = importlib.import_module(f"distributed.cli.dask_{words[0]}").main
+    options = {name for param in main.params for name in (*param.opts, *param.secondary_opts)}
+    return {word.partition("=")[0] for word in words if word.startswith("--")} <= options
+
+
+def _is_extra(words: list[str]) -> bool:
+    extras = re.findall(r"\[(\w+)\]", words[-1])
+    text = (
+        (ROOT / "pyproject.toml")
+        .read_text()
+        .partition("[project.optional-dependencies]")[2]
+        .partition("\n[")[0]
+    )
+    return words[0] == "install" and all(re.search(rf"^{extra} = ", text, re.MULTILINE) for extra in extras)
+
+
+COMPOSE = ("up", "down", "run", "exec", "ps", "logs", "build")
+# pages whose lines for curl a test of their own types
+ASKED = ("docs/api.md",)
+KINDS: dict[str, Callable[[list[str]], bool]] = {
+    "backtest": lambda words: True,
+    ".venv/bin/backtest": lambda words: True,
+    "dist/backtest-desktop/backtest": lambda words: "test_bundle.py" in (ROOT / "Makefile").read_text(),
+    ".venv/bin/python": _is_module,
+    "make": _is_target,
+    "docker": _is_service,
+    "dask": _is_dask,
+    "pip": _is_extra,
+    "echo": lambda words: words[0].partition("=")[0] in (ROOT / ".env.example").read_text(),
+    "cp": lambda words: (ROOT / words[0]).is_file(),
+}
+
+
+@pytest.mark.long
+def test_every_question_to_the_database_on_a_page_has_an_answer(database_url: str) -> None:
+    for line in (one for page in PAGES for one in typed_lines(page) if " psql " in one):
+        asked = shlex.split(line)
+        assert execute(database_url, asked[asked.index("-c") + 1]), line
+
+
+@pytest.fixture
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalDask]:
+    """A scheduler and a worker of the kind that docs/cluster.md starts."""
+    started = LocalDask(tmp_path_factory.mktemp("dask"))
+    started.add_worker(2)
+    yield started
+    started.close()
 
 
 @pytest.mark.long
 @pytest.mark.timeout(900)
 def test_every_line_that_the_pages_tell_people_to_type_does_what_it_should(
-    cli: CommandLine, fake_exchange: FakeExchange, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    cli: CommandLine,
+    fake_exchange: FakeExchange,
+    cluster: LocalDask,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> None:
     for base in ("SOL", "BTC"):
         for timeframe in ("1h", "4h"):
@@ -83,7 +217,7 @@ def test_every_line_that_the_pages_tell_people_to_type_does_what_it_should(
     typed = dict.fromkeys(line for page in PAGES for line in commands(page) if not line.startswith(NOT_HERE))
     wrong = []
     for line in sorted(typed, key=turn):
-        answer = cli(*shlex.split(with_ids(line, cli)))
+        answer = cli(*shlex.split(with_ids(line, cli).replace(SCHEDULER, cluster.address)))
         if answer.code != 0:
             wrong.append(f"{line}: exit code {answer.code}: {answer.err.strip().splitlines()[-1:]}")
     assert not wrong, "\n".join(wrong)

@@ -22,7 +22,8 @@ from desktop.tables import formats
 from desktop.theme.colours import Theme
 from engine.model.market import Candles
 from engine.model.plots import Plot
-from engine.model.run import RunResult, Trade
+from engine.model.run import RunResult
+from engine.model.trade import Trade
 
 _SHOW_ALL_UP_TO: Final = 1200
 _FIRST_VIEW: Final = 400

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from desktop.pages.chart.page import ChartPage
 from desktop.pages.data.page import DataPage
+from desktop.pages.database.page import DatabasePage
 from desktop.pages.log.page import LogPage
 from desktop.pages.metrics.page import MetricsPage
 from desktop.pages.optimize.page import OptimizePage
@@ -26,4 +27,5 @@ PAGES: Final[tuple[Callable[[Context], Page[Any]], ...]] = (
     MetricsPage,
     DataPage,
     LogPage,
+    DatabasePage,
 )

@@ -9,8 +9,8 @@ from typing import ClassVar, Generic, TypeVar
 from PySide6.QtCore import QObject, QTimer, Signal
 from PySide6.QtWidgets import QLineEdit, QTableView, QWidget
 
-from desktop.actions import Command
 from desktop.theme.colours import Theme
+from desktop.widgets.actions import Command
 from desktop.widgets.preferences import Preferences
 from desktop.widgets.undo import UNDO_S, Undo
 from desktop.work.bridge import Bridge

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, fields, replace
 from typing import Any, Final
 
 from desktop.tables import formats
 from desktop.tables.table import Column, TableModel
-from engine.model.run import Trade
+from engine.model.trade import Trade
 
 SIDES: Final = ("All sides", "Long", "Short")
 _PRICES: Final = frozenset(("entry_price", "exit_price"))
@@ -36,7 +36,7 @@ def _size(value: float) -> str:
     return formats.number(value, 3 if value >= 1 else 8)
 
 
-COLUMNS: Final[tuple[Column[TradeRow], ...]] = (
+_KNOWN: Final[tuple[Column[TradeRow], ...]] = (
     Column("number", "#", lambda row: row.place + 1, formats.whole, numeric=True),
     Column("beside_hole", "⚠", lambda row: row.beside_hole, lambda beside: "⚠ hole" if beside else "",
            tooltip="Entry or exit stands beside a hole in the candles: it would have been another without the hole"),
@@ -55,6 +55,18 @@ COLUMNS: Final[tuple[Column[TradeRow], ...]] = (
     _column("entry_signal", "Signal", str),
     _column("exit_reason", "Exit reason", lambda reason: str(reason).replace("_", " ")),
 )  # fmt: skip
+_UNSHOWN: Final = {"funding"}  # not charged yet
+
+
+def _others() -> Iterator[Column[TradeRow]]:
+    """What a trade says beside: a new field of it is a column at once, under its own name."""
+    for field in fields(Trade):
+        if field.name not in _UNSHOWN | {column.key for column in _KNOWN}:
+            title, is_number = field.name.replace("_", " ").capitalize(), field.type in ("int", "float")
+            yield _column(field.name, title, formats.number if is_number else str, numeric=is_number)
+
+
+COLUMNS: Final = (*_KNOWN, *_others())
 
 
 class TradesModel(TableModel[TradeRow]):

@@ -97,6 +97,12 @@ QCheckBox::indicator {{ width: 14px; height: 14px; border: 1px solid {strong_bor
     background: {base}; }}
 QCheckBox::indicator:checked {{ background: {accent}; border-color: {accent}; image: url({check}); }}
 QCheckBox:focus {{ color: {accent}; }}
+QRadioButton {{ spacing: 6px; }}
+QRadioButton::indicator {{ width: 12px; height: 12px; border: 1px solid {strong_border}; border-radius: 7px;
+    background: {base}; }}
+QRadioButton::indicator:checked {{ border: 4px solid {accent}; width: 6px; height: 6px; background: {accent_text}; }}
+QRadioButton:focus {{ color: {accent}; }}
+QWidget#databaseForm {{ background: {base}; }}
 
 QTabBar {{ qproperty-drawBase: 0; }}
 QTabBar::tab {{ padding: 6px 14px; color: {muted}; background: transparent; border: none;

@@ -108,7 +108,7 @@ class Bridge(QObject):
             error = caught
             raise
         finally:
-            self._end(task, result, error)
+            await self._end(task, result, error)
             self._enter(Phase.IDLE)
             if ended is not None:
                 ended(result, error)
@@ -149,12 +149,12 @@ class Bridge(QObject):
         try:
             result = await self._loop.run_in_executor(self._threads, do)
         except Exception as error:
-            self._end(task, None, error)
+            await self._end(task, None, error)
             ended(None, error)
             if not isinstance(error, Interrupted):
                 raise
         else:
-            self._end(task, result, None)
+            await self._end(task, result, None)
             ended(result, None)
 
     def close(self) -> None:
@@ -247,8 +247,10 @@ class Bridge(QObject):
                 QTimer.singleShot(0, self._drain)
                 return
 
-    def _end(self, task: Task, result: Any, error: BaseException | None) -> None:
-        while self._queue:
-            take, what = self._queue.popleft()
-            take(what)
+    async def _end(self, task: Task, result: Any, error: BaseException | None) -> None:
+        """A call returned: its jobs end when all that it told before is taken in, which may need many bites."""
+        assert self._loop is not None
+        told = self._loop.create_future()
+        self._put(told.set_result, None)
+        await told
         self.jobs.end(task, result, error)

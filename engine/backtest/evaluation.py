@@ -20,7 +20,7 @@ from engine.errors import BacktestError, RunError
 from engine.loader import located
 from engine.model.columns import columns_of, float_column
 from engine.model.market import Candles, Float64Array
-from engine.model.run import MAX_WARMUP
+from engine.model.simulators import MAX_WARMUP
 from engine.parallel.seed import seed_random
 from engine.strategy import Signals, Strategy
 

@@ -13,12 +13,12 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from engine.backtest.metric_definitions import DEFINITIONS
 from engine.backtest.outcome import Outcome
 from engine.backtest.rules import DAYS_PER_YEAR, MIN_DAYS, ROUNDING, STILL, UNITS
 from engine.backtest.trade_metrics import trade_metrics
 from engine.model.account import Costs
 from engine.model.market import DAY_MS, Candles, Float64Array, Int64Array, Timeframe
+from engine.model.metric_definitions import DEFINITIONS
 
 Metrics = dict[str, float | int | None]
 Positions = npt.NDArray[np.intp]

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from engine.backtest.rules import OPEN, REASONS, RUIN, STOP_LOSS, TAKE_PROFIT
 from engine.model.market import Candles, Float64Array, Int64Array
-from engine.model.run import Trade
+from engine.model.trade import Trade
 
 _AT_CLOSE: Final = (REASONS.index(OPEN), REASONS.index(RUIN))
 
@@ -43,7 +43,7 @@ class RoundTrip:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TradeTable:
-    """k trades as columns (k,), in order of their entry; what they mean is said at `engine.model.run.Trade`.
+    """k trades as columns (k,), in order of their entry; what they mean is said at `engine.model.trade.Trade`.
 
     `side`: +1 long, -1 short. `entry`, `exit`: positions of candles. `signal` counts into `names`, `reason` into REASONS.
     """

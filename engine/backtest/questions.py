@@ -27,9 +27,8 @@ from engine.model.market import Candles
 from engine.model.parameters import complete
 from engine.parallel.isolated import in_worker
 from engine.parallel.seed import seed_random
-from engine.reproduction.own_source import plain_source
+from engine.parallel.tasks import StrategyTask
 from engine.strategy import Signals, Strategy
-from engine.tasks import StrategyTask
 
 Ask = Callable[[int, int], Evaluation]  # for the candles at positions start..stop; raises RunError
 _numbers: Final = itertools.count()
@@ -88,13 +87,6 @@ def ask_preparation(path: Path, params: Mapping[str, Any]) -> dict[str, Any]:
         return answer
 
 
-def executed(loaded: LoadedStrategy) -> dict[str, npt.NDArray[np.uint8]]:
-    """The bytes of a plug-in's file and of the modules that it imported until now, by file name."""
-    return {
-        name: np.frombuffer(plain_source(source), dtype=np.uint8) for name, source in loaded.sources.items()
-    }
-
-
 # -- in the process of the strategy
 
 
@@ -105,7 +97,7 @@ def _whole(task: StrategyTask, report: Report) -> dict[str, Any]:
             answer = _signals(task, loaded, candles)
         else:
             answer = _native(task, loaded, candles, report)
-        return answer | {"sources": executed(loaded)}
+        return answer | {"sources": loaded.executed()}
 
 
 def _signals(task: StrategyTask, loaded: LoadedStrategy, candles: Candles) -> dict[str, Any]:

@@ -25,7 +25,6 @@ from engine.backtest.compiled import (
     simulate,
     trade_space,
 )
-from engine.backtest.metric_definitions import SUMMARY
 from engine.backtest.metrics import close_times, day_ends
 from engine.backtest.rules import (
     DAYS_PER_YEAR,
@@ -40,6 +39,7 @@ from engine.backtest.rules import (
 )
 from engine.model.account import Costs
 from engine.model.market import DAY_MS, Candles, Float64Array, Int64Array, Timeframe
+from engine.model.metric_definitions import SUMMARY
 from engine.strategy import Signals
 
 __all__ = ["SUMMARY", "Prepared", "run_summary"]

@@ -25,7 +25,6 @@ from engine.errors import BacktestError
 from engine.model.market import DAY_MS, Candles, Float64Array
 from engine.parallel.isolated import Ended
 from engine.parallel.job import TimedOut
-from engine.strategy import Signals
 
 Fresh = Callable[[float | None], AbstractContextManager[Ask]]  # a fresh process, with a time limit in seconds
 OnPart = Callable[[Evaluation], None]
@@ -128,20 +127,21 @@ def find_lookahead(fresh: Fresh, candles: int, full: Evaluation, held: int, budg
     entering, leaving = (np.zeros(candles, dtype=np.bool_) for _ in range(2))
 
     def remember_acts(part: Evaluation) -> None:
-        for seen, found in zip((entering, leaving), acts(part.signals), strict=True):
+        for seen, found in zip((entering, leaving), acts(part), strict=True):
             seen[: len(found)] |= found
 
     even = even_cuts(candles, held)
     compare_cuts(fresh, candles, full, even, findings, budget, remember_acts)
-    own = act_cuts(held, *acts(full.signals))
+    own = act_cuts(held, *acts(full))
     entering[own], leaving[own] = False, False
     acting = dict.fromkeys([*_far_apart(own), *_far_apart(act_cuts(held, entering, leaving))])
     compare_cuts(fresh, candles, full, [cut for cut in acting if cut not in even], findings, budget)
     return findings
 
 
-def acts(signals: Signals) -> tuple[Flags, Flags]:
+def acts(said: Evaluation) -> tuple[Flags, Flags]:
     """Where an entry fires, and where an exit begins to."""
+    signals = said.signals
     columns = signals.exit_long, signals.exit_short
     long, short = (column & ~np.concatenate(([False], column[:-1])) for column in columns)
     return signals.entry != 0, long | short
@@ -164,9 +164,9 @@ def act_cuts(held: int, entering: Flags, leaving: Flags) -> list[int]:
     return sorted({*exits, *spread(_inside(entering, held), ACT_CUTS - len(exits))})
 
 
-def sample_candles(candles: int, held: int, signals: Signals, most: int) -> list[int]:
+def sample_candles(candles: int, held: int, said: Evaluation, most: int) -> list[int]:
     """Candles of the period that are looked at again, in turn evenly spread ones and ones that act."""
-    mixed = zip_longest(even_cuts(candles, held), _far_apart(act_cuts(held, *acts(signals))))
+    mixed = zip_longest(even_cuts(candles, held), _far_apart(act_cuts(held, *acts(said))))
     return list(dict.fromkeys(one for pair in mixed for one in pair if one is not None))[:most]
 
 

@@ -48,7 +48,7 @@ def run_checks(
     found = find_lookahead(fresh, len(candles), full, held, Budget(CANDLES, limit_s, pace_s))
     warmup = counted_warmup(held, wanted)
     if held >= wanted:
-        samples = sample_candles(len(candles), held, full.signals, SAMPLES)
+        samples = sample_candles(len(candles), held, full, SAMPLES)
         budget = Budget(CANDLES, limit_s, pace_s)
         short = find_short_warmup(fresh, candles, full, samples, wanted, budget)
         warmup |= _tried_warmup(short, found, candles, warmup)

@@ -12,7 +12,7 @@ from engine.cli import backtests, candles, keeping, research, setup, sweeps  # n
 from engine.cli.options import app
 from engine.cli.terminal import print_error, printing
 from engine.errors import BacktestError, InputError, Interrupted, system_fault
-from engine.logs import log_fault, silence_console
+from engine.service.logs import log_fault, silence_console
 
 log = logging.getLogger(__name__)
 # Typer brings its own Click and exports only this

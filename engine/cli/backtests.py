@@ -1,8 +1,5 @@
 """Commands about strategies and runs: strategies, new-strategy, run, show, rerun, runs, export."""
 
-import difflib
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +7,7 @@ import typer
 
 from engine.cli.options import (
     Cash,
+    Cluster,
     Commission,
     End,
     Exchange,
@@ -22,6 +20,7 @@ from engine.cli.options import (
     Tf,
     app,
     cancel_on_interrupt,
+    given,
     runs_app,
 )
 from engine.cli.terminal import (
@@ -35,12 +34,11 @@ from engine.cli.terminal import (
     table,
 )
 from engine.cli.values import folder_option, whole_option
-from engine.errors import InputError
 from engine.model.account import Costs
 from engine.model.exchanges import describe
 from engine.model.market import DEFAULT_EXCHANGE, Period, Timeframe
-from engine.model.parameters import StrategyInfo
-from engine.model.run import FINISHED, RunSpec
+from engine.model.parameters import Assignment
+from engine.model.run import FINISHED, RunRequest
 from engine.service import Engine
 
 
@@ -100,26 +98,29 @@ def run(
         bool, typer.Option("--no-checks", help="Do not look for look-ahead and a short warm-up.")
     ] = False,
     no_fetch: NoFetch = False,
+    cluster: Cluster = None,
     exchange: Exchange = DEFAULT_EXCHANGE,
     json: Json = False,
 ) -> None:
     """Fetch what is missing, then run every strategy on every symbol in parallel, and store the runs."""
-    cells, period, given = Timeframe(timeframe), Period.parse(start, end), split_params(param or ())
-    names, costs = list(dict.fromkeys(strategy)), Costs(cash, commission, size, slippage)
-    asked = RunSpec(
-        names[0], symbol[0], exchange, cells, period, {}, costs, engine_name, warmup, checks=not no_checks
+    request = RunRequest(
+        strategy,
+        symbol,
+        exchange,
+        Timeframe(timeframe),
+        Period.parse(start, end),
+        Assignment.parse_all(param or ()),
+        Costs(cash, commission, size, slippage),
+        engine_name,
+        warmup,
+        checks=not no_checks,
     )
-    with Engine() as engine, cancel_on_interrupt() as cancel, progress(quiet=json) as on_event:
-        infos = engine.strategies.chosen(names, on_event=on_event, cancel=cancel)
-        params = assign_params(given, [infos[name] for name in names])
-        engine.runs.warm_up(on_event, cancel, len(names) * len(symbol))
-        symbols = dict.fromkeys(engine.candles.market(wanted, exchange).name for wanted in symbol)
-        specs = [
-            replace(asked, strategy=name, symbol=wanted, params=params[name])
-            for wanted in symbols
-            for name in names
-        ]
-        results = engine.runs.run(specs, fetch=not no_fetch, on_event=on_event, cancel=cancel)
+    with (
+        Engine(**given(cluster=cluster)) as engine,
+        cancel_on_interrupt() as cancel,
+        progress(quiet=json) as on_event,
+    ):
+        results = engine.runs.run(request, fetch=not no_fetch, on_event=on_event, cancel=cancel)
         if check:
             ids = [result.id for result in results]
             results = engine.runs.cross_checks(ids, on_event=on_event, cancel=cancel)
@@ -131,59 +132,6 @@ def run(
             print_note("funding not included")
     if any(result.status != FINISHED for result in results):
         raise typer.Exit(1)
-
-
-@dataclass(frozen=True, slots=True)
-class GivenParam:
-    """One `--param` as it was typed: `owner` is the strategy that it names, "" for every one that has it."""
-
-    text: str
-    owner: str
-    name: str
-    value: str
-
-
-def split_params(texts: Sequence[str]) -> list[GivenParam]:
-    """The parts of every `k=v` and `STRATEGY.k=v`; raises InputError for what is neither."""
-    given = []
-    for text in texts:
-        key, equals, value = text.partition("=")
-        owner, dot, name = key.strip().rpartition(".")
-        if not equals or not name or (dot and not owner):
-            raise InputError(f"--param {text!r} must read name=value or STRATEGY.name=value")
-        given.append(GivenParam(text, owner, name, value.strip()))
-    return given
-
-
-def assign_params(given: Sequence[GivenParam], infos: Sequence[StrategyInfo]) -> dict[str, dict[str, str]]:
-    """Which of the given go to which selected strategy; what names a strategy wins.
-
-    Raises InputError when one goes nowhere, is given twice, or has a value that the strategy refuses.
-    """
-    known = {info.name: [str(param["name"]) for param in info.params] for info in infos}
-    general: dict[str, dict[str, str]] = {name: {} for name in known}
-    special: dict[str, dict[str, str]] = {name: {} for name in known}
-    for one in given:
-        if one.owner and one.owner not in known:
-            raise InputError(f"--param {one.text!r}: the strategy {one.owner!r} is not selected")
-        asked = [one.owner] if one.owner else list(known)
-        takers = [taker for taker in asked if one.name in known[taker]]
-        if not takers:
-            offered = sorted({param for taker in asked for param in known[taker]})
-            near = difflib.get_close_matches(one.name, offered, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(offered) or 'none'}"
-            raise InputError(
-                f"--param {one.text!r}: no selected strategy has a parameter {one.name!r}; {hint}"
-            )
-        for taker in takers:
-            chosen = (special if one.owner else general)[taker]
-            if one.name in chosen:
-                raise InputError(f"--param {one.text!r}: {one.name} is given twice")
-            chosen[one.name] = one.value
-    assigned = {name: general[name] | special[name] for name in known}
-    for info in infos:
-        info.check(assigned[info.name])
-    return assigned
 
 
 @app.command()
@@ -206,8 +154,7 @@ def show(
             for name, metric in engine.runs.metric_definitions().items()
         }
     if json:
-        more = {"equity": result.equity_points(), "data_changed": changed, "inputs": result.inputs}
-        print_json(result.to_json() | more)
+        print_json(result.to_shown_json(data_changed=changed))
         return
     run_details(result, titles)
     if changed:
@@ -227,10 +174,15 @@ def rerun(
         ),
     ] = False,
     no_fetch: NoFetch = False,
+    cluster: Cluster = None,
     json: Json = False,
 ) -> None:
     """Make a stored run again: say that the result is equal, or which inputs changed and how the figures differ."""
-    with Engine() as engine, cancel_on_interrupt() as cancel, progress(quiet=json) as on_event:
+    with (
+        Engine(**given(cluster=cluster)) as engine,
+        cancel_on_interrupt() as cancel,
+        progress(quiet=json) as on_event,
+    ):
         again = engine.runs.rerun(
             run_id, stored_source=stored_source, fetch=not no_fetch, on_event=on_event, cancel=cancel
         )

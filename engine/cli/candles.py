@@ -9,7 +9,7 @@ import typer
 from engine.cli.options import End, Exchange, Json, Start, Symbol, Tf, app, cancel_on_interrupt
 from engine.cli.terminal import print_json, print_note, progress
 from engine.cli.values import file_option
-from engine.errors import BacktestError, InputError, worst
+from engine.errors import BacktestError, InputError, failed_series
 from engine.model.coverage import FetchReport, VerifyReport
 from engine.model.market import DEFAULT_EXCHANGE, Period, Timeframe
 from engine.service import Engine
@@ -56,9 +56,7 @@ def _fetch_all(wanted: Sequence[tuple[str, Timeframe]], period: Period, exchange
         else:
             _note_fetch(outcome, quiet=json)
     if errors:
-        error = worst(errors)
-        rest = f"; the other {len(outcomes) - len(errors)} are done" if len(errors) < len(outcomes) else ""
-        raise type(error)(f"{len(errors)} of {len(outcomes)} series failed: {error}{rest}")
+        raise failed_series(errors, len(outcomes), fate="failed", rest="are done")
     if json:
         reports = [outcome for outcome in outcomes.values() if isinstance(outcome, FetchReport)]
         print_json({"series": [report.to_json() for report in reports]})
@@ -120,22 +118,18 @@ def candles(
     json: Json = False,
 ) -> None:
     """Write the candles that are held to a file; never fetches."""
-    from engine.reports.files import check_candle_path, write_candles
-
     cells, period = Timeframe(timeframe), Period.parse(start, end)
-    check_candle_path(out)
     with Engine() as engine:
-        held = engine.candles.load(symbol, cells, period, exchange=exchange)
-    write_candles(held, out)
+        held = engine.candles.export(symbol, cells, period, out, exchange=exchange)
     expected = cells.count(period)
-    if not len(held):
+    if not held:
         print_note(f"nothing of {symbol} {cells}, {period}, is held: {out} has no candles; fetch them first")
-    elif len(held) < expected:
-        print_note(f"{len(held):,} of {expected:,} candles are held; `backtest status` says what is not")
+    elif held < expected:
+        print_note(f"{held:,} of {expected:,} candles are held; `backtest status` says what is not")
     if json:
-        print_json({"path": str(out), "candles": len(held)})
-    elif len(held):
-        print_note(f"{len(held):,} candles written to {out}")
+        print_json({"path": str(out), "candles": held})
+    elif held:
+        print_note(f"{held:,} candles written to {out}")
 
 
 @app.command()

@@ -11,11 +11,11 @@ import typer
 from engine.cli.options import Exchange, Json, Symbol, Tf, app, cancel_on_interrupt, symbols_app
 from engine.cli.terminal import print_json, print_note, progress, table
 from engine.cli.values import file_argument, number_option
-from engine.errors import DatabaseError, InputError, worst
+from engine.errors import DatabaseError, InputError, failed_series
 from engine.events import Event, Log
 from engine.model.candle_files import DECIMALS, FileFormat, ImportPreview, ImportReport, parse_columns
-from engine.model.coverage import SyncedSeries
-from engine.model.market import DEFAULT_EXCHANGE, Market, Timeframe, format_time, parse_time, short_time
+from engine.model.coverage import SyncedSeries, symbol_json
+from engine.model.market import DEFAULT_EXCHANGE, Timeframe, format_time, parse_time, short_time
 from engine.service import Engine
 
 log = logging.getLogger(__name__)
@@ -37,20 +37,11 @@ def symbols(
     with Engine() as engine:
         found = engine.candles.markets(exchange, refresh=refresh)
     if json:
-        print_json([_symbol_json(market, is_active=active) for market, active in found])
+        print_json([symbol_json(market, is_active=active) for market, active in found])
         return
     table(
         "", ("symbol", "unified", "kept"), [(m.name, m.unified, "yes" if a else "") for m, a in found], left=3
     )
-
-
-def _symbol_json(market: Market, *, is_active: bool) -> dict[str, object]:
-    return {
-        "name": market.name,
-        "unified": market.unified,
-        "exchange": market.exchange,
-        "is_active": is_active,
-    }
 
 
 @symbols_app.command("add")
@@ -71,7 +62,7 @@ def add_symbol(
     with Engine() as engine:
         market = engine.candles.add_symbol(symbol, timeframes, exchange=exchange, start_ms=start_ms)
     if json:
-        print_json(_symbol_json(market, is_active=True) | {"timeframes": [str(name) for name in timeframes]})
+        print_json(symbol_json(market, is_active=True) | {"timeframes": [str(name) for name in timeframes]})
         return
     kept = f" and {', '.join(map(str, timeframes))}" if timeframes else ""
     print_note(f"{market} is active: `backtest sync` keeps what is held of it{kept} up to date")
@@ -89,7 +80,7 @@ def deactivate_symbol(symbol: Symbol, exchange: Exchange = DEFAULT_EXCHANGE, jso
     with Engine() as engine:
         market = engine.candles.deactivate_symbol(symbol, exchange=exchange)
     if json:
-        print_json(_symbol_json(market, is_active=False))
+        print_json(symbol_json(market, is_active=False))
     else:
         print_note(f"{market} is not kept up to date any more; its candles stay")
 
@@ -107,7 +98,7 @@ def remove_symbol(
             symbol, exchange=exchange, delete_data=delete_data, on_event=on_event, cancel=cancel
         )
     if json:
-        print_json(_symbol_json(market, is_active=False) | {"deleted": deleted})
+        print_json(symbol_json(market, is_active=False) | {"deleted": deleted})
         return
     fate = f"{deleted:,} candles were deleted; stored runs stay" if delete_data else "its candles stay"
     print_note(f"{market} is not kept up to date any more; {fate}")
@@ -220,9 +211,7 @@ def sync(
         print_note("nothing to keep: fetch something, or `backtest symbols add SYMBOL -t 1h`")
     errors = [series.error for series in found if series.error is not None]
     if errors:
-        error = worst(errors)
-        rest = f"; the other {len(found) - len(errors)} are" if len(errors) < len(found) else ""
-        raise type(error)(f"{len(errors)} of {len(found)} series are not up to date: {error}{rest}")
+        raise failed_series(errors, len(found), fate="are not up to date", rest="are")
     if json:
         print_json({"series": [series.to_json() for series in found]})
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -15,7 +15,8 @@ from engine.model.exchanges import EXCHANGES
 from engine.model.market import check_exchange
 
 app = typer.Typer(
-    help="Backtest trading strategies on Binance and Bybit candles. Every command but desktop takes --json for programs.",
+    help="Backtest trading strategies on Binance and Bybit candles. All commands but desktop and serve take --json, "
+    "for programs.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
@@ -44,6 +45,19 @@ Commission = Annotated[float, number_option(help="Fraction per side.")]
 Size = Annotated[float, number_option(help="Fraction of the cash per entry.")]
 Slippage = Annotated[float, number_option(help="Fraction by which every fill is worse.")]
 RunId = Annotated[str, typer.Argument(help="A run's id, or a unique beginning of it.")]
+Cluster = Annotated[
+    str | None,
+    typer.Option(
+        "--cluster",
+        metavar="TCP://HOST:PORT",
+        help="A Dask scheduler whose workers do the work; off: this machine's (default: BACKTEST_CLUSTER).",
+    ),
+]
+
+
+def given(**options: Any) -> dict[str, Any]:
+    """Those options that were given, as fields of Settings."""
+    return {name: value for name, value in options.items() if value is not None}
 
 
 @contextmanager

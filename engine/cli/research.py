@@ -4,12 +4,12 @@ from typing import Annotated
 
 import typer
 
-from engine.cli.backtests import assign_params, split_params
-from engine.cli.options import Exchange, Json, app, cancel_on_interrupt
+from engine.cli.options import Cluster, Exchange, Json, app, cancel_on_interrupt, given
 from engine.cli.terminal import print_json, print_line, progress, table
 from engine.cli.values import whole_option
 from engine.errors import InputError
 from engine.model.market import DEFAULT_EXCHANGE, SAMPLE_EXCHANGE, Period, Timeframe
+from engine.model.parameters import Assignment
 from engine.model.run import MOST_CUTS, LookaheadReport, RunSpec
 from engine.service import Engine
 
@@ -35,6 +35,7 @@ def lookahead(
     ] = None,
     no_fetch: Annotated[bool, typer.Option("--no-fetch", help="Fail instead of fetching.")] = False,
     exchange: Exchange = DEFAULT_EXCHANGE,
+    cluster: Cluster = None,
     json: Json = False,
 ) -> None:
     """Cut the future off after every candle of a period and see whether what the strategy said before changes."""
@@ -43,13 +44,15 @@ def lookahead(
         start, end = start or SAMPLE[1], end or SAMPLE[2]
     if start is None or end is None:
         raise InputError("name --start and --end of the period of that symbol")
-    asked, given = (Timeframe(timeframe), Period.parse(start, end)), split_params(param or ())
-    with Engine() as engine, cancel_on_interrupt() as cancel, progress(quiet=json) as on_event:
-        info = engine.strategies.chosen([strategy], on_event=on_event, cancel=cancel)[strategy]
-        params = assign_params(given, [info])[strategy]
-        spec = RunSpec(strategy, engine.candles.market(symbol, exchange).name, exchange, *asked, params)
+    spec = RunSpec(strategy, symbol, exchange, Timeframe(timeframe), Period.parse(start, end))
+    assignments = Assignment.parse_all(param or ())
+    with (
+        Engine(**given(cluster=cluster)) as engine,
+        cancel_on_interrupt() as cancel,
+        progress(quiet=json) as on_event,
+    ):
         report = engine.research.lookahead(
-            spec, cuts=cuts, fetch=not no_fetch, on_event=on_event, cancel=cancel
+            spec, assignments, cuts=cuts, fetch=not no_fetch, on_event=on_event, cancel=cancel
         )
     if json:
         print_json(report.to_json())

@@ -1,4 +1,4 @@
-"""Commands about the program itself: doctor, demo, desktop."""
+"""Commands about the program itself: doctor, demo, desktop, serve."""
 
 import os
 from pathlib import Path
@@ -6,19 +6,20 @@ from typing import Annotated
 
 import typer
 
-from engine.cli.options import Json, app, cancel_on_interrupt
+from engine.cli.options import Cluster, Json, app, cancel_on_interrupt, given
 from engine.cli.terminal import print_json, print_note, progress, runs_table, table
-from engine.cli.values import folder_option
+from engine.cli.values import folder_option, whole_option
 from engine.errors import InputError
 from engine.model.run import FINISHED
 from engine.service import Engine
+from engine.service.serving import load_server
 from engine.service.window import advice, check_screen, load_window, missing_packages
 
 
 @app.command()
-def doctor(json: Json = False) -> None:
+def doctor(cluster: Cluster = None, json: Json = False) -> None:
     """Say what the program sees of its surroundings, and what is wrong."""
-    with Engine() as engine, progress(quiet=json) as on_event:
+    with Engine(**given(cluster=cluster)) as engine, progress(quiet=json) as on_event:
         findings = engine.doctor.examine(on_event)
     faults = [finding for finding in findings if not finding.ok]
     if json:
@@ -37,7 +38,7 @@ def demo(
     json: Json = False,
 ) -> None:
     """Do the whole job on the bundled sample market, without network."""
-    from engine.cli.demo import open_detached, run_demo
+    from engine.service.demo import open_detached, run_demo
 
     with Engine() as engine, cancel_on_interrupt() as cancel, progress(quiet=json) as on_event:
         report = run_demo(engine, out, on_event, cancel)
@@ -88,3 +89,14 @@ def desktop() -> None:
     except ImportError as error:
         raise InputError(advice(error)) from error
     raise typer.Exit(window.main([]))
+
+
+@app.command()
+def serve(
+    host: Annotated[
+        str, typer.Option("--host", help="Where to listen; beyond this machine only with BACKTEST_API_TOKEN.")
+    ] = "127.0.0.1",
+    port: Annotated[int, whole_option("--port", low=0, high=65_535, help="0: any that is free.")] = 8000,
+) -> None:
+    """Serve the engine over HTTP until Ctrl-C."""
+    load_server().serve(host, port, print_note)

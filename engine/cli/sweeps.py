@@ -1,14 +1,13 @@
 """Commands that try many parameters: optimize, sweeps."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Annotated
 
 import typer
 
-from engine.cli.backtests import assign_params, split_params
 from engine.cli.options import (
     Cash,
+    Cluster,
     Commission,
     End,
     Exchange,
@@ -20,6 +19,7 @@ from engine.cli.options import (
     Tf,
     app,
     cancel_on_interrupt,
+    given,
     sweeps_app,
 )
 from engine.cli.terminal import RUN_COLUMNS, print_json, print_line, print_note, progress, table
@@ -27,13 +27,12 @@ from engine.cli.values import whole_option
 from engine.errors import InputError, Interrupted, RunError
 from engine.model.account import Costs
 from engine.model.market import DEFAULT_EXCHANGE, Period, Timeframe, format_time
-from engine.model.parameters import ParamValue
+from engine.model.parameters import Assignment, ParamValue
 from engine.model.ranges import parse_range
 from engine.model.run import CANCELLED, FINISHED
 from engine.model.sweep import SAMPLERS, TOP, SweepResult, SweepSpec
 from engine.service import Engine
 from engine.service.research import check_sweep
-from engine.settings import read_settings
 
 SweepId = Annotated[str, typer.Argument(help="A sweep's id, or a unique beginning of it.")]
 Top = Annotated[int, whole_option("--top", low=1, high=10_000, help="How many of the best to show.")]
@@ -65,13 +64,14 @@ def optimize(
     workers: Annotated[
         int | None, whole_option(low=1, high=256, help="Processes; default: one per core.")
     ] = None,
+    cluster: Cluster = None,
     top: Top = TOP,
     no_fetch: NoFetch = False,
     exchange: Exchange = DEFAULT_EXCHANGE,
     json: Json = False,
 ) -> None:
     """Try many combinations of a strategy's parameters on one symbol, and store every trial."""
-    given = split_params(param or ())
+    assignments = Assignment.parse_all(param or ())
     spec = SweepSpec(
         _only("strategy", strategies),
         _only("symbol", symbols),
@@ -88,11 +88,11 @@ def optimize(
         seed,
     )
     check_sweep(spec)
-    settings = read_settings(**({} if workers is None else {"workers": workers}))
-    with Engine(settings) as engine, cancel_on_interrupt() as cancel, progress(quiet=json) as on_event:
-        infos = engine.strategies.chosen([spec.strategy], on_event=on_event, cancel=cancel)
-        spec = replace(spec, params=assign_params(given, list(infos.values()))[spec.strategy])
-        result = engine.research.optimize(spec, fetch=not no_fetch, on_event=on_event, cancel=cancel)
+    opened = Engine(**given(workers=workers, cluster=cluster))
+    with opened as engine, cancel_on_interrupt() as cancel, progress(quiet=json) as on_event:
+        result = engine.research.optimize(
+            spec, assignments, fetch=not no_fetch, on_event=on_event, cancel=cancel
+        )
     _say(result, top, json=json)
 
 
@@ -118,17 +118,16 @@ def _ranges(texts: Sequence[str]) -> dict[str, Sequence[ParamValue]]:
 
 def _say(result: SweepResult, top: int, *, json: bool) -> None:
     """Print a sweep that was just made; raises what its end means for the exit code."""
-    kept = f"{result.done:,} of {result.planned:,} trials are stored as sweep {result.id[:8]}"
     if result.status == CANCELLED:
         if not json:
             sweep_table(result, top)
-        raise Interrupted(f"stopped; {kept}")
+        raise Interrupted(f"stopped; {result.kept}")
     if json:
         print_json(result.to_json(top))
     else:
         sweep_table(result, top)
     if result.status != FINISHED:
-        raise RunError(f"{result.error}; {kept}")
+        raise RunError(f"{result.error}; {result.kept}")
     if result.failed == result.done:
         raise RunError(f"every trial failed; the first: {result.errors[0]}")
 

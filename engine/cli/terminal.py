@@ -14,12 +14,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, TextIO
 
-from engine.errors import OutputError, one_line, reason, redacted
+from engine.errors import OutputError, one_line, reason, redacted, redacted_in
 from engine.events import Cancelled, Event, Failed, Finished, Log, OnEvent, Progress, Started
 from engine.model.exchanges import describe
 from engine.model.market import format_time
+from engine.model.rerun import Rerun
 from engine.model.run import FINISHED, RunResult, json_ready
-from engine.runs.compare import Rerun
 
 if TYPE_CHECKING:
     from rich.progress import Progress as ProgressBar
@@ -30,17 +30,8 @@ _BOLD, _RED, _PLAIN = "\x1b[1m", "\x1b[31m", "\x1b[0m"
 
 def print_json(document: Any) -> None:
     """One JSON document on stdout, NaN as null."""
-    plain = _redacted_in(json_ready(document))
+    plain = redacted_in(json_ready(document))
     _write(json.dumps(plain, allow_nan=False, ensure_ascii=not _speaks_unicode(sys.stdout)))
-
-
-def _redacted_in(value: Any) -> Any:
-    """The document with `redacted` texts: of the text that it is written as, quotes and commas would go as well."""
-    if isinstance(value, dict):
-        return {redacted(key): _redacted_in(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_redacted_in(item) for item in value]
-    return redacted(value) if isinstance(value, str) else value
 
 
 def print_line(text: str, *, bold: bool = False) -> None:

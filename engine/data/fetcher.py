@@ -60,7 +60,7 @@ class DataFetcher:
         """
         self._settings = settings or read_settings()
         self._owns_store = store is None
-        self._store = store or open_store(self._settings)
+        self._store = store or open_store(self._settings.database_url, self._settings.home)
         self._given, self._clock = dict(exchanges or {}), clock
         self._opened: dict[str, Exchange] = {}
         self._archive: Archive | None = None
@@ -179,7 +179,7 @@ class DataFetcher:
         def tell(holder: str) -> None:
             caller.log("info", f"{holder} is downloading {market.name} {timeframe}; waiting for it")
 
-        with self._store.candles.series_lock(market, timeframe, tell, caller.cancel):
+        with self._store.candles.series_lock(market, timeframe, tell, caller.cancel.sleep):
             return self._fetch_locked(exchange, market, timeframe, wanted, caller)
 
     def verify(

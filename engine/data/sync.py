@@ -137,7 +137,7 @@ def delete_series(
     def tell(holder: str) -> None:
         on_event(Log("", "info", f"{holder} is filling {market.name} {timeframe}; waiting for it"))
 
-    with store.candles.series_lock(market, timeframe, tell, cancel):
+    with store.candles.series_lock(market, timeframe, tell, cancel.sleep):
         held = store.candles.coverage(market, timeframe, timeframe.align(EVERYTHING)).candles
         store.candles.forget(market, timeframe, EVERYTHING)
         store.verification.mend(market, timeframe)  # rows outside all calendars

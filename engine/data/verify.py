@@ -38,7 +38,7 @@ def verify_series(
     def tell(holder: str) -> None:
         caller.log("info", f"{holder} is at work on {market.name} {timeframe}; waiting for it")
 
-    with store.candles.series_lock(market, timeframe, tell, caller.cancel):
+    with store.candles.series_lock(market, timeframe, tell, caller.cancel.sleep):
         try:
             now = exchange.now_ms(caller)
             check = SeriesCheck(store, exchange, market, timeframe, now, caller, still_trades)

@@ -19,6 +19,8 @@ from engine.errors import DatabaseError, InputError
 T = TypeVar("T")
 
 CONNECT_TIMEOUT_S: Final = 10
+MOST_CONNECTIONS: Final = 16  # of one program at once; PostgreSQL serves 100 unless told otherwise
+_KEPT_CONNECTIONS: Final = 4
 RETRY_DELAYS_S: Final = (0.1, 0.4, 1.0)
 _SCHEMES: Final = ("postgres", "postgresql", "postgresql+psycopg")
 _EXAMPLE: Final = "write postgresql://user:password@host:5432/database"
@@ -179,7 +181,11 @@ class Database:
         arguments = {name: value for name, value in arguments.items() if name not in self.url.query}
         arguments |= CONNECT_ARGUMENTS
         self.engine: Engine = create_engine(
-            self.url, pool_pre_ping=True, pool_size=4, max_overflow=12, connect_args=arguments
+            self.url,
+            pool_pre_ping=True,
+            pool_size=_KEPT_CONNECTIONS,
+            max_overflow=MOST_CONNECTIONS - _KEPT_CONNECTIONS,
+            connect_args=arguments,
         )
         # a schema of one's own is the one setting that DATABASE_URL may choose
         options = str(self.url.query.get("options", ""))

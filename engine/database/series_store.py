@@ -5,6 +5,7 @@ known missing lies in data_ranges and holds no candle.
 """
 
 import hashlib
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -26,7 +27,7 @@ from engine.database.codec import (
     to_ms,
     to_time,
 )
-from engine.database.connection import Database
+from engine.database.connection import MOST_CONNECTIONS, Database, program_name
 from engine.database.series_rows import (
     bounds_of,
     change_version,
@@ -39,12 +40,14 @@ from engine.database.series_rows import (
     series_key,
 )
 from engine.errors import DatabaseError
-from engine.events import CancelToken
 from engine.model.coverage import BEFORE_LISTING, Coverage, MissingRange
 from engine.model.market import Candles, Market, Period, Timeframe
 
 READ_CELLS: Final = 2_000_000  # per query: what PostgreSQL sends as one row ends at 1 GB
 LOCK_POLL_S: Final = 0.2
+MOST_LOCKS: Final = (
+    MOST_CONNECTIONS // 2
+)  # a lock takes a connection, and who holds it writes through another one
 _TRY_LOCK: Final = text("SELECT pg_try_advisory_lock(:key)")
 
 
@@ -66,6 +69,7 @@ class SeriesStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._places = threading.BoundedSemaphore(MOST_LOCKS)
 
     def held_series(self) -> list[HeldSeries]:
         """Every series of which candles are held, by exchange, symbol and timeframe."""
@@ -210,43 +214,81 @@ class SeriesStore:
 
     @contextmanager
     def series_lock(
-        self, market: Market, timeframe: Timeframe, on_wait: Callable[[str], None], cancel: CancelToken
+        self,
+        market: Market,
+        timeframe: Timeframe,
+        on_wait: Callable[[str], None],
+        sleep: Callable[[float], None] = time.sleep,
     ) -> Iterator[None]:
         """Hold a series against every other program that would fetch it.
 
         When another has it, `on_wait` is called once with "another program (process 12 on host)". PostgreSQL frees the
-        lock when a process ends, however it ends. Raises Interrupted when cancelled; DatabaseError when the holder
-        changes nothing of the series for `lock_patience_s`: it may hang, and nothing is ever fetched past it.
+        lock when a process ends, however it ends. `sleep` waits so many seconds between two looks, and may raise to give up.
+        Raises DatabaseError when the holder changes nothing of the series for `lock_patience_s`: it may hang, and nothing
+        is ever fetched past it.
         """
-        key = _lock_key(market, timeframe)
-        with self._database.explained():
-            connection = self._database.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+        connection = self._locked(market, timeframe, on_wait, sleep)
         try:
-            with self._database.explained():
-                if not connection.scalar(_TRY_LOCK, {"key": key}):
-                    on_wait(_holder(connection, key))
-                    self._wait_for_lock(connection, market, timeframe, cancel)
-            try:
-                yield
-            finally:
-                _unlock(connection, key)
+            yield
         finally:
-            connection.close()
+            self._unlock(connection, _lock_key(market, timeframe))
 
-    def _wait_for_lock(
-        self, connection: Connection, market: Market, timeframe: Timeframe, cancel: CancelToken
-    ) -> None:
-        key, version, since = _lock_key(market, timeframe), -1, time.monotonic()
-        while not connection.scalar(_TRY_LOCK, {"key": key}):
-            now = connection.scalar(sql.VERSION, series_key(market, timeframe)) or 0
+    def _locked(
+        self,
+        market: Market,
+        timeframe: Timeframe,
+        on_wait: Callable[[str], None],
+        sleep: Callable[[float], None],
+    ) -> Connection:
+        """The connection that holds the lock. Who waits keeps none: it may be what the holder writes through."""
+        key, version, since, told = _lock_key(market, timeframe), -1, time.monotonic(), False
+        while True:
+            with self._database.explained():
+                connection = self._lock_now(key, sleep)
+                if connection is not None:
+                    return connection
+                with self._database.engine.connect() as asking:
+                    holder = _holder(asking, key)
+                    now = asking.scalar(sql.VERSION, series_key(market, timeframe)) or 0
+            if not told:
+                on_wait(holder)
+                told = True
             if now != version:
                 version, since = now, time.monotonic()
             elif time.monotonic() - since > self.lock_patience_s:
                 raise DatabaseError(
-                    f"{_holder(connection, key)} holds {market.name} {timeframe} and has stored nothing for "
+                    f"{holder} holds {market.name} {timeframe} and has stored nothing for "
                     f"{self.lock_patience_s:g} s, it may hang; nothing was fetched: end it, then run again"
                 )
-            cancel.sleep(LOCK_POLL_S)
+            sleep(LOCK_POLL_S)
+
+    def _lock_now(self, key: int, sleep: Callable[[float], None]) -> Connection | None:
+        """The connection that holds the lock; None where another has it. Waits for a place among those that hold one."""
+        while not self._places.acquire(blocking=False):
+            sleep(LOCK_POLL_S)
+        connection = None
+        try:
+            connection = self._database.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+            if connection.scalar(_TRY_LOCK, {"key": key}):
+                return connection
+        except BaseException:
+            self._leave(connection)
+            raise
+        self._leave(connection)
+        return None
+
+    def _unlock(self, connection: Connection, key: int) -> None:
+        try:
+            connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": key})
+        except SQLAlchemyError:
+            connection.invalidate()  # the lock goes with the connection
+        finally:
+            self._leave(connection)
+
+    def _leave(self, connection: Connection | None) -> None:
+        self._places.release()
+        if connection is not None:
+            connection.close()
 
     def _series_state(self, market: Market, timeframe: Timeframe, column: int) -> Any:
         with self._database.transaction() as connection:
@@ -334,12 +376,8 @@ def _lock_key(market: Market, timeframe: Timeframe) -> int:
 def _holder(connection: Connection, key: int) -> str:
     """Who holds a lock, by the name that our programs give themselves."""
     halves = {"high": key % 2**64 >> 32, "low": key % 2**32}
-    name = str(connection.scalar(sql.LOCK_HOLDER, halves) or "").removeprefix("backtest ")
+    found = str(connection.scalar(sql.LOCK_HOLDER, halves) or "")
+    if found == program_name():
+        return "another job of this program"
+    name = found.removeprefix("backtest ")
     return f"another program ({name})" if name else "another program"
-
-
-def _unlock(connection: Connection, key: int) -> None:
-    try:
-        connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": key})
-    except SQLAlchemyError:
-        connection.invalidate()  # the lock goes with the connection

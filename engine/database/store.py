@@ -7,6 +7,7 @@ never escape.
 import sys
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, text
@@ -21,7 +22,6 @@ from engine.database.sweep_store import SweepStore
 from engine.database.symbol_store import KeptSeries, SymbolStore
 from engine.database.verify_store import VerifyStore
 from engine.errors import DatabaseError
-from engine.settings import Settings
 
 __all__ = ["HeldSeries", "KeptSeries", "Store", "open_store"]
 
@@ -104,9 +104,8 @@ class Store:
             return float(connection.scalar(_BYTES_PER_CANDLE) or 0.0)
 
 
-def open_store(settings: Settings) -> Store:
-    """The database of the settings, migrated: DATABASE_URL, or the embedded server, started again whenever it is gone."""
-    url = settings.database_url
+def open_store(url: str | None, home: Path) -> Store:
+    """The database of `url`, migrated; None: the embedded server of the data folder, started again whenever it is gone."""
     if url is None:
         if sys.platform == "win32":  # the module below does not even import there
             raise DatabaseError(
@@ -114,7 +113,7 @@ def open_store(settings: Settings) -> Store:
             )
         from engine.database.embedded import start_embedded
 
-        start = partial(start_embedded, settings.home)
+        start = partial(start_embedded, home)
         store = Store(start(), revive=start)
     else:
         store = Store(url)

@@ -55,7 +55,7 @@ class SweepStore:
         inputs: Mapping[str, Any] | None = None,
         sources: Collection[bytes] = (),
     ) -> SweepResult:
-        """Insert a sweep and its trials, each with its `reproduction.inputs.trial_identity` (None: it failed), or nothing.
+        """Insert a sweep and its trials, each with its `model.trial.trial_identity` (None: it failed), or nothing.
 
         `inputs`: what the trials depend on besides the parameters; `sources`: the strategy's files. Returns the sweep as
         it is stored: with the count of all trials of its strategy.

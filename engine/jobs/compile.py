@@ -13,11 +13,11 @@ import pandas as pd
 
 from engine import indicators
 from engine.backtest.evaluation import CandleFrame
-from engine.backtest.kernels import VARIABLE, has_kernels, installed_folder, say_whole
 from engine.backtest.rules import Report
+from engine.jobs.kernels import VARIABLE, has_kernels, installed_folder, say_whole
 from engine.model.market import HOUR_MS, Candles
+from engine.parallel.tasks import CompileTask, Nothing
 from engine.strategy import Signals
-from engine.tasks import CompileTask, Nothing
 
 _FIXED = ("engine.backtest.compiled", "engine.backtest.summary")  # compiled when they are imported
 

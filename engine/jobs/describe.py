@@ -14,9 +14,9 @@ from engine.loader.libraries import strategy_process
 from engine.loader.load import NATIVE, SIGNALS, LoadedStrategy, located, open_strategy
 from engine.model.parameters import Param
 from engine.model.plots import read_plots
+from engine.parallel.tasks import DescribeAnswer, DescribeTask
 from engine.reproduction.inputs import hashes
 from engine.strategy import Strategy
-from engine.tasks import DescribeAnswer, DescribeTask
 
 
 def describe_job(task: DescribeTask, _report: Report) -> DescribeAnswer:

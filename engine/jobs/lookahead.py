@@ -5,7 +5,7 @@ from functools import partial
 from engine.backtest.questions import ask_whole, asking_again
 from engine.backtest.rules import Report
 from engine.checks.verdicts import search
-from engine.tasks import LookaheadAnswer, LookaheadTask
+from engine.parallel.tasks import LookaheadAnswer, LookaheadTask
 
 
 def lookahead_job(task: LookaheadTask, report: Report) -> LookaheadAnswer:

@@ -2,7 +2,7 @@
 
 from engine.backtest.questions import ask_preparation
 from engine.backtest.rules import Report
-from engine.tasks import PrepareAnswer, PrepareTask
+from engine.parallel.tasks import PrepareAnswer, PrepareTask
 
 
 def prepare_job(task: PrepareTask, _report: Report) -> PrepareAnswer:

@@ -12,7 +12,7 @@ from engine.jobs.lookahead import lookahead_job
 from engine.jobs.prepare import prepare_job
 from engine.jobs.run import run_job
 from engine.jobs.trials import longest_warmup, run_trials
-from engine.tasks import (
+from engine.parallel.tasks import (
     A,
     CompileTask,
     DescribeTask,

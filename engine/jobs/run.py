@@ -11,9 +11,9 @@ from engine.backtest.rules import Report
 from engine.checks.verdicts import SWITCHED_OFF, native_checks, run_checks, unmade_checks
 from engine.errors import RunError
 from engine.model.market import Timeframe
-from engine.model.run import REFERENCE, choose_engine
+from engine.model.simulators import REFERENCE, choose_engine
+from engine.parallel.tasks import RunAnswer, RunTask
 from engine.reproduction.inputs import versions_for
-from engine.tasks import RunAnswer, RunTask
 
 if TYPE_CHECKING:
     from engine.backtest.outcome import Outcome

@@ -15,20 +15,19 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from engine.backtest.evaluation import CandleFrame, ask_warmup, asking, evaluate
-from engine.backtest.metric_definitions import SUMMARY
-from engine.backtest.questions import executed
 from engine.backtest.rules import Report
 from engine.errors import BacktestError, RunError
 from engine.indicators import Memory
 from engine.loader import kept_process, load_strategy, open_strategy
 from engine.loader.class_variables import native_params
 from engine.model.market import Float64Array, Timeframe
+from engine.model.metric_definitions import SUMMARY
 from engine.model.parameters import ParamValue, complete
-from engine.model.run import choose_engine
+from engine.model.simulators import choose_engine
 from engine.parallel.seed import seed_random
+from engine.parallel.tasks import TrialsAnswer, TrialsTask, WarmupAnswer, WarmupTask
 from engine.reproduction.inputs import versions_for
 from engine.strategy import Strategy
-from engine.tasks import TrialsAnswer, TrialsTask, WarmupAnswer, WarmupTask
 
 if TYPE_CHECKING:
     from engine.backtest.summary import Prepared
@@ -59,7 +58,7 @@ def _tried(task: TrialsTask, report: Report) -> dict[str, Any]:
         "metrics": table,
         "errors": errors,
         "engine": choose_engine("auto", native=native),
-        "sources": executed(loaded),
+        "sources": loaded.executed(),
         "elapsed_s": elapsed_s,
     }
 

@@ -18,9 +18,9 @@ from engine.loader.find import StrategyFile
 from engine.loader.sources import are_unchanged
 from engine.model.parameters import StrategyInfo
 from engine.parallel.job import Done
+from engine.parallel.tasks import Answered, AskWorkers, DescribeAnswer, DescribeTask
 from engine.reproduction.inputs import DECIDING
 from engine.reproduction.own_source import sources_hash
-from engine.tasks import Answered, AskWorkers, DescribeAnswer, DescribeTask
 
 DESCRIBE_TIMEOUT_S: Final = 20.0
 _DESCRIBING: Final = (
@@ -32,6 +32,7 @@ _DESCRIBING: Final = (
     "engine.model.numerals",
     "engine.model.parameters",
     "engine.model.plots",
+    "engine.parallel.tasks",  # the shape of a description
     *DECIDING,  # what a plug-in may import and read while it is loaded
 )
 _LOG: Final = logging.getLogger(__name__)

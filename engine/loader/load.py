@@ -13,8 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
+import numpy.typing as npt
+
 from engine.errors import BacktestError, StrategyError, one_line
 from engine.loader.sources import importable
+from engine.reproduction.own_source import plain_source
 from engine.strategy import Strategy
 
 SIGNALS: Final = "signals"
@@ -37,6 +41,12 @@ class LoadedStrategy:
     strategy: type
     kind: str
     sources: Mapping[str, bytes]
+
+    def executed(self) -> dict[str, npt.NDArray[np.uint8]]:
+        """The bytes of `sources` until now, with plain line ends."""
+        return {
+            name: np.frombuffer(plain_source(source), dtype=np.uint8) for name, source in self.sources.items()
+        }
 
 
 def load_strategy(path: Path | str) -> type:

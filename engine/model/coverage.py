@@ -27,6 +27,16 @@ class MissingRange:
         return {**self.period.to_json(), "reason": self.reason}
 
 
+def symbol_json(market: Market, *, is_active: bool) -> dict[str, Any]:
+    """The contract's symbol; `is_active`: in our tables and kept up to date."""
+    return {
+        "name": market.name,
+        "unified": market.unified,
+        "exchange": market.exchange,
+        "is_active": is_active,
+    }
+
+
 def series_json(market: Market, timeframe: Timeframe, period: Period) -> dict[str, Any]:
     """The keys that name a series and a period in every document."""
     return {

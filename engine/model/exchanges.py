@@ -18,17 +18,28 @@ class ExchangeInfo:
     dialect: str
     url_setting: str | None = None
     is_perpetual: bool = False  # contracts without an end, which pay funding
+    lacks: tuple[str, ...] = ()  # of our timeframes, those that it has no candles of
 
 
+_BYBIT_LACKS: Final = ("1s", "8h", "3d")
 EXCHANGES: Final[Mapping[str, ExchangeInfo]] = {
     one.name: one
     for one in (
-        ExchangeInfo("binanceusdm", "Binance USD-M futures", "binance", "futures_url", is_perpetual=True),
+        ExchangeInfo(
+            "binanceusdm", "Binance USD-M futures", "binance", "futures_url", is_perpetual=True, lacks=("1s",)
+        ),
         ExchangeInfo("binance", "Binance spot", "binance", "spot_url"),
-        ExchangeInfo("bybitlinear", "Bybit linear perpetuals", "bybit", "bybit_url", is_perpetual=True),
-        ExchangeInfo("bybit", "Bybit spot", "bybit", "bybit_url"),
+        ExchangeInfo(
+            "bybitlinear",
+            "Bybit linear perpetuals",
+            "bybit",
+            "bybit_url",
+            is_perpetual=True,
+            lacks=_BYBIT_LACKS,
+        ),
+        ExchangeInfo("bybit", "Bybit spot", "bybit", "bybit_url", lacks=_BYBIT_LACKS),
         # generated candles, served on loopback in Binance's format; they pay no funding
-        ExchangeInfo("sample", "Sample market (offline)", "binance"),
+        ExchangeInfo("sample", "Sample market (offline)", "binance", lacks=("1s",)),
     )
 }
 

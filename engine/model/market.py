@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.errors import InputError
-from engine.model.exchanges import EXCHANGES
+from engine.model.exchanges import EXCHANGES, describe
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -53,6 +53,13 @@ _STEP_MS: Final = {
     "1M": None,
 }
 TIMEFRAMES: Final = tuple(_STEP_MS)
+
+
+def timeframes_of(exchange: str) -> tuple[str, ...]:
+    """The timeframes that an exchange has candles of, the shortest first."""
+    lacks = describe(exchange).lacks
+    return tuple(name for name in TIMEFRAMES if name not in lacks)
+
 
 Int64Array = npt.NDArray[np.int64]
 Float64Array = npt.NDArray[np.float64]
@@ -326,3 +333,19 @@ class Candles:
         """Map a file written by `save`; the columns are read-only."""
         table: Any = np.load(path, mmap_mode="r", allow_pickle=False)
         return cls(table[0].view(np.int64), *table[1:])
+
+
+@dataclass(frozen=True, slots=True)
+class CandleFile:
+    """Candles as workers map them: a file of Candles.save, of which positions first..last count (last exclusive; None: all).
+    The first `warmup` of those precede the period.
+    """
+
+    path: Path
+    warmup: int
+    first: int | None = None
+    last: int | None = None
+
+    def load(self) -> Candles:
+        """The candles, warm-up in front."""
+        return Candles.load(self.path).slice(self.first, self.last)

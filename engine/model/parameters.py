@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 from engine.errors import InputError
 from engine.model.numerals import read_number, read_whole
@@ -164,3 +164,74 @@ class StrategyInfo:
             "path": self.path,
             "error": self.error,
         }
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """A parameter as a user sets it: `strategy` is the one that it names, "" for every selected one that has it.
+
+    `text` is how it was set, for messages.
+    """
+
+    text: str
+    strategy: str
+    name: str
+    value: str
+
+    @classmethod
+    def parse_all(cls, texts: Iterable[str]) -> tuple[Self, ...]:
+        """One for every `k=v` and `STRATEGY.k=v`; raises InputError for what is neither."""
+        return tuple(map(cls._parse, texts))
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, ParamValue]) -> tuple[Self, ...]:
+        """One for every `{k: v}` and `{"STRATEGY.k": v}`, values as their text would be; raises InputError for others."""
+        return tuple(cls._of(f"params: {key!r}", key, str(value)) for key, value in document.items())
+
+    @classmethod
+    def _parse(cls, text: str) -> Self:
+        key, equals, value = text.partition("=")
+        if not equals:
+            raise InputError(f"--param {text!r} must read name=value or STRATEGY.name=value")
+        return cls._of(f"--param {text!r}", key, value.strip())
+
+    @classmethod
+    def _of(cls, text: str, key: str, value: str) -> Self:
+        strategy, dot, name = key.strip().rpartition(".")
+        if not name or (dot and not strategy):
+            raise InputError(f"{text} must read name=value or STRATEGY.name=value")
+        return cls(text, strategy, name, value)
+
+
+def assign(assignments: Sequence[Assignment], infos: Sequence[StrategyInfo]) -> dict[str, dict[str, str]]:
+    """The parameters that each of the selected strategies gets, by its name; an assignment that names it wins.
+
+    Raises InputError when one goes nowhere, is given twice, or has a value that the strategy refuses.
+    """
+    known = {info.name: [str(param["name"]) for param in info.params] for info in infos}
+    general: dict[str, dict[str, str]] = {name: {} for name in known}
+    special: dict[str, dict[str, str]] = {name: {} for name in known}
+    for one in assignments:
+        for taker in _takers(one, known):
+            given = (special if one.strategy else general)[taker]
+            if one.name in given:
+                raise InputError(f"{one.text}: {one.name} is given twice")
+            given[one.name] = one.value
+    assigned = {name: general[name] | special[name] for name in known}
+    for info in infos:
+        info.check(assigned[info.name])
+    return assigned
+
+
+def _takers(one: Assignment, known: Mapping[str, Sequence[str]]) -> list[str]:
+    """The strategies that an assignment goes to; `known`: the parameters of each that is selected."""
+    if one.strategy and one.strategy not in known:
+        raise InputError(f"{one.text}: the strategy {one.strategy!r} is not selected")
+    meant = [one.strategy] if one.strategy else list(known)
+    takers = [taker for taker in meant if one.name in known[taker]]
+    if not takers:
+        offered = sorted({param for taker in meant for param in known[taker]})
+        near = difflib.get_close_matches(one.name, offered, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(offered) or 'none'}"
+        raise InputError(f"{one.text}: no selected strategy has a parameter {one.name!r}; {hint}")
+    return takers

@@ -134,3 +134,24 @@ def range_text(values: Sequence[ParamValue]) -> str:
         for value in itertools.islice(values, 50)
     ]
     return ",".join(shown) + (",..." if len(values) > len(shown) else "")
+
+
+def range_json(values: Sequence[ParamValue]) -> str | list[ParamValue]:
+    """`values` as text where `parse_range` makes the same of it, else as a list."""
+    text = range_text(values)
+    if isinstance(values, Steps):
+        return text
+    try:
+        same = [(type(one), one) for one in parse_range(text)] == [(type(one), one) for one in values]
+    except InputError:
+        same = False
+    return text if same else list(values)
+
+
+def read_range(given: str | Sequence[ParamValue]) -> Sequence[ParamValue]:
+    """The values that `range_json` described; raises InputError for none."""
+    if isinstance(given, str):
+        return parse_range(given)
+    if not given:
+        raise InputError("a list names no values; write low:high:step, or a list of values")
+    return tuple(dict.fromkeys(given))

@@ -13,30 +13,14 @@ from engine.errors import InputError
 from engine.model.account import Costs
 from engine.model.exchanges import describe
 from engine.model.market import Float64Array, Int64Array, Market, Period, Timeframe, format_time
+from engine.model.parameters import Assignment, StrategyInfo, assign
+from engine.model.simulators import AUTO, ENGINES, MAX_WARMUP
+from engine.model.trade import Trade
 
 FINISHED: Final = "finished"
 FAILED: Final = "failed"
 CANCELLED: Final = "cancelled"
-AUTO: Final = "auto"
-COMPILED: Final = "compiled"
-REFERENCE: Final = "reference"
-ENGINES: Final = (AUTO, COMPILED, REFERENCE)
-MAX_WARMUP: Final = 1_000_000
 MOST_CUTS: Final = 20_000  # of a search for look-ahead: each computes all candles before it again
-
-
-def choose_engine(wanted: str, *, native: bool) -> str:
-    """The engine that runs: compiled for what gives signals, reference for a native backtesting.Strategy.
-
-    Raises InputError where a native one is to be compiled.
-    """
-    if wanted not in ENGINES:
-        raise InputError(f"unknown engine {wanted!r}; known: {', '.join(ENGINES)}")
-    if native and wanted == COMPILED:
-        raise InputError(
-            "a backtesting.Strategy decides candle by candle and cannot be compiled; choose --engine auto or reference"
-        )
-    return REFERENCE if native or wanted == REFERENCE else COMPILED
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,46 +44,78 @@ class RunSpec:
     checks: bool = True
 
     def __post_init__(self) -> None:
-        if self.warmup is not None and not 0 <= self.warmup <= MAX_WARMUP:
-            raise InputError(f"the warm-up must be from 0 to {MAX_WARMUP:,} candles, not {self.warmup}")
-        if self.engine not in ENGINES:
-            raise InputError(f"unknown engine {self.engine!r}; known: {', '.join(ENGINES)}")
+        _check(self.engine, self.warmup)
+
+    def to_json(self) -> dict[str, Any]:
+        """The spec for programs."""
+        return {
+            "strategy": self.strategy,
+            "symbol": self.symbol,
+            "exchange": self.exchange,
+            "timeframe": self.timeframe.name,
+            **self.period.to_json(),
+            "params": dict(self.params),
+            "costs": asdict(self.costs),
+            "engine": self.engine,
+            "warmup": self.warmup,
+            "checks": self.checks,
+        }
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> Self:
+        """The spec that `to_json` described; dates as on the command line. Raises InputError."""
+        return cls(**values_of_spec(document))
+
+
+def values_of_spec(document: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a spec in JSON, those with a meaning of their own read: timeframe, period, costs. Raises InputError."""
+    values = dict(document)
+    period = Period.parse(values.pop("start"), values.pop("end"))
+    costs = Costs(**values.pop("costs", {}))
+    return values | {"timeframe": Timeframe(values["timeframe"]), "period": period, "costs": costs}
 
 
 @dataclass(frozen=True, slots=True)
-class Trade:
-    """A round trip. Prices are the slipped fills; `pnl` is net of both commissions; times are open times, ms.
+class RunRequest:
+    """Runs as a user asks for them: each strategy on each symbol, once, however often and in whatever spelling it is named.
 
-    `exit_reason`: exit_long, exit_short, stop_loss, take_profit, reverse, ruin, or open (marked at the last close).
+    `assignments` go to every strategy that has the parameter, or to the one that they name; the rest is as in RunSpec.
     """
 
-    side: str
-    size: float
-    entry_time: int
-    entry_price: float
-    exit_time: int
-    exit_price: float
-    pnl: float
-    return_pct: float
-    commission: float
-    funding: float | None
-    entry_signal: str
-    exit_reason: str
-    candles: int
-    mae_pct: float
-    mfe_pct: float
+    strategies: Sequence[str]
+    symbols: Sequence[str]
+    exchange: str
+    timeframe: Timeframe
+    period: Period
+    assignments: Sequence[Assignment] = ()
+    costs: Costs = field(default_factory=Costs)
+    engine: str = AUTO
+    warmup: int | None = None
+    checks: bool = True
 
-    @classmethod
-    def from_columns(cls, columns: Mapping[str, Sequence[Any]]) -> tuple[Self, ...]:
-        """A trade per row, from a column (k,) per field."""
-        return tuple(map(cls, *(columns[name] for name in cls.__slots__)))
+    def __post_init__(self) -> None:
+        _check(self.engine, self.warmup)
 
-    def to_json(self) -> dict[str, Any]:
-        """The contract's trade, times as ISO text."""
-        return asdict(self) | {
-            "entry_time": format_time(self.entry_time),
-            "exit_time": format_time(self.exit_time),
-        }
+    def specs(self, infos: Mapping[str, StrategyInfo]) -> list[RunSpec]:
+        """A run per symbol and strategy, symbols as they were typed; raises InputError for assignments that fit nowhere."""
+        names = list(dict.fromkeys(self.strategies))
+        params = assign(self.assignments, [infos[name] for name in names])
+        return [
+            RunSpec(
+                name, symbol, self.exchange, self.timeframe, self.period, params[name], self.costs, self.engine,
+                self.warmup, self.checks,
+            )
+            for symbol in dict.fromkeys(self.symbols)
+            for name in names
+        ]  # fmt: skip
+
+
+def _check(engine: str, warmup: int | None) -> None:
+    """Raise InputError for options that no run can have."""
+    if warmup is not None and not 0 <= warmup <= MAX_WARMUP:
+        raise InputError(f"the warm-up must be from 0 to {MAX_WARMUP:,} candles, not {warmup}")
+    if engine not in ENGINES:
+        raise InputError(f"unknown engine {engine!r}; known: {', '.join(ENGINES)}")
 
 
 def skipped_checks() -> dict[str, dict[str, Any]]:
@@ -227,6 +243,11 @@ class RunResult:
             "created": format_time(self.created_ms),
             "notes": self.notes,
         }
+
+    def to_shown_json(self, *, data_changed: bool | None) -> dict[str, Any]:
+        """The contract's `show`: the run with its equity and inputs, and whether its candles have changed since."""
+        more = {"equity": self.equity_points(), "data_changed": data_changed, "inputs": self.inputs}
+        return self.to_json() | more
 
     def equity_points(self) -> list[tuple[str, float]]:
         """`[[time, value]]`, one per candle of the period."""

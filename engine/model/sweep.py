@@ -16,8 +16,8 @@ from engine.model.account import Costs
 from engine.model.exchanges import describe
 from engine.model.market import Float64Array, Int64Array, Period, Timeframe, format_time
 from engine.model.parameters import ParamValue
-from engine.model.ranges import range_text
-from engine.model.run import skipped_checks
+from engine.model.ranges import range_json, read_range
+from engine.model.run import skipped_checks, values_of_spec
 
 SAMPLERS: Final = ("grid", "random")
 # the metrics of which less is better; of every other one more is (a drawdown in % is negative)
@@ -79,20 +79,29 @@ class SweepSpec:
         return replace(self, symbol=symbol)
 
     def to_json(self) -> dict[str, Any]:
-        """The spec for people and programs; ranges as text."""
+        """The spec for people and programs; ranges as text where that reads back as the same, else as lists."""
         return {
             "strategy": self.strategy,
             "symbol": self.symbol,
             "exchange": self.exchange,
             "timeframe": self.timeframe.name,
             **self.period.to_json(),
-            "ranges": {name: range_text(values) for name, values in self.ranges.items()},
+            "ranges": {name: range_json(values) for name, values in self.ranges.items()},
+            "params": dict(self.params),
             "constraint": self.constraint,
             "objective": self.objective,
             "sampler": self.sampler,
+            "trials": self.trials,
             "seed": self.seed,
             "costs": asdict(self.costs),
         }
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> Self:
+        """The spec that `to_json` described; dates and ranges as on the command line. Raises InputError."""
+        values = values_of_spec(document)
+        ranges = {name: read_range(given) for name, given in values["ranges"].items()}
+        return cls(**values | {"ranges": ranges})
 
 
 @dataclass(frozen=True, eq=False)
@@ -213,6 +222,11 @@ class SweepResult:
         if describe(self.spec.exchange).is_perpetual:
             found.append("funding not included")
         return found
+
+    @property
+    def kept(self) -> str:
+        """What of it is there again, for messages."""
+        return f"{self.done:,} of {self.planned:,} trials are stored as sweep {self.id[:8]}"
 
     def to_json(self, top: int = TOP) -> dict[str, Any]:
         """The contract's sweep: what was asked, the best and the `top` trials, as many failed ones; no columns."""

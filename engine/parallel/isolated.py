@@ -30,7 +30,6 @@ from pathlib import Path
 from typing import Any, Final, NoReturn
 
 from engine import errors
-from engine.events import MIN_INTERVAL_S
 from engine.parallel.family import adopt_orphans, die_with_parent, end_children, end_tree, memory_mb
 from engine.parallel.interpreter import (
     connection_of,
@@ -54,6 +53,7 @@ NO_FORK: Final = "BACKTEST_TEST_NO_FORK"  # for tests: as where forking is not s
 # on macOS system libraries break in forked processes; Windows has none
 FORKS: Final = sys.platform == "linux" and NO_FORK not in os.environ
 _TICK_S: Final = 0.2
+_REPORT_S: Final = 0.1  # between two reports of how far code is: the law of events, kept at the source
 # the watch of the process itself strikes first, as it can say where the code hangs; then its worker's, then the pool's
 _GRACE_S: Final = 1.0
 _OWN_GRACE_S: Final = 1.5
@@ -387,7 +387,7 @@ class Report:
     def __call__(self, done: float, total: float | None = None, text: str = "") -> None:
         """So many `done` of `total`, in words."""
         self._pending = float(done), None if total is None else float(total), str(text)[:200]
-        if time.monotonic() - self._last >= MIN_INTERVAL_S:
+        if time.monotonic() - self._last >= _REPORT_S:
             self.flush()
 
     def flush(self) -> None:

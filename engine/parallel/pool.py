@@ -10,10 +10,7 @@ import atexit
 import io
 import logging
 import multiprocessing
-import os
 import pickle
-import shutil
-import tempfile
 import threading
 import time
 from collections import OrderedDict
@@ -25,6 +22,7 @@ from typing import Any, Final, overload
 
 from engine.errors import Interrupted
 from engine.parallel import plain
+from engine.parallel.answers import read_message
 from engine.parallel.job import (
     BadEnd,
     Died,
@@ -39,14 +37,14 @@ from engine.parallel.job import (
     timed_out,
     too_much_memory,
 )
-from engine.parallel.process import WorkerProcess, is_running
+from engine.parallel.own_folder import OwnFolder
+from engine.parallel.process import WorkerProcess
 
 __all__ = ["Died", "Done", "Job", "Outcome", "Raised", "Stopped", "TimedOut", "WorkerPool"]
 
 _LOG: Final = logging.getLogger(__name__)
 _TICK_S: Final = 1.0
 _MOST_FAILED_STARTS: Final = 3  # in a row: it cannot work here
-_BAD_ENDS: Final = {b"X": Raised, b"T": TimedOut, b"D": Died}
 _MOST_KILLED_STARTS: Final = 30  # in a row: somebody or the system kills what we start, and may stop doing so
 
 
@@ -81,6 +79,7 @@ class WorkerPool:
         self._wake_up, self._waker = multiprocessing.Pipe(duplex=False)
         self._woken = False
         self._thread: threading.Thread | None = None
+        self._own: OwnFolder | None = None
         self._folder = scratch
         # from here on: the supervising thread's own
         self._processes: list[WorkerProcess] = []
@@ -161,6 +160,21 @@ class WorkerPool:
             thread.join()
         atexit.unregister(self.close)
 
+    @property
+    def size(self) -> int:
+        """How many processes there are at most."""
+        return self._size
+
+    @property
+    def ahead(self) -> int:
+        """One: it is sent the moment another ends."""
+        return 1
+
+    @property
+    def side_by_side(self) -> int:
+        """All of them: it is one machine."""
+        return self._size
+
     def pids(self) -> list[int]:
         """The processes there are now."""
         return [process.pid for process in tuple(self._processes)]
@@ -173,7 +187,8 @@ class WorkerPool:
 
     def _supervise(self) -> None:
         if self._thread is None:
-            self._folder = _own_folder(self._scratch)
+            self._own = OwnFolder(self._scratch, "pool")
+            self._folder = self._own.path
             # a daemon, because Python waits for other threads before it runs what is registered with atexit
             self._thread = threading.Thread(target=self._work, name="worker-pool", daemon=True)
             atexit.register(self.close)
@@ -356,7 +371,8 @@ class WorkerPool:
             self._remove_ended(self._processes[0])
         for job in jobs:
             job.future.set_result(verdict)
-        shutil.rmtree(self._folder, ignore_errors=True)
+        if self._own is not None:
+            self._own.remove()
         with self._lock:
             self._close_wake_up()
 
@@ -376,17 +392,6 @@ def _read_answer(message: bytes, result_file: Path, read: Callable[[Any], V]) ->
         if message[:1] == b"F":
             with result_file.open("rb") as file:
                 return Done(read(plain.decode(file)))
-        value = plain.decode(io.BytesIO(message[1:]))
-        return Done(read(value)) if message[:1] == b"V" else _BAD_ENDS[message[:1]](**value)
+        return read_message(message, read)
     except (OSError, ValueError, TypeError, KeyError) as error:
         return Died(f"the worker's answer cannot be read: {error}")
-
-
-def _own_folder(scratch: Path) -> Path:
-    """A new folder for this pool's files; those of programs that were killed are removed."""
-    scratch.mkdir(parents=True, exist_ok=True)
-    for folder in scratch.glob("pool-*-*"):
-        pid = folder.name.split("-")[1]
-        if pid.isdigit() and not is_running(int(pid)):
-            shutil.rmtree(folder, ignore_errors=True)
-    return Path(tempfile.mkdtemp(prefix=f"pool-{os.getpid()}-", dir=scratch))

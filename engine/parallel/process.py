@@ -14,8 +14,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-import psutil
-
 from engine.parallel.family import end_tree, memory_mb
 from engine.parallel.interpreter import start_interpreter
 from engine.parallel.job import BadEnd, Died, Job, Stopped, cause_of_death, timed_out
@@ -157,8 +155,3 @@ class WorkerProcess:
         for file in files:
             with contextlib.suppress(OSError):
                 file.unlink(missing_ok=True)
-
-
-def is_running(pid: int) -> bool:
-    """Whether the system knows a process of that number."""
-    return bool(psutil.pid_exists(pid))

@@ -19,15 +19,16 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, fields, is_dataclass
+from dataclasses import fields, is_dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from engine.parallel.answers import bad_end
 from engine.parallel.family import end_after_pipe, end_children, wake_with_parents_end
 from engine.parallel.interpreter import connection_of, give_way, limit_memory, silence_streams
 from engine.parallel.isolated import Ended, Owner, Report, forget_kept, own_processes
-from engine.parallel.job import Died, TimedOut, describe_error
+from engine.parallel.job import Raised, describe_error
 from engine.parallel.plain import encode
 from engine.parallel.seed import seed_random
 
@@ -156,7 +157,4 @@ def _fields(answer: Any) -> dict[str, Any]:
 
 def _bad_end(error: BaseException, memory_mb: int) -> bytes:
     """The message about a job that came to no value, in whichever process it was."""
-    if not isinstance(error, Ended):
-        return b"X" + encode(describe_error(error, memory_mb)).line
-    letter = {TimedOut: b"T", Died: b"D"}.get(type(error.outcome), b"X")
-    return letter + encode(asdict(error.outcome)).line
+    return bad_end(error.outcome if isinstance(error, Ended) else Raised(**describe_error(error, memory_mb)))

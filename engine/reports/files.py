@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import importlib.util
 import json
 import os
 import re
@@ -13,7 +14,8 @@ from typing import Any
 
 from engine.errors import InputError, reason
 from engine.model.market import Candles
-from engine.model.run import RunResult, Trade, json_ready
+from engine.model.run import RunResult, json_ready
+from engine.model.trade import Trade
 
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\.|$)", re.IGNORECASE)
@@ -86,6 +88,11 @@ def check_candle_path(path: Path) -> None:
     """Raise InputError where the file's name says no format that can be written."""
     if path.suffix not in (".csv", ".parquet"):
         raise InputError(f"{path.name}: the file must end in .csv or .parquet")
+    if path.suffix == ".parquet" and importlib.util.find_spec("pyarrow") is None:
+        raise InputError(
+            f"{path.name}: Parquet needs the package pyarrow, which is not installed here; "
+            "let the file end in .csv, or install pyarrow"
+        )
 
 
 def write_candles(candles: Candles, path: Path) -> None:

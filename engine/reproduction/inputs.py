@@ -10,7 +10,7 @@ import platform
 import sys
 import sysconfig
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
 from importlib import metadata
 from itertools import pairwise
@@ -59,12 +59,13 @@ DECIDING: Final = (
     "engine.jobs.trials",
     "engine.model.account",
     "engine.model.columns",
+    "engine.model.combinations",
     "engine.model.market",
-    "engine.model.run",
+    "engine.model.simulators",
+    "engine.model.trade",
     "engine.parallel.seed",
     "engine.reproduction.inputs",
     "engine.strategy",
-    "engine.tasks",
 )
 
 
@@ -174,17 +175,3 @@ def run_inputs(
 def fingerprint(inputs: Mapping[str, Any]) -> str:
     """sha256 over the inputs: equal fingerprints mean equal results."""
     return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
-
-
-def trial_identity(source: Mapping[str, str], params: Mapping[str, Any]) -> bytes:
-    """What a trial tries, as 32 bytes: a strategy's source (of `hashes`) with these parameters, whatever program, library,
-    costs or candles it is tried with.
-    """
-    return next(trial_identities(source, [params]))
-
-
-def trial_identities(source: Mapping[str, str], params: Iterable[Mapping[str, Any]]) -> Iterator[bytes]:
-    """`trial_identity` of many parameter sets of one source, at a fraction of the cost."""
-    head, tail = b'{"params": ', f', "source": {json.dumps(dict(source), sort_keys=True)}}}'.encode()
-    for one in params:
-        yield hashlib.sha256(head + json.dumps(one, sort_keys=True).encode() + tail).digest()

@@ -14,12 +14,12 @@ from engine.errors import BacktestError
 from engine.events import CancelToken
 from engine.model.run import CANCELLED, FAILED, FINISHED
 from engine.parallel.job import BadEnd, Done, Job, Raised, Stopped
+from engine.parallel.tasks import TrialsAnswer, TrialsTask, submit
 from engine.research.grid import Numbers
 from engine.research.ledger import Ledger
-from engine.tasks import TrialsAnswer, TrialsTask, submit
 
 if TYPE_CHECKING:
-    from engine.parallel.pool import WorkerPool
+    from engine.parallel.executor import Executor
 
 BATCH_S: Final = 0.3  # what a batch aims to take: long enough to forget its cost, short enough to stop soon
 SHORTEST_S: Final = 0.01
@@ -33,8 +33,8 @@ Verdict = tuple[str, str | None]  # status, error
 class Deal:
     """Which trials come next. Those that a worker died of come again, one by one."""
 
-    def __init__(self, n: int, workers: int) -> None:
-        self._n, self._next, self._workers = n, 0, workers
+    def __init__(self, n: int, workers: int, ahead: int = 1) -> None:
+        self._n, self._next, self._workers, self._ahead = n, 0, workers, ahead
         self._again: deque[int] = deque()
         self._trial_s: float | None = None
 
@@ -45,8 +45,8 @@ class Deal:
 
     @property
     def depth(self) -> int:
-        """How many batches may be under way: one per worker until their speed is known, then one more in the queue."""
-        return self._workers if self._trial_s is None else 2 * self._workers
+        """How many batches may be under way: one per worker until their speed is known, then `ahead` more each."""
+        return self._workers if self._trial_s is None else (1 + self._ahead) * self._workers
 
     def next(self) -> Numbers:
         """The numbers of the next batch."""
@@ -76,7 +76,7 @@ class Batches:
 
     def __init__(
         self,
-        pool: WorkerPool,
+        executor: Executor,
         ledger: Ledger,
         deal: Deal,
         task: Callable[[Numbers], TrialsTask],
@@ -84,7 +84,7 @@ class Batches:
         timeout_s: float,
         cancel: CancelToken,
     ) -> None:
-        self._pool, self._ledger, self._deal, self._task = pool, ledger, deal, task
+        self._executor, self._ledger, self._deal, self._task = executor, ledger, deal, task
         self._timeout_s, self._cancel = timeout_s, cancel
         self._answers: queue.SimpleQueue[Job[TrialsAnswer]] = queue.SimpleQueue()
         self._running: dict[Job[TrialsAnswer], Numbers] = {}
@@ -120,7 +120,7 @@ class Batches:
     def _submit(self) -> None:
         while self._verdict is None and self._deal.left and len(self._running) < self._deal.depth:
             numbers = self._deal.next()
-            job = submit(self._pool, self._task(numbers), timeout_s=self._timeout_s)
+            job = submit(self._executor, self._task(numbers), timeout_s=self._timeout_s)
             self._running[job] = numbers
             job.add_done_callback(self._answers.put)
 

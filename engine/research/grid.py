@@ -13,11 +13,11 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.errors import InputError
+from engine.model.combinations import Combinations
 from engine.model.parameters import Param, ParamValue, complete
 from engine.model.ranges import Steps
 from engine.model.sweep import Column, SweepSpec
 from engine.research.constraint import fulfilled
-from engine.tasks import Combinations
 
 MAX_TRIALS: Final = 1_000_000
 MAX_DRAWS: Final = 2_000_000  # looking for combinations that fulfil a constraint: a second or two

@@ -9,15 +9,16 @@ from typing import Any
 
 import numpy as np
 
-from engine.backtest.metric_definitions import SUMMARY
 from engine.errors import RunError
+from engine.model.metric_definitions import SUMMARY
 from engine.model.sweep import SweepResult, SweepSpec
-from engine.reproduction.inputs import hashes, trial_identities
+from engine.model.trial import trial_identities
+from engine.parallel.tasks import TrialsAnswer
+from engine.reproduction.inputs import hashes
 from engine.research.grid import Numbers, Trials
 from engine.runs.load import LoadedSeries
 from engine.runs.plan import PlannedRun
 from engine.runs.record import inputs_of, sweep_checks
-from engine.tasks import TrialsAnswer
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +105,7 @@ class Ledger:
         )
 
     def identities(self) -> list[bytes | None]:
-        """`reproduction.inputs.trial_identity` of the trials made so far, in order; None for those that failed."""
+        """`model.trial.trial_identity` of the trials made so far, in order; None for those that failed."""
         return [self._identities[number] for number in np.flatnonzero(self._done).tolist()]
 
     def _check_source(self, answer: TrialsAnswer) -> None:

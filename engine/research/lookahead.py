@@ -8,9 +8,9 @@ from engine.errors import BacktestError, InputError, RunError
 from engine.events import OnEvent, Progress, as_job
 from engine.model.run import MOST_CUTS, LookaheadReport
 from engine.parallel.job import Done
+from engine.parallel.tasks import AskWorkers, LookaheadTask
 from engine.runs.load import SeriesLoader
 from engine.runs.plan import PlannedRun
-from engine.tasks import AskWorkers, LookaheadTask
 
 TIMEOUT_S: Final = 7 * 86_400.0  # the user stops it, nothing else
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import json
-import logging
 import time
 import uuid
 from collections.abc import Callable
@@ -12,34 +10,32 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from engine.backtest.metric_definitions import SUMMARY
-from engine.errors import BacktestError, DatabaseError, InputError, RunError, StrategyError
+from engine.errors import BacktestError, InputError, RunError, StrategyError
 from engine.events import Cancelled, CancelToken, Failed, Finished, OnEvent, ProgressMeter, Started, ending
 from engine.model.market import Market
+from engine.model.metric_definitions import SUMMARY
 from engine.model.parameters import StrategyInfo
-from engine.model.run import CANCELLED, FAILED, FINISHED, RunSpec, choose_engine, json_ready
+from engine.model.run import CANCELLED, FAILED, FINISHED, RunSpec
+from engine.model.simulators import choose_engine
 from engine.model.sweep import SweepResult, SweepSpec
 from engine.parallel.job import Done
+from engine.parallel.tasks import AskWorkers, TrialsTask, WarmupTask
 from engine.research.batches import Batches, Deal
 from engine.research.grid import Numbers, Trials, plan_trials
 from engine.research.ledger import Ledger, PlannedSweep
 from engine.runs.load import LoadedSeries, SeriesLoader
 from engine.runs.plan import PlannedRun
-from engine.tasks import AskWorkers, TrialsTask, WarmupTask
 
 if TYPE_CHECKING:
-    from engine.database.store import Store
-    from engine.parallel.pool import WorkerPool
-
-log = logging.getLogger(__name__)
+    from engine.parallel.executor import Executor
 
 WARMUP_TIMEOUT_S: Final = 60.0
 WARMUP_TRIALS: Final = 10_000  # in one question to a worker
 TELL_S: Final = 0.2  # between two partial results
-MEMORY_BYTES: Final = 2**30  # for the indicators that all workers together keep between trials
-UNSAVED_TOP: Final = 1_000
+MEMORY_BYTES: Final = 2**30  # for the indicators that all workers of a machine keep between trials
 
 OnTrials = Callable[[SweepResult], None]
+KeepSweep = Callable[[SweepResult, Ledger], SweepResult]  # stores it; raises DatabaseError
 
 
 def check_objective(name: str) -> None:
@@ -104,19 +100,17 @@ class Sweep:
     def __init__(
         self,
         planned: PlannedSweep,
-        store: Store,
         loader: SeriesLoader,
-        pool: WorkerPool,
-        unsaved: Path,
+        executor: Executor,
+        keep: KeepSweep,
         *,
-        workers: int,
         timeout_s: float,
         on_event: OnEvent,
         cancel: CancelToken,
         on_trials: OnTrials | None,
     ) -> None:
-        self._planned, self._store, self._loader, self._pool = planned, store, loader, pool
-        self._unsaved, self._workers, self._timeout_s = unsaved, workers, timeout_s
+        self._planned, self._loader, self._executor, self._keep = planned, loader, executor, keep
+        self._timeout_s = timeout_s
         self._on_event, self._cancel, self._on_trials = on_event, cancel, on_trials
 
     def run(self, *, fetch: bool) -> SweepResult:
@@ -148,9 +142,9 @@ class Sweep:
         """All trials, stored."""
         planned, ledger = self._planned, Ledger(self._planned, series)
         batches = Batches(
-            self._pool,
+            self._executor,
             ledger,
-            Deal(planned.trials.n, self._workers),
+            Deal(planned.trials.n, self._executor.size, self._executor.ahead),
             partial(self._task, series),
             timeout_s=self._timeout_s,
             cancel=self._cancel,
@@ -166,7 +160,7 @@ class Sweep:
                 self._on_trials(ledger.result("running"))
 
         status, error = batches.run(tell)
-        return self._stored(ledger.result(status, error), ledger)
+        return self._keep(ledger.result(status, error), ledger)
 
     def _task(self, series: LoadedSeries, numbers: Numbers) -> TrialsTask:
         """A batch for a worker."""
@@ -179,22 +173,5 @@ class Sweep:
             timeframe=base.spec.timeframe.name,
             warmup=base.warmup,
             costs=base.spec.costs,
-            memory_bytes=MEMORY_BYTES // self._workers,
+            memory_bytes=MEMORY_BYTES // self._executor.side_by_side,
         )
-
-    def _stored(self, result: SweepResult, ledger: Ledger) -> SweepResult:
-        try:
-            return self._store.sweeps.save(
-                result, ledger.identities(), ledger.inputs, ledger.sources.values()
-            )
-        except DatabaseError as error:
-            from engine.reports.files import write_text
-
-            log.exception("sweep %s could not be stored", result.id)
-            path = self._unsaved / f"sweep-{result.id}.json"
-            try:
-                write_text(path, json.dumps(json_ready(result.to_json(UNSAVED_TOP))))
-                kept = f"the best trials were written to {path} instead"
-            except BacktestError as second:
-                kept = f"and they could not be kept elsewhere either: {second}"
-            raise DatabaseError(f"{error}; {kept}") from error

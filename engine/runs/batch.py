@@ -4,29 +4,30 @@ from __future__ import annotations
 
 import logging
 import queue
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from engine.errors import BacktestError, DatabaseError, Interrupted, worst
+from engine.errors import BacktestError, ClusterError, DatabaseError, Interrupted, worst
 from engine.events import Cancelled, CancelToken, Failed, Finished, OnEvent, Progress, Started, ending
 from engine.model.market import Market, Period, Timeframe
 from engine.model.run import CANCELLED, FAILED, FINISHED, RunResult
-from engine.parallel.job import BadEnd, Done, Job, OnProgress, Stopped
+from engine.parallel.job import BadEnd, Done, Job, OnProgress, Raised, Stopped
+from engine.parallel.tasks import RunAnswer, RunTask, submit
 from engine.reproduction.inputs import hashes
 from engine.runs.load import FetchOutcome, LoadedSeries, SeriesLoader
 from engine.runs.plan import PlannedRun, SeriesPeriod
 from engine.runs.record import failed_run, finished_run
-from engine.tasks import RunAnswer, RunTask, submit
 
 if TYPE_CHECKING:
-    from engine.database.store import Store
-    from engine.parallel.pool import WorkerPool
+    from engine.parallel.executor import Executor
 
 log = logging.getLogger(__name__)
 
+KeepRun = Callable[
+    [RunResult, Sequence[bytes]], None
+]  # with the source files that it executed; raises DatabaseError
 RunJob = Job[RunAnswer]
 DoneQueue = queue.Queue[tuple[PlannedRun, LoadedSeries, RunJob]]
 
@@ -36,18 +37,17 @@ class Batch:
 
     def __init__(
         self,
-        store: Store,
         loader: SeriesLoader,
-        pool: WorkerPool,
-        unsaved: Path,
+        executor: Executor,
+        keep: KeepRun,
         *,
         timeout_s: float,
         most_checked: int,
         on_event: OnEvent,
         cancel: CancelToken,
     ) -> None:
-        self._store, self._loader, self._pool = store, loader, pool
-        self._unsaved, self._timeout_s, self._most_checked = unsaved, timeout_s, most_checked
+        self._loader, self._executor, self._keep = loader, executor, keep
+        self._timeout_s, self._most_checked = timeout_s, most_checked
         self._on_event, self._cancel = on_event, cancel
         self._results: dict[str, RunResult] = {}
         self._errors: list[BacktestError] = []
@@ -109,7 +109,7 @@ class Batch:
         for planned, series in ready:
             self._on_event(Started(planned.id, "run", planned.title, (planned.id,)))
             job = submit(
-                self._pool,
+                self._executor,
                 run_task(planned, series),
                 timeout_s=self._timeout_s,
                 on_progress=self._progress_of(planned.id),
@@ -152,6 +152,9 @@ class Batch:
         if isinstance(outcome, Stopped):
             self._errors.append(Interrupted("stopped"))
             return planned.unfinished(CANCELLED, "stopped by the user"), {}
+        if isinstance(outcome, Raised) and outcome.kind == ClusterError.__name__:
+            self._errors.append(ClusterError(outcome.message))
+            return planned.unfinished(FAILED, outcome.message), {}
         if not isinstance(outcome, Done):
             return failed_run(planned, series, outcome)
         sources = {name: source.tobytes() for name, source in outcome.value.sources.items()}
@@ -182,27 +185,16 @@ class Batch:
             log.error("run %s (%s) failed\n%s", result.id, planned.spec.strategy, result.traceback)
         self._results[planned.id] = result
         if keep:
-            self._save(result, sources)
+            try:
+                self._keep(result, list(sources.values()))
+            except DatabaseError as error:
+                self._errors.append(error)
         if result.status == FINISHED:
             self._on_event(Finished(planned.id, result))
         elif result.status == CANCELLED:
             self._on_event(Cancelled(planned.id, result))
         else:
             self._on_event(Failed(planned.id, result.error or "failed", result))
-
-    def _save(self, result: RunResult, sources: Mapping[str, bytes]) -> None:
-        try:
-            self._store.runs.save(result, list(sources.values()))
-        except DatabaseError as error:
-            from engine.reports.files import export_run
-
-            log.exception("run %s could not be stored", result.id)
-            try:
-                export_run(result, self._unsaved)
-                kept = f"the run was written to {self._unsaved} instead"
-            except (BacktestError, OSError) as second:
-                kept = f"and the run could not be kept elsewhere either: {second}"
-            self._errors.append(DatabaseError(f"{error}; {kept}"))
 
 
 def run_task(planned: PlannedRun, series: LoadedSeries) -> RunTask:

@@ -3,45 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 
 from engine.model.market import format_time
-from engine.model.run import FINISHED, RunResult, Series, Trade, json_ready
+from engine.model.rerun import Rerun
+from engine.model.run import FINISHED, RunResult, Series, json_ready
+from engine.model.trade import Trade
 
 _MOST_NAMED: Final = 6
 _PROGRAM: Final = "engine source"
-
-
-@dataclass(frozen=True, slots=True)
-class Rerun:
-    """A stored run made again as `result`, a run of its own. `changed`: inputs, in words; `differences`: of `differences`.
-
-    `notes` says what people must know beside: from where the source came, what older runs did not record.
-    """
-
-    before: RunResult
-    result: RunResult
-    changed: tuple[str, ...]
-    differences: Sequence[Mapping[str, Any]]
-    notes: tuple[str, ...] = ()
-
-    @property
-    def equal(self) -> bool:
-        """Whether metrics, trades, signals, equity and indicators are the same to the last bit."""
-        return not self.differences
-
-    def to_json(self) -> dict[str, Any]:
-        """The contract's run, and how it compares."""
-        return self.result.to_json() | {
-            "rerun_of": self.before.id,
-            "equal": self.equal,
-            "changed": list(self.changed),
-            "differences": [dict(row) for row in self.differences],
-            "notes": [*self.result.notes, *self.notes],
-        }
 
 
 def compare(before: RunResult, after: RunResult, *notes: str) -> Rerun:

@@ -9,7 +9,8 @@ from typing import Any, Final
 import numpy as np
 
 from engine.model.market import format_time
-from engine.model.run import RunResult, Series, Trade
+from engine.model.run import RunResult, Series
+from engine.model.trade import Trade
 
 RELATIVE: Final = 1e-9
 UNIT: Final = 1e-8  # of a coin: sizes are floored to it

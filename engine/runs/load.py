@@ -14,11 +14,10 @@ import numpy as np
 from engine.errors import BacktestError, ExchangeError, InputError, MissingDataError
 from engine.events import CancelToken, Finished, Log, OnEvent, Started, ending
 from engine.model.coverage import Coverage, FetchReport
-from engine.model.market import Candles, Period
+from engine.model.market import CandleFile, Candles, Period
 from engine.model.run import SeenCandles
 from engine.reproduction.inputs import candle_inputs
 from engine.runs.plan import PlannedRun
-from engine.tasks import CandleFile
 
 if TYPE_CHECKING:
     from engine.data.candle_cache import CandleCache, LoadedCandles

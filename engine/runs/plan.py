@@ -13,9 +13,10 @@ from typing import Any, Final
 from engine.errors import InputError, StrategyError
 from engine.model.market import DAY_MS, Market, Period, Timeframe
 from engine.model.parameters import StrategyInfo
-from engine.model.run import RunResult, RunSpec, choose_engine
+from engine.model.run import RunResult, RunSpec
+from engine.model.simulators import choose_engine
 from engine.parallel.job import BadEnd, Done, Raised
-from engine.tasks import Answered, AskWorkers, PrepareAnswer, PrepareTask
+from engine.parallel.tasks import Answered, AskWorkers, PrepareAnswer, PrepareTask
 
 PREPARE_TIMEOUT_S: Final = 30.0
 
@@ -84,7 +85,10 @@ def make_plan(
     find_market: Callable[[str, str], Market],
     ask: AskWorkers,
 ) -> list[PlannedRun]:
-    """A planned run per spec. Raises InputError or StrategyError for what the user can put right; nothing is fetched."""
+    """A planned run per spec, its symbol by the market's own name.
+
+    Raises InputError or StrategyError for what the user can put right; nothing is fetched.
+    """
     if not specs:
         raise InputError("nothing to run: name at least one symbol and one strategy")
     chosen = [infos[spec.strategy] for spec in specs]
@@ -93,6 +97,7 @@ def make_plan(
     outcomes = _prepared(specs, chosen, ask)
     plan = []
     for spec, info, outcome in zip(specs, chosen, outcomes, strict=True):
+        market = markets[spec.symbol, spec.exchange]
         if isinstance(outcome, Done):
             ready, problem = outcome.value, None
         else:
@@ -100,8 +105,8 @@ def make_plan(
         plan.append(
             PlannedRun(
                 id=str(uuid.uuid4()),
-                spec=spec,
-                market=markets[spec.symbol, spec.exchange],
+                spec=replace(spec, symbol=market.name),
+                market=market,
                 strategy_path=Path(info.path),
                 params=ready.params,
                 warmup=max(ready.warmup, spec.warmup or 0),
@@ -109,6 +114,14 @@ def make_plan(
             )
         )
     return plan
+
+
+def distinct(plan: Sequence[PlannedRun]) -> list[PlannedRun]:
+    """Each strategy on each market once, the first of them: one symbol may have been named in several spellings."""
+    found: dict[tuple[str, Market], PlannedRun] = {}
+    for planned in plan:
+        found.setdefault((planned.spec.strategy, planned.market), planned)
+    return list(found.values())
 
 
 def _with_engine(spec: RunSpec, info: StrategyInfo) -> RunSpec:

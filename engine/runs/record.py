@@ -8,22 +8,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from engine.model.coverage import BEFORE_LISTING
-from engine.model.run import (
-    FAILED,
-    FINISHED,
-    REFERENCE,
-    RunResult,
-    Series,
-    Trade,
-    counted_warmup,
-    skipped_checks,
-)
+from engine.model.run import FAILED, FINISHED, RunResult, Series, counted_warmup, skipped_checks
+from engine.model.simulators import REFERENCE
+from engine.model.trade import Trade
 from engine.parallel.job import BadEnd
 from engine.parallel.seed import SEED
+from engine.parallel.tasks import RunAnswer
 from engine.reproduction.inputs import fingerprint, hashes, run_inputs, versions_for
 from engine.reproduction.own_source import plain_source
 from engine.runs.plan import PlannedRun
-from engine.tasks import RunAnswer
 
 if TYPE_CHECKING:
     from engine.runs.load import LoadedSeries

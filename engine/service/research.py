@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from functools import partial
+from typing import Any
 
 from engine.events import CancelToken, OnEvent, ignore_event
 from engine.model.market import Market
+from engine.model.metric_definitions import DEFINITIONS, SUMMARY, MetricDefinition
+from engine.model.parameters import Assignment, assign
 from engine.model.run import LookaheadReport, RunSpec
 from engine.model.sweep import SweepResult, SweepSpec
 from engine.runs.load import SeriesLoader
 from engine.runs.plan import make_plan
+from engine.service.keeping import keep_sweep
 from engine.service.resources import Resources
 from engine.service.strategies import Strategies
-
-if TYPE_CHECKING:
-    from engine.backtest.metric_definitions import MetricDefinition
 
 OnTrials = Callable[[SweepResult], None]
 
@@ -38,13 +40,15 @@ class Research:
     def optimize(
         self,
         spec: SweepSpec,
+        assignments: Sequence[Assignment] = (),
         *,
         fetch: bool = True,
         on_event: OnEvent = ignore_event,
         cancel: CancelToken | None = None,
         on_trials: OnTrials | None = None,
     ) -> SweepResult:
-        """Fill the gaps, try every combination of the spec in parallel, store and return the result.
+        """Fill the gaps, try every combination of the spec in parallel, store and return the result. `assignments`: fixed
+        parameters beside the spec's, as a user types them.
 
         Events: one job of kind "sweep" whose Progress counts trials. `on_trials` gets all trials so far, at most five
         times a second, from the calling thread. When the user stops the work, what is finished is stored and returned
@@ -53,23 +57,22 @@ class Research:
         from engine.research.optimize import Sweep, plan_sweep
 
         cancel = cancel or CancelToken()
-        infos = self._strategies.chosen([spec.strategy], on_event=on_event, cancel=cancel)
+        info = self._strategies.chosen([spec.strategy], on_event=on_event, cancel=cancel)[spec.strategy]
+        spec = replace(spec, params={**spec.params, **assign(assignments, [info])[spec.strategy]})
 
         def find_market() -> Market:
             self._resources.warm_up(on_event, cancel)
-            return self._resources.market(spec.symbol, spec.exchange)
+            return self._resources.market(spec.symbol, spec.exchange, cancel=cancel)
 
-        planned = plan_sweep(spec, infos[spec.strategy], find_market, self._resources.workers(cancel).ask)
+        planned = plan_sweep(spec, info, find_market, self._resources.workers(cancel).ask)
         with self._resources.scratch() as scratch:
             sweep = Sweep(
                 planned,
-                self._resources.store,
                 SeriesLoader(
                     self._resources.fetcher, self._resources.cache, scratch, on_event=on_event, cancel=cancel
                 ),
-                self._resources.pool,
-                self._resources.settings.home / "unsaved",
-                workers=self._resources.settings.workers,
+                self._resources.executor,
+                partial(keep_sweep, self._resources.store, self._resources.unsaved),
                 timeout_s=self._resources.settings.run_timeout_s,
                 on_event=on_event,
                 cancel=cancel,
@@ -80,6 +83,7 @@ class Research:
     def lookahead(
         self,
         spec: RunSpec,
+        assignments: Sequence[Assignment] = (),
         *,
         cuts: int | None = None,
         fetch: bool = True,
@@ -88,6 +92,7 @@ class Research:
     ) -> LookaheadReport:
         """Search a strategy for look-ahead: cut the future off after every candle of the spec's period (20,000 at most,
         evenly spread; or `cuts` of them) and compare what it says. Costs play a part for a backtesting.Strategy only.
+        `assignments`: parameters beside the spec's, as a user types them.
 
         Events: one job of kind "lookahead" whose Progress counts cuts. Nothing is stored. Raises as `run`, and RunError
         where the strategy fails on the whole period.
@@ -95,10 +100,12 @@ class Research:
         from engine.research.lookahead import search
 
         cancel = cancel or CancelToken()
+        infos = self._strategies.chosen([spec.strategy], on_event=on_event, cancel=cancel)
+        assigned = assign(assignments, [infos[spec.strategy]])[spec.strategy]
+        spec = replace(spec, params={**spec.params, **assigned})
         self._resources.warm_up(on_event, cancel)
-        infos = self._strategies.chosen([spec.strategy], cancel=cancel)
         ask = self._resources.workers(cancel).ask
-        (planned,) = make_plan([spec], infos, self._resources.market, ask)
+        (planned,) = make_plan([spec], infos, partial(self._resources.market, cancel=cancel), ask)
         with self._resources.scratch() as scratch:
             loader = SeriesLoader(
                 self._resources.fetcher, self._resources.cache, scratch, on_event=on_event, cancel=cancel
@@ -116,8 +123,6 @@ class Research:
 
     def objectives(self) -> Mapping[str, MetricDefinition]:
         """The metrics that a sweep can aim at, with title, unit and definition."""
-        from engine.backtest.metric_definitions import DEFINITIONS, SUMMARY
-
         return {name: DEFINITIONS[name] for name in SUMMARY}
 
     def sweeps(self, limit: int = 100) -> list[SweepResult]:

@@ -4,41 +4,31 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import os
-import shutil
 import tempfile
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from engine.backtest.kernels import VARIABLE, bring_kernels, kernel_folder, say_whole
-from engine.errors import InputError, Interrupted, RunError, reason
-from engine.events import CancelToken, OnEvent, as_job, ignore_event
-from engine.logs import log_to_file
+from engine.errors import ClusterError, InputError, Interrupted, reason
+from engine.events import CancelToken, Log, OnEvent, as_job, ignore_event
 from engine.model.market import DEFAULT_EXCHANGE, Market, check_exchange
-from engine.parallel.job import Done, OnProgress, Stopped
+from engine.parallel.job import Job, OnProgress, Raised, Stopped
+from engine.parallel.own_folder import OwnFolder
+from engine.parallel.tasks import A, Answered, Task, submit
+from engine.service.logs import log_to_file, take_over
 from engine.settings import Settings
-from engine.tasks import A, Answered, CompileTask, Task, submit
+from engine.workers.local import brought, check_compiled, compiling, kernels_of, open_pool
 
 if TYPE_CHECKING:
     from engine.data.candle_cache import CandleCache
     from engine.data.fetcher import DataFetcher
     from engine.database.store import Store
+    from engine.parallel.dask_cluster import DaskCluster
+    from engine.parallel.executor import Executor
     from engine.parallel.pool import WorkerPool
-
-# what every compiled run needs; workers import it, and load its kernels, while the candles are still being fetched
-WORKER_IMPORTS: Final = (
-    "engine.jobs.registry",
-    "engine.backtest.compiled",
-    "engine.backtest.metrics",
-    "engine.indicators.loops",
-    "engine.jobs.compile:rehearse",
-)
-COMPILE_TIMEOUT_S: Final = 600.0
-SCRATCH: Final = "batch-"  # followed by the pid of the program whose folder it is
 
 
 class Resources:
@@ -51,8 +41,9 @@ class Resources:
         self._fetcher: DataFetcher | None = None
         self._cache: CandleCache | None = None
         self._pool: WorkerPool | None = None
+        self._cluster: DaskCluster | None = None
         self._closed = False
-        self._compiling = threading.Lock()
+        self._compiling, self._connecting = threading.Lock(), threading.Lock()
         self._compiled = False
         self._prepare_home()
 
@@ -72,9 +63,9 @@ class Resources:
         """Stop the workers, close the database and the loopback market. Safe to call twice."""
         with self._lock:
             self._closed = True
-            pool, fetcher, store = self._pool, self._fetcher, self._store
-            self._pool = self._fetcher = self._cache = self._store = None
-        for part in (pool, fetcher, store):
+            pool, cluster, fetcher, store = self._pool, self._cluster, self._fetcher, self._store
+            self._pool = self._cluster = self._fetcher = self._cache = self._store = None
+        for part in (pool, cluster, fetcher, store):
             if part is not None:
                 part.close()
 
@@ -90,7 +81,7 @@ class Resources:
             if self._store is None:
                 from engine.database.store import open_store
 
-                self._store = open_store(self.settings)
+                self._store = open_store(self.settings.database_url, self.settings.home)
             return self._store
 
     @property
@@ -114,34 +105,77 @@ class Resources:
             return self._cache
 
     @property
-    def pool(self) -> WorkerPool:
-        """The warm workers."""
+    def executor(self) -> Executor:
+        """Who has jobs done: the warm workers of this machine, or those of the cluster that is set."""
+        return self._own_pool() if self.settings.cluster is None else self.cluster()
+
+    def _own_pool(self) -> WorkerPool:
         with self._lock:
             self._check_open()
             if self._pool is None:
-                from engine.parallel.pool import WorkerPool
-
-                self._pool = WorkerPool(
-                    self.settings.workers,
-                    self.settings.cache_folder / "workers",
-                    memory_mb=self.settings.run_memory_mb,
-                    preload=WORKER_IMPORTS,
-                    environment={VARIABLE: str(self.kernels)},
-                )
+                self._pool = open_pool(self.settings, self.settings.workers, self.kernels)
             return self._pool
 
-    def market(self, symbol: str, exchange: str = DEFAULT_EXCHANGE) -> Market:
+    def cluster(self, on_event: OnEvent = ignore_event, cancel: CancelToken | None = None) -> DaskCluster:
+        """The cluster that is set, connected to where that was not done or has been lost. Raises ClusterError."""
+        with self._holding(self._connecting, cancel):
+            with self._lock:
+                self._check_open()
+                known = self._cluster
+            if known is not None and known.fault is None:
+                return known
+            if known is not None:
+                known.close()
+            cluster = self._connected(on_event, cancel)
+            with self._lock:
+                if self._closed:
+                    cluster.close()
+                self._check_open()
+                self._cluster = cluster
+            return cluster
+
+    def _connected(self, on_event: OnEvent, cancel: CancelToken | None) -> DaskCluster:
+        """Nothing imports `distributed` before: a second of everybody's start."""
+        address = self.settings.cluster
+        assert address is not None
+        try:
+            from engine.parallel.dask_cluster import LOUD, DaskCluster
+        except ImportError as error:
+            raise InputError(
+                f"BACKTEST_CLUSTER is {address}, but Dask is not installed here ({error}): the extra `cluster`"
+            ) from error
+        from engine.workers.parcels import identity, pack
+
+        take_over(LOUD)
+        cluster = DaskCluster(address, pack=pack, identity=identity())
+
+        def work() -> None:
+            cluster.open(cancel.raise_if_cancelled if cancel is not None else lambda: None)
+            for line in cluster.refused:
+                on_event(Log("cluster", "warning", line))
+
+        as_job("cluster", "cluster", f"connecting to {address}", on_event, work)
+        return cluster
+
+    def market(
+        self, symbol: str, exchange: str = DEFAULT_EXCHANGE, *, cancel: CancelToken | None = None
+    ) -> Market:
         """The market that `symbol` names in any of its spellings; raises InputError with the nearest names."""
-        return self.fetcher.market(symbol, check_exchange(exchange))
+        return self.fetcher.market(symbol, check_exchange(exchange), cancel=cancel)
 
     @contextmanager
     def scratch(self) -> Iterator[Path]:
         """A folder for the files of one call; those that killed programs left are removed."""
-        self.settings.cache_folder.mkdir(parents=True, exist_ok=True)
-        _remove_leftovers(self.settings.cache_folder)
-        own = f"{SCRATCH}{os.getpid()}-"
-        with tempfile.TemporaryDirectory(prefix=own, dir=self.settings.cache_folder) as folder:
-            yield Path(folder)
+        folder = OwnFolder(self.settings.cache_folder, "batch")
+        try:
+            yield folder.path
+        finally:
+            folder.remove()
+
+    @property
+    def unsaved(self) -> Path:
+        """Where results go that the database did not take."""
+        return self.settings.home / "unsaved"
 
     @property
     def strategy_folders(self) -> list[Path]:
@@ -155,36 +189,42 @@ class Resources:
     @functools.cached_property
     def kernels(self) -> Path:
         """Where workers keep what they compiled."""
-        return kernel_folder(self.settings.cache_folder / "numba")
+        return kernels_of(self.settings)
 
     def warm_up(
         self, on_event: OnEvent = ignore_event, cancel: CancelToken | None = None, workers: int | None = None
     ) -> None:
-        """Start the workers, or no more than are needed; they get ready while other things are done.
+        """`prepare`, and start the workers, or no more than are needed; they get ready while other things are done."""
+        self.prepare(on_event, cancel)
+        self.executor.warm_up(workers)
 
-        Where kernels are compiled neither in the environment nor in BACKTEST_HOME, say so and compile them first.
+    def prepare(self, on_event: OnEvent = ignore_event, cancel: CancelToken | None = None) -> None:
+        """Have every kernel ready, where jobs are done here: those of the environment, else compiled by one worker; else be
+        connected to the cluster, which sees to its own. Both are said before they are felt.
         """
-        self.compile_kernels(on_event, cancel)
-        self.pool.warm_up(workers)
+        if self.settings.cluster is not None:
+            self.cluster(on_event, cancel)
+            return
+        with self._holding(self._compiling, cancel):
+            self._compiled = self._compiled or brought(self.kernels) or self._compile(on_event, cancel)
 
-    def compile_kernels(self, on_event: OnEvent = ignore_event, cancel: CancelToken | None = None) -> None:
-        """Have every kernel ready: those of the environment, else compiled by one worker, said before it is felt."""
-        while not self._compiling.acquire(timeout=0.1):
+    @contextmanager
+    def _holding(self, lock: threading.Lock, cancel: CancelToken | None) -> Iterator[None]:
+        while not lock.acquire(timeout=0.1):
             if cancel is not None:
                 cancel.raise_if_cancelled()
         try:
-            self._compiled = self._compiled or bring_kernels(self.kernels) or self._compile(on_event, cancel)
+            yield
         finally:
-            self._compiling.release()
+            lock.release()
 
     def _compile(self, on_event: OnEvent, cancel: CancelToken | None) -> bool:
         def work() -> None:
-            (outcome,) = _answers(self.pool, [CompileTask()], COMPILE_TIMEOUT_S, cancel)
-            if not isinstance(outcome, Done):
-                raise RunError(f"the engine cannot be compiled into {self.kernels}: {outcome.message}")
+            job = compiling(self._own_pool())
+            _wait([job], cancel)
+            check_compiled(job, self.kernels)
 
         as_job("compile", "compile", "compiling the engine, once after installation", on_event, work)
-        say_whole(self.kernels)
         return True
 
     def workers(self, cancel: CancelToken | None = None, on_event: OnEvent = ignore_event) -> Workers:
@@ -194,7 +234,7 @@ class Resources:
 
 @dataclass(frozen=True, slots=True)
 class Workers:
-    """The workers for one call, which `cancel` stops; `on_event` hears it where kernels are compiled first."""
+    """The workers for one call, which `cancel` stops; `on_event` hears it where they have to be made ready first."""
 
     resources: Resources
     cancel: CancelToken | None
@@ -206,18 +246,16 @@ class Workers:
         """Have each task done, in parallel; the outcomes in order. Raises Interrupted when it is stopped."""
         if not tasks:
             return []
-        self.resources.compile_kernels(self.on_event, self.cancel)
-        return _answers(self.resources.pool, tasks, timeout_s, self.cancel, on_progress)
+        self.resources.prepare(self.on_event, self.cancel)
+        running = [
+            submit(self.resources.executor, task, timeout_s=timeout_s, on_progress=on_progress)
+            for task in tasks
+        ]
+        return _wait(running, self.cancel)
 
 
-def _answers(
-    pool: WorkerPool,
-    tasks: Sequence[Task[A]],
-    timeout_s: float,
-    cancel: CancelToken | None,
-    on_progress: OnProgress | None = None,
-) -> list[Answered[A]]:
-    running = [submit(pool, task, timeout_s=timeout_s, on_progress=on_progress) for task in tasks]
+def _wait(running: Sequence[Job[A]], cancel: CancelToken | None) -> list[Answered[A]]:
+    """How each of them ended."""
     outcomes: list[Answered[A]] = []
     for job in running:
         while not job.done():
@@ -230,15 +268,7 @@ def _answers(
         outcome = job.result()
         if isinstance(outcome, Stopped):  # nobody asked for it: the program ends
             raise Interrupted("stopped; what was stored by then is kept")
+        if isinstance(outcome, Raised) and outcome.kind == ClusterError.__name__:
+            raise ClusterError(outcome.message)
         outcomes.append(outcome)
     return outcomes
-
-
-def _remove_leftovers(folder: Path) -> None:
-    """Remove the scratch folders of programs that were killed."""
-    import psutil
-
-    for left in folder.glob(f"{SCRATCH}*"):
-        pid = left.name.removeprefix(SCRATCH).partition("-")[0]
-        if not pid.isdecimal() or not psutil.pid_exists(int(pid)):
-            shutil.rmtree(left, ignore_errors=True)

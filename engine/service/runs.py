@@ -7,23 +7,23 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from engine.errors import BacktestError, InputError, worst
 from engine.events import CancelToken, OnEvent, Progress, as_job, ignore_event
 from engine.model.market import Period
+from engine.model.metric_definitions import DEFINITIONS, MetricDefinition
 from engine.model.parameters import StrategyInfo
 from engine.model.remark import Remark
-from engine.model.run import CANCELLED, COMPILED, FINISHED, RunResult, RunSpec
+from engine.model.rerun import Rerun
+from engine.model.run import CANCELLED, FINISHED, RunRequest, RunResult, RunSpec
+from engine.model.simulators import COMPILED
 from engine.runs.batch import Batch
-from engine.runs.compare import Rerun, compare
+from engine.runs.compare import compare
 from engine.runs.load import SeriesLoader
-from engine.runs.plan import check_strategies, make_plan
+from engine.runs.plan import PlannedRun, check_strategies, distinct, make_plan
+from engine.service.keeping import keep_run
 from engine.service.resources import Resources
 from engine.service.strategies import Strategies
-
-if TYPE_CHECKING:
-    from engine.backtest.metric_definitions import MetricDefinition
 
 
 class Runs:
@@ -42,49 +42,60 @@ class Runs:
 
     def metric_definitions(self) -> dict[str, MetricDefinition]:
         """Title, unit and definition of every metric."""
-        from engine.backtest.metric_definitions import DEFINITIONS
-
         return dict(DEFINITIONS)
 
     def run(
         self,
-        specs: Sequence[RunSpec],
+        wanted: RunRequest | Sequence[RunSpec],
         *,
         fetch: bool = True,
         on_event: OnEvent = ignore_event,
         cancel: CancelToken | None = None,
     ) -> list[RunResult]:
-        """Fill the gaps, run every spec in parallel, store and return the results in the order of the specs.
+        """Fill the gaps, run all that is wanted in parallel, store and return the results: in the order of the specs; of a
+        request symbol by symbol.
 
         Raises before anything runs when a symbol, strategy or parameter is unknown or a strategy does not load. A run
         that fails is a result with that status. When the user stops the work, or candles cannot be had for some runs,
         the others are finished and stored first; then Interrupted, ExchangeError, DatabaseError or InputError is raised.
         """
         cancel = cancel or CancelToken()
+        find = partial(self._strategies.chosen, on_event=on_event, cancel=cancel)
+        if isinstance(wanted, RunRequest):
+            infos = find(wanted.strategies)
+            specs: Sequence[RunSpec] = wanted.specs(infos)
+        else:
+            infos = find([spec.strategy for spec in wanted])
+            specs = wanted
         self._resources.warm_up(on_event, cancel, len(specs))
-        infos = self._strategies.chosen([spec.strategy for spec in specs], cancel=cancel)
+        plan = self._plan(specs, infos, cancel)
+        if isinstance(wanted, RunRequest):
+            plan = distinct(plan)
         with self._resources.scratch() as scratch:
-            return self._made(specs, infos, scratch, fetch=fetch, on_event=on_event, cancel=cancel)
+            return self._made(plan, scratch, fetch=fetch, on_event=on_event, cancel=cancel)
+
+    def _plan(
+        self, specs: Sequence[RunSpec], infos: Mapping[str, StrategyInfo], cancel: CancelToken
+    ) -> list[PlannedRun]:
+        find_market = partial(self._resources.market, cancel=cancel)
+        return make_plan(specs, infos, find_market, self._resources.workers(cancel).ask)
 
     def _made(
         self,
-        specs: Sequence[RunSpec],
-        infos: Mapping[str, StrategyInfo],
+        plan: Sequence[PlannedRun],
         scratch: Path,
         *,
         fetch: bool,
         on_event: OnEvent,
         cancel: CancelToken,
     ) -> list[RunResult]:
-        plan = make_plan(specs, infos, self._resources.market, self._resources.workers(cancel).ask)
         loader = SeriesLoader(
             self._resources.fetcher, self._resources.cache, scratch, on_event=on_event, cancel=cancel
         )
         batch = Batch(
-            self._resources.store,
             loader,
-            self._resources.pool,
-            self._resources.settings.home / "unsaved",
+            self._resources.executor,
+            partial(keep_run, self._resources.store, self._resources.unsaved),
             timeout_s=self._resources.settings.run_timeout_s,
             most_checked=self._resources.settings.crosscheck,
             on_event=on_event,
@@ -177,8 +188,8 @@ class Runs:
                 [StrategyFile(before.strategy, file)], self._resources.workers(cancel).ask, scratch
             )
             found = check_strategies([before.strategy], [before.strategy], infos)
-            make = partial(self._made, [before.spec], found, scratch)
-            (after,) = make(fetch=fetch, on_event=on_event, cancel=cancel)
+            plan = self._plan([before.spec], found, cancel)
+            (after,) = self._made(plan, scratch, fetch=fetch, on_event=on_event, cancel=cancel)
         return compare(before, after, *notes)
 
     def cross_check(

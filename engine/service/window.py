@@ -6,6 +6,7 @@ import importlib.util
 import os
 import re
 import sys
+from pathlib import Path
 from typing import Any, Final
 
 from engine.errors import InputError
@@ -13,7 +14,7 @@ from engine.errors import InputError
 _WINDOW: Final = "desktop.app"  # found by name: it stands above the engine, and an installation may lack it
 PACKAGES: Final = ("PySide6", "pyqtgraph", "qasync")  # as they are imported
 SYSTEM_LIBRARIES: Final = (  # the Makefile's QT_PACKAGES
-    "libegl1 libgl1 libxkbcommon-x11-0 libdbus-1-3 libfontconfig1 "
+    "libegl1 libgl1 libxkbcommon-x11-0 libdbus-1-3 libfontconfig1 libglib2.0-0 "
     "libxcb-cursor0 libxcb-icccm4 libxcb-keysyms1"
 )
 _SHARED_OBJECT: Final = re.compile(r"\.so\b|\.dylib|shared object|dll load", re.IGNORECASE)
@@ -44,6 +45,16 @@ def advice(problem: Exception) -> str:
     return f"the window's packages cannot be imported ({problem}); install them again: make clean, then make desktop"
 
 
+def _screen_plugin() -> str:
+    """Qt's part that draws on X11; where Qt lies elsewhere, the library that is missing most often."""
+    found = importlib.util.find_spec("PySide6")
+    if found is not None and found.origin is not None:
+        plugin = Path(found.origin).parent / "Qt" / "plugins" / "platforms" / "libqxcb.so"
+        if plugin.exists():
+            return str(plugin)
+    return "libxcb-cursor.so.0"
+
+
 def check_screen() -> None:
     """Raise InputError where Qt would end the whole program instead of raising: no screen, or half of its X11 part."""
     if not sys.platform.startswith("linux") or os.environ.get("QT_QPA_PLATFORM"):
@@ -57,6 +68,6 @@ def check_screen() -> None:
     import ctypes
 
     try:
-        ctypes.CDLL("libxcb-cursor.so.0")
+        ctypes.CDLL(_screen_plugin())  # with all that it needs itself: cursor, icccm, keysyms, ...
     except OSError as error:
         raise InputError(advice(error)) from error

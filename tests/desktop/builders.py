@@ -9,8 +9,9 @@ from engine.model.account import Costs
 from engine.model.market import HOUR_MS, Candles, Market, Period, Timeframe
 from engine.model.parameters import StrategyInfo
 from engine.model.ranges import parse_range
-from engine.model.run import CANCELLED, FINISHED, RunResult, Series, Trade, skipped_checks
+from engine.model.run import CANCELLED, FINISHED, RunResult, Series, skipped_checks
 from engine.model.sweep import SweepResult, SweepSpec
+from engine.model.trade import Trade
 from engine.strategy import Param
 from tests.support.builders import START_MS, random_candles
 

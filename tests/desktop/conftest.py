@@ -13,10 +13,10 @@ from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from desktop.app import create_application
+from desktop.app.window import MainWindow
 from desktop.pages.optimize.page import OptimizePage
 from desktop.pages.setup.page import SetupPage
 from desktop.widgets.preferences import Preferences
-from desktop.window import MainWindow
 from desktop.work.bridge import Bridge
 from engine.service import Engine
 from engine.settings import Settings

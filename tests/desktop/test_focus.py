@@ -8,10 +8,10 @@ from PySide6.QtCore import QPoint, QRect, QSize, Qt
 from PySide6.QtWidgets import QApplication, QLineEdit, QWidget
 from pytestqt.qtbot import QtBot
 
+from desktop.app.window import MainWindow
 from desktop.pages.runs.page import RunsPage
 from desktop.pages.setup.page import SetupPage
 from desktop.widgets.screens import fit_to_screen, fitted
-from desktop.window import MainWindow
 from desktop.work.bridge import Phase
 from tests.desktop.builders import BANDS, CROSS, run_on
 from tests.desktop.conftest import MakeWindow

@@ -14,6 +14,7 @@ from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from desktop.app import render_window
+from desktop.app.window import MainWindow
 from desktop.pages.chart.page import ChartPage
 from desktop.pages.data.page import DataPage
 from desktop.pages.log.page import LogPage
@@ -23,7 +24,6 @@ from desktop.pages.runs.page import RunsPage
 from desktop.pages.setup.page import SetupPage
 from desktop.pages.trades.page import TradesPage
 from desktop.widgets.preferences import Preferences
-from desktop.window import MainWindow
 from desktop.work.bridge import Bridge, Phase
 from engine.events import CancelToken, OnEvent, as_job
 from engine.model.market import Candles, parse_time

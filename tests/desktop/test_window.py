@@ -19,6 +19,7 @@ from PySide6.QtWidgets import (
 )
 from pytestqt.qtbot import QtBot
 
+from desktop.app.window import MainWindow
 from desktop.pages.chart.page import ChartPage
 from desktop.pages.data.page import DataPage
 from desktop.pages.log.page import LogPage
@@ -31,7 +32,6 @@ from desktop.pages.setup.values import Setup
 from desktop.pages.trades.page import TradesPage
 from desktop.theme.colours import DARK, LIGHT
 from desktop.widgets.preferences import LAYOUT_VERSION, Preferences
-from desktop.window import MainWindow
 from engine.model.account import Costs
 from engine.model.market import Market, parse_time
 from engine.model.run import FAILED

@@ -20,8 +20,8 @@ from engine.data.exchanges.exchange import Exchange
 from engine.database.store import Store
 from engine.errors import BacktestError, InputError, RunError, redacted
 from engine.events import Failed, Log
-from engine.logs import LIBRARIES, LOGGERS, log_to_file
 from engine.service.doctor import Finding
+from engine.service.logs import LIBRARIES, LOGGERS, log_to_file
 from tests.support.fake_exchange import EAGER
 from tests.support.plain_process import PlainProcess, error_line
 

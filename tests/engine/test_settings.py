@@ -48,7 +48,9 @@ def test_every_documented_name_counts_in_both_places(monkeypatch):
         "DATABASE_URL": "postgresql://h/d", "BACKTEST_HOME": "/somewhere", "BACKTEST_SPOT_URL": "http://spot",
         "BACKTEST_FUTURES_URL": "http://futures", "BACKTEST_BYBIT_URL": "http://bybit", "BACKTEST_ARCHIVE_URL": "http://archive",
         "BACKTEST_STRATEGIES": "/plug-ins", "BACKTEST_WORKERS": "3", "BACKTEST_RUN_TIMEOUT_S": "7.5",
-        "BACKTEST_RUN_MEMORY_MB": "300", "BACKTEST_CROSSCHECK": "9",
+        "BACKTEST_RUN_MEMORY_MB": "300", "BACKTEST_CROSSCHECK": "9", "BACKTEST_CLUSTER": "tcp://h:8786",
+        "BACKTEST_API_TOKEN": "t0k,en", "BACKTEST_API_PUBLISHED": "loopback", "BACKTEST_API_HOSTS": "App, [fd00::1]",
+        "BACKTEST_API_ORIGINS": "https://example.org,http://localhost:3000",
     }  # fmt: skip
     assert set(VARIABLES.values()) == values.keys()
     Path(".env").write_text("".join(f"{name}={value}\n" for name, value in values.items()))
@@ -59,7 +61,8 @@ def test_every_documented_name_counts_in_both_places(monkeypatch):
     assert read_settings() == from_file
     assert from_file == Settings(
         "postgresql://h/d", Path("/somewhere"), "http://spot", "http://futures", "http://bybit", "http://archive",
-        (Path("/plug-ins"),), 3, 7.5, 300, 9,
+        (Path("/plug-ins"),), 3, 7.5, 300, 9, "tcp://h:8786", "t0k,en", "loopback", ("app", "[fd00::1]"),
+        ("https://example.org", "http://localhost:3000"),
     )  # fmt: skip
 
 
@@ -111,6 +114,15 @@ def test_an_empty_variable_counts_as_unset(monkeypatch):
         ("BACKTEST_SPOT_URL", "http://ho st"),
         ("BACKTEST_CROSSCHECK", "sometimes"),
         ("BACKTEST_CROSSCHECK", "-5"),
+        ("BACKTEST_API_TOKEN", "two words"),
+        ("BACKTEST_API_TOKEN", "schlüssel"),
+        ("BACKTEST_API_PUBLISHED", "everywhere"),
+        ("BACKTEST_API_HOSTS", "app:8000"),
+        ("BACKTEST_API_HOSTS", "http://app"),
+        ("BACKTEST_API_HOSTS", "*"),
+        ("BACKTEST_API_ORIGINS", "*"),
+        ("BACKTEST_API_ORIGINS", "null"),
+        ("BACKTEST_API_ORIGINS", "https://example.org/page"),
     ],
 )
 def test_a_wrong_value_names_its_variable(monkeypatch, name, value):
@@ -132,7 +144,13 @@ def test_passwords_are_not_in_the_text_of_the_settings(monkeypatch):
     monkeypatch.setenv("DATABASE_URL", "postgresql://u:hunter2@h/d")
     for name in ("SPOT", "FUTURES", "ARCHIVE"):
         monkeypatch.setenv(f"BACKTEST_{name}_URL", "http://u:hunter2@h")
+    monkeypatch.setenv("BACKTEST_API_TOKEN", "hunter2")
     assert "hunter2" not in repr(read_settings())
+    monkeypatch.setenv("BACKTEST_API_TOKEN", "hunter2 ")
+    monkeypatch.setenv("BACKTEST_API_HOSTS", "a/b")
+    with pytest.raises(InputError) as refused:
+        read_settings()
+    assert "hunter2" not in str(refused.value)
 
 
 @pytest.mark.parametrize("password", ["hun@ter2", "hun/ter2", "hun ter2", "hun?ter2", "hun#ter2", "hun[ter2"])

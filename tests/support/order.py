@@ -43,5 +43,5 @@ def pytest_configure(config: pytest.Config) -> None:
     """Only processes that run tests write a diary."""
     worker = os.environ.get("PYTEST_XDIST_WORKER")
     if worker or not config.getoption("numprocesses", None):
-        folder = config.rootpath / ".pytest_cache" / "order"
+        folder = config.rootpath / config.getini("cache_dir") / "order"
         config.pluginmanager.register(Diary(folder / (worker or "main")))

@@ -8,10 +8,16 @@ import pytest
 
 from engine.checks import verdicts
 from engine.jobs.registry import perform
-from engine.tasks import CandleFile, RunTask
+from engine.model.market import CandleFile
+from engine.parallel.tasks import RunTask
 
 # what the text of a task needs to be read again
-IMPORTS = "from pathlib import PosixPath\nfrom engine.model.run import Costs\nfrom engine.tasks import CandleFile, RunTask\n"
+IMPORTS = """\
+from pathlib import PosixPath
+from engine.model.account import Costs
+from engine.model.market import CandleFile
+from engine.parallel.tasks import RunTask
+"""
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from PySide6.QtGui import QPainter, QPen, QPolygonF, QTransform
 from PySide6.QtWidgets import QStyleOptionGraphicsItem, QWidget
 
 from desktop.theme.colours import Theme
-from engine.model.run import Trade
+from engine.model.trade import Trade
 
 Floats = npt.NDArray[np.float64]
 SIZE_PX: Final = 7.0

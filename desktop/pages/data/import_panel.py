@@ -29,7 +29,7 @@ from desktop.widgets.flow_layout import FlowLayout
 from desktop.widgets.table_view import TableView
 from engine.model.candle_files import ImportPreview
 from engine.model.exchanges import EXCHANGES
-from engine.model.market import PRICE_COLUMNS, TIMEFRAMES, format_time
+from engine.model.market import PRICE_COLUMNS, TIMEFRAMES, format_time, timeframes_of
 
 FIELDS: Final = ("timestamp", *PRICE_COLUMNS)
 _TITLES: Final = {"timestamp": "Time"} | {name: name.capitalize() for name in PRICE_COLUMNS}
@@ -100,7 +100,6 @@ class ImportPanel(QWidget):
         self.exchange, self.timeframe = _combo("Exchange of the file"), _combo("Timeframe of the file")
         for name, info in EXCHANGES.items():
             self.exchange.addItem(info.title, name)
-        self.timeframe.addItems(list(TIMEFRAMES))
         self.symbol = QLineEdit(placeholderText="Symbol")
         self.symbol.setAccessibleName("Symbol of the file")
         self.unit, self.zone = _combo("Unit of numeric times"), _combo("Time zone of times that name none")
@@ -154,8 +153,8 @@ class ImportPanel(QWidget):
     def _connect(self) -> None:
         self.symbol.textEdited.connect(lambda _: self._changed())
         self.zone.currentTextChanged.connect(lambda _: self._changed())
+        self.exchange.currentIndexChanged.connect(lambda _: self._offer())
         for combo in (
-            self.exchange,
             self.timeframe,
             self.unit,
             self.decimal,
@@ -177,6 +176,7 @@ class ImportPanel(QWidget):
         self.path = path
         self.title.setText(f"Import {path.name}")
         self.exchange.setCurrentIndex(self.exchange.findData(key[0]))
+        self._offer()
         self.symbol.setText(key[1])
         self.symbol.setCompleter(QCompleter(sorted(symbols), self.symbol))
         self.timeframe.setCurrentText(key[2])
@@ -240,6 +240,20 @@ class ImportPanel(QWidget):
         self.words.style().polish(self.words)
         self.words.setText(text)
         self.words.setToolTip(text)
+
+    def _offer(self) -> None:
+        """The timeframes of the chosen exchange; the chosen one stays where that has it."""
+        names, chosen, was_quiet = (
+            timeframes_of(self.exchange.currentData()),
+            self.timeframe.currentText(),
+            self._quiet,
+        )
+        self._quiet = True
+        self.timeframe.clear()
+        self.timeframe.addItems(list(names))
+        self.timeframe.setCurrentText(chosen if chosen in names else names[0])
+        self._quiet = was_quiet
+        self._changed()
 
     def _changed(self) -> None:
         if self._quiet or self.path is None:

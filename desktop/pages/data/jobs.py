@@ -90,13 +90,11 @@ class SeriesJobs(QObject):
         exchange, symbol, timeframe = key
 
         def export(*, on_event: OnEvent, cancel: CancelToken) -> str:
-            from engine.reports.files import write_candles
-
             del on_event
-            held = self._engine.candles.load(symbol, Timeframe(timeframe), period, exchange=exchange)
-            cancel.raise_if_cancelled()
-            write_candles(held, path)
-            return f"{formats.whole(len(held))} candles written to {path.name}"
+            held = self._engine.candles.export(
+                symbol, Timeframe(timeframe), period, path, exchange=exchange, cancel=cancel
+            )
+            return f"{formats.whole(held)} candles written to {path.name}"
 
         return self._start("export", key, export)
 

@@ -10,7 +10,6 @@ from PySide6.QtCore import QEvent, QObject
 from PySide6.QtGui import QDropEvent
 from PySide6.QtWidgets import QFileDialog, QTableView
 
-from desktop.actions import Command
 from desktop.pages.data.import_panel import FileHead, ImportRequest, series_of_name
 from desktop.pages.data.jobs import DOING, SeriesJobs
 from desktop.pages.data.panel import DataPanel
@@ -18,6 +17,7 @@ from desktop.pages.page import Context, Page, Place
 from desktop.pages.setup.page import SetupPage
 from desktop.pages.setup.values import clock_ms
 from desktop.tables.holdings import SeriesKey
+from desktop.widgets.actions import Command
 from desktop.work.bridge import Phase
 from desktop.work.jobs import Job
 from engine.errors import BacktestError

@@ -15,11 +15,11 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from desktop.charts.strip import paint_strip
 from desktop.pages.data.jobs import job_words
 from desktop.tables import formats
 from desktop.tables.holdings import HoldingsModel
 from desktop.theme.colours import DARK, Theme
-from desktop.widgets.strip import paint_strip
 from desktop.work.jobs import Job
 
 _STEPS = 1000

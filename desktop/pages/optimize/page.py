@@ -7,13 +7,13 @@ from typing import Any, Final
 
 from PySide6.QtCore import QTimer, Signal
 
-from desktop.actions import Command
 from desktop.pages.optimize.cells import Grid, grid_of
 from desktop.pages.optimize.panel import OptimizePanel
 from desktop.pages.optimize.values import SweepChoice
 from desktop.pages.page import Context, Page, Place
 from desktop.pages.setup.page import SetupPage
 from desktop.tables import formats
+from desktop.widgets.actions import Command
 from desktop.widgets.preferences import Preferences
 from desktop.widgets.undo import Undo
 from desktop.work.bridge import Call, Phase

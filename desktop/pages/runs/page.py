@@ -9,7 +9,6 @@ from pathlib import Path
 from PySide6.QtCore import QTimer, Signal
 from PySide6.QtWidgets import QFileDialog, QLineEdit, QTableView
 
-from desktop.actions import Command
 from desktop.pages.page import Context, Page, Place
 from desktop.pages.runs.cross_checks import CHECK, CrossChecks
 from desktop.pages.runs.details import Details
@@ -18,6 +17,7 @@ from desktop.pages.runs.panel import RunsPanel
 from desktop.pages.setup.page import SetupPage
 from desktop.pages.setup.values import Setup
 from desktop.pages.trades.page import TradesPage
+from desktop.widgets.actions import Command
 from desktop.work.bridge import Phase
 from desktop.work.jobs import Job
 from desktop.workspace import Removed

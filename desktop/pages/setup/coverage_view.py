@@ -8,9 +8,9 @@ from PySide6.QtCore import QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QFontMetrics, QPainter, QPaintEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
+from desktop.charts.strip import paint_strip
 from desktop.tables import formats
 from desktop.theme.colours import DARK, Theme
-from desktop.widgets.strip import paint_strip
 from engine.model.coverage import BEFORE_LISTING, Coverage
 
 Answer = tuple[str, Coverage | str]

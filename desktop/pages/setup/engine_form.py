@@ -1,13 +1,13 @@
-"""Which engine makes the runs."""
+"""Which engine makes the runs, and how many candles it sees before the period."""
 
 from __future__ import annotations
 
 from typing import Final
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QComboBox, QGridLayout, QLabel, QWidget
+from PySide6.QtWidgets import QComboBox, QGridLayout, QLabel, QSpinBox, QWidget
 
-from engine.model.run import ENGINES
+from engine.model.simulators import ENGINES, MAX_WARMUP
 
 _STORIES: Final = {
     "auto": "Compiled for strategies that give signals, reference for backtesting.py's own.",
@@ -29,8 +29,14 @@ class EngineForm(QWidget):
         self.combo.setAccessibleName("Engine")
         self.story = QLabel(wordWrap=True)
         self.story.setProperty("role", "muted")
-        label = QLabel("En&gine")
+        self.before = QSpinBox(maximum=MAX_WARMUP, singleStep=50, suffix=" candles")
+        self.before.setSpecialValueText("as the strategy asks")
+        self.before.setGroupSeparatorShown(True)
+        self.before.setAccessibleName("Warm-up")
+        self.before.setToolTip("At least so many candles before the period; a strategy may ask for more")
+        label, before = QLabel("En&gine"), QLabel("&Warm-up")
         label.setBuddy(self.combo)
+        before.setBuddy(self.before)
         grid = QGridLayout(self)
         grid.setContentsMargins(0, 0, 0, 0)
         grid.setVerticalSpacing(4)
@@ -38,16 +44,24 @@ class EngineForm(QWidget):
         grid.addWidget(label, 0, 0)
         grid.addWidget(self.combo, 0, 1)
         grid.addWidget(self.story, 1, 0, 1, 2)
+        grid.addWidget(before, 2, 0)
+        grid.addWidget(self.before, 2, 1)
         self.combo.currentIndexChanged.connect(lambda _: self._changed())
+        self.before.valueChanged.connect(lambda _: self.changed.emit())
         self._changed()
 
     def engine(self) -> str:
         """auto, compiled or reference."""
         return str(self.combo.currentData())
 
-    def set_engine(self, name: str) -> None:
-        """Choose an engine."""
-        self.combo.setCurrentIndex(self.combo.findData(name))
+    def warmup(self) -> int | None:
+        """At least so many candles before the period; None: as the strategy asks."""
+        return self.before.value() or None
+
+    def set_choice(self, engine: str, warmup: int | None = None) -> None:
+        """Choose an engine and a warm-up."""
+        self.combo.setCurrentIndex(self.combo.findData(engine))
+        self.before.setValue(warmup or 0)
 
     def _changed(self) -> None:
         self.story.setText(_STORIES[self.engine()])

@@ -7,11 +7,11 @@ from functools import partial
 
 from PySide6.QtCore import Signal
 
-from desktop.actions import Command
 from desktop.pages.page import Context, Page, Place
 from desktop.pages.setup.panel import SetupPanel
 from desktop.pages.setup.values import Setup
 from desktop.tables.series_words import all_fetched_words
+from desktop.widgets.actions import Command
 from desktop.widgets.preferences import Preferences
 from desktop.widgets.undo import Undo
 from desktop.work.bridge import Phase

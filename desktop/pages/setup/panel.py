@@ -13,12 +13,13 @@ from desktop.pages.setup.market_form import MarketForm
 from desktop.pages.setup.period_form import PeriodForm, preset_period
 from desktop.pages.setup.strategy_form import StrategyForm
 from desktop.pages.setup.values import Setup, clock_ms
+from desktop.tables import formats
 from desktop.theme.colours import DARK, Theme
 from desktop.theme.icons import icon
 from desktop.widgets.labels import ElidedLabel
 from desktop.widgets.section import Section
 from desktop.work.bridge import WORKING, Phase
-from engine.model.run import ENGINES
+from engine.model.simulators import ENGINES
 
 _SETTLE_MS = 250
 _LEAST_WIDTH = 312
@@ -69,6 +70,7 @@ class SetupPanel(Panel):
             Section("Money and costs", self.costs),
             Section("Advanced", self.engine, folded=True),
         ]
+        self.period.offer(self.market.exchange_id())
         self._build_footer()
         self._lay_out()
         self._connect()
@@ -127,6 +129,7 @@ class SetupPanel(Panel):
 
     def _connect(self) -> None:
         self.market.changed.connect(self._changed)
+        self.market.exchange_changed.connect(self.period.offer)
         self.market.exchange_changed.connect(lambda _: self._changed())
         self.period.changed.connect(self._changed)
         self.strategies.changed.connect(self._changed)
@@ -156,13 +159,15 @@ class SetupPanel(Panel):
             costs=self.costs.costs(),
             engine=self.engine.engine(),
             unreadable=self.period.problem() or self.strategies.problem(),
+            warmup=self.engine.warmup(),
         )
 
     def set_setup(self, setup: Setup) -> None:
         """Choose all of this."""
         self.strategies.set_choice(setup.strategies, setup.params)
         self.costs.set_costs(setup.costs)
-        self.engine.set_engine(setup.engine)
+        self.engine.set_choice(setup.engine, setup.warmup)
+        self.period.offer(setup.exchange)
         self.period.set_values(setup.timeframe, setup.start, setup.end)
         self.market.set_choice(setup.exchange, setup.symbols)
 
@@ -226,6 +231,8 @@ class SetupPanel(Panel):
         idle = self.phase is Phase.IDLE
         self.summary.setText(setup.summary())
         chosen = "" if setup.engine == ENGINES[0] else f" · {setup.engine} engine"
+        if setup.warmup is not None:
+            chosen += f" · warm-up of {formats.whole(setup.warmup)}"
         self.sections[-1].header.setText(f"Advanced{chosen}")
         problem = setup.problem() if idle else f"{self.phase.value} …"
         self.reason.setText(problem or "")

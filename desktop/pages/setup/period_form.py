@@ -23,10 +23,11 @@ from desktop.theme.colours import Theme
 from desktop.widgets.buttons import chip
 from desktop.widgets.date_field import DateField
 from desktop.widgets.labels import breakable
-from engine.model.market import DAY_MS, TIMEFRAMES, Period, Timeframe
+from engine.model.market import DAY_MS, DEFAULT_EXCHANGE, Period, Timeframe, timeframes_of
 
 PRESETS: Final = {"1M": 1, "3M": 3, "6M": 6, "1Y": 12, "YTD": 0, "Max": -1}
 PRESET_TIPS: Final = {"YTD": "From 1 January to now", "Max": "From the first candle to now"}
+USUAL: Final = "1h"  # every exchange has it
 FIRST_MS: Final = 1_483_228_800_000  # 2017-01-01: older than any market here
 
 
@@ -51,8 +52,6 @@ class PeriodForm(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.timeframe = QComboBox()
-        self.timeframe.addItems(list(TIMEFRAMES))
-        self.timeframe.setCurrentText("1h")
         self.timeframe.setAccessibleName("Timeframe")
         self.timeframe.setToolTip("Length of a candle; 1m is a minute, 1M a month")
         self.start = DateField("From")
@@ -70,7 +69,7 @@ class PeriodForm(QWidget):
         self.start.moment_changed.connect(self._changed)
         self.end.moment_changed.connect(self._changed)
         self._quiet = False
-        self._changed()
+        self.offer(DEFAULT_EXCHANGE)
 
     def _preset(self, name: str) -> QToolButton:
         button = chip(name, "")
@@ -110,6 +109,16 @@ class PeriodForm(QWidget):
     def chosen_timeframe(self) -> Timeframe:
         """The chosen timeframe."""
         return Timeframe(self.timeframe.currentText())
+
+    def offer(self, exchange: str) -> None:
+        """Offer the timeframes of another exchange; the chosen one stays where that has it."""
+        names, chosen = timeframes_of(exchange), self.timeframe.currentText()
+        self._quiet = True
+        self.timeframe.clear()
+        self.timeframe.addItems(list(names))
+        self.timeframe.setCurrentText(chosen if chosen in names else USUAL)
+        self._quiet = False
+        self._changed()
 
     def bounds(self) -> tuple[int, int]:
         """From and to, ms; from may be after to. Where a text is no date, what stood there before."""

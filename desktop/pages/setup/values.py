@@ -19,7 +19,8 @@ from engine.model.market import (
     Timeframe,
     parse_time,
 )
-from engine.model.run import ENGINES, RunResult, RunSpec
+from engine.model.run import RunResult, RunSpec
+from engine.model.simulators import ENGINES, MAX_WARMUP
 
 SAMPLE_SYMBOL: Final = "SAMPLEUSDT"
 FIRST_STRATEGIES: Final = ("vwap_supertrend_ema", "ema_cross", "buy_and_hold")
@@ -29,8 +30,9 @@ FIRST_STRATEGIES: Final = ("vwap_supertrend_ema", "ema_cross", "buy_and_hold")
 class Setup:
     """All that the set-up dock holds; the defaults are the first start's, which works offline.
 
-    `params` per strategy name: only what differs from the strategy's defaults. `unreadable`: what was typed and cannot be
-    understood, in words; the value before it stands.
+    `params` per strategy name: only what differs from the strategy's defaults. `warmup`: at least so many candles before the
+    period; None: as many as each strategy asks for. `unreadable`: what was typed and cannot be understood, in words; the
+    value before it stands.
     """
 
     exchange: str = SAMPLE_EXCHANGE
@@ -42,6 +44,7 @@ class Setup:
     params: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     costs: Costs = field(default_factory=Costs)
     engine: str = ENGINES[0]
+    warmup: int | None = None
     unreadable: str = ""
 
     @property
@@ -65,6 +68,7 @@ class Setup:
                 params=dict(self.params.get(strategy, {})),
                 costs=self.costs,
                 engine=self.engine,
+                warmup=self.warmup,
             )
             for symbol, strategy in product(self.symbols, self.strategies)
         ]
@@ -93,10 +97,11 @@ class Setup:
 
     @classmethod
     def of_run(cls, run: RunResult) -> Setup:
-        """The set-up that makes the run again."""
+        """The set-up that makes the run again, on as many candles of warm-up."""
+        spec = run.spec
         return cls(
-            run.exchange, (run.symbol,), run.timeframe.name, run.period.start, run.period.end,
-            (run.strategy,), {run.strategy: dict(run.params)}, run.costs, run.engine,
+            spec.exchange, (spec.symbol,), spec.timeframe.name, spec.period.start, spec.period.end,
+            (spec.strategy,), {spec.strategy: dict(spec.params)}, spec.costs, spec.engine, spec.warmup or None,
         )  # fmt: skip
 
     def to_json(self) -> dict[str, Any]:
@@ -117,11 +122,12 @@ class Setup:
                 params={str(name): dict(params) for name, params in value["params"].items()},
                 costs=Costs(**value["costs"]),
                 engine=str(value.get("engine", ENGINES[0])),
+                warmup=int(value.get("warmup") or 0) or None,
             )
         except (KeyError, TypeError, ValueError, AttributeError, InputError):
             return None
         known = found.exchange in EXCHANGES and found.timeframe in TIMEFRAMES and found.engine in ENGINES
-        return found if known else None
+        return found if known and 0 <= (found.warmup or 0) <= MAX_WARMUP else None
 
 
 def clock_ms(exchange: str) -> int:

@@ -7,9 +7,9 @@ from functools import partial
 
 from PySide6.QtWidgets import QLineEdit, QTableView
 
-from desktop.actions import Command
 from desktop.pages.page import Context, Page, Place
 from desktop.pages.trades.panel import TradesPanel
+from desktop.widgets.actions import Command
 
 
 class TradesPage(Page[TradesPanel]):

@@ -20,7 +20,7 @@ from engine.data.exchanges.answers import (
 from engine.data.exchanges.dialect import LAST_MS, Dialect, Listing, Request
 from engine.data.exchanges.pages import RowFormat
 from engine.errors import ExchangeError, InputError
-from engine.model.market import MINUTE_MS, SAMPLE_EXCHANGE, TIMEFRAMES, Market, Period, Timeframe
+from engine.model.market import MINUTE_MS, SAMPLE_EXCHANGE, Market, Period, Timeframe, timeframes_of
 
 # open time, open, high, low, close, volume, close time and five more
 ROWS: Final = RowFormat(columns=12)
@@ -164,7 +164,7 @@ FUTURES: Final = Binance(
     page_limit=499,  # 499 rows weigh 2 where 500 weigh 5, so this is the fastest page there
     weight_per_minute=2400,
     rows=ROWS,
-    timeframes={name: name for name in TIMEFRAMES if name != "1s"},
+    timeframes={name: name for name in timeframes_of("binanceusdm")},
     is_oldest_first=True,
     ccxt_options=_OPTIONS,
 )
@@ -175,7 +175,7 @@ SPOT: Final = Binance(
     page_limit=1000,
     weight_per_minute=6000,
     rows=ROWS,
-    timeframes=dict(zip(TIMEFRAMES, TIMEFRAMES, strict=True)),
+    timeframes={name: name for name in timeframes_of("binance")},
     is_oldest_first=True,
     ccxt_options=_OPTIONS,
 )

@@ -5,6 +5,7 @@ its number: so a message never depends on how a row was read.
 """
 
 import csv
+import importlib.util
 import io
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
@@ -23,6 +24,7 @@ from engine.model.numerals import is_number
 MAX_BYTES: Final = 1 << 30  # unpacked
 MAX_LINE: Final = 10_000  # bytes
 CHUNK_BYTES: Final = 1 << 21  # read in bulk; a file of less is not worth the import of pyarrow
+HAS_ARROW: Final = importlib.util.find_spec("pyarrow") is not None  # the container's image leaves it out
 _SLOW_ROWS: Final = 20_000
 _PREAMBLE_LINES: Final = 20
 _DELIMITERS: Final = "\t;,"  # a comma may also stand inside the numbers of the others
@@ -188,7 +190,7 @@ def _plain_block(
     chunk: bytes, lines: range, layout: Layout, delimiter: str, has_numbers: bool
 ) -> Block | None:
     """Lines without quotes as columns; None where any cell that is wanted is not what it should be."""
-    if b"0x" in chunk or b"0X" in chunk:  # numbers to pyarrow only
+    if not HAS_ARROW or b"0x" in chunk or b"0X" in chunk:  # numbers to pyarrow only
         return None
     width = chunk[: chunk.index(b"\n")].count(delimiter.encode()) + 1
     if width < layout.least:

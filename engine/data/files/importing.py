@@ -54,7 +54,7 @@ def import_candles(
     if dry_run:
         plan = _Plan(store, market, timeframe, read.candles)
         return plan.report(path.name, read.rows, read.unit, read.notices, plan.new, dry_run=True)
-    with store.candles.series_lock(market, timeframe, tell, cancel):
+    with store.candles.series_lock(market, timeframe, tell, cancel.sleep):
         plan = _Plan(store, market, timeframe, read.candles)
         stored = plan.store(path.name, cancel)
         return plan.report(path.name, read.rows, read.unit, read.notices, stored, dry_run=False)

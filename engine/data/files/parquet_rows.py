@@ -6,14 +6,20 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from engine.data.files.layout import Layout, find_layout
 from engine.data.files.rows import SHOWN_ROWS, Block, FileRows, check_count
 from engine.errors import InputError
 from engine.model.candle_files import FIELDS, FileFormat
+
+try:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+except ModuleNotFoundError:  # the container's image leaves it out
+    raise InputError(
+        "Parquet files need the package pyarrow, which is not installed here; give a CSV file, or install pyarrow"
+    ) from None
 
 _BATCH_ROWS: Final = 20_000
 

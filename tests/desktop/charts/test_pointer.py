@@ -8,12 +8,12 @@ import pytest
 from PySide6.QtCore import QPoint, QPointF, Qt
 from pytestqt.qtbot import QtBot
 
+from desktop.app.window import MainWindow
 from desktop.charts.price_chart import PriceChart
 from desktop.pages.chart.page import ChartPage
 from desktop.pages.chart.panel import ChartPanel
 from desktop.pages.overview.page import OverviewPage
 from desktop.widgets.undo import Undo
-from desktop.window import MainWindow
 from engine.model.run import Series
 from tests.desktop.builders import run_on
 from tests.support.builders import random_candles

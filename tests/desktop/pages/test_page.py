@@ -7,12 +7,12 @@ import pytest
 from PySide6.QtGui import QStandardItemModel
 from PySide6.QtWidgets import QLineEdit, QTableView, QVBoxLayout
 
-from desktop.actions import Command
+from desktop.app.window import MainWindow
 from desktop.pages.all import PAGES
 from desktop.pages.page import Context, Page, Panel, Place
 from desktop.theme.colours import DARK, LIGHT, Theme
+from desktop.widgets.actions import Command
 from desktop.widgets.preferences import Preferences
-from desktop.window import MainWindow
 from desktop.work.jobs import Job, Task
 from engine.events import Finished, Progress, Started
 from tests.desktop.conftest import MakeWindow
@@ -71,7 +71,7 @@ class NotesPage(Page[NotesPanel]):
 @pytest.fixture
 def window(make_window: MakeWindow, monkeypatch: pytest.MonkeyPatch) -> MainWindow:
     """A window with one page more."""
-    monkeypatch.setattr("desktop.window.PAGES", (*PAGES, NotesPage))
+    monkeypatch.setattr("desktop.app.window.PAGES", (*PAGES, NotesPage))
     return make_window()
 
 

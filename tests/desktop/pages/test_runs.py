@@ -7,6 +7,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QLineEdit
 from pytestqt.qtbot import QtBot
 
+from desktop.app.window import MainWindow
 from desktop.pages.log.page import LogPage
 from desktop.pages.metrics.page import MetricsPage
 from desktop.pages.overview.page import OverviewPage
@@ -16,7 +17,6 @@ from desktop.pages.setup.page import SetupPage
 from desktop.pages.trades.page import TradesPage
 from desktop.tables.run_names import distinct_names, run_name
 from desktop.tables.traces import own_lines_first
-from desktop.window import MainWindow
 from desktop.work.bridge import Phase
 from desktop.work.jobs import Job, Task
 from engine.events import Finished, Progress

@@ -7,11 +7,11 @@ import pytest
 from PySide6.QtCore import Qt
 from pytestqt.qtbot import QtBot
 
+from desktop.app.window import MainWindow
 from desktop.pages.optimize.page import OptimizePage
 from desktop.pages.runs.page import RunsPage
 from desktop.pages.setup.page import SetupPage
 from desktop.widgets.undo import UNDO_S, Undo
-from desktop.window import MainWindow
 from engine.model.market import parse_time
 from engine.model.run import RunResult
 from tests.desktop.builders import BANDS, CROSS, run_on, sweep_of

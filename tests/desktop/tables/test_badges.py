@@ -8,6 +8,7 @@ from PySide6.QtGui import QColor, QGuiApplication
 from PySide6.QtWidgets import QLabel
 from pytestqt.qtbot import QtBot
 
+from desktop.app.window import MainWindow
 from desktop.pages.overview.page import OverviewPage
 from desktop.pages.runs.page import RunsPage
 from desktop.tables.badges import PENDING, SIGNS, badges, verdict
@@ -15,7 +16,6 @@ from desktop.tables.holdings import GOOD, WARNING
 from desktop.theme.colours import DARK, LIGHT, Theme
 from desktop.widgets.badge_row import level_colour
 from desktop.widgets.table_view import TableView
-from desktop.window import MainWindow
 from engine.model.run import CANCELLED, FAILED, RunResult
 from tests.desktop.builders import checks, run_on
 from tests.support.builders import random_candles

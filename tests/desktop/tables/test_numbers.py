@@ -6,11 +6,11 @@ import pytest
 from PySide6.QtCore import Qt
 from pytestqt.qtbot import QtBot
 
+from desktop.app.window import MainWindow
 from desktop.pages.metrics.page import MetricsPage
 from desktop.pages.overview.page import OverviewPage
 from desktop.pages.trades.page import TradesPage
 from desktop.tables import formats
-from desktop.window import MainWindow
 from engine.model.market import Candles
 from tests.desktop.builders import run_on
 from tests.support.builders import random_candles

@@ -4,6 +4,7 @@ import csv
 import io
 import math
 import time
+from dataclasses import fields
 from typing import Any
 
 from hypothesis import given
@@ -17,6 +18,7 @@ from desktop.tables import formats
 from desktop.tables.table import Column, TableModel
 from desktop.tables.trades import COLUMNS, TradesModel, trade_filter
 from desktop.widgets.table_view import TableView
+from engine.model.trade import Trade
 from tests.desktop.builders import run_on
 from tests.support.builders import random_candles
 
@@ -132,3 +134,9 @@ def test_numbers_read_well_at_every_size(app: QApplication) -> None:
     assert formats.number(3.2e17) == "3.200e+17"
     assert formats.compact(1_250_000) == "1.25 M"
     assert formats.remaining(3725) == "1:02:05"
+
+
+def test_whatever_a_trade_says_is_a_column() -> None:
+    keys = [column.key for column in COLUMNS]
+    assert len(set(keys)) == len(keys)
+    assert {field.name for field in fields(Trade)} - set(keys) == {"funding"}  # not charged yet

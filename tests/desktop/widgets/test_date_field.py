@@ -5,10 +5,10 @@ from PySide6.QtCore import QDate, QPoint, Qt
 from PySide6.QtGui import QGuiApplication
 from pytestqt.qtbot import QtBot
 
+from desktop.app.window import MainWindow
 from desktop.pages.setup.page import SetupPage
 from desktop.pages.setup.period_form import PeriodForm
 from desktop.widgets.date_field import DateField
-from desktop.window import MainWindow
 from engine.model.market import DAY_MS, SAMPLE_NOW_MS, parse_time
 
 CONTROL = Qt.KeyboardModifier.ControlModifier

@@ -10,7 +10,7 @@ from engine.backtest.outcome import Outcome, TradeTable
 from engine.backtest.rules import REASONS
 from engine.model.account import Costs
 from engine.model.market import DAY_MS, HOUR_MS, Candles, Timeframe
-from engine.model.run import Trade
+from engine.model.trade import Trade
 from tests.engine.backtest.playing import BUY
 from tests.support.builders import START_MS, flat_candles
 

@@ -9,10 +9,10 @@ from backtesting._stats import compute_stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.backtest.metric_definitions import DEFINITIONS
 from engine.backtest.metrics import compute_metrics, daily_returns
 from engine.model.account import Costs
 from engine.model.market import DAY_MS, HOUR_MS, Candles, Timeframe
+from engine.model.metric_definitions import DEFINITIONS
 from tests.engine.backtest.accounts import measure, trade
 from tests.engine.backtest.playing import BUY, SELL, near, play
 from tests.support.builders import START_MS, flat_candles, random_candles

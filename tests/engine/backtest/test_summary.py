@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 
 from engine.backtest.compiled import run_compiled
-from engine.backtest.metric_definitions import DEFINITIONS
 from engine.backtest.metrics import compute_metrics
 from engine.backtest.summary import SUMMARY, Prepared, run_summary
 from engine.errors import RunError
 from engine.model.account import Costs
 from engine.model.market import DAY_MS, Candles, Timeframe
+from engine.model.metric_definitions import DEFINITIONS
 from engine.strategy import Signals
 from tests.engine.backtest.playing import BUY, near
 from tests.engine.backtest.test_metrics import CONTRACT

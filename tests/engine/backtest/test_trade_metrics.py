@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from engine.model.run import Trade
+from engine.model.trade import Trade
 from tests.engine.backtest.accounts import measure, trade
 from tests.engine.backtest.playing import near
 

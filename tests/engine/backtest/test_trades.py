@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from engine.model.run import Trade
+from engine.model.trade import Trade
 from tests.engine.backtest.playing import BUY, SELL, mirrored, near, play
 from tests.support.builders import START_MS, flat_candles
 

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from engine.model.market import HOUR_MS, parse_time
+from engine.model.market import HOUR_MS, Period, parse_time
 from tests.support.builders import real_candles
 from tests.support.command_line import CommandLine
-from tests.support.fake_exchange import FakeExchange, Fault, html
+from tests.support.fake_bybit import SPOT, FakeBybit
+from tests.support.fake_exchange import FakeExchange, Fault, grid_candles, html
 
 SERIES = ("SOLUSDT", "-t", "1h", "--start", "2024-01-01", "--end", "2024-06-30")
 RUN = ("run", "-s", *SERIES, "-S", "ema_cross", "--json")
@@ -197,3 +198,28 @@ def test_doctor_sees_the_fake_exchange_and_finds_no_fault(cli: CommandLine, sola
     assert findings["database"]["ok"]
     assert findings["archive"]["text"].startswith("off: a REST address is set")
     assert json.dumps(answer.json).count("hunter2") == 0
+    assert findings["exchange binance"]["ok"]  # its address is set, too
+    assert "exchange bybit" not in json.dumps(answer.json)
+
+
+def test_doctor_asks_every_exchange_that_is_set_up_or_kept_each_host_once(
+    cli: CommandLine, solana: FakeExchange, fake_bybit: FakeBybit, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("BACKTEST_BYBIT_URL", fake_bybit.url)
+    answer = cli("doctor", "--json")
+    findings = {finding["name"]: finding for finding in answer.json["findings"]}
+    assert [name for name in findings if name.startswith("exchange ")] == [
+        "exchange binance",
+        "exchange bybitlinear",
+    ]
+    assert findings["exchange bybitlinear"]["ok"]
+    assert fake_bybit.url.split("//")[1] in findings["exchange bybitlinear"]["text"]
+
+    fake_bybit.add("SOL", "1h", grid_candles("1h", Period.parse("2024-01-01", "2024-01-31")), path=SPOT)
+    cli("symbols", "add", "SOLUSDT", "--exchange", "bybit")
+    monkeypatch.delenv("BACKTEST_BYBIT_URL")
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")  # whatever it asks now, nobody answers
+    answer = cli("doctor", "--json")
+    found = {finding["name"]: finding for finding in answer.json["findings"]}["exchange bybit"]
+    assert (answer.code, found["ok"]) == (1, False)
+    assert found["advice"]

@@ -15,8 +15,9 @@ MONTH = ("--start", "2023-03-01", "--end", "2023-03-31")
 RUN = ("run", "-s", *SERIES, "-S", "ema_cross", *MONTH)
 SWEEP = ("optimize", "-s", *SERIES, "-S", "ema_cross", *MONTH, "--grid", "fast=5:8:1")
 HEAVY = {
+    "dask", "distributed", "tornado",
     "alembic", "backtesting", "bokeh", "ccxt", "llvmlite", "numba", "pandas", "pandas_ta_classic", "pyarrow", "pydantic",
-    "requests", "PySide6",
+    "requests", "PySide6", "fastapi", "starlette", "uvicorn",
 }  # fmt: skip
 
 

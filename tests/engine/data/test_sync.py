@@ -281,7 +281,7 @@ def own_server(tmp_path_factory: pytest.TempPathFactory, postgres_home: Path) ->
 def test_a_watch_starts_the_killed_embedded_server_again_and_goes_on(
     listed: FakeExchange, own_server: Path
 ) -> None:
-    store = open_store(Settings(home=own_server, database_url=None))
+    store = open_store(None, own_server)
     patience = Patience(timeout_s=5, first_wait_s=0, settle_s=0)
     exchange = Exchange("binanceusdm", FUTURES, store.exchanges, listed.url, patience)
     fetcher = DataFetcher(store, Settings(), {"binanceusdm": exchange})

@@ -330,7 +330,7 @@ def test_verify_waits_for_a_program_that_fetches_and_stops_waiting_when_told(
         cancel.cancel()
 
     with (
-        two.store.candles.series_lock(market, HOUR, lambda _: None, CancelToken()),
+        two.store.candles.series_lock(market, HOUR, lambda _: None),
         pytest.raises(Interrupted),
     ):
         verify(one, on_event=listen, cancel=cancel)

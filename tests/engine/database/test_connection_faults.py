@@ -19,7 +19,6 @@ from engine.database import series_sql
 from engine.database.connection import explain, parse_url, place
 from engine.database.store import Store
 from engine.errors import BacktestError, DatabaseError, InputError
-from engine.events import CancelToken
 from engine.model.coverage import MAINTENANCE, MissingRange
 from engine.model.market import Candles, Market, Period, Timeframe
 from tests.support.database import execute
@@ -355,9 +354,9 @@ def test_a_server_that_turns_every_connection_away_is_given_up(database_url: str
 def test_losing_the_lock_connection_does_not_disturb_the_end_of_the_block(
     store: Store, database_url: str
 ) -> None:
-    with store.candles.series_lock(SOL, HOUR, pytest.fail, CancelToken()):
+    with store.candles.series_lock(SOL, HOUR, pytest.fail):
         terminate_others(database_url)
-    with store.candles.series_lock(SOL, HOUR, pytest.fail, CancelToken()):
+    with store.candles.series_lock(SOL, HOUR, pytest.fail):
         pass
 
 

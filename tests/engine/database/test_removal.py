@@ -5,7 +5,7 @@ import pytest
 from engine.database.store import Store
 from engine.errors import InputError
 from engine.model.remark import Remark
-from engine.reproduction.inputs import trial_identity
+from engine.model.trial import trial_identity
 from tests.engine.database.test_run_store import a_run
 from tests.engine.database.test_sweep_store import a_sweep
 from tests.support.database import execute

@@ -14,7 +14,8 @@ from engine.database.store import Store
 from engine.errors import InputError
 from engine.model.account import Costs
 from engine.model.market import Float64Array, Market, Period, Timeframe
-from engine.model.run import FAILED, FINISHED, RunResult, Series, Trade
+from engine.model.run import FAILED, FINISHED, RunResult, Series
+from engine.model.trade import Trade
 from tests.support.database import execute
 
 TRADE = Trade(

@@ -110,7 +110,7 @@ def use_everything(url: str) -> None:
         assert store.exchanges.markets_saved_ms("binanceusdm") == START_MS
         store.candles.forget(CHINESE, HOUR, Period(0, GONE.period.end))
         version = store.verification.version(CHINESE, HOUR)
-        with store.candles.series_lock(CHINESE, HOUR, pytest.fail, CancelToken()):
+        with store.candles.series_lock(CHINESE, HOUR, pytest.fail):
             assert store.candles.add_page(CHINESE, HOUR, HELD, [DAY], [GONE]) == 24
         assert store.verification.version(CHINESE, HOUR) > version
         assert_same_candles(store.candles.read(CHINESE, HOUR, DAY), HELD)
@@ -176,7 +176,7 @@ def test_an_idle_lock_is_kept_however_soon_idle_sessions_are_ended(
     execute(embedded_url, f"ALTER ROLE {name} SET idle_session_timeout = '250ms'")
     with contextlib.closing(Store(url)) as one, contextlib.closing(Store(url)) as two:
         one.migrate()
-        with one.candles.series_lock(CHINESE, HOUR, pytest.fail, CancelToken()):
+        with one.candles.series_lock(CHINESE, HOUR, pytest.fail):
             cancel, waits = CancelToken(), []
             cancel.sleep(0.5)  # the exchange is asked meanwhile
 
@@ -186,7 +186,7 @@ def test_an_idle_lock_is_kept_however_soon_idle_sessions_are_ended(
 
             with (
                 pytest.raises(Exception, match="stopped"),
-                two.candles.series_lock(CHINESE, HOUR, wait, cancel),
+                two.candles.series_lock(CHINESE, HOUR, wait, cancel.sleep),
             ):
                 pass
             assert waits == [f"another program (process {os.getpid()} on {os.uname().nodename})"]

@@ -266,30 +266,30 @@ def test_a_second_program_waits_for_the_series_lock_and_then_gets_it(store: Stor
         waits.set()
 
     def second() -> None:
-        with other.candles.series_lock(SOL, HOUR, hear, CancelToken()):
+        with other.candles.series_lock(SOL, HOUR, hear):
             got.set()
 
-    with store.candles.series_lock(SOL, HOUR, pytest.fail, CancelToken()):
+    with store.candles.series_lock(SOL, HOUR, pytest.fail):
         thread = threading.Thread(target=second)
         thread.start()
         assert waits.wait(5)
-        with store.candles.series_lock(SOL, DAY, pytest.fail, CancelToken()):
+        with store.candles.series_lock(SOL, DAY, pytest.fail):
             assert not got.is_set()
     assert got.wait(5)
     thread.join()
     assert told == [f"another program (process {os.getpid()} on {socket.gethostname()})"]
-    with store.candles.series_lock(SOL, HOUR, pytest.fail, CancelToken()):
+    with store.candles.series_lock(SOL, HOUR, pytest.fail):
         pass
     other.close()
 
 
 def test_waiting_for_the_series_lock_can_be_cancelled(store: Store, database_url: str) -> None:
     other, cancel = Store(database_url), CancelToken()
-    with store.candles.series_lock(SOL, HOUR, pytest.fail, CancelToken()):
+    with store.candles.series_lock(SOL, HOUR, pytest.fail):
         timer = threading.Timer(0.2, cancel.cancel)
         timer.start()
         began = time.monotonic()
-        with pytest.raises(Interrupted), other.candles.series_lock(SOL, HOUR, lambda _: None, cancel):
+        with pytest.raises(Interrupted), other.candles.series_lock(SOL, HOUR, lambda _: None, cancel.sleep):
             pytest.fail("the lock was held by another")
         assert time.monotonic() - began < 2
         timer.join()
@@ -297,9 +297,9 @@ def test_waiting_for_the_series_lock_can_be_cancelled(store: Store, database_url
 
 
 def test_an_error_under_the_series_lock_frees_it(store: Store) -> None:
-    with pytest.raises(KeyError), store.candles.series_lock(SOL, HOUR, pytest.fail, CancelToken()):
+    with pytest.raises(KeyError), store.candles.series_lock(SOL, HOUR, pytest.fail):
         raise KeyError
-    with store.candles.series_lock(SOL, HOUR, pytest.fail, CancelToken()):
+    with store.candles.series_lock(SOL, HOUR, pytest.fail):
         pass
 
 

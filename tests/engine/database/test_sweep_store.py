@@ -17,7 +17,7 @@ from engine.model.market import Market, Period, Timeframe
 from engine.model.ranges import parse_range
 from engine.model.run import CANCELLED, FINISHED, RunResult, counted_warmup
 from engine.model.sweep import SweepResult, SweepSpec, unmade_checks
-from engine.reproduction.inputs import trial_identity
+from engine.model.trial import trial_identity
 from tests.engine.database.test_run_store import a_run
 from tests.support.database import execute
 

@@ -8,17 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from engine.backtest.kernels import VARIABLE, has_kernels, installed_folder
 from engine.events import CancelToken, Event, Started
+from engine.jobs.kernels import VARIABLE, has_kernels, installed_folder
 from engine.model.market import Period, Timeframe
 from engine.model.run import FINISHED, RunSpec
 from engine.model.sweep import SweepSpec
 from engine.parallel.job import Done
 from engine.parallel.pool import WorkerPool
+from engine.parallel.tasks import RunTask, submit
 from engine.service import Engine
-from engine.service.resources import WORKER_IMPORTS
 from engine.settings import Settings
-from engine.tasks import RunTask, submit
+from engine.workers.local import WORKER_IMPORTS
 from tests.support.builders import random_candles
 from tests.support.tasks import run_task
 
@@ -49,7 +49,7 @@ def test_the_program_itself_imports_neither_engine(tmp_path: Path) -> None:
     script = """
 import json, sys
 import engine.cli, engine.service.engine, engine.runs.batch, engine.runs.record, engine.service.doctor
-import engine.runs.crosscheck, engine.backtest.metric_definitions
+import engine.runs.crosscheck, engine.model.metric_definitions
 from engine.events import CancelToken, ignore_event
 with engine.service.Engine() as program:
     program.runs.warm_up(ignore_event, CancelToken())

@@ -9,13 +9,15 @@ from typing import Any, get_args, get_type_hints
 import numpy as np
 import pytest
 
-from engine import tasks
 from engine.jobs.registry import FUNCTIONS, perform
 from engine.model.account import Costs
+from engine.model.combinations import Combinations
+from engine.model.market import CandleFile
+from engine.parallel import tasks
 from engine.parallel.job import Died, Done
 from engine.parallel.plain import decode, encode
 from engine.parallel.pool import WorkerPool
-from engine.tasks import CandleFile, Combinations, ProbeTask, RunTask, Task, submit
+from engine.parallel.tasks import ProbeTask, RunTask, Task, submit
 from tests.support.tasks import ignore
 
 KINDS = [

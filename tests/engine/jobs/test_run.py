@@ -14,8 +14,9 @@ import pytest
 from engine.errors import InputError, RunError, StrategyError
 from engine.jobs.prepare import prepare_job
 from engine.model.market import Candles
-from engine.model.run import Trade, json_ready
-from engine.tasks import PrepareTask
+from engine.model.run import json_ready
+from engine.model.trade import Trade
+from engine.parallel.tasks import PrepareTask
 from tests.support.builders import random_candles
 from tests.support.tasks import IMPORTS, ignore, run_here, run_task
 

@@ -14,7 +14,7 @@ from engine.loader import find_strategy_files, load, load_strategy, strategy_inf
 from engine.model.parameters import StrategyInfo
 from engine.parallel.job import OnProgress, Stopped
 from engine.parallel.pool import WorkerPool
-from engine.tasks import A, Answered, DescribeTask, Task, submit
+from engine.parallel.tasks import A, Answered, DescribeTask, Task, submit
 from tests.support.builders import GOOD_STRATEGY as GOOD
 from tests.support.builders import random_candles
 

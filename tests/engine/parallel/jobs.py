@@ -357,3 +357,18 @@ def close_everything(payload: Any, report: Any) -> Any:
 
 def leave_a_child_running(payload: Any, report: Any) -> Any:
     subprocess.run(["sleep", "600"], check=False)
+
+
+def note_and_sleep(payload: Any, report: Any) -> Any:
+    with Path(payload["path"]).open("a") as file:
+        file.write(f"{payload['name']}\n")
+    time.sleep(payload["seconds"])
+    return payload["name"]
+
+
+def note_and_kill_parent(payload: Any, report: Any) -> Any:
+    """The program whose worker this is goes, as if the system took its memory back."""
+    with Path(payload["path"]).open("a") as file:
+        file.write("again\n")
+    os.kill(os.getppid(), signal.SIGKILL)
+    time.sleep(60)

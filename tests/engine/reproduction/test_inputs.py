@@ -142,14 +142,14 @@ def test_a_module_that_is_gone_is_an_error_and_not_one_input_less():
 NOT_DECIDING = {
     "engine", "engine.backtest", "engine.checks", "engine.jobs", "engine.loader", "engine.model", "engine.parallel",
     "engine.reproduction",
-    "engine.backtest.kernels", "engine.backtest.metric_definitions", "engine.checks.lookahead", "engine.checks.verdicts",
+    "engine.jobs.kernels", "engine.model.metric_definitions", "engine.checks.lookahead", "engine.checks.verdicts",
     "engine.jobs.compile", "engine.jobs.describe", "engine.jobs.lookahead", "engine.jobs.prepare", "engine.jobs.registry",
     "engine.loader.class_variables", "engine.loader.find", "engine.loader.infos", "engine.loader.libraries",
     "engine.loader.load", "engine.loader.sources", "engine.loader.template",
     "engine.parallel.family", "engine.parallel.interpreter", "engine.parallel.isolated", "engine.parallel.job",
-    "engine.parallel.plain", "engine.parallel.pool", "engine.parallel.process", "engine.parallel.worker",
-    "engine.errors", "engine.events", "engine.model.exchanges", "engine.model.numerals", "engine.model.parameters",
-    "engine.model.plots",
+    "engine.parallel.answers", "engine.parallel.executor", "engine.parallel.plain", "engine.parallel.worker",
+    "engine.errors", "engine.model.exchanges", "engine.model.numerals", "engine.model.parameters",
+    "engine.model.plots", "engine.model.run", "engine.parallel.tasks",
     "engine.reproduction.own_source",
 }  # fmt: skip
 

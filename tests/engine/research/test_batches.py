@@ -6,7 +6,7 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.reproduction.inputs import trial_identities, trial_identity
+from engine.model.trial import trial_identities, trial_identity
 from engine.research.batches import BATCH_S, Deal
 
 

@@ -6,11 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.errors import DatabaseError, Interrupted
+from engine.errors import DatabaseError, InputError, Interrupted
 from engine.events import Cancelled, CancelToken, Event, Failed, Finished, Started
 from engine.model.coverage import BEFORE_LISTING, MAINTENANCE, Coverage, MissingRange
 from engine.model.market import HOUR_MS, Candles, Market, Period, Timeframe, format_time, parse_time
-from engine.model.run import RunResult, RunSpec, Trade
+from engine.model.parameters import Assignment
+from engine.model.run import RunRequest, RunResult, RunSpec
+from engine.model.trade import Trade
 from engine.runs.load import LoadedSeries
 from engine.runs.plan import PlannedRun
 from engine.runs.record import data_check
@@ -139,6 +141,33 @@ def test_events_of_a_stopped_batch_keep_their_law(engine: Engine):
             sample_specs("2023-02-01", "2023-03-01"), on_event=stop_when_runs_begin, cancel=cancel
         )
     heard.check()
+
+
+def sample_request(symbols: list[str], *params: str) -> RunRequest:
+    period = Period.parse("2023-03-01", "2023-03-31")
+    return RunRequest(["ema_cross"], symbols, "sample", Timeframe("4h"), period, Assignment.parse_all(params))
+
+
+def test_a_request_makes_each_run_once_in_whatever_spelling_its_symbol_is_named(engine: Engine):
+    request = sample_request(["SAMPLE/USDT", "SAMPLEUSDT"], "ema_cross.fast=7", "fast=9")
+    (result,) = engine.runs.run(request)
+    assert (result.symbol, result.params["fast"], result.status) == ("SAMPLEUSDT", 7, "finished")
+
+
+@pytest.mark.parametrize(
+    ("symbol", "param", "words"),
+    [
+        ("SAMPLEUSDT", "fats=3", "did you mean fast"),
+        ("SAMPLEUSDT", "fast=ten", "whole number"),
+        ("NOUSDT", "fast=3", "NOUSDT"),
+    ],
+)
+def test_a_bad_request_is_refused_before_any_job_starts(engine: Engine, symbol: str, param: str, words: str):
+    heard = Recorder()
+    with pytest.raises(InputError, match=words):
+        engine.runs.run(sample_request([symbol], param), on_event=heard)
+    assert not heard.events
+    assert engine.runs.stored() == []
 
 
 @pytest.mark.long

@@ -9,7 +9,8 @@ import pytest
 
 from engine.model.account import Costs
 from engine.model.market import HOUR_MS, Market, Period, Timeframe
-from engine.model.run import FINISHED, RunResult, Series, Trade
+from engine.model.run import FINISHED, RunResult, Series
+from engine.model.trade import Trade
 from engine.runs.crosscheck import CrossCheck, cross_check
 from tests.support.builders import START_MS
 

@@ -275,7 +275,7 @@ def test_a_program_that_ends_before_the_job_of_a_check_begins_interrupts_it(
     other = Engine(settings)
 
     def handed(*given: Any) -> Any:
-        other._resources.pool.close()
+        other._resources.executor.close()
         return file_for_workers(*given)
 
     monkeypatch.setattr("engine.runs.referee.file_for_workers", handed)

@@ -84,6 +84,18 @@ def test_a_system_library_that_cannot_be_loaded_is_named_with_how_to_get_it(
     assert "not installed" not in line
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="the loader's environment variable is Linux's")
+@pytest.mark.parametrize("name", ["libxcb-cursor.so.0", "libxcb-icccm.so.4", "libxcb-keysyms.so.1"])
+def test_a_library_that_only_a_screen_needs_is_named_before_qt_ends_the_program(
+    name: str, plain_process: PlainProcess, tmp_path: Path
+):
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / name).touch()
+    ended = plain_process("desktop", LD_LIBRARY_PATH=str(tmp_path / "broken"), DISPLAY=":77")
+    assert ended.returncode == 2
+    assert "the window needs a system library" in error_line(ended)
+
+
 def test_no_screen_is_said_before_qt_ends_the_program(plain_process: PlainProcess):
     ended = plain_process("desktop")
     assert ended.returncode == 2

@@ -9,6 +9,7 @@ import pytest
 from PySide6.QtCore import QPointF, Qt
 from pytestqt.qtbot import QtBot
 
+from desktop.app.window import MainWindow
 from desktop.pages.optimize.page import OptimizePage
 from desktop.pages.optimize.plan_form import PlanForm
 from desktop.pages.optimize.values import RangeChoice
@@ -17,7 +18,6 @@ from desktop.pages.runs.page import RunsPage
 from desktop.pages.setup.page import SetupPage
 from desktop.tables.badges import is_pending
 from desktop.widgets.preferences import Preferences
-from desktop.window import MainWindow
 from desktop.work.bridge import Bridge, Phase
 from engine.model.market import parse_time
 from engine.model.run import CANCELLED, FINISHED
@@ -279,7 +279,7 @@ def test_a_pending_cross_check_is_completed_in_the_background_and_said(
 ) -> None:
     window = live_window
     window.page(SetupPage).panel.strategies.set_choice(("ema_cross",), {})
-    window.page(SetupPage).panel.engine.set_engine("compiled")
+    window.page(SetupPage).panel.engine.set_choice("compiled")
     window.page(SetupPage).panel.period.set_values("1h", parse_time("2024-09-01"), parse_time("2024-11-01"))
     with qtbot.waitSignal(window.page(RunsPage).batch_done, timeout=90_000):
         window.page(SetupPage).run()

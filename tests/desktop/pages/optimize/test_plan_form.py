@@ -11,11 +11,11 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QDoubleSpinBox
 from pytestqt.qtbot import QtBot
 
+from desktop.app.window import MainWindow
 from desktop.pages.optimize.page import OptimizePage
 from desktop.pages.optimize.values import RangeChoice, SweepChoice, default_range, round_step, values_of
 from desktop.pages.setup.page import SetupPage
 from desktop.widgets.preferences import Preferences
-from desktop.window import MainWindow
 from engine.errors import InputError
 from engine.strategy import Param
 from tests.desktop.builders import CROSS, described

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from PySide6.QtCore import QPointF, Qt
 from pytestqt.qtbot import QtBot
 
+from desktop.app.window import MainWindow
 from desktop.pages.optimize.cells import MOST_CELLS, grid_of
 from desktop.pages.optimize.page import OptimizePage
 from desktop.pages.setup.page import SetupPage
-from desktop.window import MainWindow
 from engine.model.run import RunSpec, counted_warmup
 from engine.model.sweep import SweepResult, unmade_checks
 from tests.desktop.builders import sweep_of

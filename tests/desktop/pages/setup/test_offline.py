@@ -9,9 +9,9 @@ import qasync
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
+from desktop.app.window import MainWindow
 from desktop.pages.setup.page import SetupPage
 from desktop.widgets.preferences import Preferences
-from desktop.window import MainWindow
 from desktop.work.bridge import Bridge
 from engine.database.store import Store
 from engine.model.market import HOUR_MS, Market, Period, Timeframe

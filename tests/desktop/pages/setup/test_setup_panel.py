@@ -21,6 +21,7 @@ from engine.model.coverage import MAINTENANCE, Coverage, MissingRange
 from engine.model.market import HOUR_MS, Market, Period, Timeframe, parse_time
 from engine.model.parameters import StrategyInfo
 from engine.strategy import Param
+from tests.desktop.builders import many_candles, run_on
 
 SAMPLE = Market("sample", "SAMPLEUSDT", "SAMPLE/USDT:USDT", listed_ms=parse_time("2023-01-01"))
 MARKETS = [
@@ -310,5 +311,38 @@ def test_the_set_up_survives_json_and_nonsense_does_not(panel: SetupPanel) -> No
         "x",
         {**setup.to_json(), "costs": {"cash": -1}},
         {**setup.to_json(), "timeframe": "7m"},
+        {**setup.to_json(), "warmup": -1},
     ):
         assert Setup.from_json(damaged) is None
+
+
+def test_the_timeframes_are_those_of_the_exchange_and_a_chosen_one_stays_where_it_can(
+    panel: SetupPanel,
+) -> None:
+    def offered(exchange: str) -> tuple[set[str], str]:
+        panel.market.exchange.setCurrentIndex(panel.market.exchange.findData(exchange))
+        box = panel.period.timeframe
+        return {box.itemText(row) for row in range(box.count())}, panel.setup().timeframe
+
+    panel.period.set_values("8h", *panel.period.bounds())
+    names, chosen = offered("binance")
+    assert {"1s", "8h", "3d"} <= names
+    assert chosen == "8h"
+    names, chosen = offered("bybitlinear")
+    assert not {"1s", "8h", "3d"} & names
+    assert chosen == "1h"
+    panel.period.set_values("4h", *panel.period.bounds())
+    assert offered("binanceusdm")[1] == "4h"
+
+
+def test_the_set_up_of_a_stored_run_comes_back_whole(panel: SetupPanel) -> None:
+    run = run_on(many_candles(100), engine="reference", inputs={"warmup": 450}, strategy="ema_cross")
+    setup = Setup.of_run(run)
+    panel.set_setup(setup)
+    assert (panel.engine.engine(), panel.engine.warmup()) == ("reference", 450)
+    assert panel.sections[-1].header.text() == "Advanced · reference engine · warm-up of 450"
+    (spec,) = setup.specs()
+    assert spec == run.spec
+    assert Setup.from_json(json.loads(json.dumps(setup.to_json()))) == setup
+    panel.set_setup(Setup())
+    assert panel.setup().warmup is None

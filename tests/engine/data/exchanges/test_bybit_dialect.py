@@ -17,7 +17,7 @@ from engine.data.exchanges.exchange import Exchange
 from engine.database.store import Store
 from engine.errors import BacktestError, ExchangeError, InputError
 from engine.model.exchanges import EXCHANGES
-from engine.model.market import TIMEFRAMES, Market, Period, Timeframe
+from engine.model.market import Market, Period, Timeframe, timeframes_of
 from engine.settings import Settings
 from tests.support.fake_bybit import FakeBybit
 from tests.support.fake_exchange import Fault, grid_candles
@@ -170,7 +170,7 @@ def test_a_spot_pair_has_neither_contract_nor_date() -> None:
 @pytest.mark.parametrize("name", EXCHANGES)
 def test_every_registered_exchange_has_its_dialect_and_its_setting(name: str) -> None:
     dialect, info = dialect_of(name), EXCHANGES[name]
-    assert set(dialect.timeframes) <= set(TIMEFRAMES)
+    assert tuple(dialect.timeframes) == timeframes_of(name)
     assert info.url_setting is None or hasattr(Settings(), info.url_setting)
     assert dialect.page_limit > 0
 

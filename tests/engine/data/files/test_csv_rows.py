@@ -131,6 +131,19 @@ def test_from_the_first_odd_line_on_no_more_is_read_in_bulk(tmp_path: Path, in_b
     assert 60 < in_bulk[-1].stop <= 92
 
 
+def test_without_pyarrow_a_file_is_read_line_by_line_and_gives_the_same(
+    tmp_path: Path, in_bulk: list[range], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "plain.csv"
+    path.write_text("\n".join([HEADER, *lines_of(), ""]))
+    by_pyarrow = outcome(path, SMALL)
+    assert in_bulk
+    in_bulk.clear()
+    monkeypatch.setattr(csv_rows, "HAS_ARROW", False)
+    assert outcome(path, SMALL) == by_pyarrow
+    assert not in_bulk
+
+
 def test_the_text_of_a_file_is_counted_once_whichever_way_it_is_read() -> None:
     text = csv_rows._Text(io.BytesIO(b"a\n" * 100), "x")
     iterator = iter(text)

@@ -228,7 +228,7 @@ def test_an_import_waits_for_a_program_that_fills_the_series(store: Store, bring
         if isinstance(event, Log):
             cancel.cancel()
 
-    with store.candles.series_lock(SOL, HOUR, lambda _: None, CancelToken()), pytest.raises(Interrupted):
+    with store.candles.series_lock(SOL, HOUR, lambda _: None), pytest.raises(Interrupted):
         bring(CANDLES, cancel=cancel, on_event=listen)
     assert any(isinstance(event, Log) and "another program" in event.text for event in events)
     assert any(isinstance(event, Progress) and event.unit == "rows" for event in events)

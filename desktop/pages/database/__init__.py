@@ -1,0 +1,1 @@
+"""Which PostgreSQL the program uses."""

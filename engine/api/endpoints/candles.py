@@ -1,0 +1,100 @@
+"""Endpoints about candles: symbols, fetch, status."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Response
+
+from engine.api.bodies import SYMBOL, FetchBody, one_of
+from engine.api.documents import Fetch, Fetches, Held, Symbol
+from engine.api.served import Server, Wait, answers, begun, json_answer, started
+from engine.errors import BacktestError, failed_series
+from engine.events import CancelToken, OnEvent
+from engine.model.coverage import FetchReport, symbol_json
+from engine.model.exchanges import EXCHANGES
+from engine.model.market import DEFAULT_EXCHANGE, TIMEFRAMES, Period, Timeframe
+from engine.service import Engine
+
+router = APIRouter(prefix="/api", tags=["candles"])
+Exchange = Annotated[
+    str,
+    Query(json_schema_extra=one_of(EXCHANGES), openapi_examples={"sample": {"value": "sample"}}),
+]
+
+
+@router.get("/symbols", responses=answers((200, list[Symbol]), _502="The exchange cannot be reached."))
+def symbols(
+    served: Server,
+    exchange: Exchange = DEFAULT_EXCHANGE,
+    q: Annotated[
+        str, Query(description="A part of the name.", openapi_examples={"sample": {"value": "sample"}})
+    ] = "",
+) -> Response:
+    """The exchange's markets, from the cache when it does not answer, and whether they are kept up to date."""
+    wanted, found = q.strip().upper(), served.engine.candles.markets(exchange)
+    return json_answer(
+        [
+            symbol_json(market, is_active=active)
+            for market, active in found
+            if wanted in market.name.upper() or wanted in market.unified.upper()
+        ]
+    )
+
+
+@router.get(
+    "/data/status", responses=answers((200, Held), _502="The exchange's list of markets cannot be had.")
+)
+def status(
+    served: Server,
+    symbol: Annotated[str, Query(description=SYMBOL, openapi_examples={"sample": {"value": "SAMPLEUSDT"}})],
+    timeframe: Annotated[
+        str, Query(json_schema_extra=one_of(TIMEFRAMES), openapi_examples={"sample": {"value": "1h"}})
+    ],
+    start: Annotated[
+        str, Query(description="Date or time, UTC.", openapi_examples={"sample": {"value": "2023-03-01"}})
+    ],
+    end: Annotated[
+        str,
+        Query(
+            description="A bare date includes that day; a full time is exclusive.",
+            openapi_examples={"sample": {"value": "2023-03-31"}},
+        ),
+    ],
+    exchange: Exchange = DEFAULT_EXCHANGE,
+) -> Response:
+    """What is held of a period and what is not; asks no exchange for candles."""
+    asked = Timeframe(timeframe), Period.parse(start, end)
+    return json_answer(served.engine.candles.status(symbol, *asked, exchange=exchange).to_json())
+
+
+@router.post("/data/fetch", responses=started(Fetch | Fetches))
+async def fetch(served: Server, body: FetchBody, wait: Wait = 0) -> Response:
+    """Fetch the candles of a period that are not held yet; of several symbols side by side."""
+    timeframe, period, exchange = body.series()
+    names = list(dict.fromkeys(body.symbols))
+
+    def work(on_event: OnEvent, cancel: CancelToken) -> dict[str, Any]:
+        return _fetched(served.engine, names, timeframe, period, exchange, on_event, cancel)
+
+    return await begun(served, "fetch", f"{', '.join(names)} {timeframe}", work, wait)
+
+
+def _fetched(
+    engine: Engine,
+    names: list[str],
+    timeframe: Timeframe,
+    period: Period,
+    exchange: str,
+    on_event: OnEvent,
+    cancel: CancelToken,
+) -> dict[str, Any]:
+    """One series' report, or those of several; raises the worst error where one of them failed."""
+    shared: dict[str, Any] = {"exchange": exchange, "on_event": on_event, "cancel": cancel}
+    if len(names) == 1:
+        return engine.candles.fetch(names[0], timeframe, period, **shared).to_json()
+    outcomes = engine.candles.fetch_all([(name, timeframe) for name in names], period, **shared)
+    errors = [outcome for outcome in outcomes.values() if isinstance(outcome, BacktestError)]
+    if errors:
+        raise failed_series(errors, len(outcomes), fate="failed", rest="are done")
+    return {"series": [report.to_json() for report in outcomes.values() if isinstance(report, FetchReport)]}

@@ -1,0 +1,65 @@
+"""Endpoints about sweeps."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Response
+
+from engine.api.bodies import SweepBody
+from engine.api.documents import Deleted, Sweep, Sweeps
+from engine.api.problems import InUse
+from engine.api.served import Limit, Server, Top, Wait, answers, begun, json_answer, started
+from engine.errors import Interrupted
+from engine.events import CancelToken, OnEvent
+from engine.model.run import CANCELLED
+from engine.model.sweep import TOP
+from engine.service.research import check_sweep
+
+router = APIRouter(prefix="/api", tags=["sweeps"])
+SweepId = Annotated[str, Path(description="A sweep's id, or a unique beginning of it.")]
+NO_SWEEP = "No such sweep is stored."
+
+
+@router.post("/optimize", responses=started(Sweep))
+async def optimize(served: Server, body: SweepBody, wait: Wait = 0) -> Response:
+    """Try many combinations of a strategy's parameters on one symbol, and store every trial.
+
+    Trials that fail, and a sweep that ends early, are no errors of the request: the document tells them.
+    """
+    spec, assignments = body.spec(), body.assignments
+    check_sweep(spec)
+
+    def work(on_event: OnEvent, cancel: CancelToken) -> dict[str, Any]:
+        result = served.engine.research.optimize(
+            spec, assignments, fetch=body.fetch, on_event=on_event, cancel=cancel
+        )
+        if result.status == CANCELLED:
+            raise Interrupted(f"stopped; {result.kept}")
+        return result.to_json(body.top)
+
+    return await begun(served, "sweep", f"{spec.strategy} on {spec.symbol} {spec.timeframe}", work, wait)
+
+
+@router.get("/sweeps", responses=answers((200, Sweeps)))
+def sweeps(served: Server, limit: Limit = 50) -> Response:
+    """The stored sweeps, newest first, each with its best trial."""
+    return json_answer({"sweeps": [result.to_json(1) for result in served.engine.research.sweeps(limit)]})
+
+
+@router.get("/sweeps/{sweep_id}", responses=answers((200, Sweep), _404=NO_SWEEP))
+def sweep(served: Server, sweep_id: SweepId, top: Top = TOP) -> Response:
+    """A stored sweep with its best trials."""
+    return json_answer(served.engine.research.sweep(sweep_id).to_json(top))
+
+
+@router.delete(
+    "/sweeps/{sweep_id}", responses=answers((200, Deleted), _404=NO_SWEEP, _409="A job still works on it.")
+)
+def delete_sweep(served: Server, sweep_id: SweepId) -> Response:
+    """Delete a stored sweep; its trials stay counted."""
+    found = served.engine.research.sweep(sweep_id)
+    for job in served.jobs.users_of(found.id):
+        raise InUse(f"sweep {found.id[:8]} belongs to job {job.id}, which has not ended; cancel that first")
+    served.engine.research.delete_sweep(found.id)
+    return json_answer({"deleted": found.id})

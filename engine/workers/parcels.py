@@ -1,0 +1,187 @@
+"""What of a task another machine lacks: its candles, and its strategy with the modules that this imports from its folder.
+
+Every path in a task is one of the two, so that packing a task looks for nothing else. A Dask worker finds both as files of
+its own, under other paths; what it answers has the paths of whoever asked.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import io
+import pickle
+import sysconfig
+from collections import OrderedDict
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+import engine
+from engine.loader import BUNDLED
+from engine.model.market import CandleFile
+from engine.parallel.content import Buffer, Content, ContentFolder
+from engine.parallel.parcel import Parcel, Places, Unfit, differences
+from engine.reproduction.inputs import versions, versions_for
+from engine.reproduction.own_source import plain_source
+
+_PROGRAM: Final = Path(engine.__file__).parents[1]
+_MOST_MODULES: Final = 2_000
+_CANDLES, _STRATEGY = "candles", "strategy"
+
+
+def pack(task: object) -> Parcel:
+    """The task with its paths replaced by what lies there."""
+    letter = io.BytesIO()
+    packer = _Packer(letter)
+    packer.dump((_places(), task))
+    return Parcel(letter.getvalue(), packer.contents)
+
+
+def unpack(letter: bytes, contents: ContentFolder) -> tuple[object, Places]:
+    """The task with paths of this machine. Raises Unfit where a library that the strategy imports has another version."""
+    unpacker = _Unpacker(io.BytesIO(letter), contents)
+    theirs, task = unpacker.load()
+    return task, Places({here: theirs[name] for name, here in _places().items()} | unpacker.places)
+
+
+def identity() -> dict[str, str]:
+    """What must be equal for a machine to do another's jobs: versions, and the whole source of this program."""
+    return versions() | {"program source": program_source()}
+
+
+@functools.cache
+def program_source() -> str:
+    """A short hash over the engine and the bundled strategies, to the last byte: only the program itself reads its tasks."""
+    files = [*Path(engine.__file__).parent.rglob("*.py"), *BUNDLED.rglob("*.py")]
+    named = ((file.relative_to(_PROGRAM).as_posix(), plain_source(file.read_bytes())) for file in files)
+    return Content.of(
+        lambda: (f"{name} {len(source)}\n".encode() + source for name, source in sorted(named))
+    ).sha256[:16]
+
+
+def _places() -> dict[str, str]:
+    """The folders whose files stand in tracebacks."""
+    return {
+        "program": str(_PROGRAM),
+        "libraries": sysconfig.get_path("purelib"),
+        "python": sysconfig.get_path("stdlib"),
+    }
+
+
+class _Packer(pickle.Pickler):
+    def __init__(self, file: io.BytesIO) -> None:
+        super().__init__(file)
+        self.contents: dict[str, Content] = {}
+
+    def persistent_id(self, item: Any) -> Any:
+        """Pickle asks this of every object: what stands for it, None for itself."""
+        if isinstance(item, CandleFile):
+            content = _candles(item)
+            self.contents[content.sha256] = content
+            return _CANDLES, content.sha256, item.warmup
+        if isinstance(item, Path):
+            sources = sources_of(item)
+            contents = {
+                name: Content.of(functools.partial(_whole, source)) for name, source in sources.items()
+            }
+            self.contents |= {content.sha256: content for content in contents.values()}
+            names = {name: content.sha256 for name, content in contents.items()}
+            return _STRATEGY, str(item.parent), item.name, names, versions_for(sources)
+        return None
+
+
+class _Unpacker(pickle.Unpickler):
+    def __init__(self, file: io.BytesIO, contents: ContentFolder) -> None:
+        super().__init__(file)
+        self.places: dict[str, str] = {}
+        self._contents = contents
+
+    def persistent_load(self, name: Any) -> Any:
+        """What stands here for what was replaced."""
+        kind, *parts = name
+        if kind == _CANDLES:
+            sha256, warmup = parts
+            return CandleFile(self._contents.path(sha256), warmup)
+        theirs, own, files, wanted = parts
+        folder = self._contents.tree(files)
+        sources = {name: (folder / name).read_bytes() for name in files}
+        if differing := differences(wanted, versions_for(sources)):
+            raise Unfit(differing)
+        self.places[str(folder)] = theirs
+        return folder / own
+
+
+# -- candles
+
+_candle_contents: Final[OrderedDict[CandleFile, Content]] = OrderedDict()
+
+
+def _candles(file: CandleFile) -> Content:
+    """The candles that the file stands for, as a file of their own; hashed once, as files for workers do not change."""
+    if file not in _candle_contents:
+        _candle_contents[file] = Content.of(functools.partial(_candle_parts, replace(file, warmup=0)))
+        while len(_candle_contents) > 100:
+            _candle_contents.popitem(last=False)
+    return _candle_contents[file]
+
+
+def _candle_parts(file: CandleFile) -> Iterator[Buffer]:
+    candles = file.load()
+    yield candles.file_header(len(candles))
+    for column in (candles.timestamp.astype("<i8"), *candles.columns().values()):
+        yield column.astype(column.dtype.newbyteorder("<"), copy=False).data
+
+
+# -- strategies
+
+
+def _whole(source: bytes) -> list[bytes]:
+    return [source]
+
+
+def sources_of(plug_in: Path) -> dict[str, bytes]:
+    """The bytes of a plug-in file and of every module of its folder that it may import, by name: "_lib.py", "package/a.py".
+
+    A module is found by import statements, and by texts that are its name, for `importlib.import_module("_lib")`; a package
+    comes whole. What cannot be read is left out: the job will say so.
+    """
+    folder, found = plug_in.parent, dict[str, bytes]()
+    left = [plug_in]
+    while left and len(found) < _MOST_MODULES:
+        file = left.pop()
+        name = file.relative_to(folder).as_posix()
+        if name in found:
+            continue
+        try:
+            found[name] = file.read_bytes()
+        except OSError:
+            continue
+        for module in _named_modules(found[name]):
+            left += _files_of(folder, module)
+    return found
+
+
+def _files_of(folder: Path, module: str) -> list[Path]:
+    """The files of a module or package in the folder; none where it is not there, or is a part of this program."""
+    package = folder / module
+    if package in (BUNDLED, Path(engine.__file__).parent):
+        return []
+    files = [package.with_suffix(".py")]
+    if package.is_dir():
+        files += sorted(package.rglob("*.py"))[:_MOST_MODULES]
+    return [file for file in files if file.is_file()]
+
+
+@functools.lru_cache(maxsize=256)
+def _named_modules(source: bytes) -> frozenset[str]:
+    """The top-level modules that a file names, in import statements or as a text."""
+    try:
+        nodes = list(ast.walk(ast.parse(source)))
+    except (SyntaxError, ValueError, RecursionError):
+        return frozenset()
+    names = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
+    names += [node.module or "" for node in nodes if isinstance(node, ast.ImportFrom) and not node.level]
+    names += [node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+    first = (name.partition(".")[0] for name in names if len(name) < 200)
+    return frozenset(name for name in first if name.isidentifier())

@@ -1,0 +1,134 @@
+"""The models of documents describe what the command line prints, field by field, and what the server answers."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import TypeAdapter
+
+from engine.api import command_documents as c
+from engine.api import documents as d
+from tests.support.command_line import CommandLine
+from tests.support.http_server import SAMPLE, HttpServer
+
+SERIES = ("SAMPLEUSDT", "-t", "1h", "--exchange", "sample")
+MARCH = ("--start", "2023-03-01", "--end", "2023-03-31")
+RUN = ("run", "-s", *SERIES, *MARCH)
+NATIVE = """
+from backtesting import Strategy
+
+class Orders(Strategy):
+    def init(self):
+        self.price = self.I(lambda: self.data.Close, name="price")
+
+    def next(self):
+        if not self.position:
+            self.buy()
+"""
+FAILS = """
+from engine.strategy import Strategy
+
+class Fails(Strategy):
+    def signals(self, candles, indicators):
+        1 / 0
+"""
+
+
+def check(model: Any, document: Any) -> Any:
+    """The document, which is what the model says and nothing else."""
+    TypeAdapter(model).validate_json(json.dumps(document))
+    return document
+
+
+def test_what_the_command_line_prints_about_candles_and_strategies_is_what_the_models_say(cli: CommandLine):
+    check(list[d.Symbol], cli("symbols", "--exchange", "sample", "--json").json)
+    assert len(check(list[d.Strategy], cli("strategies", "--json").json)) == 7
+    check(d.Fetch, cli("fetch", *SERIES, "--start", "2023-08-10", "--end", "2023-08-20", "--json").json)
+    check(d.Fetches, cli("fetch", *SERIES, "-t", "4h", *MARCH, "--json").json)
+    held = check(
+        d.Held, cli("status", *SERIES, "--start", "2023-08-01", "--end", "2023-08-31", "--json").json
+    )
+    assert held["gaps"]
+    assert held["missing"]
+
+
+def test_what_the_command_line_prints_about_runs_and_sweeps_is_what_the_models_say(
+    cli: CommandLine, home: Path
+):
+    folder = home / "strategies"
+    folder.mkdir(parents=True)
+    (folder / "orders.py").write_text(NATIVE)
+    (folder / "fails.py").write_text(FAILS)
+    answer = cli(*RUN, "-S", "ema_cross", "-S", "orders", "-S", "fails", "--check", "--json")
+    runs = check(d.Runs, answer.json)["runs"]
+    assert [run["status"] for run in runs] == ["finished", "finished", "failed"]
+    assert runs[0]["checks"]["crosscheck"]["status"] == "passed"
+    assert "orders" in runs[1]["checks"]
+    for run in runs:
+        check(d.ShownRun, cli("show", run["id"], "--json").json)
+    check(d.Runs, cli("runs", "--json").json)
+    grid = ("--grid", "fast=5:15:5", "--grid", "slow=30,50", "--param", "ema_cross.slow=9")
+    sweep = check(d.Sweep, cli("optimize", *RUN[1:], "-S", "ema_cross", *grid[:4], "--json").json)
+    check(d.Sweep, cli("sweeps", "show", sweep["id"], "--json").json)
+    check(d.Sweeps, cli("sweeps", "--json").json)
+    check(d.Deleted, cli("sweeps", "delete", sweep["id"], "--json").json)
+    check(d.Deleted, cli("runs", "delete", runs[0]["id"], "--json").json)
+
+
+@pytest.mark.long
+def test_every_other_command_prints_what_the_models_say(cli: CommandLine, tmp_path: Path):
+    run = cli(*RUN, "-S", "ema_cross", "--json").json["runs"][0]["id"]
+    check(c.Rerun, cli("rerun", run, "--json").json)
+    check(c.Files, cli("export", run, "--out", tmp_path / "out", "--json").json)
+    file = tmp_path / "candles.csv"
+    check(c.WrittenCandles, cli("candles", *SERIES, *MARCH, "--out", file, "--json").json)
+    check(c.Preview, cli("import", file, "-s", *SERIES, "--preview", "--json").json)
+    check(c.Imported, cli("import", file, "-s", *SERIES, "--json").json)
+    check(c.Verified, cli("verify", *SERIES, "--json").json)
+    check(c.Lookahead, cli("lookahead", "ema_cross", "-s", *SERIES, *MARCH, "--cuts", "20", "--json").json)
+    check(c.NewStrategy, cli("new-strategy", "mine", "--json").json)
+    check(c.FilledSymbol, cli("symbols", "add", *SERIES, "--json").json)
+    check(c.SyncRound, cli("sync", "--exchange", "sample", "--json").json)
+    check(d.Symbol, cli("symbols", "deactivate", *SERIES[:1], *SERIES[3:], "--json").json)
+    check(c.RemovedSymbol, cli("symbols", "remove", *SERIES[:1], *SERIES[3:], "--json").json)
+    check(c.Findings, cli("doctor", "--json").json)
+    check(c.Demo, cli("demo", "--out", tmp_path / "demo", "--no-window", "--json").json)
+
+
+def test_a_document_with_a_field_more_or_less_is_not_what_the_models_say():
+    good = {"name": "A", "unified": "A/B", "exchange": "x", "is_active": True}
+    for bad in (
+        good | {"more": 1},
+        {k: v for k, v in good.items() if k != "unified"},
+        good | {"is_active": 1},
+    ):
+        with pytest.raises(ValueError, match="Symbol"):
+            check(d.Symbol, bad)
+
+
+def test_the_server_answers_with_the_same_documents(http_server: HttpServer):
+    series = {**SAMPLE, "symbols": ["SAMPLEUSDT"]}
+    check(list[d.Symbol], http_server.get("/api/symbols?exchange=sample"))
+    check(list[d.Strategy], http_server.get("/api/strategies"))
+    check(d.Fetch, http_server.post("/api/data/fetch?wait=60", **series))
+    query = "&".join(f"{name}={value}" for name, value in SAMPLE.items())
+    check(d.Held, http_server.get(f"/api/data/status?symbol=SAMPLE/USDT&{query}"))
+    body = {**series, "strategies": ["ema_cross"]}
+    (run,) = check(d.Runs, http_server.post("/api/backtest/run?wait=60", **body))["runs"]
+    shown = check(d.ShownRun, http_server.get(f"/api/backtest/{run['id'][:10]}"))
+    assert {name: shown[name] for name in run} == run
+    check(d.Runs, http_server.get("/api/backtests"))
+    asked = {
+        **SAMPLE,
+        "symbol": "SAMPLEUSDT",
+        "strategy": "ema_cross",
+        "ranges": {"fast": [5, 10], "slow": "30,50"},
+    }
+    sweep = check(d.Sweep, http_server.post("/api/optimize?wait=60", **asked))
+    assert sweep["trials"] == 4
+    check(d.Sweep, http_server.get(f"/api/sweeps/{sweep['id']}?top=2"))
+    check(d.Sweeps, http_server.get("/api/sweeps"))
+    check(d.Deleted, http_server("DELETE", f"/api/sweeps/{sweep['id']}").json)
+    check(d.Deleted, http_server("DELETE", f"/api/backtest/{run['id']}").json)
+    assert http_server("GET", f"/api/backtest/{run['id']}").status == 404

@@ -1,0 +1,68 @@
+"""Who holds a series, and who waits for one: neither keeps the connections that the others write through."""
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from engine.database.connection import MOST_CONNECTIONS
+from engine.database.series_store import MOST_LOCKS
+from engine.database.store import Store
+from engine.errors import Interrupted
+from engine.events import CancelToken
+from engine.model.market import Market, Period, Timeframe
+
+HOUR, DAY = Timeframe("1h"), Period.parse("2024-01-01", "2024-01-01")
+
+
+def market(number: int) -> Market:
+    return Market("binanceusdm", f"A{number}USDT", f"A{number}/USDT:USDT")
+
+
+def test_more_series_than_there_are_connections_are_worked_on_at_once(store: Store):
+    most = now = 0
+    counting = threading.Lock()
+
+    def work(number: int) -> int:
+        nonlocal most, now
+        with store.candles.series_lock(market(number), HOUR, lambda _: None, CancelToken().sleep):
+            with counting:
+                now += 1
+                most = max(most, now)
+            time.sleep(0.05)
+            found = store.candles.coverage(market(number), HOUR, DAY).expected
+            with counting:
+                now -= 1
+        return found
+
+    began = time.monotonic()
+    with ThreadPoolExecutor(3 * MOST_CONNECTIONS) as threads:
+        assert list(threads.map(work, range(3 * MOST_CONNECTIONS))) == [24] * 3 * MOST_CONNECTIONS
+    assert (most, time.monotonic() - began < 15) == (MOST_LOCKS, True)
+
+
+def test_who_waits_for_a_series_takes_nobodys_place_and_can_be_stopped(store: Store):
+    said: list[str] = []
+    cancel = CancelToken()
+
+    def wait(_: int) -> None:
+        with (
+            pytest.raises(Interrupted),
+            store.candles.series_lock(market(0), HOUR, said.append, cancel.sleep),
+        ):
+            pass
+
+    with ThreadPoolExecutor(3 * MOST_CONNECTIONS) as threads:
+        with store.candles.series_lock(market(0), HOUR, lambda _: None, CancelToken().sleep):
+            waiting = [threads.submit(wait, number) for number in range(2 * MOST_CONNECTIONS)]
+            while not said:
+                time.sleep(0.01)
+            with store.candles.series_lock(market(1), HOUR, lambda _: None, CancelToken().sleep):
+                assert store.candles.coverage(market(1), HOUR, DAY).candles == 0
+            began = time.monotonic()
+            cancel.cancel()
+            for one in waiting:
+                one.result(5)
+        assert time.monotonic() - began < 3
+    assert set(said) == {"another job of this program"}
