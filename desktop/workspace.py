@@ -5,12 +5,14 @@ One object that every pane listens to, so that one selection drives all views an
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from PySide6.QtCore import QObject, Signal
 
 from engine.model.market import Candles, Period
+from engine.model.remark import Remark
 from engine.model.run import FINISHED, RunResult
 
 RUNNING: Final = "running"
@@ -22,6 +24,15 @@ def set_key(run: RunResult) -> SetKey:
     """Which candles a run needs: series, period, and the version of the series that it saw."""
     version = 0 if run.seen is None else run.seen.version
     return run.exchange, run.symbol, run.timeframe.name, run.period, version
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """Runs that were taken out, which of them were overlaid, and the current one where it was among them."""
+
+    runs: tuple[RunResult, ...]
+    checked: tuple[str, ...]
+    current: str | None
 
 
 class Workspace(QObject):
@@ -50,6 +61,7 @@ class Workspace(QObject):
         self._candles = CandleSets()
         self._changed: dict[str, bool | None] = {}
         self._checking: dict[str, str] = {}
+        self.remarks: dict[str, Remark] = {}
 
     def put(self, results: Iterable[RunResult]) -> None:
         """Add runs, or replace those of the same id; full ones are never replaced by mere summaries."""
@@ -75,14 +87,28 @@ class Workspace(QObject):
             self.check(newest.id, on=True)
             self.show(newest.id)
 
-    def remove(self, run_id: str) -> None:
-        """Forget a run."""
-        if self.runs.pop(run_id, None) is None:
-            return
-        self.check(run_id, on=False)
-        if self.current == run_id:
+    def remove(self, ids: Iterable[str]) -> Removed:
+        """Forget runs; what is returned brings them back as they were."""
+        gone = [run_id for run_id in ids if run_id in self.runs]
+        removed = Removed(
+            tuple(self.runs.pop(run_id) for run_id in gone),
+            tuple(run_id for run_id in self.checked if run_id in gone),
+            self.current if self.current in gone else None,
+        )
+        for run_id in removed.checked:
+            self.check(run_id, on=False)
+        if self.current in gone:
             self.show(self.checked[0] if self.checked else None)
-        self.runs_removed.emit([run_id])
+        self.runs_removed.emit(gone)
+        return removed
+
+    def bring_back(self, removed: Removed) -> None:
+        """Have runs again that were removed, overlaid and current as they were."""
+        self.put(removed.runs)
+        for run_id in removed.checked:
+            self.check(run_id, on=True)
+        if removed.current is not None:
+            self.show(removed.current)
 
     def check(self, run_id: str, *, on: bool) -> None:
         """Overlay a run in the comparison, or take it out."""
@@ -150,6 +176,23 @@ class Workspace(QObject):
         if run_id in self.runs and self._changed.get(run_id) != changed:
             self._changed[run_id] = changed
             self.runs_changed.emit([run_id])
+
+    def put_remarks(self, remarks: Mapping[str, Remark]) -> None:
+        """What the user noted of runs."""
+        self.remarks |= remarks
+        known = [run_id for run_id in remarks if run_id in self.runs]
+        if known:
+            self.runs_changed.emit(known)
+
+    def remark(self, run_id: str) -> Remark:
+        """What the user noted of a run."""
+        return self.remarks.get(run_id, Remark())
+
+    def shown_runs(self) -> list[RunResult]:
+        """The overlaid runs and the current one, which is always among what is drawn."""
+        runs = self.checked_runs()
+        current = self.current_run()
+        return runs if current is None or current.id in self.checked else [*runs, current]
 
     def put_checking(self, run_id: str, words: str) -> None:
         """How far a run's pending cross-check is, in a few words."""

@@ -29,6 +29,11 @@ class Strategy(ABC):
     The engine acts on a signal of candle i at the open of candle i+1, enters only when flat, and never looks back:
     a strategy says where it would act, the engine decides whether it can. Set `reverse = True` to let an opposite
     entry close and turn the position on one open.
+
+    A class attribute `plots` says where columns of `indicators` are drawn; without it that is guessed from their values:
+    `plots = {"rsi": {"pane": "RSI", "low": 0, "high": 100, "levels": (30, 70)}, "upper": {"pane": "price", "style":
+    "dashed"}, "state": "hidden"}`. A pane is "price" (on the candles), "hidden" (only when asked for), or a title that
+    columns share; a style is line, dashed or area. It decides no figure.
     """
 
     reverse: ClassVar[bool] = False

@@ -106,9 +106,9 @@ def render_window(
     preferences = Preferences(engine.settings.cache_folder / "render.ini")
     window = MainWindow(bridge, preferences, workers=engine.settings.workers)
     with loop:
-        window.resize(*size)
         window.use_theme(theme)
         window.show()
+        window.resize(*size)  # whatever the screen is
         loop.run_until_complete(_show_runs(window, bridge, list(run_ids)))
         if not window.grab().save(str(path)):
             raise InputError(f"cannot write {path}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any, Final
 
-from PySide6.QtCore import QByteArray, Qt
+from PySide6.QtCore import QByteArray, Qt, QTimer
 from PySide6.QtGui import QAction, QCloseEvent, QShowEvent
 from PySide6.QtWidgets import (
     QApplication,
@@ -17,6 +17,7 @@ from PySide6.QtWidgets import (
     QVBoxLayout,
     QWidget,
 )
+from shiboken6 import isValid
 
 from desktop.pages.all import PAGES
 from desktop.pages.page import Context, Page, PageT, Place
@@ -27,7 +28,10 @@ from desktop.widgets.actions import Actions, Command
 from desktop.widgets.banner import Banner
 from desktop.widgets.bottom_panel import BottomPanel, DockTitle
 from desktop.widgets.preferences import LAYOUT_VERSION, Preferences
+from desktop.widgets.screens import fit_to_screen
 from desktop.widgets.status import StatusBar
+from desktop.widgets.tab_order import follow_the_eye
+from desktop.widgets.undo import UndoToast
 from desktop.work.bridge import WORKING, Bridge, Phase
 from desktop.work.jobs import Job
 from desktop.workspace import Workspace
@@ -45,11 +49,12 @@ class MainWindow(QMainWindow):
         super().__init__()
         self.setWindowTitle(TITLE)
         self.resize(1440, 900)
-        self.setMinimumSize(900, 600)
+        self.setMinimumSize(900, 520)
         self.bridge, self.preferences = bridge, preferences
         self.workspace = Workspace(self)
         self.theme: Theme = theme_named(SYSTEM)
         self._laid_out = False
+        self._left: QWidget | None = None
         self.docks: dict[str, QDockWidget] = {}
         self.banner, self.status, self.overall = Banner(), StatusBar(workers), Overall(bridge, self)
         self.context = Context(bridge, self.workspace, preferences, self)
@@ -90,11 +95,14 @@ class MainWindow(QMainWindow):
         layout.addWidget(_with_margins(self.banner))
         layout.addWidget(self.centre, 1)
         self.setCentralWidget(middle)
+        self.undo = UndoToast(middle)
         self.results = BottomPanel()
         self._place_pages()
         self._dock("Results", self.results, Qt.DockWidgetArea.BottomDockWidgetArea, self.results.title_bar)
         self.setCorner(Qt.Corner.BottomLeftCorner, Qt.DockWidgetArea.LeftDockWidgetArea)
         self._share_room()
+        sides = [dock.widget() for dock in self.docks.values() if dock.widget() is not self.results]
+        follow_the_eye([*sides, middle, self.results.tabs, self.results])
         for field in self.findChildren(QLineEdit):  # a file dropped on one is no text
             field.setAcceptDrops(False)
 
@@ -129,9 +137,25 @@ class MainWindow(QMainWindow):
     def showEvent(self, event: QShowEvent) -> None:
         """The first time, without a layout to restore, share the room out for this height."""
         super().showEvent(event)
+        fit_to_screen(self)
         if not self._laid_out:
             self._laid_out = True
             self._share_room()
+
+    def focusNextPrevChild(self, forward: bool) -> bool:
+        """Tab goes on; but what is disabled or hidden under the focus does not push it into a field nearby, where the next
+        key would be typed. It comes back when the work is done.
+        """
+        focused = self.focusWidget()
+        if focused is not None and not (focused.isEnabled() and focused.isVisibleTo(self)):
+            self._left = focused
+            return False
+        return super().focusNextPrevChild(forward)
+
+    def _focus_again(self) -> None:
+        left, self._left = self._left, None
+        if left is not None and isValid(left) and self.focusWidget() is None and left.isEnabled():
+            left.setFocus()
 
     def _commands(self) -> list[Command]:
         """What the pages offer, and what is the window's own."""
@@ -146,6 +170,7 @@ class MainWindow(QMainWindow):
             *themes,
             Command("stop", "&Stop", "Stop the work; what is finished is kept", self.bridge.stop, "&Run", 2,
                     ("Shift+F5", "Esc"), ("stop", "negative")),
+            Command("undo", "&Undo", "Undo what was deleted or overwritten last", self.undo.undo, "&Edit", 0, ("Ctrl+Z",)),
             Command("quit", "&Quit", "Close the window", self.close, "&File", 10, ("Ctrl+Q",)),
             Command("filter", "Fi&lter", "Go to the filter of the visible table", self.focus_filter, "&Go", 1, ("Ctrl+F",)),
             Command("reset", "&Reset layout", "Put every panel back to its place", self.reset_layout, "&View", 12),
@@ -174,10 +199,14 @@ class MainWindow(QMainWindow):
         context.show_wanted.connect(self.show_page)
         context.said.connect(self.say)
         context.reported.connect(self.report)
-        context.warned.connect(lambda text: self.banner.show_message("error", text, has_details=True))
+        context.warned.connect(
+            lambda text, line: self.banner.show_message("error", text, line, has_details=True)
+        )
         self.overall.moved.connect(
             lambda: self.status.show_progress(self.overall.part(), self.overall.words())
         )
+        context.undo_offered.connect(self.undo.offer)
+        self.undo.changed.connect(self._undo_changed)
         self.status.stop_wanted.connect(bridge.stop)
         self.banner.details_wanted.connect(context.details_wanted)
 
@@ -195,6 +224,12 @@ class MainWindow(QMainWindow):
         self.actions_["stop"].setEnabled(phase in WORKING)
         if phase in (Phase.FETCHING, Phase.RUNNING):
             self.banner.hide()
+        if not busy:
+            QTimer.singleShot(0, self, self._focus_again)  # after all who hear it are enabled again
+
+    def _undo_changed(self) -> None:
+        undo = self.undo.next()
+        self.actions_["undo"].setText("&Undo" if undo is None else f"&Undo: {undo.text}")
 
     # -- what the user asks for --------------------------------------------------------------------------------------
 
@@ -241,13 +276,14 @@ class MainWindow(QMainWindow):
         for page in self.pages:
             page.panel.apply_theme(self.theme)
         self.banner.apply_theme(self.theme)
+        self.undo.apply_theme(self.theme)
         self.status.apply_theme(self.theme)
 
     # -- what is said ------------------------------------------------------------------------------------------------
 
     def report(self, level: str, text: str, details: str) -> None:
         """Say what went wrong: in the banner and in the log, never in a dialog."""
-        self.banner.show_message(level, text, has_details=bool(details))
+        self.banner.show_message(level, text, text, has_details=bool(details))
         self.context.logged.emit(level, text, details)
 
     def say(self, text: str) -> None:
@@ -273,6 +309,7 @@ class MainWindow(QMainWindow):
     def closeEvent(self, event: QCloseEvent) -> None:
         """Remember, stop the work, and close the plots before the interpreter goes (their axes complain otherwise)."""
         self.remember()
+        self.context.close()
         self.bridge.stop()
         for page in self.pages:
             page.close()

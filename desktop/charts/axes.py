@@ -65,6 +65,7 @@ class ValueAxis(_DirectAxis):
     def __init__(self, suffix: str = "", *, short: bool = False) -> None:
         super().__init__("right")
         self._suffix, self._short = suffix, short
+        self.is_log = False
         self.enableAutoSIPrefix(False)
 
     def set_suffix(self, suffix: str) -> None:
@@ -73,9 +74,32 @@ class ValueAxis(_DirectAxis):
         self.picture = None
         self.update()
 
+    def set_log(self, *, on: bool) -> None:
+        """What is drawn are logarithms (base 10); what is written are the values."""
+        self.is_log = on
+        self.picture = None
+        self.update()
+
+    def real(self, value: float) -> float:
+        """The value of what is drawn."""
+        return float(10.0**value) if self.is_log else value
+
+    def text(self, drawn: float, digits: int) -> str:
+        """A drawn value in words."""
+        value = self.real(drawn)
+        return formats.tick(value) if self._short else formats.number(value, digits) + self._suffix
+
+    def tickValues(self, low: float, high: float, size: float) -> list[tuple[float, list[float]]]:
+        """As for plain values also where logarithms are drawn: at round prices, not at powers of ten."""
+        if not self.is_log:
+            return super().tickValues(low, high, size)
+        levels = super().tickValues(self.real(low), self.real(high), size)
+        return [(spacing, [math.log10(value) for value in values if value > 0]) for spacing, values in levels]
+
     def tickStrings(self, values: Sequence[float], scale: float, spacing: float) -> list[str]:
         """The texts of the ticks."""
         del scale
+        values = [self.real(value) for value in values]
         if self._short:
             return [formats.tick(value) for value in values]
         digits = min(10, max(0, -math.floor(math.log10(spacing) + 1e-9))) if spacing > 0 else 2

@@ -18,12 +18,15 @@ from engine.model.run import RunResult
 
 MONEY: Final = "money"
 PERCENT: Final = "percent"
+_WIDE: Final = 2.2
 _LINES_WITH_FILL: Final = 3  # more filled drawdowns would only hide each other
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Curve:
-    """A line of the chart: what it is called, its colour, its values in money and what 0 % means for it."""
+    """A line of the chart: what it is called, its colour, its values in money and what 0 % means for it. The `current` run's
+    stands out.
+    """
 
     key: str
     label: str
@@ -32,6 +35,7 @@ class Curve:
     money: Floats
     cash: float
     dashed: bool = False
+    current: bool = False
 
     def values(self, unit: str) -> Floats:
         """The values in money or in percent of the starting cash."""
@@ -44,13 +48,18 @@ def drawdown_pct(equity: Floats, cash: float) -> Floats:
     return (equity / peak - 1.0) * 100.0
 
 
-def run_curve(run: RunResult, colour: str, *, with_symbol: bool) -> Curve | None:
+def run_curve(run: RunResult, colour: str, label: str, *, current: bool = False) -> Curve | None:
     """The equity curve of a run, or None where there is none."""
     if run.equity is None or not len(run.equity.time):
         return None
-    label = f"{run.strategy} {run.symbol} {run.timeframe}" if with_symbol else run.strategy
     return Curve(
-        run.id, label, colour, seconds(run.equity.time), run.equity.columns["equity"], run.costs.cash
+        run.id,
+        label,
+        colour,
+        seconds(run.equity.time),
+        run.equity.columns["equity"],
+        run.costs.cash,
+        current=current,
     )
 
 
@@ -81,6 +90,8 @@ class EquityChart(TimeChart):
         self.curves: list[Curve] = []
         self.hidden: set[str] = set()
         self.unit = MONEY
+        self.quote = ""
+        self.wants_log = False
         self.setAccessibleName("Equity and drawdown of the compared runs")
 
     def show_curves(self, curves: list[Curve], unit: str, *, keep_view: bool) -> None:
@@ -106,19 +117,30 @@ class EquityChart(TimeChart):
     def _draw(self) -> None:
         self.equity.clear()
         self.drawdown.clear()
+        self.equity.axis.set_log(on=self.wants_log and self.unit == MONEY)
         self.equity.axis.set_suffix("" if self.unit == MONEY else " %")
-        self.equity.set_title("Equity" if self.unit == MONEY else "Return on starting cash, %", self.theme)
+        money = f"Equity, {self.quote}" if self.quote else "Equity"
+        self.equity.set_title(money if self.unit == MONEY else "Return on starting cash, %", self.theme)
         shown = [curve for curve in self.curves if curve.key not in self.hidden]
         runs = [curve for curve in shown if not curve.dashed]
+        shown.sort(key=lambda curve: curve.current)  # drawn last, so on top
+        runs.sort(key=lambda curve: curve.current)
         for curve in shown:
-            self.equity.add_curve(curve.x, curve.values(self.unit), curve.colour, dashed=curve.dashed)
+            width = _WIDE if curve.current and len(runs) > 1 else 1.0
+            values = self.equity.scaled(curve.values(self.unit))
+            self.equity.add_curve(curve.x, values, curve.colour, dashed=curve.dashed, width=width)
         for curve in runs:
-            fill = f"{curve.colour}40" if len(runs) <= _LINES_WITH_FILL else None
+            fill = f"{curve.colour}40" if len(runs) <= _LINES_WITH_FILL or curve.current else None
             self.drawdown.add_curve(curve.x, drawdown_pct(curve.money, curve.cash), curve.colour, fill=fill)
 
     def toggle(self, key: str, *, hidden: bool) -> None:
         """Hide or show a curve."""
         (self.hidden.add if hidden else self.hidden.discard)(key)
+        self.redraw()
+
+    def set_log(self, *, on: bool) -> None:
+        """Draw money on a logarithmic scale; percent, which may be below nothing, never is."""
+        self.wants_log = on
         self.redraw()
 
     def apply_theme(self, theme: Theme) -> None:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from html import escape
 from typing import Any, Protocol
 
+import numpy as np
 import pyqtgraph as pg
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QPointF, Qt
 from PySide6.QtWidgets import QGraphicsTextItem
 
 from desktop.charts.axes import VALUE_AXIS_WIDTH, UtcAxis, ValueAxis, style_axis
 from desktop.charts.items.envelope import Floats
 from desktop.charts.items.line_item import LineItem
+from desktop.tables import formats
 from desktop.theme.colours import Theme
 
 MARGIN = 0.06
@@ -23,6 +27,17 @@ class Extending(Protocol):
 
     def within(self, start: float, end: float) -> tuple[float, float] | None:
         """Lowest and highest value, or None where there is nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Fixed:
+    low: float
+    high: float
+
+    def within(self, start: float, end: float) -> tuple[float, float]:
+        """The same everywhere."""
+        del start, end
+        return self.low, self.high
 
 
 class Pane:
@@ -46,6 +61,14 @@ class Pane:
         self.cross = pg.InfiniteLine(angle=90, movable=False)
         self.cross.hide()
         self.plot.addItem(self.cross, ignoreBounds=True)
+        self.level = pg.InfiniteLine(angle=0, movable=False)
+        self.level.hide()
+        self.plot.addItem(self.level, ignoreBounds=True)
+        self.value_mark, self.time_mark = QGraphicsTextItem(self.axis), QGraphicsTextItem(self.time_axis)
+        for mark in (self.value_mark, self.time_mark):
+            mark.setZValue(60)
+            mark.hide()
+        self._mark_style = ""
         self.title = QGraphicsTextItem(self.view)  # a pg.LabelItem would outlive its anchor and complain
         self.title.setZValue(50)
         self.title.setPos(4, 0)
@@ -59,8 +82,43 @@ class Pane:
             style_axis(axis, theme.grid, theme.muted)
             axis.setGrid(GRID_ALPHA)
         self.view.setBorder(pg.mkPen(theme.border))
-        self.cross.setPen(pg.mkPen(theme.crosshair, style=Qt.PenStyle.DashLine))
+        for line in (self.cross, self.level):
+            line.setPen(pg.mkPen(theme.crosshair, style=Qt.PenStyle.DashLine))
+        self._mark_style = f"color:{theme.accent_text};background-color:{theme.accent};font-size:8pt;"
         self.set_title(self.name, theme)
+
+    def point_at(self, x: float | None, time_text: str = "") -> None:
+        """The crosshair's time; `time_text` stands on the time axis."""
+        self.cross.setVisible(x is not None)
+        self.time_mark.setVisible(x is not None and bool(time_text))
+        if x is None:
+            return
+        self.cross.setPos(x)
+        if time_text:
+            self.time_mark.setHtml(f"<span style='{self._mark_style}'>&nbsp;{escape(time_text)}&nbsp;</span>")
+            at = self.time_axis.mapFromScene(self.view.mapViewToScene(QPointF(x, 0.0))).x()
+            width = self.time_mark.boundingRect().width()
+            left = min(max(0.0, at - width / 2), max(0.0, self.time_axis.size().width() - width))
+            self.time_mark.setPos(left, 0)
+
+    def level_at(self, y: float | None) -> None:
+        """The crosshair's value, which stands on the value axis; None: the pointer is in no or in another pane."""
+        self.level.setVisible(y is not None)
+        self.value_mark.setVisible(y is not None)
+        if y is None:
+            return
+        low, high = (self.axis.real(bound) for bound in self.view.viewRange()[1])
+        digits = formats.span_digits(high - low)
+        self.level.setPos(y)
+        self.value_mark.setHtml(
+            f"<span style='{self._mark_style}'>&nbsp;{escape(self.axis.text(y, digits))}&nbsp;</span>"
+        )
+        at = self.axis.mapFromScene(self.view.mapViewToScene(QPointF(0.0, y))).y()
+        self.value_mark.setPos(1, at - self.value_mark.boundingRect().height() / 2)
+
+    def scaled(self, values: Floats) -> Floats:
+        """Values as they are drawn: their logarithms where the pane is logarithmic, NaN where there is none."""
+        return np.log10(np.where(values > 0, values, np.nan)) if self.axis.is_log else values
 
     def set_title(self, text: str, theme: Theme) -> None:
         """The words in the pane's corner."""
@@ -77,9 +135,10 @@ class Pane:
         dashed: bool = False,
         fill: str | None = None,
         fits: bool = True,
+        width: float = 1.0,
     ) -> LineItem:
         """Draw a line; its values decide the height too unless `fits` is off."""
-        line = LineItem(x, y, colour, dashed=dashed, fill=fill)
+        line = LineItem(x, y, colour, dashed=dashed, fill=fill, width=width)
         self.add_item(line, line.envelope if fits else None)
         return line
 
@@ -89,6 +148,18 @@ class Pane:
         self._items.append(item)
         if extent is not None:
             self._extents.append(extent)
+
+    def add_levels(
+        self, levels: Sequence[float], low: float | None, high: float | None, theme: Theme
+    ) -> None:
+        """Draw horizontal lines, and show these bounds whatever the curves do."""
+        for level in levels:
+            self.add_item(
+                pg.InfiniteLine(level, angle=0, pen=pg.mkPen(theme.muted, style=Qt.PenStyle.DotLine))
+            )
+        known = [bound for bound in (low, high, *levels) if bound is not None]
+        if known:
+            self._extents.append(_Fixed(min(known), max(known)))
 
     def lines(self) -> list[LineItem]:
         """The drawn lines."""

@@ -9,17 +9,32 @@ from typing import Any, Final
 
 import numpy as np
 import pyqtgraph as pg
-from PySide6.QtCore import QEvent, QPointF, Qt, QTimer, Signal
-from PySide6.QtGui import QKeyEvent
-from PySide6.QtWidgets import QWidget
+from PySide6.QtCore import QEvent, QPoint, QPointF, QRect, Qt, QTimer, Signal
+from PySide6.QtGui import QKeyEvent, QKeySequence, QMouseEvent
+from PySide6.QtWidgets import QRubberBand, QWidget
 
 from desktop.charts.items.envelope import Floats
 from desktop.charts.pane import Pane
+from desktop.tables import formats
 from desktop.theme.colours import DARK, Theme
 from engine.model.market import Int64Array
 
 RANGES: Final = {"1D": 86_400, "1W": 7 * 86_400, "1M": 30 * 86_400, "3M": 91 * 86_400, "1Y": 365 * 86_400}
 _FEWEST_STEPS: Final = 8
+_LEAST_BOX_PX: Final = 6  # less is a click
+View = tuple[float, float]
+
+
+def _is_back(event: QKeyEvent) -> bool:
+    alt = event.modifiers() == Qt.KeyboardModifier.AltModifier
+    plain = event.key() == Qt.Key.Key_Backspace
+    return plain or event.matches(QKeySequence.StandardKey.Undo) or (alt and event.key() == Qt.Key.Key_Left)
+
+
+def _is_forward(event: QKeyEvent) -> bool:
+    control, alt = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.AltModifier
+    redo = event.key() == Qt.Key.Key_Y and event.modifiers() == control
+    return redo or (event.modifiers() == alt and event.key() == Qt.Key.Key_Right)
 
 
 def seconds(times_ms: Int64Array) -> Floats:
@@ -39,7 +54,10 @@ class TimeChart(pg.GraphicsLayoutWidget):  # type: ignore[misc]
         self.panes: list[Pane] = []
         self._bounds = (0.0, 1.0)
         self._step = 60.0
-        self._back: list[tuple[float, float]] = []
+        self._back: list[View] = []
+        self._forward: list[View] = []
+        self._box = QRubberBand(QRubberBand.Shape.Rectangle, self)
+        self._box_from: QPoint | None = None
         self._quiet = QTimer(self, singleShot=True, interval=300)
         self._quiet.timeout.connect(self._remember)
         self._last: tuple[float, float] | None = None
@@ -129,11 +147,27 @@ class TimeChart(pg.GraphicsLayoutWidget):  # type: ignore[misc]
 
     def back(self) -> None:
         """The view before this one."""
-        if self._back:
+        self._settle()
+        self._go(self._back, self._forward)
+
+    def forward(self) -> None:
+        """The view that `back` left."""
+        self._settle()
+        self._go(self._forward, self._back)
+
+    def _go(self, views: list[View], others: list[View]) -> None:
+        if views:
+            others.append(self.x_range())
             self._last = None
-            self.show_range(*self._back.pop())
+            self.show_range(*views.pop())
             self._quiet.stop()
             self._last = self.x_range()
+
+    def _settle(self) -> None:
+        """A view that is not a third of a second old counts too."""
+        if self._quiet.isActive():
+            self._quiet.stop()
+            self._remember()
 
     def fit(self) -> None:
         """Fit the height of every pane to what is visible."""
@@ -149,7 +183,8 @@ class TimeChart(pg.GraphicsLayoutWidget):  # type: ignore[misc]
     def _remember(self) -> None:
         now = self.x_range()
         if self._last is not None and self._last != now:
-            self._back = [*self._back[-49:], self._last]
+            self._back[:] = [*self._back[-49:], self._last]
+            self._forward.clear()
         self._last = now
 
     # -- pointer and keys --------------------------------------------------------------------------------------------
@@ -157,17 +192,18 @@ class TimeChart(pg.GraphicsLayoutWidget):  # type: ignore[misc]
     def _moved(self, args: tuple[QPointF]) -> None:
         point = args[0]
         inside = [pane for pane in self.panes if pane.plot.sceneBoundingRect().contains(point)]
-        if not inside:
-            self.point_at(None)
-            return
-        self.point_at(float(inside[0].view.mapSceneToView(point).x()))
+        at = inside[0].view.mapSceneToView(point) if inside else None
+        self.point_at(None if at is None else float(at.x()))
+        for pane in self.panes:
+            pane.level_at(float(at.y()) if at is not None and pane is inside[0] else None)
 
     def point_at(self, x: float | None) -> None:
         """Move the crosshair to a time (None hides it)."""
+        lowest = next((pane for pane in reversed(self.panes) if pane.plot.isVisible()), None)
         for pane in self.panes:
-            pane.cross.setVisible(x is not None)
-            if x is not None:
-                pane.cross.setPos(x)
+            pane.point_at(x, formats.minute(x * 1000) if x is not None and pane is lowest else "")
+            if x is None:
+                pane.level_at(None)
         self.hovered.emit(x)
 
     def leaveEvent(self, event: QEvent) -> None:
@@ -175,12 +211,69 @@ class TimeChart(pg.GraphicsLayoutWidget):  # type: ignore[misc]
         super().leaveEvent(event)
         self.point_at(None)
 
+    # -- box and double click ----------------------------------------------------------------------------------------
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        """With Shift a box is drawn."""
+        if (
+            event.button() == Qt.MouseButton.LeftButton
+            and event.modifiers() & Qt.KeyboardModifier.ShiftModifier
+        ):
+            self._box_from = event.position().toPoint()
+            self._box.setGeometry(QRect(self._box_from, self._box_from))
+            self._box.show()
+            self.setFocus()
+            return
+        super().mousePressEvent(event)
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        """The box follows the pointer."""
+        if self._box_from is not None:
+            self._box.setGeometry(QRect(self._box_from, event.position().toPoint()).normalized())
+            return
+        super().mouseMoveEvent(event)
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        """What is in the box is shown."""
+        if self._box_from is None:
+            super().mouseReleaseEvent(event)
+            return
+        pixels = self._box_from.x(), event.position().toPoint().x()
+        self._box_from = None
+        self._box.hide()
+        if abs(pixels[1] - pixels[0]) >= _LEAST_BOX_PX:
+            view = self.panes[0].view
+            ends = [view.mapSceneToView(self.mapToScene(QPoint(pixel, 0))).x() for pixel in pixels]
+            self.show_range(min(ends), max(ends))
+
+    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
+        """Fit everything."""
+        if event.button() == Qt.MouseButton.LeftButton:
+            self.show_all()
+        else:
+            super().mouseDoubleClickEvent(event)
+
+    def event(self, event: QEvent) -> bool:
+        """Ctrl+Z and Ctrl+Y are the chart's as long as it has a view to go to; then they are the window's."""
+        if isinstance(event, QKeyEvent) and event.type() == QEvent.Type.ShortcutOverride:
+            self._settle()
+            if (_is_back(event) and self._back) or (_is_forward(event) and self._forward):
+                event.accept()
+                return True
+        return bool(super().event(event))
+
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Arrows pan, + and - zoom, Home and End go to the ends, Backspace to the view before."""
+        """Arrows pan, + and - zoom, Home and End go to the ends; Ctrl+Z, Alt+Left and Backspace go to the view before,
+        Ctrl+Y and Alt+Right forth again.
+        """
         start, end = self._bounds
         low, high = self.x_range()
         key = event.key()
-        if key == Qt.Key.Key_Left:
+        if _is_back(event):
+            self.back()
+        elif _is_forward(event):
+            self.forward()
+        elif key == Qt.Key.Key_Left:
             self.pan(-0.15)
         elif key == Qt.Key.Key_Right:
             self.pan(0.15)
@@ -192,8 +285,6 @@ class TimeChart(pg.GraphicsLayoutWidget):  # type: ignore[misc]
             self.show_range(start, start + high - low)
         elif key == Qt.Key.Key_End:
             self.show_range(end - (high - low), end)
-        elif key == Qt.Key.Key_Backspace:
-            self.back()
         else:
             super().keyPressEvent(event)
 

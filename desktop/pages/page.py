@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import Enum, auto
 from typing import ClassVar, Generic, TypeVar
 
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import QObject, QTimer, Signal
 from PySide6.QtWidgets import QLineEdit, QTableView, QWidget
 
 from desktop.theme.colours import Theme
 from desktop.widgets.actions import Command
 from desktop.widgets.preferences import Preferences
+from desktop.widgets.undo import UNDO_S, Undo
 from desktop.work.bridge import Bridge
 from desktop.work.jobs import Job
 from desktop.workspace import Workspace
@@ -45,20 +46,21 @@ class Context(QObject):
     """What pages share: the work, the runs, the preferences, and each other.
 
     Signals to the window: `database_changed(ok, text)`; `show_wanted(title)`; `said(text)` something good;
-    `reported(level, text, details)` what went wrong, `warned(text)` what went wrong and is in the log already. To the log:
-    `logged(level, text, details)`. Between pages: `run_wanted(specs)` make these runs; `candles_changed()` what is held may
-    have changed; `details_wanted()` the story of what was reported last.
+    `reported(level, text, details)` what went wrong, `warned(text, line)` what went wrong and is that line in the log. To
+    the log: `logged(level, text, details)`. Between pages: `run_wanted(specs)` make these runs; `candles_changed()` what is
+    held may have changed; `details_wanted(line)` the story of a line in the log; `undo_offered(Undo)` it can be taken back.
     """
 
     database_changed = Signal(bool, str)
     show_wanted = Signal(str)
     said = Signal(str)
     reported = Signal(str, str, str)
-    warned = Signal(str)
+    warned = Signal(str, str)
     logged = Signal(str, str, str)
     run_wanted = Signal(list)
     candles_changed = Signal()
-    details_wanted = Signal()
+    details_wanted = Signal(str)
+    undo_offered = Signal(object)
 
     def __init__(
         self, bridge: Bridge, workspace: Workspace, preferences: Preferences, parent: QObject | None = None
@@ -66,6 +68,8 @@ class Context(QObject):
         super().__init__(parent)
         self.bridge, self.workspace, self.preferences = bridge, workspace, preferences
         self.pages: list[Page] = []  # type: ignore[type-arg]
+        self._purging = QTimer(self, singleShot=True, interval=round((UNDO_S + 1) * 1000))
+        self._purging.timeout.connect(lambda: bridge.ask(lambda: bridge.engine.purge(UNDO_S), lambda _: None))
 
     def page(self, kind: type[PageT]) -> PageT:
         """The page of a kind; a page sees those that stand before it in the list of pages from its beginning."""
@@ -76,14 +80,24 @@ class Context(QObject):
         self.bridge.open()
         self.bridge.ask(self.bridge.engine.runs.stored, self._opened, self._not_opened)
 
+    def close(self) -> None:
+        """The window closes: what is left to be deleted for good the next start deletes."""
+        self._purging.stop()
+
     def _opened(self, runs: list[RunResult]) -> None:
         self.database_changed.emit(True, "")
+        self._purging.start()  # also what a window that was closed had no time for
         self.workspace.fill(runs)
         for page in self.pages:
             page.open()
 
     def _not_opened(self, error: BacktestError) -> None:
         self.database_changed.emit(False, str(error))
+
+    def removed(self, text: str, take_back: Callable[[], object]) -> None:
+        """Something was hidden: offer to bring it back, and delete it for good when that is over."""
+        self.undo_offered.emit(Undo(text, take_back, UNDO_S))
+        self._purging.start()
 
     def watch_window(self, watcher: QObject) -> None:
         """Let somebody filter the window's events: what is dropped on it."""

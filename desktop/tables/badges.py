@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from desktop.tables import formats
 from desktop.tables.holdings import GOOD, PLAIN, WARNING, Note
+from desktop.tables.traces import own_lines_first
 from desktop.workspace import Workspace
-from engine.model.run import FINISHED, RunResult
+from engine.model.run import FAILED, FINISHED, RunResult
 from engine.model.sweep import SweepResult
 
 PENDING: Final = "pending"
 SIGNS: Final = {GOOD: "✓", WARNING: "⚠", PENDING: "…", PLAIN: ""}
 REFERENCE: Final = "reference"
 _MOST_LINES: Final = 20
+_LONGEST: Final = 120  # of a reason in a badge; its story tells all
 
 _ENGINES: Final = {
     "compiled": "The compiled engine: our own kernel. The cross-check repeats its runs with backtesting.py.",
@@ -76,7 +79,11 @@ class Badge:
 
 
 def badges(run: RunResult, *, data_changed: bool = False, checking: str = "") -> list[Badge]:
-    """What is known of a finished run, its checks first; `checking` says how far a pending cross-check is."""
+    """What is known of a finished run, its checks first; `checking` says how far a pending cross-check is. Of a failed one,
+    why it failed.
+    """
+    if run.status == FAILED:
+        return [_failure(run)]
     if run.status != FINISHED:
         return []
     found = [
@@ -88,6 +95,8 @@ def badges(run: RunResult, *, data_changed: bool = False, checking: str = "") ->
         _engine(run),
         _fingerprint(run),
     ]
+    if is_ruined(run):
+        found.insert(0, _ruin())
     if data_changed:
         found.insert(0, _changed())
     found += [
@@ -129,6 +138,29 @@ def trades_beside_holes(run: RunResult) -> frozenset[int]:
 def is_pending(run: RunResult) -> bool:
     """Whether the run's cross-check is still to be made."""
     return run.status == FINISHED and run.checks.get("crosscheck", {}).get("status") == PENDING
+
+
+def is_ruined(run: RunResult) -> bool:
+    """Whether the account was lost before the end."""
+    equity = run.metrics.get("final_equity")
+    return any(trade.exit_reason == "ruin" for trade in run.trades) or (equity is not None and equity <= 0)
+
+
+def _ruin() -> Badge:
+    return Badge(
+        "ruin", WARNING, "account ruined", "ruined",
+        "The account was worth nothing at the close of a candle: every position was closed there, and nothing was traded "
+        "afterwards. The figures are those of a total loss.",
+    )  # fmt: skip
+
+
+def _failure(run: RunResult) -> Badge:
+    reason = " ".join((run.error or "it failed").split())
+    return Badge(
+        "failed", WARNING, f"failed: {textwrap.shorten(reason, _LONGEST, placeholder=' …')}", reason,
+        "This run failed: nothing of it was kept but the reason. The runs beside it are not touched by that.",
+        own_lines_first(run.traceback or "") or reason,
+    )  # fmt: skip
 
 
 def _changed() -> Badge:

@@ -6,6 +6,7 @@ Screen text uses the user's locale; what leaves the program (clipboard, CSV) use
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -15,6 +16,7 @@ from engine.model.market import format_time
 
 NO_VALUE: Final = "–"
 _LARGE: Final = 1e15
+_MOST_DIGITS: Final = 10
 
 
 def is_missing(value: Any) -> bool:
@@ -56,11 +58,35 @@ def price(value: float | None) -> str:
     return number(value, price_digits(value))
 
 
+def tick_digits(prices: Iterable[float]) -> int:
+    """The decimals that a market's prices have, so that their points align: those of the finest among them. Where there is
+    no tick to be seen, as many as their size needs.
+    """
+    values = [price for price in prices if math.isfinite(price)]
+    digits = 0
+    for value in values:
+        while digits < _MOST_DIGITS and abs(round(value, digits) - value) > 1e-12 * abs(value):
+            digits += 1
+    return digits if digits < _MOST_DIGITS else price_digits(max(values))
+
+
 def price_digits(value: float) -> int:
     """Decimals that give about six significant digits, between 2 and 10."""
     if not value or not math.isfinite(value):
         return 2
     return min(10, max(2, 5 - math.floor(math.log10(abs(value)))))
+
+
+def span_digits(span: float) -> int:
+    """Decimals that tell apart values a thousandth of `span` apart."""
+    if not span > 0 or not math.isfinite(span):
+        return 2
+    return min(10, max(0, 3 - math.floor(math.log10(span))))
+
+
+def quote_of(unified: str) -> str:
+    """The currency that a market is counted in: USDT of SOL/USDT:USDT."""
+    return unified.partition("/")[2].partition(":")[0]
 
 
 def compact(value: float | None) -> str:
@@ -95,6 +121,11 @@ def tick(value: float) -> str:
 def minute(ms: float | None) -> str:
     """A UTC time to the minute: 2024-01-31 12:00."""
     return NO_VALUE if ms is None else _utc(ms).strftime("%Y-%m-%d %H:%M")
+
+
+def second(ms: float | None) -> str:
+    """A UTC time to the second: 2024-01-31 12:00:05."""
+    return NO_VALUE if ms is None else _utc(ms).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def day(ms: float | None) -> str:

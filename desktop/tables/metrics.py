@@ -10,6 +10,7 @@ from PySide6.QtCore import QObject, Qt
 from PySide6.QtGui import QFont
 
 from desktop.tables import formats
+from desktop.tables.run_names import distinct_names
 from desktop.tables.table import Column, Index, TableModel
 from desktop.theme.icons import swatch
 from engine.model.run import RunResult
@@ -34,6 +35,15 @@ _HIGHER_IS_BETTER: Final = frozenset(
         "avg_trade_pct",
     ]
 )
+_GROUPS: Final = {  # by their first metric
+    "final_equity": "Result",
+    "cagr_pct": "Per year",
+    "best_day_pct": "Days",
+    "max_drawdown_pct": "Drawdown",
+    "trades": "Trades",
+    "commission": "Costs",
+}
+_OTHER: Final = "Other"
 _COUNTS: Final = frozenset(("trades", "open_trades"))
 
 
@@ -53,6 +63,12 @@ class MetricRow:
     key: str
     definition: Definition
     values: tuple[Any, ...]
+    group: str = ""
+
+    @property
+    def is_heading(self) -> bool:
+        """Whether it is the heading of its group."""
+        return self.key == self.group != ""
 
     def best(self) -> Any:
         """The best value where one is better than another, else None."""
@@ -72,6 +88,16 @@ def definition_of(key: str, definitions: Mapping[str, Any]) -> Definition:
     return Definition(title[:1].upper() + title[1:], unit, "")
 
 
+def groups_of(definitions: Mapping[str, Any]) -> dict[str, str]:
+    """The group of every metric that is defined, by where in their order a group begins."""
+    found: dict[str, str] = {}
+    group = next(iter(_GROUPS.values()))
+    for key in definitions:
+        group = _GROUPS.get(key, group)
+        found[key] = group
+    return found
+
+
 def metric_text(key: str) -> Any:
     """The function that writes a metric's values."""
 
@@ -86,37 +112,59 @@ def metric_text(key: str) -> Any:
 
 
 class MetricsModel(TableModel[MetricRow]):
-    """Rows are metrics in the order the engine gives them."""
+    """Rows are metrics in the order the engine gives them, under headings that fold; sorted ones have no headings."""
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__((), parent)
         self.definitions: Mapping[str, Any] = {}
         self.headers: tuple[tuple[str, str], ...] = ()
+        self.folded: set[str] = set()
+        self.set_filter(self._is_shown)
 
     def set_runs(self, runs: Sequence[RunResult], colours: Sequence[str]) -> None:
         """Compare these runs; each column's title has its curve's colour."""
         known = {key for run in runs for key in run.metrics}
         keys = [key for key in self.definitions if key in known]
         keys += sorted(known.difference(keys))
-        self.headers = tuple((f"{run.strategy}\n{run.symbol} {run.timeframe}", colour) for run, colour in
-                             zip(runs, colours, strict=True))  # fmt: skip
+        self.headers = tuple(zip(distinct_names(runs), colours, strict=True))
+        quotes = {formats.quote_of(run.market.unified) for run in runs}
+        money = quotes.pop() if len(quotes) == 1 else "quote currency"
         name: Column[MetricRow] = Column("metric", "Metric", lambda row: row.definition.title)
-        unit: Column[MetricRow] = Column("unit", "Unit", lambda row: row.definition.unit)
-        self.set_columns([name, unit, *(self._run_column(number, run) for number, run in enumerate(runs))])
-        self.set_rows(
-            MetricRow(key, definition_of(key, self.definitions), tuple(run.metrics.get(key) for run in runs))
-            for key in keys
+        unit: Column[MetricRow] = Column(
+            "unit", "Unit", lambda row: money if row.definition.unit == "money" else row.definition.unit
         )
+        self.set_columns([name, unit, *(self._run_column(number, run) for number, run in enumerate(runs))])
+        groups = groups_of(self.definitions)
+        rows: list[MetricRow] = []
+        for key in keys:
+            group = groups.get(key, _OTHER if groups else "")
+            if group and (not rows or rows[-1].group != group):
+                rows.append(MetricRow(group, Definition(group, "", ""), (None,) * len(runs), group))
+            values = tuple(run.metrics.get(key) for run in runs)
+            rows.append(MetricRow(key, definition_of(key, self.definitions), values, group))
+        self.set_rows(rows)
 
-    @staticmethod
-    def _run_column(number: int, run: RunResult) -> Column[MetricRow]:
+    def _is_shown(self, row: MetricRow) -> bool:
+        if self._sorted_by is not None:
+            return not row.is_heading
+        return row.is_heading or row.group not in self.folded
+
+    def toggle(self, row: MetricRow) -> None:
+        """Fold the group of a heading, or unfold it."""
+        if row.is_heading:
+            self.folded ^= {row.group}
+            self.rearrange()
+
+    def _run_column(self, number: int, run: RunResult) -> Column[MetricRow]:
         def value(row: MetricRow) -> Any:
             return row.values[number] if number < len(row.values) else None
 
-        return Column(run.id, run.strategy, value, formats.number, numeric=True)
+        return Column(run.id, self.headers[number][0], value, formats.number, numeric=True)
 
     def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
         """Values are shown in their metric's unit, the best one bold."""
+        if self.row_at(index.row()).is_heading:
+            return self._heading(self.row_at(index.row()), index.column(), role)
         if index.column() < 2:
             if index.column() == 1 and role == Qt.ItemDataRole.ForegroundRole:
                 return self.colours.get("muted")
@@ -142,6 +190,15 @@ class MetricsModel(TableModel[MetricRow]):
             return None
         return super().data(index, role)
 
+    def _heading(self, row: MetricRow, column: int, role: int) -> Any:
+        if role == Qt.ItemDataRole.DisplayRole and column == 0:
+            return f"{'▸' if row.group in self.folded else '▾'} {row.group}"
+        if role == Qt.ItemDataRole.FontRole:
+            bold = QFont()
+            bold.setBold(True)
+            return bold
+        return self.colours.get("muted") if role == Qt.ItemDataRole.ForegroundRole else None
+
     def headerData(
         self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole
     ) -> Any:
@@ -153,6 +210,10 @@ class MetricsModel(TableModel[MetricRow]):
                 return title
             if role == Qt.ItemDataRole.DecorationRole:
                 return swatch(colour)
+            if role == Qt.ItemDataRole.TextAlignmentRole:  # beside its own swatch, not beside the next one's
+                return Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
+            if role == Qt.ItemDataRole.ToolTipRole:
+                return title
         return super().headerData(section, orientation, role)
 
     def tooltip(self, row: MetricRow, column: Column[MetricRow]) -> str | None:

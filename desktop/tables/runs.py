@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
-from PySide6.QtCore import QObject, Qt
+from PySide6.QtCore import QObject, Qt, Signal
+from PySide6.QtGui import QFont
 
 from desktop.tables import formats
 from desktop.tables.badges import badges_in
 from desktop.tables.holdings import GOOD, WARNING, Note
+from desktop.tables.run_names import value_text
 from desktop.tables.table import Column, Index, TableModel
 from desktop.theme.icons import swatch
 from desktop.workspace import RUNNING, Workspace
+from engine.model.remark import Remark
 from engine.model.run import CANCELLED, FAILED, FINISHED, RunResult
 
-STATUS_WORDS: Final = {FINISHED: "Done", FAILED: "Failed", CANCELLED: "Stopped"}
+STATUS_WORDS: Final = {FINISHED: "Done", FAILED: "✗ Failed", CANCELLED: "Stopped"}
 
 
 @dataclass(frozen=True, slots=True)
 class RunRow:
-    """A run to list: its result with what its checks add up to, or only a title and progress (0..1) while it is going."""
+    """A run to list: its result with what its checks add up to, or only a title and progress while it is going (0..1; None:
+    it waits for a worker).
+    """
 
     id: str
     title: str = ""
@@ -28,6 +33,8 @@ class RunRow:
     result: RunResult | None = None
     started_ms: int = 0
     verdict: Note | None = None
+    name: str = ""
+    remark: Remark = field(default_factory=Remark)
 
     @property
     def created_ms(self) -> int:
@@ -42,18 +49,19 @@ class RunRow:
     def status_text(self) -> str:
         """The state in words."""
         if self.result is None:
-            return "Running" if not self.progress else f"Running {self.progress:.0%}"
+            far = f" {self.progress:.0%}" if self.progress else ""
+            return "Waiting" if self.progress is None else f"Running{far}"
         return STATUS_WORDS.get(self.result.status, self.result.status)
 
     def metric(self, name: str) -> Any:
         """A figure, or None."""
         return None if self.result is None else self.result.metrics.get(name)
 
-    def changed_params(self) -> str:
-        """The parameters in short."""
+    def all_params(self) -> str:
+        """Every parameter in a line."""
         if self.result is None:
             return ""
-        return ", ".join(f"{name} {value}" for name, value in self.result.params.items())
+        return ", ".join(f"{name} {value_text(value)}" for name, value in self.result.params.items())
 
 
 def _field(name: str) -> Any:
@@ -69,14 +77,20 @@ def _plain(value: Any) -> str:
 
 
 COLUMNS: Final[tuple[Column[RunRow], ...]] = (
-    Column("strategy", "Strategy", lambda row: row.result.strategy if row.result else row.title, _plain),
+    Column("strategy", "Run", lambda row: ("★ " if row.remark.pinned else "") + (row.name or row.title), _plain,
+           tooltip="The strategy, and the parameters that are not its defaults"),
     Column("symbol", "Symbol", _field("symbol"), _plain),
-    Column("timeframe", "TF", _field("timeframe"), _plain, tooltip="Timeframe"),
+    Column("timeframe", "TF", lambda row: row.result.timeframe.name if row.result else None, _plain, tooltip="Timeframe"),
+    Column("exchange", "Exchange", _field("exchange"), _plain),
+    Column("start", "From", lambda row: row.result.period.start if row.result else None, formats.day,
+           export=formats.exported_time),
+    Column("end", "To", lambda row: row.result.period.end if row.result else None,
+           lambda end: formats.day(None if end is None else end - 1), tooltip="Included", export=formats.exported_time),
     Column("status", "Status", RunRow.status_text),
     Column("checks", "Checks", lambda row: row.verdict, lambda note: "" if note is None else note.text,
            tooltip="Data, cross-check, look-ahead, warm-up; click for the story",
            export=lambda note: "" if note is None else note.text),
-    Column("error", "Problem", _field("error"), lambda text: text or ""),
+    Column("note", "Note", lambda row: row.remark.note, tooltip="Your words: F2 writes them"),
     _metric("return_pct", "Return %", formats.signed, signed=True),
     _metric("buy_hold_return_pct", "Buy & hold %", formats.signed, signed=True),
     _metric("max_drawdown_pct", "Max DD %", formats.number, tooltip="Deepest fall of equity from its peak"),
@@ -87,25 +101,24 @@ COLUMNS: Final[tuple[Column[RunRow], ...]] = (
     _metric("trades", "Trades", formats.whole),
     _metric("exposure_pct", "Exposure %", lambda value: formats.number(value, 1)),
     _metric("final_equity", "Final equity", formats.number),
-    Column("start", "From", lambda row: row.result.period.start if row.result else None, formats.day,
-           export=formats.exported_time),
-    Column("end", "To", lambda row: row.result.period.end if row.result else None, formats.day,
-           tooltip="Exclusive", export=formats.exported_time),
     Column("elapsed_s", "Took", _field("elapsed_s"), formats.duration, numeric=True),
     Column("created", "Made", lambda row: row.created_ms, formats.minute,
            tooltip="UTC", export=formats.exported_time),
-    Column("params", "Parameters", RunRow.changed_params),
+    Column("params", "Parameters", RunRow.all_params),
 )  # fmt: skip
 
 
 class RunsModel(TableModel[RunRow]):
-    """Rows follow the workspace and the jobs under way."""
+    """Rows follow the workspace and the jobs under way. `noted(id, text)`: a note was written."""
+
+    noted = Signal(str, str)
 
     def __init__(self, workspace: Workspace, parent: QObject | None = None) -> None:
         super().__init__(COLUMNS, parent)
         self._workspace = workspace
         self._places: dict[str, int] = {}
         self.curve_colours: tuple[str, ...] = ("#888888",)
+        self.current_colour = "#888888"
 
     def put(self, rows: list[RunRow]) -> None:
         """Add or replace rows by run id."""
@@ -131,9 +144,17 @@ class RunsModel(TableModel[RunRow]):
         """Base position of a run."""
         return self._places.get(run_id)
 
+    def _arranged(self) -> list[int]:
+        """However the rest is sorted, what is under way comes first, then what is pinned."""
+        order = super()._arranged()
+        order.sort(key=lambda base: (self.rows[base].result is not None, not self.rows[base].remark.pinned))
+        return order
+
     def flags(self, index: Index) -> Qt.ItemFlag:
-        """The first column has a check box."""
+        """The first column has a check box, notes are written in place."""
         flags = super().flags(index)
+        if self.columns[index.column()].key == "note" and self.row_at(index.row()).result is not None:
+            flags |= Qt.ItemFlag.ItemIsEditable
         if index.column() == 0 and self.row_at(index.row()).status == FINISHED:
             flags |= Qt.ItemFlag.ItemIsUserCheckable
         return flags
@@ -147,12 +168,25 @@ class RunsModel(TableModel[RunRow]):
             checked = row.id in self._workspace.checked
             if role == Qt.ItemDataRole.CheckStateRole:
                 return Qt.CheckState.Checked if checked else Qt.CheckState.Unchecked
-            slot = self._workspace.slot(row.id) % len(self.curve_colours)
-            return swatch(self.curve_colours[slot] if checked else None)
+            return swatch(self._curve_colour(row.id, checked=checked))
+        if role == Qt.ItemDataRole.EditRole and self.columns[index.column()].key == "note":
+            return self.row_at(index.row()).remark.note
+        if role == Qt.ItemDataRole.FontRole and self.row_at(index.row()).id == self._workspace.current:
+            bold = QFont()
+            bold.setBold(True)
+            return bold
         return super().data(index, role)
 
+    def _curve_colour(self, run_id: str, *, checked: bool) -> str | None:
+        if checked:
+            return self.curve_colours[self._workspace.slot(run_id) % len(self.curve_colours)]
+        return self.current_colour if run_id == self._workspace.current else None
+
     def setData(self, index: Index, value: Any, role: int = Qt.ItemDataRole.EditRole) -> bool:
-        """The check box overlays the run."""
+        """The check box overlays the run; a note is kept."""
+        if role == Qt.ItemDataRole.EditRole and self.columns[index.column()].key == "note":
+            self.noted.emit(self.row_at(index.row()).id, str(value).strip())
+            return True
         if role != Qt.ItemDataRole.CheckStateRole or index.column() != 0:
             return False
         self._workspace.check(self.row_at(index.row()).id, on=Qt.CheckState(value) == Qt.CheckState.Checked)
@@ -160,10 +194,8 @@ class RunsModel(TableModel[RunRow]):
 
     def foreground(self, column: Column[RunRow], value: Any) -> Any:
         """States have colours too."""
-        if column.key == "error":
-            return self.colours.get("negative")
         if column.key == "status":
-            word = str(value)
+            word = str(value)[2:] if str(value).startswith("✗ ") else str(value)
             name = {"Failed": "negative", "Stopped": "warning", "Done": "muted"}.get(word, "accent")
             return self.colours.get(name)
         if column.key == "checks" and value is not None:
@@ -174,10 +206,14 @@ class RunsModel(TableModel[RunRow]):
         """The whole error, the parameters, or the run's name."""
         if row.result is None:
             return row.title
-        if row.result.error and column.key in ("status", "error", "strategy"):
-            return row.result.error
+        if row.result.error and column.key in ("status", "checks", "strategy"):
+            return f"{row.result.error}\nClick Checks for all of it"
+        if column.key == "note" and row.remark.note:
+            return row.remark.note
+        if column.key == "strategy":
+            return f"{row.name}\nrun {row.id[:8]} · {row.result.exchange} · engine {row.result.engine}"
         if column.key == "checks":
             return "\n".join(badge.label for badge in badges_in(self._workspace, row.result))
         if column.key == "params":
-            return row.changed_params().replace(", ", "\n")
+            return row.all_params().replace(", ", "\n")
         return f"run {row.id[:8]} · {row.result.exchange} · engine {row.result.engine}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from desktop.tables import formats
@@ -33,6 +34,21 @@ def fetched_words(report: FetchReport) -> list[tuple[str, str]]:
         ("info", f"{series}: {fetched}, {formats.whole(report.candles)} held"),
         *(("warning", f"{series}: {notice}") for notice in report.notices),
     ]
+
+
+def all_fetched_words(reports: Sequence[FetchReport]) -> str:
+    """What fetching several series came to, in a line."""
+    fetched, held = (sum(getattr(report, name) for report in reports) for name in ("fetched", "candles"))
+    gone = sum(
+        report.timeframe.count(part.period)
+        for report in reports
+        for part in report.missing
+        if part.reason != BEFORE_LISTING
+    )
+    words = f"{formats.whole(fetched)} candles fetched" if fetched else "Nothing was missing"
+    series = f" of {len(reports)} series" if len(reports) > 1 else ""
+    missing = f", {formats.whole(gone)} missing at the exchange" if gone else ""
+    return f"{words}: {formats.whole(held)}{series} are held{missing}"
 
 
 def _fetched(report: FetchReport) -> Note:

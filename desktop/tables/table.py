@@ -120,6 +120,12 @@ class TableModel(QAbstractTableModel, Generic[Row]):
         """The position of a column."""
         return next(number for number, column in enumerate(self.columns) if column.key == key)
 
+    def extremes(self, column: int) -> list[Any]:
+        """The smallest and the largest value of a column of numbers."""
+        value = self.columns[column].value
+        known = [one for one in map(value, self.rows) if not is_missing(one)]
+        return [min(known), max(known)] if known else []
+
     def csv(self, view_rows: Iterable[int] | None = None, *, delimiter: str = ",") -> str:
         """Visible rows as CSV text with a header: exact values, decimal point, ISO times."""
         chosen = range(len(self.order)) if view_rows is None else view_rows

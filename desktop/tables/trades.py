@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, Final
 
 from desktop.tables import formats
@@ -11,6 +11,7 @@ from desktop.tables.table import Column, TableModel
 from engine.model.trade import Trade
 
 SIDES: Final = ("All sides", "Long", "Short")
+_PRICES: Final = frozenset(("entry_price", "exit_price"))
 OUTCOMES: Final = ("All results", "Wins", "Losses", "Open", "Beside a hole")
 
 
@@ -73,6 +74,15 @@ class TradesModel(TableModel[TradeRow]):
 
     def __init__(self, parent: Any = None) -> None:
         super().__init__(COLUMNS, parent)
+
+    def set_digits(self, digits: int) -> None:
+        """Show prices with so many decimals: those of the market, so that the points align."""
+        self.columns = [
+            replace(column, text=lambda price: formats.number(price, digits))
+            if column.key in _PRICES
+            else column
+            for column in self.columns
+        ]
 
     def set_trades(self, trades: Sequence[Trade], beside_holes: Collection[int] = ()) -> None:
         """Show the trades of another run; `beside_holes` are places."""

@@ -29,6 +29,7 @@ _SHAPES: Final = {
     "arrow_up": '<path d="M5 15l7-7 7 7"/>',
     "arrow_down": '<path d="M5 9l7 7 7-7"/>',
     "arrow_right": '<path d="M9 5l7 7-7 7"/>',
+    "calendar": '<rect x="4" y="5" width="16" height="15" rx="2"/><path d="M4 10h16M8 3v4M16 3v4"/>',
     "check": '<path d="M4 12l6 6L20 6"/>',
 }  # fmt: skip
 

@@ -62,7 +62,7 @@ QLineEdit, QAbstractSpinBox, QComboBox {{ background: {base}; border: 1px solid 
     selection-background-color: {selection}; selection-color: {text}; min-height: 1.25em; }}
 QLineEdit:hover, QAbstractSpinBox:hover, QComboBox:hover {{ border-color: {strong_border}; }}
 QLineEdit:focus, QAbstractSpinBox:focus, QComboBox:focus {{ border-color: {accent}; }}
-QLineEdit[bad="true"] {{ border-color: {warning}; }}
+QLineEdit[bad="true"], QAbstractSpinBox[bad="true"] {{ border-color: {warning}; }}
 QLineEdit:disabled, QAbstractSpinBox:disabled, QComboBox:disabled {{ background: {window}; color: {muted}; }}
 QComboBox::drop-down {{ border: none; width: 20px; }}
 QComboBox::down-arrow {{ image: url({arrow_down}); width: 10px; height: 10px; }}
@@ -87,7 +87,7 @@ QTableView:focus {{ border: 1px solid {accent}; }}
 QTableView {{ border: 1px solid transparent; }}
 QHeaderView {{ background: {panel}; border: none; }}
 QHeaderView::section {{ background: {panel}; color: {muted}; border: none; border-bottom: 1px solid {border};
-    padding: 4px 6px; }}
+    padding: 4px 16px 4px 6px; }}
 QHeaderView::section:hover {{ color: {text}; }}
 QHeaderView::up-arrow {{ image: url({arrow_up}); width: 9px; height: 9px; subcontrol-position: center right; }}
 QHeaderView::down-arrow {{ image: url({arrow_down}); width: 9px; height: 9px; subcontrol-position: center right; }}
@@ -145,6 +145,7 @@ QFrame#banner {{ background: {raised}; border: 1px solid {negative}; border-left
     border-radius: 5px; }}
 QFrame#banner[level="warning"] {{ border-color: {warning}; }}
 QFrame#banner[level="info"] {{ border-color: {accent}; }}
+QFrame#toast {{ background: {raised}; border: 1px solid {strong_border}; border-radius: 6px; }}
 QPlainTextEdit {{ background: {base}; border: 1px solid {border}; border-radius: 4px; }}
 """
 

@@ -11,9 +11,9 @@ from desktop.widgets.buttons import tool_button
 
 
 class Banner(QFrame):
-    """`details_wanted()`: the user wants to read more."""
+    """`details_wanted(line)`: the user wants to read more of what this line of the log is about."""
 
-    details_wanted = Signal()
+    details_wanted = Signal(str)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -25,18 +25,20 @@ class Banner(QFrame):
         self.details = tool_button("Details", "Show the whole story in the log")
         self.dismiss = tool_button("", "Dismiss")
         self._theme = DARK
+        self._line = ""
         row = QHBoxLayout(self)
         row.setContentsMargins(10, 5, 6, 5)
         row.addWidget(self.sign)
         row.addWidget(self.message, 1)
         row.addWidget(self.details)
         row.addWidget(self.dismiss)
-        self.details.clicked.connect(lambda: self.details_wanted.emit())
+        self.details.clicked.connect(lambda: self.details_wanted.emit(self._line))
         self.dismiss.clicked.connect(self.hide)
         self.hide()
 
-    def show_message(self, level: str, text: str, *, has_details: bool) -> None:
-        """Show a message of level info, warning or error."""
+    def show_message(self, level: str, text: str, line: str, *, has_details: bool) -> None:
+        """Show a message of level info, warning or error, which is `line` in the log."""
+        self._line = line
         self.setProperty("level", level)
         self.style().polish(self)
         self.message.setText(text)

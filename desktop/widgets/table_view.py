@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from PySide6.QtCore import QPoint, Qt
+from PySide6.QtCore import QItemSelectionModel, QPoint, Qt
 from PySide6.QtGui import QColor, QGuiApplication, QKeySequence, QPainter, QPaintEvent
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableView, QWidget
 
 from desktop.tables.table import TableModel
 from desktop.theme.colours import DARK, Theme
+
+_CELL_ROOM = 16
+_HEADER_ROOM = 30  # the arrow of the sorted column included
 
 
 class TableView(QTableView):
@@ -56,6 +59,17 @@ class TableView(QTableView):
         self.resizeColumnsToContents()
         for column in range(self.table.columnCount()):
             self.setColumnWidth(column, min(widest, self.columnWidth(column) + 8))
+        self.widen_columns()
+
+    def widen_columns(self) -> None:
+        """No number and no title is cut: widen what is too narrow for its title, its largest or its smallest value."""
+        header, cells = self.horizontalHeader(), self.fontMetrics()
+        for number, column in enumerate(self.table.columns):
+            title = header.fontMetrics().horizontalAdvance(column.title) + _HEADER_ROOM
+            texts = [column.text(value) for value in self.table.extremes(number)] if column.numeric else []
+            wanted = max([title, *(cells.horizontalAdvance(text) + _CELL_ROOM for text in texts)])
+            if not self.isColumnHidden(number) and self.columnWidth(number) < wanted:
+                self.setColumnWidth(number, wanted)
 
     def selected_rows(self) -> list[int]:
         """Selected visible rows from top to bottom."""
@@ -68,7 +82,9 @@ class TableView(QTableView):
             return
         index = self.table.index(view_row, 0)
         if view_row not in self.selected_rows() or len(self.selected_rows()) != 1:
-            self.selectRow(view_row)
+            # not selectRow: with Ctrl down, as by Ctrl+Z, it adds to what is selected
+            flags = QItemSelectionModel.SelectionFlag
+            self.selectionModel().setCurrentIndex(index, flags.ClearAndSelect | flags.Rows)
         self.scrollTo(index, QAbstractItemView.ScrollHint.EnsureVisible)
 
     def copy(self) -> None:

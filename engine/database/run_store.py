@@ -13,6 +13,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from engine.database.codec import pack_series, to_ms, to_time, unpack_series
 from engine.database.connection import Database
+from engine.database.removal import removed_ids, set_removed
 from engine.database.schema import backtest_runs, symbols
 from engine.database.series_rows import add_symbol
 from engine.database.source_store import add_sources
@@ -20,10 +21,12 @@ from engine.database.trial_rows import add_trial, candles_id
 from engine.errors import InputError, NotStored
 from engine.model.account import Costs
 from engine.model.market import Market, Period, Timeframe
+from engine.model.remark import Remark
 from engine.model.run import RunResult, SeenCandles, json_ready
 from engine.model.trade import Trade
 from engine.model.trial import trial_identity
 
+_KEPT: Final = backtest_runs.c.removed_at.is_(None)
 _HEAVY: Final = ("trades", "equity", "indicators")
 _TRADE_FLOATS: Final = tuple(field.name for field in fields(Trade) if field.type == "float")
 _PREFIX: Final = re.compile(r"[0-9a-f]{4,32}")
@@ -65,7 +68,8 @@ class RunStore:
         """The newest runs first, without equity and indicators, and without trades unless asked for."""
         heavy = [name for name in _HEAVY if not (with_trades and name == "trades")]
         light = [column for column in backtest_runs.c if column.name not in heavy]
-        query = _whole(light).order_by(backtest_runs.c.created_at.desc(), backtest_runs.c.id).limit(limit)
+        query = _whole(light).where(_KEPT)
+        query = query.order_by(backtest_runs.c.created_at.desc(), backtest_runs.c.id).limit(limit)
         with self._database.transaction() as connection:
             return [_result(row) for row in connection.execute(query).mappings()]
 
@@ -83,7 +87,8 @@ class RunStore:
 
     def pending_checks(self, limit: int = 1000) -> list[str]:
         """The ids of runs whose cross-check is pending, newest first."""
-        query = select(backtest_runs.c.id).where(text("checks -> 'crosscheck' ->> 'status' = 'pending'"))
+        pending = text("checks -> 'crosscheck' ->> 'status' = 'pending'")
+        query = select(backtest_runs.c.id).where(pending, _KEPT)
         query = query.order_by(backtest_runs.c.created_at.desc()).limit(limit)
         with self._database.transaction() as connection:
             return [str(found) for found in connection.scalars(query)]
@@ -97,6 +102,41 @@ class RunStore:
 
         self._database.write(remove)
 
+    def remove(self, ids: Collection[str]) -> int:
+        """Hide runs from everything but `restore`; how many there were."""
+        return set_removed(self._database, backtest_runs, ids, removed=True)
+
+    def restore(self, ids: Collection[str]) -> int:
+        """Bring hidden runs back, as they were; how many were still there."""
+        return set_removed(self._database, backtest_runs, ids, removed=False)
+
+    def purge(self, older_than_s: float) -> int:
+        """Delete for good what was hidden so long ago; what those runs tried stays counted. Returns how many."""
+
+        def purge(connection: Connection) -> int:
+            old = removed_ids(connection, backtest_runs, older_than_s)
+            return connection.execute(delete(backtest_runs).where(backtest_runs.c.id.in_(old))).rowcount
+
+        return self._database.write(purge)
+
+    def remarks(self) -> dict[str, Remark]:
+        """What the user noted and pinned, by run; runs of which there is nothing to say are not in it."""
+        said = (backtest_runs.c.note != "") | backtest_runs.c.pinned
+        query = select(backtest_runs.c.id, backtest_runs.c.note, backtest_runs.c.pinned).where(said, _KEPT)
+        with self._database.transaction() as connection:
+            return {str(found): Remark(note, pinned) for found, note, pinned in connection.execute(query)}
+
+    def save_remark(self, run_id: str, remark: Remark) -> None:
+        """Replace what is noted of a run; raises InputError when it was deleted meanwhile."""
+        changed = update(backtest_runs).where(backtest_runs.c.id == uuid.UUID(run_id))
+        changed = changed.values(note=storable(remark.note), pinned=remark.pinned)
+
+        def save(connection: Connection) -> int:
+            return connection.execute(changed).rowcount
+
+        if not self._database.write(save):
+            raise InputError(f"run {run_id[:8]} was deleted; the note was not kept")
+
 
 def find_id(connection: Connection, table: Table, given: str, kind: str) -> uuid.UUID:
     """The id of the one row of `table` that begins with the hex digits `given`; `kind` is "run" or "sweep"."""
@@ -107,7 +147,7 @@ def find_id(connection: Connection, table: Table, given: str, kind: str) -> uuid
         raise NotStored(f"{shown!r} is not a {kind} id; give 4 or more of its hex digits ({lists})")
     low, high = uuid.UUID(digits.ljust(32, "0")), uuid.UUID(digits.ljust(32, "f"))
     found: Sequence[uuid.UUID] = connection.scalars(
-        select(table.c.id).where(table.c.id.between(low, high)).limit(2)
+        select(table.c.id).where(table.c.id.between(low, high), table.c.removed_at.is_(None)).limit(2)
     ).all()
     if not found:
         raise NotStored(f"no {kind} {shown!r} is stored ({lists})")

@@ -24,7 +24,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
-HEAD: Final = "0008"  # the newest migration; a constant, so that an up-to-date start need not import Alembic
+HEAD: Final = "0009"  # the newest migration; a constant, so that an up-to-date start need not import Alembic
 
 metadata = MetaData()
 
@@ -203,7 +203,10 @@ backtest_runs = Table(
     Column("candles_version", BigInteger),
     Column("elapsed_s", Double, nullable=False),
     Column("created_at", _TIME, nullable=False, server_default=_NOW),
-    *_moments("backtest_runs", "start_time", "end_time", "candles_start", "created_at"),
+    Column("removed_at", _TIME),  # hidden since then, until it is brought back or deleted for good
+    Column("note", Text, nullable=False, server_default=text("''")),
+    Column("pinned", Boolean, nullable=False, server_default=text("false")),
+    *_moments("backtest_runs", "start_time", "end_time", "candles_start", "created_at", "removed_at"),
     Index("backtest_runs_created_idx", "created_at"),
     Index(
         "backtest_runs_pending_idx",
@@ -248,7 +251,8 @@ sweeps = Table(
     Column("elapsed_s", Double, nullable=False),
     Column("created_at", _TIME, nullable=False, server_default=_NOW),
     Column("checks", JSONB(none_as_null=True)),
-    *_moments("sweeps", "start_time", "end_time", "created_at"),
+    Column("removed_at", _TIME),
+    *_moments("sweeps", "start_time", "end_time", "created_at", "removed_at"),
     Index("sweeps_created_idx", "created_at"),
 )
 

@@ -30,7 +30,7 @@ _DESCRIBE = text("""
         pg_database_size(current_database()) AS size_bytes,
         (SELECT coalesce(sum(candle_count), 0)::bigint FROM data_ranges) AS candles,
         (SELECT count(*) FROM (SELECT DISTINCT symbol_id, timeframe FROM data_ranges) AS held) AS series,
-        (SELECT count(*) FROM backtest_runs) AS runs
+        (SELECT count(*) FROM backtest_runs WHERE removed_at IS NULL) AS runs
 """)
 _BYTES_PER_CANDLE = text("""
     SELECT pg_total_relation_size('ohlcv_data') / nullif(sum(candle_count), 0)::float8 FROM data_ranges

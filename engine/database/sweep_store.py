@@ -13,6 +13,7 @@ from sqlalchemy import Connection, RowMapping, delete, insert, select, text
 
 from engine.database.codec import FLOAT8_ARRAY_OID, Float8ArrayLoader, copy_stream, to_ms, to_time
 from engine.database.connection import Database
+from engine.database.removal import removed_ids, set_removed
 from engine.database.run_store import find_id, storable
 from engine.database.schema import sweeps, symbols
 from engine.database.series_rows import add_symbol, copy_into, driver
@@ -90,7 +91,8 @@ class SweepStore:
 
     def newest(self, limit: int = 100) -> list[SweepResult]:
         """The newest sweeps first, each with its best trial only."""
-        query = _whole().order_by(sweeps.c.created_at.desc(), sweeps.c.id).limit(limit)
+        query = _whole().where(sweeps.c.removed_at.is_(None))
+        query = query.order_by(sweeps.c.created_at.desc(), sweeps.c.id).limit(limit)
         with self._database.snapshot() as connection:
             found = connection.execute(query).mappings().all()
             best = {row[0]: row[1:] for row in _rows(connection, _BEST, [held["id"] for held in found])}
@@ -100,12 +102,34 @@ class SweepStore:
         """Delete a sweep, named as in `sweep`; its trials stay counted."""
 
         def remove(connection: Connection) -> None:
-            found = find_id(connection, sweeps, sweep_id, "sweep")
-            connection.execute(_FORGET_FAILED, {"id": found})
-            connection.execute(_FORGET, {"id": found})
-            connection.execute(delete(sweeps).where(sweeps.c.id == found))
+            _delete(connection, find_id(connection, sweeps, sweep_id, "sweep"))
 
         self._database.write(remove)
+
+    def remove(self, ids: Collection[str]) -> int:
+        """Hide sweeps from everything but `restore`; how many there were."""
+        return set_removed(self._database, sweeps, ids, removed=True)
+
+    def restore(self, ids: Collection[str]) -> int:
+        """Bring hidden sweeps back with their trials; how many were still there."""
+        return set_removed(self._database, sweeps, ids, removed=False)
+
+    def purge(self, older_than_s: float) -> int:
+        """Delete for good what was hidden so long ago, as `delete` does. Returns how many."""
+
+        def purge(connection: Connection) -> int:
+            old = removed_ids(connection, sweeps, older_than_s)
+            for found in old:
+                _delete(connection, found)
+            return len(old)
+
+        return self._database.write(purge)
+
+
+def _delete(connection: Connection, sweep_id: uuid.UUID) -> None:
+    connection.execute(_FORGET_FAILED, {"id": sweep_id})
+    connection.execute(_FORGET, {"id": sweep_id})
+    connection.execute(delete(sweeps).where(sweeps.c.id == sweep_id))
 
 
 def _whole() -> Any:

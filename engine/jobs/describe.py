@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from engine.backtest.rules import Report
-from engine.errors import StrategyError
+from engine.errors import InputError, StrategyError
 from engine.loader.class_variables import native_params, other_variables
 from engine.loader.libraries import strategy_process
 from engine.loader.load import NATIVE, SIGNALS, LoadedStrategy, located, open_strategy
+from engine.model.parameters import Param
+from engine.model.plots import read_plots
 from engine.parallel.tasks import DescribeAnswer, DescribeTask
 from engine.reproduction.inputs import hashes
 from engine.strategy import Strategy
@@ -28,11 +30,12 @@ def describe_job(task: DescribeTask, _report: Report) -> DescribeAnswer:
 
 def _described(path: Path) -> dict[str, Any]:
     info: dict[str, Any] = {"title": path.stem, "description": "", "params": [], "not_params": []}
-    info |= {"kind": SIGNALS, "error": None, "traceback": None, "sources": {}}
+    info |= {"kind": SIGNALS, "error": None, "traceback": None, "sources": {}, "plots": {}}
     try:
         with open_strategy(path) as loaded:
             info |= _description(loaded, path.stem)
             _check_complete(loaded, path)
+            info["plots"] = _plots(loaded, path)
             info["sources"] = hashes(loaded.sources)
     except MemoryError:
         raise
@@ -54,6 +57,19 @@ def _description(loaded: LoadedStrategy, name: str) -> dict[str, Any]:
         "not_params": other_variables(loaded.strategy) if loaded.kind == NATIVE else [],
         "kind": loaded.kind,
     }
+
+
+def _plots(loaded: LoadedStrategy, path: Path) -> dict[str, Any]:
+    """Where columns are drawn. It is read here and nowhere else: what is drawn where decides no figure."""
+    said = getattr(loaded.strategy, "plots", {})
+    if loaded.kind == NATIVE or isinstance(said, Param):  # theirs may mean anything
+        return {}
+    try:
+        found = read_plots(said)
+    except InputError as error:
+        line = inspect.getsourcelines(loaded.strategy)[1]
+        raise StrategyError(f"{path.name}:{line}: {error}") from None
+    return {column: plot.to_json() for column, plot in found.items()}
 
 
 def _check_complete(loaded: LoadedStrategy, path: Path) -> None:

@@ -45,6 +45,8 @@ FUNCTIONS: Final[Mapping[type[Task[Any]], Callable[[Any, Report], Any]]] = {
 
 
 def perform(task: Task[A], report: Report) -> A:
-    """Do a task in this process."""
+    """Do a task in this process. That a run is under way is told at once: others are still waiting for their worker."""
+    if isinstance(task, RunTask):
+        report(0, None, "candles")
     answer: A = FUNCTIONS[type(task)](task, report)
     return answer

@@ -31,6 +31,7 @@ _DESCRIBING: Final = (
     "engine.loader.sources",
     "engine.model.numerals",
     "engine.model.parameters",
+    "engine.model.plots",
     "engine.parallel.tasks",  # the shape of a description
     *DECIDING,  # what a plug-in may import and read while it is loaded
 )
@@ -81,6 +82,7 @@ def _info(file: StrategyFile, described: dict[str, Any] | None) -> StrategyInfo:
         error=found["error"],
         traceback=found.get("traceback"),
         not_params=tuple(found.get("not_params", ())),
+        plots=found.get("plots", {}),
     )
 
 

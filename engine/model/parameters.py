@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 from engine.errors import InputError
@@ -126,7 +126,8 @@ class StrategyInfo:
     """A strategy as listed. `error` is one line with file and line number when it does not load, else None.
 
     `kind` is "signals" (an engine.strategy.Strategy) or "native" (a backtesting.Strategy subclass). `params`: Param.to_json.
-    `not_params`: `{name, why}` of a native one's class variables that are no parameters.
+    `not_params`: `{name, why}` of a native one's class variables that are no parameters. `plots`: where columns are drawn,
+    `{column: Plot.to_json}`, of those of which it says so.
     """
 
     name: str
@@ -138,6 +139,7 @@ class StrategyInfo:
     error: str | None = None
     traceback: str | None = None
     not_params: tuple[Mapping[str, str], ...] = ()
+    plots: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def check(self, given: Mapping[str, Any]) -> None:
         """Raise InputError where a parameter refuses the value given for it, as every run would."""
@@ -157,6 +159,7 @@ class StrategyInfo:
             "description": self.description,
             "params": [dict(param) for param in self.params],
             "not_params": [dict(other) for other in self.not_params],
+            "plots": {column: dict(plot) for column, plot in self.plots.items()},
             "kind": self.kind,
             "path": self.path,
             "error": self.error,

@@ -187,8 +187,8 @@ class WarmupTask(Task[WarmupAnswer]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DescribeAnswer:
-    """A plug-in file as listed; `error` is None when it loads. `params`, `not_params`: as in StrategyInfo; `sources`: the
-    sha256 of each file that was executed for it, by name.
+    """A plug-in file as listed; `error` is None when it loads. `params`, `not_params`, `plots`: as in StrategyInfo;
+    `sources`: the sha256 of each file that was executed for it, by name.
     """
 
     title: str
@@ -199,6 +199,7 @@ class DescribeAnswer:
     error: str | None
     traceback: str | None
     sources: Mapping[str, str]
+    plots: Mapping[str, Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

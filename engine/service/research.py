@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -134,5 +134,13 @@ class Research:
         return self._resources.store.sweeps.get(sweep_id)
 
     def delete_sweep(self, sweep_id: str) -> None:
-        """Delete a stored sweep; its trials stay counted."""
+        """Delete a stored sweep at once and for good; its trials stay counted."""
         self._resources.store.sweeps.delete(sweep_id)
+
+    def remove_sweeps(self, sweep_ids: Collection[str]) -> int:
+        """Hide sweeps; `restore_sweeps` brings them back until `Engine.purge`. Returns how many."""
+        return self._resources.store.sweeps.remove(sweep_ids)
+
+    def restore_sweeps(self, sweep_ids: Collection[str]) -> int:
+        """Bring removed sweeps back with their trials. Returns how many were still there."""
+        return self._resources.store.sweeps.restore(sweep_ids)

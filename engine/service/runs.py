@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
@@ -13,6 +13,7 @@ from engine.events import CancelToken, OnEvent, Progress, as_job, ignore_event
 from engine.model.market import Period
 from engine.model.metric_definitions import DEFINITIONS, MetricDefinition
 from engine.model.parameters import StrategyInfo
+from engine.model.remark import Remark
 from engine.model.rerun import Rerun
 from engine.model.run import CANCELLED, FINISHED, RunRequest, RunResult, RunSpec
 from engine.model.simulators import COMPILED
@@ -126,8 +127,24 @@ class Runs:
         return self._resources.store.runs.newest(limit, with_trades=with_trades)
 
     def delete(self, run_id: str) -> None:
-        """Delete a stored run."""
+        """Delete a stored run at once and for good."""
         self._resources.store.runs.delete(run_id)
+
+    def remove(self, run_ids: Collection[str]) -> int:
+        """Hide runs; `restore` brings them back until `Engine.purge`. What they tried stays counted. Returns how many."""
+        return self._resources.store.runs.remove(run_ids)
+
+    def restore(self, run_ids: Collection[str]) -> int:
+        """Bring removed runs back, exactly as they were. Returns how many were still there."""
+        return self._resources.store.runs.restore(run_ids)
+
+    def remarks(self) -> dict[str, Remark]:
+        """What the user noted and pinned, by run id."""
+        return self._resources.store.runs.remarks()
+
+    def remark(self, run_id: str, remark: Remark) -> None:
+        """Replace what is noted of a run; raises InputError when it was deleted."""
+        self._resources.store.runs.save_remark(run_id, remark)
 
     def export(self, run_id: str, folder: Path) -> list[Path]:
         """Write trades, equity and the whole run as files into `folder`."""

@@ -171,10 +171,10 @@ def test_a_failed_run_is_a_row_with_its_reason(window: MainWindow, qtbot: QtBot)
     window.workspace.put([failed])
     window.page(RunsPage).panel.flush()
     row = window.page(RunsPage).panel.model.row_at(0)
-    assert row.status_text() == "Failed"
+    assert row.status_text() == "✗ Failed"
     assert (
         window.page(RunsPage).panel.model.tooltip(row, window.page(RunsPage).panel.model.columns[0])
-        == "IndexError in line 12"
+        == "IndexError in line 12\nClick Checks for all of it"
     )
     window.workspace.show(FIRST)
     assert "IndexError in line 12" in window.page(ChartPage).panel.empty.text()
@@ -263,18 +263,36 @@ def test_the_visible_trades_are_written_as_csv_and_a_bad_path_is_said(
     assert "nothing was exported" in window.banner.message.text()
 
 
-def test_the_column_of_problems_is_there_only_when_there_is_one(window: MainWindow, qtbot: QtBot) -> None:
+def test_a_failed_run_tells_its_reason_in_its_own_place_and_takes_no_column_from_the_others(
+    window: MainWindow, qtbot: QtBot
+) -> None:
     show_two_runs(window, qtbot)
-    table, column = (
-        window.page(RunsPage).panel.table,
-        window.page(RunsPage).panel.model.column_number("error"),
+    panel = window.page(RunsPage).panel
+    columns = panel.model.columnCount()
+    trace = (
+        'Traceback (most recent call last):\n  File "/x/engine/jobs/run.py", line 3, in run_job\n    f()\n'
+        '  File "/home/me/mine.py", line 12, in signals\n    prices[99]\nIndexError: list index out of range'
     )
-    assert table.isColumnHidden(column)
-    failed = run_on(random_candles(100), "c" * 32, status=FAILED, error="IndexError", equity=None, trades=())
+    error = "mine.py:12: IndexError: list index out of range"
+    failed = run_on(
+        random_candles(100), "c" * 32, status=FAILED, error=error, equity=None, trades=(), traceback=trace
+    )
     window.workspace.put([failed])
-    window.page(RunsPage).panel.flush()
-    assert not table.isColumnHidden(column)
-    assert table.columnWidth(column) > 150
+    panel.flush()
+    assert panel.model.columnCount() == columns
+    row = next(view for view in range(3) if panel.model.row_at(view).id == "c" * 32)
+    texts = {
+        column.key: panel.model.data(panel.model.index(row, number))
+        for number, column in enumerate(panel.model.columns)
+    }
+    assert texts["status"] == "✗ Failed"
+    assert error in texts["checks"]
+    panel.table.clicked.emit(panel.model.index(row, panel.model.column_number("checks")))
+    told = panel.story.words()
+    assert told.index('mine.py", line 12') < told.index("engine/jobs/run.py")
+    panel.story.close()
+    window.workspace.show("c" * 32)
+    assert error in window.page(OverviewPage).panel.heading.text()
 
 
 def test_a_run_says_what_is_missing_what_it_leaves_out_and_which_trades_stand_beside_holes(

@@ -18,13 +18,21 @@ class LineItem(pg.GraphicsObject):  # type: ignore[misc]
     """Draws what is visible of `y` over sorted `x`; `fill` colours down (or up) to zero."""
 
     def __init__(
-        self, x: Floats, y: Floats, colour: str, *, dashed: bool = False, fill: str | None = None
+        self,
+        x: Floats,
+        y: Floats,
+        colour: str,
+        *,
+        dashed: bool = False,
+        fill: str | None = None,
+        width: float = 1.0,
     ) -> None:
         super().__init__()
         self.envelope = Envelope(x, y, y)
         self.colour, self._fill = colour, fill
         self._pen = QPen(pg.mkColor(colour))
         self._pen.setCosmetic(True)
+        self._pen.setWidthF(width)
         self._pen.setStyle(Qt.PenStyle.DashLine if dashed else Qt.PenStyle.SolidLine)
         self._key: tuple[float, float] | None = None
         self._path = QPainterPath()

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from desktop.pages.chart.panel import ChartPanel
 from desktop.pages.page import Context, Page, Place
+from desktop.pages.setup.page import SetupPage
 from desktop.pages.trades.page import TradesPage
+from engine.model.parameters import StrategyInfo
+from engine.model.plots import read_plots
 
 
 class ChartPage(Page[ChartPanel]):
@@ -16,3 +19,7 @@ class ChartPage(Page[ChartPanel]):
     def __init__(self, context: Context) -> None:
         super().__init__(context, ChartPanel(context.workspace))
         self.panel.step_wanted.connect(lambda by: context.page(TradesPage).step(by))
+        context.page(SetupPage).strategies_loaded.connect(self._strategies_loaded)
+
+    def _strategies_loaded(self, infos: list[StrategyInfo]) -> None:
+        self.panel.set_plots({info.name: read_plots(info.plots) for info in infos})

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
@@ -21,8 +24,10 @@ from desktop.theme.colours import Theme
 from desktop.theme.icons import icon
 from desktop.widgets.buttons import chip
 from desktop.workspace import Workspace
+from engine.model.plots import Plot
 from engine.model.run import FAILED, RunResult
 
+_MARGINS = 16
 _NO_RUN = "No run to show yet.\nSelect a run in the table below, or press F5."
 
 
@@ -36,8 +41,10 @@ class ChartPanel(Panel):
         self.setObjectName("centrePanel")
         self.workspace = workspace
         self.chart = PriceChart()
-        self.read_out = QLabel(textFormat=Qt.TextFormat.RichText)
+        self.read_out = QLabel(textFormat=Qt.TextFormat.RichText, wordWrap=True)
         self.read_out.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self.read_out.setAlignment(Qt.AlignmentFlag.AlignTop)
+        self.log = chip("Log", "Logarithmic scale: equal steps are equal percentages", checkable=True)
         self.indicators = chip("Indicators ▾", "Show or hide indicators")
         self.indicators.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         self.menu = QMenu(self.indicators)
@@ -51,6 +58,7 @@ class ChartPanel(Panel):
         self._timer = QTimer(self, singleShot=True, interval=0)
         self._timer.timeout.connect(self.draw)
         self._drawn: tuple[str, bool] | None = None
+        self._plots: dict[str, Mapping[str, Plot]] = {}
         self._from_chart = False
         self._lay_out()
         self._connect()
@@ -61,6 +69,7 @@ class ChartPanel(Panel):
         bar.setSpacing(6)
         bar.addWidget(RangeButtons(self.chart))
         bar.addWidget(self.indicators)
+        bar.addWidget(self.log)
         bar.addStretch()
         bar.addWidget(self.position)
         bar.addWidget(self.previous)
@@ -85,6 +94,7 @@ class ChartPanel(Panel):
         self.workspace.trade_changed.connect(self._show_trade)
         self.chart.hovered.connect(self._hover)
         self.chart.trade_clicked.connect(self._marker_clicked)
+        self.log.toggled.connect(lambda on: self.chart.set_log(on=on))
         self.previous.clicked.connect(lambda: self.step_wanted.emit(-1))
         self.next.clicked.connect(lambda: self.step_wanted.emit(1))
 
@@ -105,12 +115,19 @@ class ChartPanel(Panel):
         self._drawn = mark
         self._timer.start()
 
+    def set_plots(self, plots: dict[str, Mapping[str, Plot]]) -> None:
+        """How strategies want their columns drawn, by strategy."""
+        if plots != self._plots:
+            self._plots = plots
+            self._timer.start()
+
     def draw(self) -> None:
         """Draw the current run now."""
         run = self.workspace.current_run()
         candles = None if run is None else self.workspace.candles(run.id)
         ready = run is not None and candles is not None and run.equity is not None
-        self.chart.show_run(run if ready else None, candles if ready else None)
+        plots = self._plots.get(run.strategy) if run is not None else None
+        self.chart.show_run(run if ready else None, candles if ready else None, plots)
         self._fill_menu()
         self._hover(None)
         self._show_trade()
@@ -131,8 +148,20 @@ class ChartPanel(Panel):
         self._hover(None)
 
     def _hover(self, x: float | None) -> None:
-        text = self.chart.read_out(x)
-        self.read_out.setText(text)
+        self.read_out.setText(self.chart.read_out(x))
+        if x is None:
+            self._give_room()
+
+    def _give_room(self) -> None:
+        """As many lines as all of it needs; they stay while the pointer moves over the candles."""
+        line = self.read_out.fontMetrics().lineSpacing() + 2
+        width = max(1, self.width() - _MARGINS)  # its own is not known yet while the panel changes
+        self.read_out.setFixedHeight(max(line, self.read_out.heightForWidth(width)))
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """The read-out wraps."""
+        super().resizeEvent(event)
+        self._give_room()
 
     def _marker_clicked(self, index: int) -> None:
         self._from_chart = True
@@ -142,6 +171,7 @@ class ChartPanel(Panel):
     def _show_trade(self) -> None:
         run, index = self.workspace.current_run(), self.workspace.trade
         self.chart.select_trade(index, move=not self._from_chart)
+        self._hover(None)
         total = 0 if run is None else len(run.trades)
         self.previous.setEnabled(total > 0)
         self.next.setEnabled(total > 0)

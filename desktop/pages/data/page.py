@@ -108,10 +108,10 @@ class DataPage(Page[DataPanel]):
                 period = self._setup.setup().period
             else:
                 period = Period(holding.first_ms, max(clock_ms(key[0]), holding.coverage.period.end))
-            if period.start >= period.end:
-                self.context.reported.emit(
-                    "warning", "The period of the set-up is empty; nothing was fetched", ""
-                )
+            unreadable = self._setup.period.problem()
+            if period.start >= period.end or (unreadable and not to_now):
+                why = unreadable or "The period of the set-up is empty"
+                self.context.reported.emit("warning", f"{why}; nothing was fetched", "")
                 return
             self.jobs.fetch(key, period)
 
@@ -131,10 +131,15 @@ class DataPage(Page[DataPanel]):
             self.jobs.export(key, Period(holding.first_ms, end), path)
 
     def _use(self, holding: Any) -> None:
-        coverage = holding.coverage
-        self._setup.market.set_choice(coverage.market.exchange, (coverage.market.name,))
+        coverage, setup = holding.coverage, self._setup
         end = coverage.timeframe.next(holding.last_ms)
-        self._setup.period.set_values(coverage.timeframe.name, holding.first_ms, end)
+
+        def use() -> None:
+            setup.market.set_choice(coverage.market.exchange, (coverage.market.name,))
+            setup.period.set_values(coverage.timeframe.name, holding.first_ms, end)
+
+        text = f"The set-up tests all that is held of {coverage.market.name} {coverage.timeframe} now"
+        self.context.page(SetupPage).overwrite(text, use)
 
     # -- files -------------------------------------------------------------------------------------------------------
 

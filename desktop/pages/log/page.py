@@ -22,7 +22,7 @@ class LogPage(Page[LogPanel]):
     def __init__(self, context: Context) -> None:
         super().__init__(context, LogPanel())
         context.logged.connect(self._write)
-        context.details_wanted.connect(self._show_last)
+        context.details_wanted.connect(self._show_line)
         self.bridge.jobs.said.connect(self._said)
 
     def _write(self, level: str, text: str, details: str) -> None:
@@ -32,9 +32,9 @@ class LogPage(Page[LogPanel]):
         if task.label is not None:
             self._write(line.level, f"{task.label}: {line.text}" if task.label else line.text, "")
 
-    def _show_last(self) -> None:
+    def _show_line(self, text: str) -> None:
         self.show()
-        self.panel.show_last()
+        self.panel.show_line(text)
 
     @property
     def filter_field(self) -> QLineEdit:

@@ -67,10 +67,17 @@ class LogPanel(Panel):
         if at_end:
             self.table.scrollToBottom()
 
-    def show_last(self) -> None:
-        """Select the newest line, so that its details are visible."""
-        if self.model.rowCount():
-            self.table.select_row(self.model.rowCount() - 1)
+    def show_line(self, text: str) -> None:
+        """Select the newest line of these words, so that its details are visible; a filter that hides it goes."""
+        place = next(
+            (at for at in reversed(range(len(self.model.rows))) if self.model.rows[at].text == text), None
+        )
+        if place is None:
+            return
+        if self.model.view_row(place) is None:
+            self.text.clear()
+            self.level.setCurrentIndex(0)
+        self.table.select_row(self.model.view_row(place))
 
     def _filter(self) -> None:
         least = _FROM_LEVEL[self.level.currentText()]

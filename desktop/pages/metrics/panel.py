@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from PySide6.QtCore import QTimer
+from PySide6.QtCore import QModelIndex, QTimer
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from desktop.pages.page import Panel
@@ -14,11 +14,12 @@ from desktop.theme.colours import DARK, Theme
 from desktop.widgets.table_view import TableView
 from desktop.workspace import Workspace
 
+_SWATCH_ROOM, _WIDEST = 56, 320
 _GATHER_MS = 50  # a run that ends changes several things at once
 
 
 class MetricsPanel(Panel):
-    """Follows the compared runs; without any, the current one."""
+    """Follows the compared runs and the current one."""
 
     def __init__(self, workspace: Workspace, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -32,6 +33,8 @@ class MetricsPanel(Panel):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.table)
+        self.table.clicked.connect(self._toggle)
+        self.table.activated.connect(self._toggle)
         self._timer = QTimer(self, singleShot=True, interval=_GATHER_MS)
         self._timer.timeout.connect(self.refresh)
         workspace.checked_changed.connect(self._timer.start)
@@ -43,17 +46,25 @@ class MetricsPanel(Panel):
         self.model.definitions = definitions
         self.refresh()
 
+    def _toggle(self, index: QModelIndex) -> None:
+        """A click on a heading, or Enter, folds its group."""
+        if index.isValid() and index.row() < self.model.rowCount():
+            self.model.toggle(self.model.row_at(index.row()))
+
     def refresh(self) -> None:
         """Show the compared runs."""
-        runs = self.workspace.checked_runs()
-        colours = [self._theme.curve(self.workspace.slot(run.id)) for run in runs]
-        current = self.workspace.current_run()
-        if not runs and current is not None:
-            runs, colours = [current], [self._theme.text]
+        runs, checked = self.workspace.shown_runs(), self.workspace.checked
+        colours = [
+            self._theme.curve(self.workspace.slot(run.id)) if run.id in checked else self._theme.text
+            for run in runs
+        ]
         before = self.model.columnCount()
         self.model.set_runs(runs, colours)
         if self.model.columnCount() != before:
             self.table.fit_columns()
+        for number, (title, _) in enumerate(self.model.headers, start=2):
+            room = self.table.horizontalHeader().fontMetrics().horizontalAdvance(title) + _SWATCH_ROOM
+            self.table.setColumnWidth(number, max(self.table.columnWidth(number), min(room, _WIDEST)))
 
     def apply_theme(self, theme: Theme) -> None:
         """Take the theme's colours."""

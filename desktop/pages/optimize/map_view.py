@@ -24,7 +24,7 @@ from desktop.theme.colours import Theme
 from engine.model.sweep import SweepResult
 
 _READ_OUT_HINT: Final = "★ best · click a cell to use its parameters"
-_HINT: Final = "The best result of every pair of values appears here as colours."
+MAP_HINT: Final = "The best result of every pair of values appears here as colours."
 
 
 class MapView(QWidget):
@@ -39,7 +39,7 @@ class MapView(QWidget):
         self.across, self.upwards = _combo("Across"), _combo("Upwards")
         self.read_out = QLabel()
         self.read_out.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-        self.empty = QLabel(_HINT, alignment=Qt.AlignmentFlag.AlignCenter, wordWrap=True)
+        self.empty = QLabel(MAP_HINT, alignment=Qt.AlignmentFlag.AlignCenter, wordWrap=True)
         self.empty.setProperty("role", "muted")
         self.sweep: SweepResult | None = None
         self._definitions: Mapping[str, Any] = {}

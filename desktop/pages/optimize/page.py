@@ -15,6 +15,7 @@ from desktop.pages.setup.page import SetupPage
 from desktop.tables import formats
 from desktop.widgets.actions import Command
 from desktop.widgets.preferences import Preferences
+from desktop.widgets.undo import Undo
 from desktop.work.bridge import Call, Phase
 from desktop.work.jobs import Job
 from engine.errors import InputError
@@ -49,6 +50,7 @@ class OptimizePage(Page[OptimizePanel]):
     def _connect(self) -> None:
         bridge, plan, results = self.bridge, self._plan, self._results
         bridge.phase_changed.connect(plan.set_phase)
+        bridge.phase_changed.connect(self._phase_changed)
         self._setup_page.strategies_loaded.connect(plan.set_infos)
         self._setup.setup_changed.connect(lambda: plan.set_setup(self._setup.setup()))
         plan.run_wanted.connect(self.start)
@@ -61,6 +63,11 @@ class OptimizePage(Page[OptimizePanel]):
         results.map.axes_changed.connect(self._draw_map)
         results.stored.open_wanted.connect(self._open)
         results.stored.delete_wanted.connect(self._delete)
+
+    def _phase_changed(self, phase: Phase) -> None:
+        """Runs that begin are to be seen, be it one of a trial; not so behind this page."""
+        if phase is Phase.RUNNING and self.panel.isVisible():
+            self.context.show_wanted.emit("Overview")
 
     def commands(self) -> Sequence[Command]:
         """Optimize."""
@@ -191,8 +198,12 @@ class OptimizePage(Page[OptimizePanel]):
         """Load a trial's parameters into the set-up."""
         sweep = self._results.sweep
         if sweep is not None:
-            self._setup.strategies.set_params(sweep.spec.strategy, sweep.params_of(position))
-            self.context.said.emit(f"Parameters of trial {sweep.numbers[position]} are in the set-up")
+            text = f"Parameters of trial {sweep.numbers[position]} are in the set-up"
+            params = sweep.params_of(position)
+            self._setup_page.overwrite(
+                text, lambda: self._setup.strategies.set_params(sweep.spec.strategy, params)
+            )
+            self.context.said.emit(text)
 
     def _run_trial(self, position: int) -> None:
         """Make a run of a trial, on the same candles, warm-up included, so that its figures are the trial's."""
@@ -212,17 +223,41 @@ class OptimizePage(Page[OptimizePanel]):
     def _open(self, sweep_id: str) -> None:
         def show(sweep: SweepResult) -> None:
             self._show(sweep)
-            self._plan.use_plan(sweep.spec)
+            self._use_plan(sweep.spec)
             self._results.tabs.setCurrentIndex(0)
 
         if self.bridge.phase is not Phase.OPTIMIZING:
             self.bridge.ask(lambda: self.engine.research.sweep(sweep_id), show)
 
+    def _use_plan(self, spec: SweepSpec) -> None:
+        plan = self._plan
+        before = plan.strategy.currentText(), dict(plan.choices)
+        plan.use_plan(spec)
+        if plan.choices != before[1]:
+            undo = Undo("The plan is that of the stored sweep now", lambda: plan.use_choices(*before))
+            self.context.undo_offered.emit(undo)
+
     def _load_sweeps(self) -> None:
         self.bridge.ask(self.engine.research.sweeps, self._results.stored.set_sweeps)
 
-    def _delete(self, sweep_id: str) -> None:
-        self.bridge.ask(lambda: self.engine.research.delete_sweep(sweep_id), lambda _: self._load_sweeps())
+    def _delete(self, ids: list[str]) -> None:
+        """Hide sweeps; they are deleted for good when it is too late to bring them back."""
+
+        def removed(count: int) -> None:
+            self._load_sweeps()
+            self.context.removed(f"{count} sweep{'s' * (count != 1)} deleted", lambda: self._bring_back(ids))
+
+        self.bridge.ask(lambda: self.engine.research.remove_sweeps(ids), removed)
+
+    def _bring_back(self, ids: list[str]) -> None:
+        def restored(count: int) -> None:
+            self._load_sweeps()
+            if count != len(ids):
+                self.context.reported.emit(
+                    "warning", "The deleted sweeps are gone: it is too late to undo that", ""
+                )
+
+        self.bridge.ask(lambda: self.engine.research.restore_sweeps(ids), restored)
 
     def restore(self, preferences: Preferences) -> None:
         """Choose what was chosen."""

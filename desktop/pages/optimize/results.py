@@ -17,7 +17,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from desktop.pages.optimize.map_view import MapView
+from desktop.pages.optimize.map_view import MAP_HINT, MapView
 from desktop.pages.optimize.stored import StoredSweeps
 from desktop.pages.optimize.trials import TrialsModel, position_of
 from desktop.tables import formats
@@ -33,6 +33,7 @@ from engine.model.run import CANCELLED
 from engine.model.sweep import SweepResult
 
 _HINT: Final = "No sweep yet. Vary parameters on the left and press F6, or open a stored sweep."
+_RUNNING: Final = "Trying the first combinations …"
 _NO_BREAK: Final = "\u00a0"
 _SHARES: Final = [1000, 1000]
 _STEPS: Final = 1000
@@ -154,6 +155,9 @@ class ResultsView(QWidget):
         """A sweep begins or is over."""
         self.progress.setVisible(on)
         self.progress.setRange(0, 0)
+        self.table.hint = _RUNNING if on else _HINT
+        self.map.empty.setText(_RUNNING if on else MAP_HINT)
+        self.table.viewport().update()
 
     def show_progress(self, progress: Progress) -> None:
         """How far the running sweep is."""

@@ -46,10 +46,10 @@ COLUMNS: Final[tuple[Column[SweepResult], ...]] = (
 
 
 class StoredSweeps(QWidget):
-    """Signals: `open_wanted(id)`, `delete_wanted(id)`."""
+    """Signals: `open_wanted(id)`, `delete_wanted(ids)`."""
 
     open_wanted = Signal(str)
-    delete_wanted = Signal(str)
+    delete_wanted = Signal(list)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -58,7 +58,7 @@ class StoredSweeps(QWidget):
         self.count = QLabel()
         self.count.setProperty("role", "muted")
         self.open = tool_button("Open", "Show the sweep's trials (Enter, or double click)")
-        self.delete = tool_button("Delete", "Delete the selected sweeps from the database (Del)")
+        self.delete = tool_button("Delete", "Delete the selected sweeps (Del); that can be undone")
         bar = QWidget()
         bar.setObjectName("filterBar")
         row = QHBoxLayout(bar)
@@ -93,8 +93,9 @@ class StoredSweeps(QWidget):
             self.open_wanted.emit(sweep.id)
 
     def _delete(self) -> None:
-        for sweep in self._selected():
-            self.delete_wanted.emit(sweep.id)
+        ids = [sweep.id for sweep in self._selected()]
+        if ids:
+            self.delete_wanted.emit(ids)
 
     def _update(self) -> None:
         count = len(self.model.rows)

@@ -20,11 +20,13 @@ from desktop.pages.overview.tiles import Tiles
 from desktop.pages.page import Panel
 from desktop.tables import formats
 from desktop.tables.badges import badges_in
+from desktop.tables.run_names import distinct_names, period_text
 from desktop.theme.colours import DARK, Theme
 from desktop.theme.icons import swatch
 from desktop.widgets.badge_row import BadgeRow
 from desktop.widgets.buttons import chip
 from desktop.widgets.flow_layout import FlowLayout
+from desktop.widgets.labels import ElidedLabel
 from desktop.workspace import Workspace
 from engine.model.run import RunResult
 
@@ -47,7 +49,8 @@ class OverviewPanel(Panel):
         self.percent = chip("%", "Percent of the starting cash in place of money", checkable=True)
         self.hold = chip("Buy && hold", "Show what buying and holding would have made", checkable=True)
         self.hold.setChecked(True)
-        self.time = QLabel()
+        self.log = chip("Log", "Logarithmic scale: equal steps are equal percentages", checkable=True)
+        self.time = ElidedLabel()
         self.time.setProperty("role", "muted")
         self.legend = QWidget()
         self._legend_layout = FlowLayout(self.legend)
@@ -64,14 +67,14 @@ class OverviewPanel(Panel):
 
     def _lay_out(self) -> None:
         self.empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self.time.setMinimumWidth(self.fontMetrics().horizontalAdvance("2024-00-00 00:00 UTC  "))
+        self.time.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         bar = QHBoxLayout()
         bar.setSpacing(6)
         bar.addWidget(RangeButtons(self.chart))
         bar.addWidget(self.percent)
         bar.addWidget(self.hold)
-        bar.addStretch()
-        bar.addWidget(self.time)
+        bar.addWidget(self.log)
+        bar.addWidget(self.time, 1)
         self.legend.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Minimum)
         full = QWidget()
         inner = QVBoxLayout(full)
@@ -93,22 +96,19 @@ class OverviewPanel(Panel):
         self.workspace.checked_changed.connect(self._timer.start)
         self.workspace.details_changed.connect(lambda _: self._timer.start())
         self.workspace.runs_changed.connect(lambda _: self._show_current())
+        self.workspace.runs_removed.connect(lambda _: self._timer.start())
         self.workspace.current_changed.connect(self._show_current)
         self.workspace.current_changed.connect(self._timer.start)
         self.percent.toggled.connect(lambda _: self.refresh())
         self.hold.toggled.connect(lambda _: self.refresh())
+        self.log.toggled.connect(lambda on: self.chart.set_log(on=on))
         self.chart.hovered.connect(self._hover)
-
-    def _shown_runs(self) -> list[RunResult]:
-        runs = self.workspace.checked_runs()
-        current = self.workspace.current_run()
-        return runs or ([current] if current is not None else [])
 
     def _show_current(self) -> None:
         run = self.workspace.current_run()
         self.tiles.show_run(run)
         self._show_heading(run)
-        self.stack.setCurrentIndex(1 if self._shown_runs() else 0)
+        self.stack.setCurrentIndex(1 if self.workspace.shown_runs() else 0)
 
     def _show_heading(self, run: RunResult | None) -> None:
         """Which run it is, and how far it can be trusted."""
@@ -121,25 +121,27 @@ class OverviewPanel(Panel):
         """Draw the curves of the compared runs."""
         self._timer.stop()
         self._show_current()
-        runs = self._shown_runs()
+        runs = self.workspace.shown_runs()
         curves = self._curves(runs)
         several = len({(run.symbol, run.exchange, run.costs.cash) for run in runs}) > 1
         self.percent.setEnabled(not several)
+        self.log.setEnabled(not several and not self.percent.isChecked())
         unit = PERCENT if several or self.percent.isChecked() else MONEY
         view_of = (
             (min(curve.x[0] for curve in curves), max(curve.x[-1] for curve in curves)) if curves else None
         )
+        self.chart.quote = formats.quote_of(runs[0].market.unified) if runs else ""
         self.chart.show_curves(curves, unit, keep_view=view_of == self._view_of)
         self._view_of = view_of
         self._build_legend()
 
     def _curves(self, runs: list[RunResult]) -> list[Curve]:
-        with_symbol = len({(run.symbol, run.timeframe) for run in runs}) > 1
         found: list[Curve] = []
         held: dict[str, Curve] = {}
-        for run in runs:
-            colour = self._theme.curve(self.workspace.slot(run.id))
-            curve = run_curve(run, colour, with_symbol=with_symbol)
+        for run, name in zip(runs, distinct_names(runs), strict=True):
+            checked = run.id in self.workspace.checked
+            colour = self._theme.curve(self.workspace.slot(run.id)) if checked else self._theme.text
+            curve = run_curve(run, colour, name, current=run.id == self.workspace.current)
             if curve is not None:
                 found.append(curve)
             candles = self.workspace.candles(run.id)
@@ -153,6 +155,7 @@ class OverviewPanel(Panel):
         while (item := self._legend_layout.takeAt(0)) is not None:
             widget = item.widget()
             if widget is not None:
+                widget.hide()
                 widget.deleteLater()
         self.buttons = {}
         for curve in sorted(self.chart.curves, key=lambda curve: curve.dashed):
@@ -161,6 +164,9 @@ class OverviewPanel(Panel):
             button.setChecked(curve.key not in self.chart.hidden)
             button.setIcon(QIcon(swatch(curve.colour, dashed=curve.dashed)))
             button.setIconSize(QSize(14, 10))
+            font = button.font()
+            font.setBold(curve.current)
+            button.setFont(font)
             button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
             button.toggled.connect(lambda on, key=curve.key: self._toggle(key, on=on))
             self.buttons[curve.key] = button
@@ -204,6 +210,4 @@ class OverviewPanel(Panel):
 
 
 def _heading(run: RunResult) -> str:
-    period = f"{formats.day(run.period.start)} – {formats.day(run.period.end - 1)}"
-    state = "" if run.error is None else f"  ·  {run.error}"
-    return f"{run.strategy}  ·  {run.symbol} {run.timeframe}  ·  {period}{state}"
+    return f"{run.strategy}  ·  {run.symbol} {run.timeframe}  ·  {period_text(run)}"

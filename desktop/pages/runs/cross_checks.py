@@ -91,7 +91,8 @@ class CrossChecks(QObject):
             self._tried.discard(run_id)
             self._workspace.put_checking(run_id, "")
         elif isinstance(result, RunResult):
-            self._workspace.put([result])
+            if run_id in self._workspace.runs:  # not deleted meanwhile
+                self._workspace.put([result])
         else:
             self._workspace.put_checking(run_id, f"not made: {result or error}")
         self._timer.start()

@@ -7,6 +7,7 @@ from functools import partial
 
 from desktop.work.bridge import Bridge
 from desktop.workspace import SetKey, Workspace, set_key
+from engine.errors import InputError
 from engine.model.market import Candles
 from engine.model.run import FINISHED, RunResult
 
@@ -34,10 +35,15 @@ class Details:
         try:
             if run.equity is None:
                 run = await self._bridge.answer(partial(self._engine.runs.get, run.id))
+                if run.id not in self._workspace.runs:
+                    return  # deleted meanwhile
                 self._workspace.put([run])
             if self._workspace.candles(run.id) is None:
                 self._workspace.put_candles(run.id, await self._read(run))
             await self._judge(run)
+        except InputError:
+            if run.id in self._workspace.runs:
+                raise
         finally:
             self._loading.discard(run.id)
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import QTimer, Signal
 from PySide6.QtWidgets import QFileDialog, QLineEdit, QTableView
 
 from desktop.pages.page import Context, Page, Place
@@ -16,9 +16,13 @@ from desktop.pages.runs.followed_runs import FollowedRuns
 from desktop.pages.runs.panel import RunsPanel
 from desktop.pages.setup.page import SetupPage
 from desktop.pages.setup.values import Setup
+from desktop.pages.trades.page import TradesPage
 from desktop.widgets.actions import Command
 from desktop.work.bridge import Phase
 from desktop.work.jobs import Job
+from desktop.workspace import Removed
+from engine.model.parameters import StrategyInfo
+from engine.model.remark import Remark
 from engine.model.run import RunResult, RunSpec
 
 
@@ -42,9 +46,12 @@ class RunsPage(Page[RunsPanel]):
         self._batch.logged.connect(context.logged)
         self._batch.done.connect(context.said)
         self._batch.failed.connect(context.warned)
+        context.page(SetupPage).strategies_loaded.connect(self._strategies_loaded)
         self.panel.delete_wanted.connect(self._delete)
         self.panel.setup_wanted.connect(self._use_setup_of)
         self.panel.export_wanted.connect(self._export)
+        self.panel.rerun_wanted.connect(self._rerun)
+        self.panel.remarked.connect(self._remark)
 
     def commands(self) -> Sequence[Command]:
         """What is done with the comparison."""
@@ -52,6 +59,15 @@ class RunsPage(Page[RunsPanel]):
             Command("compare_none", "&Compare none", "Take every run out of the comparison", self._workspace.clear_checks,
                     "&Run", 10),
         )  # fmt: skip
+
+    def open(self) -> None:
+        """Ask what the user noted."""
+        self.bridge.ask(self.engine.runs.remarks, self._workspace.put_remarks)
+
+    def _strategies_loaded(self, infos: list[StrategyInfo]) -> None:
+        self.panel.set_defaults({
+            info.name: {str(param["name"]): param["default"] for param in info.params} for info in infos
+        })  # fmt: skip
 
     # -- making runs -------------------------------------------------------------------------------------------------
 
@@ -63,13 +79,16 @@ class RunsPage(Page[RunsPanel]):
         if self.bridge.begin(Phase.RUNNING, call, self._ended, expected=len(specs)):
             self._batch.begin()
             self._workspace.clear_checks()
+            self.panel.begin_batch()
+            self.context.page(TradesPage).panel.clear_filter()  # what was looked for in the last run
             self.show()
 
     def _ended(self, results: list[RunResult] | None, error: BaseException | None) -> None:
-        del error  # said as a problem
-        self._batch.end(results or [])
         self.panel.end_batch()
         self.batch_done.emit(results or [])
+        QTimer.singleShot(
+            0, self, lambda: self._batch.end(error)
+        )  # after the error is said as a problem, without the runs
 
     def follow(self, job: Job) -> None:
         """A run, or the check of one, began, went on or ended."""
@@ -86,21 +105,64 @@ class RunsPage(Page[RunsPanel]):
         if run is not None:
             self._details.judge(run)
 
-    def _delete(self, run_id: str) -> None:
-        self.bridge.ask(lambda: self.engine.runs.delete(run_id), lambda _: self._workspace.remove(run_id))
+    def _delete(self, ids: list[str]) -> None:
+        """Hide runs; they are deleted for good when it is too late to bring them back."""
 
-    def _export(self, run_id: str) -> None:
-        folder = QFileDialog.getExistingDirectory(self.panel.window(), "Export the run into a folder")
+        def removed(count: int) -> None:
+            gone = self._workspace.remove(ids)
+            self.context.removed(f"{count} run{'s' * (count != 1)} deleted", lambda: self._bring_back(gone))
+
+        self.bridge.ask(lambda: self.engine.runs.remove(ids), removed)
+
+    def _bring_back(self, gone: Removed) -> None:
+        def restored(count: int) -> None:
+            if count == len(gone.runs):
+                self._workspace.bring_back(gone)
+            else:
+                self.context.reported.emit(
+                    "warning", "The deleted runs are gone: it is too late to undo that", ""
+                )
+
+        self.bridge.ask(lambda: self.engine.runs.restore([run.id for run in gone.runs]), restored)
+
+    def _rerun(self, ids: list[str]) -> None:
+        """Make runs again, warm-up and engine included."""
+        self.run([self._workspace.runs[run_id].spec for run_id in ids])
+
+    def _remark(self, run_id: str, remark: Remark) -> None:
+        self.bridge.ask(
+            lambda: self.engine.runs.remark(run_id, remark),
+            lambda _: self._workspace.put_remarks({run_id: remark}),
+        )
+
+    def _export(self, ids: list[str]) -> None:
+        title = "Export the run into a folder" if len(ids) == 1 else f"Export {len(ids)} runs into a folder"
+        folder = QFileDialog.getExistingDirectory(self.panel.window(), title)
         if folder:
-            self.bridge.ask(lambda: self.engine.runs.export(run_id, Path(folder)), self._exported)
+            self.export(ids, Path(folder))
+
+    def export(self, ids: Sequence[str], folder: Path) -> None:
+        """Write these runs as files into a folder."""
+
+        def write() -> list[Path]:
+            return [path for run_id in ids for path in self.engine.runs.export(run_id, folder)]
+
+        self.bridge.ask(write, self._exported)
 
     def _exported(self, paths: Sequence[Path]) -> None:
-        self.context.said.emit(f"Written: {', '.join(path.name for path in paths)}")
+        names = ", ".join(path.name for path in paths[:3])
+        more = f" and {len(paths) - 3} more files" if len(paths) > 3 else ""
+        self.context.said.emit(f"Written: {names}{more}")
 
     def _use_setup_of(self, run_id: str) -> None:
-        run, setup = self._workspace.runs[run_id], self.context.page(SetupPage).panel
-        setup.set_setup(Setup.of_run(run))
-        setup.strategies.focus(run.strategy)
+        run, page = self._workspace.runs[run_id], self.context.page(SetupPage)
+        setup = page.panel
+
+        def use() -> None:
+            setup.set_setup(Setup.of_run(run))
+            setup.strategies.focus(run.strategy)
+
+        page.overwrite(f"The set-up is that of {run.strategy} on {run.symbol} now", use)
 
     def close(self) -> None:
         """Make no more checks."""
@@ -113,4 +175,4 @@ class RunsPage(Page[RunsPanel]):
 
     def tables(self) -> Mapping[str, QTableView]:
         """The runs."""
-        return {"runs": self.panel.table}
+        return {"all runs": self.panel.table}  # "runs" had other columns

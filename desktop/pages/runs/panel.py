@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import replace
 
-from PySide6.QtCore import QItemSelection, QModelIndex, Qt, QTimer, Signal
-from PySide6.QtGui import QAction
+from PySide6.QtCore import QItemSelection, QModelIndex, Qt, QTimer, Signal, SignalInstance
+from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QLineEdit, QVBoxLayout, QWidget
 
 from desktop.pages.page import Panel
 from desktop.tables.badges import badges_in, verdict
+from desktop.tables.run_names import Defaults, run_name
 from desktop.tables.runs import RunRow, RunsModel
 from desktop.theme.colours import Theme
 from desktop.theme.icons import icon
@@ -19,17 +21,22 @@ from desktop.widgets.buttons import tool_button
 from desktop.widgets.table_view import TableView
 from desktop.work.jobs import Job
 from desktop.workspace import Workspace
+from engine.model.run import FINISHED
 
 _REDRAW_MS = 100
-_PROBLEM_WIDTH = 220
+_LEAST_WIDTHS = {"strategy": 210, "checks": 130, "note": 90}  # for rows that are still to come
 
 
 class RunsPanel(Panel):
-    """Signals: `delete_wanted(id)`, `setup_wanted(id)` (load a run's set-up into the dock), `export_wanted(id)`."""
+    """Signals: `delete_wanted(ids)`, `export_wanted(ids)`, `rerun_wanted(ids)`, `setup_wanted(id)` (load a run's set-up into
+    the dock), `remarked(id, Remark)`.
+    """
 
-    delete_wanted = Signal(str)
+    delete_wanted = Signal(list)
+    export_wanted = Signal(list)
+    rerun_wanted = Signal(list)
     setup_wanted = Signal(str)
-    export_wanted = Signal(str)
+    remarked = Signal(str, object)
 
     def __init__(self, workspace: Workspace, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -42,18 +49,22 @@ class RunsPanel(Panel):
         self.story = BadgeStory(self)
         self.count = QLabel()
         self.count.setProperty("role", "muted")
-        self.export = tool_button("Export …", "Write trades, equity and the whole run as files")
-        self.delete = tool_button("Delete", "Delete the selected runs from the database")
+        self.export = tool_button(
+            "Export …", "Write trades, equity and the whole run as files, of all selected runs"
+        )
+        self.delete = tool_button("Delete", "Delete the selected runs (Del); that can be undone")
         created = self.model.column_number("created")
         self.table.sortByColumn(created, Qt.SortOrder.DescendingOrder)
         self._active: dict[str, RunRow] = {}
         self._dirty: dict[str, RunRow] = {}
         self._fitted = False
+        self._defaults: Defaults = {}
+        self._in_view: tuple[str, int] | None = None
         self._timer = QTimer(self, singleShot=True, interval=_REDRAW_MS)
         self._timer.timeout.connect(self.flush)
         self._lay_out()
         self._connect()
-        self._show_problems()
+        self._update()
 
     def _lay_out(self) -> None:
         bar = QWidget()
@@ -69,11 +80,26 @@ class RunsPanel(Panel):
         layout.setSpacing(0)
         layout.addWidget(bar)
         layout.addWidget(self.table)
-        use = QAction("Use this run's set-up", self)
-        use.setToolTip("Put symbol, period, parameters and costs of the run into the set-up dock")
-        use.triggered.connect(lambda: self._each_selected(self.setup_wanted, first_only=True))
-        self.table.addAction(use)
+        self.actions_ = [
+            self._action("Use this run's set-up", "Return", self._use),
+            self._action("Run again", "Ctrl+R", lambda: self._emit(self.rerun_wanted)),
+            self._action("Compare, or not", "Space", self._toggle_compared),
+            self._action("Compare only these", "Shift+Space", self._compare_only),
+            self._action("Note …", "F2", self._edit_note),
+            self._action("Pin, or not", "Ctrl+P", self._toggle_pinned),
+            self._action("Copy", "Ctrl+C", self.table.copy),
+            self._action("Export …", "Ctrl+Shift+E", lambda: self._emit(self.export_wanted)),
+            self._action("Delete", "Del", lambda: self._emit(self.delete_wanted)),
+        ]
+        self.table.addActions(self.actions_)
         self.table.setContextMenuPolicy(Qt.ContextMenuPolicy.ActionsContextMenu)
+
+    def _action(self, text: str, keys: str, do: Callable[[], object]) -> QAction:
+        action = QAction(text, self)
+        action.setShortcut(QKeySequence(keys))
+        action.setShortcutContext(Qt.ShortcutContext.WidgetShortcut)
+        action.triggered.connect(lambda: do())
+        return action
 
     def _connect(self) -> None:
         self.workspace.runs_changed.connect(self._runs_changed)
@@ -82,11 +108,23 @@ class RunsPanel(Panel):
         self.workspace.current_changed.connect(self._show_current)
         self.table.selectionModel().selectionChanged.connect(self._selected)
         self.table.clicked.connect(self._clicked)
-        self.table.doubleClicked.connect(lambda _: self._each_selected(self.setup_wanted, first_only=True))
+        self.table.doubleClicked.connect(lambda _: self._use())
         self.search.textChanged.connect(self._filter)
-        self.delete.clicked.connect(lambda: self._each_selected(self.delete_wanted))
-        self.export.clicked.connect(lambda: self._each_selected(self.export_wanted, first_only=True))
+        self.delete.clicked.connect(lambda: self._emit(self.delete_wanted))
+        self.export.clicked.connect(lambda: self._emit(self.export_wanted))
+        self.model.noted.connect(self._noted)
         self._update()
+
+    def set_defaults(self, defaults: Defaults) -> None:
+        """The parameters that strategies have by themselves."""
+        if defaults != self._defaults:
+            self._defaults = defaults
+            self._runs_changed(list(self.workspace.runs))
+
+    def begin_batch(self) -> None:
+        """Runs are about to come: no filter hides them."""
+        self.search.clear()
+        self._in_view = None
 
     def follow(self, job: Job) -> None:
         """A row appears when a run starts and fills when it ends."""
@@ -95,7 +133,8 @@ class RunsPanel(Panel):
             self._active.pop(run_id, None)
             return
         row = self._active.get(run_id) or RunRow(run_id, job.title, started_ms=round(time.time() * 1000))
-        self._active[run_id] = replace(row, progress=job.part)
+        far = None if job.progress is None else job.part or 0.0
+        self._active[run_id] = replace(row, progress=far)
         self._put(self._active[run_id])
 
     def end_batch(self) -> None:
@@ -105,6 +144,8 @@ class RunsPanel(Panel):
         self._active.clear()
         if orphans:
             self.model.drop(orphans)
+        self._in_view = None
+        self._show_current()
         self._update()
 
     def flush(self) -> None:
@@ -115,18 +156,12 @@ class RunsPanel(Panel):
         self.model.put(rows)
         if not self._fitted:
             self.table.fit_columns(widest=200)
+            for key, least in _LEAST_WIDTHS.items():
+                column = self.model.column_number(key)
+                self.table.setColumnWidth(column, max(least, self.table.columnWidth(column)))
             self._fitted = any(row.result is not None for row in rows)
         self._show_current()
-        self._show_problems()
         self._update()
-
-    def _show_problems(self) -> None:
-        failed = any(row.result is not None and row.result.error for row in self.model.rows)
-        column = self.model.column_number("error")
-        newly = failed and self.table.isColumnHidden(column)
-        self.table.setColumnHidden(column, not failed)
-        if newly:
-            self.table.setColumnWidth(column, _PROBLEM_WIDTH)
 
     def _put(self, row: RunRow) -> None:
         self._dirty[row.id] = row
@@ -137,7 +172,9 @@ class RunsPanel(Panel):
         for run_id in ids:
             run = self.workspace.runs[run_id]
             shown = badges_in(self.workspace, run)
-            self._put(RunRow(run_id, result=run, verdict=verdict(shown) if shown else None))
+            told = verdict(shown) if shown else None
+            name, remark = run_name(run, self._defaults), self.workspace.remark(run_id)
+            self._put(RunRow(run_id, result=run, verdict=told, name=name, remark=remark))
 
     def _runs_removed(self, ids: list[str]) -> None:
         self.flush()
@@ -153,8 +190,15 @@ class RunsPanel(Panel):
         current = self.workspace.current
         place = None if current is None else self.model.place_of(current)
         view = None if place is None else self.model.view_row(place)
-        if view is not None and self.table.selected_rows() != [view]:
+        in_view = None if current is None or view is None else (current, view)
+        if in_view == self._in_view:
+            return
+        is_other = self._in_view is None or in_view is None or in_view[0] != self._in_view[0]
+        self._in_view = in_view
+        if view is not None and (is_other or view not in self.table.selected_rows()):
             self.table.select_row(view)
+        elif view is not None:  # of several selected ones: they stay, wherever it went
+            self.table.scrollTo(self.model.index(view, 0))
 
     def _selected(self, selected: QItemSelection, deselected: QItemSelection) -> None:
         del selected, deselected
@@ -184,6 +228,9 @@ class RunsPanel(Panel):
                     row.result.symbol,
                     row.result.timeframe.name,
                     row.result.error or "",
+                    row.result.exchange,
+                    row.name,
+                    row.remark.note,
                 ]
             joined = " ".join(parts).lower()
             return all(word in joined for word in words)
@@ -192,11 +239,54 @@ class RunsPanel(Panel):
         self._show_current()
         self._update()
 
-    def _each_selected(self, signal: object, *, first_only: bool = False) -> None:
+    # -- what is done with the selected ones -------------------------------------------------------------------------
+
+    def _selected_ids(self) -> list[str]:
         rows = [self.model.row_at(row) for row in self.table.selected_rows()]
-        for row in rows[:1] if first_only else rows:
-            if row.result is not None:
-                signal.emit(row.id)  # type: ignore[attr-defined]
+        return [row.id for row in rows if row.result is not None]
+
+    def _emit(self, signal: SignalInstance) -> None:
+        ids = self._selected_ids()
+        if ids:
+            signal.emit(ids)
+
+    def _use(self) -> None:
+        for run_id in self._selected_ids()[:1]:
+            self.setup_wanted.emit(run_id)
+
+    def _finished_ids(self) -> list[str]:
+        return [run_id for run_id in self._selected_ids() if self.workspace.runs[run_id].status == FINISHED]
+
+    def _toggle_compared(self) -> None:
+        ids = self._finished_ids()
+        on = any(run_id not in self.workspace.checked for run_id in ids)
+        for run_id in ids:
+            self.workspace.check(run_id, on=on)
+
+    def _compare_only(self) -> None:
+        ids = self._finished_ids()
+        if ids:
+            self.workspace.clear_checks()
+            for run_id in ids:
+                self.workspace.check(run_id, on=True)
+
+    def _edit_note(self) -> None:
+        rows = self.table.selected_rows()
+        if rows:
+            index = self.model.index(rows[0], self.model.column_number("note"))
+            self.table.scrollTo(index)
+            self.table.edit(index)
+
+    def _noted(self, run_id: str, text: str) -> None:
+        remark = self.workspace.remark(run_id)
+        if text != remark.note:
+            self.remarked.emit(run_id, replace(remark, note=text))
+
+    def _toggle_pinned(self) -> None:
+        ids = self._selected_ids()
+        pinned = not all(self.workspace.remark(run_id).pinned for run_id in ids)
+        for run_id in ids:
+            self.remarked.emit(run_id, replace(self.workspace.remark(run_id), pinned=pinned))
 
     def _update(self) -> None:
         total, shown = len(self.model.rows), self.model.rowCount()
@@ -209,7 +299,7 @@ class RunsPanel(Panel):
 
     def apply_theme(self, theme: Theme) -> None:
         """Take the theme's colours."""
-        self.model.curve_colours = theme.curves
+        self.model.curve_colours, self.model.current_colour = theme.curves, theme.text
         self.table.apply_theme(theme)
         self.story.apply_theme(theme)
         self.export.setIcon(icon("export", theme.muted))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from PySide6.QtCore import QAbstractListModel, QModelIndex, QObject, QPersistentModelIndex, QSize, Qt, Signal
@@ -19,6 +20,7 @@ from PySide6.QtWidgets import (
 from desktop.theme.colours import Theme
 from desktop.theme.icons import icon
 from desktop.widgets.buttons import tool_button
+from desktop.widgets.labels import breakable
 from engine.model.exchanges import EXCHANGES
 from engine.model.market import Market
 
@@ -127,9 +129,15 @@ class MarketForm(QWidget):
         self.list.setAccessibleName("Symbols")
         self.note = QLabel(wordWrap=True)
         self.note.setProperty("role", "muted")
+        self.note.setMinimumWidth(1)
+        self.retry = tool_button("Retry", "Ask the exchange for its symbols again")
+        self.retry.hide()
+        self._loading = False
+        self._problem = ""
         self._lay_out()
         self.exchange.currentIndexChanged.connect(lambda _: self._exchange_changed())
-        self.refresh.clicked.connect(lambda: self.refresh_wanted.emit(self.exchange_id()))
+        for button in (self.refresh, self.retry):
+            button.clicked.connect(lambda: self.refresh_wanted.emit(self.exchange_id()))
         self.search.textChanged.connect(self._searched)
         self.search.returnPressed.connect(self._toggle_first)
         self.list.activated.connect(self._toggle)
@@ -147,7 +155,10 @@ class MarketForm(QWidget):
         layout.addLayout(top)
         layout.addWidget(self.search)
         layout.addWidget(self.list)
-        layout.addWidget(self.note)
+        foot = QHBoxLayout()
+        foot.addWidget(self.note, 1)
+        foot.addWidget(self.retry, 0, Qt.AlignmentFlag.AlignTop)
+        layout.addLayout(foot)
 
     def sizeHint(self) -> QSize:
         """Room for five symbols."""
@@ -170,6 +181,7 @@ class MarketForm(QWidget):
         """The exchange's list arrived; late answers for another exchange are dropped."""
         if exchange != self.exchange_id():
             return
+        self._loading, self._problem = False, ""
         self.model.set_markets(markets)
         known = {market.name for market, _ in markets}
         kept = [name for name in self.model.chosen if name in known]
@@ -178,6 +190,24 @@ class MarketForm(QWidget):
         if kept != self.model.chosen:
             self.model.set_chosen(kept)
         self._note()
+
+    def set_loading(self, exchange: str) -> None:
+        """The exchange is asked for its list."""
+        if exchange == self.exchange_id():
+            self._loading, self._problem = True, ""
+            self._note()
+
+    def set_held(self, exchange: str, markets: list[Market]) -> None:
+        """Symbols of which candles are held: they can be chosen before the list comes, and without it."""
+        if exchange == self.exchange_id() and not self.model.markets:
+            self.model.set_markets([(market, True) for market in markets])
+            self._note()
+
+    def set_unreachable(self, exchange: str, problem: str) -> None:
+        """There is no list: why."""
+        if exchange == self.exchange_id():
+            self._loading, self._problem = False, problem
+            self._note()
 
     def listed_ms(self) -> int | None:
         """The earliest listing of the chosen symbols as the exchange hints it."""
@@ -188,10 +218,10 @@ class MarketForm(QWidget):
     def apply_theme(self, theme: Theme) -> None:
         """Colour the icon."""
         self.refresh.setIcon(icon("refresh", theme.muted))
+        self.retry.setIcon(icon("refresh", theme.text))
 
     def _exchange_changed(self) -> None:
         self.model.set_markets([])
-        self.note.setText("Loading symbols …")
         self.exchange_changed.emit(self.exchange_id())
 
     def _searched(self, text: str) -> None:
@@ -215,7 +245,13 @@ class MarketForm(QWidget):
         count = len(self.model.markets)
         row = self.list.sizeHintForRow(0) if self.model.rowCount() else self.fontMetrics().height() + 4
         self.list.setFixedHeight(row * min(max(self.model.rowCount(), 1), _MOST_ROWS) + 8)
-        if not count:
+        self.retry.setVisible(bool(self._problem))
+        self._set_role("warning" if self._problem else "muted")
+        if self._problem:
+            self.note.setText(breakable(f"{self._problem}. {_without_network(count, self.model.chosen)}"))
+        elif self._loading and not self.model.chosen:
+            self.note.setText("Loading symbols …" + (f" {_those_held(count)} meanwhile." if count else ""))
+        elif not count:
             self.note.setText("No symbols loaded yet; the button above loads them from the exchange.")
         elif not self.model.rowCount():
             self.note.setText(f"None of {count} symbols contains “{self.search.text()}”.")
@@ -224,3 +260,18 @@ class MarketForm(QWidget):
         else:
             names = ", ".join(self.model.chosen[:4]) + (" …" if len(self.model.chosen) > 4 else "")
             self.note.setText(f"{len(self.model.chosen)} of {count}: {names}")
+
+    def _set_role(self, role: str) -> None:
+        if self.note.property("role") != role:
+            self.note.setProperty("role", role)
+            self.note.style().polish(self.note)
+
+
+def _those_held(count: int) -> str:
+    return f"{count} symbol{'' if count == 1 else 's'} with candles held can be used"
+
+
+def _without_network(count: int, chosen: Sequence[str]) -> str:
+    if not count:
+        return "Candles of a file can be imported, and the sample market works without a network."
+    return f"{_those_held(count)} without it{': ' + ', '.join(chosen[:4]) if chosen else ''}."

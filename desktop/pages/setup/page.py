@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from PySide6.QtCore import Signal
 
 from desktop.pages.page import Context, Page, Place
 from desktop.pages.setup.panel import SetupPanel
 from desktop.pages.setup.values import Setup
+from desktop.tables.series_words import all_fetched_words
 from desktop.widgets.actions import Command
 from desktop.widgets.preferences import Preferences
+from desktop.widgets.undo import Undo
 from desktop.work.bridge import Phase
 from engine.errors import BacktestError
 from engine.events import CancelToken, OnEvent
-from engine.model.coverage import Coverage
+from engine.model.coverage import Coverage, FetchReport, Holding
 from engine.model.market import Market
 from engine.model.parameters import StrategyInfo
 
@@ -38,6 +41,14 @@ class SetupPage(Page[SetupPanel]):
         panel.market.exchange_changed.connect(self._load_markets)
         panel.market.refresh_wanted.connect(lambda _: self.reload_symbols())
         panel.strategies.reload_wanted.connect(self.load_strategies)
+        panel.strategies.reset_wanted.connect(
+            lambda: self.overwrite("The parameters are their defaults again", panel.strategies.reset_params)
+        )
+        panel.period.preset_wanted.connect(
+            lambda name: self.overwrite(
+                f"The period is {name} now", partial(panel.use_preset, name), quiet=True
+            )
+        )
         panel.setup_changed.connect(lambda: self._keep(context.preferences))
         self.bridge.phase_changed.connect(panel.set_phase)
 
@@ -75,13 +86,32 @@ class SetupPage(Page[SetupPanel]):
         if setup.data_problem() is not None:
             return
 
-        def fetch(*, on_event: OnEvent, cancel: CancelToken) -> None:
-            for symbol, exchange in setup.series():
+        def fetch(*, on_event: OnEvent, cancel: CancelToken) -> list[FetchReport]:
+            return [
                 self.engine.candles.fetch(
                     symbol, timeframe, setup.period, exchange=exchange, on_event=on_event, cancel=cancel
                 )
+                for symbol, exchange in setup.series()
+            ]
 
-        self.bridge.begin(Phase.FETCHING, fetch)
+        self.bridge.begin(Phase.FETCHING, fetch, self._fetched)
+
+    def _fetched(self, reports: list[FetchReport] | None, error: BaseException | None) -> None:
+        if reports is not None and error is None:
+            self.context.said.emit(all_fetched_words(reports))
+
+    def overwrite(self, text: str, change: Callable[[], object], *, quiet: bool = False) -> None:
+        """Change the set-up in a way that can be taken back; `text` says what it is now."""
+        before = self.panel.setup()
+        focused = self.panel.strategies.focused()
+
+        def take_back() -> None:
+            self.panel.set_setup(before)
+            self.panel.strategies.focus(focused)
+
+        change()
+        if self.panel.setup() != before:
+            self.context.undo_offered.emit(Undo(text, take_back, quiet=quiet))
 
     def reload_symbols(self) -> None:
         """Load the symbols of the exchange again, from the exchange."""
@@ -89,8 +119,18 @@ class SetupPage(Page[SetupPanel]):
 
     def load_strategies(self) -> None:
         """Read the strategy files; broken ones are among them."""
-        told = self.bridge.events()
-        self.bridge.ask(lambda: self.engine.strategies.all(on_event=told), self.show_strategies)
+        told, form, first = self.bridge.events(), self.panel.strategies, not self.panel.strategies.infos
+        form.set_loading(on=True)
+
+        def show(infos: list[StrategyInfo]) -> None:
+            form.set_loading(on=False)
+            self.show_strategies(infos)
+            if not first:
+                self.context.said.emit(_strategies_words(infos))
+
+        self.bridge.ask(
+            lambda: self.engine.strategies.all(on_event=told), show, lambda _: form.set_loading(on=False)
+        )
 
     def find_symbol(self) -> None:
         """Go to the symbol search."""
@@ -107,10 +147,19 @@ class SetupPage(Page[SetupPanel]):
 
     def _load_markets(self, exchange: str, *, refresh: bool = False) -> None:
         def show(markets: list[tuple[Market, bool]]) -> None:
-            self.panel.market.set_markets(exchange, markets)
+            form.set_markets(exchange, markets)
             self.panel.ask_coverage_again()
 
-        self.bridge.ask(lambda: self.engine.candles.markets(exchange, refresh=refresh), show)
+        form = self.panel.market
+        form.set_loading(exchange)
+        self.bridge.ask(
+            self.engine.candles.holdings, lambda held: form.set_held(exchange, _markets(held, exchange))
+        )
+        self.bridge.ask(
+            lambda: self.engine.candles.markets(exchange, refresh=refresh),
+            show,
+            lambda error: form.set_unreachable(exchange, str(error)),
+        )
 
     def _ask_coverage(self) -> None:
         """Ask what is held and missing; a later question makes earlier answers void."""
@@ -146,3 +195,15 @@ class SetupPage(Page[SetupPanel]):
         """Choose what was chosen."""
         super().restore(preferences)
         self.panel.set_setup(Setup.from_json(preferences.read("setup")) or Setup())
+
+
+def _markets(held: Sequence[Holding], exchange: str) -> list[Market]:
+    """The markets of an exchange of which candles are held, each once."""
+    markets = (holding.coverage.market for holding in held)
+    return list({market.name: market for market in markets if market.exchange == exchange}.values())
+
+
+def _strategies_words(infos: Sequence[StrategyInfo]) -> str:
+    broken = sum(info.error is not None for info in infos)
+    words = f"{len(infos) - broken} strategies read"
+    return f"{words}, {broken} {'does' if broken == 1 else 'do'} not load" if broken else words

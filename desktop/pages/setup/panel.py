@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QEvent, QObject, QSize, Qt, QTimer, Signal
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QPushButton, QScrollArea, QVBoxLayout, QWidget
 
 from desktop.pages.page import Panel
 from desktop.pages.setup.costs_form import CostsForm
@@ -16,11 +16,13 @@ from desktop.pages.setup.values import Setup, clock_ms
 from desktop.tables import formats
 from desktop.theme.colours import DARK, Theme
 from desktop.theme.icons import icon
+from desktop.widgets.labels import ElidedLabel
 from desktop.widgets.section import Section
 from desktop.work.bridge import WORKING, Phase
 from engine.model.simulators import ENGINES
 
 _SETTLE_MS = 250
+_LEAST_WIDTH = 312
 
 
 class WideScrollArea(QScrollArea):
@@ -30,7 +32,8 @@ class WideScrollArea(QScrollArea):
         """As wide as the content and the scroll bar."""
         bar = self.verticalScrollBar().sizeHint().width()
         content = self.widget()
-        return QSize((content.minimumSizeHint().width() if content else 0) + bar, 120)
+        least = max(content.minimumSizeHint().width() if content else 0, _LEAST_WIDTH)
+        return QSize(least + bar, 120)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """Tell the layout around when the content asks for another width; QScrollArea keeps that to itself."""
@@ -55,6 +58,7 @@ class SetupPanel(Panel):
         self.strategies, self.costs = StrategyForm(), CostsForm()
         self.engine = EngineForm()
         self.coverage = CoverageView()
+        self.period.set_clock(lambda: clock_ms(self.market.exchange_id()))
         self.phase = Phase.IDLE
         self._asked: object = None
         self._timer = QTimer(self, singleShot=True, interval=_SETTLE_MS)
@@ -73,9 +77,9 @@ class SetupPanel(Panel):
         self._update()
 
     def _build_footer(self) -> None:
-        self.summary = QLabel()
+        self.summary = ElidedLabel()
         self.summary.setProperty("role", "title")
-        self.reason = QLabel(wordWrap=True)
+        self.reason = ElidedLabel()
         self.reason.setProperty("role", "warning")
         self.fetch = QPushButton("Fetch")
         self.fetch.setToolTip("Fetch the candles that are not held yet, and run nothing")
@@ -112,8 +116,10 @@ class SetupPanel(Panel):
         bottom = QVBoxLayout(footer)
         bottom.setContentsMargins(10, 8, 10, 8)
         bottom.setSpacing(4)
-        bottom.addWidget(self.summary)
-        bottom.addWidget(self.reason)
+        line = QGridLayout()  # of the two one is seen, in the same place
+        line.addWidget(self.summary, 0, 0)
+        line.addWidget(self.reason, 0, 0)
+        bottom.addLayout(line)
         bottom.addLayout(buttons)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -129,7 +135,6 @@ class SetupPanel(Panel):
         self.strategies.changed.connect(self._changed)
         self.costs.changed.connect(self._changed)
         self.engine.changed.connect(self._changed)
-        self.period.preset_wanted.connect(self.use_preset)
         self.fetch.clicked.connect(lambda: self.fetch_wanted.emit())
         self.run.clicked.connect(lambda: self.run_wanted.emit())
         self.stop.clicked.connect(lambda: self.stop_wanted.emit())
@@ -153,6 +158,7 @@ class SetupPanel(Panel):
             params=self.strategies.changed_params(),
             costs=self.costs.costs(),
             engine=self.engine.engine(),
+            unreadable=self.period.problem() or self.strategies.problem(),
             warmup=self.engine.warmup(),
         )
 
@@ -196,6 +202,7 @@ class SetupPanel(Panel):
         for section in self.sections:
             section.apply_theme(theme)
         self.market.apply_theme(theme)
+        self.period.apply_theme(theme)
         self.strategies.apply_theme(theme)
         self.coverage.apply_theme(theme)
         self.run.setIcon(icon("run", theme.accent_text))
@@ -230,6 +237,7 @@ class SetupPanel(Panel):
         problem = setup.problem() if idle else f"{self.phase.value} …"
         self.reason.setText(problem or "")
         self.reason.setVisible(problem is not None)
+        self.summary.setVisible(problem is None)
         self.run.setEnabled(idle and problem is None)
         self.fetch.setEnabled(idle and setup.data_problem() is None)
         self.stop.setEnabled(self.phase in WORKING)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import calendar
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Final
 
-from PySide6.QtCore import QDateTime, QTimeZone, Signal
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import (
     QComboBox,
-    QDateTimeEdit,
     QGridLayout,
     QHBoxLayout,
     QLabel,
@@ -19,22 +18,17 @@ from PySide6.QtWidgets import (
 )
 
 from desktop.tables import formats
+from desktop.tables.dates import months_before
+from desktop.theme.colours import Theme
 from desktop.widgets.buttons import chip
+from desktop.widgets.date_field import DateField
+from desktop.widgets.labels import breakable
 from engine.model.market import DAY_MS, DEFAULT_EXCHANGE, Period, Timeframe, timeframes_of
 
 PRESETS: Final = {"1M": 1, "3M": 3, "6M": 6, "1Y": 12, "YTD": 0, "Max": -1}
 PRESET_TIPS: Final = {"YTD": "From 1 January to now", "Max": "From the first candle to now"}
 USUAL: Final = "1h"  # every exchange has it
 FIRST_MS: Final = 1_483_228_800_000  # 2017-01-01: older than any market here
-
-
-def months_before(ms: int, months: int) -> int:
-    """The same day and time some months earlier; the last day of a shorter month."""
-    moment = datetime.fromtimestamp(ms / 1000, tz=UTC)
-    total = moment.year * 12 + moment.month - 1 - months
-    year, month = divmod(total, 12)
-    day = min(moment.day, calendar.monthrange(year, month + 1)[1])
-    return round(moment.replace(year=year, month=month + 1, day=day).timestamp() * 1000)
 
 
 def preset_period(name: str, now_ms: int, first_ms: int | None) -> Period:
@@ -60,25 +54,22 @@ class PeriodForm(QWidget):
         self.timeframe = QComboBox()
         self.timeframe.setAccessibleName("Timeframe")
         self.timeframe.setToolTip("Length of a candle; 1m is a minute, 1M a month")
-        self.start, self.end = self._edit("From, included"), self._edit("To, excluded")
+        self.start = DateField("From")
+        self.end = DateField("To; a bare date is included, a time is not", is_end=True)
         self.presets = {name: self._preset(name) for name in PRESETS}
         self.echo = QLabel(wordWrap=True)
         self.echo.setProperty("role", "muted")
+        self.echo.setMinimumWidth(1)
+        self.echo.setAlignment(Qt.AlignmentFlag.AlignTop)
+        self.echo.setFixedHeight(
+            2 * self.echo.fontMetrics().lineSpacing()
+        )  # what is typed moves nothing below
         self._lay_out()
         self.timeframe.currentTextChanged.connect(lambda _: self._changed())
-        self.start.dateTimeChanged.connect(lambda _: self._changed())
-        self.end.dateTimeChanged.connect(lambda _: self._changed())
+        self.start.moment_changed.connect(self._changed)
+        self.end.moment_changed.connect(self._changed)
         self._quiet = False
         self.offer(DEFAULT_EXCHANGE)
-
-    @staticmethod
-    def _edit(name: str) -> QDateTimeEdit:
-        edit = QDateTimeEdit(calendarPopup=False)
-        edit.setTimeZone(QTimeZone(QTimeZone.Initialization.UTC))
-        edit.setDisplayFormat("yyyy-MM-dd HH:mm")
-        edit.setAccessibleName(f"{name} (UTC)")
-        edit.setToolTip(f"{name}; UTC")
-        return edit
 
     def _preset(self, name: str) -> QToolButton:
         button = chip(name, "")
@@ -130,27 +121,43 @@ class PeriodForm(QWidget):
         self._changed()
 
     def bounds(self) -> tuple[int, int]:
-        """From and to, ms; from may be after to."""
-        return _ms(self.start), _ms(self.end)
+        """From and to, ms; from may be after to. Where a text is no date, what stood there before."""
+        return self.start.moment, self.end.moment
+
+    def problem(self) -> str:
+        """Why what is typed is no period; empty where it is one, be it an empty one."""
+        fields = (("From", self.start), ("To", self.end))
+        return next((f"{name}: {field.problem}" for name, field in fields if field.problem), "")
+
+    def set_clock(self, now_ms: Callable[[], int]) -> None:
+        """What today and now are."""
+        self.start.clock = self.end.clock = now_ms
+
+    def apply_theme(self, theme: Theme) -> None:
+        """Colour the icons."""
+        self.start.apply_theme(theme)
+        self.end.apply_theme(theme)
 
     def set_values(self, timeframe: str, start: int, end: int) -> None:
         """Choose a timeframe and a period."""
         self._quiet = True
         self.timeframe.setCurrentText(timeframe)
-        for edit, ms in ((self.start, start), (self.end, end)):
-            edit.setDateTime(QDateTime.fromMSecsSinceEpoch(ms, QTimeZone(QTimeZone.Initialization.UTC)))
+        self.start.set_moment(start)
+        self.end.set_moment(end)
         self._quiet = False
         self._changed()
 
     def _changed(self) -> None:
         if self._quiet:
             return
-        self.echo.setText(self.words())
+        self.echo.setText(breakable(self.words()))
         self.changed.emit()
 
     def words(self) -> str:
         """The period in words: 1 Jan 2024 00:00 (incl.) to 1 Jul 2024 00:00 (excl.) UTC = 4,368 candles."""
         start, end = self.bounds()
+        if self.problem():
+            return self.problem()
         if start >= end:
             return "From must be before To"
         candles = self.chosen_timeframe().count(Period(start, end))
@@ -158,7 +165,3 @@ class PeriodForm(QWidget):
             f"{formats.spoken(start)} (incl.) to {formats.spoken(end)} (excl.) UTC = "
             f"{formats.whole(candles)} candle{'' if candles == 1 else 's'}"
         )
-
-
-def _ms(edit: QDateTimeEdit) -> int:
-    return int(edit.dateTime().toMSecsSinceEpoch())

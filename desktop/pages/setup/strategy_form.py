@@ -12,14 +12,18 @@ from PySide6.QtWidgets import (
     QLabel,
     QListWidget,
     QListWidgetItem,
+    QProgressBar,
     QVBoxLayout,
     QWidget,
 )
 
 from desktop.pages.setup.param_form import ParamForm
+from desktop.tables.traces import own_frames
 from desktop.theme.colours import DARK, Theme
 from desktop.theme.icons import icon
 from desktop.widgets.buttons import tool_button
+from desktop.widgets.labels import ElidedLabel, breakable
+from desktop.widgets.tab_order import follow_the_eye
 from engine.model.parameters import StrategyInfo
 
 _TRACE_LINES = 6
@@ -27,10 +31,11 @@ _MOST_ROWS = 9
 
 
 class StrategyForm(QWidget):
-    """Signals: `changed()`; `reload_wanted()`: read the strategy files again."""
+    """Signals: `changed()`; `reload_wanted()`: read the files again; `reset_wanted()`: every parameter its default."""
 
     changed = Signal()
     reload_wanted = Signal()
+    reset_wanted = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -43,19 +48,25 @@ class StrategyForm(QWidget):
         self.list.setProperty("framed", True)
         self.list.setIconSize(QSize(14, 14))
         self.list.setAccessibleName("Strategies")
-        self.title = QLabel("Parameters")
+        self.title = ElidedLabel("Parameters")
         self.title.setProperty("role", "title")
         self.reset = tool_button("", "Put every parameter back to its default")
         self.reload = tool_button("", "Read the strategy files again")
         self.description = QLabel("Loading strategies …", wordWrap=True)
         self.description.setProperty("role", "muted")
+        self.description.setMinimumWidth(1)  # no word of it is too long for the dock
         self.description.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.loading = QProgressBar(
+            minimum=0, maximum=0, textVisible=True, format="Reading the strategy files …"
+        )
+        self.loading.setAccessibleName("Reading the strategy files")
+        self.loading.hide()
         self.form: ParamForm | None = None
         self._layout = QVBoxLayout(self)
         self._lay_out()
         self.list.itemChanged.connect(lambda _: self.changed.emit())
         self.list.currentItemChanged.connect(lambda *_: self._show_current())
-        self.reset.clicked.connect(self._reset)
+        self.reset.clicked.connect(lambda: self.reset_wanted.emit())
         self.reload.clicked.connect(lambda: self.reload_wanted.emit())
 
     def _lay_out(self) -> None:
@@ -68,8 +79,14 @@ class StrategyForm(QWidget):
         self._layout.setContentsMargins(0, 0, 0, 0)
         self._layout.setSpacing(5)
         self._layout.addWidget(self.list)
+        self._layout.addWidget(self.loading)
         self._layout.addLayout(bar)
         self._layout.addWidget(self.description)
+
+    def set_loading(self, *, on: bool) -> None:
+        """The files are being read, which takes seconds where many of them changed."""
+        self.reload.setEnabled(not on)
+        self.loading.setVisible(on)
 
     def set_infos(self, infos: list[StrategyInfo]) -> None:
         """Show the strategies found; what was checked stays checked."""
@@ -158,6 +175,15 @@ class StrategyForm(QWidget):
         if name in self.infos:
             self.list.setCurrentRow(list(self.infos).index(name))
 
+    def problem(self) -> str:
+        """Why what is typed for a chosen strategy is no value; empty where all are."""
+        return self.form.problem() if self.form is not None and self.focused() in self.chosen() else ""
+
+    def focused(self) -> str:
+        """The strategy whose parameters are shown; empty where there is none."""
+        info = self._current()
+        return "" if info is None else info.name
+
     def apply_theme(self, theme: Theme) -> None:
         """Colour icons and broken rows."""
         self._theme = theme
@@ -177,6 +203,7 @@ class StrategyForm(QWidget):
         info = self._current()
         if self.form is not None:
             self._layout.removeWidget(self.form)
+            self.form.hide()
             self.form.deleteLater()
             self.form = None
         self.reset.setEnabled(info is not None and info.error is None and bool(info.params))
@@ -185,16 +212,17 @@ class StrategyForm(QWidget):
         self.title.setText(info.name)
         self.description.setProperty("role", "muted" if info.error is None else "error")
         self.description.style().polish(self.description)
-        self.description.setText(info.title if info.error is None else _error_text(info))
+        self.description.setText(breakable(info.title if info.error is None else _error_text(info)))
         self.description.setToolTip(info.description)
         if info.error is None and info.params:
             self._show_form(info)
         elif info.error is None:
-            self.description.setText(f"{info.title}\nNo parameters.")
+            self.description.setText(breakable(f"{info.title}\nNo parameters."))
 
     def _show_form(self, info: StrategyInfo) -> None:
         self.form = ParamForm(info.params)
         self._layout.addWidget(self.form)
+        follow_the_eye([self])
         self.form.set_values(self.params.get(info.name, {}))
         name = info.name
         self.form.changed.connect(lambda values: self._params_changed(name, values))
@@ -203,11 +231,14 @@ class StrategyForm(QWidget):
         self.params[name] = values
         self.changed.emit()
 
-    def _reset(self) -> None:
+    def reset_params(self) -> None:
+        """Put every parameter of the strategy in focus back to its default."""
         if self.form is not None:
             self.form.reset()
 
 
 def _error_text(info: StrategyInfo) -> str:
-    lines = (info.traceback or "").strip().splitlines()[-_TRACE_LINES:]
-    return "\n".join(["Does not load; the others still do.", str(info.error), *lines])
+    """What is wrong and where in the author's file: the last of their own lines, before any of the program's."""
+    trace = (info.traceback or "").strip()
+    lines = (own_frames(trace) or trace.splitlines())[-_TRACE_LINES:]
+    return "\n".join([str(info.error), *(line.strip() for line in lines), "The other strategies still load."])

@@ -31,7 +31,8 @@ class Setup:
     """All that the set-up dock holds; the defaults are the first start's, which works offline.
 
     `params` per strategy name: only what differs from the strategy's defaults. `warmup`: at least so many candles before the
-    period; None: as many as each strategy asks for.
+    period; None: as many as each strategy asks for. `unreadable`: what was typed and cannot be understood, in words; the
+    value before it stands.
     """
 
     exchange: str = SAMPLE_EXCHANGE
@@ -44,6 +45,7 @@ class Setup:
     costs: Costs = field(default_factory=Costs)
     engine: str = ENGINES[0]
     warmup: int | None = None
+    unreadable: str = ""
 
     @property
     def period(self) -> Period:
@@ -73,6 +75,8 @@ class Setup:
 
     def data_problem(self) -> str | None:
         """Why nothing can be fetched, or None."""
+        if self.unreadable:
+            return self.unreadable
         if not self.symbols:
             return "Select a symbol"
         if self.start >= self.end:

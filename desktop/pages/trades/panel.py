@@ -26,6 +26,7 @@ from desktop.widgets.table_view import TableView
 from desktop.workspace import Workspace
 from engine.model.run import FAILED, FINISHED, RunResult
 
+_PRICES_READ = 500
 _NO_RUN = "Select a run to see its trades."
 
 
@@ -83,21 +84,35 @@ class TradesPanel(Panel):
 
     def _details_changed(self, run_id: str) -> None:
         run = self.workspace.current_run()
-        if run is not None and run.id == run_id and self._shown != _mark(run):
+        if run is not None and run.id == run_id and self._shown != self._mark(run):
             self._show_run()
+
+    def _mark(self, run: RunResult) -> str:
+        return _mark(run, has_candles=self.workspace.candles(run.id) is not None)
 
     def _show_run(self) -> None:
         run = self.workspace.current_run()
-        self._shown = None if run is None else _mark(run)
+        self._shown = None if run is None else self._mark(run)
         self.table.hint = _hint(run)
+        self.model.set_digits(self._price_digits(run))
         beside = frozenset() if run is None else trades_beside_holes(run)
         self.model.set_trades(() if run is None else run.trades, beside)
         self.table.setColumnHidden(self.model.column_number("beside_hole"), not beside)
         if self.model.rowCount() and not self._fitted:
             self._fitted = True
             self.table.fit_columns()
+        self.table.widen_columns()
         self._update()
         self._show_trade()
+
+    def _price_digits(self, run: RunResult | None) -> int:
+        """The decimals of the market's prices, read from its candles; until they are there, from the trades' own."""
+        candles = None if run is None else self.workspace.candles(run.id)
+        if candles is not None:
+            return formats.tick_digits(candles.close[-_PRICES_READ:].tolist())
+        return formats.tick_digits(
+            trade.entry_price for trade in ([] if run is None else run.trades[:_PRICES_READ])
+        )
 
     def _show_trade(self) -> None:
         place = self.workspace.trade
@@ -117,6 +132,12 @@ class TradesPanel(Panel):
         )
         self._update()
         self._show_trade()
+
+    def clear_filter(self) -> None:
+        """Show all trades."""
+        self.side.setCurrentIndex(0)
+        self.outcome.setCurrentIndex(0)
+        self.text.clear()
 
     def step(self, by: int) -> None:
         """Select the next (or previous, -1) visible trade."""
@@ -149,9 +170,10 @@ class TradesPanel(Panel):
         total, shown = len(self.model.rows), self.model.rowCount()
         some = "" if shown == total else f"{formats.whole(shown)} of "
         text = f"{some}{formats.whole(total)} trade{'' if total == 1 else 's'}"
-        self.count.setText(f"{text} · sum {formats.signed(self.model.total_pnl())}" if total else "")
-        self.export.setEnabled(shown > 0)
         run = self.workspace.current_run()
+        quote = "" if run is None else f" {formats.quote_of(run.market.unified)}"
+        self.count.setText(f"{text} · sum {formats.signed(self.model.total_pnl())}{quote}" if total else "")
+        self.export.setEnabled(shown > 0)
         if total and not shown:
             self.table.hint = "No trade fits the filter."
         elif run is not None:
@@ -170,8 +192,8 @@ def _choice(name: str, words: tuple[str, ...]) -> QComboBox:
     return combo
 
 
-def _mark(run: RunResult) -> str:
-    return f"{run.id}:{run.status}:{len(run.trades)}"
+def _mark(run: RunResult, *, has_candles: bool) -> str:
+    return f"{run.id}:{run.status}:{len(run.trades)}:{has_candles}"
 
 
 def _hint(run: RunResult | None) -> str:

@@ -20,6 +20,7 @@ from desktop.charts.items.envelope import Envelope
 from desktop.charts.price_chart import PriceChart
 from desktop.theme.colours import DARK, LIGHT
 from engine.model.market import HOUR_MS, Candles
+from engine.model.plots import read_plots
 from tests.desktop.builders import many_candles, run_on
 from tests.support.builders import START_MS, random_candles
 from tests.support.timezone import Timezone
@@ -157,6 +158,45 @@ def test_indicators_go_where_their_values_belong() -> None:
     assert groups.flags == ("direction",)
 
 
+def test_an_oscillator_leaves_the_candles_alone_whatever_they_cost() -> None:
+    """SOL cost between 20 and 200: an RSI of 0 to 100 fits the prices' range, and is none."""
+    walk = np.cumsum(np.random.default_rng(4).normal(0, 1, 4000))
+    for price in (0.5, 5.0, 30.0, 50.0, 70.0, 95.0, 150.0):
+        close = price * np.exp(walk / 150)
+        gain = np.convolve(np.maximum(np.diff(close, prepend=close[0]), 0), np.ones(14) / 14, "same")
+        loss = np.convolve(np.maximum(-np.diff(close, prepend=close[0]), 0), np.ones(14) / 14, "same")
+        columns = {
+            "rsi": 100 * gain / (gain + loss + 1e-12),
+            "ema": np.convolve(close, np.ones(50) / 50, "same") * 1.01,
+            "band": close * 1.2,
+            "late": np.where(np.arange(4000) < 300, np.nan, close * 0.97),
+            "atr": close * 0.02 * (1 + np.sin(walk) / 4),
+        }
+        columns["ema"][:30] = columns["ema"][-30:] = np.nan
+        groups = group_indicators(columns, close)
+        assert groups.on_price == ("ema", "band", "late"), price
+        assert "rsi" in groups.lower[0]
+
+
+def test_a_strategy_says_where_its_columns_are_drawn(chart: PriceChart) -> None:
+    candles = random_candles(500)
+    run = run_on(candles)
+    plots = read_plots({
+        "ema": {"pane": "Trend", "style": "area"}, "rsi": {"pane": "Momentum", "low": 0, "high": 100, "levels": (30, 70)},
+        "direction": "price", "gone": "price",
+    })  # fmt: skip
+    chart.show_run(run, candles, plots)
+    assert chart.groups.on_price == ("direction",)
+    assert chart.groups.lower == (("ema",), ("rsi",))
+    low, high = chart.lower[1].view.viewRange()[1]
+    assert low < 0 < 100 < high
+    candle_low, candle_high = chart.price.view.viewRange()[1]
+    assert candle_high - candle_low < 1.5 * (candles.high.max() - candles.low.min())
+    assert [pane.plot.isVisible() for pane in chart.lower] == [True, True, False, False]
+    chart.toggle("rsi", hidden=True)
+    assert not chart.lower[1].plot.isVisible()
+
+
 def test_hidden_indicators_leave_no_empty_pane(chart: PriceChart) -> None:
     candles = random_candles(500)
     chart.show_run(run_on(candles), candles)
@@ -197,7 +237,7 @@ def test_equity_is_shown_in_percent_with_drawdown_and_buy_and_hold(app: QApplica
     chart.apply_theme(LIGHT)
     candles = random_candles(500)
     run = run_on(candles)
-    line, hold = run_curve(run, "#123456", with_symbol=False), hold_curve(run, candles, "#888888")
+    line, hold = run_curve(run, "#123456", "ema_cross"), hold_curve(run, candles, "#888888")
     assert line is not None
     assert hold is not None
     chart.show_curves([line, hold], PERCENT, keep_view=False)

@@ -16,7 +16,7 @@ from desktop.tables.holdings import GOOD, WARNING
 from desktop.theme.colours import DARK, LIGHT, Theme
 from desktop.widgets.badge_row import level_colour
 from desktop.widgets.table_view import TableView
-from engine.model.run import FAILED, RunResult
+from engine.model.run import CANCELLED, FAILED, RunResult
 from tests.desktop.builders import checks, run_on
 from tests.support.builders import random_candles
 
@@ -82,7 +82,9 @@ def test_a_check_under_way_says_how_far_it_is() -> None:
 
 
 def test_a_run_that_did_not_finish_claims_nothing() -> None:
-    assert badges(run_on(random_candles(100), status=FAILED)) == []
+    assert badges(run_on(random_candles(100), status=CANCELLED)) == []
+    failed = badges(run_on(random_candles(100), status=FAILED, error="mine.py:3: no luck", traceback="Trace"))
+    assert [(badge.label, badge.finding) for badge in failed] == [("⚠ failed: mine.py:3: no luck", "Trace")]
 
 
 def test_a_cell_shows_the_first_warning_then_what_is_pending_then_what_passed() -> None:

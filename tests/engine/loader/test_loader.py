@@ -159,6 +159,23 @@ def test_a_good_file_is_described(describe: Callable[[str], StrategyInfo]) -> No
     assert info.params[1]["choices"] == ["calm", "wild"]
 
 
+def test_a_strategy_says_where_its_columns_are_drawn_or_is_told_what_is_wrong(
+    describe: Callable[[str], StrategyInfo],
+) -> None:
+    lines = GOOD.splitlines()
+    place = next(number for number, line in enumerate(lines) if line.startswith("class ")) + 1
+    place += lines[place].count('"""') == 2
+    said = '    plots = {"rsi": {"pane": "RSI", "levels": (30, 70)}}'
+    info = describe("\n".join([*lines[:place], said, *lines[place:]]))
+    assert info.error is None
+    assert info.plots["rsi"]["pane"] == "RSI"
+    assert info.plots["rsi"]["levels"] == [30.0, 70.0]
+    wrong = describe("\n".join([*lines[:place], said.replace("pane", "colour"), *lines[place:]]))
+    assert wrong.error is not None
+    assert "mine.py:" in wrong.error
+    assert "colour" in wrong.error
+
+
 def test_a_native_strategy_is_described_with_its_attributes_as_parameters(
     describe: Callable[[str], StrategyInfo],
 ) -> None:

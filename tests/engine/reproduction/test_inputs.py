@@ -149,7 +149,7 @@ NOT_DECIDING = {
     "engine.parallel.family", "engine.parallel.interpreter", "engine.parallel.isolated", "engine.parallel.job",
     "engine.parallel.answers", "engine.parallel.executor", "engine.parallel.plain", "engine.parallel.worker",
     "engine.errors", "engine.model.exchanges", "engine.model.numerals", "engine.model.parameters",
-    "engine.model.run", "engine.parallel.tasks",
+    "engine.model.plots", "engine.model.run", "engine.parallel.tasks",
     "engine.reproduction.own_source",
 }  # fmt: skip
 

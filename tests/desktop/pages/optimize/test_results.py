@@ -243,7 +243,7 @@ def test_stored_sweeps_open_with_enter_and_go_with_del(filled: MainWindow, qtbot
     opened: list[str] = []
     deleted: list[str] = []
     stored.open_wanted.connect(opened.append)
-    stored.delete_wanted.connect(deleted.append)
+    stored.delete_wanted.connect(deleted.extend)
     stored.table.select_row(1)
     qtbot.keyClick(stored.table, Qt.Key.Key_Return)
     qtbot.keyClick(stored.table, Qt.Key.Key_Delete)

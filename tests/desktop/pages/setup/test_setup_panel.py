@@ -5,14 +5,16 @@ from typing import Any
 
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QApplication, QCheckBox, QComboBox, QDoubleSpinBox, QLabel, QSpinBox
+from PySide6.QtWidgets import QApplication, QCheckBox, QComboBox, QWidget
 from pytestqt.qtbot import QtBot
 
 from desktop.pages.setup.coverage_view import coverage_words
-from desktop.pages.setup.panel import SetupPanel
+from desktop.pages.setup.panel import SetupPanel, WideScrollArea
 from desktop.pages.setup.param_form import ParamForm
-from desktop.pages.setup.period_form import months_before, preset_period
+from desktop.pages.setup.period_form import preset_period
 from desktop.pages.setup.values import Setup
+from desktop.tables.dates import months_before
+from desktop.widgets.value_field import ValueField
 from desktop.work.bridge import Phase
 from engine.model.account import Costs
 from engine.model.coverage import MAINTENANCE, Coverage, MissingRange
@@ -58,6 +60,13 @@ def panel(app: QApplication, qtbot: QtBot) -> SetupPanel:
     return opened
 
 
+def type_into(qtbot: QtBot, field: QWidget, text: str) -> None:
+    assert isinstance(field, ValueField)
+    field.lineEdit().selectAll()
+    qtbot.keyClick(field.lineEdit(), Qt.Key.Key_Delete)
+    qtbot.keyClicks(field.lineEdit(), text)
+
+
 def test_each_parameter_gets_the_field_of_its_type_with_its_bounds(app: QApplication, qtbot: QtBot) -> None:
     form = ParamForm(
         params(
@@ -69,10 +78,14 @@ def test_each_parameter_gets_the_field_of_its_type_with_its_bounds(app: QApplica
     )
     qtbot.addWidget(form)
     length, factor = form.fields["length"], form.fields["factor"]
-    assert isinstance(length, QSpinBox)
-    assert (length.minimum(), length.maximum(), length.value()) == (2, 50, 14)
-    assert isinstance(factor, QDoubleSpinBox)
-    assert (factor.minimum(), factor.maximum(), factor.value()) == (0.5, 9.0, 2.5)
+    assert isinstance(length, ValueField)
+    assert isinstance(factor, ValueField)
+    assert (length.value(), factor.value()) == (14, 2.5)
+    length.stepBy(100)
+    factor.stepBy(-100)
+    assert (length.value(), factor.value()) == (50, 0.5)
+    type_into(qtbot, factor, "9.01")
+    assert form.problem() == "factor must be a number from 0.5 to 9, not '9.01'"
     assert isinstance(form.fields["both"], QCheckBox)
     assert isinstance(form.fields["kind"], QComboBox)
 
@@ -82,8 +95,8 @@ def test_only_changed_parameters_are_sent_and_they_are_bold_until_reset(
 ) -> None:
     form = ParamForm(params(fast=Param(21, low=2, high=200), slow=Param(50), share=Param(0.1)))
     qtbot.addWidget(form)
-    form.fields["fast"].setValue(30)  # type: ignore[attr-defined]
-    form.fields["share"].setValue(0.25)  # type: ignore[attr-defined]
+    type_into(qtbot, form.fields["fast"], "30")
+    type_into(qtbot, form.fields["share"], "0.25")
     assert form.values() == {"fast": 30, "share": 0.25}
     assert form._labels["fast"].font().bold()
     assert not form._labels["slow"].font().bold()
@@ -92,15 +105,89 @@ def test_only_changed_parameters_are_sent_and_they_are_bold_until_reset(
     assert not form._labels["fast"].font().bold()
 
 
-@pytest.mark.parametrize("default", [10**12, 5_000_000_000.0, 5e-9, -(10**15)])
-def test_a_number_that_no_field_can_hold_is_shown_and_never_changed(
-    app: QApplication, qtbot: QtBot, default: float
+EXACT: tuple[float, ...] = (
+    0.015, 1.25e-05, 1e-08, 2_000_000_000, 20240101123, 10**30, -(10**15), 5e-324, 0.1 + 0.2, 1 / 3, 1e22, 5_000_000_000.0,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("value", EXACT)
+def test_a_value_that_nobody_edits_passes_unchanged_to_the_last_bit_and_is_shown_whole(
+    app: QApplication, qtbot: QtBot, value: float
 ) -> None:
-    form = ParamForm(params(odd=Param(default)))
+    kind = type(value)
+    form = ParamForm(params(odd=Param(value), other=Param(kind(3)), flag=Param(True)))
     qtbot.addWidget(form)
-    assert isinstance(form.fields["odd"], QLabel)
-    assert form.fields["odd"].text() == str(default)
+    type_into(qtbot, form.fields["other"], "4")
+    assert form.values() == {"other": 4}
+    form.set_values({"other": value, "odd": kind(1)})
+    form.fields["flag"].setChecked(False)  # type: ignore[attr-defined]
+    assert form.values() == {"other": value, "odd": 1, "flag": False}
+    assert type(form.values()["other"]) is kind
+    field = form.fields["other"]
+    assert isinstance(field, ValueField)
+    shown = field.lineEdit().text()
+    type_into(qtbot, form.fields["odd"], shown)
+    assert form.values()["other"] == value
+    assert "odd" not in form.values()  # what is shown is the value: typed, it is the default again
+
+
+@pytest.mark.parametrize("typed", ["", "x", "1.5", "1e400", "nan"])
+def test_a_text_that_is_no_value_is_said_and_not_run(panel: SetupPanel, qtbot: QtBot, typed: str) -> None:
+    form = panel.strategies.form
+    assert form is not None
+    type_into(qtbot, form.fields["fast"], typed)
+    assert "fast must be a whole number" in panel.reason.text()
+    assert not panel.run.isEnabled()
+    type_into(qtbot, form.fields["fast"], "30")
+    assert panel.strategies.changed_params() == {"ema_cross": {"fast": 30}}
+    assert panel.strategies.problem() == ""
+
+
+def test_a_choice_that_is_not_offered_any_more_and_a_text_stay_what_they_were(
+    app: QApplication, qtbot: QtBot
+) -> None:
+    form = ParamForm(params(kind=Param("fast", choices=("fast", "slow")), word=Param("close")))
+    qtbot.addWidget(form)
+    form.set_values({"kind": "gone", "word": "open"})
+    assert form.values() == {"kind": "gone", "word": "open"}
+    form.reset()
     assert form.values() == {}
+
+
+def test_steps_of_small_numbers_stay_tidy(app: QApplication, qtbot: QtBot) -> None:
+    form = ParamForm(params(a=Param(0.015), b=Param(1.25e-05), c=Param(3.0), d=Param(10**20)))
+    qtbot.addWidget(form)
+    for field in form.fields.values():
+        assert isinstance(field, ValueField)
+        field.stepBy(2)
+    assert form.values() == {"a": 0.017, "b": 1.45e-05, "c": 3.2, "d": 10**20 + 2}
+
+
+def test_costs_that_nobody_edits_pass_unchanged(panel: SetupPanel) -> None:
+    given = Costs(cash=12_345.678901, commission=0.00012345678, size=1 / 3, slippage=1e-9)
+    panel.costs.set_costs(given)
+    assert panel.costs.costs() == given
+    panel.costs.cash.setValue(500)
+    assert panel.costs.costs() == Costs(500, given.commission, given.size, given.slippage)
+    assert panel.costs.commission.text() == "0.012345678 %"
+
+
+def test_nothing_that_is_named_or_typed_changes_the_width(panel: SetupPanel, qtbot: QtBot) -> None:
+    area = panel.findChild(WideScrollArea)
+    assert area is not None
+    before = area.minimumSizeHint().width(), panel.minimumSizeHint().width()
+    word = "a_strategy_with_a_name_that_nobody_would_ever_write_" * 3
+    odd = params(**{word: Param(1.0)}, choice=Param("c" * 90, choices=("c" * 90, "d")), text=Param("t" * 90))
+    wild = StrategyInfo(word, word, word, odd, "x.py")
+    broken = StrategyInfo(
+        "mine", "mine", "", (), "x.py", error=f"mine.py:3: {word}", traceback=f"Trace\n{word}"
+    )
+    panel.strategies.set_infos([CROSS, wild, broken])
+    for name in (word, "mine"):
+        panel.strategies.focus(name)
+        panel.strategies.set_choice((word,), {})
+        qtbot.wait(20)
+        assert (area.minimumSizeHint().width(), panel.minimumSizeHint().width()) == before
 
 
 def test_a_strategy_that_does_not_load_is_listed_with_its_error_and_cannot_be_chosen(

@@ -1,0 +1,11 @@
+"""What a user says of a run."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """A note in the user's words, and whether the run is pinned. It is no part of the run: no figure depends on it."""
+
+    note: str = ""
+    pinned: bool = False

@@ -1,0 +1,286 @@
+"""Runs that are made, found, told apart, noted: one selection drives everything."""
+
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QLineEdit
+from pytestqt.qtbot import QtBot
+
+from desktop.app.window import MainWindow
+from desktop.pages.log.page import LogPage
+from desktop.pages.metrics.page import MetricsPage
+from desktop.pages.overview.page import OverviewPage
+from desktop.pages.runs.page import RunsPage
+from desktop.pages.runs.panel import RunsPanel
+from desktop.pages.setup.page import SetupPage
+from desktop.pages.trades.page import TradesPage
+from desktop.tables.run_names import distinct_names, run_name
+from desktop.tables.traces import own_lines_first
+from desktop.work.bridge import Phase
+from desktop.work.jobs import Job, Task
+from engine.events import Finished, Progress
+from engine.model.account import Costs
+from engine.model.market import HOUR_MS, Period, parse_time
+from engine.model.remark import Remark
+from engine.model.run import FAILED, RunResult
+from tests.desktop.builders import CROSS, run_on
+from tests.support.builders import START_MS, random_candles
+
+CANDLES = random_candles(300)
+SAMPLE = {"exchange": "sample", "symbol": "SAMPLEUSDT"}
+
+
+def a_run(number: int, **other: object) -> RunResult:
+    return run_on(CANDLES, f"{number:032x}", created_ms=START_MS + number * 1000, **other)
+
+
+def fill(window: MainWindow, *runs: RunResult) -> RunsPanel:
+    window.workspace.put(runs)
+    for run in runs:
+        window.workspace.put_candles(run.id, CANDLES)
+    window.page(RunsPage).panel.flush()
+    return window.page(RunsPage).panel
+
+
+def names(panel: RunsPanel) -> list[str]:
+    return [str(panel.model.data(panel.model.index(row, 0))) for row in range(panel.model.rowCount())]
+
+
+def test_the_current_run_is_always_drawn_and_stands_out(window: MainWindow, qtbot: QtBot) -> None:
+    runs = [a_run(k, params={"fast": 10 + k, "slow": 50}) for k in range(4)]
+    panel = fill(window, *runs)
+    window.workspace.check(runs[0].id, on=True)
+    window.workspace.check(runs[1].id, on=True)
+    overview, metrics = window.page(OverviewPage).panel, window.page(MetricsPage).panel
+    view = next(row for row in range(4) if panel.model.row_at(row).id == runs[3].id)
+    panel.table.select_row(view)
+    qtbot.waitUntil(lambda: runs[3].id in {curve.key for curve in overview.chart.curves})
+    drawn = [curve for curve in overview.chart.curves if not curve.dashed]
+    assert [curve.current for curve in drawn] == [False, False, True]
+    assert [curve.label for curve in drawn] == [f"ema_cross · fast {10 + k}" for k in (0, 1, 3)]
+    widths = {line.colour: line._pen.widthF() for line in overview.chart.equity.lines()}
+    assert widths[drawn[2].colour] > widths[drawn[0].colour]
+    assert overview.buttons[runs[3].id].font().bold()
+    qtbot.waitUntil(lambda: len(metrics.model.headers) == 3)
+    window.workspace.remove([runs[3].id])
+    qtbot.waitUntil(lambda: runs[3].id not in {curve.key for curve in overview.chart.curves})
+
+
+def test_new_rows_are_in_sight_however_the_table_is_sorted_and_filtered(
+    window: MainWindow, qtbot: QtBot
+) -> None:
+    runs = [a_run(k, metrics={"return_pct": float(k)}) for k in range(60)]
+    panel = fill(window, *runs)
+    panel.table.sortByColumn(panel.model.column_number("return_pct"), Qt.SortOrder.DescendingOrder)
+    panel.search.setText("nothing like it")
+    panel.begin_batch()
+    job = Job(Task("running"), "run", ("f" * 32,), "ema_cross on SOLUSDT 1h")
+    panel.follow(job)
+    panel.flush()
+    assert panel.model.row_at(0).id == "f" * 32
+    assert panel.model.row_at(0).status_text() == "Waiting"
+    job.take(Progress("x", 0, None, "candles"))
+    panel.follow(job)
+    panel.flush()
+    assert panel.model.row_at(0).status_text() == "Running"
+    job.take(Progress("x", 5, 10, "candles"))
+    panel.follow(job)
+    panel.flush()
+    assert panel.model.row_at(0).status_text() == "Running 50%"
+    made = run_on(CANDLES, "f" * 32, metrics={"return_pct": -50.0})
+    window.workspace.put([made])
+    job.take(Finished("x", made))
+    panel.follow(job)
+    window.workspace.show(made.id)
+    panel.end_batch()
+    (view,) = panel.table.selected_rows()
+    assert panel.model.row_at(view).id == made.id
+    assert view == 60
+    assert panel.table.viewport().rect().intersects(panel.table.visualRect(panel.model.index(view, 0)))
+
+
+def test_several_selected_rows_stay_selected_when_something_is_found_out(window: MainWindow) -> None:
+    panel = fill(window, *(a_run(k) for k in range(5)))
+    window.workspace.show(a_run(1).id)
+    panel.table.selectAll()
+    window.workspace.put_checking(a_run(2).id, "50%")
+    panel.flush()
+    assert len(panel.table.selected_rows()) == 5
+
+
+def test_rows_say_what_was_changed_where_and_when(window: MainWindow) -> None:
+    window.page(SetupPage).show_strategies([CROSS])
+    plain = {"fast": 21, "slow": 50, "both": True, "kind": "ema"}
+    panel = fill(
+        window, a_run(1, params=plain), a_run(2, params=plain | {"fast": 9, "both": False}),
+        a_run(3, strategy="gone", params={"x": 1}),
+    )  # fmt: skip
+    assert sorted(names(panel)) == ["ema_cross", "ema_cross · fast 9, both False", "gone"]
+    keys = [column.key for column in panel.model.columns[:7]]
+    assert keys == ["strategy", "symbol", "timeframe", "exchange", "start", "end", "status"]
+    end = panel.model.data(panel.model.index(0, 5))
+    assert parse_time(str(end), is_end=True) >= START_MS + 300 * HOUR_MS
+
+
+def test_no_two_names_in_a_legend_are_the_same() -> None:
+    later = Period(START_MS + HOUR_MS * 48, START_MS + HOUR_MS * 300)
+    runs = [
+        a_run(1), a_run(2), a_run(3, params={"fast": 0.1 + 0.2, "slow": 50}), a_run(4, costs=Costs(commission=0.0)),
+        a_run(5, exchange="bybitlinear"), a_run(6, period=later), a_run(7, strategy="bands", params={}),
+        run_on(CANDLES, "a" * 32), run_on(CANDLES, "b" * 32),
+    ]  # fmt: skip
+    found = distinct_names(runs)
+    assert len(set(found)) == len(runs)
+    assert "0.30000000000000004" in found[2]
+    assert distinct_names([a_run(1)]) == ["ema_cross"]
+    assert run_name(a_run(1, params={"fast": 1e-08}), {"ema_cross": {"fast": 21}}) == "ema_cross · fast 1e-08"
+
+
+def test_keys_compare_pin_and_note_and_what_is_noted_is_found(window: MainWindow, qtbot: QtBot) -> None:
+    panel = fill(window, *(a_run(k) for k in range(4)))
+    said: dict[str, Remark] = {}
+
+    def keep(run_id: str, remark: Remark) -> None:
+        said[run_id] = remark
+        window.workspace.put_remarks(said)
+
+    panel.remarked.connect(keep)
+    panel.table.setFocus()
+    panel.table.selectAll()
+    qtbot.keyClick(panel.table, Qt.Key.Key_Space)
+    assert len(window.workspace.checked) == 4
+    last = panel.model.row_at(3).id
+    panel.table.select_row(3)
+    qtbot.keyClick(panel.table, Qt.Key.Key_Space, Qt.KeyboardModifier.ShiftModifier)
+    assert window.workspace.checked == [last]
+    qtbot.keyClick(panel.table, Qt.Key.Key_P, Qt.KeyboardModifier.ControlModifier)
+    panel.flush()
+    assert panel.model.row_at(0).id == last
+    assert names(panel)[0].startswith("★ ")
+    qtbot.keyClick(panel.table, Qt.Key.Key_F2)
+    editor = panel.table.viewport().findChild(QLineEdit)
+    assert editor is not None
+    qtbot.keyClicks(editor, "before the halving")
+    qtbot.keyClick(editor, Qt.Key.Key_Return)
+    qtbot.waitUntil(lambda: said == {last: Remark("before the halving", pinned=True)}, timeout=2000)
+    panel.flush()
+    panel.search.setText("halving")
+    assert [row.id for row in panel.model.shown()] == [last]
+
+
+def test_a_new_batch_forgets_what_was_looked_for_in_the_last_runs_trades(
+    window: MainWindow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trades = window.page(TradesPage).panel
+    trades.outcome.setCurrentText("Wins")
+    monkeypatch.setattr(window.bridge, "begin", lambda *_, **__: True)
+    window.show_page("Optimize")
+    window.page(RunsPage).run([a_run(1).spec])
+    window.bridge._enter(Phase.RUNNING)
+    assert trades.outcome.currentText() == "All results"
+    assert window.centre.currentWidget() is window.page(OverviewPage).panel
+    window.bridge._enter(Phase.IDLE)
+
+
+@pytest.mark.long
+def test_notes_exports_and_reruns_of_real_runs(live_window: MainWindow, qtbot: QtBot, tmp_path: Path) -> None:
+    window, page = live_window, live_window.page(RunsPage)
+    setup = window.page(SetupPage)
+    setup.panel.strategies.set_choice(("ema_cross", "buy_and_hold"), {"ema_cross": {"fast": 9}})
+    setup.panel.period.set_values("1h", parse_time("2024-10-01"), parse_time("2024-11-01"))
+    with qtbot.waitSignal(page.batch_done, timeout=90_000):
+        setup.run()
+    qtbot.waitUntil(lambda: not window.bridge.busy, timeout=30_000)
+    page.panel.flush()
+    assert "2 of 2 runs finished" in window.status.words.text()
+    assert "ema_cross · fast 9" in names(page.panel)
+    page.panel.table.selectAll()
+    page.export(page.panel._selected_ids(), tmp_path / "out")
+    qtbot.waitUntil(lambda: "and 3 more files" in window.status.words.text(), timeout=10_000)
+    assert len(list((tmp_path / "out").iterdir())) == 6
+    page.panel.table.select_row(0)
+    run_id = page.panel.model.row_at(0).id
+    page.panel.model.noted.emit(run_id, "keep")
+    qtbot.waitUntil(lambda: window.workspace.remark(run_id).note == "keep", timeout=10_000)
+    assert window.bridge.engine.runs.remarks() == {run_id: Remark("keep")}
+    page.panel.table.setFocus()
+    with qtbot.waitSignal(page.batch_done, timeout=90_000):
+        qtbot.keyClick(page.panel.table, Qt.Key.Key_R, Qt.KeyboardModifier.ControlModifier)
+    qtbot.waitUntil(lambda: not window.bridge.busy, timeout=30_000)
+    page.panel.flush()
+    again = window.workspace.current_run()
+    assert again is not None
+    assert again.id != run_id
+    assert again.fingerprint == window.workspace.runs[run_id].fingerprint
+    setup.fetch()
+    qtbot.waitUntil(lambda: window.bridge.phase is Phase.IDLE and not window.bridge.busy, timeout=30_000)
+    assert window.status.words.text() == "Nothing was missing: 744 are held"
+
+
+def test_a_stop_and_an_error_do_not_hide_that_a_run_failed(window: MainWindow) -> None:
+    batch = window.page(RunsPage)._batch
+    batch.begin()
+    failed = a_run(
+        1, status=FAILED, error="mine.py:3: ValueError: no luck", equity=None, trades=(), traceback="Trace"
+    )
+    for run in (a_run(2), failed):
+        job = Job(Task("running"), "run", (run.id,), "x")
+        job.take(Finished("x", run))
+        batch.follow(job)
+    window.bridge.problem.emit("info", "stopped", "")
+    batch.end(RuntimeError("Binance cannot be reached"))
+    assert window.banner.message.text() == (
+        "Binance cannot be reached. Failed: ema_cross on SOLUSDT: mine.py:3: ValueError: no luck; 1 finished and are kept"
+    )
+    assert window.status.words.text() == "1 of 2 runs finished"
+
+
+def test_details_of_the_banner_show_the_error_that_it_tells_whatever_was_said_since(
+    window: MainWindow,
+) -> None:
+    window.bridge.problem.emit("error", "Binance answered 451", "Traceback of 451")
+    window.context.logged.emit("error", "something else", "another story")
+    log = window.page(LogPage).panel
+    log.text.setText("something")
+    window.banner.details.click()
+    assert log.details.toPlainText() == "Traceback of 451"
+    assert window.results.page() == "Log"
+
+
+def test_more_runs_than_are_compared_are_said(window: MainWindow) -> None:
+    batch = window.page(RunsPage)._batch
+    batch.begin()
+    for number in range(14):
+        job = Job(Task("running"), "run", ("x",), "x")
+        job.take(Finished("x", a_run(number)))
+        batch.follow(job)
+    batch.end(None)
+    assert "14 of 14 runs finished; the first 10 are compared" in window.status.words.text()
+    assert len(window.workspace.checked) == 10
+
+
+def test_a_ruined_account_has_a_badge(window: MainWindow) -> None:
+    fill(window, a_run(1, metrics={"final_equity": 0.0, "return_pct": -100.0}))
+    window.workspace.show(a_run(1).id)
+    assert "⚠ account ruined" in window.page(OverviewPage).panel.heading.text()
+
+
+def test_the_authors_line_comes_first() -> None:
+    trace = (
+        "Traceback (most recent call last):\n"
+        '  File "/usr/lib/python3.11/runpy.py", line 1, in run\n    go()\n'
+        '  File "/opt/program/engine/jobs/run.py", line 10, in run_job\n    ask()\n'
+        '  File "/home/me/strategies/mine.py", line 7, in signals\n    helper()\n'
+        '  File "/home/me/strategies/_own.py", line 2, in helper\n    1 / 0\n'
+        '  File "/x/.venv/lib/python3.11/site-packages/pandas/core.py", line 3, in f\n    g()\n'
+        "ZeroDivisionError: division by zero"
+    )
+    lines = own_lines_first(trace).splitlines()
+    assert lines[0] == "ZeroDivisionError: division by zero"
+    assert lines[1:5] == [
+        '  File "/home/me/strategies/mine.py", line 7, in signals', "    helper()",
+        '  File "/home/me/strategies/_own.py", line 2, in helper', "    1 / 0",
+    ]  # fmt: skip
+    assert trace in own_lines_first(trace)
+    assert own_lines_first("SyntaxError: x") == "SyntaxError: x"

@@ -1,0 +1,101 @@
+"""Keys go where the user looks: Tab follows the eye, and work that begins throws nobody out of his place."""
+
+from collections.abc import Iterator
+from itertools import pairwise
+
+import pytest
+from PySide6.QtCore import QPoint, QRect, QSize, Qt
+from PySide6.QtWidgets import QApplication, QLineEdit, QWidget
+from pytestqt.qtbot import QtBot
+
+from desktop.app.window import MainWindow
+from desktop.pages.runs.page import RunsPage
+from desktop.pages.setup.page import SetupPage
+from desktop.widgets.screens import fit_to_screen, fitted
+from desktop.work.bridge import Phase
+from tests.desktop.builders import BANDS, CROSS, run_on
+from tests.desktop.conftest import MakeWindow
+from tests.support.builders import random_candles
+
+
+def chain(window: MainWindow, first: QWidget) -> Iterator[QWidget]:
+    """What Tab reaches from `first` on, once around."""
+    at = first
+    while True:
+        if at.focusPolicy() & Qt.FocusPolicy.TabFocus and at.isVisibleTo(window) and at.isEnabled():
+            yield at
+        following = at.nextInFocusChain()
+        if following is None or following is first:
+            return
+        at = following
+
+
+def test_tab_goes_through_the_set_up_from_top_to_bottom_and_then_to_the_right(window: MainWindow) -> None:
+    window.resize(1440, 900)
+    page = window.page(SetupPage)
+    page.show_strategies([CROSS, BANDS])
+    page.panel.strategies.focus("bands")
+    page.panel.strategies.focus("ema_cross")
+    QApplication.processEvents()
+    met = list(chain(window, page.panel.sections[0].header))
+    beside = [widget for widget in met if page.panel.isAncestorOf(widget)]
+    assert met[: len(beside)] == beside
+    content = page.panel.sections[0].parentWidget()
+    assert content is not None
+    inside = [widget for widget in beside if content.isAncestorOf(widget)]
+    tops = [widget.mapTo(content, QPoint()).y() + widget.height() // 2 for widget in inside]
+    assert all(later >= sooner - 8 for sooner, later in pairwise(tops)), tops
+    names = [widget.accessibleName() for widget in met]
+    places = [names.index(name) for name in ("Strategies", "Parameter fast", "Parameter slow", "Cash", "Run", "Views",
+                                              "Results", "Filter runs", "Runs")]  # fmt: skip
+    assert places == sorted(places)
+    assert len(names) == len(set(map(id, met)))
+
+
+@pytest.mark.parametrize("button", ["run", "fetch"])
+def test_the_focus_stays_when_its_button_is_disabled_and_no_field_is_typed_into(
+    window: MainWindow, qtbot: QtBot, button: str
+) -> None:
+    panel = window.page(SetupPage).panel
+    window.page(SetupPage).show_strategies([CROSS])
+    panel.market.model.set_chosen(["SAMPLEUSDT"])
+    panel.strategies.set_choice(("ema_cross",), {})
+    candles = random_candles(300)
+    window.workspace.put([run_on(candles)])
+    window.workspace.show("a" * 32)
+    pressed = getattr(panel, button)
+    pressed.setFocus()
+    window.bridge._enter(Phase.RUNNING)
+    assert not pressed.isEnabled()
+    qtbot.keyClick(QApplication.focusWidget() or window, Qt.Key.Key_N)
+    assert window.workspace.trade == 0
+    assert [field.text() for field in window.findChildren(QLineEdit) if field.text().lower() == "n"] == []
+    window.bridge._enter(Phase.IDLE)
+    qtbot.waitUntil(lambda: window.focusWidget() is pressed, timeout=2000)
+
+
+def test_a_focus_that_was_moved_meanwhile_stays_where_it_is(window: MainWindow, qtbot: QtBot) -> None:
+    panel, table = window.page(SetupPage).panel, window.page(RunsPage).panel.table
+    window.page(SetupPage).show_strategies([CROSS])
+    panel.market.model.set_chosen(["SAMPLEUSDT"])
+    panel.strategies.set_choice(("ema_cross",), {})
+    panel.run.setFocus()
+    window.bridge._enter(Phase.RUNNING)
+    table.setFocus()
+    window.bridge._enter(Phase.IDLE)
+    qtbot.wait(20)
+    assert window.focusWidget() is table
+
+
+def test_a_window_fits_itself_into_the_screen(make_window: MakeWindow, app: QApplication) -> None:
+    room = QRect(100, 30, 1024, 670)
+    assert fitted(QRect(0, 0, 1440, 900), room, QSize(900, 520)) == room
+    assert fitted(QRect(900, 500, 950, 600), room, QSize(900, 520)) == QRect(174, 100, 950, 600)
+    assert fitted(QRect(-50, -50, 100, 100), room, QSize(900, 520)) == QRect(100, 30, 900, 520)
+    window = make_window()
+    screen = app.primaryScreen().availableGeometry()
+    assert window.height() <= screen.height()
+    window.resize(3000, 2000)
+    fit_to_screen(window)
+    assert window.height() <= screen.height()
+    assert window.page(SetupPage).panel.run.mapTo(window, QPoint(0, 20)).y() < window.height()
