@@ -1,5 +1,6 @@
 """The bundle's launcher as Python runs it, and the bundle itself where `make bundle` has made one."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -108,8 +109,9 @@ def test_ones_own_strategy_may_use_the_whole_standard_library(bundle: Path, home
     folder.mkdir(parents=True)
     (folder / "mine.py").write_text(textwrap.dedent(STRATEGY))
     told = ran(bundle, home, "run", "-s", "SAMPLEUSDT", "-S", "mine", "-t", "1h", "--exchange", "sample",
-               "--start", "2024-02-01", "--end", "2024-02-20")  # fmt: skip
-    assert "mine" in told
+               "--start", "2024-02-01", "--end", "2024-02-20", "--check", "--json")  # fmt: skip
+    (run,) = json.loads(told)["runs"]
+    assert run["checks"]["crosscheck"]["status"] == "passed", "backtesting.py is there, with its files"
 
 
 @long

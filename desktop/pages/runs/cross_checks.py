@@ -27,6 +27,7 @@ class CrossChecks(QObject):
         self._bridge, self._workspace = bridge, workspace
         self._tried: set[str] = set()
         self._job: Job | None = None
+        self._stopped = False
         self._timer = QTimer(self, singleShot=True, interval=_REST_MS)
         self._timer.timeout.connect(self._next)
         workspace.runs_changed.connect(self._look)
@@ -39,6 +40,9 @@ class CrossChecks(QObject):
 
     def stop(self) -> None:
         """Make no more; the one under way ends soon and stays pending."""
+        if self._stopped:
+            return
+        self._stopped = True
         self._timer.stop()
         self._workspace.runs_changed.disconnect(self._look)
         if self._job is not None:
@@ -56,7 +60,7 @@ class CrossChecks(QObject):
             self._bridge.stop_job(self._job)
 
     def _next(self) -> None:
-        if self.running or self._bridge.phase is not Phase.IDLE:
+        if self._stopped or self.running or self._bridge.phase is not Phase.IDLE:
             return
         waiting = [
             run for run in self._workspace.runs.values() if is_pending(run) and run.id not in self._tried

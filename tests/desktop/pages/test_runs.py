@@ -24,7 +24,7 @@ from engine.model.account import Costs
 from engine.model.market import HOUR_MS, Period, parse_time
 from engine.model.remark import Remark
 from engine.model.run import FAILED, RunResult
-from tests.desktop.builders import CROSS, run_on
+from tests.desktop.builders import CROSS, checks, run_on
 from tests.support.builders import START_MS, random_candles
 
 CANDLES = random_candles(300)
@@ -284,3 +284,11 @@ def test_the_authors_line_comes_first() -> None:
     ]  # fmt: skip
     assert trace in own_lines_first(trace)
     assert own_lines_first("SyntaxError: x") == "SyntaxError: x"
+
+
+def test_once_the_window_closes_no_cross_check_begins(window: MainWindow) -> None:
+    page = window.page(RunsPage)
+    fill(window, a_run(1, checks=checks() | {"crosscheck": {"status": "pending"}}))
+    page.cross_checks.stop()
+    page.cross_checks._timer.timeout.emit()  # as a check that ended while the window closed has it start again
+    assert not page.cross_checks.running
