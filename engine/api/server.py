@@ -99,7 +99,7 @@ class Server(uvicorn.Server):
             log.info("signal %d: the server ends", sig)
             threading.Thread(target=_end_at_last, name="end-at-last", daemon=True).start()
             if self._loop is not None and self._served is not None:
-                self._loop.call_soon_threadsafe(self._served.jobs.stop)
+                self._loop.call_soon_threadsafe(self._served.stop)
         super().handle_exit(sig, frame)  # type: ignore[arg-type]
 
     @property

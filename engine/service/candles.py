@@ -30,11 +30,11 @@ class Candles:
         self._resources = resources
 
     def markets(
-        self, exchange: str = DEFAULT_EXCHANGE, *, refresh: bool = False
+        self, exchange: str = DEFAULT_EXCHANGE, *, refresh: bool = False, cancel: CancelToken | None = None
     ) -> list[tuple[Market, bool]]:
         """Every market of the exchange, and whether it is active: in our tables and kept up to date."""
         check_exchange(exchange)
-        found = self._fetcher.markets(exchange, refresh=refresh)
+        found = self._fetcher.markets(exchange, refresh=refresh, cancel=cancel)
         active = self._store.symbols.active(exchange)
         return [(market, market.name in active) for market in found]
 
@@ -45,10 +45,16 @@ class Candles:
         return self._resources.market(symbol, exchange, cancel=cancel)
 
     def status(
-        self, symbol: str, timeframe: Timeframe, period: Period, *, exchange: str = DEFAULT_EXCHANGE
+        self,
+        symbol: str,
+        timeframe: Timeframe,
+        period: Period,
+        *,
+        exchange: str = DEFAULT_EXCHANGE,
+        cancel: CancelToken | None = None,
     ) -> Coverage:
-        """What is held of the period, without network."""
-        return self._fetcher.status(self.market(symbol, exchange), timeframe, period)
+        """What is held of the period; the exchange is asked for its markets alone, where `symbol` is not known."""
+        return self._fetcher.status(self.market(symbol, exchange, cancel=cancel), timeframe, period)
 
     def load(
         self, symbol: str, timeframe: Timeframe, period: Period, *, exchange: str = DEFAULT_EXCHANGE
