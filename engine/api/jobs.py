@@ -222,8 +222,9 @@ class Jobs:
     def _end(self, job: Job, outcome: bytes | BacktestError) -> None:
         if isinstance(outcome, bytes):
             job.status, job.result = FINISHED, outcome
-        elif isinstance(outcome, Interrupted):
+        elif isinstance(outcome, Interrupted) or job.cancel.cancelled:  # what was stopped may fail of it
             job.status = CANCELLED
+            outcome = outcome if isinstance(outcome, Interrupted) else Interrupted(f"stopped; {outcome}")
             job.error = ServerStops(f"the server was stopped; {outcome}") if self._stopping else outcome
         else:
             job.status, job.error = FAILED, outcome

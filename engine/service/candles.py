@@ -34,6 +34,7 @@ class Candles:
     ) -> list[tuple[Market, bool]]:
         """Every market of the exchange, and whether it is active: in our tables and kept up to date."""
         check_exchange(exchange)
+        self._resources.opened(cancel)
         found = self._fetcher.markets(exchange, refresh=refresh, cancel=cancel)
         active = self._store.symbols.active(exchange)
         return [(market, market.name in active) for market in found]
@@ -165,7 +166,7 @@ class Candles:
         """
         from engine.data.sync import side_by_side
 
-        known = self._store.exchanges.markets(check_exchange(exchange))
+        known = self._resources.opened(cancel).exchanges.markets(check_exchange(exchange))
         known = known or self._fetcher.markets(exchange, on_event=on_event, cancel=cancel)
         names = {
             name: market.name for market in known for name in (market.unified, market.unified.split(":")[0])
@@ -351,7 +352,8 @@ class Candles:
 
         if exchange is not None:
             check_exchange(exchange)
-        return Sync(self._store, self._fetcher, on_event, cancel or CancelToken(), exchange)
+        store = self._resources.opened(cancel)
+        return Sync(store, self._fetcher, on_event, cancel or CancelToken(), exchange)
 
     @property
     def _store(self) -> Store:

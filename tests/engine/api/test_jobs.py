@@ -6,7 +6,7 @@ import pytest
 
 from engine.api import jobs
 from engine.api.jobs import MOST_EVENTS, Job, Jobs, Told
-from engine.errors import NotStored
+from engine.errors import DatabaseError, NotStored
 from tests.support.fake_exchange import FakeExchange, Fault, grid_candles
 from tests.support.http_server import SAMPLE, HttpServer, StartServer
 
@@ -159,6 +159,28 @@ def test_ended_jobs_are_forgotten_after_an_hour_and_when_there_are_too_many_or_t
         assert [job.id for job in found] == ids[:-11:-1]
         now[0] += jobs.KEPT_S * 1000 + 1
         assert [job.id for job in found] == ids[-1:]
+
+    asyncio.run(play())
+
+
+def test_what_fails_of_being_stopped_is_cancelled_and_says_both():
+    import asyncio
+    import threading
+
+    stopped = threading.Event()
+
+    def work(*_: object) -> None:
+        stopped.wait(20)
+        raise DatabaseError("the connection was lost")
+
+    async def play() -> None:
+        found = Jobs()
+        job = found.start("x", "y", work)
+        found.cancel(job)
+        stopped.set()
+        await job.wait(5, for_end=True)
+        assert (job.status, str(job.error)) == ("cancelled", "stopped; the connection was lost")
+        assert job.to_json()["error_status"] == 409
 
     asyncio.run(play())
 

@@ -136,8 +136,8 @@ def test_a_server_that_is_asked_to_end_stops_its_jobs_says_so_and_leaves_nothing
 
 @pytest.mark.long
 def test_whoever_waits_for_a_silent_exchange_keeps_nobody_else_waiting(start_server: StartServer):
-    with silence() as url:
-        server = start_server(BACKTEST_FUTURES_URL=url)
+    with silence() as address:
+        server = start_server(BACKTEST_FUTURES_URL=f"http://{address}")
         server.get("/readyz")
         job = server.begin("/api/data/fetch", **FETCH)
         with ThreadPoolExecutor(60) as clients:
@@ -157,8 +157,8 @@ def test_whoever_waits_for_a_silent_exchange_keeps_nobody_else_waiting(start_ser
 def test_a_server_that_is_asked_to_end_while_requests_wait_answers_them_and_ends_in_order(
     start_server: StartServer,
 ):
-    with silence() as url:
-        server = start_server(BACKTEST_FUTURES_URL=url)
+    with silence() as address:
+        server = start_server(BACKTEST_FUTURES_URL=f"http://{address}")
         with ThreadPoolExecutor(40) as clients:
             waiting = [clients.submit(asked, server, "/api/symbols") for _ in range(40)]
             time.sleep(1)
@@ -169,11 +169,32 @@ def test_a_server_that_is_asked_to_end_while_requests_wait_answers_them_and_ends
             assert all("the server is being stopped" in one.result()[2] for one in waiting)
 
 
+@pytest.mark.long
+def test_a_database_that_accepts_and_stays_silent_keeps_no_job_from_being_cancelled_and_no_server_from_ending(
+    start_server: StartServer,
+):
+    with silence() as address, ThreadPoolExecutor(1) as clients:
+        server = start_server(DATABASE_URL=f"postgresql://nobody@{address}/none?connect_timeout=9")
+        jobs = [server.begin("/api/data/fetch", **FETCH), server.begin("/api/optimize", **LONG_SWEEP)]
+        time.sleep(0.5)
+        for job in jobs:
+            began = time.monotonic()
+            reply = server("DELETE", f"/api/jobs/{job}")
+            assert (reply.status, reply.json["status"]) == (200, "cancelled")
+            assert time.monotonic() - began < 2
+        waiting = clients.submit(asked, server, "/api/backtests")
+        time.sleep(0.5)
+        began = time.monotonic()
+        assert server.stop() == 0
+        assert time.monotonic() - began < 6
+        assert waiting.result(5)[:2] == (503, "application/problem+json")
+
+
 @contextmanager
 def silence() -> Iterator[str]:
     """Where somebody listens and never answers."""
     with socket.create_server(("127.0.0.1", 0), backlog=200) as bound:
-        yield f"http://127.0.0.1:{bound.getsockname()[1]}"
+        yield f"127.0.0.1:{bound.getsockname()[1]}"
 
 
 def asked(server: HttpServer, path: str) -> tuple[int, str, str]:
