@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, get_args
 
@@ -15,11 +15,13 @@ from engine.api.documents import Document
 from engine.api.jobs import Job, Jobs, Work, encoded
 from engine.api.problems import Problem
 from engine.api.questions import Questions
+from engine.errors import one_line
 from engine.events import CancelToken
 from engine.model.numerals import read_number, read_whole
 from engine.service import Engine
 
 LONGEST_WAIT_S: Final = 60
+NAMED: Final = 70  # characters of names
 
 
 @dataclass(slots=True)
@@ -130,6 +132,17 @@ class JobAnswer(Document):
 def json_answer(document: Any, status: int = 200) -> Response:
     """The document as the command line prints it. In a thread: some are long."""
     return Response(encoded(document), status, media_type="application/json")
+
+
+def in_short(names: Sequence[str]) -> str:
+    """`A, B and 98 more`: as many names as have room in a job's subject."""
+    shown = ""
+    for number, name in enumerate(names):
+        longer = f"{shown}, {name}" if shown else one_line(name)[:NAMED]
+        if len(longer) > NAMED:
+            return f"{shown} and {len(names) - number} more"
+        shown = longer
+    return shown
 
 
 async def begun(served: Served, kind: str, subject: str, work: Work, wait: float) -> Response:

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Path, Response
 from engine.api.bodies import RunBody
 from engine.api.documents import Deleted, Runs, ShownRun, Strategy
 from engine.api.problems import InUse
-from engine.api.served import Ask, Limit, Server, Wait, answers, begun, started
+from engine.api.served import Ask, Limit, Server, Wait, answers, begun, in_short, started
 from engine.events import CancelToken, OnEvent
 
 router = APIRouter(prefix="/api", tags=["backtests"])
@@ -35,7 +35,7 @@ async def run(served: Server, body: RunBody, wait: Wait = 0) -> Response:
         found = served.engine.runs.run(request, fetch=body.fetch, on_event=on_event, cancel=cancel)
         return {"runs": [result.to_json() for result in found]}
 
-    subject = f"{', '.join(body.strategies)} on {', '.join(body.symbols)} {body.timeframe}"
+    subject = f"{in_short(body.strategies)} on {in_short(body.symbols)} {body.timeframe}"
     return await begun(served, "run", subject, work, wait)
 
 

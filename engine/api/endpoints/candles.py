@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Response
 
 from engine.api.bodies import SYMBOL, FetchBody, one_of
 from engine.api.documents import Fetch, Fetches, Held, Symbol
-from engine.api.served import Ask, Server, Wait, answers, begun, started
+from engine.api.served import Ask, Server, Wait, answers, begun, in_short, started
 from engine.errors import BacktestError, failed_series
 from engine.events import CancelToken, OnEvent
 from engine.model.coverage import FetchReport, symbol_json
@@ -85,7 +85,7 @@ async def fetch(served: Server, body: FetchBody, wait: Wait = 0) -> Response:
     def work(on_event: OnEvent, cancel: CancelToken) -> dict[str, Any]:
         return _fetched(served.engine, names, timeframe, period, exchange, on_event, cancel)
 
-    return await begun(served, "fetch", f"{', '.join(names)} {timeframe}", work, wait)
+    return await begun(served, "fetch", f"{in_short(names)} {timeframe}", work, wait)
 
 
 def _fetched(

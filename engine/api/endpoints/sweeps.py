@@ -9,7 +9,7 @@ from fastapi import APIRouter, Path, Response
 from engine.api.bodies import SweepBody
 from engine.api.documents import Deleted, Sweep, Sweeps
 from engine.api.problems import InUse
-from engine.api.served import Ask, Limit, Server, Top, Wait, answers, begun, started
+from engine.api.served import Ask, Limit, Server, Top, Wait, answers, begun, in_short, started
 from engine.errors import Interrupted
 from engine.events import CancelToken, OnEvent
 from engine.model.run import CANCELLED
@@ -38,7 +38,13 @@ async def optimize(served: Server, body: SweepBody, wait: Wait = 0) -> Response:
             raise Interrupted(f"stopped; {result.kept}")
         return result.to_json(body.top)
 
-    return await begun(served, "sweep", f"{spec.strategy} on {spec.symbol} {spec.timeframe}", work, wait)
+    return await begun(
+        served,
+        "sweep",
+        f"{in_short([spec.strategy])} on {in_short([spec.symbol])} {spec.timeframe}",
+        work,
+        wait,
+    )
 
 
 @router.get("/sweeps", responses=answers((200, Sweeps)))
