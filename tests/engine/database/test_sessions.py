@@ -1,7 +1,6 @@
 """The program does the same whatever a role, a database, the URL or the environment sets for its sessions."""
 
 import contextlib
-import os
 import time
 import uuid
 from collections.abc import Generator, Iterator
@@ -189,7 +188,7 @@ def test_an_idle_lock_is_kept_however_soon_idle_sessions_are_ended(
                 two.candles.series_lock(CHINESE, HOUR, wait, cancel.sleep),
             ):
                 pass
-            assert waits == [f"another program (process {os.getpid()} on {os.uname().nodename})"]
+            assert waits == [f"another job of this program is downloading {CHINESE.name} 1h; waiting for it"]
 
 
 def test_numbers_that_come_as_text_are_exact(role: tuple[str, str], embedded_url: str) -> None:
