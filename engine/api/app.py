@@ -19,6 +19,7 @@ from engine.api.endpoints import backtests, candles, health, jobs, sweeps
 from engine.api.jobs import Jobs
 from engine.api.page import STYLE_RULE, page_of
 from engine.api.problems import MEDIA_TYPE, answer_error, answer_http_error, answer_invalid
+from engine.api.questions import Questions
 from engine.api.served import Served, known_query
 from engine.errors import BacktestError
 from engine.service import Engine
@@ -35,7 +36,7 @@ def make_app(engine: Engine) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        app.state.served = Served(engine, Jobs())
+        app.state.served = Served(engine, Jobs(), Questions())
         yield
 
     app = FastAPI(

@@ -28,8 +28,10 @@ AT_ONCE: Final = 8
 MOST_WAITING: Final = 1_000
 KEPT: Final = 1_000  # finished jobs
 KEPT_S: Final = 3600
-KEPT_BYTES: Final = 256_000_000  # of their results
+KEPT_BYTES: Final = 256_000_000  # of their results and events
 MOST_EVENTS: Final = 10_000  # of one job
+EVENT_BYTES: Final = 300  # that an event takes beside its text
+SUBJECT: Final = 200  # characters
 END: Final = "end"
 
 Work = Callable[[OnEvent, CancelToken], Any]
@@ -48,7 +50,7 @@ class Job:
     """One piece of work. `subject`: what it is about, in words; `result`: the command line's document, as JSON."""
 
     def __init__(self, kind: str, subject: str) -> None:
-        self.id, self.kind, self.subject = str(uuid.uuid4()), kind, subject
+        self.id, self.kind, self.subject = str(uuid.uuid4()), kind, subject[:SUBJECT]
         self.status = QUEUED
         self.cancel = CancelToken()
         self.created_ms = _now_ms()
@@ -59,6 +61,7 @@ class Job:
         self.uses: set[str] = set()  # ids of stored runs and sweeps
         self.count = 0  # of all events
         self._events: dict[int, Told] = {}
+        self._event_bytes = 0
         self._progress: dict[str, int] = {}
         self._changed = asyncio.Event()
 
@@ -81,6 +84,11 @@ class Job:
             "events": self.count,
         }
 
+    @property
+    def size(self) -> int:
+        """How many bytes its result and its events take, about."""
+        return len(self.result or b"") + self._event_bytes
+
     def whole(self) -> bytes:
         """The job as JSON, with its result."""
         return json.dumps(self.to_json())[:-1].encode() + b', "result": ' + (self.result or b"null") + b"}"
@@ -91,12 +99,18 @@ class Job:
         """Number an event and keep it. Of the progress of each part only the latest is kept; of all, the newest."""
         self.count += 1
         self._events[self.count] = told
+        self._event_bytes += _size(told)
         if told.name == "progress":
-            self._events.pop(self._progress.get(told.part, 0), None)
+            self._drop(self._progress.get(told.part, 0))
             self._progress[told.part] = self.count
         if len(self._events) > MOST_EVENTS:
-            del self._events[next(iter(self._events))]
+            self._drop(next(iter(self._events)))
         self.change()
+
+    def _drop(self, number: int) -> None:
+        dropped = self._events.pop(number, None)
+        if dropped is not None:
+            self._event_bytes -= _size(dropped)
 
     def after(self, number: int) -> list[tuple[int, Told]]:
         """The kept events behind that number, in order."""
@@ -222,9 +236,11 @@ class Jobs:
     def _end(self, job: Job, outcome: bytes | BacktestError) -> None:
         if isinstance(outcome, bytes):
             job.status, job.result = FINISHED, outcome
-        elif isinstance(outcome, Interrupted):
+        elif isinstance(outcome, Interrupted) or job.cancel.cancelled:  # what was stopped may fail of it
             job.status = CANCELLED
-            job.error = ServerStops(f"the server was stopped; {outcome}") if self._stopping else outcome
+            outcome = outcome if isinstance(outcome, Interrupted) else Interrupted(f"stopped; {outcome}")
+            asked = job.cancel.cancelled and not self._stopping  # else the server or its engine ends
+            job.error = outcome if asked else ServerStops(f"the server was stopped; {outcome}")
         else:
             job.status, job.error = FAILED, outcome
         job.ended_ms = _now_ms()
@@ -235,13 +251,17 @@ class Jobs:
     def _forget(self) -> None:
         """Drop what ended long ago, and the oldest of what is too much."""
         ended = sorted((job for job in self._jobs.values() if job.ended), key=lambda job: job.ended_ms or 0)
-        number, size = len(ended), sum(len(job.result or b"") for job in ended)
+        number, size = len(ended), sum(job.size for job in ended)
         since = _now_ms() - KEPT_S * 1000
         for job in ended[:-1]:  # the last result is kept, whatever its size
             if number <= KEPT and size <= KEPT_BYTES and (job.ended_ms or 0) >= since:
                 break
             del self._jobs[job.id]
-            number, size = number - 1, size - len(job.result or b"")
+            number, size = number - 1, size - job.size
+
+
+def _size(told: Told) -> int:
+    return len(told.data) + EVENT_BYTES
 
 
 def encoded(document: Any) -> bytes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, get_args
 
@@ -14,26 +14,57 @@ from pydantic import BaseModel, BeforeValidator
 from engine.api.documents import Document
 from engine.api.jobs import Job, Jobs, Work, encoded
 from engine.api.problems import Problem
+from engine.api.questions import Questions
+from engine.errors import one_line
+from engine.events import CancelToken
 from engine.model.numerals import read_number, read_whole
 from engine.service import Engine
 
 LONGEST_WAIT_S: Final = 60
+NAMED: Final = 70  # characters of names
 
 
 @dataclass(slots=True)
 class Served:
-    """One server's engine and jobs; the jobs are made when its event loop runs."""
+    """One server's engine, jobs and questions; the latter are made when its event loop runs."""
 
     engine: Engine
     jobs: Jobs
+    questions: Questions
+
+    def stop(self) -> None:
+        """Cancel all there is and take nothing more. In the event loop's thread."""
+        self.jobs.stop()
+        self.questions.stop()
 
 
-def _served(request: Request) -> Served:
+async def _served(request: Request) -> Served:
     found: Served = request.app.state.served
     return found
 
 
 Server = Annotated[Served, Depends(_served)]
+Question = Callable[[CancelToken], Any]
+
+
+class Asking:
+    """Has the engine answer one request."""
+
+    def __init__(self, request: Request, served: Served) -> None:
+        self._request, self._questions = request, served.questions
+
+    async def __call__(self, question: Question) -> Response:
+        """The document that `question` returns, as the answer; it may wait, until its token says that nobody does."""
+        return await self._questions.ask(
+            lambda cancel: json_answer(question(cancel)), self._request.is_disconnected
+        )
+
+
+async def _asking(request: Request, served: Server) -> Asking:
+    return Asking(request, served)
+
+
+Ask = Annotated[Asking, Depends(_asking)]
 
 
 def _read_by(read: Callable[[str], Any]) -> BeforeValidator:
@@ -55,7 +86,7 @@ Wait = Annotated[
 ]
 
 
-def known_query(request: Request) -> None:
+async def known_query(request: Request) -> None:
     """Refuse what an address asks beyond what its endpoint knows, and what it asks twice."""
     route = request.scope["route"]
     assert isinstance(route, APIRoute)
@@ -103,6 +134,17 @@ def json_answer(document: Any, status: int = 200) -> Response:
     return Response(encoded(document), status, media_type="application/json")
 
 
+def in_short(names: Sequence[str]) -> str:
+    """`A, B and 98 more`: as many names as have room in a job's subject."""
+    shown = ""
+    for number, name in enumerate(names):
+        longer = f"{shown}, {name}" if shown else one_line(name)[:NAMED]
+        if len(longer) > NAMED:
+            return f"{shown} and {len(names) - number} more"
+        shown = longer
+    return shown
+
+
 async def begun(served: Served, kind: str, subject: str, work: Work, wait: float) -> Response:
     """Begin work; its result where that is there in time, else the job. Raises what the work raised."""
     job: Job = served.jobs.start(kind, subject, work)
@@ -127,6 +169,7 @@ _EVERYWHERE: Final = {
     400: "What was sent cannot be used.",
     401: "The token of BACKTEST_API_TOKEN is missing or wrong.",
     403: "A page of another site asked.",
+    429: "Too many jobs or requests are waiting.",
     500: "A fault of this program.",
     503: "The database or the cluster cannot be used, or the server is being stopped.",
 }
@@ -155,7 +198,6 @@ def started(model: Any) -> Answers:
         _409="The job was cancelled while this request waited for it.",
         _413="The body is larger than 1 MB.",
         _415="The body is not JSON.",
-        _429="Too many jobs are waiting.",
         _502="The exchange cannot be reached, answers nonsense, or was not to be asked although candles are missing.",
     )
     found[202]["headers"] = {"Location": {"description": "The job.", "schema": {"type": "string"}}}

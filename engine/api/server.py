@@ -8,12 +8,12 @@ import os
 import signal
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
 import uvicorn
-from fastapi import FastAPI
 
 from engine.api.admission import check_binding
 from engine.api.app import make_app
@@ -24,7 +24,10 @@ from engine.service import Engine
 log = logging.getLogger(__name__)
 
 CLOSING_S: Final = 3  # for connections, after the jobs were cancelled; then for the jobs
-LONGEST_END_S: Final = 9.0  # then the process ends, whatever hangs
+LONGEST_END_S: Final = 7.5  # then the process ends, whatever hangs
+AT_LAST_S: Final = (
+    2.0  # for its workers and its database; all within the ten seconds that service managers give
+)
 BACKLOG: Final = 128
 
 
@@ -35,7 +38,7 @@ def serve(host: str, port: int, say: Callable[[str], None]) -> None:
             engine.doctor.check_database()
         except DatabaseError as error:  # it may come later: /readyz says so until then
             say(f"{error}; serving nevertheless")
-        server = Server(make_app(engine))
+        server = Server(engine)
         address, found = bound.getsockname()[:2]
         say(
             f"serving on http://{f'[{address}]' if ':' in address else address}:{found}, /docs lists what; Ctrl-C ends it"
@@ -62,10 +65,11 @@ def listening(engine: Engine, host: str, port: int) -> Iterator[socket.socket]:
 class Server(uvicorn.Server):
     """Cancels the jobs as soon as it is asked to end: who waits for them, and who listens, then hears of their end."""
 
-    def __init__(self, app: FastAPI) -> None:
+    def __init__(self, engine: Engine) -> None:
+        self._engine, self._app = engine, make_app(engine)
         super().__init__(
             uvicorn.Config(
-                app,
+                self._app,
                 log_config=None,
                 access_log=False,
                 server_header=False,
@@ -73,7 +77,6 @@ class Server(uvicorn.Server):
                 timeout_graceful_shutdown=CLOSING_S,
             )
         )
-        self._app = app
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def serve(self, sockets: list[socket.socket] | None = None) -> None:
@@ -97,9 +100,11 @@ class Server(uvicorn.Server):
         """The first signal: cancel all jobs, take nothing more. A second Ctrl-C waits for no connection."""
         if not self.should_exit:
             log.info("signal %d: the server ends", sig)
-            threading.Thread(target=_end_at_last, name="end-at-last", daemon=True).start()
+            threading.Thread(
+                target=_end_at_last, args=(self._engine,), name="end-at-last", daemon=True
+            ).start()
             if self._loop is not None and self._served is not None:
-                self._loop.call_soon_threadsafe(self._served.jobs.stop)
+                self._loop.call_soon_threadsafe(self._served.stop)
         super().handle_exit(sig, frame)  # type: ignore[arg-type]
 
     @property
@@ -107,8 +112,14 @@ class Server(uvicorn.Server):
         return getattr(self._app.state, "served", None)
 
 
-def _end_at_last() -> None:
-    """What hangs in the system's own calls must not keep the process; its workers end when their pipes do."""
+def _end_at_last(engine: Engine) -> None:
+    """What hangs in the system's own calls must not keep the process, nor leave a database behind that nobody ends."""
     if not threading.Event().wait(LONGEST_END_S):
         log.error("something hung for %g s; the process ends without it", LONGEST_END_S)
+        ends = [threading.Thread(target=end, daemon=True) for end in (engine.close, engine.release_database)]
+        for end in ends:
+            end.start()
+        until = time.monotonic() + AT_LAST_S
+        for end in ends:
+            end.join(max(0.0, until - time.monotonic()))
         os._exit(1)

@@ -176,9 +176,7 @@ class DataFetcher:
         if coverage.complete and not stale and not coverage.false_listing:
             return self._report(coverage, caller)
 
-        def tell(holder: str) -> None:
-            caller.log("info", f"{holder} is downloading {market.name} {timeframe}; waiting for it")
-
+        tell = partial(caller.log, "info")
         with self._store.candles.series_lock(market, timeframe, tell, caller.cancel.sleep):
             return self._fetch_locked(exchange, market, timeframe, wanted, caller)
 

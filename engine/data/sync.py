@@ -134,8 +134,8 @@ def delete_series(
 ) -> int:
     """Delete all candles of a series and what is known of its cells, while nobody fills it; returns how many."""
 
-    def tell(holder: str) -> None:
-        on_event(Log("", "info", f"{holder} is filling {market.name} {timeframe}; waiting for it"))
+    def tell(why: str) -> None:
+        on_event(Log("", "info", why))
 
     with store.candles.series_lock(market, timeframe, tell, cancel.sleep):
         held = store.candles.coverage(market, timeframe, timeframe.align(EVERYTHING)).candles

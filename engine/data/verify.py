@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 
@@ -35,9 +36,7 @@ def verify_series(
     """
     exchange.check_timeframe(timeframe)
 
-    def tell(holder: str) -> None:
-        caller.log("info", f"{holder} is at work on {market.name} {timeframe}; waiting for it")
-
+    tell = partial(caller.log, "info")
     with store.candles.series_lock(market, timeframe, tell, caller.cancel.sleep):
         try:
             now = exchange.now_ms(caller)

@@ -222,7 +222,8 @@ class SeriesStore:
     ) -> Iterator[None]:
         """Hold a series against every other program that would fetch it.
 
-        When another has it, `on_wait` is called once with who: "another program (process 12 on host)". PostgreSQL frees the
+        When another has it, `on_wait` is called once with "another program (process 12 on host) is downloading SOLUSDT 1h;
+        waiting for it"; and once when this program holds as many series as it may, which says so. PostgreSQL frees the
         lock when a process ends, however it ends. `sleep` waits so many seconds between two looks, and may raise to give up.
         Raises DatabaseError when the holder changes nothing of the series for `lock_patience_s`: it may hang, and nothing
         is ever fetched past it.
@@ -242,16 +243,20 @@ class SeriesStore:
     ) -> Connection:
         """The connection that holds the lock. Who waits keeps none: it may be what the holder writes through."""
         key, version, since, told = _lock_key(market, timeframe), -1, time.monotonic(), False
+        on_full = _once(
+            on_wait,
+            f"{MOST_LOCKS} other series are being downloaded; {market.name} {timeframe} waits for its turn",
+        )
         while True:
             with self._database.explained():
-                connection = self._lock_now(key, sleep)
+                connection = self._lock_now(key, on_full, sleep)
                 if connection is not None:
                     return connection
                 with self._database.engine.connect() as asking:
                     holder = _holder(asking, key)
                     now = asking.scalar(sql.VERSION, series_key(market, timeframe)) or 0
             if not told:
-                on_wait(holder)
+                on_wait(f"{holder} is downloading {market.name} {timeframe}; waiting for it")
                 told = True
             if now != version:
                 version, since = now, time.monotonic()
@@ -262,9 +267,12 @@ class SeriesStore:
                 )
             sleep(LOCK_POLL_S)
 
-    def _lock_now(self, key: int, sleep: Callable[[float], None]) -> Connection | None:
+    def _lock_now(
+        self, key: int, on_full: Callable[[], None], sleep: Callable[[float], None]
+    ) -> Connection | None:
         """The connection that holds the lock; None where another has it. Waits for a place among those that hold one."""
         while not self._places.acquire(blocking=False):
+            on_full()
             sleep(LOCK_POLL_S)
         connection = None
         try:
@@ -305,6 +313,11 @@ class SeriesStore:
             connection.execute(statement, values)
 
         self._database.write(save)
+
+
+def _once(tell: Callable[[str], None], words: str) -> Callable[[], None]:
+    left = [words]
+    return lambda: tell(left.pop()) if left else None
 
 
 def _cells(timeframe: Timeframe, rows: Sequence[Any]) -> list[Period]:

@@ -30,11 +30,12 @@ class Candles:
         self._resources = resources
 
     def markets(
-        self, exchange: str = DEFAULT_EXCHANGE, *, refresh: bool = False
+        self, exchange: str = DEFAULT_EXCHANGE, *, refresh: bool = False, cancel: CancelToken | None = None
     ) -> list[tuple[Market, bool]]:
         """Every market of the exchange, and whether it is active: in our tables and kept up to date."""
         check_exchange(exchange)
-        found = self._fetcher.markets(exchange, refresh=refresh)
+        self._resources.opened(cancel)
+        found = self._fetcher.markets(exchange, refresh=refresh, cancel=cancel)
         active = self._store.symbols.active(exchange)
         return [(market, market.name in active) for market in found]
 
@@ -45,10 +46,16 @@ class Candles:
         return self._resources.market(symbol, exchange, cancel=cancel)
 
     def status(
-        self, symbol: str, timeframe: Timeframe, period: Period, *, exchange: str = DEFAULT_EXCHANGE
+        self,
+        symbol: str,
+        timeframe: Timeframe,
+        period: Period,
+        *,
+        exchange: str = DEFAULT_EXCHANGE,
+        cancel: CancelToken | None = None,
     ) -> Coverage:
-        """What is held of the period, without network."""
-        return self._fetcher.status(self.market(symbol, exchange), timeframe, period)
+        """What is held of the period; the exchange is asked for its markets alone, where `symbol` is not known."""
+        return self._fetcher.status(self.market(symbol, exchange, cancel=cancel), timeframe, period)
 
     def load(
         self, symbol: str, timeframe: Timeframe, period: Period, *, exchange: str = DEFAULT_EXCHANGE
@@ -159,7 +166,7 @@ class Candles:
         """
         from engine.data.sync import side_by_side
 
-        known = self._store.exchanges.markets(check_exchange(exchange))
+        known = self._resources.opened(cancel).exchanges.markets(check_exchange(exchange))
         known = known or self._fetcher.markets(exchange, on_event=on_event, cancel=cancel)
         names = {
             name: market.name for market in known for name in (market.unified, market.unified.split(":")[0])
@@ -345,7 +352,8 @@ class Candles:
 
         if exchange is not None:
             check_exchange(exchange)
-        return Sync(self._store, self._fetcher, on_event, cancel or CancelToken(), exchange)
+        store = self._resources.opened(cancel)
+        return Sync(store, self._fetcher, on_event, cancel or CancelToken(), exchange)
 
     @property
     def _store(self) -> Store:

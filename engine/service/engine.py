@@ -48,3 +48,9 @@ class Engine:
     def close(self) -> None:
         """Stop the workers, close the database and the loopback market. Safe to call twice."""
         self._resources.close()
+
+    def release_database(self) -> None:
+        """Stop using the embedded server, if it is used: for a process that will be ended without a word. Safe to call
+        twice.
+        """
+        self._resources.release_database()

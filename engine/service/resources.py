@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import sys
 import tempfile
 import threading
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +40,7 @@ class Resources:
         self.settings = settings
         self._lock = threading.RLock()
         self._store: Store | None = None
+        self._opening: Future[Store] | None = None
         self._fetcher: DataFetcher | None = None
         self._cache: CandleCache | None = None
         self._pool: WorkerPool | None = None
@@ -69,6 +72,13 @@ class Resources:
             if part is not None:
                 part.close()
 
+    def release_database(self) -> None:
+        """Stop using the embedded server, as the end of the process would; the last program to do so stops it."""
+        if self.settings.database_url is None and sys.platform != "win32":
+            from engine.database.embedded import release_embedded
+
+            release_embedded(self.settings.home)
+
     def _check_open(self) -> None:
         if self._closed:
             raise Interrupted("the engine is closed; what was stored by then is kept")
@@ -76,32 +86,69 @@ class Resources:
     @property
     def store(self) -> Store:
         """The database, migrated."""
+        return self.opened()
+
+    def opened(self, cancel: CancelToken | None = None) -> Store:
+        """The database, migrated. One that accepts and stays silent holds nobody who may be stopped: it is opened in a
+        thread of its own, and without the lock.
+        """
         with self._lock:
             self._check_open()
-            if self._store is None:
-                from engine.database.store import open_store
+            if self._store is not None:
+                return self._store
+            if self._opening is None:
+                self._opening = Future()
+                threading.Thread(
+                    target=self._open, args=(self._opening,), name="open-database", daemon=True
+                ).start()
+            opening = self._opening
+        while not opening.done():
+            wait([opening], 0.1)
+            self._check_open()
+            if cancel is not None:
+                cancel.raise_if_cancelled()
+        return opening.result()
 
-                self._store = open_store(self.settings.database_url, self.settings.home)
-            return self._store
+    def _open(self, opening: Future[Store]) -> None:
+        from engine.database.store import open_store
+
+        try:
+            store = open_store(self.settings.database_url, self.settings.home)
+        except Exception as error:  # noqa: BLE001 - raised in those that wait for it
+            with self._lock:
+                self._opening = None
+            opening.set_exception(error)
+            return
+        with self._lock:
+            self._opening = None
+            if self._closed:
+                store.close()
+            else:
+                self._store = store
+        opening.set_result(store)
 
     @property
     def fetcher(self) -> DataFetcher:
         """The filler of gaps."""
+        store = self.store
         with self._lock:
+            self._check_open()
             if self._fetcher is None:
                 from engine.data.fetcher import DataFetcher
 
-                self._fetcher = DataFetcher(self.store, self.settings)
+                self._fetcher = DataFetcher(store, self.settings)
             return self._fetcher
 
     @property
     def cache(self) -> CandleCache:
         """Loaded candles as mapped files."""
+        store = self.store
         with self._lock:
+            self._check_open()
             if self._cache is None:
                 from engine.data.candle_cache import CandleCache
 
-                self._cache = CandleCache(self.store, self.settings.cache_folder / "candles")
+                self._cache = CandleCache(store, self.settings.cache_folder / "candles")
             return self._cache
 
     @property
@@ -161,7 +208,9 @@ class Resources:
         self, symbol: str, exchange: str = DEFAULT_EXCHANGE, *, cancel: CancelToken | None = None
     ) -> Market:
         """The market that `symbol` names in any of its spellings; raises InputError with the nearest names."""
-        return self.fetcher.market(symbol, check_exchange(exchange), cancel=cancel)
+        check_exchange(exchange)
+        self.opened(cancel)
+        return self.fetcher.market(symbol, exchange, cancel=cancel)
 
     @contextmanager
     def scratch(self) -> Iterator[Path]:

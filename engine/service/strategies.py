@@ -20,10 +20,12 @@ class Strategies:
     def __init__(self, resources: Resources) -> None:
         self._resources, self._settings = resources, resources.settings
 
-    def all(self, *, on_event: OnEvent = ignore_event) -> list[StrategyInfo]:
+    def all(
+        self, *, on_event: OnEvent = ignore_event, cancel: CancelToken | None = None
+    ) -> list[StrategyInfo]:
         """Every strategy found, the broken ones with their error. Starts a worker when a file is new or changed."""
         files = find_strategy_files(self._resources.strategy_folders)
-        ask = self._resources.workers(on_event=on_event).ask
+        ask = self._resources.workers(cancel, on_event).ask
         return strategy_infos(files, ask, self._settings.cache_folder)
 
     def chosen(

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Path, Response
 from engine.api.bodies import RunBody
 from engine.api.documents import Deleted, Runs, ShownRun, Strategy
 from engine.api.problems import InUse
-from engine.api.served import Limit, Server, Wait, answers, begun, json_answer, started
+from engine.api.served import Ask, Limit, Server, Wait, answers, begun, in_short, started
 from engine.events import CancelToken, OnEvent
 
 router = APIRouter(prefix="/api", tags=["backtests"])
@@ -18,9 +18,9 @@ NO_RUN = "No such run is stored."
 
 
 @router.get("/strategies", responses=answers((200, list[Strategy])))
-def strategies(served: Server) -> Response:
+async def strategies(served: Server, ask: Ask) -> Response:
     """The strategies, the broken ones with what is wrong with them."""
-    return json_answer([info.to_json() for info in served.engine.strategies.all()])
+    return await ask(lambda cancel: [info.to_json() for info in served.engine.strategies.all(cancel=cancel)])
 
 
 @router.post("/backtest/run", responses=started(Runs))
@@ -35,31 +35,42 @@ async def run(served: Server, body: RunBody, wait: Wait = 0) -> Response:
         found = served.engine.runs.run(request, fetch=body.fetch, on_event=on_event, cancel=cancel)
         return {"runs": [result.to_json() for result in found]}
 
-    subject = f"{', '.join(body.strategies)} on {', '.join(body.symbols)} {body.timeframe}"
+    subject = f"{in_short(body.strategies)} on {in_short(body.symbols)} {body.timeframe}"
     return await begun(served, "run", subject, work, wait)
 
 
 @router.get("/backtests", responses=answers((200, Runs)))
-def backtests(served: Server, limit: Limit = 50) -> Response:
+async def backtests(served: Server, ask: Ask, limit: Limit = 50) -> Response:
     """The stored runs, newest first."""
-    found = served.engine.runs.stored(limit, with_trades=True)
-    return json_answer({"runs": [result.to_json() for result in found]})
+
+    def stored(_: CancelToken) -> dict[str, Any]:
+        return {"runs": [one.to_json() for one in served.engine.runs.stored(limit, with_trades=True)]}
+
+    return await ask(stored)
 
 
 @router.get("/backtest/{run_id}", responses=answers((200, ShownRun), _404=NO_RUN))
-def backtest(served: Server, run_id: RunId) -> Response:
+async def backtest(served: Server, ask: Ask, run_id: RunId) -> Response:
     """A stored run exactly as it was, with its equity."""
-    result = served.engine.runs.get(run_id)
-    return json_answer(result.to_shown_json(data_changed=served.engine.runs.data_changed(result)))
+
+    def shown(_: CancelToken) -> dict[str, Any]:
+        result = served.engine.runs.get(run_id)
+        return result.to_shown_json(data_changed=served.engine.runs.data_changed(result))
+
+    return await ask(shown)
 
 
 @router.delete(
     "/backtest/{run_id}", responses=answers((200, Deleted), _404=NO_RUN, _409="A job still works on it.")
 )
-def delete_backtest(served: Server, run_id: RunId) -> Response:
+async def delete_backtest(served: Server, ask: Ask, run_id: RunId) -> Response:
     """Delete a stored run."""
-    found = served.engine.runs.get(run_id)
-    for job in served.jobs.users_of(found.id):
-        raise InUse(f"run {found.id[:8]} belongs to job {job.id}, which has not ended; cancel that first")
-    served.engine.runs.delete(found.id)
-    return json_answer({"deleted": found.id})
+
+    def delete(_: CancelToken) -> dict[str, Any]:
+        found = served.engine.runs.get(run_id)
+        for job in served.jobs.users_of(found.id):
+            raise InUse(f"run {found.id[:8]} belongs to job {job.id}, which has not ended; cancel that first")
+        served.engine.runs.delete(found.id)
+        return {"deleted": found.id}
+
+    return await ask(delete)

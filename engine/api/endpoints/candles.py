@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Response
 
 from engine.api.bodies import SYMBOL, FetchBody, one_of
 from engine.api.documents import Fetch, Fetches, Held, Symbol
-from engine.api.served import Server, Wait, answers, begun, json_answer, started
+from engine.api.served import Ask, Server, Wait, answers, begun, in_short, started
 from engine.errors import BacktestError, failed_series
 from engine.events import CancelToken, OnEvent
 from engine.model.coverage import FetchReport, symbol_json
@@ -24,29 +24,33 @@ Exchange = Annotated[
 
 
 @router.get("/symbols", responses=answers((200, list[Symbol]), _502="The exchange cannot be reached."))
-def symbols(
+async def symbols(
     served: Server,
+    ask: Ask,
     exchange: Exchange = DEFAULT_EXCHANGE,
     q: Annotated[
         str, Query(description="A part of the name.", openapi_examples={"sample": {"value": "sample"}})
     ] = "",
 ) -> Response:
     """The exchange's markets, from the cache when it does not answer, and whether they are kept up to date."""
-    wanted, found = q.strip().upper(), served.engine.candles.markets(exchange)
-    return json_answer(
-        [
+    wanted = q.strip().upper()
+
+    def listed(cancel: CancelToken) -> list[dict[str, Any]]:
+        return [
             symbol_json(market, is_active=active)
-            for market, active in found
+            for market, active in served.engine.candles.markets(exchange, cancel=cancel)
             if wanted in market.name.upper() or wanted in market.unified.upper()
         ]
-    )
+
+    return await ask(listed)
 
 
 @router.get(
     "/data/status", responses=answers((200, Held), _502="The exchange's list of markets cannot be had.")
 )
-def status(
+async def status(
     served: Server,
+    ask: Ask,
     symbol: Annotated[str, Query(description=SYMBOL, openapi_examples={"sample": {"value": "SAMPLEUSDT"}})],
     timeframe: Annotated[
         str, Query(json_schema_extra=one_of(TIMEFRAMES), openapi_examples={"sample": {"value": "1h"}})
@@ -65,7 +69,11 @@ def status(
 ) -> Response:
     """What is held of a period and what is not; asks no exchange for candles."""
     asked = Timeframe(timeframe), Period.parse(start, end)
-    return json_answer(served.engine.candles.status(symbol, *asked, exchange=exchange).to_json())
+
+    def held(cancel: CancelToken) -> dict[str, Any]:
+        return served.engine.candles.status(symbol, *asked, exchange=exchange, cancel=cancel).to_json()
+
+    return await ask(held)
 
 
 @router.post("/data/fetch", responses=started(Fetch | Fetches))
@@ -77,7 +85,7 @@ async def fetch(served: Server, body: FetchBody, wait: Wait = 0) -> Response:
     def work(on_event: OnEvent, cancel: CancelToken) -> dict[str, Any]:
         return _fetched(served.engine, names, timeframe, period, exchange, on_event, cancel)
 
-    return await begun(served, "fetch", f"{', '.join(names)} {timeframe}", work, wait)
+    return await begun(served, "fetch", f"{in_short(names)} {timeframe}", work, wait)
 
 
 def _fetched(

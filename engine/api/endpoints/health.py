@@ -9,6 +9,7 @@ from fastapi import APIRouter, Request, Response
 
 from engine.api.documents import Document
 from engine.api.problems import problem
+from engine.api.questions import in_thread
 from engine.api.served import Server, answers, json_answer
 from engine.errors import BacktestError
 
@@ -35,7 +36,7 @@ async def readyz(served: Server, request: Request) -> Response:
     if (
         getattr(state, "probe", None) is None or state.probe.done()
     ):  # one question at a time, however many ask
-        state.probe = asyncio.get_running_loop().run_in_executor(None, served.engine.doctor.check_database)
+        state.probe = in_thread(served.engine.doctor.check_database, "probe")
     try:
         async with asyncio.timeout(PATIENCE_S):
             await asyncio.shield(state.probe)

@@ -12,6 +12,7 @@ from pydantic import JsonValue
 
 from engine.api.documents import Document
 from engine.api.jobs import Job, encoded
+from engine.api.questions import in_thread
 from engine.api.served import JobDocument, Server, answers
 from engine.errors import InputError
 
@@ -37,7 +38,8 @@ class JobList(Document):
 @router.get("", responses=answers((200, JobList)))
 async def jobs(served: Server) -> Response:
     """The jobs of this server, newest first; finished ones are kept for an hour, or 1,000 of them."""
-    return _json(encoded({"jobs": [job.to_json() for job in served.jobs]}))
+    found = [job.to_json() for job in served.jobs]
+    return _json(await in_thread(lambda: encoded({"jobs": found}), "encode"))
 
 
 @router.get("/{job_id}", responses=answers((200, WholeJob), _404=NO_JOB))

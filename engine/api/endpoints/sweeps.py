@@ -9,7 +9,7 @@ from fastapi import APIRouter, Path, Response
 from engine.api.bodies import SweepBody
 from engine.api.documents import Deleted, Sweep, Sweeps
 from engine.api.problems import InUse
-from engine.api.served import Limit, Server, Top, Wait, answers, begun, json_answer, started
+from engine.api.served import Ask, Limit, Server, Top, Wait, answers, begun, in_short, started
 from engine.errors import Interrupted
 from engine.events import CancelToken, OnEvent
 from engine.model.run import CANCELLED
@@ -38,28 +38,42 @@ async def optimize(served: Server, body: SweepBody, wait: Wait = 0) -> Response:
             raise Interrupted(f"stopped; {result.kept}")
         return result.to_json(body.top)
 
-    return await begun(served, "sweep", f"{spec.strategy} on {spec.symbol} {spec.timeframe}", work, wait)
+    return await begun(
+        served,
+        "sweep",
+        f"{in_short([spec.strategy])} on {in_short([spec.symbol])} {spec.timeframe}",
+        work,
+        wait,
+    )
 
 
 @router.get("/sweeps", responses=answers((200, Sweeps)))
-def sweeps(served: Server, limit: Limit = 50) -> Response:
+async def sweeps(served: Server, ask: Ask, limit: Limit = 50) -> Response:
     """The stored sweeps, newest first, each with its best trial."""
-    return json_answer({"sweeps": [result.to_json(1) for result in served.engine.research.sweeps(limit)]})
+    return await ask(
+        lambda _: {"sweeps": [result.to_json(1) for result in served.engine.research.sweeps(limit)]}
+    )
 
 
 @router.get("/sweeps/{sweep_id}", responses=answers((200, Sweep), _404=NO_SWEEP))
-def sweep(served: Server, sweep_id: SweepId, top: Top = TOP) -> Response:
+async def sweep(served: Server, ask: Ask, sweep_id: SweepId, top: Top = TOP) -> Response:
     """A stored sweep with its best trials."""
-    return json_answer(served.engine.research.sweep(sweep_id).to_json(top))
+    return await ask(lambda _: served.engine.research.sweep(sweep_id).to_json(top))
 
 
 @router.delete(
     "/sweeps/{sweep_id}", responses=answers((200, Deleted), _404=NO_SWEEP, _409="A job still works on it.")
 )
-def delete_sweep(served: Server, sweep_id: SweepId) -> Response:
+async def delete_sweep(served: Server, ask: Ask, sweep_id: SweepId) -> Response:
     """Delete a stored sweep; its trials stay counted."""
-    found = served.engine.research.sweep(sweep_id)
-    for job in served.jobs.users_of(found.id):
-        raise InUse(f"sweep {found.id[:8]} belongs to job {job.id}, which has not ended; cancel that first")
-    served.engine.research.delete_sweep(found.id)
-    return json_answer({"deleted": found.id})
+
+    def delete(_: CancelToken) -> dict[str, Any]:
+        found = served.engine.research.sweep(sweep_id)
+        for job in served.jobs.users_of(found.id):
+            raise InUse(
+                f"sweep {found.id[:8]} belongs to job {job.id}, which has not ended; cancel that first"
+            )
+        served.engine.research.delete_sweep(found.id)
+        return {"deleted": found.id}
+
+    return await ask(delete)

@@ -48,8 +48,8 @@ def import_candles(
     meter = ProgressMeter(job, None, "rows", on_event)
     read = read_candle_file(path, timeframe, form, now_ms, meter, cancel)
 
-    def tell(holder: str) -> None:
-        on_event(Log(job, "info", f"{holder} is filling {market.name} {timeframe}; waiting for it"))
+    def tell(why: str) -> None:
+        on_event(Log(job, "info", why))
 
     if dry_run:
         plan = _Plan(store, market, timeframe, read.candles)

@@ -1,12 +1,15 @@
 """Jobs: what they are answered with, what they tell, how one listens on where one left off, and how they are stopped."""
 
+import re
 import time
 
 import pytest
 
 from engine.api import jobs
 from engine.api.jobs import MOST_EVENTS, Job, Jobs, Told
-from engine.errors import NotStored
+from engine.api.problems import ServerStops, status_of
+from engine.api.questions import Questions
+from engine.errors import DatabaseError, Interrupted, NotStored
 from tests.support.fake_exchange import FakeExchange, Fault, grid_candles
 from tests.support.http_server import SAMPLE, HttpServer, StartServer
 
@@ -34,6 +37,16 @@ def test_long_work_is_a_job_that_says_where_it_is_and_ends_with_the_document(htt
         "events": job["events"] - 1
     }
     assert begun["id"] in [one["id"] for one in http_server.get("/api/jobs")["jobs"]]
+
+
+def test_a_job_about_many_things_names_the_first_of_them(http_server: HttpServer):
+    names = [f"A{number}USDT" for number in range(10_000)]
+    job = http_server.ended(http_server.begin("/api/data/fetch", **SAMPLE, symbols=names[:100]))
+    assert re.fullmatch(r"A0USDT, A1USDT, [A0-9USDT, ]+ and 9\d more 1h", job["subject"])
+    run = http_server.ended(
+        http_server.begin("/api/backtest/run", **RUN | {"strategies": ["no" * 100_000, "x"]})
+    )
+    assert (len(run["subject"]) <= 200, "and 1 more on SAMPLEUSDT 1h" in run["subject"]) == (True, True)
 
 
 @pytest.mark.long
@@ -155,12 +168,65 @@ def test_ended_jobs_are_forgotten_after_an_hour_and_when_there_are_too_many_or_t
         assert [job.id for job in found] == ids[:4:-1]
         with pytest.raises(NotStored, match="forgotten an hour"):
             found.get(ids[0])
-        monkeypatch.setattr(jobs, "KEPT_BYTES", 80)
+        assert 300 < job.size < 3000
+        monkeypatch.setattr(jobs, "KEPT_BYTES", 10 * job.size)
         assert [job.id for job in found] == ids[:-11:-1]
         now[0] += jobs.KEPT_S * 1000 + 1
         assert [job.id for job in found] == ids[-1:]
 
     asyncio.run(play())
+
+
+def test_what_fails_of_being_stopped_is_cancelled_and_says_both():
+    import asyncio
+    import threading
+
+    stopped = threading.Event()
+
+    def work(*_: object) -> None:
+        stopped.wait(20)
+        raise DatabaseError("the connection was lost")
+
+    async def play() -> None:
+        found = Jobs()
+        job = found.start("x", "y", work)
+        found.cancel(job)
+        stopped.set()
+        await job.wait(5, for_end=True)
+        assert (job.status, str(job.error)) == ("cancelled", "stopped; the connection was lost")
+        assert job.to_json()["error_status"] == 409
+
+    asyncio.run(play())
+
+
+def test_work_that_nobody_asked_to_stop_was_stopped_with_the_server():
+    import asyncio
+
+    def work(*_: object) -> None:
+        raise Interrupted("the engine is closed")
+
+    async def gone() -> bool:
+        return False
+
+    async def play() -> None:
+        found = Jobs()
+        job = found.start("x", "y", work)
+        await job.wait(5, for_end=True)
+        assert (job.status, job.to_json()["error_status"]) == ("cancelled", 503)
+        with pytest.raises(ServerStops, match="the engine is closed") as raised:
+            await Questions().ask(work, gone)
+        assert status_of(raised.value) == 503
+
+    asyncio.run(play())
+
+
+def test_events_count_as_what_is_kept_until_they_are_dropped():
+    job = Job("run", "x")
+    for _ in range(3):
+        job.add(told("progress", data="x" * 1000))
+    assert 1000 < job.size < 2000
+    job.add(told("log", data="x" * 5000))
+    assert 6000 < job.size < 8000
 
 
 def test_only_so_many_jobs_work_at_once_and_one_that_waits_is_cancelled_at_once():

@@ -2,12 +2,16 @@
 
 import os
 import signal
+import socket
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any
 
 import psutil
 import pytest
+import requests
 
 from engine.model.market import Period
 from tests.engine.api.test_jobs import LONG_SWEEP
@@ -128,6 +132,75 @@ def test_a_server_that_is_asked_to_end_stops_its_jobs_says_so_and_leaves_nothing
     again = start_server()
     stored = again.get("/api/sweeps")["sweeps"]
     assert [one["status"] for one in stored] == ["cancelled"]
+
+
+@pytest.mark.long
+def test_whoever_waits_for_a_silent_exchange_keeps_nobody_else_waiting(start_server: StartServer):
+    with silence() as address:
+        server = start_server(BACKTEST_FUTURES_URL=f"http://{address}")
+        server.get("/readyz")
+        job = server.begin("/api/data/fetch", **FETCH)
+        with ThreadPoolExecutor(60) as clients:
+            waiting = [clients.submit(asked, server, "/api/symbols") for _ in range(60)]
+            time.sleep(1)
+            began = time.monotonic()
+            assert server.get("/healthz") == {"status": "ok"}
+            assert time.monotonic() - began < 1
+            assert server("POST", "/api/data/fetch", {}).status == 400
+            assert server("DELETE", f"/api/jobs/{job}").json["status"] == "cancelled"
+            assert time.monotonic() - began < 3
+            assert waiting[-1].result(15)[0] == 429
+            assert server.stop() == 0
+
+
+@pytest.mark.long
+def test_a_server_that_is_asked_to_end_while_requests_wait_answers_them_and_ends_in_order(
+    start_server: StartServer,
+):
+    with silence() as address:
+        server = start_server(BACKTEST_FUTURES_URL=f"http://{address}")
+        with ThreadPoolExecutor(40) as clients:
+            waiting = [clients.submit(asked, server, "/api/symbols") for _ in range(40)]
+            time.sleep(1)
+            began = time.monotonic()
+            assert server.stop() == 0
+            assert time.monotonic() - began < 5
+            assert {one.result(5)[:2] for one in waiting} == {(503, "application/problem+json")}
+            assert all("the server is being stopped" in one.result()[2] for one in waiting)
+
+
+@pytest.mark.long
+def test_a_database_that_accepts_and_stays_silent_keeps_no_job_from_being_cancelled_and_no_server_from_ending(
+    start_server: StartServer,
+):
+    with silence() as address, ThreadPoolExecutor(1) as clients:
+        server = start_server(DATABASE_URL=f"postgresql://nobody@{address}/none?connect_timeout=9")
+        jobs = [server.begin("/api/data/fetch", **FETCH), server.begin("/api/optimize", **LONG_SWEEP)]
+        time.sleep(0.5)
+        for job in jobs:
+            began = time.monotonic()
+            reply = server("DELETE", f"/api/jobs/{job}")
+            assert (reply.status, reply.json["status"]) == (200, "cancelled")
+            assert time.monotonic() - began < 2
+        waiting = clients.submit(asked, server, "/api/backtests")
+        time.sleep(0.5)
+        began = time.monotonic()
+        assert server.stop() == 0
+        assert time.monotonic() - began < 6
+        assert waiting.result(5)[:2] == (503, "application/problem+json")
+
+
+@contextmanager
+def silence() -> Iterator[str]:
+    """Where somebody listens and never answers."""
+    with socket.create_server(("127.0.0.1", 0), backlog=200) as bound:
+        yield f"127.0.0.1:{bound.getsockname()[1]}"
+
+
+def asked(server: HttpServer, path: str) -> tuple[int, str, str]:
+    """Status, kind and text of an answer, over a connection of its own."""
+    reply = requests.get(server.url + path, timeout=90)
+    return reply.status_code, reply.headers["Content-Type"], reply.text
 
 
 @pytest.mark.long

@@ -3,11 +3,12 @@
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 
 import pytest
 
 from engine.database.connection import MOST_CONNECTIONS
-from engine.database.series_store import MOST_LOCKS
+from engine.database.series_store import LOCK_POLL_S, MOST_LOCKS
 from engine.database.store import Store
 from engine.errors import Interrupted
 from engine.events import CancelToken
@@ -65,4 +66,24 @@ def test_who_waits_for_a_series_takes_nobodys_place_and_can_be_stopped(store: St
             for one in waiting:
                 one.result(5)
         assert time.monotonic() - began < 3
-    assert set(said) == {"another job of this program"}
+    full = f"{MOST_LOCKS} other series are being downloaded; A0USDT 1h waits for its turn"
+    assert set(said) <= {"another job of this program is downloading A0USDT 1h; waiting for it", full}
+
+
+def test_who_finds_no_place_says_so_once_before_it_waits(store: Store):
+    said: list[str] = []
+    cancel = CancelToken()
+
+    def wait() -> None:
+        with store.candles.series_lock(market(99), HOUR, said.append, cancel.sleep):
+            pass
+
+    with ExitStack() as held, ThreadPoolExecutor(1) as threads:
+        for number in range(MOST_LOCKS):
+            held.enter_context(store.candles.series_lock(market(number), HOUR, pytest.fail))
+        ninth = threads.submit(wait)
+        time.sleep(3 * LOCK_POLL_S)
+        assert said == [f"{MOST_LOCKS} other series are being downloaded; A99USDT 1h waits for its turn"]
+        held.close()
+        ninth.result(5)
+    assert len(said) == 1

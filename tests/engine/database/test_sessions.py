@@ -188,7 +188,7 @@ def test_an_idle_lock_is_kept_however_soon_idle_sessions_are_ended(
                 two.candles.series_lock(CHINESE, HOUR, wait, cancel.sleep),
             ):
                 pass
-            assert waits == ["another job of this program"]
+            assert waits == [f"another job of this program is downloading {CHINESE.name} 1h; waiting for it"]
 
 
 def test_numbers_that_come_as_text_are_exact(role: tuple[str, str], embedded_url: str) -> None:

@@ -275,7 +275,7 @@ def test_a_second_program_waits_for_the_series_lock_and_then_gets_it(store: Stor
             assert not got.is_set()
     assert got.wait(5)
     thread.join()
-    assert told == ["another job of this program"]
+    assert told == ["another job of this program is downloading SOLUSDT 1h; waiting for it"]
     with store.candles.series_lock(SOL, HOUR, pytest.fail):
         pass
     other.close()
