@@ -62,6 +62,16 @@ class NotParam(Document):
     why: str
 
 
+class Plot(Document):
+    """How a column of indicators is drawn: on the candles ("price"), "hidden", or in a pane of that title."""
+
+    pane: str
+    style: str
+    low: Number | None
+    high: Number | None
+    levels: list[Number]
+
+
 class Strategy(Document):
     """A strategy; `error` is a line where its file does not load."""
 
@@ -72,6 +82,7 @@ class Strategy(Document):
     not_params: list[NotParam]
     kind: str
     path: str
+    plots: dict[str, Plot]
     error: str | None
 
 
