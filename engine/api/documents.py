@@ -67,8 +67,8 @@ class Plot(Document):
 
     pane: str
     style: str
-    low: Number | None
-    high: Number | None
+    low: Number
+    high: Number
     levels: list[Number]
 
 
