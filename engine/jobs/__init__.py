@@ -1,1 +1,1 @@
-"""What a worker runs: one module per kind of job."""
+"""What a worker does, one module per kind of job; the pool that does it here, and what a Dask worker is sent and opens."""

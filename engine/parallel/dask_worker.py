@@ -22,7 +22,7 @@ from engine.parallel.job import BadEnd, Done, Job, Stopped
 from engine.parallel.parcel import Places, Unfit, Unpack
 
 TOPIC: Final = "backtest-progress"  # of Dask's events
-OPEN: Final = "engine.workers.dask:open_station"
+OPEN: Final = "engine.jobs.dask_station:open_station"
 _LOOK_S: Final = 0.1  # how often a job is asked whether anybody still wants it
 
 # how `perform` answers: with the job's end, with the contents that are lacking, with why this machine cannot do it

@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING
 
 from engine.errors import ClusterError, InputError, Interrupted, reason
 from engine.events import CancelToken, Log, OnEvent, as_job, ignore_event
+from engine.jobs.local_pool import brought, check_compiled, compiling, kernels_of, open_pool
 from engine.model.market import DEFAULT_EXCHANGE, Market, check_exchange
 from engine.parallel.job import Job, OnProgress, Raised, Stopped
 from engine.parallel.own_folder import OwnFolder
 from engine.parallel.tasks import A, Answered, Task, submit
 from engine.service.logs import log_to_file, take_over
 from engine.settings import Settings
-from engine.workers.local import brought, check_compiled, compiling, kernels_of, open_pool
 
 if TYPE_CHECKING:
     from engine.data.candle_cache import CandleCache
@@ -191,7 +191,7 @@ class Resources:
             raise InputError(
                 f"BACKTEST_CLUSTER is {address}, but Dask is not installed here ({error}): the extra `cluster`"
             ) from error
-        from engine.workers.parcels import identity, pack
+        from engine.jobs.parcels import identity, pack
 
         take_over(LOUD)
         cluster = DaskCluster(address, pack=pack, identity=identity())

@@ -13,8 +13,8 @@ from typing import TypeVar
 import psutil
 
 from engine.jobs.kernels import VARIABLE, installed_folder
+from engine.jobs.parcels import identity, pack
 from engine.parallel.dask_cluster import DaskCluster
-from engine.workers.parcels import identity, pack
 from tests.support.plain_process import ROOT
 
 T = TypeVar("T")

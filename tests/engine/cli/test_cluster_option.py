@@ -62,7 +62,7 @@ def test_a_scheduler_that_does_not_answer_is_one_line_and_exit_code_3_within_sec
 
 def test_without_a_cluster_nothing_of_dask_is_imported():
     code = (
-        "import sys, engine.cli, engine.service, engine.workers.local, engine.parallel.pool, engine.workers.parcels\n"
+        "import sys, engine.cli, engine.service, engine.jobs.local_pool, engine.parallel.pool, engine.jobs.parcels\n"
         "print({'dask', 'distributed', 'tornado'} & {one.partition('.')[0] for one in sys.modules})"
     )
     ended = subprocess.run(

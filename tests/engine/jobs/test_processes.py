@@ -10,6 +10,7 @@ import pytest
 
 from engine.events import CancelToken, Event, Started
 from engine.jobs.kernels import VARIABLE, has_kernels, installed_folder
+from engine.jobs.local_pool import WORKER_IMPORTS
 from engine.model.market import Period, Timeframe
 from engine.model.run import FINISHED, RunSpec
 from engine.model.sweep import SweepSpec
@@ -18,7 +19,6 @@ from engine.parallel.pool import WorkerPool
 from engine.parallel.tasks import RunTask, submit
 from engine.service import Engine
 from engine.settings import Settings
-from engine.workers.local import WORKER_IMPORTS
 from tests.support.builders import random_candles
 from tests.support.tasks import run_task
 

@@ -115,7 +115,7 @@ def test_a_client_that_is_killed_leaves_no_job_running(dask: LocalDask, cluster:
     before = {one.pid for one in dask.processes()}
     code = (
         "from engine.parallel.dask_cluster import DaskCluster\n"
-        "from engine.workers.parcels import identity, pack\n"
+        "from engine.jobs.parcels import identity, pack\n"
         f"cluster = DaskCluster({dask.address!r}, pack=pack, identity=identity())\n"
         "cluster.open()\n"
         f"cluster.submit('{JOBS}:apart', {{'name': 'sleep', 'seconds': 600}}, timeout_s=None).result()\n"

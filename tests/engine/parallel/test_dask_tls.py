@@ -14,7 +14,7 @@ CODE = """
 from engine.errors import ClusterError
 from engine.parallel.dask_cluster import DaskCluster
 from engine.parallel.tasks import ProbeTask, submit
-from engine.workers.parcels import identity, pack
+from engine.jobs.parcels import identity, pack
 cluster = DaskCluster({address!r}, pack=pack, identity=identity())
 try:
     cluster.open()

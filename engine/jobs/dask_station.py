@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from engine.jobs.local_pool import have_kernels, kernels_of, open_pool
+from engine.jobs.parcels import identity, unpack
 from engine.parallel.content import ContentFolder
 from engine.settings import read_settings
-from engine.workers.local import have_kernels, kernels_of, open_pool
-from engine.workers.parcels import identity, unpack
 
 if TYPE_CHECKING:
     from engine.parallel.dask_worker import Station

@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from engine.jobs import parcels
+from engine.jobs.parcels import pack, program_source, sources_of, unpack
 from engine.loader import BUNDLED
 from engine.model.market import CandleFile
 from engine.parallel.content import ContentFolder
 from engine.parallel.parcel import Unfit
 from engine.parallel.tasks import DescribeTask, RunTask
-from engine.workers import parcels
-from engine.workers.parcels import pack, program_source, sources_of, unpack
 from tests.support.builders import random_candles
 
 FILES = {

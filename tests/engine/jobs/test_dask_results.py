@@ -13,12 +13,12 @@ import pytest
 
 from engine.errors import ClusterError, StrategyError
 from engine.events import CancelToken, Progress
+from engine.jobs import parcels
 from engine.model.market import HOUR_MS, Period
 from engine.model.run import CANCELLED, FAILED, FINISHED, RunResult, RunSpec
 from engine.model.sweep import SweepResult
 from engine.reproduction.inputs import versions_for
 from engine.service import Engine
-from engine.workers import parcels
 from tests.engine.research.sweeping import HOUR, MARKET, PERIOD, STUMBLING, Heard, plug_in, sweep_spec
 from tests.engine.research.sweeping import shared_engine as shared_engine
 from tests.support.command_line import CommandLine
