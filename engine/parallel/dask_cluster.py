@@ -66,7 +66,7 @@ class DaskCluster:
         self.fault: str | None = None
         self._pack = pack
         self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="cluster", daemon=True)
+        self._thread = threading.Thread(target=self._serve, name="cluster", daemon=True)
         self._lock = threading.Lock()
         self._closing = False
         # from here on: the loop's own
@@ -162,8 +162,15 @@ class DaskCluster:
             with contextlib.suppress(Exception):
                 ending.result(CLOSE_S + 1)
             self._loop.call_soon_threadsafe(self._loop.stop)
-            self._thread.join(CLOSE_S)
-        if not self._loop.is_running():
+            self._thread.join(CLOSE_S)  # it closes its loop, now or when it gets to it
+        elif not self._loop.is_closed():
+            self._loop.close()
+
+    def _serve(self) -> None:
+        """The body of the thread."""
+        try:
+            self._loop.run_forever()
+        finally:
             self._loop.close()
 
     def _cancel(self, job: Job[Any]) -> None:

@@ -145,10 +145,10 @@ def test_whoever_waits_for_a_silent_exchange_keeps_nobody_else_waiting(start_ser
             time.sleep(1)
             began = time.monotonic()
             assert server.get("/healthz") == {"status": "ok"}
-            assert time.monotonic() - began < 1
+            assert time.monotonic() - began < 3
             assert server("POST", "/api/data/fetch", {}).status == 400
             assert server("DELETE", f"/api/jobs/{job}").json["status"] == "cancelled"
-            assert time.monotonic() - began < 3
+            assert time.monotonic() - began < 6
             assert waiting[-1].result(15)[0] == 429
             assert server.stop() == 0
 
@@ -209,4 +209,4 @@ def test_a_server_without_work_ends_at_once(start_server: StartServer):
     server.get("/readyz")
     began = time.monotonic()
     assert server.stop() == 0
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 10

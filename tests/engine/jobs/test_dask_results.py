@@ -232,10 +232,10 @@ def test_contents_are_sent_once_and_mended_where_they_are_damaged(there: Engine,
     assert {run.fingerprint for run in (*first, *again)} == {first[0].fingerprint}
 
 
-def test_progress_flows_and_a_cancelled_sweep_stops_soon_and_keeps_what_is_done(there: Engine):
+def test_progress_flows_and_a_cancelled_sweep_stops_soon_and_keeps_what_is_done(here: Engine, there: Engine):
     heard, cancel = Heard(), CancelToken()
     slow = "import time\n" + STUMBLING.replace("if self.number == 3:", "time.sleep(0.2)\n        if False:")
-    plug_in(there, "slow", slow.replace("== 5", "== -5").replace("== 7", "== -7"))
+    plug_in(here, "slow", slow.replace("== 5", "== -5").replace("== 7", "== -7"))
 
     def listen(event: Any) -> None:
         heard(event)
