@@ -19,6 +19,7 @@ from PySide6.QtWidgets import (
 )
 from shiboken6 import isValid
 
+from desktop.app.about import About
 from desktop.pages.all import PAGES
 from desktop.pages.page import Context, Page, PageT, Place
 from desktop.pages.progress import Overall
@@ -79,6 +80,12 @@ class MainWindow(QMainWindow):
 
     def _titled(self, title: str) -> Page[Any]:
         return next(page for page in self.pages if page.title == title)
+
+    def show_about(self) -> None:
+        """Tell the version and the licences, in a window of their own."""
+        about = About(self, self.bridge.engine.settings.home)
+        about.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        about.show()
 
     # -- building ----------------------------------------------------------------------------------------------------
 
@@ -174,6 +181,7 @@ class MainWindow(QMainWindow):
             Command("quit", "&Quit", "Close the window", self.close, "&File", 10, ("Ctrl+Q",)),
             Command("filter", "Fi&lter", "Go to the filter of the visible table", self.focus_filter, "&Go", 1, ("Ctrl+F",)),
             Command("reset", "&Reset layout", "Put every panel back to its place", self.reset_layout, "&View", 12),
+            Command("about", "&About", "Version and licences", self.show_about, "&Help", 0),
             Command("full_screen", "&Full screen", "Use the whole screen", self.toggle_full_screen, "&View", 13, ("F11",)),
         ]  # fmt: skip
 

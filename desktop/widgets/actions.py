@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QMainWindow, QMenu
 from desktop.theme.colours import Theme
 from desktop.theme.icons import icon
 
-MENUS: Final = ("&File", "&Edit", "&Data", "&Run", "&View", "&Go")
+MENUS: Final = ("&File", "&Edit", "&Data", "&Run", "&View", "&Go", "&Help")
 
 
 @dataclass(frozen=True, slots=True)

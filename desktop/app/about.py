@@ -1,0 +1,57 @@
+"""Help > About: the version, and the licences of everything that is installed with the program."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib.metadata import Distribution, distributions, version
+from pathlib import Path
+from typing import Final
+
+from PySide6.QtCore import Qt, qVersion
+from PySide6.QtWidgets import QLabel, QPlainTextEdit, QVBoxLayout, QWidget
+
+_OURS: Final = "backtest-desktop"
+_TEXTS: Final = ("licen", "copying", "notice")  # how files with the words of a licence are called
+
+
+class About(QWidget):
+    """A window beside the main one, which nothing waits for; Esc closes it."""
+
+    def __init__(self, parent: QWidget, home: Path) -> None:
+        super().__init__(parent, Qt.WindowType.Window)
+        self.setWindowTitle("About Backtest")
+        self.resize(680, 520)
+        self.words = QLabel(
+            f"Backtest {version(_OURS)}, AGPL-3.0-or-later\nQt {qVersion()}\nData and log: {home}", self
+        )
+        self.words.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.licences = QPlainTextEdit("\n".join(licences()), self, readOnly=True)
+        self.licences.setAccessibleName("Licences")
+        layout = QVBoxLayout(self)
+        layout.addWidget(self.words)
+        layout.addWidget(QLabel("What it is made of, and the licences of that:"))
+        layout.addWidget(self.licences, 1)
+        self.addAction("Close", Qt.Key.Key_Escape, self.close)
+
+
+def licences() -> Iterator[str]:
+    """A line for each package with its version and licence; then the words of each."""
+    packages = sorted(distributions(), key=lambda one: one.name.lower())
+    for package in packages:
+        yield f"{package.name} {package.version}: {_licence(package)}"
+    for package in packages:
+        for file in package.files or ():
+            if ".dist-info" in str(file.parent) and file.name.lower().startswith(_TEXTS):
+                path = Path(str(package.locate_file(file)))
+                if path.is_file():
+                    words = path.read_text(encoding="utf-8", errors="replace")
+                    yield f"\n---- {package.name}: {file.name}\n\n{words.strip()}"
+
+
+def _licence(package: Distribution) -> str:
+    said = package.metadata
+    classified = [
+        line.rpartition(" :: ")[2] for line in said.get_all("Classifier") or () if line.startswith("License")
+    ]
+    told = said.get_all("License-Expression") or said.get_all("License") or classified
+    return (", ".join(told) or "see its words below").strip().partition("\n")[0][:100]
