@@ -334,4 +334,4 @@ def test_verify_waits_for_a_program_that_fetches_and_stops_waiting_when_told(
         pytest.raises(Interrupted),
     ):
         verify(one, on_event=listen, cancel=cancel)
-    assert "is at work on SOLUSDT 1h" in str(events[0])
+    assert "is downloading SOLUSDT 1h; waiting for it" in str(events[0])
