@@ -140,10 +140,15 @@ def is_pending(run: RunResult) -> bool:
     return run.status == FINISHED and run.checks.get("crosscheck", {}).get("status") == PENDING
 
 
+_LAST: Final = 200  # ruin ends what is open, and nothing begins after it
+
+
 def is_ruined(run: RunResult) -> bool:
     """Whether the account was lost before the end."""
     equity = run.metrics.get("final_equity")
-    return any(trade.exit_reason == "ruin" for trade in run.trades) or (equity is not None and equity <= 0)
+    return any(trade.exit_reason == "ruin" for trade in run.trades[-_LAST:]) or (
+        equity is not None and equity <= 0
+    )
 
 
 def _ruin() -> Badge:

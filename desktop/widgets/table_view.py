@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from PySide6.QtCore import QItemSelectionModel, QPoint, Qt
+from PySide6.QtCore import QItemSelectionModel, QPoint, Qt, QTimer
 from PySide6.QtGui import QColor, QGuiApplication, QKeySequence, QPainter, QPaintEvent
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableView, QWidget
 
 from desktop.tables.table import TableModel
 from desktop.theme.colours import DARK, Theme
 
+_AT_ONCE = 500  # rows whose numbers are looked through in one turn of the event loop
 _CELL_ROOM = 16
 _HEADER_ROOM = 30  # the arrow of the sorted column included
 
@@ -23,6 +24,9 @@ class TableView(QTableView):
         self.table = model
         self.hint = hint
         self._theme = DARK
+        self._narrow: list[int] = []
+        self._widening = QTimer(self, interval=0)
+        self._widening.timeout.connect(self._widen_next)
         self.setModel(model)
         self.setAccessibleName(name)
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
@@ -62,14 +66,27 @@ class TableView(QTableView):
         self.widen_columns()
 
     def widen_columns(self) -> None:
-        """No number and no title is cut: widen what is too narrow for its title, its largest or its smallest value."""
-        header, cells = self.horizontalHeader(), self.fontMetrics()
-        for number, column in enumerate(self.table.columns):
-            title = header.fontMetrics().horizontalAdvance(column.title) + _HEADER_ROOM
-            texts = [column.text(value) for value in self.table.extremes(number)] if column.numeric else []
-            wanted = max([title, *(cells.horizontalAdvance(text) + _CELL_ROOM for text in texts)])
-            if not self.isColumnHidden(number) and self.columnWidth(number) < wanted:
-                self.setColumnWidth(number, wanted)
+        """No number and no title is cut: widen what is too narrow for its title, its largest or its smallest value. Of many
+        rows one column a turn of the event loop: each takes some milliseconds.
+        """
+        self._narrow = list(range(len(self.table.columns)))
+        if len(self.table.rows) > _AT_ONCE:
+            self._widening.start()
+            return
+        while self._narrow:
+            self._widen_next()
+
+    def _widen_next(self) -> None:
+        if not self._narrow:
+            self._widening.stop()
+            return
+        number = self._narrow.pop(0)
+        column, header, cells = self.table.columns[number], self.horizontalHeader(), self.fontMetrics()
+        title = header.fontMetrics().horizontalAdvance(column.title) + _HEADER_ROOM
+        texts = [column.text(value) for value in self.table.extremes(number)] if column.numeric else []
+        wanted = max([title, *(cells.horizontalAdvance(text) + _CELL_ROOM for text in texts)])
+        if not self.isColumnHidden(number) and self.columnWidth(number) < wanted:
+            self.setColumnWidth(number, wanted)
 
     def selected_rows(self) -> list[int]:
         """Selected visible rows from top to bottom."""

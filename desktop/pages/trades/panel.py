@@ -101,7 +101,8 @@ class TradesPanel(Panel):
         if self.model.rowCount() and not self._fitted:
             self._fitted = True
             self.table.fit_columns()
-        self.table.widen_columns()
+        else:
+            self.table.widen_columns()
         self._update()
         self._show_trade()
 

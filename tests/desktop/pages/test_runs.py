@@ -59,7 +59,7 @@ def test_the_current_run_is_always_drawn_and_stands_out(window: MainWindow, qtbo
     drawn = [curve for curve in overview.chart.curves if not curve.dashed]
     assert [curve.current for curve in drawn] == [False, False, True]
     assert [curve.label for curve in drawn] == [f"ema_cross · fast {10 + k}" for k in (0, 1, 3)]
-    widths = {line.colour: line._pen.widthF() for line in overview.chart.equity.lines()}
+    widths = {line.colour: line.width for line in overview.chart.equity.lines()}
     assert widths[drawn[2].colour] > widths[drawn[0].colour]
     assert overview.buttons[runs[3].id].font().bold()
     qtbot.waitUntil(lambda: len(metrics.model.headers) == 3)
