@@ -56,23 +56,28 @@ class CostsBody(Body):
     slippage: Number = Costs().slippage
 
 
-class FetchBody(Body):
+class SeriesBody(Body):
+    """Which candles."""
+
+    timeframe: TimeframeName
+    start: Start
+    end: End
+    exchange: ExchangeName = DEFAULT_EXCHANGE
+
+
+class FetchBody(SeriesBody):
     """Candles to hold."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"symbols": ["SAMPLEUSDT"], **SAMPLE}]})
 
     symbols: Texts
-    timeframe: TimeframeName
-    start: Start
-    end: End
-    exchange: ExchangeName = DEFAULT_EXCHANGE
 
     def series(self) -> tuple[Timeframe, Period, str]:
         """Timeframe, period and exchange; raises InputError."""
         return Timeframe(self.timeframe), Period.parse(self.start, self.end), check_exchange(self.exchange)
 
 
-class Tested(FetchBody):
+class TestedBody(SeriesBody):
     """What runs and sweeps have in common."""
 
     params: dict[str, Value] = Field(
@@ -87,7 +92,7 @@ class Tested(FetchBody):
         return Assignment.from_json(self.params)
 
 
-class RunBody(Tested):
+class RunBody(TestedBody):
     """Every strategy on every symbol."""
 
     model_config = ConfigDict(
@@ -104,6 +109,7 @@ class RunBody(Tested):
         }
     )
 
+    symbols: Texts
     strategies: Texts
     engine: str = Field(default="auto", json_schema_extra=one_of(ENGINES))
     warmup: int | None = Field(default=None, description="At least so many candles before the period.")
@@ -116,7 +122,7 @@ class RunBody(Tested):
         return RunRequest(**values_of_spec(document), assignments=self.assignments)
 
 
-class SweepBody(Body):
+class SweepBody(TestedBody):
     """Many combinations of one strategy's parameters on one symbol."""
 
     model_config = ConfigDict(
@@ -135,15 +141,9 @@ class SweepBody(Body):
 
     symbol: str
     strategy: str
-    timeframe: TimeframeName
-    start: Start
-    end: End
-    exchange: ExchangeName = DEFAULT_EXCHANGE
     ranges: dict[str, str | list[Value]] = Field(
         description="low:high:step, both ends included; a,b,c; a list."
     )
-    params: dict[str, Value] = {}
-    costs: CostsBody = CostsBody()
     constraint: str = Field(default="", description='What must hold, such as "fast < slow".')
     objective: str = Field(default="sharpe", json_schema_extra=one_of(SUMMARY))
     sampler: str | None = Field(
@@ -153,7 +153,6 @@ class SweepBody(Body):
     )
     trials: int | None = None
     seed: int = 0
-    fetch: bool = Field(default=True, description="false: fail instead of fetching.")
     top: int = Field(default=TOP, ge=1, le=10_000, description="How many of the best to answer.")
 
     def spec(self) -> SweepSpec:
@@ -161,8 +160,3 @@ class SweepBody(Body):
         check_exchange(self.exchange)
         document = self.model_dump(exclude={"params", "fetch", "top"})
         return SweepSpec.from_json(document | {"sampler": self.sampler or SAMPLERS[self.trials is not None]})
-
-    @property
-    def assignments(self) -> tuple[Assignment, ...]:
-        """The fixed parameters, as the command line knows them; raises InputError."""
-        return Assignment.from_json(self.params)

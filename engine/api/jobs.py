@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any, Final
 
-from engine.api.problems import ServerStops, TooBusy, explained, status_of
+from engine.api.problems import InUse, ServerStops, TooBusy, explained, status_of
 from engine.errors import BacktestError, Interrupted, NotStored, redacted_in
 from engine.events import CancelToken, Event, OnEvent, Progress, Started
 from engine.model.market import format_time
@@ -140,7 +140,7 @@ class Job:
 
 
 class Jobs:
-    """All jobs of one server. Made and called in the event loop's thread; `users_of` by any."""
+    """All jobs of one server. Made and called in the event loop's thread; `check_unused` by any."""
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -197,9 +197,13 @@ class Jobs:
             await job.wait(seconds, for_end=True)
             seconds = max(0.0, seconds - (time.monotonic() - began))
 
-    def users_of(self, stored_id: str) -> list[Job]:
-        """The jobs that still work on a stored run or sweep."""
-        return [job for job in tuple(self._running) if stored_id in job.uses]
+    def check_unused(self, name: str, stored_id: str) -> None:
+        """Raise InUse where a job still works on a stored run or sweep, by its `name`."""
+        for job in tuple(self._running):
+            if stored_id in job.uses:
+                raise InUse(
+                    f"{name} {stored_id[:8]} belongs to job {job.id}, which has not ended; cancel that first"
+                )
 
     # -- threads
 

@@ -19,7 +19,7 @@ from engine.model.database_choice import (
 from engine.service.resources import Resources
 from engine.settings import chosen_database, container_login, database_set_by
 
-# SQLAlchemy costs a tenth of a second, so only who asks about databases imports engine.database.trial
+# SQLAlchemy costs a tenth of a second, so only who asks about databases imports engine.database.candidate
 
 
 class Databases:
@@ -60,7 +60,7 @@ class Databases:
 
     def _url(self, choice: DatabaseChoice) -> str:
         """The whole DATABASE_URL of a choice, with the password that was typed or is known."""
-        from engine.database.trial import with_password
+        from engine.database.candidate import with_password
 
         port, password = container_login()
         address = _container(port) if choice.kind == CONTAINER else choice.address.strip()
@@ -68,7 +68,7 @@ class Databases:
         return with_password(address, choice.password or known or self._stored_password(address))
 
     def _stored_password(self, address: str) -> str:
-        from engine.database.trial import split_password
+        from engine.database.candidate import split_password
 
         for url in (chosen_database(self._settings.home), self._settings.database_url):
             if url is not None and (found := split_password(url))[0] == address:
@@ -90,7 +90,7 @@ class Databases:
 
 
 def _look(url: str) -> DatabaseSeen:
-    from engine.database.trial import OLDEST, look
+    from engine.database.candidate import OLDEST, look
 
     seen = look(url)
     words = _words(seen.version, seen.size_bytes, has_tables=seen.has_tables)
@@ -125,7 +125,7 @@ def _container(port: int) -> str:
 
 
 def _as_choice(url: str | None, port: int) -> DatabaseChoice:
-    from engine.database.trial import split_password
+    from engine.database.candidate import split_password
 
     if url is None:
         return DatabaseChoice(EMBEDDED)

@@ -107,6 +107,7 @@ class Resources:
             self._check_open()
             if cancel is not None:
                 cancel.raise_if_cancelled()
+        self._check_open()
         return opening.result()
 
     def _open(self, opening: Future[Store]) -> None:

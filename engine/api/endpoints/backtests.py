@@ -8,7 +8,6 @@ from fastapi import APIRouter, Path, Response
 
 from engine.api.bodies import RunBody
 from engine.api.documents import Deleted, Runs, ShownRun, Strategy
-from engine.api.problems import InUse
 from engine.api.served import Ask, Limit, Server, Wait, answers, begun, in_short, started
 from engine.events import CancelToken, OnEvent
 
@@ -68,8 +67,7 @@ async def delete_backtest(served: Server, ask: Ask, run_id: RunId) -> Response:
 
     def delete(_: CancelToken) -> dict[str, Any]:
         found = served.engine.runs.get(run_id)
-        for job in served.jobs.users_of(found.id):
-            raise InUse(f"run {found.id[:8]} belongs to job {job.id}, which has not ended; cancel that first")
+        served.jobs.check_unused("run", found.id)
         served.engine.runs.delete(found.id)
         return {"deleted": found.id}
 

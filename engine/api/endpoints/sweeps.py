@@ -8,7 +8,6 @@ from fastapi import APIRouter, Path, Response
 
 from engine.api.bodies import SweepBody
 from engine.api.documents import Deleted, Sweep, Sweeps
-from engine.api.problems import InUse
 from engine.api.served import Ask, Limit, Server, Top, Wait, answers, begun, in_short, started
 from engine.errors import Interrupted
 from engine.events import CancelToken, OnEvent
@@ -69,10 +68,7 @@ async def delete_sweep(served: Server, ask: Ask, sweep_id: SweepId) -> Response:
 
     def delete(_: CancelToken) -> dict[str, Any]:
         found = served.engine.research.sweep(sweep_id)
-        for job in served.jobs.users_of(found.id):
-            raise InUse(
-                f"sweep {found.id[:8]} belongs to job {job.id}, which has not ended; cancel that first"
-            )
+        served.jobs.check_unused("sweep", found.id)
         served.engine.research.delete_sweep(found.id)
         return {"deleted": found.id}
 

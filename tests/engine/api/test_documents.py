@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter
 
-from engine.api import command_documents as c
 from engine.api import documents as d
+from tests.support import command_documents as c
 from tests.support.command_line import CommandLine
 from tests.support.http_server import SAMPLE, HttpServer
 
