@@ -15,6 +15,7 @@ from desktop.widgets.table_view import TableView
 from desktop.workspace import Workspace
 
 _SWATCH_ROOM, _WIDEST = 56, 320
+_NAME_ROOM = 24
 _GATHER_MS = 50  # a run that ends changes several things at once
 
 
@@ -62,9 +63,16 @@ class MetricsPanel(Panel):
         self.model.set_runs(runs, colours)
         if self.model.columnCount() != before:
             self.table.fit_columns()
+            self.table.setColumnWidth(0, max(self.table.columnWidth(0), self._longest_name()))
         for number, (title, _) in enumerate(self.model.headers, start=2):
             room = self.table.horizontalHeader().fontMetrics().horizontalAdvance(title) + _SWATCH_ROOM
             self.table.setColumnWidth(number, max(self.table.columnWidth(number), min(room, _WIDEST)))
+
+    def _longest_name(self) -> int:
+        """The pixels that the names of metrics need; Qt looks at the visible rows alone."""
+        model, measure = self.model, self.table.fontMetrics().horizontalAdvance
+        names = (str(model.data(model.index(row, 0))) for row in range(model.rowCount()))
+        return max(map(measure, names), default=0) + _NAME_ROOM
 
     def apply_theme(self, theme: Theme) -> None:
         """Take the theme's colours."""
