@@ -37,6 +37,7 @@ _RUNNING: Final = "Trying the first combinations …"
 _NO_BREAK: Final = "\u00a0"
 _SHARES: Final = [1000, 1000]
 _STEPS: Final = 1000
+_NARROWEST: Final = 280  # tabs that need more scroll; the whole window fits into 900
 _SIDE_BY_SIDE_PX: Final = 560
 
 
@@ -215,7 +216,7 @@ class ResultsView(QWidget):
     def minimumSizeHint(self) -> QSize:
         """What the table or the map alone needs: beside each other they stand only where there is room."""
         needed = self.tabs.minimumSizeHint().expandedTo(self.map.minimumSizeHint())
-        return QSize(needed.width(), super().minimumSizeHint().height())
+        return QSize(min(needed.width(), _NARROWEST), super().minimumSizeHint().height())
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """The map stands beside the table where there is room, else it is a tab."""
