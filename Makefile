@@ -4,7 +4,7 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-PYTEST := $(BIN)/pytest -n auto --maxprocesses 4 --dist worksteal $(if $(SEED),--randomly-seed=$(SEED))
+PYTEST := $(BIN)/pytest -n auto --dist worksteal $(if $(SEED),--randomly-seed=$(SEED))
 # where byte code may not be kept, every process compiles hundreds of modules anew; .venv is ours
 unexport PYTHONDONTWRITEBYTECODE
 QT_PACKAGES := libegl1 libgl1 libxkbcommon-x11-0 libdbus-1-3 libfontconfig1 libglib2.0-0 libxcb-cursor0 libxcb-icccm4 libxcb-keysyms1

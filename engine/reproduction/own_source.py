@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import hashlib
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -36,6 +37,7 @@ def sources_hash(modules: Iterable[str]) -> str:
     return state.hexdigest()
 
 
+@lru_cache(maxsize=256)
 def code_hash(source: bytes) -> str:
     """A hash over what the code does: docstrings, comments, line breaks and positions play no part, nor does the Python
     that reads it as long as it reads the same.

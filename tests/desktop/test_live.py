@@ -164,6 +164,7 @@ def test_a_failing_strategy_says_why_and_does_not_block_the_others(
     )
 
 
+@pytest.mark.long
 def test_a_broken_file_is_listed_with_its_line(live_window: MainWindow) -> None:
     info = live_window.page(SetupPage).panel.strategies.infos["broken"]
     assert info.error is not None
@@ -207,6 +208,7 @@ def test_an_unknown_symbol_is_said_in_the_banner_and_nothing_is_stored(
     assert len(window.bridge.engine.runs.stored()) == before
 
 
+@pytest.mark.long
 def test_the_window_never_stalls_while_workers_run_and_half_a_million_candles_load(
     live_window: MainWindow, qtbot: QtBot
 ) -> None:
@@ -257,6 +259,7 @@ def test_the_pulse_feels_whatever_blocks_the_window_itself(qtbot: QtBot, app: QA
         assert pulse.stop()[-1][0] > 0.1
 
 
+@pytest.mark.long_except("dark")
 @pytest.mark.parametrize("theme", ["dark", "light"])
 def test_a_picture_of_stored_runs_needs_no_screen(
     live_window: MainWindow, engine: Engine, loop: qasync.QEventLoop, qtbot: QtBot, tmp_path: Path, theme: str
@@ -272,6 +275,7 @@ def test_a_picture_of_stored_runs_needs_no_screen(
     assert len(colours) > 20
 
 
+@pytest.mark.long
 def test_compared_runs_on_the_same_candles_read_them_once(
     live_window: MainWindow, engine: Engine, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -294,6 +298,7 @@ def test_compared_runs_on_the_same_candles_read_them_once(
     assert len(reads) == 1
 
 
+@pytest.mark.long
 def test_a_run_on_candles_with_a_hole_says_so(live_window: MainWindow, qtbot: QtBot) -> None:
     window = live_window
     choose(window, "buy_and_hold")
@@ -305,6 +310,7 @@ def test_a_run_on_candles_with_a_hole_says_so(live_window: MainWindow, qtbot: Qt
     )
 
 
+@pytest.mark.long
 def test_f5_in_the_first_seconds_of_a_fresh_home_runs_without_a_word_of_warning(
     app: QApplication, embedded_url: str, loop: qasync.QEventLoop, qtbot: QtBot, tmp_path: Path
 ) -> None:
@@ -329,6 +335,7 @@ def test_f5_in_the_first_seconds_of_a_fresh_home_runs_without_a_word_of_warning(
             discard(app, window)
 
 
+@pytest.mark.long_except("compile")
 @pytest.mark.parametrize("kind", ["compile", "check", "lookahead", "a kind of tomorrow"])
 def test_what_another_kind_of_job_made_is_taken_for_no_fetch_and_no_run(
     live_window: MainWindow, qtbot: QtBot, kind: str

@@ -4,12 +4,18 @@
 with these ids, which stand for them in the first.
 """
 
+import os
 from collections import defaultdict
 
 import pytest
 from hypothesis import settings
 
 LIMIT_S = 1800  # a long test that hangs is ended too, but none because a machine is busy; the long profile has no end
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """One process more than there are cores, because every third test waits for something; at most four."""
+    return min(4, (os.cpu_count() or 1) + 1)
 
 
 def case_of(item: pytest.Item) -> str:

@@ -107,6 +107,7 @@ def test_a_document_with_a_field_more_or_less_is_not_what_the_models_say():
             check(d.Symbol, bad)
 
 
+@pytest.mark.long
 def test_the_server_answers_with_the_same_documents(http_server: HttpServer):
     series = {**SAMPLE, "symbols": ["SAMPLEUSDT"]}
     check(list[d.Symbol], http_server.get("/api/symbols?exchange=sample"))

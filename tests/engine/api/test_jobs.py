@@ -150,6 +150,7 @@ def test_of_progress_the_latest_of_each_part_is_kept_and_of_all_the_newest():
     assert job.after(0)[0][0] == 6
 
 
+@pytest.mark.long
 def test_ended_jobs_are_forgotten_after_an_hour_and_when_there_are_too_many_or_too_large_ones(
     monkeypatch: pytest.MonkeyPatch,
 ):

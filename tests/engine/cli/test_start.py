@@ -55,6 +55,7 @@ def test_a_command_that_asks_the_database_imports_nothing_else(
     assert names & (HEAVY | {"rich"}) == set()
 
 
+@pytest.mark.long
 def test_the_list_of_strategies_imports_no_database(known: dict[str, str]):
     names = imported(("strategies", "--json"), known)
     assert names & (HEAVY | {"rich", "sqlalchemy", "psycopg"}) == set()

@@ -197,6 +197,7 @@ def test_a_market_without_a_single_candle_is_an_error_and_not_an_empty_success(
 # -- the end of what is served
 
 
+@pytest.mark.long
 def test_maintenance_under_way_stays_a_gap_and_costs_one_probe_a_time(
     bench: MakeBench, list_sol: ListSol
 ) -> None:

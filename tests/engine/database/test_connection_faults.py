@@ -344,6 +344,7 @@ def test_a_restarted_server_that_turns_the_first_connections_away_is_not_even_no
         assert doorman.guests == 3
 
 
+@pytest.mark.long
 def test_a_server_that_turns_every_connection_away_is_given_up(database_url: str) -> None:
     doorman = Doorman(database_url, turned_away=99, words=STARTING)
     with contextlib.closing(doorman.door):

@@ -59,6 +59,7 @@ def test_nothing_listens_on_the_network_and_only_the_owner_reaches_the_socket(ho
     assert cluster_of(home).stat().st_mode & 0o077 == 0
 
 
+@pytest.mark.long
 def test_a_killed_server_is_recovered_with_all_that_was_committed(home: Path) -> None:
     remember(start_embedded(home), 11)
     running(home).kill()
@@ -193,6 +194,7 @@ def test_a_start_that_was_killed_while_creating_the_data_is_done_anew(empty_home
     assert running(empty_home)
 
 
+@pytest.mark.long
 def test_damaged_data_is_explained_in_one_line_with_the_log(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

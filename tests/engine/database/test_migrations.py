@@ -54,6 +54,7 @@ def test_migrating_twice_is_quick_and_does_not_import_alembic(database_url: str)
     assert float(seconds) < 0.1
 
 
+@pytest.mark.long
 def test_two_programs_migrating_at_once_both_succeed(empty_database_url: str) -> None:
     code = (
         "import sys; from engine.database import migrate; from engine.database.store import Store; "

@@ -108,6 +108,7 @@ def test_workers_are_gone_soon_after_their_program_was_killed(
                 psutil.Process(pid).kill()
 
 
+@pytest.mark.long
 def test_a_folder_of_a_killed_program_is_removed_by_the_next_one(
     tmp_path: Path, started: list[subprocess.Popen[str]]
 ) -> None:
@@ -230,6 +231,7 @@ def test_callbacks_run_in_the_supervising_thread_and_may_fail(
     assert "a listener's mistake" in caplog.text
 
 
+@pytest.mark.long
 def test_workers_start_in_parallel_and_ahead_of_need(tmp_path: Path) -> None:
     with WorkerPool(3, tmp_path, memory_mb=1024, preload=("decimal",)) as pool:
         pool.warm_up()
@@ -284,6 +286,7 @@ PRINT_MODULES = f"""
 """
 
 
+@pytest.mark.long
 @pytest.mark.skipif(sys.platform != "linux", reason="only there are workers stopped before they are killed")
 def test_a_worker_that_its_program_had_stopped_to_kill_ends_when_the_program_is_killed_meanwhile(
     tmp_path: Path, started: list[subprocess.Popen[str]]

@@ -279,6 +279,7 @@ def test_what_is_wrong_with_a_sweep_is_said_before_anything_runs(
     assert engine.research.sweeps() == []
 
 
+@pytest.mark.long
 def test_a_file_changed_while_the_sweep_runs_ends_it(engine: Engine):  # noqa: F811
     name = plug_in(engine, "slow", SLOW)
 

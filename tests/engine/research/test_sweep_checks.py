@@ -15,6 +15,7 @@ FIRST_DAYS = ("--start", "2023-01-11", "--end", "2023-02-20")  # the market begi
 Sweep = Mapping[str, Any]
 
 
+@pytest.mark.long
 def test_too_short_a_warm_up_is_told_on_the_screen_in_the_document_and_by_the_stored_sweep(
     cli: CommandLine,
 ) -> None:

@@ -128,6 +128,7 @@ def test_events_of_two_periods_of_one_series_and_of_a_late_listing_keep_their_la
     heard.check()
 
 
+@pytest.mark.long
 def test_events_of_a_stopped_batch_keep_their_law(engine: Engine):
     heard, cancel = Recorder(), CancelToken()
 
@@ -154,6 +155,7 @@ def test_a_request_makes_each_run_once_in_whatever_spelling_its_symbol_is_named(
     assert (result.symbol, result.params["fast"], result.status) == ("SAMPLEUSDT", 7, "finished")
 
 
+@pytest.mark.long_except("SAMPLEUSDT-fats=3-did you mean fast")
 @pytest.mark.parametrize(
     ("symbol", "param", "words"),
     [

@@ -149,6 +149,7 @@ def test_an_edited_module_that_a_method_imports_is_named(engine: Engine, run: Ru
     assert engine.runs.rerun(run.id, stored_source=True).equal
 
 
+@pytest.mark.long
 def test_a_new_comment_is_named_though_the_result_is_equal(engine: Engine, run: RunResult, folder: Path):
     (folder / "mine.py").write_text(STRATEGY + "# more\n")
     again = engine.runs.rerun(run.id)
@@ -214,6 +215,7 @@ def test_a_strategy_that_never_answers_the_same_is_said_to(engine: Engine, folde
     assert again.notes[0].startswith("no recorded input changed: the strategy answers otherwise each time")
 
 
+@pytest.mark.long
 def test_a_failed_run_that_fails_the_same_way_is_equal_and_mended_it_differs(engine: Engine, folder: Path):
     (folder / "mine.py").write_text(STRATEGY.replace("+ LIMIT", "+ LIMIT / (self.length - 7)"))
     (result,) = engine.runs.run([spec(params={"length": 7})])

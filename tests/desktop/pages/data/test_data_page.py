@@ -156,6 +156,7 @@ def test_each_series_has_its_bounds_its_size_and_a_strip(desk: MainWindow) -> No
     assert image.pixelColor(at.x() + 30, at.y()).name() == desk.theme.strong_border
 
 
+@pytest.mark.long
 def test_two_series_are_filled_at_once_and_one_is_stopped_with_its_pages_kept(
     desk: MainWindow, fake_exchange: FakeExchange, qtbot: QtBot
 ) -> None:
@@ -182,6 +183,7 @@ def test_two_series_are_filled_at_once_and_one_is_stopped_with_its_pages_kept(
     assert not desk.banner.isVisible()
 
 
+@pytest.mark.long
 def test_a_rate_limit_is_seen_in_the_row_and_in_the_log_until_it_ends(
     desk: MainWindow, fake_exchange: FakeExchange, qtbot: QtBot
 ) -> None:
@@ -287,6 +289,7 @@ def test_the_name_of_a_file_tells_its_series_and_never_that_of_another_coin() ->
     assert series_of_name("candles.csv", known, selected) == selected
 
 
+@pytest.mark.long
 def test_columns_and_zone_of_a_strange_file_are_chosen_in_the_window(
     desk: MainWindow, qtbot: QtBot, tmp_path: Path
 ) -> None:
@@ -319,6 +322,7 @@ def test_columns_and_zone_of_a_strange_file_are_chosen_in_the_window(
     assert desk.page(DataPage).panel.stack.currentWidget() is not importing
 
 
+@pytest.mark.long
 def test_decimal_commas_and_a_first_row_of_numbers_are_chosen_in_the_window(
     desk: MainWindow, qtbot: QtBot, tmp_path: Path
 ) -> None:
@@ -340,6 +344,7 @@ def test_decimal_commas_and_a_first_row_of_numbers_are_chosen_in_the_window(
     qtbot.waitUntil(lambda: len(engine.candles.load("SOLUSDT", Timeframe("1h"), stored)) == 1, timeout=20_000)
 
 
+@pytest.mark.long
 def test_a_broken_file_is_refused_by_its_line_and_the_next_one_follows(
     desk: MainWindow, qtbot: QtBot, tmp_path: Path
 ) -> None:
@@ -357,6 +362,7 @@ def test_a_broken_file_is_refused_by_its_line_and_the_next_one_follows(
     qtbot.waitUntil(importing.accept.isEnabled, timeout=20_000)
 
 
+@pytest.mark.long_except(".csv")
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
 def test_exported_candles_are_exact_and_come_back_as_equal(
     desk: MainWindow, qtbot: QtBot, tmp_path: Path, suffix: str

@@ -125,6 +125,7 @@ def same(of_run: float | int | None, of_trial: float) -> bool:
     return math.isclose(of_run, of_trial, rel_tol=1e-9, abs_tol=1e-9)
 
 
+@pytest.mark.long
 def test_a_click_on_the_map_loads_the_parameters_that_a_run_then_takes(
     live_window: MainWindow, qtbot: QtBot
 ) -> None:
@@ -142,6 +143,7 @@ def test_a_click_on_the_map_loads_the_parameters_that_a_run_then_takes(
     assert dict(spec.params) == {"fast": 10}
 
 
+@pytest.mark.long
 def test_stop_keeps_the_finished_trials_and_the_window_is_ready_again_soon(
     live_window: MainWindow, qtbot: QtBot
 ) -> None:
@@ -254,6 +256,7 @@ def test_stored_sweeps_are_there_at_the_next_start_can_be_opened_and_deleted(
     later.close()
 
 
+@pytest.mark.long
 def test_the_window_never_stalls_while_a_thousand_combinations_run(
     live_window: MainWindow, qtbot: QtBot
 ) -> None:
@@ -299,6 +302,7 @@ def test_a_pending_cross_check_is_completed_in_the_background_and_said(
     assert not window.banner.isVisible()
 
 
+@pytest.mark.long
 def test_a_check_under_way_gives_way_to_the_users_work_and_is_made_afterwards(
     live_window: MainWindow, qtbot: QtBot
 ) -> None:
