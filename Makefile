@@ -1,5 +1,5 @@
 # Everything from a bare machine: python3 >= 3.11 and make. Each target makes .venv by itself and is quick the second time.
-.PHONY: help demo test check laws desktop docs format bundle bench lock clean qt qt-packages up down psql app-test
+.PHONY: help demo test check laws desktop docs screens format bundle bench lock clean qt qt-packages up down psql app-test
 .DEFAULT_GOAL := help
 
 PYTHON ?= python3
@@ -35,6 +35,9 @@ docs: .venv/ready ## write the reference pages anew, and build the site: build/d
 	@$(BIN)/python -m tools.references
 	@$(BIN)/sphinx-build -q -aE -W --keep-going -c docs . build/docs
 	@echo "build/docs/index.html"
+
+screens: .venv/ready qt ## pictures of every page of the window, in both themes and three sizes: build/screens
+	@$(BIN)/python -m tools.screens
 
 format: .venv/ready ## format the code
 	$(BIN)/ruff format .
