@@ -13,6 +13,7 @@ from desktop.tables import formats
 from desktop.tables.run_names import distinct_names
 from desktop.tables.table import Column, Index, TableModel
 from desktop.theme.icons import swatch
+from engine.model.metric_definitions import group_names
 from engine.model.run import RunResult
 
 _HIGHER_IS_BETTER: Final = frozenset(
@@ -35,14 +36,6 @@ _HIGHER_IS_BETTER: Final = frozenset(
         "avg_trade_pct",
     ]
 )
-_GROUPS: Final = {  # by their first metric
-    "final_equity": "Result",
-    "cagr_pct": "Per year",
-    "best_day_pct": "Days",
-    "max_drawdown_pct": "Drawdown",
-    "trades": "Trades",
-    "commission": "Costs",
-}
 _OTHER: Final = "Other"
 _COUNTS: Final = frozenset(("trades", "open_trades"))
 
@@ -88,16 +81,6 @@ def definition_of(key: str, definitions: Mapping[str, Any]) -> Definition:
     return Definition(title[:1].upper() + title[1:], unit, "")
 
 
-def groups_of(definitions: Mapping[str, Any]) -> dict[str, str]:
-    """The group of every metric that is defined, by where in their order a group begins."""
-    found: dict[str, str] = {}
-    group = next(iter(_GROUPS.values()))
-    for key in definitions:
-        group = _GROUPS.get(key, group)
-        found[key] = group
-    return found
-
-
 def metric_text(key: str) -> Any:
     """The function that writes a metric's values."""
 
@@ -134,7 +117,7 @@ class MetricsModel(TableModel[MetricRow]):
             "unit", "Unit", lambda row: money if row.definition.unit == "money" else row.definition.unit
         )
         self.set_columns([name, unit, *(self._run_column(number, run) for number, run in enumerate(runs))])
-        groups = groups_of(self.definitions)
+        groups = group_names(self.definitions)
         rows: list[MetricRow] = []
         for key in keys:
             group = groups.get(key, _OTHER if groups else "")

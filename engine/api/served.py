@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final, get_args
 
 from fastapi import Depends, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
+from fastapi.responses import HTMLResponse
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, BeforeValidator
 
@@ -57,6 +58,12 @@ class Asking:
         """The document that `question` returns, as the answer; it may wait, until its token says that nobody does."""
         return await self._questions.ask(
             lambda cancel: json_answer(question(cancel)), self._request.is_disconnected
+        )
+
+    async def page(self, question: Callable[[CancelToken], str]) -> Response:
+        """The same of an HTML page."""
+        return await self._questions.ask(
+            lambda cancel: HTMLResponse(question(cancel)), self._request.is_disconnected
         )
 
 

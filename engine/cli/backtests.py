@@ -1,4 +1,4 @@
-"""Commands about strategies and runs: strategies, new-strategy, run, show, rerun, runs, export."""
+"""Commands about strategies and runs: strategies, new-strategy, run, show, rerun, runs, export, report."""
 
 from pathlib import Path
 from typing import Annotated
@@ -24,16 +24,19 @@ from engine.cli.options import (
     runs_app,
 )
 from engine.cli.terminal import (
+    print_files,
     print_json,
     print_line,
     print_note,
+    print_page,
     progress,
     rerun_details,
     run_details,
     runs_table,
     table,
 )
-from engine.cli.values import folder_option, whole_option
+from engine.cli.values import file_option, folder_option, whole_option
+from engine.errors import InputError
 from engine.model.account import Costs
 from engine.model.exchanges import describe
 from engine.model.market import DEFAULT_EXCHANGE, Period, Timeframe
@@ -225,17 +228,41 @@ def delete_run(run_id: RunId, json: Json = False) -> None:
         print_note(f"deleted run {found.id}")
 
 
+RunIds = Annotated[
+    list[str],
+    typer.Argument(metavar="RUN_ID...", help="A run's id, or a unique beginning of it; or several."),
+]
+
+
 @app.command()
 def export(
-    run_id: RunId,
+    run_id: RunIds,
     out: Annotated[Path, folder_option("--out", help="A folder; it is made when needed.")],
     json: Json = False,
 ) -> None:
-    """Write a stored run's trades, equity and figures as files."""
+    """Write stored runs' trades, equity and figures as files; of several also a table of all of them."""
     with Engine() as engine:
         paths = engine.runs.export(run_id, out)
-    if json:
-        print_json({"files": [str(path) for path in paths]})
-    else:
-        for path in paths:
-            print_note(str(path))
+    print_files(paths, json=json)
+
+
+_STDOUT = Path("-")
+
+
+@app.command()
+def report(
+    run_id: RunIds,
+    out: Annotated[
+        Path, file_option("--out", help="The HTML file; one that is there is replaced. - is standard output.")
+    ],
+    json: Json = False,
+) -> None:
+    """Write stored runs as one HTML page with charts, figures, trades and source, which needs nothing else."""
+    if json and out == _STDOUT:
+        raise InputError("--out - and --json would both write to standard output; leave one of them out")
+    with Engine() as engine:
+        if out == _STDOUT:
+            print_page(engine.runs.report(run_id))
+            return
+        engine.runs.write_report(run_id, out)
+    print_files([out], json=json)

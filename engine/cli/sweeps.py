@@ -1,6 +1,7 @@
 """Commands that try many parameters: optimize, sweeps."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -22,8 +23,8 @@ from engine.cli.options import (
     given,
     sweeps_app,
 )
-from engine.cli.terminal import RUN_COLUMNS, print_json, print_line, print_note, progress, table
-from engine.cli.values import whole_option
+from engine.cli.terminal import RUN_COLUMNS, print_files, print_json, print_line, print_note, progress, table
+from engine.cli.values import folder_option, whole_option
 from engine.errors import InputError, Interrupted, RunError
 from engine.model.account import Costs
 from engine.model.market import DEFAULT_EXCHANGE, Period, Timeframe, format_time
@@ -202,6 +203,18 @@ def show_sweep(sweep_id: SweepId, top: Top = TOP, json: Json = False) -> None:
         print_json(result.to_json(top))
     else:
         sweep_table(result, top)
+
+
+@sweeps_app.command("export")
+def export_sweep(
+    sweep_id: SweepId,
+    out: Annotated[Path, folder_option("--out", help="A folder; it is made when needed.")],
+    json: Json = False,
+) -> None:
+    """Write a stored sweep as JSON, and every trial of it as a row of a CSV."""
+    with Engine() as engine:
+        paths = engine.research.export(sweep_id, out)
+    print_files(paths, json=json)
 
 
 @sweeps_app.command("delete")

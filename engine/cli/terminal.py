@@ -12,6 +12,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from engine.errors import OutputError, one_line, reason, redacted, redacted_in
@@ -37,6 +38,19 @@ def print_json(document: Any) -> None:
 def print_line(text: str, *, bold: bool = False) -> None:
     """A line on stdout."""
     _write(redacted(_styled(_tame(text), _BOLD if bold else "", sys.stdout)))
+
+
+def print_page(text: str) -> None:
+    """A whole file on stdout, for a pipe."""
+    _write(text.removesuffix("\n"))
+
+
+def print_files(paths: Sequence[Path], *, json: bool) -> None:
+    """What was written."""
+    if json:
+        print_json({"files": [str(path) for path in paths]})
+    for path in () if json else paths:
+        print_note(str(path))
 
 
 def _write(text: str) -> None:

@@ -2,12 +2,24 @@
 
 import math
 import re
+import sys
 import uuid
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, fields
 from typing import Any, Final
 
-from sqlalchemy import Connection, RowMapping, Select, Table, cast, delete, select, text, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    Table,
+    cast,
+    delete,
+    func,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.dialects.postgresql import insert as upsert
 
@@ -62,16 +74,25 @@ class RunStore:
         """A run by its id or a unique beginning of it, 4 hex digits or more; raises InputError otherwise."""
         with self._database.transaction() as connection:
             query = _whole().where(backtest_runs.c.id == find_id(connection, backtest_runs, run_id, "run"))
-            return _result(connection.execute(query).mappings().one())
+            return _result(dict(connection.execute(query).mappings().one()))
 
-    def newest(self, limit: int = 100, *, with_trades: bool = False) -> list[RunResult]:
-        """The newest runs first, without equity and indicators, and without trades unless asked for."""
+    def newest(
+        self, limit: int = 100, *, with_trades: bool = False, before: RunResult | None = None
+    ) -> list[RunResult]:
+        """The newest runs first, or those that follow `before` in this order: without equity and indicators, and without
+        trades unless asked for.
+        """
         heavy = [name for name in _HEAVY if not (with_trades and name == "trades")]
         light = [column for column in backtest_runs.c if column.name not in heavy]
         query = _whole(light).where(_KEPT)
         query = query.order_by(backtest_runs.c.created_at.desc(), backtest_runs.c.id).limit(limit)
+        if before is not None:
+            query = query.where(_follows(before))
         with self._database.transaction() as connection:
-            return [_result(row) for row in connection.execute(query).mappings()]
+            return [
+                _result({name: _shared(value) for name, value in row.items()})
+                for row in connection.execute(query).mappings()
+            ]
 
     def save_check(self, run_id: str, name: str, check: Mapping[str, Any]) -> None:
         """Replace one check of a run and nothing else; raises InputError when the run was deleted meanwhile."""
@@ -161,6 +182,15 @@ def _whole(columns: Any = tuple(backtest_runs.c)) -> Select[Any]:
     return select(*columns, symbols.c.name, symbols.c.exchange, symbols.c.unified).select_from(owner)
 
 
+def _follows(before: RunResult) -> ColumnElement[bool]:
+    """Of runs that stand behind `before`, newest first. Its time is asked again: other programs may store finer ones."""
+    last_id = uuid.UUID(before.id)
+    made, held = backtest_runs.c.created_at, backtest_runs.alias().c
+    now = select(held.created_at).where(held.id == last_id).scalar_subquery()
+    last = func.coalesce(now, to_time(before.created_ms))
+    return (made < last) | ((made == last) & (backtest_runs.c.id > last_id))
+
+
 def _columns(result: RunResult) -> dict[str, Any]:
     """All columns but symbol_id."""
     try:
@@ -214,13 +244,24 @@ def _trade(stored: dict[str, Any]) -> Trade:
     return Trade(**stored | {name: math.nan if one is None else float(one) for name, one in numbers.items()})
 
 
-def _seen(held: RowMapping) -> SeenCandles | None:
+def _shared(value: Any) -> Any:
+    """The same with each text held once, however many runs hold it: names of metrics, versions, hashes of months are two
+    thirds of what a thousand runs weigh.
+    """
+    if type(value) is str:
+        return sys.intern(value)
+    if type(value) is dict:
+        return {sys.intern(name): _shared(item) for name, item in value.items()}
+    return [_shared(item) for item in value] if type(value) is list else value
+
+
+def _seen(held: Mapping[str, Any]) -> SeenCandles | None:
     if held["candles_sha256"] is None:
         return None
     return SeenCandles(held["candles_sha256"], to_ms(held["candles_start"]), held["candles_version"])
 
 
-def _result(held: RowMapping) -> RunResult:
+def _result(held: Mapping[str, Any]) -> RunResult:
     return RunResult(
         id=str(held["id"]),
         status=held["status"],

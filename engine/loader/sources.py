@@ -41,14 +41,15 @@ def are_unchanged(known: Mapping[str, str], plug_in: Path) -> bool:
     """Whether the files that were executed for a plug-in, by name as above and with their sha256, are what they were."""
     try:
         return all(
-            hashlib.sha256(plain_source(_file(name, plug_in).read_bytes())).hexdigest() == sha256
+            hashlib.sha256(plain_source(file_of(name, plug_in).read_bytes())).hexdigest() == sha256
             for name, sha256 in known.items()
         )
     except OSError:
         return False
 
 
-def _file(name: str, plug_in: Path) -> Path:
+def file_of(name: str, plug_in: Path) -> Path:
+    """Where a file that was executed for a plug-in lies, by its name as in `importable`."""
     bundled = name.startswith(f"{BUNDLED.name}/")
     return (BUNDLED.parent if bundled else plug_in.parent) / name
 

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -114,6 +114,26 @@ DEFINITIONS: Final = _define(
     ("shortfall", "Shortfall", "money", "What a ruined account still owed when its position was closed."),
 )
 # fmt: on
+
+_FIRST_OF_GROUP: Final = {
+    "final_equity": "Result",
+    "cagr_pct": "Per year",
+    "best_day_pct": "Days",
+    "max_drawdown_pct": "Drawdown",
+    "trades": "Trades",
+    "commission": "Costs",
+}
+
+
+def group_names(definitions: Iterable[str] = tuple(DEFINITIONS)) -> dict[str, str]:
+    """The group of every metric that is defined, by where in their order a group begins."""
+    found: dict[str, str] = {}
+    group = next(iter(_FIRST_OF_GROUP.values()))
+    for name in definitions:
+        group = _FIRST_OF_GROUP.get(name, group)
+        found[name] = group
+    return found
+
 
 # what a sweep keeps of each trial, in the order of a row of summary.py; here because who plans a sweep needs no numba
 SUMMARY_ACCOUNT: Final = (

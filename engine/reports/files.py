@@ -15,6 +15,7 @@ from typing import Any
 from engine.errors import InputError, reason
 from engine.model.market import Candles
 from engine.model.run import RunResult, json_ready
+from engine.model.sweep import SweepResult
 from engine.model.trade import Trade
 
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
@@ -78,6 +79,60 @@ def export_run(result: RunResult, folder: Path) -> list[Path]:
             json_ready(result.to_json() | {"equity": result.equity_points()}), allow_nan=False, indent=2
         )
         + "\n",
+    }
+    for path, text in files.items():
+        write_text(path, text)
+    return list(files)
+
+
+def export_table(runs: Sequence[RunResult], folder: Path) -> Path:
+    """Write one row per run into `folder`: what it was, and every figure."""
+    documents = [json_ready(run.to_json()) for run in runs]
+    plain = (
+        "id",
+        "created",
+        "status",
+        "error",
+        "strategy",
+        "symbol",
+        "exchange",
+        "timeframe",
+        "start",
+        "end",
+        "engine",
+    )
+    parts = {"params": "params.", "costs": "costs.", "metrics": ""}
+    columns = [
+        *((None, name) for name in plain),
+        *(
+            (part, name)
+            for part in parts
+            for name in dict.fromkeys(name for one in documents for name in one[part])
+        ),
+    ]
+    header = [name if part is None else parts[part] + name for part, name in columns]
+    rows = [
+        [one[name] if part is None else one[part].get(name) for part, name in columns] for one in documents
+    ]
+    path = folder / "runs.csv"
+    write_text(path, csv_text(header, rows))
+    return path
+
+
+def export_sweep(sweep: SweepResult, folder: Path) -> list[Path]:
+    """Write the sweep with its best trials as JSON and every trial as a row of a CSV, best first; returns the paths."""
+    spec = sweep.spec
+    stem = safe_name(f"{spec.strategy}-{spec.symbol}-{spec.timeframe}-sweep-{sweep.id[:8]}")
+    names = list(sweep.params_of(0)) if len(sweep) else []
+    header = ["trial", *(f"params.{name}" for name in names), *sweep.metrics, "error"]
+    trials = (sweep.trial(place) for place in sweep.order.tolist())
+    rows = (
+        [one["trial"], *(one["params"][name] for name in names), *one["metrics"].values(), one["error"]]
+        for one in trials
+    )
+    files = {
+        folder / f"{stem}.json": json.dumps(json_ready(sweep.to_json()), allow_nan=False, indent=2) + "\n",
+        folder / f"{stem}-trials.csv": csv_text(header, rows),
     }
     for path, text in files.items():
         write_text(path, text)

@@ -1,12 +1,14 @@
-"""A run and the same run made again: which inputs changed, and how the results differ."""
+"""Two runs: which inputs differ, and how the results do; of a run and the same run made again, or of any two."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any, Final
 
 import numpy as np
 
+from engine.model.comparison import MetricDifference, RunComparison, SourceFile, TradeDifference
 from engine.model.market import format_time
 from engine.model.rerun import Rerun
 from engine.model.run import FINISHED, RunResult, Series, json_ready
@@ -28,6 +30,48 @@ def compare(before: RunResult, after: RunResult, *notes: str) -> Rerun:
         elsewhere = "or a file that it reads changed"
         notes += (f"no recorded input changed: {again}, {elsewhere}",)
     return Rerun(before, after, changed, differing, notes)
+
+
+def side_by_side(left: RunResult, right: RunResult, sources: Sequence[SourceFile]) -> RunComparison:
+    """How any two runs compare. `sources`: their files, as `SourceFile.then` and `now`."""
+    known = left.inputs is not None and right.inputs is not None
+    trades, equal = _trades_side_by_side(left.trades, right.trades)
+    return RunComparison(
+        left,
+        right,
+        (*_market_changes(left, right), *changes(left.inputs, right.inputs)) if known else None,
+        [
+            MetricDifference(name, left.metrics.get(name), right.metrics.get(name))
+            for name in dict.fromkeys([*left.metrics, *right.metrics])
+        ],
+        trades,
+        equal,
+        sources,
+    )
+
+
+def _market_changes(left: RunResult, right: RunResult) -> Iterator[str]:
+    yield from _moved("strategy", left.strategy, right.strategy)
+    yield from _moved("exchange", left.exchange, right.exchange)
+    yield from _moved("symbol", left.symbol, right.symbol)
+
+
+def _trades_side_by_side(left: Sequence[Trade], right: Sequence[Trade]) -> tuple[list[TradeDifference], int]:
+    """Trades that differ, by entry, and how many do not. An account has one position: entry and side name a trade."""
+    others = {(trade.entry_time, trade.side): trade for trade in right}
+    pairs = [(trade, others.pop((trade.entry_time, trade.side), None)) for trade in left]
+    found = [TradeDifference(one, other, _differing(one, other)) for one, other in pairs]
+    differing = [row for row in found if row.right is None or row.columns]
+    only_right = [TradeDifference(None, trade) for trade in others.values()]
+    rows = sorted([*differing, *only_right], key=lambda row: (row.trade.entry_time, row.trade.side))
+    return rows, len(found) - len(differing)
+
+
+def _differing(one: Trade, other: Trade | None) -> tuple[str, ...]:
+    if other is None:
+        return ()
+    then, now = (json_ready(asdict(trade)) for trade in (one, other))  # NaN is NaN
+    return tuple(name for name in then if then[name] != now[name])
 
 
 def changes(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> tuple[str, ...]:

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.errors import InputError
-from engine.loader.sources import are_unchanged
+from engine.loader.sources import are_unchanged, file_of
+from engine.model.comparison import SourceFile
 from engine.model.run import RunResult
 
 if TYPE_CHECKING:
@@ -39,3 +40,43 @@ def write_stored(run: RunResult, store: Store, folder: Path) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(held[sha256])
     return folder / main
+
+
+def texts_of(run: RunResult, store: Store) -> dict[str, str | None]:
+    """The files that the run executed, by name; None for what was not kept (runs of older versions)."""
+    names = dict(run.inputs["source"]) if run.inputs else {f"{run.strategy}.py": ""}
+    held = store.sources.get(names.values())
+    return {
+        name: held[sha256].decode("utf-8", "replace") if sha256 in held else None
+        for name, sha256 in names.items()
+    }
+
+
+def then_and_now(run: RunResult, store: Store, folders: Iterable[Path]) -> list[SourceFile]:
+    """The files that the run executed beside what they hold today."""
+    plug_in = current_file(run, folders)
+    return [
+        SourceFile(name, text, None if plug_in is None else _today(file_of(name, plug_in)))
+        for name, text in texts_of(run, store).items()
+    ]
+
+
+def both(left: RunResult, right: RunResult, store: Store) -> list[SourceFile]:
+    """The files that two runs executed; the strategies' own stand beside each other whatever they are called."""
+    one, other = texts_of(left, store), texts_of(right, store)
+    mine, theirs = f"{left.strategy}.py", f"{right.strategy}.py"
+    found = [
+        SourceFile(
+            mine if mine == theirs else f"{mine} -> {theirs}", one.pop(mine, None), other.pop(theirs, None)
+        )
+    ]
+    return found + [
+        SourceFile(name, one.get(name), other.get(name)) for name in dict.fromkeys([*one, *other])
+    ]
+
+
+def _today(file: Path) -> str | None:
+    try:
+        return file.read_text("utf-8", "replace")
+    except OSError:
+        return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from engine.events import CancelToken, OnEvent, ignore_event
@@ -132,6 +133,12 @@ class Research:
     def sweep(self, sweep_id: str) -> SweepResult:
         """A stored sweep with all its trials. A unique beginning of its id is enough."""
         return self._resources.store.sweeps.get(sweep_id)
+
+    def export(self, sweep_id: str, folder: Path) -> list[Path]:
+        """Write a stored sweep, and all its trials as a table, as files into `folder`."""
+        from engine.reports.files import export_sweep
+
+        return export_sweep(self.sweep(sweep_id), folder)
 
     def delete_sweep(self, sweep_id: str) -> None:
         """Delete a stored sweep at once and for good; its trials stay counted."""

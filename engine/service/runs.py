@@ -7,9 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from engine.errors import BacktestError, InputError, worst
 from engine.events import CancelToken, OnEvent, Progress, as_job, ignore_event
+from engine.model.comparison import RunComparison, SourceFile
 from engine.model.market import Period
 from engine.model.metric_definitions import DEFINITIONS, MetricDefinition
 from engine.model.parameters import StrategyInfo
@@ -18,12 +20,15 @@ from engine.model.rerun import Rerun
 from engine.model.run import CANCELLED, FINISHED, RunRequest, RunResult, RunSpec
 from engine.model.simulators import COMPILED
 from engine.runs.batch import Batch
-from engine.runs.compare import compare
+from engine.runs.compare import compare, side_by_side
 from engine.runs.load import SeriesLoader
 from engine.runs.plan import PlannedRun, check_strategies, distinct, make_plan
 from engine.service.keeping import keep_run
 from engine.service.resources import Resources
 from engine.service.strategies import Strategies
+
+if TYPE_CHECKING:
+    from engine.reports.html import Reported
 
 
 class Runs:
@@ -122,9 +127,48 @@ class Runs:
         period = Period(result.seen.start_ms, result.period.end)
         return self._resources.cache.load(market, timeframe, period).candles.sha256() != result.seen.sha256
 
-    def stored(self, limit: int = 100, *, with_trades: bool = False) -> list[RunResult]:
-        """The newest stored runs, without equity and indicators, and without trades unless asked for."""
-        return self._resources.store.runs.newest(limit, with_trades=with_trades)
+    def stored(
+        self, limit: int = 100, *, with_trades: bool = False, before: RunResult | None = None
+    ) -> list[RunResult]:
+        """The newest stored runs, or the newest of those made before another: without equity and indicators, and without
+        trades unless asked for.
+        """
+        return self._resources.store.runs.newest(limit, with_trades=with_trades, before=before)
+
+    def compare(self, left_id: str, right_id: str) -> RunComparison:
+        """Two stored runs side by side: inputs, metrics, trades and sources that differ."""
+        from engine.runs.stored_strategy import both
+
+        left, right = self.get(left_id), self.get(right_id)
+        return side_by_side(left, right, both(left, right, self._resources.store))
+
+    def sources(self, run_id: str) -> list[SourceFile]:
+        """The files that a stored run executed, beside what they hold today."""
+        from engine.runs.stored_strategy import then_and_now
+
+        return then_and_now(self.get(run_id), self._resources.store, self._resources.strategy_folders)
+
+    def report(self, run_ids: Sequence[str]) -> str:
+        """Stored runs, each once, as one HTML page that needs nothing else."""
+        from engine.reports.html import report
+
+        found = {run.id: run for run in map(self.get, run_ids)}
+        remarks = self.remarks()
+        return report([self._reported(run, remarks.get(run.id, Remark())) for run in found.values()])
+
+    def _reported(self, run: RunResult, remark: Remark) -> Reported:
+        from engine.reports.html import Reported
+        from engine.runs.stored_strategy import texts_of
+
+        candles = self._resources.cache.load(run.market, run.timeframe, run.period).candles
+        sources = texts_of(run, self._resources.store)
+        return Reported(run, remark, candles if len(candles) else None, self.data_changed(run), sources)
+
+    def write_report(self, run_ids: Sequence[str], path: Path) -> None:
+        """Write `report` as a file, whole or not at all; one that is there is replaced."""
+        from engine.reports.files import write_text
+
+        write_text(path, self.report(run_ids))
 
     def delete(self, run_id: str) -> None:
         """Delete a stored run at once and for good."""
@@ -146,11 +190,17 @@ class Runs:
         """Replace what is noted of a run; raises InputError when it was deleted."""
         self._resources.store.runs.save_remark(run_id, remark)
 
-    def export(self, run_id: str, folder: Path) -> list[Path]:
-        """Write trades, equity and the whole run as files into `folder`."""
-        from engine.reports.files import export_run
+    def export(self, run_ids: Sequence[str], folder: Path) -> list[Path]:
+        """Write trades, equity and the whole run as files into `folder`; of several runs also one table of all."""
+        from engine.reports.files import export_run, export_table
 
-        return export_run(self.get(run_id), folder)
+        runs: list[RunResult] = []
+        paths: list[Path] = []
+        for run_id in run_ids:
+            run = self.get(run_id)
+            paths += export_run(run, folder)
+            runs.append(replace(run, trades=(), equity=None, indicators=None))
+        return paths if len(runs) < 2 else [*paths, export_table(runs, folder)]
 
     # -- once more
 

@@ -143,11 +143,7 @@ class RunsPage(Page[RunsPanel]):
 
     def export(self, ids: Sequence[str], folder: Path) -> None:
         """Write these runs as files into a folder."""
-
-        def write() -> list[Path]:
-            return [path for run_id in ids for path in self.engine.runs.export(run_id, folder)]
-
-        self.bridge.ask(write, self._exported)
+        self.bridge.ask(lambda: self.engine.runs.export(ids, folder), self._exported)
 
     def _exported(self, paths: Sequence[Path]) -> None:
         names = ", ".join(path.name for path in paths[:3])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Response
+from fastapi.responses import HTMLResponse
 
 from engine.api.bodies import RunBody
 from engine.api.documents import Deleted, Runs, ShownRun, Strategy
@@ -57,6 +58,17 @@ async def backtest(served: Server, ask: Ask, run_id: RunId) -> Response:
         return result.to_shown_json(data_changed=served.engine.runs.data_changed(result))
 
     return await ask(shown)
+
+
+@router.get(
+    "/backtest/{run_id}/report",
+    response_class=HTMLResponse,
+    response_description="The page.",
+    responses=answers(_404=NO_RUN),
+)
+async def report(served: Server, ask: Ask, run_id: RunId) -> Response:
+    """A stored run as one HTML page that needs nothing else."""
+    return await ask.page(lambda _: served.engine.runs.report([run_id]))
 
 
 @router.delete(

@@ -1,5 +1,6 @@
 """The models of documents describe what the command line prints, field by field, and what the server answers."""
 
+import csv
 import json
 from pathlib import Path
 from typing import Any
@@ -72,6 +73,12 @@ def test_what_the_command_line_prints_about_runs_and_sweeps_is_what_the_models_s
     sweep = check(d.Sweep, cli("optimize", *RUN[1:], "-S", "ema_cross", *grid[:4], "--json").json)
     check(d.Sweep, cli("sweeps", "show", sweep["id"], "--json").json)
     check(d.Sweeps, cli("sweeps", "--json").json)
+    files = check(c.Files, cli("sweeps", "export", sweep["id"], "--out", home / "out", "--json").json)[
+        "files"
+    ]
+    trials = list(csv.DictReader(Path(files[1]).read_text().splitlines()))
+    assert len(trials) == sweep["trials"] > len(sweep["ranges"])
+    assert float(trials[0]["sharpe"]) == sweep["best"]["value"]
     check(d.Deleted, cli("sweeps", "delete", sweep["id"], "--json").json)
     check(d.Deleted, cli("runs", "delete", runs[0]["id"], "--json").json)
 
@@ -119,6 +126,9 @@ def test_the_server_answers_with_the_same_documents(http_server: HttpServer):
     (run,) = check(d.Runs, http_server.post("/api/backtest/run?wait=60", **body))["runs"]
     shown = check(d.ShownRun, http_server.get(f"/api/backtest/{run['id'][:10]}"))
     assert {name: shown[name] for name in run} == run
+    reply = http_server("GET", f"/api/backtest/{run['id'][:10]}/report")
+    assert (reply.status, reply.headers["content-type"]) == (200, "text/html; charset=utf-8")
+    assert f"run {run['id']}" in reply.body.decode()
     check(d.Runs, http_server.get("/api/backtests"))
     asked = {
         **SAMPLE,

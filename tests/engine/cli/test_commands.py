@@ -2,7 +2,9 @@
 
 import csv
 import json
+import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -66,8 +68,35 @@ def test_a_run_is_stored_and_shows_again_exactly_as_it_was(cli: CommandLine, tmp
     whole = json.loads(next(Path(name) for name in files if name.endswith("run.json")).read_text())
     assert whole["fingerprint"] == first["fingerprint"]
 
+    both = cli("export", first["id"], second["id"], "--out", tmp_path / "both", "--json").json["files"]
+    table = list(csv.DictReader(Path(both[-1]).read_text().splitlines()))
+    assert [(row["id"], float(row["return_pct"])) for row in table] == [
+        (run["id"], run["metrics"]["return_pct"]) for run in (first, second)
+    ]
+    assert [row["params.fast"] for row in table] == ["10", ""]
+    check_report(cli, first, second, tmp_path / "report.html")
+
     assert cli("runs", "delete", first["id"]).code == 0
     assert "unknown" in cli("show", first["id"]).error or "no run" in cli("show", first["id"]).error
+
+
+def check_report(cli: CommandLine, first: dict[str, Any], second: dict[str, Any], path: Path) -> None:
+    """The report's figures are those of `show --json`, to the last bit; the file is replaced whole."""
+    path.write_text("old")
+    assert cli("report", first["id"][:8], "--out", path, "--json").json == {"files": [str(path)]}
+    page = path.read_text()
+    told = [json.loads(value or "null") for value in re.findall(r'<data value="([^"]*)"', page)]
+    metrics = cli("show", first["id"], "--json").json["metrics"]
+    shown = told[-len(metrics) :]
+    assert sorted(shown, key=repr) == sorted(metrics.values(), key=repr)
+    assert told[0] == metrics["return_pct"]
+    assert len(re.findall(r"<tr><td>\d+<td>(?:long|short)<td>", page)) == len(first["trades"])
+    assert "class EmaCross(Strategy)" in page
+    assert cli("report", first["id"], "--out", "-").out == page
+    assert cli("report", first["id"], second["id"], first["id"], "--out", "-").out.count("<article") == 2
+    assert "both write to standard output" in cli("report", first["id"], "--out", "-", "--json").error
+    assert "no run 'ffff'" in cli("report", first["id"], "ffff", "--out", path).error
+    assert path.read_text() == page
 
 
 @pytest.mark.long

@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from engine.database.codec import pack_series, unpack_series
+from engine.database.schema import backtest_runs
 from engine.database.store import Store
 from engine.errors import InputError
 from engine.model.account import Costs
@@ -133,6 +134,33 @@ def test_runs_are_listed_newest_first_and_light(store: Store) -> None:
     assert [run.created_ms for run in listed] == [3_000, 2_000, 1_000]
     assert_same(listed[0], replace(made[0], trades=(), equity=None))
     assert [run.created_ms for run in store.runs.newest(limit=1)] == [3_000]
+
+
+def test_five_thousand_runs_come_in_portions_each_once_and_hold_a_text_once(
+    store: Store, database_url: str
+) -> None:
+    """Many were made in one moment, some between two milliseconds, as other programs may store them."""
+    store.runs.save(a_run())
+    copied = ", ".join(
+        column.name for column in backtest_runs.columns if column.name not in ("id", "created_at")
+    )
+    execute(
+        database_url,
+        f"INSERT INTO backtest_runs (id, created_at, {copied}) "
+        f"SELECT gen_random_uuid(), created_at - (n / 7) * interval '1.4 ms', {copied} "
+        "FROM backtest_runs, generate_series(1, 4999) n",
+    )
+    found: list[RunResult] = []
+    while portion := store.runs.newest(700, before=found[-1] if found else None):
+        found += portion
+    assert len(found) == len({run.id for run in found}) == 5_000
+    assert [run.created_ms for run in found] == sorted((run.created_ms for run in found), reverse=True)
+    assert len({id(name) for run in found for name in run.metrics}) == 3
+    assert all(run.equity is None and run.trades == () for run in found)
+    store.runs.remove([found[10].id])
+    assert [run.id for run in store.runs.newest(2, before=found[10])] == [run.id for run in found[11:13]]
+    store.runs.purge(0)
+    assert len(store.runs.newest(2, before=found[10])) == 2
 
 
 def test_a_run_of_an_older_version_has_unknown_inputs(store: Store) -> None:
