@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from desktop.pages.chart.page import ChartPage
+from desktop.pages.compare.page import ComparePage
 from desktop.pages.data.page import DataPage
 from desktop.pages.database.page import DatabasePage
 from desktop.pages.log.page import LogPage
@@ -28,4 +29,5 @@ PAGES: Final[tuple[Callable[[Context], Page[Any]], ...]] = (
     DataPage,
     LogPage,
     DatabasePage,
+    ComparePage,
 )

@@ -58,6 +58,7 @@ class Context(QObject):
     warned = Signal(str, str)
     logged = Signal(str, str, str)
     run_wanted = Signal(list)
+    compare_wanted = Signal(list)
     candles_changed = Signal()
     details_wanted = Signal(str)
     undo_offered = Signal(object)

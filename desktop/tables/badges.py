@@ -82,26 +82,30 @@ def badges(run: RunResult, *, data_changed: bool = False, checking: str = "") ->
     """What is known of a finished run, its checks first; `checking` says how far a pending cross-check is. Of a failed one,
     why it failed.
     """
+    found = judgements(run, data_changed=data_changed, checking=checking)
+    if run.status == FINISHED:
+        found += [badge for badge in (_engine(run), _fingerprint(run)) if badge is not None]
+        found += [
+            Badge(f"left out: {text}", PLAIN, text, meaning="The figures do not contain this.")
+            for text in run.left_out
+        ]
+    return found
+
+
+def judgements(run: RunResult, *, data_changed: bool = False, checking: str = "") -> list[Badge]:
+    """Those of the badges that a verdict is made of: quick, also for thousands of runs."""
     if run.status == FAILED:
         return [_failure(run)]
     if run.status != FINISHED:
         return []
     found = [
+        _changed() if data_changed else None,
+        _ruin() if is_ruined(run) else None,
         _data(run.checks),
         _crosscheck(run, checking),
         _lookahead(run.checks),
         _warmup(run.checks),
         _orders(run),
-        _engine(run),
-        _fingerprint(run),
-    ]
-    if is_ruined(run):
-        found.insert(0, _ruin())
-    if data_changed:
-        found.insert(0, _changed())
-    found += [
-        Badge(f"left out: {text}", PLAIN, text, meaning="The figures do not contain this.")
-        for text in run.left_out
     ]
     return [badge for badge in found if badge is not None]
 
@@ -111,6 +115,14 @@ def badges_in(workspace: Workspace, run: RunResult) -> list[Badge]:
     return badges(
         run, data_changed=workspace.has_changed_candles(run.id), checking=workspace.checking(run.id)
     )
+
+
+def verdict_in(workspace: Workspace, run: RunResult) -> Note | None:
+    """What a run's badges add up to; None for one that has none."""
+    found = judgements(
+        run, data_changed=workspace.has_changed_candles(run.id), checking=workspace.checking(run.id)
+    )
+    return verdict(found) if found else None
 
 
 def sweep_badges(sweep: SweepResult) -> list[Badge]:

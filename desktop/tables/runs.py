@@ -1,8 +1,12 @@
-"""The runs as a table: one row per run, also while it is still going; a check box overlays its curve."""
+"""The runs as a table: one row per run, also while it is still going; a check box overlays its curve. They may stand in
+groups that fold.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, Final
 
 from PySide6.QtCore import QObject, Qt, Signal
@@ -15,6 +19,7 @@ from desktop.tables.run_names import value_text
 from desktop.tables.table import Column, Index, TableModel
 from desktop.theme.icons import swatch
 from desktop.workspace import RUNNING, Workspace
+from engine.model.market import DAY_MS
 from engine.model.remark import Remark
 from engine.model.run import CANCELLED, FAILED, FINISHED, RunResult
 
@@ -35,6 +40,25 @@ class RunRow:
     verdict: Note | None = None
     name: str = ""
     remark: Remark = field(default_factory=Remark)
+    words: str = ""
+    heading: str = ""
+
+    @classmethod
+    def of(cls, run: RunResult, verdict: Note | None, name: str, remark: Remark) -> RunRow:
+        """The row of a run that has ended; what is looked for is put together once, not for every letter that is typed."""
+        parts = (
+            name, run.strategy, run.symbol, run.timeframe.name, run.exchange, STATUS_WORDS.get(run.status, run.status),
+            run.error or "", remark.note, "" if verdict is None else verdict.text, formats.day(run.created_ms), run.id[:8],
+            *(f"{key}={value_text(value)}" for key, value in run.params.items()),
+        )  # fmt: skip
+        return cls(
+            run.id, result=run, verdict=verdict, name=name, remark=remark, words=" ".join(parts).lower()
+        )
+
+    def has(self, words: Iterable[str]) -> bool:
+        """Whether all of these are found in it."""
+        text = self.words or f"{self.title} {self.status_text()}".lower()
+        return all(word in text for word in words)
 
     @property
     def created_ms(self) -> int:
@@ -43,8 +67,8 @@ class RunRow:
 
     @property
     def status(self) -> str:
-        """running, finished, failed or cancelled."""
-        return RUNNING if self.result is None else self.result.status
+        """running, finished, failed or cancelled; empty of a heading."""
+        return self.result.status if self.result is not None else "" if self.heading else RUNNING
 
     def status_text(self) -> str:
         """The state in words."""
@@ -101,15 +125,57 @@ COLUMNS: Final[tuple[Column[RunRow], ...]] = (
     _metric("trades", "Trades", formats.whole),
     _metric("exposure_pct", "Exposure %", lambda value: formats.number(value, 1)),
     _metric("final_equity", "Final equity", formats.number),
+    _metric("cagr_pct", "CAGR %", formats.signed, signed=True),
+    _metric("calmar", "Calmar", formats.number),
+    _metric("volatility_pct", "Volatility %", formats.number),
+    _metric("max_drawdown_days", "Max DD days", formats.number, tooltip="From a peak to its recovery, or to the end"),
+    _metric("sqn", "SQN", formats.number),
+    _metric("expectancy_pct", "Expectancy %", formats.signed, signed=True),
+    _metric("best_trade_pct", "Best trade %", formats.signed, signed=True),
+    _metric("worst_trade_pct", "Worst trade %", formats.signed, signed=True),
+    _metric("commission", "Commission", formats.number),
     Column("elapsed_s", "Took", _field("elapsed_s"), formats.duration, numeric=True),
     Column("created", "Made", lambda row: row.created_ms, formats.minute,
            tooltip="UTC", export=formats.exported_time),
+    Column("engine", "Engine", _field("engine"), _plain),
+    Column("id", "Id", lambda row: row.id, lambda run_id: run_id[:8], tooltip="The command line knows a run by it"),
     Column("params", "Parameters", RunRow.all_params),
 )  # fmt: skip
 
 
+@cache
+def _day(number: int) -> str:
+    """The UTC date so many days after 1970."""
+    return formats.day(number * DAY_MS)
+
+
+NO_GROUPS: Final = "No groups"
+GROUPS: Final[Mapping[str, Callable[[RunResult], str]]] = {
+    "By strategy": lambda run: run.strategy,
+    "By symbol": lambda run: f"{run.symbol} on {run.exchange}",
+    "By day": lambda run: _day(run.created_ms // DAY_MS),
+}
+_FLAGS: Final = Qt.ItemFlag.ItemIsSelectable | Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemNeverHasChildren
+_UNDER_WAY: Final = "Under way"
+ALL_RUNS: Final = "All runs"
+KINDS: Final[Mapping[str, Callable[[RunRow], bool]]] = {
+    "Pinned": lambda row: row.remark.pinned,
+    "With a note": lambda row: bool(row.remark.note),
+    "Finished": lambda row: row.status == FINISHED,
+    "Failed": lambda row: row.status == FAILED,
+    "With a warning": lambda row: row.verdict is not None and row.verdict.level == WARNING,
+}
+HIDDEN: Final = frozenset(  # until somebody asks for them
+    ("cagr_pct", "calmar", "volatility_pct", "max_drawdown_days", "sqn", "expectancy_pct", "best_trade_pct",
+     "worst_trade_pct", "commission", "engine", "id")
+)  # fmt: skip
+
+
 class RunsModel(TableModel[RunRow]):
-    """Rows follow the workspace and the jobs under way. `noted(id, text)`: a note was written."""
+    """Rows follow the workspace and the jobs under way. `noted(id, text)`: a note was written.
+
+    Headings of groups are rows too, but stand in no list of runs: their places in `order` are negative.
+    """
 
     noted = Signal(str, str)
 
@@ -119,6 +185,51 @@ class RunsModel(TableModel[RunRow]):
         self._places: dict[str, int] = {}
         self.curve_colours: tuple[str, ...] = ("#888888",)
         self.current_colour = "#888888"
+        self._note = self.column_number("note")
+        self._group_of: Callable[[RunResult], str] | None = None
+        self._headings: dict[str, int] = {}
+        self._counts: dict[str, int] = {}
+        self._folded: set[str] = set()
+
+    def group_by(self, name: str) -> None:
+        """Stand in the groups of GROUPS, unfolded, or in none."""
+        self._group_of = GROUPS.get(name)
+        self._folded.clear()
+        self.rearrange()
+
+    def wanted_count(self) -> int:
+        """How many runs the filter lets through, folded ones included."""
+        return len(self.shown()) if self._group_of is None else sum(self._counts.values())
+
+    def toggle(self, row: RunRow) -> None:
+        """Fold the group of a heading, or unfold it."""
+        if row.heading:
+            self._folded ^= {row.heading}
+            self.rearrange()
+
+    def heading_rows(self) -> list[int]:
+        """Where headings are seen."""
+        return [view for view, base in enumerate(self.order) if base < 0]
+
+    def row_at(self, view_row: int) -> RunRow:
+        """The row at a visible position."""
+        base = self.order[view_row]
+        return self.rows[base] if base >= 0 else self._heading(-base - 1)
+
+    def _heading(self, number: int) -> RunRow:
+        name = list(self._headings)[number]
+        count = self._counts.get(name, 0)
+        sign = "▸" if name in self._folded else "▾"
+        return RunRow(f"group {name}", f"{sign} {name}  ·  {count:,} run{'s' * (count != 1)}", heading=name)
+
+    def shown(self) -> list[RunRow]:
+        """The visible runs in visible order."""
+        return [self.rows[base] for base in self.order if base >= 0]
+
+    def csv(self, view_rows: Iterable[int] | None = None, *, delimiter: str = ",") -> str:
+        """As of any table, without the headings."""
+        chosen = range(len(self.order)) if view_rows is None else view_rows
+        return super().csv([view for view in chosen if self.order[view] >= 0], delimiter=delimiter)
 
     def put(self, rows: list[RunRow]) -> None:
         """Add or replace rows by run id."""
@@ -133,7 +244,8 @@ class RunsModel(TableModel[RunRow]):
 
     def drop(self, ids: list[str]) -> None:
         """Remove rows by run id."""
-        self.set_rows(row for row in self.rows if row.id not in ids)
+        gone = set(ids)
+        self.set_rows(row for row in self.rows if row.id not in gone)
 
     def set_rows(self, rows: Any) -> None:
         """Show other rows."""
@@ -148,19 +260,36 @@ class RunsModel(TableModel[RunRow]):
         """However the rest is sorted, what is under way comes first, then what is pinned."""
         order = super()._arranged()
         order.sort(key=lambda base: (self.rows[base].result is not None, not self.rows[base].remark.pinned))
-        return order
+        return order if self._group_of is None else self._grouped(order)
+
+    def _grouped(self, order: list[int]) -> list[int]:
+        """The same in groups; the group of the first comes first."""
+        groups: dict[str, list[int]] = {}
+        for base in order:
+            result = self.rows[base].result
+            assert self._group_of is not None
+            groups.setdefault(_UNDER_WAY if result is None else self._group_of(result), []).append(base)
+        self._counts = {name: len(members) for name, members in groups.items()}
+        found: list[int] = []
+        for name, members in groups.items():
+            found.append(-1 - self._headings.setdefault(name, len(self._headings)))
+            found += () if name in self._folded else members
+        return found
 
     def flags(self, index: Index) -> Qt.ItemFlag:
-        """The first column has a check box, notes are written in place."""
-        flags = super().flags(index)
-        if self.columns[index.column()].key == "note" and self.row_at(index.row()).result is not None:
-            flags |= Qt.ItemFlag.ItemIsEditable
-        if index.column() == 0 and self.row_at(index.row()).status == FINISHED:
-            flags |= Qt.ItemFlag.ItemIsUserCheckable
-        return flags
+        """The first column has a check box, notes are written in place. Asked for every cell of what is selected."""
+        column = index.column()
+        if column not in (0, self._note):
+            return _FLAGS
+        row = self.row_at(index.row())
+        if column == self._note and row.result is not None:
+            return _FLAGS | Qt.ItemFlag.ItemIsEditable
+        return _FLAGS | Qt.ItemFlag.ItemIsUserCheckable if column == 0 and row.status == FINISHED else _FLAGS
 
     def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
         """Adds the check box and the curve's colour."""
+        if self.row_at(index.row()).heading:
+            return self._heading_data(self.row_at(index.row()), index.column(), role)
         if index.column() == 0 and role in (Qt.ItemDataRole.CheckStateRole, Qt.ItemDataRole.DecorationRole):
             row = self.row_at(index.row())
             if row.status != FINISHED:
@@ -176,6 +305,15 @@ class RunsModel(TableModel[RunRow]):
             bold.setBold(True)
             return bold
         return super().data(index, role)
+
+    def _heading_data(self, row: RunRow, column: int, role: int) -> Any:
+        if role == Qt.ItemDataRole.DisplayRole:
+            return row.title if column == 0 else ""
+        if role == Qt.ItemDataRole.FontRole:
+            bold = QFont()
+            bold.setBold(True)
+            return bold
+        return self.colours.get("muted") if role == Qt.ItemDataRole.ForegroundRole else None
 
     def _curve_colour(self, run_id: str, *, checked: bool) -> str | None:
         if checked:

@@ -30,6 +30,7 @@ _SHAPES: Final = {
     "arrow_down": '<path d="M5 9l7 7 7-7"/>',
     "arrow_right": '<path d="M9 5l7 7-7 7"/>',
     "calendar": '<rect x="4" y="5" width="16" height="15" rx="2"/><path d="M4 10h16M8 3v4M16 3v4"/>',
+    "columns": '<rect x="4" y="5" width="16" height="14" rx="1"/><path d="M9.5 5v14M14.5 5v14"/>',
     "check": '<path d="M4 12l6 6L20 6"/>',
 }  # fmt: skip
 

@@ -1,9 +1,11 @@
-"""Small buttons: flat ones and framed chips, each with a tooltip and a name for screen readers."""
+"""Small buttons: flat ones and framed chips, and choices, each with a name for screen readers."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QToolButton
+from PySide6.QtWidgets import QComboBox, QToolButton
 
 
 def tool_button(text: str, tip: str) -> QToolButton:
@@ -23,3 +25,12 @@ def chip(text: str, tip: str, *, checkable: bool = False) -> QToolButton:
     button.setProperty("chip", True)
     button.setCheckable(checkable)
     return button
+
+
+def combo(name: str, words: Iterable[str]) -> QComboBox:
+    """A choice of words."""
+    box = QComboBox()
+    box.addItems(list(words))
+    box.setAccessibleName(name)
+    box.setToolTip(name)
+    return box

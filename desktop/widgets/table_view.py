@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from functools import partial
 from typing import Any
 
 from PySide6.QtCore import QItemSelectionModel, QPoint, Qt, QTimer
 from PySide6.QtGui import QColor, QGuiApplication, QKeySequence, QPainter, QPaintEvent
-from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableView, QWidget
+from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QMenu, QTableView, QWidget
 
 from desktop.tables.table import TableModel
 from desktop.theme.colours import DARK, Theme
@@ -44,6 +46,8 @@ class TableView(QTableView):
         rows.setDefaultSectionSize(self.fontMetrics().height() + 8)
         header = self.horizontalHeader()
         header.setHighlightSections(False)
+        # nothing is ever selected in it: to draw a title Qt asks every row of the column whether it is selected
+        header.setSelectionModel(QItemSelectionModel(model, header))
         header.setSectionsMovable(True)
         header.setStretchLastSection(True)
         header.setSortIndicatorClearable(True)
@@ -88,9 +92,35 @@ class TableView(QTableView):
         if not self.isColumnHidden(number) and self.columnWidth(number) < wanted:
             self.setColumnWidth(number, wanted)
 
+    def let_columns_be_chosen(self, hidden: Collection[str]) -> QMenu:
+        """A menu of all columns, also on the header: what is not checked is not shown. `hidden`: keys of those at first."""
+        menu, header = QMenu("Columns", self), self.horizontalHeader()
+        for number, column in enumerate(self.table.columns):
+            self.setColumnHidden(number, column.key in hidden)
+            action = menu.addAction(column.title)
+            action.setCheckable(True)
+            action.setToolTip(column.tooltip)
+            action.setEnabled(number > 0)
+            action.toggled.connect(partial(self._show_column, number))
+        menu.aboutToShow.connect(lambda: self._mark_shown(menu))
+        header.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
+        header.customContextMenuRequested.connect(lambda point: menu.popup(header.mapToGlobal(point)))
+        return menu
+
+    def _mark_shown(self, menu: QMenu) -> None:
+        for number, action in enumerate(menu.actions()):
+            action.setChecked(not self.isColumnHidden(number))
+
+    def _show_column(self, number: int, shown: bool) -> None:
+        if shown == self.isColumnHidden(number):
+            self.setColumnHidden(number, not shown)
+            self.widen_columns()
+
     def selected_rows(self) -> list[int]:
-        """Selected visible rows from top to bottom."""
-        return sorted(index.row() for index in self.selectionModel().selectedRows())
+        """Selected visible rows from top to bottom. Rows are selected whole; Qt's selectedRows would ask every cell."""
+        chosen = self.selectionModel().selection()
+        spans = [chosen.at(number) for number in range(chosen.count())]
+        return sorted({row for span in spans for row in range(span.top(), span.bottom() + 1)})
 
     def select_row(self, view_row: int | None) -> None:
         """Select one row and scroll to it; None selects nothing."""

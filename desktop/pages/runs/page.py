@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import gc
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Final
 
-from PySide6.QtCore import QTimer, Signal
+from PySide6.QtCore import QTimer, QUrl, Signal
+from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QFileDialog, QLineEdit, QTableView
 
 from desktop.pages.page import Context, Page, Place
@@ -24,6 +27,9 @@ from desktop.workspace import Removed
 from engine.model.parameters import StrategyInfo
 from engine.model.remark import Remark
 from engine.model.run import RunResult, RunSpec
+
+_MOST_REPORTED: Final = 50
+_PORTION: Final = 100  # taken in within one turn of the event loop
 
 
 class RunsPage(Page[RunsPanel]):
@@ -52,17 +58,34 @@ class RunsPage(Page[RunsPanel]):
         self.panel.export_wanted.connect(self._export)
         self.panel.rerun_wanted.connect(self._rerun)
         self.panel.remarked.connect(self._remark)
+        self.panel.report_wanted.connect(self.ask_and_report)
+        self.panel.compare_wanted.connect(context.compare_wanted)
+        self._closed = False
 
     def commands(self) -> Sequence[Command]:
-        """What is done with the comparison."""
+        """What is done with the comparison and with what is selected."""
         return (
+            Command("report", "&Report …", "Write the selected runs, or the current one, as a page with charts and figures",
+                    lambda: self.ask_and_report(self.panel.selected_or_current()), "&File", 1, ("Ctrl+Shift+P",)),
             Command("compare_none", "&Compare none", "Take every run out of the comparison", self._workspace.clear_checks,
                     "&Run", 10),
         )  # fmt: skip
 
     def open(self) -> None:
-        """Ask what the user noted."""
+        """Ask what the user noted, and for the runs that are older than the first ones."""
         self.bridge.ask(self.engine.runs.remarks, self._workspace.put_remarks)
+        self.bridge.spawn(self._load_older())
+
+    async def _load_older(self) -> None:
+        """All that are stored, in portions that the window takes in without a pause."""
+        last = next(iter(self._workspace.runs.values()), None)
+        while last is not None and not self._closed:
+            found = await self.bridge.answer(partial(self.engine.runs.stored, _PORTION, before=last))
+            if not self._closed:
+                self._workspace.put(found)
+            # they stay: the collector looks through all that it is not told so of, a third of a second for 5,000 runs
+            gc.freeze()
+            last = found[-1] if len(found) == _PORTION else None
 
     def _strategies_loaded(self, infos: list[StrategyInfo]) -> None:
         self.panel.set_defaults({
@@ -129,11 +152,12 @@ class RunsPage(Page[RunsPanel]):
         """Make runs again, warm-up and engine included."""
         self.run([self._workspace.runs[run_id].spec for run_id in ids])
 
-    def _remark(self, run_id: str, remark: Remark) -> None:
-        self.bridge.ask(
-            lambda: self.engine.runs.remark(run_id, remark),
-            lambda _: self._workspace.put_remarks({run_id: remark}),
-        )
+    def _remark(self, remarks: dict[str, Remark]) -> None:
+        def keep() -> None:
+            for run_id, remark in remarks.items():
+                self.engine.runs.remark(run_id, remark)
+
+        self.bridge.ask(keep, lambda _: self._workspace.put_remarks(remarks))
 
     def _export(self, ids: list[str]) -> None:
         title = "Export the run into a folder" if len(ids) == 1 else f"Export {len(ids)} runs into a folder"
@@ -150,6 +174,28 @@ class RunsPage(Page[RunsPanel]):
         more = f" and {len(paths) - 3} more files" if len(paths) > 3 else ""
         self.context.said.emit(f"Written: {names}{more}")
 
+    def ask_and_report(self, ids: list[str]) -> None:
+        """Ask for a file, write the report there, and open it."""
+        if not ids:
+            self.context.reported.emit("info", "Select a run to write its report", "")
+            return
+        run = self._workspace.runs[ids[0]]
+        name = (
+            f"{run.strategy}-{run.symbol}-{run.timeframe}.html" if len(ids) == 1 else f"{len(ids)}-runs.html"
+        )
+        path, _ = QFileDialog.getSaveFileName(self.panel.window(), "Write a report", name, "HTML (*.html)")
+        if path:
+            self.report(ids, Path(path), QDesktopServices.openUrl)
+
+    def report(self, ids: Sequence[str], path: Path, show: Callable[[QUrl], object]) -> None:
+        """Write the report of these runs; `show` is given the file."""
+
+        def written(_: None) -> None:
+            self.context.said.emit(f"Written: {path}")
+            show(QUrl.fromLocalFile(path))
+
+        self.bridge.ask(lambda: self.engine.runs.write_report(ids, path), written)
+
     def _use_setup_of(self, run_id: str) -> None:
         run, page = self._workspace.runs[run_id], self.context.page(SetupPage)
         setup = page.panel
@@ -161,7 +207,8 @@ class RunsPage(Page[RunsPanel]):
         page.overwrite(f"The set-up is that of {run.strategy} on {run.symbol} now", use)
 
     def close(self) -> None:
-        """Make no more checks."""
+        """Make no more checks, ask for no more runs."""
+        self._closed = True
         self.cross_checks.stop()
 
     @property
@@ -171,4 +218,4 @@ class RunsPage(Page[RunsPanel]):
 
     def tables(self) -> Mapping[str, QTableView]:
         """The runs."""
-        return {"all runs": self.panel.table}  # "runs" had other columns
+        return {"every run": self.panel.table}  # "runs" and "all runs" had other columns

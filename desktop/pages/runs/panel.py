@@ -8,35 +8,40 @@ from dataclasses import replace
 
 from PySide6.QtCore import QItemSelection, QModelIndex, Qt, QTimer, Signal, SignalInstance
 from PySide6.QtGui import QAction, QKeySequence
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QLineEdit, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QToolButton, QVBoxLayout, QWidget
 
 from desktop.pages.page import Panel
-from desktop.tables.badges import badges_in, verdict
+from desktop.tables.badges import badges_in, verdict_in
 from desktop.tables.run_names import Defaults, run_name
-from desktop.tables.runs import RunRow, RunsModel
+from desktop.tables.runs import ALL_RUNS, GROUPS, HIDDEN, KINDS, NO_GROUPS, RunRow, RunsModel
 from desktop.theme.colours import Theme
 from desktop.theme.icons import icon
 from desktop.widgets.badge_row import BadgeStory
-from desktop.widgets.buttons import tool_button
+from desktop.widgets.buttons import combo, tool_button
+from desktop.widgets.labels import ElidedLabel
 from desktop.widgets.table_view import TableView
 from desktop.work.jobs import Job
 from desktop.workspace import Workspace
 from engine.model.run import FINISHED
 
 _REDRAW_MS = 100
+_MOST_AT_ONCE = 50  # that are compared by one key
 _LEAST_WIDTHS = {"strategy": 210, "checks": 130, "note": 90}  # for rows that are still to come
 
 
 class RunsPanel(Panel):
     """Signals: `delete_wanted(ids)`, `export_wanted(ids)`, `rerun_wanted(ids)`, `setup_wanted(id)` (load a run's set-up into
-    the dock), `remarked(id, Remark)`.
+    the dock), `remarked({id: Remark})`, `report_wanted(ids)`; `compare_wanted(ids)`: two side by side, or the source of one
+    beside today's.
     """
 
     delete_wanted = Signal(list)
     export_wanted = Signal(list)
     rerun_wanted = Signal(list)
     setup_wanted = Signal(str)
-    remarked = Signal(str, object)
+    remarked = Signal(dict)
+    report_wanted = Signal(list)
+    compare_wanted = Signal(list)
 
     def __init__(self, workspace: Workspace, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -45,14 +50,20 @@ class RunsPanel(Panel):
         self.table = TableView(self.model, "Runs", "No runs yet. Press F5 to run the set-up on the left.")
         self.search = QLineEdit(placeholderText="Filter runs", clearButtonEnabled=True)
         self.search.setAccessibleName("Filter runs")
+        self.search.setMinimumWidth(90)
         self.search.setMaximumWidth(220)
+        self.kind = combo("Which runs", (ALL_RUNS, *KINDS))
+        self.groups = combo("Groups", (NO_GROUPS, *GROUPS))
         self.story = BadgeStory(self)
-        self.count = QLabel()
+        self.count = ElidedLabel()
         self.count.setProperty("role", "muted")
+        self.columns = tool_button("", "Choose the columns")
+        self.columns.setMenu(self.table.let_columns_be_chosen(HIDDEN))
+        self.columns.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         self.export = tool_button(
-            "Export …", "Write trades, equity and the whole run as files, of all selected runs"
+            "", "Export: write trades, equity and the whole run as files, of all selected runs"
         )
-        self.delete = tool_button("Delete", "Delete the selected runs (Del); that can be undone")
+        self.delete = tool_button("", "Delete the selected runs (Del); that can be undone")
         created = self.model.column_number("created")
         self.table.sortByColumn(created, Qt.SortOrder.DescendingOrder)
         self._active: dict[str, RunRow] = {}
@@ -71,8 +82,11 @@ class RunsPanel(Panel):
         bar.setObjectName("filterBar")
         row = QHBoxLayout(bar)
         row.setContentsMargins(8, 4, 8, 4)
-        row.addWidget(self.search)
+        row.addWidget(self.search, 2)
+        row.addWidget(self.kind)
+        row.addWidget(self.groups)
         row.addWidget(self.count, 1)
+        row.addWidget(self.columns)
         row.addWidget(self.export)
         row.addWidget(self.delete)
         layout = QVBoxLayout(self)
@@ -85,10 +99,13 @@ class RunsPanel(Panel):
             self._action("Run again", "Ctrl+R", lambda: self._emit(self.rerun_wanted)),
             self._action("Compare, or not", "Space", self._toggle_compared),
             self._action("Compare only these", "Shift+Space", self._compare_only),
+            self._action("Side by side", "Ctrl+B", self._side_by_side),
+            self._action("Source as it was", "Ctrl+U", lambda: self._emit(self.compare_wanted, 1)),
             self._action("Note …", "F2", self._edit_note),
             self._action("Pin, or not", "Ctrl+P", self._toggle_pinned),
             self._action("Copy", "Ctrl+C", self.table.copy),
             self._action("Export …", "Ctrl+Shift+E", lambda: self._emit(self.export_wanted)),
+            self._action("Report …", "", lambda: self._emit(self.report_wanted)),
             self._action("Delete", "Del", lambda: self._emit(self.delete_wanted)),
         ]
         self.table.addActions(self.actions_)
@@ -109,7 +126,11 @@ class RunsPanel(Panel):
         self.table.selectionModel().selectionChanged.connect(self._selected)
         self.table.clicked.connect(self._clicked)
         self.table.doubleClicked.connect(lambda _: self._use())
-        self.search.textChanged.connect(self._filter)
+        self.search.textChanged.connect(lambda _: self._filter())
+        self.kind.currentTextChanged.connect(lambda _: self._filter())
+        self.groups.currentTextChanged.connect(self._group)
+        for changed in (self.model.layoutChanged, self.model.modelReset, self.model.rowsInserted):
+            changed.connect(self._span_headings)
         self.delete.clicked.connect(lambda: self._emit(self.delete_wanted))
         self.export.clicked.connect(lambda: self._emit(self.export_wanted))
         self.model.noted.connect(self._noted)
@@ -124,6 +145,7 @@ class RunsPanel(Panel):
     def begin_batch(self) -> None:
         """Runs are about to come: no filter hides them."""
         self.search.clear()
+        self.kind.setCurrentText(ALL_RUNS)
         self._in_view = None
 
     def follow(self, job: Job) -> None:
@@ -171,10 +193,9 @@ class RunsPanel(Panel):
     def _runs_changed(self, ids: list[str]) -> None:
         for run_id in ids:
             run = self.workspace.runs[run_id]
-            shown = badges_in(self.workspace, run)
-            told = verdict(shown) if shown else None
+            told = verdict_in(self.workspace, run)
             name, remark = run_name(run, self._defaults), self.workspace.remark(run_id)
-            self._put(RunRow(run_id, result=run, verdict=told, name=name, remark=remark))
+            self._put(RunRow.of(run, told, name, remark))
 
     def _runs_removed(self, ids: list[str]) -> None:
         self.flush()
@@ -211,33 +232,41 @@ class RunsPanel(Panel):
             self.workspace.show(row.id)
 
     def _clicked(self, index: QModelIndex) -> None:
-        """A click on what the checks add up to tells their story."""
+        """A click on what the checks add up to tells their story; one on a heading folds its group."""
         row = self.model.row_at(index.row())
+        if row.heading:
+            self._toggle_group(row)
+            return
         if row.result is not None and self.model.columns[index.column()].key == "checks":
             below = self.table.visualRect(index).bottomLeft()
             self.story.tell(badges_in(self.workspace, row.result), self.table.context_point(below))
 
-    def _filter(self, text: str) -> None:
-        words = text.lower().split()
+    def _filter(self) -> None:
+        words, kind = self.search.text().lower().split(), KINDS.get(self.kind.currentText())
 
         def wanted(row: RunRow) -> bool:
-            parts = [row.title, row.status_text()]
-            if row.result is not None:
-                parts += [
-                    row.result.strategy,
-                    row.result.symbol,
-                    row.result.timeframe.name,
-                    row.result.error or "",
-                    row.result.exchange,
-                    row.name,
-                    row.remark.note,
-                ]
-            joined = " ".join(parts).lower()
-            return all(word in joined for word in words)
+            return (kind is None or kind(row)) and row.has(words)
 
-        self.model.set_filter(wanted if words else None)
+        self.model.set_filter(wanted if words or kind else None)
         self._show_current()
         self._update()
+
+    def _group(self, name: str) -> None:
+        self.model.group_by(name)
+        self._show_current()
+
+    def _toggle_group(self, row: RunRow) -> None:
+        self.model.toggle(row)
+        view = next(
+            (v for v in self.model.heading_rows() if self.model.row_at(v).heading == row.heading), None
+        )
+        if view is not None:
+            self.table.select_row(view)
+
+    def _span_headings(self) -> None:
+        self.table.clearSpans()
+        for view in self.model.heading_rows():
+            self.table.setSpan(view, 0, 1, self.model.columnCount())
 
     # -- what is done with the selected ones -------------------------------------------------------------------------
 
@@ -245,17 +274,36 @@ class RunsPanel(Panel):
         rows = [self.model.row_at(row) for row in self.table.selected_rows()]
         return [row.id for row in rows if row.result is not None]
 
-    def _emit(self, signal: SignalInstance) -> None:
-        ids = self._selected_ids()
+    def _emit(self, signal: SignalInstance, most: int | None = None) -> None:
+        ids = self._selected_ids()[:most]
         if ids:
             signal.emit(ids)
 
+    def selected_or_current(self) -> list[str]:
+        """The selected runs that have ended; where none is, the current one."""
+        current = self.workspace.current
+        return self._selected_ids() or ([] if current is None else [current])
+
+    def _side_by_side(self) -> None:
+        """The two that are selected; of one, it and the current one or another that is compared."""
+        ids = self._selected_ids()[:2]
+        others = [self.workspace.current, *self.workspace.checked]
+        ids += [other for other in others if other is not None and other not in ids][: 2 - len(ids)]
+        if ids:
+            self.compare_wanted.emit(ids)
+
     def _use(self) -> None:
+        selected = self.table.selected_rows()[:1]
+        for row in (self.model.row_at(view) for view in selected):
+            if row.heading:
+                self._toggle_group(row)
         for run_id in self._selected_ids()[:1]:
             self.setup_wanted.emit(run_id)
 
     def _finished_ids(self) -> list[str]:
-        return [run_id for run_id in self._selected_ids() if self.workspace.runs[run_id].status == FINISHED]
+        """Not so many that their curves would fill the memory."""
+        ids = [run_id for run_id in self._selected_ids() if self.workspace.runs[run_id].status == FINISHED]
+        return ids[:_MOST_AT_ONCE]
 
     def _toggle_compared(self) -> None:
         ids = self._finished_ids()
@@ -280,18 +328,17 @@ class RunsPanel(Panel):
     def _noted(self, run_id: str, text: str) -> None:
         remark = self.workspace.remark(run_id)
         if text != remark.note:
-            self.remarked.emit(run_id, replace(remark, note=text))
+            self.remarked.emit({run_id: replace(remark, note=text)})
 
     def _toggle_pinned(self) -> None:
         ids = self._selected_ids()
         pinned = not all(self.workspace.remark(run_id).pinned for run_id in ids)
-        for run_id in ids:
-            self.remarked.emit(run_id, replace(self.workspace.remark(run_id), pinned=pinned))
+        self.remarked.emit({run_id: replace(self.workspace.remark(run_id), pinned=pinned) for run_id in ids})
 
     def _update(self) -> None:
-        total, shown = len(self.model.rows), self.model.rowCount()
-        some = "" if shown == total else f"{shown} of "
-        text = f"{some}{total} run{'' if total == 1 else 's'}"
+        total, shown = len(self.model.rows), self.model.wanted_count()
+        some = "" if shown == total else f"{shown:,} of "
+        text = f"{some}{total:,} run{'' if total == 1 else 's'}"
         self.count.setText(f"{text} · {len(self.workspace.checked)} compared" if total else "")
         has_result = any(self.model.row_at(row).result is not None for row in self.table.selected_rows())
         self.delete.setEnabled(has_result)
@@ -303,4 +350,5 @@ class RunsPanel(Panel):
         self.table.apply_theme(theme)
         self.story.apply_theme(theme)
         self.export.setIcon(icon("export", theme.muted))
+        self.columns.setIcon(icon("columns", theme.muted))
         self.delete.setIcon(icon("close", theme.muted))

@@ -6,7 +6,6 @@ from pathlib import Path
 
 from PySide6.QtCore import QItemSelection, Signal
 from PySide6.QtWidgets import (
-    QComboBox,
     QFileDialog,
     QHBoxLayout,
     QLabel,
@@ -21,7 +20,7 @@ from desktop.tables.badges import trades_beside_holes
 from desktop.tables.trades import OUTCOMES, SIDES, TradesModel, trade_filter
 from desktop.theme.colours import Theme
 from desktop.theme.icons import icon
-from desktop.widgets.buttons import tool_button
+from desktop.widgets.buttons import combo, tool_button
 from desktop.widgets.table_view import TableView
 from desktop.workspace import Workspace
 from engine.model.run import FAILED, FINISHED, RunResult
@@ -41,7 +40,7 @@ class TradesPanel(Panel):
         self.workspace = workspace
         self.model = TradesModel(self)
         self.table = TableView(self.model, "Trades", _NO_RUN)
-        self.side, self.outcome = _choice("Side", SIDES), _choice("Result", OUTCOMES)
+        self.side, self.outcome = combo("Side", SIDES), combo("Result", OUTCOMES)
         self.text = QLineEdit(
             placeholderText="Filter by signal, reason, date (Ctrl+F)", clearButtonEnabled=True
         )
@@ -184,13 +183,6 @@ class TradesPanel(Panel):
         """Take the theme's colours."""
         self.table.apply_theme(theme)
         self.export.setIcon(icon("export", theme.muted))
-
-
-def _choice(name: str, words: tuple[str, ...]) -> QComboBox:
-    combo = QComboBox()
-    combo.addItems(list(words))
-    combo.setAccessibleName(name)
-    return combo
 
 
 def _mark(run: RunResult, *, has_candles: bool) -> str:

@@ -141,8 +141,8 @@ def test_keys_compare_pin_and_note_and_what_is_noted_is_found(window: MainWindow
     panel = fill(window, *(a_run(k) for k in range(4)))
     said: dict[str, Remark] = {}
 
-    def keep(run_id: str, remark: Remark) -> None:
-        said[run_id] = remark
+    def keep(remarks: dict[str, Remark]) -> None:
+        said.update(remarks)
         window.workspace.put_remarks(said)
 
     panel.remarked.connect(keep)
@@ -197,8 +197,8 @@ def test_notes_exports_and_reruns_of_real_runs(live_window: MainWindow, qtbot: Q
     assert "ema_cross · fast 9" in names(page.panel)
     page.panel.table.selectAll()
     page.export(page.panel._selected_ids(), tmp_path / "out")
-    qtbot.waitUntil(lambda: "and 3 more files" in window.status.words.text(), timeout=10_000)
-    assert len(list((tmp_path / "out").iterdir())) == 6
+    qtbot.waitUntil(lambda: "and 4 more files" in window.status.words.text(), timeout=10_000)
+    assert len(list((tmp_path / "out").iterdir())) == 7
     page.panel.table.select_row(0)
     run_id = page.panel.model.row_at(0).id
     page.panel.model.noted.emit(run_id, "keep")
