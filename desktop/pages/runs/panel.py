@@ -25,6 +25,7 @@ from desktop.workspace import Workspace
 from engine.model.run import FINISHED
 
 _REDRAW_MS = 100
+_AT_ONCE = 100  # rows that are made in one turn of the event loop
 _MOST_AT_ONCE = 50  # that are compared by one key
 _LEAST_WIDTHS = {"strategy": 210, "checks": 130, "note": 90}  # for rows that are still to come
 
@@ -67,12 +68,12 @@ class RunsPanel(Panel):
         created = self.model.column_number("created")
         self.table.sortByColumn(created, Qt.SortOrder.DescendingOrder)
         self._active: dict[str, RunRow] = {}
-        self._dirty: dict[str, RunRow] = {}
+        self._dirty: dict[str, RunRow | None] = {}
         self._fitted = False
         self._defaults: Defaults = {}
         self._in_view: tuple[str, int] | None = None
-        self._timer = QTimer(self, singleShot=True, interval=_REDRAW_MS)
-        self._timer.timeout.connect(self.flush)
+        self._timer = QTimer(self, singleShot=True)
+        self._timer.timeout.connect(lambda: self.flush(_AT_ONCE))
         self._lay_out()
         self._connect()
         self._update()
@@ -157,7 +158,7 @@ class RunsPanel(Panel):
         row = self._active.get(run_id) or RunRow(run_id, job.title, started_ms=round(time.time() * 1000))
         far = None if job.progress is None else job.part or 0.0
         self._active[run_id] = replace(row, progress=far)
-        self._put(self._active[run_id])
+        self._mark(run_id, self._active[run_id])
 
     def end_batch(self) -> None:
         """The batch is over: rows that never got a result go."""
@@ -170,11 +171,16 @@ class RunsPanel(Panel):
         self._show_current()
         self._update()
 
-    def flush(self) -> None:
-        """Show what changed since the last time."""
+    def flush(self, most: int | None = None) -> None:
+        """Show what changed since the last time, or the first `most` of it."""
         if not self._dirty:
             return
-        rows, self._dirty = list(self._dirty.values()), {}
+        found = {run_id: self._dirty.pop(run_id) for run_id in list(self._dirty)[:most]}
+        rows = [
+            row or self._row_of(run_id)
+            for run_id, row in found.items()
+            if row or run_id in self.workspace.runs
+        ]
         self.model.put(rows)
         if not self._fitted:
             self.table.fit_columns(widest=200)
@@ -184,21 +190,27 @@ class RunsPanel(Panel):
             self._fitted = any(row.result is not None for row in rows)
         self._show_current()
         self._update()
+        if self._dirty:
+            self._timer.start(0)
 
-    def _put(self, row: RunRow) -> None:
-        self._dirty[row.id] = row
+    def _row_of(self, run_id: str) -> RunRow:
+        run = self.workspace.runs[run_id]
+        name, remark = run_name(run, self._defaults), self.workspace.remark(run_id)
+        return RunRow.of(run, verdict_in(self.workspace, run), name, remark)
+
+    def _mark(self, run_id: str, row: RunRow | None) -> None:
+        """A row is to be shown again; None: as its run is by then."""
+        self._dirty[run_id] = row
         if not self._timer.isActive():
-            self._timer.start()
+            self._timer.start(_REDRAW_MS)
 
     def _runs_changed(self, ids: list[str]) -> None:
         for run_id in ids:
-            run = self.workspace.runs[run_id]
-            told = verdict_in(self.workspace, run)
-            name, remark = run_name(run, self._defaults), self.workspace.remark(run_id)
-            self._put(RunRow.of(run, told, name, remark))
+            self._mark(run_id, None)
 
     def _runs_removed(self, ids: list[str]) -> None:
-        self.flush()
+        for run_id in ids:
+            self._dirty.pop(run_id, None)
         self.model.drop(ids)
         self._show_current()
         self._update()
