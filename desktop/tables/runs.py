@@ -172,12 +172,13 @@ HIDDEN: Final = frozenset(  # until somebody asks for them
 
 
 class RunsModel(TableModel[RunRow]):
-    """Rows follow the workspace and the jobs under way. `noted(id, text)`: a note was written.
+    """Rows follow the workspace and the jobs under way. `noted(id, text)`: a note was written; `named(id, text)`: a name.
 
     Headings of groups are rows too, but stand in no list of runs: their places in `order` are negative.
     """
 
     noted = Signal(str, str)
+    named = Signal(str, str)
 
     def __init__(self, workspace: Workspace, parent: QObject | None = None) -> None:
         super().__init__(COLUMNS, parent)
@@ -277,14 +278,17 @@ class RunsModel(TableModel[RunRow]):
         return found
 
     def flags(self, index: Index) -> Qt.ItemFlag:
-        """The first column has a check box, notes are written in place. Asked for every cell of what is selected."""
+        """The first column has a check box; names and notes are written in place. Asked of every selected cell."""
         column = index.column()
         if column not in (0, self._note):
             return _FLAGS
         row = self.row_at(index.row())
         if column == self._note and row.result is not None:
             return _FLAGS | Qt.ItemFlag.ItemIsEditable
-        return _FLAGS | Qt.ItemFlag.ItemIsUserCheckable if column == 0 and row.status == FINISHED else _FLAGS
+        if column == 0 and row.result is not None:
+            checkable = Qt.ItemFlag.ItemIsUserCheckable if row.status == FINISHED else Qt.ItemFlag(0)
+            return _FLAGS | Qt.ItemFlag.ItemIsEditable | checkable
+        return _FLAGS
 
     def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
         """Adds the check box and the curve's colour."""
@@ -298,8 +302,9 @@ class RunsModel(TableModel[RunRow]):
             if role == Qt.ItemDataRole.CheckStateRole:
                 return Qt.CheckState.Checked if checked else Qt.CheckState.Unchecked
             return swatch(self._curve_colour(row.id, checked=checked))
-        if role == Qt.ItemDataRole.EditRole and self.columns[index.column()].key == "note":
-            return self.row_at(index.row()).remark.note
+        if role == Qt.ItemDataRole.EditRole and index.column() in (0, self._note):
+            row = self.row_at(index.row())
+            return row.name if index.column() == 0 else row.remark.note
         if role == Qt.ItemDataRole.FontRole and self.row_at(index.row()).id == self._workspace.current:
             bold = QFont()
             bold.setBold(True)
@@ -324,6 +329,9 @@ class RunsModel(TableModel[RunRow]):
         """The check box overlays the run; a note is kept."""
         if role == Qt.ItemDataRole.EditRole and self.columns[index.column()].key == "note":
             self.noted.emit(self.row_at(index.row()).id, str(value).strip())
+            return True
+        if role == Qt.ItemDataRole.EditRole and index.column() == 0:
+            self.named.emit(self.row_at(index.row()).id, str(value).strip())
             return True
         if role != Qt.ItemDataRole.CheckStateRole or index.column() != 0:
             return False

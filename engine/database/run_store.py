@@ -141,16 +141,19 @@ class RunStore:
         return self._database.write(purge)
 
     def remarks(self) -> dict[str, Remark]:
-        """What the user noted and pinned, by run; runs of which there is nothing to say are not in it."""
-        said = (backtest_runs.c.note != "") | backtest_runs.c.pinned
-        query = select(backtest_runs.c.id, backtest_runs.c.note, backtest_runs.c.pinned).where(said, _KEPT)
+        """What the user noted, pinned and named, by run; runs of which there is nothing to say are not in it."""
+        held = backtest_runs.c
+        said = (held.note != "") | held.pinned | (held.title != "")
+        query = select(held.id, held.note, held.pinned, held.title).where(said, _KEPT)
         with self._database.transaction() as connection:
-            return {str(found): Remark(note, pinned) for found, note, pinned in connection.execute(query)}
+            return {str(found): Remark(*remark) for found, *remark in connection.execute(query)}
 
     def save_remark(self, run_id: str, remark: Remark) -> None:
         """Replace what is noted of a run; raises InputError when it was deleted meanwhile."""
         changed = update(backtest_runs).where(backtest_runs.c.id == uuid.UUID(run_id))
-        changed = changed.values(note=storable(remark.note), pinned=remark.pinned)
+        changed = changed.values(
+            note=storable(remark.note), pinned=remark.pinned, title=storable(remark.name)
+        )
 
         def save(connection: Connection) -> int:
             return connection.execute(changed).rowcount

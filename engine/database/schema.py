@@ -24,7 +24,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
-HEAD: Final = "0009"  # the newest migration; a constant, so that an up-to-date start need not import Alembic
+HEAD: Final = "0010"  # the newest migration; a constant, so that an up-to-date start need not import Alembic
 
 metadata = MetaData()
 
@@ -206,6 +206,9 @@ backtest_runs = Table(
     Column("removed_at", _TIME),  # hidden since then, until it is brought back or deleted for good
     Column("note", Text, nullable=False, server_default=text("''")),
     Column("pinned", Boolean, nullable=False, server_default=text("false")),
+    Column(
+        "title", Text, nullable=False, server_default=text("''")
+    ),  # what the user calls it; `symbols` has a name
     *_moments("backtest_runs", "start_time", "end_time", "candles_start", "created_at", "removed_at"),
     Index("backtest_runs_created_idx", "created_at"),
     Index(

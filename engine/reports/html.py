@@ -172,6 +172,8 @@ def _article(number: int, reported: Reported) -> Iterator[str]:
     yield f"<h1>{_text(_title(run))}</h1>"
     yield f'<p class="muted">{_text(run.exchange)} · {_period(run)} · made {short_time(run.created_ms)} · '
     yield f"engine {_text(run.engine)} · run {_text(run.id)}</p>"
+    if reported.remark.name:
+        yield f'<p class="note"><b>{_text(reported.remark.name)}</b></p>'
     if reported.remark.note:
         yield f'<p class="note">{_text(reported.remark.note)}</p>'
     if run.error:

@@ -102,7 +102,8 @@ class RunsPanel(Panel):
             self._action("Compare only these", "Shift+Space", self._compare_only),
             self._action("Side by side", "Ctrl+B", self._side_by_side),
             self._action("Source as it was", "Ctrl+U", lambda: self._emit(self.compare_wanted, 1)),
-            self._action("Note …", "F2", self._edit_note),
+            self._action("Note …", "F2", lambda: self._edit("note")),
+            self._action("Name …", "Shift+F2", lambda: self._edit("strategy")),
             self._action("Pin, or not", "Ctrl+P", self._toggle_pinned),
             self._action("Copy", "Ctrl+C", self.table.copy),
             self._action("Export …", "Ctrl+Shift+E", lambda: self._emit(self.export_wanted)),
@@ -135,6 +136,7 @@ class RunsPanel(Panel):
         self.delete.clicked.connect(lambda: self._emit(self.delete_wanted))
         self.export.clicked.connect(lambda: self._emit(self.export_wanted))
         self.model.noted.connect(self._noted)
+        self.model.named.connect(self._named)
         self._update()
 
     def set_defaults(self, defaults: Defaults) -> None:
@@ -195,8 +197,10 @@ class RunsPanel(Panel):
 
     def _row_of(self, run_id: str) -> RunRow:
         run = self.workspace.runs[run_id]
-        name, remark = run_name(run, self._defaults), self.workspace.remark(run_id)
-        return RunRow.of(run, verdict_in(self.workspace, run), name, remark)
+        remark = self.workspace.remark(run_id)
+        return RunRow.of(
+            run, verdict_in(self.workspace, run), remark.name or run_name(run, self._defaults), remark
+        )
 
     def _mark(self, run_id: str, row: RunRow | None) -> None:
         """A row is to be shown again; None: as its run is by then."""
@@ -330,10 +334,10 @@ class RunsPanel(Panel):
             for run_id in ids:
                 self.workspace.check(run_id, on=True)
 
-    def _edit_note(self) -> None:
+    def _edit(self, column: str) -> None:
         rows = self.table.selected_rows()
         if rows:
-            index = self.model.index(rows[0], self.model.column_number("note"))
+            index = self.model.index(rows[0], self.model.column_number(column))
             self.table.scrollTo(index)
             self.table.edit(index)
 
@@ -341,6 +345,13 @@ class RunsPanel(Panel):
         remark = self.workspace.remark(run_id)
         if text != remark.note:
             self.remarked.emit({run_id: replace(remark, note=text)})
+
+    def _named(self, run_id: str, text: str) -> None:
+        """An empty name is the one that it has by itself."""
+        remark = self.workspace.remark(run_id)
+        name = "" if text == run_name(self.workspace.runs[run_id], self._defaults) else text
+        if name != remark.name:
+            self.remarked.emit({run_id: replace(remark, name=name)})
 
     def _toggle_pinned(self) -> None:
         ids = self._selected_ids()

@@ -67,6 +67,14 @@ def test_runs_are_grouped_folded_and_found(window: MainWindow, qtbot: QtBot) -> 
     for kind, wanted in (("Failed", [RUNS[7].id]), ("Pinned", [RUNS[3].id]), ("With a note", [RUNS[3].id])):
         panel.kind.setCurrentText(kind)
         assert [row.id for row in panel.model.shown()] == wanted
+    panel.kind.setCurrentText("All runs")
+    panel.remarked.connect(window.workspace.put_remarks)
+    index = panel.model.index(2, 0)
+    name = panel.model.row_at(2).id
+    for given, shown in (("the good one", "the good one"), ("", RUNS[int(name, 16) - 1].strategy)):
+        panel.model.setData(index, given, Qt.ItemDataRole.EditRole)
+        panel.flush()
+        assert next(row.name for row in panel.model.rows if row.id == name) == shown
     panel.begin_batch()  # no filter hides what is new
     assert panel.model.rowCount() == 60
 

@@ -70,9 +70,9 @@ def test_notes_and_pins_are_kept_beside_the_run_and_outlive_its_being_saved_agai
     run, other = a_run(), a_run()
     for one in (run, other):
         store.runs.save(one)
-    store.runs.save_remark(run.id, Remark("before\0 the halving ü", pinned=True))
+    store.runs.save_remark(run.id, Remark("before\0 the halving ü", pinned=True, name="good\0"))
     store.runs.save(run)
-    assert store.runs.remarks() == {run.id: Remark("before\ufffd the halving ü", True)}
+    assert store.runs.remarks() == {run.id: Remark("before\ufffd the halving ü", True, "good\ufffd")}
     store.runs.save_remark(run.id, Remark())
     assert store.runs.remarks() == {}
     store.runs.delete(run.id)
