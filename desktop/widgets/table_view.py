@@ -97,7 +97,7 @@ class TableView(QTableView):
         menu, header = QMenu("Columns", self), self.horizontalHeader()
         for number, column in enumerate(self.table.columns):
             self.setColumnHidden(number, column.key in hidden)
-            action = menu.addAction(column.title)
+            action = menu.addAction(column.title.replace("&", "&&"))
             action.setCheckable(True)
             action.setToolTip(column.tooltip)
             action.setEnabled(number > 0)
