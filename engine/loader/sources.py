@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from importlib.machinery import EXTENSION_SUFFIXES, ExtensionFileLoader, FileFinder, SourceFileLoader
@@ -15,6 +16,17 @@ from typing import Any, Final
 from engine.reproduction.own_source import plain_source
 
 BUNDLED: Final = Path(__file__).resolve().parents[2] / "strategies"
+_SEARCHING: Final = (
+    b"import_module",
+    b"__import__",
+    b"pkgutil",
+    b"glob",
+    b"rglob",
+    b"iterdir",
+    b"listdir",
+    b"scandir",
+    b"walk",
+)
 
 
 @contextmanager
@@ -46,6 +58,15 @@ def are_unchanged(known: Mapping[str, str], plug_in: Path) -> bool:
         )
     except OSError:
         return False
+
+
+def may_import(modules: Iterable[str], executed: Iterable[str], plug_in: Path) -> bool:
+    """Whether the files that were executed for a plug-in, by name as above, may import one of these modules of its folder:
+    they say its name, or look by themselves for what there is.
+    """
+    words = b"|".join([*(re.escape(name.encode()) for name in modules), *_SEARCHING])
+    named = re.compile(rb"\b(?:" + words + rb")\b")
+    return any(named.search(_file(name, plug_in).read_bytes()) for name in executed)
 
 
 def _file(name: str, plug_in: Path) -> Path:

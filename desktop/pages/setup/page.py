@@ -9,6 +9,8 @@ from PySide6.QtCore import Signal
 
 from desktop.pages.page import Context, Page, Place
 from desktop.pages.setup.panel import SetupPanel
+from desktop.pages.setup.strategy_desk import StrategyDesk
+from desktop.pages.setup.strategy_files import StrategyFiles
 from desktop.pages.setup.values import Setup
 from desktop.tables.series_words import all_fetched_words
 from desktop.widgets.actions import Command
@@ -40,7 +42,11 @@ class SetupPage(Page[SetupPanel]):
         panel.coverage_wanted.connect(self._ask_coverage)
         panel.market.exchange_changed.connect(self._load_markets)
         panel.market.refresh_wanted.connect(lambda _: self.reload_symbols())
+        self.files = StrategyFiles(self.bridge, self)
+        self.files.loading.connect(lambda on: panel.strategies.set_loading(on=on))
+        self.files.loaded.connect(self._strategies_read)
         panel.strategies.reload_wanted.connect(self.load_strategies)
+        self.desk = StrategyDesk(context, panel.strategies, self.overwrite)
         panel.strategies.reset_wanted.connect(
             lambda: self.overwrite("The parameters are their defaults again", panel.strategies.reset_params)
         )
@@ -61,13 +67,22 @@ class SetupPage(Page[SetupPanel]):
             Command("symbols", "Reload &symbols", "Load the list of symbols again", self.reload_symbols, "&Data", 10),
             Command("strategies", "Reload s&trategies", "Read the strategy files again", self.load_strategies,
                     "&Data", 11, ("Ctrl+Shift+R",)),
+            Command("new_strategy", "&New strategy …", "Write a working strategy to start from", self.new_strategy,
+                    "&File", 2),
+            Command("edit_strategy", "&Edit strategy", "Open the file of the strategy in focus in an editor",
+                    lambda: self.desk.edit(self.panel.strategies.focused()), "&File", 3),
+            Command("source", "Strategy s&ource", "Show the source of the strategy in focus",
+                    lambda: self.desk.show_source(self.panel.strategies.focused()), "&File", 4, ("Ctrl+U",)),
             Command("find_symbol", "Search s&ymbols", "Go to the symbol search", self.find_symbol, "&Go", 0, ("Ctrl+L",)),
         )  # fmt: skip
 
     def open(self) -> None:
         """Ask for symbols and strategies."""
         self._load_markets(self.panel.market.exchange_id())
-        self.load_strategies()
+        self.files.open()
+        if self.engine.settings.cluster is None:  # whose workers see to themselves
+            told = self.bridge.events()
+            self.bridge.ask(lambda: self.engine.runs.warm_up(told, workers=1), lambda _: None)
 
     # -- what the user asks for --------------------------------------------------------------------------------------
 
@@ -119,18 +134,12 @@ class SetupPage(Page[SetupPanel]):
 
     def load_strategies(self) -> None:
         """Read the strategy files; broken ones are among them."""
-        told, form, first = self.bridge.events(), self.panel.strategies, not self.panel.strategies.infos
-        form.set_loading(on=True)
+        self.files.load()
 
-        def show(infos: list[StrategyInfo]) -> None:
-            form.set_loading(on=False)
-            self.show_strategies(infos)
-            if not first:
-                self.context.said.emit(_strategies_words(infos))
-
-        self.bridge.ask(
-            lambda: self.engine.strategies.all(on_event=told), show, lambda _: form.set_loading(on=False)
-        )
+    def new_strategy(self) -> None:
+        """Ask for the name of a new strategy."""
+        self.show()
+        self.panel.strategies.naming.ask()
 
     def find_symbol(self) -> None:
         """Go to the symbol search."""
@@ -139,6 +148,14 @@ class SetupPage(Page[SetupPanel]):
         self.panel.market.search.selectAll()
 
     # -- what arrives ------------------------------------------------------------------------------------------------
+
+    def _strategies_read(self, infos: list[StrategyInfo], asked: bool) -> None:
+        before = self.panel.strategies.infos
+        words = _strategies_words(infos) if asked else changed_words(list(before.values()), infos)
+        self.show_strategies(infos)
+        self.desk.follow_source()
+        if before and words:
+            self.context.said.emit(words)
 
     def show_strategies(self, infos: list[StrategyInfo]) -> None:
         """The strategies are known."""
@@ -181,6 +198,10 @@ class SetupPage(Page[SetupPanel]):
             lambda: [(symbol, held(symbol, exchange)) for symbol, exchange in setup.series()], show
         )
 
+    def close(self) -> None:
+        """The window closes: look at no more files."""
+        self.files.close()
+
     # -- memory ------------------------------------------------------------------------------------------------------
 
     def _keep(self, preferences: Preferences) -> None:
@@ -201,6 +222,21 @@ def _markets(held: Sequence[Holding], exchange: str) -> list[Market]:
     """The markets of an exchange of which candles are held, each once."""
     markets = (holding.coverage.market for holding in held)
     return list({market.name: market for market in markets if market.exchange == exchange}.values())
+
+
+def changed_words(before: Sequence[StrategyInfo], after: Sequence[StrategyInfo]) -> str:
+    """Which strategies came, went, changed or broke, in a line; empty where none did."""
+    old, new = ({info.path: info for info in infos} for infos in (before, after))
+    parts = [
+        f"{info.name}: {info.error}" for path, info in new.items() if info.error and old.get(path) != info
+    ]
+    mended = [info.name for path, info in new.items() if not info.error and path in old and old[path] != info]
+    came = [info.name for path, info in new.items() if not info.error and path not in old]
+    gone = [info.name for path, info in old.items() if path not in new]
+    for words, names in (("read again", mended), ("new", came), ("gone", gone)):
+        if names:
+            parts.append(f"{', '.join(names[:4])}{' …' if len(names) > 4 else ''} {words}")
+    return " · ".join(parts)
 
 
 def _strategies_words(infos: Sequence[StrategyInfo]) -> str:
