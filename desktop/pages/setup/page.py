@@ -8,15 +8,17 @@ from functools import partial
 from PySide6.QtCore import Signal
 
 from desktop.pages.page import Context, Page, Place
+from desktop.pages.setup.expected import Expected
 from desktop.pages.setup.panel import SetupPanel
 from desktop.pages.setup.strategy_desk import StrategyDesk
-from desktop.pages.setup.strategy_files import StrategyFiles
+from desktop.pages.setup.strategy_files import StrategyFiles, all_words, changed_words
 from desktop.pages.setup.values import Setup
 from desktop.tables.series_words import all_fetched_words
 from desktop.widgets.actions import Command
 from desktop.widgets.preferences import Preferences
 from desktop.widgets.undo import Undo
 from desktop.work.bridge import Phase
+from desktop.work.jobs import Job
 from engine.errors import BacktestError
 from engine.events import CancelToken, OnEvent
 from engine.model.coverage import Coverage, FetchReport, Holding
@@ -29,6 +31,7 @@ class SetupPage(Page[SetupPanel]):
 
     title = "Set-up"
     place = Place.SIDE
+    hears = frozenset({"compile", "fetch"})
 
     strategies_loaded = Signal(list)
 
@@ -46,6 +49,7 @@ class SetupPage(Page[SetupPanel]):
         self.files.loading.connect(lambda on: panel.strategies.set_loading(on=on))
         self.files.loaded.connect(self._strategies_read)
         panel.strategies.reload_wanted.connect(self.load_strategies)
+        self.expected = Expected(context, panel)
         self.desk = StrategyDesk(context, panel.strategies, self.overwrite)
         panel.strategies.reset_wanted.connect(
             lambda: self.overwrite("The parameters are their defaults again", panel.strategies.reset_params)
@@ -151,7 +155,7 @@ class SetupPage(Page[SetupPanel]):
 
     def _strategies_read(self, infos: list[StrategyInfo], asked: bool) -> None:
         before = self.panel.strategies.infos
-        words = _strategies_words(infos) if asked else changed_words(list(before.values()), infos)
+        words = all_words(infos) if asked else changed_words(list(before.values()), infos)
         self.show_strategies(infos)
         self.desk.follow_source()
         if before and words:
@@ -198,6 +202,10 @@ class SetupPage(Page[SetupPanel]):
             lambda: [(symbol, held(symbol, exchange)) for symbol, exchange in setup.series()], show
         )
 
+    def follow(self, job: Job) -> None:
+        """The engine is being compiled, or candles come."""
+        self.expected.follow(job)
+
     def close(self) -> None:
         """The window closes: look at no more files."""
         self.files.close()
@@ -222,24 +230,3 @@ def _markets(held: Sequence[Holding], exchange: str) -> list[Market]:
     """The markets of an exchange of which candles are held, each once."""
     markets = (holding.coverage.market for holding in held)
     return list({market.name: market for market in markets if market.exchange == exchange}.values())
-
-
-def changed_words(before: Sequence[StrategyInfo], after: Sequence[StrategyInfo]) -> str:
-    """Which strategies came, went, changed or broke, in a line; empty where none did."""
-    old, new = ({info.path: info for info in infos} for infos in (before, after))
-    parts = [
-        f"{info.name}: {info.error}" for path, info in new.items() if info.error and old.get(path) != info
-    ]
-    mended = [info.name for path, info in new.items() if not info.error and path in old and old[path] != info]
-    came = [info.name for path, info in new.items() if not info.error and path not in old]
-    gone = [info.name for path, info in old.items() if path not in new]
-    for words, names in (("read again", mended), ("new", came), ("gone", gone)):
-        if names:
-            parts.append(f"{', '.join(names[:4])}{' …' if len(names) > 4 else ''} {words}")
-    return " · ".join(parts)
-
-
-def _strategies_words(infos: Sequence[StrategyInfo]) -> str:
-    broken = sum(info.error is not None for info in infos)
-    words = f"{len(infos) - broken} strategies read"
-    return f"{words}, {broken} {'does' if broken == 1 else 'do'} not load" if broken else words

@@ -6,7 +6,7 @@ one), and of one save several times. So what it tells only makes us look: what d
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from PySide6.QtCore import QFileSystemWatcher, QObject, Qt, QTimer, Signal
@@ -149,3 +149,25 @@ class StrategyFiles(QObject):
                 self.loading.emit(False)
 
         self._bridge.ask(describe, show, failed)
+
+
+def changed_words(before: Sequence[StrategyInfo], after: Sequence[StrategyInfo]) -> str:
+    """Which strategies came, went, changed or broke, in a line; empty where none did."""
+    old, new = ({info.path: info for info in infos} for infos in (before, after))
+    parts = [
+        f"{info.name}: {info.error}" for path, info in new.items() if info.error and old.get(path) != info
+    ]
+    mended = [info.name for path, info in new.items() if not info.error and path in old and old[path] != info]
+    came = [info.name for path, info in new.items() if not info.error and path not in old]
+    gone = [info.name for path, info in old.items() if path not in new]
+    for said, names in (("read again", mended), ("new", came), ("gone", gone)):
+        if names:
+            parts.append(f"{', '.join(names[:4])}{' …' if len(names) > 4 else ''} {said}")
+    return " · ".join(parts)
+
+
+def all_words(infos: Sequence[StrategyInfo]) -> str:
+    """How many strategies there are, and how many of them do not load."""
+    broken = sum(info.error is not None for info in infos)
+    words = f"{len(infos) - broken} strategies read"
+    return f"{words}, {broken} {'does' if broken == 1 else 'do'} not load" if broken else words

@@ -11,7 +11,8 @@ from PySide6.QtCore import Qt
 from pytestqt.qtbot import QtBot
 
 from desktop.app.window import MainWindow
-from desktop.pages.setup.page import SetupPage, changed_words
+from desktop.pages.setup.page import SetupPage
+from desktop.pages.setup.strategy_files import changed_words
 from desktop.pages.setup.strategy_form import StrategyForm
 from desktop.widgets.opening import edit_file
 from desktop.widgets.value_field import ValueField
