@@ -12,6 +12,7 @@ from desktop.pages.setup.expected import Expected
 from desktop.pages.setup.panel import SetupPanel
 from desktop.pages.setup.strategy_desk import StrategyDesk
 from desktop.pages.setup.strategy_files import StrategyFiles, all_words, changed_words
+from desktop.pages.setup.symbol_desk import SymbolDesk
 from desktop.pages.setup.values import Setup
 from desktop.tables.series_words import all_fetched_words
 from desktop.widgets.actions import Command
@@ -49,6 +50,7 @@ class SetupPage(Page[SetupPanel]):
         self.files.loading.connect(lambda on: panel.strategies.set_loading(on=on))
         self.files.loaded.connect(self._strategies_read)
         panel.strategies.reload_wanted.connect(self.load_strategies)
+        self.symbols = SymbolDesk(context, panel, self.overwrite)
         self.expected = Expected(context, panel)
         self.desk = StrategyDesk(context, panel.strategies, self.overwrite)
         panel.strategies.reset_wanted.connect(
@@ -83,6 +85,7 @@ class SetupPage(Page[SetupPanel]):
     def open(self) -> None:
         """Ask for symbols and strategies."""
         self._load_markets(self.panel.market.exchange_id())
+        self.symbols.open()
         self.files.open()
         if self.engine.settings.cluster is None:  # whose workers see to themselves
             told = self.bridge.events()

@@ -30,7 +30,7 @@ class StrategyDesk(QObject):
         form.edit_wanted.connect(self.edit)
         form.source_wanted.connect(self.show_source)
         form.folder_wanted.connect(self.open_folder)
-        form.focus_changed.connect(self._load_presets)
+        form.focus_changed.connect(self._focus_changed)
         form.presets.chosen.connect(self.use_preset)
         form.presets.save_wanted.connect(self.save_preset)
         form.presets.delete_wanted.connect(self.delete_preset)
@@ -99,9 +99,11 @@ class StrategyDesk(QObject):
                 self._form.presets.set_names(sorted(presets))
                 self._form.presets.set_name(shown)
 
-        self._form.presets.set_names(())
-        self._form.presets.set_name(shown)
         self._ask(lambda: self._strategies.presets.of(name), show)
+
+    def _focus_changed(self, name: str) -> None:
+        self._form.presets.set_names(())
+        self._load_presets(name)
 
     def use_preset(self, preset: str) -> None:
         """Give the strategy in focus the parameters of a preset; what it does not name becomes its default."""

@@ -193,6 +193,7 @@ def presets_are_kept_in_a_file_loaded_overwritten_and_brought_back(
     qtbot.waitUntil(lambda: window.undo.message.text().endswith("was overwritten"), timeout=10_000)
     window.undo.undo()
     qtbot.waitUntil(lambda: presets.of("other") == {"tight": {"length": 9, "mode": "calm"}}, timeout=10_000)
+    qtbot.waitUntil(form.presets.delete.isEnabled, timeout=10_000)
     form.presets.delete.click()
     qtbot.waitUntil(lambda: presets.of("other") == {}, timeout=10_000)
     qtbot.waitUntil(lambda: window.undo.message.text().endswith("was deleted"), timeout=10_000)
