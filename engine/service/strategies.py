@@ -60,7 +60,7 @@ class Strategies:
             self._settings.user_strategies.mkdir(parents=True, exist_ok=True)
         roots = [folder for folder in self._resources.strategy_folders if folder.is_dir()]
         inner = (
-            part for folder in roots for deep in _DEEP for part in folder.glob(deep) if _is_package(part)
+            part for root in roots for deep in _DEEP for part in root.glob(deep) if _is_inner(part, root)
         )
         folders = list(dict.fromkeys([*roots, *islice(inner, _MOST_FOLDERS)]))
         files = (file for folder in folders for file in folder.glob("*.py"))
@@ -94,8 +94,9 @@ class Strategies:
         return path
 
 
-def _is_package(folder: Path) -> bool:
-    return folder.is_dir() and not folder.name.startswith((".", "__"))
+def _is_inner(folder: Path, root: Path) -> bool:
+    names = folder.relative_to(root).parts
+    return folder.is_dir() and not any(name.startswith((".", "__")) for name in names)
 
 
 def _state(paths: Iterable[Path]) -> dict[str, tuple[int, int, int]]:

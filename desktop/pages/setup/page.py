@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Final
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import QTimer, Signal
 
 from desktop.pages.page import Context, Page, Place
 from desktop.pages.setup.expected import Expected
@@ -25,6 +26,8 @@ from engine.events import CancelToken, OnEvent
 from engine.model.coverage import Coverage, FetchReport, Holding
 from engine.model.market import Market
 from engine.model.parameters import StrategyInfo
+
+_WARM_MS: Final = 2000  # what the window shows first comes first
 
 
 class SetupPage(Page[SetupPanel]):
@@ -52,6 +55,8 @@ class SetupPage(Page[SetupPanel]):
         panel.strategies.reload_wanted.connect(self.load_strategies)
         self.symbols = SymbolDesk(context, panel, self.overwrite)
         self.expected = Expected(context, panel)
+        self._warming = QTimer(self, singleShot=True, interval=_WARM_MS)
+        self._warming.timeout.connect(self._warm_up)
         self.desk = StrategyDesk(context, panel.strategies, self.overwrite)
         panel.strategies.reset_wanted.connect(
             lambda: self.overwrite("The parameters are their defaults again", panel.strategies.reset_params)
@@ -89,7 +94,11 @@ class SetupPage(Page[SetupPanel]):
         self.files.open()
         if self.engine.settings.cluster is None:  # whose workers see to themselves
             told = self.bridge.events()
-            self.bridge.ask(lambda: self.engine.runs.warm_up(told, workers=1), lambda _: None)
+            self.bridge.ask(lambda: self.engine.runs.prepare(told), lambda _: self._warming.start())
+
+    def _warm_up(self) -> None:
+        """Have one worker ready for the first file that is saved, and for the first run."""
+        self.bridge.ask(lambda: self.engine.runs.warm_up(workers=1), lambda _: None)
 
     # -- what the user asks for --------------------------------------------------------------------------------------
 
@@ -211,6 +220,7 @@ class SetupPage(Page[SetupPanel]):
 
     def close(self) -> None:
         """The window closes: look at no more files."""
+        self._warming.stop()
         self.files.close()
 
     # -- memory ------------------------------------------------------------------------------------------------------
