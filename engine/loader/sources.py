@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import linecache
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
@@ -27,6 +28,35 @@ _SEARCHING: Final = (
     b"scandir",
     b"walk",
 )
+
+
+_begun: Final[dict[str, bytes]] = {}  # by path
+
+
+def go_on_with(sources: Mapping[str, bytes]) -> None:
+    """From now on these bytes, by path, are what the files hold, whatever they hold meanwhile: work goes on with the source
+    that it began with. Empty: the files themselves.
+    """
+    _begun.clear()
+    _begun.update(sources)
+    for path, source in sources.items():  # tracebacks show lines of what is executed
+        linecache.cache[path] = (
+            len(source),
+            None,
+            source.decode(errors="replace").splitlines(keepends=True),
+            path,
+        )
+
+
+def begun_with() -> dict[str, bytes]:
+    """What `go_on_with` was given last."""
+    return dict(_begun)
+
+
+def read_source(path: Path | str) -> bytes:
+    """The bytes of a plug-in's file."""
+    begun = _begun.get(str(path))
+    return Path(path).read_bytes() if begun is None else begun
 
 
 @contextmanager
@@ -131,6 +161,6 @@ class _KeepingLoader(SourceFileLoader):
     def get_code(self, fullname: str) -> CodeType | None:
         """The module's code."""
         file = self.get_filename(fullname)
-        source = self.get_data(file)
+        source = read_source(file)
         self._keep(fullname, file, source)
         return self.source_to_code(source, file)
