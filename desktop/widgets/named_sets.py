@@ -29,6 +29,7 @@ class NamedSets(QWidget):
         self.box.setMinimumContentsLength(6)
         self.box.setAccessibleName(f"{what}: choose one, or type a name to save under")
         self.field = QLineEdit(placeholderText=f"{what} …", maxLength=_LONGEST)
+        self.field.setAccessibleName(self.box.accessibleName())
         self.box.setLineEdit(self.field)
         self.box.setCompleter(None)  # type: ignore[arg-type]  # it would finish a new name as an old one
         self.box.setToolTip(f"Choose a {what.lower()}, or type a name and save")

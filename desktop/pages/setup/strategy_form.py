@@ -34,6 +34,7 @@ from engine.model.parameters import StrategyInfo
 
 _TRACE_LINES = 6
 _MOST_ROWS = 9
+_ICON_PX = 14
 
 
 class StrategyForm(QWidget):
@@ -61,7 +62,7 @@ class StrategyForm(QWidget):
         self.list = QListWidget()
         self.list.setUniformItemSizes(True)
         self.list.setProperty("framed", True)
-        self.list.setIconSize(QSize(14, 14))
+        self.list.setIconSize(QSize(_ICON_PX, _ICON_PX))
         self.list.setAccessibleName("Strategies")
         self.title = ElidedLabel("Parameters")
         self.title.setProperty("role", "title")
@@ -162,6 +163,7 @@ class StrategyForm(QWidget):
     def _item(self, key: str, info: StrategyInfo) -> QListWidgetItem:
         item = QListWidgetItem(info.name if info.error is None else f"{info.name}  – does not load")
         item.setData(Qt.ItemDataRole.UserRole, key)
+        item.setSizeHint(QSize(0, max(self.fontMetrics().height(), _ICON_PX) + 4))  # with an icon or without
         if info.error is None:
             item.setFlags(item.flags() | Qt.ItemFlag.ItemIsUserCheckable)
             item.setCheckState(Qt.CheckState.Checked if key in self._wanted else Qt.CheckState.Unchecked)

@@ -17,7 +17,7 @@ from desktop.pages.data.page import DataPage
 from desktop.pages.data.panel import DataPanel
 from desktop.pages.log.page import LogPage
 from desktop.pages.setup.page import SetupPage
-from desktop.tables.holdings import GOOD, WARNING, SeriesKey, held_note
+from desktop.tables.holdings import GOOD, WARNING, SeriesKey, held_note, key_of
 from desktop.widgets.preferences import Preferences
 from desktop.work.bridge import Bridge
 from engine.model.coverage import BEFORE_LISTING, MAINTENANCE, Coverage, Holding, MissingRange
@@ -234,14 +234,13 @@ def test_verify_shows_what_the_exchange_revised_and_says_that_runs_saw_other_can
     assert "became" in line.details
 
 
-def test_what_is_deleted_comes_back_whole_and_what_is_in_use_is_not_deleted(
+def test_what_is_deleted_comes_back_whole_beside_what_was_fetched_since(
     desk: MainWindow, fake_exchange: FakeExchange, qtbot: QtBot, app: QApplication, tmp_path: Path
 ) -> None:
     page, candles = desk.page(DataPage), desk.bridge.engine.candles
     march = grid_candles("1h", Period.parse("2024-03-01", "2024-03-02"))
     candles.import_candles(write_csv(tmp_path / "march.csv", march), "SOLUSDT", Timeframe("1h"))
     before = candles.status("SOLUSDT", Timeframe("1h"), YEAR)
-    held = candles.load("SOLUSDT", Timeframe("1h"), YEAR).sha256()
     choose(page.panel, HOURS)
     page.panel.delete.click()
     wait(desk, qtbot)
@@ -255,15 +254,18 @@ def test_what_is_deleted_comes_back_whole_and_what_is_in_use_is_not_deleted(
     after = candles.status("SOLUSDT", Timeframe("1h"), YEAR)
     assert after.candles == before.candles + 10 * 24
     assert after.gaps[0].start == parse_time("2024-02-11")
+    back = candles.load("SOLUSDT", Timeframe("1h"), Period.parse("2024-03-01", "2024-03-02"))
+    assert back.sha256() == march.sha256()
+    assert {key_of(one)[2]: one.imported for one in candles.holdings()} == {"1h": 48, "1d": 0}
     candles.removals.remove("SOLUSDT", Timeframe("1d"))
     assert candles.removals.purge(0) == 1
     candles.removals.remove("SOLUSDT", Timeframe("1h"))
     gone = candles.removals.remove("SOLUSDT", Timeframe("1h"))
     assert gone.candles == 0
     assert candles.removals.restore(gone) == 0
-    assert held
 
 
+@pytest.mark.long
 def test_what_is_in_use_is_not_deleted_and_gaps_are_said(
     desk: MainWindow, fake_exchange: FakeExchange, qtbot: QtBot
 ) -> None:

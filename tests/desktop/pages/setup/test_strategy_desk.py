@@ -60,6 +60,7 @@ def test_the_files_of_strategies_are_followed_while_the_window_is_open(
     )
 
 
+@pytest.mark.long
 def test_strategies_are_made_read_edited_and_their_parameters_kept(
     live_window: MainWindow,
     folder: Path,
