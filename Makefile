@@ -77,8 +77,8 @@ qt: .venv/ready
 qt-packages:
 	@echo $(QT_PACKAGES)
 
-# what numba compiles is compiled now and not in the first run; quick where nothing changed
-.venv/ready: .venv/packages $(wildcard engine/*.py engine/*/*.py)
+# what the first start would wait for, compiled kernels and descriptions of the strategies; quick where nothing changed
+.venv/ready: .venv/packages $(wildcard engine/*.py engine/*/*.py strategies/*.py)
 	@$(BIN)/python -m engine.jobs.compile
 	@touch $@
 

@@ -117,7 +117,12 @@ def test_ones_own_strategy_may_use_the_whole_standard_library(bundle: Path, home
 @long
 @pytest.mark.timeout(400)
 def test_the_window_opens_lists_the_strategies_and_ends(bundle: Path, home: Path) -> None:
-    described = home / ".local" / "share" / "backtest-desktop" / "cache" / "strategies.json"
+    data = home / ".local" / "share" / "backtest-desktop"
+    (data / "strategies").mkdir(parents=True, exist_ok=True)
+    (data / "strategies" / "another.py").write_text(
+        textwrap.dedent(STRATEGY)
+    )  # the bundled ones are described already
+    described = data / "cache" / "strategies.json"
     window = subprocess.Popen(
         [bundle], env=bare(home, QT_QPA_PLATFORM="offscreen"), cwd=home, stderr=subprocess.PIPE, text=True
     )

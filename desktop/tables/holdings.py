@@ -10,7 +10,7 @@ from PySide6.QtCore import QObject
 from desktop.tables import formats
 from desktop.tables.table import Column, TableModel
 from engine.model.coverage import BEFORE_LISTING, Holding
-from engine.model.market import TIMEFRAMES
+from engine.model.market import TIMEFRAMES, Period
 
 SeriesKey = tuple[str, str, str]  # exchange, symbol, timeframe
 GOOD, PLAIN, WARNING, ERROR = "good", "plain", "warning", "error"
@@ -66,6 +66,23 @@ def held_note(holding: Holding) -> Note:
         parts.append(f"{formats.whole(holding.imported)} imported, not verified")
     level = WARNING if coverage.claimed or inside else PLAIN
     return Note(level, " · ".join(parts)) if parts else Note(GOOD, "complete, up to date")
+
+
+def gaps_between(holding: Holding) -> str:
+    """What is missing between the first and the last candle held of a series, in a line."""
+    coverage, between = holding.coverage, Period(holding.first_ms, holding.last_ms)
+    inside = [gap for gap in coverage.gaps if between.start < gap.start < between.end]
+    gone = [one.period for one in coverage.missing if between.start < one.period.start < between.end]
+    parts = []
+    if inside:
+        cells = sum(map(coverage.timeframe.count, inside))
+        more = "" if len(inside) == 1 else f" and {len(inside) - 1} more"
+        parts.append(
+            f"{formats.whole(cells)} not fetched, {formats.minute(inside[0].start)} – {formats.minute(inside[0].end)}{more}"
+        )
+    if gone:
+        parts.append(f"{formats.whole(sum(map(coverage.timeframe.count, gone)))} missing at the exchange")
+    return " · ".join(parts) or "no gap"
 
 
 def _held(name: str) -> Any:

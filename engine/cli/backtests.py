@@ -1,5 +1,6 @@
 """Commands about strategies and runs: strategies, new-strategy, run, show, rerun, runs, export, report."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -85,6 +86,10 @@ def run(
     param: Annotated[
         list[str] | None, typer.Option("--param", help="name=value, or STRATEGY.name=value.")
     ] = None,
+    preset: Annotated[
+        str | None,
+        typer.Option("--preset", help="Parameters as they were saved under that name; --param wins."),
+    ] = None,
     cash: Cash = 10_000,
     commission: Commission = 0.001,
     size: Size = 0.95,
@@ -123,6 +128,9 @@ def run(
         cancel_on_interrupt() as cancel,
         progress(quiet=json) as on_event,
     ):
+        if preset is not None:
+            presets = engine.strategies.presets
+            request = replace(request, assignments=presets.assignments(strategy, preset, request.assignments))
         results = engine.runs.run(request, fetch=not no_fetch, on_event=on_event, cancel=cancel)
         if check:
             ids = [result.id for result in results]

@@ -138,9 +138,14 @@ def delete_series(
         on_event(Log("", "info", why))
 
     with store.candles.series_lock(market, timeframe, tell, cancel.sleep):
-        held = store.candles.coverage(market, timeframe, timeframe.align(EVERYTHING)).candles
-        store.candles.forget(market, timeframe, EVERYTHING)
-        store.verification.mend(market, timeframe)  # rows outside all calendars
-        store.candles.save_first_candle(market, timeframe, None)
-        store.symbols.keep_no_more(market, timeframe)
-        return held
+        return forget_series(store, market, timeframe)
+
+
+def forget_series(store: Store, market: Market, timeframe: Timeframe) -> int:
+    """The same for who holds the series' lock."""
+    held = store.candles.coverage(market, timeframe, timeframe.align(EVERYTHING)).candles
+    store.candles.forget(market, timeframe, EVERYTHING)
+    store.verification.mend(market, timeframe)  # rows outside all calendars
+    store.candles.save_first_candle(market, timeframe, None)
+    store.symbols.keep_no_more(market, timeframe)
+    return held

@@ -6,7 +6,9 @@ import importlib
 import os
 import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,8 +16,11 @@ import pandas as pd
 from engine import indicators
 from engine.backtest.evaluation import CandleFrame
 from engine.backtest.rules import Report
-from engine.jobs.kernels import VARIABLE, has_kernels, installed_folder, say_whole
+from engine.jobs.describe import describe_job
+from engine.jobs.kernels import VARIABLE, has_kernels, installed_folder, made_with_environment, say_whole
+from engine.loader import BUNDLED, find_strategy_files, strategy_infos
 from engine.model.market import HOUR_MS, Candles
+from engine.parallel.job import Done
 from engine.parallel.tasks import CompileTask, Nothing
 from engine.strategy import Signals
 
@@ -65,17 +70,23 @@ def compile_job(_task: CompileTask, _report: Report) -> Nothing:
 
 
 def main() -> None:
-    """Compile everything into the environment, unless that was done."""
+    """Make with the environment what the first start would wait for, unless that was done: kernels, descriptions."""
     folder = installed_folder()
-    if has_kernels(folder):
-        return
-    for old in folder.parent.glob("kernels-*"):
-        shutil.rmtree(old)
-    sys.stdout.write("compiling the engine (once)\n")
-    sys.stdout.flush()
-    os.environ[VARIABLE] = str(folder)  # before numba is imported
-    compile_kernels()
-    say_whole(folder)
+    if not has_kernels(folder):
+        for old in folder.parent.glob("kernels-*"):
+            shutil.rmtree(old)
+        sys.stdout.write("compiling the engine (once)\n")
+        sys.stdout.flush()
+        os.environ[VARIABLE] = str(folder)  # before numba is imported
+        compile_kernels()
+        say_whole(folder)
+    strategy_infos(find_strategy_files([BUNDLED]), _ask_here, made_with_environment())
+
+
+def _ask_here(tasks: Sequence[Any], timeout_s: float, on_progress: object = None) -> list[Done[Any]]:
+    """Describe strategies in this very process: they are the program's own."""
+    del timeout_s, on_progress
+    return [Done(describe_job(task, lambda *_: None)) for task in tasks]
 
 
 if __name__ == "__main__":

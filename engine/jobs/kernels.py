@@ -43,7 +43,12 @@ def kernel_folder(usual: Path) -> Path:
 
 def installed_folder() -> Path:
     """The folder of the environment, for the program as it is: a bundle, an environment may be moved with it."""
-    return Path(sys.prefix) / "share" / "backtest-desktop" / _name()
+    return made_with_environment() / _name()
+
+
+def made_with_environment() -> Path:
+    """Where making the environment, a bundle or an image puts what every program would have to make at its first start."""
+    return Path(sys.prefix) / "share" / "backtest-desktop"
 
 
 def _name(place: str = "") -> str:

@@ -6,19 +6,19 @@ its own, under other paths; what it answers has the paths of whoever asked.
 
 from __future__ import annotations
 
-import ast
 import functools
 import io
 import pickle
 import sysconfig
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
 import engine
 from engine.loader import BUNDLED
+from engine.loader.modules import sources_of
 from engine.model.market import CandleFile
 from engine.parallel.content import Buffer, Content, ContentFolder
 from engine.parallel.parcel import Parcel, Places, Unfit, differences
@@ -26,15 +26,14 @@ from engine.reproduction.inputs import versions, versions_for
 from engine.reproduction.own_source import plain_source
 
 _PROGRAM: Final = Path(engine.__file__).parents[1]
-_MOST_MODULES: Final = 2_000
 _CANDLES, _STRATEGY = "candles", "strategy"
 
 
 def pack(task: object) -> Parcel:
     """The task with its paths replaced by what lies there."""
-    letter = io.BytesIO()
-    packer = _Packer(letter)
-    packer.dump((_places(), task))
+    letter, sources = io.BytesIO(), getattr(task, "sources", {})
+    packer = _Packer(letter, sources)
+    packer.dump((_places(), replace(task, sources={}) if sources else task))  # type: ignore[type-var]
     return Parcel(letter.getvalue(), packer.contents)
 
 
@@ -70,9 +69,10 @@ def _places() -> dict[str, str]:
 
 
 class _Packer(pickle.Pickler):
-    def __init__(self, file: io.BytesIO) -> None:
+    def __init__(self, file: io.BytesIO, sources: Mapping[str, bytes]) -> None:
         super().__init__(file)
         self.contents: dict[str, Content] = {}
+        self._sources = sources
 
     def persistent_id(self, item: Any) -> Any:
         """Pickle asks this of every object: what stands for it, None for itself."""
@@ -81,7 +81,7 @@ class _Packer(pickle.Pickler):
             self.contents[content.sha256] = content
             return _CANDLES, content.sha256, item.warmup
         if isinstance(item, Path):
-            sources = sources_of(item)
+            sources = self._sources or sources_of(item)
             contents = {
                 name: Content.of(functools.partial(_whole, source)) for name, source in sources.items()
             }
@@ -138,50 +138,3 @@ def _candle_parts(file: CandleFile) -> Iterator[Buffer]:
 
 def _whole(source: bytes) -> list[bytes]:
     return [source]
-
-
-def sources_of(plug_in: Path) -> dict[str, bytes]:
-    """The bytes of a plug-in file and of every module of its folder that it may import, by name: "_lib.py", "package/a.py".
-
-    A module is found by import statements, and by texts that are its name, for `importlib.import_module("_lib")`; a package
-    comes whole. What cannot be read is left out: the job will say so.
-    """
-    folder, found = plug_in.parent, dict[str, bytes]()
-    left = [plug_in]
-    while left and len(found) < _MOST_MODULES:
-        file = left.pop()
-        name = file.relative_to(folder).as_posix()
-        if name in found:
-            continue
-        try:
-            found[name] = file.read_bytes()
-        except OSError:
-            continue
-        for module in _named_modules(found[name]):
-            left += _files_of(folder, module)
-    return found
-
-
-def _files_of(folder: Path, module: str) -> list[Path]:
-    """The files of a module or package in the folder; none where it is not there, or is a part of this program."""
-    package = folder / module
-    if package in (BUNDLED, Path(engine.__file__).parent):
-        return []
-    files = [package.with_suffix(".py")]
-    if package.is_dir():
-        files += sorted(package.rglob("*.py"))[:_MOST_MODULES]
-    return [file for file in files if file.is_file()]
-
-
-@functools.lru_cache(maxsize=256)
-def _named_modules(source: bytes) -> frozenset[str]:
-    """The top-level modules that a file names, in import statements or as a text."""
-    try:
-        nodes = list(ast.walk(ast.parse(source)))
-    except (SyntaxError, ValueError, RecursionError):
-        return frozenset()
-    names = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
-    names += [node.module or "" for node in nodes if isinstance(node, ast.ImportFrom) and not node.level]
-    names += [node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)]
-    first = (name.partition(".")[0] for name in names if len(name) < 200)
-    return frozenset(name for name in first if name.isidentifier())

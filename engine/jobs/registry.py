@@ -12,6 +12,7 @@ from engine.jobs.lookahead import lookahead_job
 from engine.jobs.prepare import prepare_job
 from engine.jobs.run import run_job
 from engine.jobs.trials import longest_warmup, run_trials
+from engine.loader.sources import go_on_with
 from engine.parallel.tasks import (
     A,
     CompileTask,
@@ -48,5 +49,14 @@ def perform(task: Task[A], report: Report) -> A:
     """Do a task in this process. That a run is under way is told at once: others are still waiting for their worker."""
     if isinstance(task, RunTask):
         report(0, None, "candles")
-    answer: A = FUNCTIONS[type(task)](task, report)
+    go_on_with(_by_path(task))
+    try:
+        answer: A = FUNCTIONS[type(task)](task, report)
+    finally:
+        go_on_with({})
     return answer
+
+
+def _by_path(task: Any) -> Mapping[str, bytes]:
+    """What a task says its strategy's files hold."""
+    return {str(task.strategy.parent / name): source for name, source in getattr(task, "sources", {}).items()}

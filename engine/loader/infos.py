@@ -8,14 +8,14 @@ import logging
 import os
 import platform
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Final
 
 from engine.loader.find import StrategyFile
-from engine.loader.sources import are_unchanged
+from engine.loader.sources import BUNDLED, are_unchanged, may_import
 from engine.model.parameters import StrategyInfo
 from engine.parallel.job import Done
 from engine.parallel.tasks import Answered, AskWorkers, DescribeAnswer, DescribeTask
@@ -38,29 +38,98 @@ _DESCRIBING: Final = (
 _LOG: Final = logging.getLogger(__name__)
 
 
-def strategy_infos(files: Sequence[StrategyFile], ask: AskWorkers, cache_folder: Path) -> list[StrategyInfo]:
-    """A description of every file, in order. Starts no worker when all files are as they were the last time.
+def strategy_infos(
+    files: Sequence[StrategyFile], ask: AskWorkers, cache_folder: Path, shipped_folder: Path | None = None
+) -> list[StrategyInfo]:
+    """A description of every file, in order. Starts no worker when all files are as they were the last time, or when the
+    descriptions in `shipped_folder` were made; of the others it asks for no more than what changed.
 
     Only descriptions of working files are remembered: what broke the others may be a library that is installed later.
     """
-    cache_file = cache_folder / "strategies.json"
-    cache = _read(cache_file)
-    usable = [file for file in files if file.error is None]
-    keys = dict(zip(usable, _keys(usable), strict=True))
-    known = {file: cache[keys[file]] for file in usable if _is_as_described(file, cache.get(keys[file]))}
-    changed = [file for file in usable if file not in known]
+    memory = _Memory(cache_folder, shipped_folder)
+    known = memory.known(files)
+    changed = [file for file in files if file.error is None and file not in known]
     outcomes = ask([DescribeTask(path=file.path) for file in changed], DESCRIBE_TIMEOUT_S)
-    described = known | {
-        file: _described(file, outcome) for file, outcome in zip(changed, outcomes, strict=True)
-    }
-    if changed:
-        _write(cache_file, {keys[file]: one for file, one in described.items() if one["error"] is None})
-    return [_info(file, described.get(file)) for file in files]
+    new = {file: _described(file, outcome) for file, outcome in zip(changed, outcomes, strict=True)}
+    memory.keep({file: one for file, one in new.items() if one["error"] is None})
+    return [_info(file, known.get(file) or new.get(file)) for file in files]
 
 
-def _is_as_described(file: StrategyFile, described: dict[str, Any] | None) -> bool:
-    sources = (described or {}).get("sources")
-    return bool(sources) and isinstance(sources, dict) and are_unchanged(sources, file.path)
+def known_infos(
+    files: Sequence[StrategyFile], cache_folder: Path, shipped_folder: Path | None = None
+) -> list[StrategyInfo]:
+    """The descriptions of those files for which nobody has to be asked."""
+    known = _Memory(cache_folder, shipped_folder).known(files)
+    return [_info(file, known.get(file)) for file in files if file in known or file.error is not None]
+
+
+class _Memory:
+    """Descriptions by file, each with what it depends on beside the sources that were executed for it: this program, and
+    which modules the folder had.
+    """
+
+    def __init__(self, cache_folder: Path, shipped_folder: Path | None) -> None:
+        self._file = cache_folder / "strategies.json"
+        self._held = _read(self._file)
+        self._shipped = {} if shipped_folder is None else _read(shipped_folder / "strategies.json")
+        self._program = hashlib.sha256(
+            f"{_version()} {platform.python_version()} {sources_hash(_DESCRIBING)}".encode()
+        ).hexdigest()
+        self._modules: dict[Path, list[str]] = {}
+
+    def known(self, files: Sequence[StrategyFile]) -> dict[StrategyFile, dict[str, Any]]:
+        """The descriptions that still hold."""
+        found = {}
+        for file in files:
+            remembered = (held.get(_place(file.path)) for held in (self._held, self._shipped))
+            valid = (one for one in remembered if one is not None and self._holds(file, one))
+            one = next(valid, None) if file.error is None else None
+            if one is not None:
+                found[file] = one
+        return found
+
+    def _holds(self, file: StrategyFile, one: Mapping[str, Any]) -> bool:
+        sources, before = one.get("sources"), one.get("modules")
+        if (
+            one.get("program") != self._program
+            or not isinstance(before, list)
+            or not isinstance(sources, dict)
+        ):
+            return False
+        if not sources or not are_unchanged(sources, file.path):
+            return False
+        other = set(before) ^ set(self._modules_beside(file.path))
+        return not other or not may_import(other, sources, file.path)
+
+    def keep(self, new: Mapping[StrategyFile, dict[str, Any]]) -> None:
+        """Remember descriptions beside those that are held; those of files that are gone are forgotten."""
+        if not new:
+            return
+        kept = {place: one for place, one in self._held.items() if _is_file(place)}
+        for file, one in new.items():
+            kept[_place(file.path)] = one | {
+                "program": self._program,
+                "modules": self._modules_beside(file.path),
+            }
+        _write(self._file, kept)
+
+    def _modules_beside(self, path: Path) -> list[str]:
+        """The top-level modules and packages that a file may import from its folder."""
+        folder = path.parent
+        if folder not in self._modules:
+            found = [*folder.glob("*.py"), *folder.glob("*/*.py")]
+            self._modules[folder] = sorted({Path(one.relative_to(folder).parts[0]).stem for one in found})
+        return self._modules[folder]
+
+
+def _place(path: Path) -> str:
+    """A file by its path; a bundled one by its name, as what is shipped may be moved with the program."""
+    is_bundled = path.parent in (BUNDLED, BUNDLED.resolve())
+    return f"{BUNDLED.name}/{path.name}" if is_bundled else str(path)
+
+
+def _is_file(place: str) -> bool:
+    return (BUNDLED.parent / place).is_file()  # an absolute one stays what it is
 
 
 def _described(file: StrategyFile, outcome: Answered[DescribeAnswer]) -> dict[str, Any]:
@@ -86,28 +155,11 @@ def _info(file: StrategyFile, described: dict[str, Any] | None) -> StrategyInfo:
     )
 
 
-def _keys(files: Sequence[StrategyFile]) -> list[str]:
-    """One key per file, over what its description depends on beside the sources that it executed: this program, and what
-    else the folder has to import.
-    """
-    base = f"{_version()} {platform.python_version()} {sources_hash(_DESCRIBING)}"
-    names = {folder: _names(folder) for folder in {file.path.parent for file in files}}
-    return [
-        hashlib.sha256(f"{base} {names[file.path.parent]} {file.path}".encode()).hexdigest() for file in files
-    ]
-
-
 def _version() -> str:
     try:
         return version("backtest-desktop")
     except PackageNotFoundError:
         return ""
-
-
-def _names(folder: Path) -> list[str]:
-    """The modules that a file in the folder may import, one package deep."""
-    found = [*folder.glob("*.py"), *folder.glob("*/*.py")]
-    return sorted(path.relative_to(folder).as_posix() for path in found)
 
 
 def _read(file: Path) -> dict[str, dict[str, Any]]:
@@ -118,10 +170,10 @@ def _read(file: Path) -> dict[str, dict[str, Any]]:
         return {}
     if not isinstance(cache, dict):
         return {}
-    return {key: one for key, one in cache.items() if isinstance(one, dict) and "error" in one}
+    return {place: one for place, one in cache.items() if isinstance(one, dict) and "program" in one}
 
 
-def _write(file: Path, cache: dict[str, dict[str, Any]]) -> None:
+def _write(file: Path, cache: Mapping[str, dict[str, Any]]) -> None:
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile("w", dir=file.parent, prefix="strategies-", delete=False) as new:

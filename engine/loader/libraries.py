@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from engine.loader.sources import begun_with, go_on_with, read_source
 from engine.parallel.isolated import FORKS, Process, in_worker, isolated, kept
 from engine.reproduction.inputs import imported_modules
 
@@ -37,8 +38,7 @@ def strategy_process(path: Path, timeout_s: float | None = None) -> Iterator[Pro
     if in_worker():
         _import_libraries(path)
     with isolated(timeout_s) as process:
-        if in_worker():
-            process.call(_hide_libraries, path)
+        _prepare(process, path)
         yield process
 
 
@@ -47,9 +47,15 @@ def kept_process(path: Path, key: str) -> Process:
     if in_worker():
         _import_libraries(path)
     process = kept(key)
-    if in_worker():
-        process.call(_hide_libraries, path)
+    _prepare(process, path)
     return process
+
+
+def _prepare(process: Process, path: Path) -> None:
+    if in_worker():
+        if not FORKS:  # a forked one has what this one has
+            process.call(go_on_with, begun_with())
+        process.call(_hide_libraries, path)
 
 
 def _import_libraries(path: Path) -> None:
@@ -86,7 +92,7 @@ def _hide_libraries(path: Path) -> None:
 def _named_libraries(path: Path) -> frozenset[str]:
     """The known libraries that a file's import statements name."""
     try:
-        return imported_modules(path.read_bytes()) & _KNOWN
+        return imported_modules(read_source(path)) & _KNOWN
     except OSError:
         return frozenset()
 

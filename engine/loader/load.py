@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.errors import BacktestError, StrategyError, one_line
-from engine.loader.sources import importable
+from engine.loader.sources import importable, read_source
 from engine.reproduction.own_source import plain_source
 from engine.strategy import Strategy
 
@@ -82,7 +82,7 @@ def open_strategy(path: Path | str) -> Iterator[LoadedStrategy]:
 
 def _executed(path: Path, sources: dict[str, bytes]) -> types.ModuleType:
     try:
-        source = sources[path.name] = path.read_bytes()
+        source = sources[path.name] = read_source(path)
         module = _new_module(path, source)
         exec(compile(source, str(path), "exec", dont_inherit=True), vars(module))  # noqa: S102 - a plug-in
     except MemoryError:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import linecache
+import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from importlib.machinery import EXTENSION_SUFFIXES, ExtensionFileLoader, FileFinder, SourceFileLoader
@@ -15,6 +17,46 @@ from typing import Any, Final
 from engine.reproduction.own_source import plain_source
 
 BUNDLED: Final = Path(__file__).resolve().parents[2] / "strategies"
+_SEARCHING: Final = (
+    b"import_module",
+    b"__import__",
+    b"pkgutil",
+    b"glob",
+    b"rglob",
+    b"iterdir",
+    b"listdir",
+    b"scandir",
+    b"walk",
+)
+
+
+_begun: Final[dict[str, bytes]] = {}  # by path
+
+
+def go_on_with(sources: Mapping[str, bytes]) -> None:
+    """From now on these bytes, by path, are what the files hold, whatever they hold meanwhile: work goes on with the source
+    that it began with. Empty: the files themselves.
+    """
+    _begun.clear()
+    _begun.update(sources)
+    for path, source in sources.items():  # tracebacks show lines of what is executed
+        linecache.cache[path] = (
+            len(source),
+            None,
+            source.decode(errors="replace").splitlines(keepends=True),
+            path,
+        )
+
+
+def begun_with() -> dict[str, bytes]:
+    """What `go_on_with` was given last."""
+    return dict(_begun)
+
+
+def read_source(path: Path | str) -> bytes:
+    """The bytes of a plug-in's file."""
+    begun = _begun.get(str(path))
+    return Path(path).read_bytes() if begun is None else begun
 
 
 @contextmanager
@@ -46,6 +88,15 @@ def are_unchanged(known: Mapping[str, str], plug_in: Path) -> bool:
         )
     except OSError:
         return False
+
+
+def may_import(modules: Iterable[str], executed: Iterable[str], plug_in: Path) -> bool:
+    """Whether the files that were executed for a plug-in, by name as above, may import one of these modules of its folder:
+    they say its name, or look by themselves for what there is.
+    """
+    words = b"|".join([*(re.escape(name.encode()) for name in modules), *_SEARCHING])
+    named = re.compile(rb"\b(?:" + words + rb")\b")
+    return any(named.search(file_of(name, plug_in).read_bytes()) for name in executed)
 
 
 def file_of(name: str, plug_in: Path) -> Path:
@@ -111,6 +162,6 @@ class _KeepingLoader(SourceFileLoader):
     def get_code(self, fullname: str) -> CodeType | None:
         """The module's code."""
         file = self.get_filename(fullname)
-        source = self.get_data(file)
+        source = read_source(file)
         self._keep(fullname, file, source)
         return self.source_to_code(source, file)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from engine.errors import BacktestError
@@ -247,3 +248,13 @@ class SyncedSeries:
             "fetched": self.fetched,
             "error": self.error and str(self.error),
         }
+
+
+@dataclass(frozen=True, slots=True)
+class RemovedSeries:
+    """A series that was deleted: how many candles it held, and the file that brings it back for a while."""
+
+    market: Market
+    timeframe: Timeframe
+    candles: int
+    path: Path

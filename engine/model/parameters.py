@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import difflib
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import PurePath
 from typing import Any, Self
 
 from engine.errors import InputError
@@ -140,6 +142,12 @@ class StrategyInfo:
     traceback: str | None = None
     not_params: tuple[Mapping[str, str], ...] = ()
     plots: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    @property
+    def error_line(self) -> int | None:
+        """The line of the strategy's file that `error` names, from 1; None where it names none."""
+        found = re.match(rf"{re.escape(PurePath(self.path).name)}:(\d+): ", self.error or "")
+        return int(found[1]) if found else None
 
     def check(self, given: Mapping[str, Any]) -> None:
         """Raise InputError where a parameter refuses the value given for it, as every run would."""

@@ -27,6 +27,7 @@ PERFORM: Final = "engine.jobs.registry:perform"
 
 A = TypeVar("A")
 Checks = Mapping[str, Mapping[str, Any]]
+Begun = Mapping[str, bytes]  # what a strategy's files held when the work began, by name
 Sources = Mapping[str, npt.NDArray[np.uint8]]  # the bytes of files that were executed, by name
 
 
@@ -62,9 +63,12 @@ def _read(answer: type[A], fields: Mapping[str, Any]) -> A:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StrategyTask:
-    """What is asked of a strategy over candles: `warmup` of them are wanted in front of the period."""
+    """What is asked of a strategy over candles: `warmup` of them are wanted in front of the period. `sources`: what its
+    files held when the work began, by name; what is not among them is read.
+    """
 
     strategy: Path
+    sources: Begun = field(default_factory=dict)
     params: Mapping[str, Any]
     candles: CandleFile
     warmup: int
@@ -132,6 +136,7 @@ class PrepareTask(Task[PrepareAnswer]):
 
     answer = PrepareAnswer
     strategy: Path
+    sources: Begun = field(default_factory=dict)
     params: Mapping[str, Any]
 
 
@@ -160,6 +165,7 @@ class TrialsTask(Task[TrialsAnswer]):
     answer = TrialsAnswer
     sweep: str
     strategy: Path
+    sources: Begun = field(default_factory=dict)
     combinations: Combinations
     candles: CandleFile
     timeframe: str
@@ -182,6 +188,7 @@ class WarmupTask(Task[WarmupAnswer]):
     answer = WarmupAnswer
     sweep: str
     strategy: Path
+    sources: Begun = field(default_factory=dict)
     combinations: Combinations
 
 

@@ -38,6 +38,7 @@ def search(
     series = loader.load(planned, period)
     task = LookaheadTask(
         strategy=planned.strategy_path,
+        sources=planned.sources,
         params=dict(planned.params),
         candles=series.file,
         warmup=planned.warmup,

@@ -19,12 +19,12 @@ from engine.model.run import CANCELLED, FAILED, FINISHED, RunSpec
 from engine.model.simulators import choose_engine
 from engine.model.sweep import SweepResult, SweepSpec
 from engine.parallel.job import Done
-from engine.parallel.tasks import AskWorkers, TrialsTask, WarmupTask
+from engine.parallel.tasks import AskWorkers, Begun, TrialsTask, WarmupTask
 from engine.research.batches import Batches, Deal
 from engine.research.grid import Numbers, Trials, plan_trials
 from engine.research.ledger import Ledger, PlannedSweep
 from engine.runs.load import LoadedSeries, SeriesLoader
-from engine.runs.plan import PlannedRun
+from engine.runs.plan import PlannedRun, sources_now
 
 if TYPE_CHECKING:
     from engine.parallel.executor import Executor
@@ -56,7 +56,7 @@ def plan_sweep(
     check_objective(spec.objective)
     trials = plan_trials(spec, info.params)
     market = find_market()
-    sweep = str(uuid.uuid4())
+    sweep, sources = str(uuid.uuid4()), sources_now(info)
     base = PlannedRun(
         id=sweep,
         spec=RunSpec(
@@ -72,16 +72,19 @@ def plan_sweep(
         market=market,
         strategy_path=Path(info.path),
         params=trials.fixed,
-        warmup=_longest_warmup(sweep, trials, info, ask),
+        warmup=_longest_warmup(sweep, trials, info, sources, ask),
+        sources=sources,
     )
     return PlannedSweep(spec.on(market.name), trials, base, time.time_ns() // 1_000_000)
 
 
-def _longest_warmup(sweep: str, trials: Trials, info: StrategyInfo, ask: AskWorkers) -> int:
-    path = Path(info.path)
+def _longest_warmup(sweep: str, trials: Trials, info: StrategyInfo, sources: Begun, ask: AskWorkers) -> int:
     tasks = [
         WarmupTask(
-            sweep=sweep, strategy=path, combinations=trials.combinations(slice(at, at + WARMUP_TRIALS))
+            sweep=sweep,
+            strategy=Path(info.path),
+            sources=sources,
+            combinations=trials.combinations(slice(at, at + WARMUP_TRIALS)),
         )
         for at in range(0, trials.n, WARMUP_TRIALS)
     ]
@@ -168,6 +171,7 @@ class Sweep:
         return TrialsTask(
             sweep=planned.id,
             strategy=base.strategy_path,
+            sources=base.sources,
             combinations=planned.trials.combinations(numbers),
             candles=series.file,
             timeframe=base.spec.timeframe.name,

@@ -202,6 +202,7 @@ def run_task(planned: PlannedRun, series: LoadedSeries) -> RunTask:
     spec = planned.spec
     return RunTask(
         strategy=planned.strategy_path,
+        sources=planned.sources,
         params=dict(planned.params),
         candles=series.file,
         warmup=planned.warmup,

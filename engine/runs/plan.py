@@ -6,17 +6,18 @@ import difflib
 import time
 import uuid
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
 from engine.errors import InputError, StrategyError
+from engine.loader.modules import sources_of
 from engine.model.market import DAY_MS, Market, Period, Timeframe
 from engine.model.parameters import StrategyInfo
 from engine.model.run import RunResult, RunSpec
 from engine.model.simulators import choose_engine
 from engine.parallel.job import BadEnd, Done, Raised
-from engine.parallel.tasks import Answered, AskWorkers, PrepareAnswer, PrepareTask
+from engine.parallel.tasks import Answered, AskWorkers, Begun, PrepareAnswer, PrepareTask
 
 PREPARE_TIMEOUT_S: Final = 30.0
 
@@ -28,7 +29,8 @@ class PlannedRun:
     """A run whose strategy, parameters and market are known to exist; `period` has its bounds on the grid, and the
     engine of `spec` is the one that runs.
 
-    `problem` is how the strategy failed before it saw a candle, else None: such a run fails alone.
+    `problem` is how the strategy failed before it saw a candle, else None: such a run fails alone. `sources`: what its files
+    held then, by name; saving one of them changes no run that has begun.
     """
 
     id: str
@@ -38,6 +40,7 @@ class PlannedRun:
     params: Mapping[str, Any]
     warmup: int
     problem: BadEnd | None = None
+    sources: Begun = field(default_factory=dict)
 
     @property
     def period(self) -> Period:
@@ -94,7 +97,8 @@ def make_plan(
     chosen = [infos[spec.strategy] for spec in specs]
     specs = [_with_engine(spec, info) for spec, info in zip(specs, chosen, strict=True)]
     markets = {(s.symbol, s.exchange): find_market(s.symbol, s.exchange) for s in specs}
-    outcomes = _prepared(specs, chosen, ask)
+    sources = {info.path: sources_now(info) for info in infos.values()}
+    outcomes = _prepared(specs, chosen, sources, ask)
     plan = []
     for spec, info, outcome in zip(specs, chosen, outcomes, strict=True):
         market = markets[spec.symbol, spec.exchange]
@@ -111,9 +115,15 @@ def make_plan(
                 params=ready.params,
                 warmup=max(ready.warmup, spec.warmup or 0),
                 problem=problem,
+                sources=sources[info.path],
             )
         )
     return plan
+
+
+def sources_now(info: StrategyInfo) -> Begun:
+    """What the files of a strategy hold: what begins now goes on with it, whoever saves them."""
+    return sources_of(Path(info.path))
 
 
 def distinct(plan: Sequence[PlannedRun]) -> list[PlannedRun]:
@@ -132,11 +142,14 @@ def _with_engine(spec: RunSpec, info: StrategyInfo) -> RunSpec:
 
 
 def _prepared(
-    specs: Sequence[RunSpec], chosen: Sequence[StrategyInfo], ask: AskWorkers
+    specs: Sequence[RunSpec],
+    chosen: Sequence[StrategyInfo],
+    sources: Mapping[str, Begun],
+    ask: AskWorkers,
 ) -> list[Answered[PrepareAnswer]]:
     """How each strategy answered for its parameters and warm-up; equal questions are asked once."""
     tasks = [
-        PrepareTask(strategy=Path(info.path), params=dict(spec.params))
+        PrepareTask(strategy=Path(info.path), params=dict(spec.params), sources=sources[info.path])
         for spec, info in zip(specs, chosen, strict=True)
     ]
     keys = [repr((task.strategy, sorted(task.params.items()))) for task in tasks]

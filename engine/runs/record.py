@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -26,9 +25,8 @@ def failed_run(
     planned: PlannedRun, series: LoadedSeries, outcome: BadEnd
 ) -> tuple[RunResult, Mapping[str, bytes]]:
     """The stored form of a run that did not get through, and its strategy's file: what else it executed nobody knows."""
-    path, sources = planned.strategy_path, {}
-    with contextlib.suppress(OSError):
-        sources[path.name] = plain_source(path.read_bytes())
+    name = planned.strategy_path.name
+    sources = {name: plain_source(planned.sources[name])} if name in planned.sources else {}
     engine, versions = planned.spec.engine, versions_for(sources)
     result = replace(
         planned.unfinished(FAILED, outcome.message, outcome.traceback),

@@ -13,6 +13,7 @@ from engine.model.candle_files import FileFormat, ImportPreview, ImportReport
 from engine.model.coverage import Coverage, FetchReport, Holding, SyncedSeries, VerifyReport
 from engine.model.market import DEFAULT_EXCHANGE, Market, Period, Timeframe, check_exchange, short_time
 from engine.model.market import Candles as CandleColumns
+from engine.service.removals import Removals
 from engine.service.resources import Resources
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ class Candles:
 
     def __init__(self, resources: Resources) -> None:
         self._resources = resources
+        self.removals = Removals(resources)
 
     def markets(
         self, exchange: str = DEFAULT_EXCHANGE, *, refresh: bool = False, cancel: CancelToken | None = None
@@ -322,6 +324,26 @@ class Candles:
 
         market = self.market(symbol, exchange, cancel=cancel)
         return delete_series(self._store, market, timeframe, on_event, cancel or CancelToken())
+
+    def held(
+        self,
+        timeframe: Timeframe,
+        period: Period,
+        *,
+        exchange: str = DEFAULT_EXCHANGE,
+        cancel: CancelToken | None = None,
+    ) -> dict[str, Coverage]:
+        """What is held of the period, as `status` says it, of every symbol of which candles of the timeframe are held."""
+        held = self._resources.opened(cancel).candles.held_series()
+        markets = [
+            one.market for one in held if (one.market.exchange, one.timeframe) == (exchange, timeframe)
+        ]
+        found = {}
+        for market in markets:
+            if cancel is not None:
+                cancel.raise_if_cancelled()
+            found[market.name] = self._fetcher.status(market, timeframe, period)
+        return found
 
     # -- keeping up to date
 

@@ -41,9 +41,10 @@ class Engine:
         self.close()
 
     def purge(self, older_than_s: float) -> int:
-        """Delete for good the runs and sweeps that were removed so long ago. Returns how many."""
+        """Delete for good the runs, sweeps and series that were removed so long ago. Returns how many."""
         store = self._resources.store
-        return store.runs.purge(older_than_s) + store.sweeps.purge(older_than_s)
+        gone = store.runs.purge(older_than_s) + store.sweeps.purge(older_than_s)
+        return gone + self.candles.removals.purge(older_than_s)
 
     def close(self) -> None:
         """Stop the workers, close the database and the loopback market. Safe to call twice."""

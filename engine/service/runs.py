@@ -45,6 +45,10 @@ class Runs:
         """
         self._resources.warm_up(on_event, cancel, workers)
 
+    def prepare(self, on_event: OnEvent = ignore_event, cancel: CancelToken | None = None) -> None:
+        """Compile what is not yet compiled, which is said, and start no worker where nothing is."""
+        self._resources.prepare(on_event, cancel)
+
     def metric_definitions(self) -> dict[str, MetricDefinition]:
         """Title, unit and definition of every metric."""
         return dict(DEFINITIONS)

@@ -1,7 +1,6 @@
 """The real application, windows on real engines, and an event loop, for tests of the desktop."""
 
 import asyncio
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -66,18 +65,8 @@ def window(make_window: MakeWindow) -> MainWindow:
 
 @pytest.fixture(scope="session")
 def described(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Path]:
-    """Makes homes in which the bundled strategies are described already: that takes seconds, once is enough."""
-    first = tmp_path_factory.mktemp("described")
-    with Engine(Settings(home=first, workers=2)) as engine:
-        engine.strategies.all()
-
-    def make() -> Path:
-        home = tmp_path_factory.mktemp("desktop-home")
-        (home / "cache").mkdir()
-        shutil.copy(first / "cache" / "strategies.json", home / "cache")
-        return home
-
-    return make
+    """Makes homes; the bundled strategies are described with the environment."""
+    return lambda: tmp_path_factory.mktemp("desktop-home")
 
 
 @pytest.fixture(scope="module")

@@ -15,12 +15,13 @@ from desktop.work.bridge import Bridge, Call
 from desktop.work.jobs import Job
 from engine.events import CancelToken, Failed, Finished, OnEvent
 from engine.model.candle_files import FileFormat
-from engine.model.coverage import FetchReport
+from engine.model.coverage import FetchReport, RemovedSeries
 from engine.model.market import Period, Timeframe
 
 _GATHER_MS: Final = 100  # a progress bar repaints on every value
 DOING: Final = {
     "fetch": "Fetching", "verify": "Verifying", "import": "Importing", "export": "Exporting", "delete": "Deleting",
+    "restore": "Bringing back",
 }  # fmt: skip
 
 
@@ -43,12 +44,13 @@ def job_words(job: Job) -> str:
 
 class SeriesJobs(QObject):
     """Signals: `changed()` jobs came or went; `moved(key)` one went on, at most ten times a second; `ended(key)` one that
-    was started here; `logged(level, text, details)`.
+    was started here; `removed(RemovedSeries)`; `logged(level, text, details)`.
     """
 
     changed = Signal()
     moved = Signal(object)
     ended = Signal(object)
+    removed = Signal(object)
     logged = Signal(str, str, str)
 
     def __init__(self, bridge: Bridge, parent: QObject | None = None) -> None:
@@ -99,16 +101,28 @@ class SeriesJobs(QObject):
         return self._start("export", key, export)
 
     def delete(self, key: SeriesKey) -> bool:
-        """Delete the series."""
+        """Delete the series; `removed` tells what brings it back."""
         exchange, symbol, timeframe = key
 
         def delete(*, on_event: OnEvent, cancel: CancelToken) -> str:
-            count = self._engine.candles.delete_series(
+            gone = self._engine.candles.removals.remove(
                 symbol, Timeframe(timeframe), exchange=exchange, on_event=on_event, cancel=cancel
             )
-            return f"{formats.whole(count)} candles deleted"
+            tell(gone)
+            return f"{formats.whole(gone.candles)} candles deleted"
 
+        tell = self._bridge.queued(self.removed.emit)
         return self._start("delete", key, delete)
+
+    def restore(self, gone: RemovedSeries) -> bool:
+        """Bring a series back."""
+        key = gone.market.exchange, gone.market.name, gone.timeframe.name
+
+        def restore(*, on_event: OnEvent, cancel: CancelToken) -> str:
+            came = self._engine.candles.removals.restore(gone, on_event=on_event, cancel=cancel)
+            return f"{formats.whole(came)} candles brought back"
+
+        return self._start("restore", key, restore)
 
     def _start(self, kind: str, key: SeriesKey, call: Call) -> bool:
         """False while other work on the series is under way."""

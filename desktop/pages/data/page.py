@@ -16,12 +16,14 @@ from desktop.pages.data.panel import DataPanel
 from desktop.pages.page import Context, Page, Place
 from desktop.pages.setup.page import SetupPage
 from desktop.pages.setup.values import clock_ms
-from desktop.tables.holdings import SeriesKey
+from desktop.tables import formats
+from desktop.tables.holdings import SeriesKey, gaps_between
 from desktop.widgets.actions import Command
 from desktop.work.bridge import Phase
 from desktop.work.jobs import Job
 from engine.errors import BacktestError
 from engine.model.candle_files import FileFormat, ImportPreview
+from engine.model.coverage import RemovedSeries
 from engine.model.market import Period, Timeframe
 
 CANDLE_FILES: Final = (".csv", ".csv.gz", ".csv.zip", ".parquet")
@@ -52,7 +54,11 @@ class DataPage(Page[DataPanel]):
         self.bridge.phase_changed.connect(self._phase_changed)
         panel.fetch_wanted.connect(self._fetch)
         panel.verify_wanted.connect(lambda keys: [jobs.verify(key) for key in keys])
-        panel.delete_wanted.connect(jobs.delete)
+        jobs.removed.connect(self._removed)
+        panel.delete_wanted.connect(self.delete)
+        symbols = self.context.page(SetupPage).symbols
+        symbols.delete_wanted.connect(lambda key: self.delete([key]))
+        symbols.gaps_wanted.connect(self.check_gaps)
         panel.stop_wanted.connect(jobs.stop)
         panel.export_wanted.connect(self._ask_and_export)
         panel.series_wanted.connect(self._use)
@@ -98,6 +104,39 @@ class DataPage(Page[DataPanel]):
     def _reload(self) -> None:
         self.open()
         self._setup.ask_coverage_again()
+
+    # -- delete, gaps ------------------------------------------------------------------------------------------------
+
+    def delete(self, keys: list[SeriesKey]) -> None:
+        """Delete series at once; for a while they can be brought back. What is in use is not deleted."""
+        for key in keys:
+            name = f"{key[1]} {key[2]}"
+            if self.bridge.phase is not Phase.IDLE:
+                why = f"{name} may be in use by what runs now"
+            elif key in self.jobs.running:
+                why = f"{name} is being worked on"
+            else:
+                self.jobs.delete(key)
+                continue
+            self.context.reported.emit("warning", f"{why}: wait or stop that first; nothing was deleted", "")
+
+    def _removed(self, gone: RemovedSeries) -> None:
+        name = f"{gone.market.name} {gone.timeframe}"
+        self.context.removed(
+            f"{formats.whole(gone.candles)} candles of {name} deleted", lambda: self.jobs.restore(gone)
+        )
+
+    def check_gaps(self, key: SeriesKey) -> None:
+        """Show what is held of a series, and say where it has gaps."""
+        self.show()
+        self.panel.choose(key)
+        holding = self.panel.holding(key)
+        name = f"{key[1]} {key[2]}"
+        if holding is None:
+            self.context.said.emit(f"{name}: nothing is held yet")
+            return
+        first, last = formats.day(holding.first_ms), formats.day(holding.last_ms)
+        self.context.said.emit(f"{name}, {first} – {last}: {gaps_between(holding)}")
 
     # -- fetch, export -----------------------------------------------------------------------------------------------
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from PySide6.QtCore import QItemSelection, Qt, Signal
+from PySide6.QtCore import QItemSelection, Signal
 from PySide6.QtGui import QAction, QResizeEvent
 from PySide6.QtWidgets import (
     QHBoxLayout,
@@ -19,7 +19,7 @@ from PySide6.QtWidgets import (
 )
 
 from desktop.pages.data.import_panel import ImportPanel
-from desktop.pages.data.series_cells import JobCell, QuestionCell, StripDelegate
+from desktop.pages.data.series_cells import JobCell, StripDelegate
 from desktop.pages.page import Panel
 from desktop.tables import formats
 from desktop.tables.holdings import HoldingsModel, Note, SeriesKey, SeriesRow, key_of
@@ -37,7 +37,7 @@ _SCARCE_PX = 900
 
 class DataPanel(Panel):
     """Signals, each with series keys: `fetch_wanted(keys, to_now)` (else the period of the set-up), `verify_wanted(keys)`,
-    `export_wanted(key)`, `delete_wanted(key)` after the question in the row, `stop_wanted(key)`; `series_wanted(Holding)`:
+    `delete_wanted(keys)`, `export_wanted(key)`, `stop_wanted(key)`; `series_wanted(Holding)`:
     put it into the set-up; `import_wanted()`: ask for a file.
     """
 
@@ -45,7 +45,7 @@ class DataPanel(Panel):
     fetch_wanted = Signal(list, bool)
     verify_wanted = Signal(list)
     export_wanted = Signal(object)
-    delete_wanted = Signal(object)
+    delete_wanted = Signal(list)
     stop_wanted = Signal(object)
     import_wanted = Signal()
 
@@ -66,10 +66,11 @@ class DataPanel(Panel):
         self.fetch = tool_button("Fetch", "Fetch what is not held, up to the last closed candle")
         self.verify = tool_button("Verify", "Compare the candles with the exchange and mend what differs")
         self.export = tool_button("Export …", "Write the candles to a .csv or .parquet file")
-        self.delete = tool_button("Delete", "Delete the candles; asks first. Stored runs stay")
+        self.delete = tool_button(
+            "Delete", "Delete the candles; Undo brings them back for a while. Stored runs stay"
+        )
         self._buttons = (self.fetch, self.verify, self.export, self.delete)
         self._held: dict[SeriesKey, Holding] = {}
-        self._asking: set[SeriesKey] = set()
         self._jobs: Mapping[SeriesKey, Job] = {}
         self._notes: Mapping[SeriesKey, Note] = {}
         self._cells: dict[SeriesKey, JobCell] = {}
@@ -125,7 +126,9 @@ class DataPanel(Panel):
         self.fetch_period.triggered.connect(lambda: self.fetch_wanted.emit(self._free(), False))
         self.verify.clicked.connect(lambda: self.verify_wanted.emit(self._free()))
         self.export.clicked.connect(lambda: self.export_wanted.emit(self._free()[0]))
-        self.delete.clicked.connect(self.ask_delete)
+        self.delete.clicked.connect(
+            lambda: self.delete_wanted.emit([key for key in self._free() if key in self._held])
+        )
 
     # -- what is shown -----------------------------------------------------------------------------------------------
 
@@ -165,17 +168,20 @@ class DataPanel(Panel):
         """The selected series, from top to bottom."""
         return [self.model.row_at(row).key for row in self.table.selected_rows()]
 
-    def ask_delete(self) -> None:
-        """Ask in each selected row whether its candles are to be deleted."""
-        self._asking |= {key for key in self._free() if key in self._held}
-        self._show()
+    def choose(self, key: SeriesKey) -> None:
+        """Select a series alone, where it is in sight."""
+        row = self.model.row_of(key)
+        if row is None and self.search.text():
+            self.search.clear()
+            row = self.model.row_of(key)
+        if row is not None:
+            self.table.select_row(row)
 
     def _show(self) -> None:
         """Rows again, with selection and place kept; cells that are more than text on top."""
         selected, place = self.selected(), self.table.verticalScrollBar().value()
         failed = [key for key, note in self._notes.items() if key not in self._held]
         keys = dict.fromkeys([*self._held, *self._jobs, *failed])
-        self._asking &= self._held.keys() - self._jobs.keys()
         self.model.set_rows(SeriesRow(key, self._held.get(key), self._notes.get(key)) for key in keys)
         self._place_cells()
         selection = self.table.selectionModel()
@@ -196,31 +202,12 @@ class DataPanel(Panel):
                 cell.stop_wanted.connect(lambda key=row.key: self.stop_wanted.emit(key))
                 self._cells[row.key] = cell
                 self.table.setIndexWidget(index, cell)
-            elif row.key in self._asking and row.holding is not None:
-                question = QuestionCell(row.holding.candles, name)
-                question.answered.connect(lambda yes, key=row.key: self._answered(key, yes=yes))
-                self.table.setIndexWidget(index, question)
-                question.keep.setFocus(Qt.FocusReason.OtherFocusReason)
-
-    def question(self, key: SeriesKey) -> QuestionCell | None:
-        """The question in a series' row, where it is asked."""
-        row = self.model.row_of(key)
-        if row is None:
-            return None
-        cell = self.table.indexWidget(self.model.index(row, self.model.column_number("state")))
-        return cell if isinstance(cell, QuestionCell) else None
 
     def job_cell(self, key: SeriesKey) -> JobCell | None:
         """The work in a series' row, where there is any."""
         return self._cells.get(key)
 
     # -- what the user does ------------------------------------------------------------------------------------------
-
-    def _answered(self, key: SeriesKey, *, yes: bool) -> None:
-        self._asking.discard(key)
-        if yes:
-            self.delete_wanted.emit(key)
-        self._show()
 
     def _free(self) -> list[SeriesKey]:
         return [key for key in self.selected() if key not in self._jobs]

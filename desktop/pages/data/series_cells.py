@@ -17,7 +17,6 @@ from PySide6.QtWidgets import (
 
 from desktop.charts.strip import paint_strip
 from desktop.pages.data.jobs import job_words
-from desktop.tables import formats
 from desktop.tables.holdings import HoldingsModel
 from desktop.theme.colours import DARK, Theme
 from desktop.work.jobs import Job
@@ -56,42 +55,30 @@ class StripDelegate(QStyledItemDelegate):
         return QSize(170, super().sizeHint(option, index).height())
 
 
-class _Cell(QWidget):
-    """Covers the text of its cell."""
-
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self.setObjectName("seriesCell")
-        self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
-        self.row = QHBoxLayout(self)
-        self.row.setContentsMargins(4, 1, 4, 1)
-        self.row.setSpacing(6)
-
-    @staticmethod
-    def _button(text: str, tip: str) -> QPushButton:
-        button = QPushButton(text)
-        button.setProperty("cell", True)
-        button.setToolTip(tip)
-        button.setAccessibleName(tip)
-        return button
-
-
-class JobCell(_Cell):
-    """`stop_wanted()`."""
+class JobCell(QWidget):
+    """Covers the text of its cell. `stop_wanted()`."""
 
     stop_wanted = Signal()
 
     def __init__(self, job: Job, name: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self.setObjectName("seriesCell")
+        self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self.bar = QProgressBar(minimum=0, maximum=_STEPS, textVisible=False)
         self.bar.setFixedWidth(60)
         self.bar.setAccessibleName(f"Progress of {name}")
         self._text = ""
         self.words = QLabel()
         self.words.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-        self.stop = self._button("Stop", f"Stop the work on {name}; what is finished is kept")
+        self.stop = QPushButton("Stop")
+        self.stop.setProperty("cell", True)
+        self.stop.setToolTip(f"Stop the work on {name}; what is finished is kept")
+        self.stop.setAccessibleName(self.stop.toolTip())
+        row = QHBoxLayout(self)
+        row.setContentsMargins(4, 1, 4, 1)
+        row.setSpacing(6)
         for widget, stretch in ((self.bar, 0), (self.stop, 0), (self.words, 1)):
-            self.row.addWidget(widget, stretch)
+            row.addWidget(widget, stretch)
         self.stop.clicked.connect(lambda: self.stop_wanted.emit())
         self.show_job(job)
 
@@ -116,21 +103,3 @@ class JobCell(_Cell):
         """Words that do not fit end in dots."""
         super().resizeEvent(event)
         self._fit()
-
-
-class QuestionCell(_Cell):
-    """`answered(bool)`: delete, or keep."""
-
-    answered = Signal(bool)
-
-    def __init__(self, candles: int, name: str, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        question = QLabel(f"Delete {formats.whole(candles)} candles?")
-        question.setProperty("role", "warning")
-        self.delete = self._button("Delete", f"Delete all candles of {name}; stored runs stay")
-        self.keep = self._button("Keep", f"Keep the candles of {name}")
-        for widget in (question, self.delete, self.keep):
-            self.row.addWidget(widget)
-        self.row.addStretch()
-        self.delete.clicked.connect(lambda: self.answered.emit(True))
-        self.keep.clicked.connect(lambda: self.answered.emit(False))

@@ -1,117 +1,38 @@
-"""Which exchange and symbols: a search field over a check list of every market."""
+"""Which exchange and symbols: filters over a check list of every market, favourites, lists under names."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
-from PySide6.QtCore import QAbstractListModel, QModelIndex, QObject, QPersistentModelIndex, QSize, Qt, Signal
-from PySide6.QtGui import QFont
-from PySide6.QtWidgets import (
-    QComboBox,
-    QHBoxLayout,
-    QLabel,
-    QLineEdit,
-    QListView,
-    QVBoxLayout,
-    QWidget,
-)
+from PySide6.QtCore import QPoint, QSize, Qt, Signal
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QLineEdit, QMenu, QVBoxLayout, QWidget
 
+from desktop.pages.setup.market_list import MarketListModel, MarketTable
 from desktop.theme.colours import Theme
 from desktop.theme.icons import icon
-from desktop.widgets.buttons import tool_button
+from desktop.widgets.buttons import chip, tool_button
 from desktop.widgets.labels import breakable
+from desktop.widgets.named_sets import NamedSets
 from engine.model.exchanges import EXCHANGES
 from engine.model.market import Market
 
-Index = QModelIndex | QPersistentModelIndex
-NO_PARENT = QModelIndex()
 _MOST_ROWS: Final = 6
-
-
-class MarketListModel(QAbstractListModel):
-    """Markets that match the search, chosen ones first. `chosen_changed()` when a check box moved."""
-
-    chosen_changed = Signal()
-
-    def __init__(self, parent: QObject | None = None) -> None:
-        super().__init__(parent)
-        self.markets: list[tuple[Market, bool]] = []
-        self.chosen: list[str] = []
-        self._shown: list[tuple[Market, bool]] = []
-        self._search = ""
-
-    def set_markets(self, markets: list[tuple[Market, bool]]) -> None:
-        """Show another exchange's markets."""
-        self.markets = sorted(markets, key=lambda pair: (not pair[1], not pair[0].is_trading, pair[0].name))
-        self._arrange()
-
-    def set_chosen(self, names: list[str]) -> None:
-        """Check these symbols, known here or not yet."""
-        self.chosen = list(dict.fromkeys(names))
-        self._arrange()
-        self.chosen_changed.emit()
-
-    def search(self, text: str) -> None:
-        """Show only symbols that contain the text, with or without the slash."""
-        self._search = text.strip().upper().replace("/", "").replace(" ", "")
-        self._arrange()
-
-    def _arrange(self) -> None:
-        self.beginResetModel()
-        matching = [pair for pair in self.markets if self._search in pair[0].name.upper()]
-        chosen = set(self.chosen)
-        first = [pair for pair in matching if pair[0].name in chosen]
-        self._shown = first + [pair for pair in matching if pair[0].name not in chosen]
-        self.endResetModel()
-
-    def market(self, row: int) -> Market:
-        """The market of a visible row."""
-        return self._shown[row][0]
-
-    def rowCount(self, parent: Index = NO_PARENT) -> int:
-        """Matching markets."""
-        return 0 if parent.isValid() else len(self._shown)
-
-    def flags(self, index: Index) -> Qt.ItemFlag:
-        """Every row has a check box."""
-        return super().flags(index) | Qt.ItemFlag.ItemIsUserCheckable
-
-    def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
-        """Name, check box, and what is known in the tooltip."""
-        market, active = self._shown[index.row()]
-        if role == Qt.ItemDataRole.DisplayRole:
-            return market.name if market.is_trading else f"{market.name}  (not trading)"
-        if role == Qt.ItemDataRole.CheckStateRole:
-            return Qt.CheckState.Checked if market.name in self.chosen else Qt.CheckState.Unchecked
-        if role == Qt.ItemDataRole.ToolTipRole:
-            return market.unified + (" · candles held" if active else "")
-        if role == Qt.ItemDataRole.FontRole and active:
-            bold = QFont()
-            bold.setBold(True)
-            return bold
-        return None
-
-    def setData(self, index: Index, value: Any, role: int = Qt.ItemDataRole.EditRole) -> bool:
-        """Check or uncheck a symbol."""
-        if role != Qt.ItemDataRole.CheckStateRole:
-            return False
-        name = self.market(index.row()).name
-        if Qt.CheckState(value) == Qt.CheckState.Checked:
-            self.chosen.append(name)
-        else:
-            self.chosen = [other for other in self.chosen if other != name]
-        self.dataChanged.emit(index, index)
-        self.chosen_changed.emit()
-        return True
+_ANY: Final = "Any"
 
 
 class MarketForm(QWidget):
-    """Signals: `changed()` other symbols; `exchange_changed(id)`; `refresh_wanted(id)` load the list from the exchange."""
+    """Signals: `changed()` other symbols; `exchange_changed(id)`; `refresh_wanted(id)` load the list from the exchange;
+    `starred_changed()`; of the menu of a symbol, each with its name: `max_wanted`, `gaps_wanted`, `delete_wanted`.
+    """
 
     changed = Signal()
     exchange_changed = Signal(str)
     refresh_wanted = Signal(str)
+    starred_changed = Signal()
+    max_wanted = Signal(str)
+    gaps_wanted = Signal(str)
+    delete_wanted = Signal(str)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -123,10 +44,15 @@ class MarketForm(QWidget):
         self.search = QLineEdit(placeholderText="Search symbols (Ctrl+L)", clearButtonEnabled=True)
         self.search.setAccessibleName("Search symbols")
         self.model = MarketListModel(self)
-        self.list = QListView(uniformItemSizes=True)
-        self.list.setModel(self.model)
-        self.list.setProperty("framed", True)
-        self.list.setAccessibleName("Symbols")
+        self.list = MarketTable(self.model)
+        self.quote = QComboBox()
+        self.quote.setAccessibleName("Show only symbols counted in this currency")
+        self.quote.setToolTip("Show only symbols counted in this currency")
+        self.quote.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.quote.setMinimumContentsLength(5)
+        self.quote.addItem(_ANY)
+        self.favourites = chip("", "Show only favourites, and what is checked", checkable=True)
+        self.lists = NamedSets("List", "the checked symbols")
         self.note = QLabel(wordWrap=True)
         self.note.setProperty("role", "muted")
         self.note.setMinimumWidth(1)
@@ -140,8 +66,11 @@ class MarketForm(QWidget):
             button.clicked.connect(lambda: self.refresh_wanted.emit(self.exchange_id()))
         self.search.textChanged.connect(self._searched)
         self.search.returnPressed.connect(self._toggle_first)
-        self.list.activated.connect(self._toggle)
+        self.list.menu_wanted.connect(self._show_menu)
         self.model.chosen_changed.connect(self._chosen_changed)
+        self.model.starred_changed.connect(self.starred_changed)
+        self.quote.currentIndexChanged.connect(lambda _: self._filter())
+        self.favourites.toggled.connect(lambda _: self._filter())
         self._note()
 
     def _lay_out(self) -> None:
@@ -153,8 +82,14 @@ class MarketForm(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(5)
         layout.addLayout(top)
-        layout.addWidget(self.search)
+        filters = QHBoxLayout()
+        filters.setSpacing(4)
+        filters.addWidget(self.search, 1)
+        filters.addWidget(self.quote)
+        filters.addWidget(self.favourites)
+        layout.addLayout(filters)
         layout.addWidget(self.list)
+        layout.addWidget(self.lists)
         foot = QHBoxLayout()
         foot.addWidget(self.note, 1)
         foot.addWidget(self.retry, 0, Qt.AlignmentFlag.AlignTop)
@@ -182,7 +117,7 @@ class MarketForm(QWidget):
         if exchange != self.exchange_id():
             return
         self._loading, self._problem = False, ""
-        self.model.set_markets(markets)
+        self._set_markets(markets)
         known = {market.name for market, _ in markets}
         kept = [name for name in self.model.chosen if name in known]
         if not kept and len(known) == 1:
@@ -200,7 +135,7 @@ class MarketForm(QWidget):
     def set_held(self, exchange: str, markets: list[Market]) -> None:
         """Symbols of which candles are held: they can be chosen before the list comes, and without it."""
         if exchange == self.exchange_id() and not self.model.markets:
-            self.model.set_markets([(market, True) for market in markets])
+            self._set_markets([(market, True) for market in markets])
             self._note()
 
     def set_unreachable(self, exchange: str, problem: str) -> None:
@@ -218,10 +153,14 @@ class MarketForm(QWidget):
     def apply_theme(self, theme: Theme) -> None:
         """Colour the icon."""
         self.refresh.setIcon(icon("refresh", theme.muted))
+        self.favourites.setIcon(icon("starred", theme.accent))
+        self.list.apply_theme(theme)
+        self.lists.apply_theme(theme)
         self.retry.setIcon(icon("refresh", theme.text))
 
     def _exchange_changed(self) -> None:
-        self.model.set_markets([])
+        self._set_markets([])
+        self.model.set_held({})
         self.exchange_changed.emit(self.exchange_id())
 
     def _searched(self, text: str) -> None:
@@ -230,12 +169,48 @@ class MarketForm(QWidget):
 
     def _toggle_first(self) -> None:
         if self.search.text().strip() and self.model.rowCount():
-            self._toggle(self.model.index(0))
+            self.model.toggle(0)
 
-    def _toggle(self, index: QModelIndex) -> None:
-        checked = self.model.data(index, Qt.ItemDataRole.CheckStateRole) == Qt.CheckState.Checked
-        state = Qt.CheckState.Unchecked if checked else Qt.CheckState.Checked
-        self.model.setData(index, state, Qt.ItemDataRole.CheckStateRole)
+    def _set_markets(self, markets: list[tuple[Market, bool]]) -> None:
+        """Another list, with its currencies to choose from; the one that is chosen stays where it can."""
+        self.model.set_markets(markets)
+        chosen, quotes = self.quote.currentText(), [_ANY, *self.model.quotes()]
+        self.quote.blockSignals(True)
+        self.quote.clear()
+        self.quote.addItems(quotes)
+        self.quote.setCurrentIndex(max(0, quotes.index(chosen) if chosen in quotes else 0))
+        self.quote.blockSignals(False)
+        self._filter()
+
+    def _filter(self) -> None:
+        quote = self.quote.currentText()
+        self.model.show_only("" if quote == _ANY else quote, starred=self.favourites.isChecked())
+        self._note()
+
+    def menu_of(self, row: int) -> QMenu:
+        """What can be done with the symbol of a row."""
+        name = self.model.market(row).name
+        menu = QMenu(self)
+        menu.setToolTipsVisible(True)
+        star = "Remove from favourites" if name in self.model.starred else "Add to favourites"
+        menu.addAction(star).triggered.connect(lambda: self.model.toggle_star(row))
+        menu.addSeparator()
+        longest = menu.addAction("Max period")
+        longest.setToolTip(f"Test {name} from its first candle to now")
+        longest.triggered.connect(lambda: self.max_wanted.emit(name))
+        gaps = menu.addAction("Check gaps")
+        gaps.setToolTip("Show what is held of the chosen timeframe, and where it has gaps")
+        gaps.triggered.connect(lambda: self.gaps_wanted.emit(name))
+        delete = menu.addAction("Delete data")
+        delete.setToolTip("Delete the candles of the chosen timeframe; Undo brings them back for a while")
+        delete.setEnabled(name in self.model.held)
+        delete.triggered.connect(lambda: self.delete_wanted.emit(name))
+        return menu
+
+    def _show_menu(self, row: int, place: QPoint) -> None:
+        menu = self.menu_of(row)
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        menu.popup(place)
 
     def _chosen_changed(self) -> None:
         self._note()
@@ -243,8 +218,7 @@ class MarketForm(QWidget):
 
     def _note(self) -> None:
         count = len(self.model.markets)
-        row = self.list.sizeHintForRow(0) if self.model.rowCount() else self.fontMetrics().height() + 4
-        self.list.setFixedHeight(row * min(max(self.model.rowCount(), 1), _MOST_ROWS) + 8)
+        self.list.setFixedHeight(self.list.row_height() * min(max(count, 1), _MOST_ROWS) + 6)
         self.retry.setVisible(bool(self._problem))
         self._set_role("warning" if self._problem else "muted")
         if self._problem:
@@ -254,12 +228,18 @@ class MarketForm(QWidget):
         elif not count:
             self.note.setText("No symbols loaded yet; the button above loads them from the exchange.")
         elif not self.model.rowCount():
-            self.note.setText(f"None of {count} symbols contains “{self.search.text()}”.")
+            self.note.setText(f"None of {count} symbols {self._filter_words()}.")
         elif not self.model.chosen:
             self.note.setText(f"{count} symbols. Check the ones to test.")
         else:
             names = ", ".join(self.model.chosen[:4]) + (" …" if len(self.model.chosen) > 4 else "")
             self.note.setText(f"{len(self.model.chosen)} of {count}: {names}")
+
+    def _filter_words(self) -> str:
+        words = f"contains “{self.search.text()}”" if self.search.text() else "fits"
+        kinds = [self.quote.currentText()] if self.quote.currentIndex() > 0 else []
+        kinds += ["favourites"] if self.favourites.isChecked() else []
+        return f"{words} among {' '.join(kinds)}" if kinds else words
 
     def _set_role(self, role: str) -> None:
         if self.note.property("role") != role:

@@ -4,22 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Final
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import QTimer, Signal
 
 from desktop.pages.page import Context, Page, Place
+from desktop.pages.setup.expected import Expected
 from desktop.pages.setup.panel import SetupPanel
+from desktop.pages.setup.strategy_desk import StrategyDesk
+from desktop.pages.setup.strategy_files import StrategyFiles, all_words, changed_words
+from desktop.pages.setup.symbol_desk import SymbolDesk
 from desktop.pages.setup.values import Setup
 from desktop.tables.series_words import all_fetched_words
 from desktop.widgets.actions import Command
 from desktop.widgets.preferences import Preferences
 from desktop.widgets.undo import Undo
 from desktop.work.bridge import Phase
+from desktop.work.jobs import Job
 from engine.errors import BacktestError
 from engine.events import CancelToken, OnEvent
 from engine.model.coverage import Coverage, FetchReport, Holding
 from engine.model.market import Market
 from engine.model.parameters import StrategyInfo
+
+_WARM_MS: Final = 2000  # what the window shows first comes first
 
 
 class SetupPage(Page[SetupPanel]):
@@ -27,6 +35,7 @@ class SetupPage(Page[SetupPanel]):
 
     title = "Set-up"
     place = Place.SIDE
+    hears = frozenset({"compile", "fetch"})
 
     strategies_loaded = Signal(list)
 
@@ -40,7 +49,15 @@ class SetupPage(Page[SetupPanel]):
         panel.coverage_wanted.connect(self._ask_coverage)
         panel.market.exchange_changed.connect(self._load_markets)
         panel.market.refresh_wanted.connect(lambda _: self.reload_symbols())
+        self.files = StrategyFiles(self.bridge, self)
+        self.files.loading.connect(lambda on: panel.strategies.set_loading(on=on))
+        self.files.loaded.connect(self._strategies_read)
         panel.strategies.reload_wanted.connect(self.load_strategies)
+        self.symbols = SymbolDesk(context, panel, self.overwrite)
+        self.expected = Expected(context, panel)
+        self._warming = QTimer(self, singleShot=True, interval=_WARM_MS)
+        self._warming.timeout.connect(self._warm_up)
+        self.desk = StrategyDesk(context, panel.strategies, self.overwrite)
         panel.strategies.reset_wanted.connect(
             lambda: self.overwrite("The parameters are their defaults again", panel.strategies.reset_params)
         )
@@ -61,13 +78,27 @@ class SetupPage(Page[SetupPanel]):
             Command("symbols", "Reload &symbols", "Load the list of symbols again", self.reload_symbols, "&Data", 10),
             Command("strategies", "Reload s&trategies", "Read the strategy files again", self.load_strategies,
                     "&Data", 11, ("Ctrl+Shift+R",)),
+            Command("new_strategy", "&New strategy …", "Write a working strategy to start from", self.new_strategy,
+                    "&File", 2),
+            Command("edit_strategy", "&Edit strategy", "Open the file of the strategy in focus in an editor",
+                    lambda: self.desk.edit(self.panel.strategies.focused()), "&File", 3),
+            Command("source", "Strategy s&ource", "Show the source of the strategy in focus",
+                    lambda: self.desk.show_source(self.panel.strategies.focused()), "&File", 4, ("Ctrl+U",)),
             Command("find_symbol", "Search s&ymbols", "Go to the symbol search", self.find_symbol, "&Go", 0, ("Ctrl+L",)),
         )  # fmt: skip
 
     def open(self) -> None:
         """Ask for symbols and strategies."""
         self._load_markets(self.panel.market.exchange_id())
-        self.load_strategies()
+        self.symbols.open()
+        self.files.open()
+        if self.engine.settings.cluster is None:  # whose workers see to themselves
+            told = self.bridge.events()
+            self.bridge.ask(lambda: self.engine.runs.prepare(told), lambda _: self._warming.start())
+
+    def _warm_up(self) -> None:
+        """Have one worker ready for the first file that is saved, and for the first run."""
+        self.bridge.ask(lambda: self.engine.runs.warm_up(workers=1), lambda _: None)
 
     # -- what the user asks for --------------------------------------------------------------------------------------
 
@@ -119,18 +150,12 @@ class SetupPage(Page[SetupPanel]):
 
     def load_strategies(self) -> None:
         """Read the strategy files; broken ones are among them."""
-        told, form, first = self.bridge.events(), self.panel.strategies, not self.panel.strategies.infos
-        form.set_loading(on=True)
+        self.files.load()
 
-        def show(infos: list[StrategyInfo]) -> None:
-            form.set_loading(on=False)
-            self.show_strategies(infos)
-            if not first:
-                self.context.said.emit(_strategies_words(infos))
-
-        self.bridge.ask(
-            lambda: self.engine.strategies.all(on_event=told), show, lambda _: form.set_loading(on=False)
-        )
+    def new_strategy(self) -> None:
+        """Ask for the name of a new strategy."""
+        self.show()
+        self.panel.strategies.naming.ask()
 
     def find_symbol(self) -> None:
         """Go to the symbol search."""
@@ -139,6 +164,14 @@ class SetupPage(Page[SetupPanel]):
         self.panel.market.search.selectAll()
 
     # -- what arrives ------------------------------------------------------------------------------------------------
+
+    def _strategies_read(self, infos: list[StrategyInfo], asked: bool) -> None:
+        before = self.panel.strategies.infos
+        words = all_words(infos) if asked else changed_words(list(before.values()), infos)
+        self.show_strategies(infos)
+        self.desk.follow_source()
+        if before and words:
+            self.context.said.emit(words)
 
     def show_strategies(self, infos: list[StrategyInfo]) -> None:
         """The strategies are known."""
@@ -181,6 +214,15 @@ class SetupPage(Page[SetupPanel]):
             lambda: [(symbol, held(symbol, exchange)) for symbol, exchange in setup.series()], show
         )
 
+    def follow(self, job: Job) -> None:
+        """The engine is being compiled, or candles come."""
+        self.expected.follow(job)
+
+    def close(self) -> None:
+        """The window closes: look at no more files."""
+        self._warming.stop()
+        self.files.close()
+
     # -- memory ------------------------------------------------------------------------------------------------------
 
     def _keep(self, preferences: Preferences) -> None:
@@ -201,9 +243,3 @@ def _markets(held: Sequence[Holding], exchange: str) -> list[Market]:
     """The markets of an exchange of which candles are held, each once."""
     markets = (holding.coverage.market for holding in held)
     return list({market.name: market for market in markets if market.exchange == exchange}.values())
-
-
-def _strategies_words(infos: Sequence[StrategyInfo]) -> str:
-    broken = sum(info.error is not None for info in infos)
-    words = f"{len(infos) - broken} strategies read"
-    return f"{words}, {broken} {'does' if broken == 1 else 'do'} not load" if broken else words

@@ -9,6 +9,7 @@ from desktop.pages.page import Panel
 from desktop.pages.setup.costs_form import CostsForm
 from desktop.pages.setup.coverage_view import Answer, CoverageView
 from desktop.pages.setup.engine_form import EngineForm
+from desktop.pages.setup.estimate import Load
 from desktop.pages.setup.market_form import MarketForm
 from desktop.pages.setup.period_form import PeriodForm, preset_period
 from desktop.pages.setup.strategy_form import StrategyForm
@@ -19,6 +20,8 @@ from desktop.theme.icons import icon
 from desktop.widgets.labels import ElidedLabel
 from desktop.widgets.section import Section
 from desktop.work.bridge import WORKING, Phase
+from engine.model.coverage import Coverage
+from engine.model.market import Timeframe
 from engine.model.simulators import ENGINES
 
 _SETTLE_MS = 250
@@ -43,13 +46,16 @@ class WideScrollArea(QScrollArea):
 
 
 class SetupPanel(Panel):
-    """Signals: `run_wanted()`, `fetch_wanted()`, `stop_wanted()`; `coverage_wanted()` once the series settled."""
+    """Signals: `run_wanted()`, `fetch_wanted()`, `stop_wanted()`; `coverage_wanted()` once the series settled;
+    `load_changed()` what the set-up comes to may be another.
+    """
 
     run_wanted = Signal()
     fetch_wanted = Signal()
     stop_wanted = Signal()
     coverage_wanted = Signal()
     setup_changed = Signal()
+    load_changed = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -81,6 +87,9 @@ class SetupPanel(Panel):
         self.summary.setProperty("role", "title")
         self.reason = ElidedLabel()
         self.reason.setProperty("role", "warning")
+        self.figures = ElidedLabel()
+        self.figures.setProperty("role", "muted")
+        self.figures.setAccessibleName("What the set-up comes to")
         self.fetch = QPushButton("Fetch")
         self.fetch.setToolTip("Fetch the candles that are not held yet, and run nothing")
         self.run = QPushButton("Run")
@@ -120,6 +129,7 @@ class SetupPanel(Panel):
         line.addWidget(self.summary, 0, 0)
         line.addWidget(self.reason, 0, 0)
         bottom.addLayout(line)
+        bottom.addWidget(self.figures)
         bottom.addLayout(buttons)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -171,6 +181,15 @@ class SetupPanel(Panel):
         self.period.set_values(setup.timeframe, setup.start, setup.end)
         self.market.set_choice(setup.exchange, setup.symbols)
 
+    def load(self) -> Load:
+        """How many candles the set-up needs, and how many of them are to be fetched."""
+        setup = self.setup()
+        found = [answer for _, answer in self.coverage.answers]
+        if not self.coverage.waiting and found and not any(isinstance(one, str) for one in found):
+            return Load.of(one for one in found if isinstance(one, Coverage))
+        timeframe = Timeframe(setup.timeframe)
+        return Load(timeframe.count(timeframe.align(setup.period)) * len(setup.symbols), None)
+
     def use_preset(self, name: str) -> None:
         """Choose a preset period that ends today; the sample market has a clock of its own."""
         now = clock_ms(self.market.exchange_id()) - 1
@@ -191,6 +210,7 @@ class SetupPanel(Panel):
     def set_coverage(self, answers: list[Answer]) -> None:
         """What is held arrived."""
         self.coverage.set_answers(answers)
+        self.load_changed.emit()
 
     def ask_coverage_again(self) -> None:
         """What is held may have changed."""
@@ -213,6 +233,7 @@ class SetupPanel(Panel):
         self._update()
         self._timer.start()
         self.setup_changed.emit()
+        self.load_changed.emit()
 
     def _ask_coverage(self) -> None:
         setup = self.setup()
@@ -221,7 +242,7 @@ class SetupPanel(Panel):
             return
         self._asked = asked
         if setup.data_problem() is not None:
-            self.coverage.set_answers([])
+            self.set_coverage([])
             return
         self.coverage.set_waiting()
         self.coverage_wanted.emit()

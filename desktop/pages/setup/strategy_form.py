@@ -1,4 +1,7 @@
-"""Which strategies: a check list, and the parameters of the one in focus. Broken files are listed with their error."""
+"""Which strategies: a check list, and the parameters of the one in focus. Broken files are listed with their error.
+
+Files change while somebody types: what is checked and typed stays, of what was renamed or broken until it loads again.
+"""
 
 from __future__ import annotations
 
@@ -18,70 +21,106 @@ from PySide6.QtWidgets import (
 )
 
 from desktop.pages.setup.param_form import ParamForm
+from desktop.pages.setup.source_window import SourceWindow
 from desktop.tables.traces import own_frames
 from desktop.theme.colours import DARK, Theme
 from desktop.theme.icons import icon
-from desktop.widgets.buttons import tool_button
+from desktop.widgets.buttons import chip, tool_button
 from desktop.widgets.labels import ElidedLabel, breakable
+from desktop.widgets.name_row import NameRow
+from desktop.widgets.named_sets import NamedSets
 from desktop.widgets.tab_order import follow_the_eye
 from engine.model.parameters import StrategyInfo
 
 _TRACE_LINES = 6
 _MOST_ROWS = 9
+_ICON_PX = 14
 
 
 class StrategyForm(QWidget):
-    """Signals: `changed()`; `reload_wanted()`: read the files again; `reset_wanted()`: every parameter its default."""
+    """Signals: `changed()`; `focus_changed(name)`; `reload_wanted()`: read the files again; `reset_wanted()`: every
+    parameter its default; `new_wanted(name)`, `edit_wanted(name)`, `source_wanted(name)`, `folder_wanted()`: of the files.
+    """
 
     changed = Signal()
+    focus_changed = Signal(str)
     reload_wanted = Signal()
     reset_wanted = Signal()
+    new_wanted = Signal(str)
+    edit_wanted = Signal(str)
+    source_wanted = Signal(str)
+    folder_wanted = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.infos: dict[str, StrategyInfo] = {}
         self.params: dict[str, Mapping[str, Any]] = {}
-        self._wanted: tuple[str, ...] = ()
+        self._wanted: tuple[str, ...] = ()  # those that cannot be chosen now among them
+        self._focus = ""  # what the user looked at last, be it gone for a moment
+        self._shown: StrategyInfo | None = None
         self._theme = DARK
         self.list = QListWidget()
         self.list.setUniformItemSizes(True)
         self.list.setProperty("framed", True)
-        self.list.setIconSize(QSize(14, 14))
+        self.list.setIconSize(QSize(_ICON_PX, _ICON_PX))
         self.list.setAccessibleName("Strategies")
         self.title = ElidedLabel("Parameters")
         self.title.setProperty("role", "title")
         self.reset = tool_button("", "Put every parameter back to its default")
-        self.reload = tool_button("", "Read the strategy files again")
+        self.reload = tool_button("", "Read the strategy files again; what is saved is read by itself")
+        self.new = chip("New", "Write a working strategy to start from")
+        self.edit = chip("Edit", "Open the file of the strategy in focus in an editor")
+        self.source = chip("Source", "Show the source of the strategy in focus")
+        self.folder = chip("Folder", "Open the folder of your strategies")
+        self.naming = NameRow("Name of the new strategy, e.g. my_strategy", "Create")
+        self.presets = NamedSets("Preset", "the parameters below")
         self.description = QLabel("Loading strategies …", wordWrap=True)
         self.description.setProperty("role", "muted")
         self.description.setMinimumWidth(1)  # no word of it is too long for the dock
         self.description.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self.loading = QProgressBar(
-            minimum=0, maximum=0, textVisible=True, format="Reading the strategy files …"
-        )
+        self.loading = QProgressBar(minimum=0, maximum=0, textVisible=False)
+        self.loading.setToolTip("Reading the strategy files …")
         self.loading.setAccessibleName("Reading the strategy files")
         self.loading.hide()
         self.form: ParamForm | None = None
+        self.source_window: SourceWindow | None = None
         self._layout = QVBoxLayout(self)
         self._lay_out()
-        self.list.itemChanged.connect(lambda _: self.changed.emit())
-        self.list.currentItemChanged.connect(lambda *_: self._show_current())
+        self._connect()
+
+    def _connect(self) -> None:
+        self.list.itemChanged.connect(self._checked)
+        self.list.currentItemChanged.connect(lambda *_: self._focused_anew())
+        self.list.itemDoubleClicked.connect(lambda _: self.source_wanted.emit(self.focused()))
         self.reset.clicked.connect(lambda: self.reset_wanted.emit())
         self.reload.clicked.connect(lambda: self.reload_wanted.emit())
+        self.new.clicked.connect(self.naming.ask)
+        self.naming.named.connect(self.new_wanted)
+        self.edit.clicked.connect(lambda: self.edit_wanted.emit(self.focused()))
+        self.source.clicked.connect(lambda: self.source_wanted.emit(self.focused()))
+        self.folder.clicked.connect(lambda: self.folder_wanted.emit())
 
     def _lay_out(self) -> None:
+        files = QHBoxLayout()
+        files.setSpacing(4)
+        for button in (self.new, self.edit, self.source, self.folder):
+            files.addWidget(button)
+        files.addWidget(self.loading, 1)  # what comes and goes there moves nothing
+        files.addStretch()
+        files.addWidget(self.reload)
         bar = QHBoxLayout()
         bar.setSpacing(2)
         bar.addWidget(self.title, 1)
         bar.addWidget(self.reset)
-        bar.addWidget(self.reload)
         self.list.setFixedHeight(60)
         self._layout.setContentsMargins(0, 0, 0, 0)
         self._layout.setSpacing(5)
         self._layout.addWidget(self.list)
-        self._layout.addWidget(self.loading)
+        self._layout.addLayout(files)
+        self._layout.addWidget(self.naming)
         self._layout.addLayout(bar)
         self._layout.addWidget(self.description)
+        self._layout.addWidget(self.presets)
 
     def set_loading(self, *, on: bool) -> None:
         """The files are being read, which takes seconds where many of them changed."""
@@ -89,35 +128,45 @@ class StrategyForm(QWidget):
         self.loading.setVisible(on)
 
     def set_infos(self, infos: list[StrategyInfo]) -> None:
-        """Show the strategies found; what was checked stays checked."""
-        wanted = self.chosen() if self.infos else self._wanted
-        current = self.list.currentItem()
-        name = current.data(Qt.ItemDataRole.UserRole) if current else None
-        self.infos = {info.name: info for info in infos}
+        """Show the strategies found; what was checked stays checked. Of two of one name the first has it."""
+        found: dict[str, StrategyInfo] = {}
+        for info in infos:
+            found[info.path if info.name in found else info.name] = info
+        if found == self.infos and found:
+            return
+        self.infos = found
         self.list.blockSignals(True)
         self.list.clear()
-        for info in infos:
-            self.list.addItem(self._item(info, checked=info.name in wanted))
-        self.list.blockSignals(False)
-        names = list(self.infos)
-        first = (
-            name
-            if name in self.infos
-            else next((n for n in wanted if n in self.infos), names[0] if names else None)
-        )
+        for key, info in found.items():
+            self.list.addItem(self._item(key, info))
+        first = next((one for one in (self._focus, *self._wanted, *found) if one in found), None)
         if first is not None:
-            self.list.setCurrentRow(names.index(first))
-        if infos:
-            self.list.setFixedHeight(self.list.sizeHintForRow(0) * min(len(infos), _MOST_ROWS) + 8)
+            self.list.setCurrentRow(list(found).index(first))
+        self.list.blockSignals(False)
+        if found:
+            self.list.setFixedHeight(self.list.sizeHintForRow(0) * min(len(found), _MOST_ROWS) + 8)
         self._show_current()
         self.changed.emit()
 
-    def _item(self, info: StrategyInfo, *, checked: bool) -> QListWidgetItem:
+    def _checked(self, item: QListWidgetItem) -> None:
+        if item.data(Qt.ItemDataRole.CheckStateRole) is None:
+            return
+        name = str(item.data(Qt.ItemDataRole.UserRole))
+        others = tuple(other for other in self._wanted if other != name)
+        self._wanted = (*others, name) if item.checkState() == Qt.CheckState.Checked else others
+        self.changed.emit()
+
+    def _focused_anew(self) -> None:
+        self._focus = self.focused()
+        self._show_current()
+
+    def _item(self, key: str, info: StrategyInfo) -> QListWidgetItem:
         item = QListWidgetItem(info.name if info.error is None else f"{info.name}  – does not load")
-        item.setData(Qt.ItemDataRole.UserRole, info.name)
+        item.setData(Qt.ItemDataRole.UserRole, key)
+        item.setSizeHint(QSize(0, max(self.fontMetrics().height(), _ICON_PX) + 4))  # with an icon or without
         if info.error is None:
             item.setFlags(item.flags() | Qt.ItemFlag.ItemIsUserCheckable)
-            item.setCheckState(Qt.CheckState.Checked if checked else Qt.CheckState.Unchecked)
+            item.setCheckState(Qt.CheckState.Checked if key in self._wanted else Qt.CheckState.Unchecked)
             item.setToolTip(info.title)
         else:
             item.setFlags(Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable)
@@ -148,7 +197,8 @@ class StrategyForm(QWidget):
                 if item.data(Qt.ItemDataRole.CheckStateRole) is not None:
                     on = item.data(Qt.ItemDataRole.UserRole) in names
                     item.setCheckState(Qt.CheckState.Checked if on else Qt.CheckState.Unchecked)
-        self._show_current()
+        if self.form is not None:
+            self.form.set_values(self.params.get(self.focused(), {}))
 
     def set_params(self, name: str, values: Mapping[str, Any]) -> None:
         """Set all parameters of a strategy, check it and show them."""
@@ -167,8 +217,38 @@ class StrategyForm(QWidget):
         self.changed.emit()
 
     def changed_params(self) -> dict[str, Mapping[str, Any]]:
-        """What differs from the defaults, per strategy."""
-        return {name: values for name, values in self.params.items() if values}
+        """What differs from the defaults, per strategy; parameters that its file does not have any more are left out."""
+        known = {name: self._known(name, values) for name, values in self.params.items()}
+        return {name: values for name, values in known.items() if values}
+
+    def _known(self, name: str, values: Mapping[str, Any]) -> Mapping[str, Any]:
+        info = self.infos.get(name)
+        if info is None or info.error is not None:
+            return values
+        declared = {str(param["name"]) for param in info.params}
+        return {param: value for param, value in values.items() if param in declared}
+
+    def complete_params(self, name: str) -> dict[str, Any]:
+        """Every parameter of a strategy as it would be run."""
+        info = self.infos[name]
+        return {str(param["name"]): param["default"] for param in info.params} | dict(
+            self._known(name, self.params.get(name, {}))
+        )
+
+    def focus_when_there(self, name: str) -> None:
+        """Focus and check a strategy, be it that its file was not seen yet."""
+        self._focus = name
+        self._wanted = (*(other for other in self._wanted if other != name), name)
+
+    def show_source(self, info: StrategyInfo, text: str) -> None:
+        """Show a source in the window for it."""
+        if self.source_window is None:
+            self.source_window = SourceWindow(self.window())
+            self.source_window.edit_wanted.connect(self.edit_wanted)
+            self.source_window.apply_theme(self._theme)
+        self.source_window.show_source(info, text)
+        if not self.source_window.isVisible():
+            self.source_window.show()
 
     def focus(self, name: str) -> None:
         """Show the parameters of a strategy."""
@@ -180,15 +260,19 @@ class StrategyForm(QWidget):
         return self.form.problem() if self.form is not None and self.focused() in self.chosen() else ""
 
     def focused(self) -> str:
-        """The strategy whose parameters are shown; empty where there is none."""
-        info = self._current()
-        return "" if info is None else info.name
+        """The strategy whose parameters are shown, by its key in `infos`; empty where there is none."""
+        item = self.list.currentItem()
+        return "" if item is None else str(item.data(Qt.ItemDataRole.UserRole))
 
     def apply_theme(self, theme: Theme) -> None:
         """Colour icons and broken rows."""
         self._theme = theme
         self.reset.setIcon(icon("reset", theme.muted))
         self.reload.setIcon(icon("refresh", theme.muted))
+        self.naming.apply_theme(theme)
+        if self.source_window is not None:
+            self.source_window.apply_theme(theme)
+        self.presets.apply_theme(theme)
         for row in range(self.list.count()):
             item = self.list.item(row)
             if self.infos[str(item.data(Qt.ItemDataRole.UserRole))].error is not None:
@@ -196,28 +280,43 @@ class StrategyForm(QWidget):
                 item.setForeground(QColor(theme.negative))
 
     def _current(self) -> StrategyInfo | None:
-        item = self.list.currentItem()
-        return None if item is None else self.infos.get(str(item.data(Qt.ItemDataRole.UserRole)))
+        return self.infos.get(self.focused())
 
     def _show_current(self) -> None:
         info = self._current()
+        if info == self._shown and info is not None:
+            return  # whoever types into its form goes on
+        before, self._shown = self._shown, info
+        is_usable = info is not None and info.error is None and bool(info.params)
+        if not (before and info and is_usable and (before.name, before.params) == (info.name, info.params)):
+            self._drop_form()
+        for widget in (self.reset, self.presets):
+            widget.setEnabled(is_usable)
+        for button in (self.edit, self.source):
+            button.setEnabled(info is not None)
+        if info is None:
+            return
+        self.title.setText(info.name)
+        self.title.set_tip(info.path)
+        self._describe(info)
+        if is_usable and self.form is None:
+            self._show_form(info)
+        if before is None or before.name != info.name:
+            self.focus_changed.emit(info.name)
+
+    def _describe(self, info: StrategyInfo) -> None:
+        self.description.setProperty("role", "muted" if info.error is None else "error")
+        self.description.style().polish(self.description)
+        words = info.title if info.params else f"{info.title}\nNo parameters."
+        self.description.setText(breakable(words if info.error is None else _error_text(info)))
+        self.description.setToolTip(info.description)
+
+    def _drop_form(self) -> None:
         if self.form is not None:
             self._layout.removeWidget(self.form)
             self.form.hide()
             self.form.deleteLater()
             self.form = None
-        self.reset.setEnabled(info is not None and info.error is None and bool(info.params))
-        if info is None:
-            return
-        self.title.setText(info.name)
-        self.description.setProperty("role", "muted" if info.error is None else "error")
-        self.description.style().polish(self.description)
-        self.description.setText(breakable(info.title if info.error is None else _error_text(info)))
-        self.description.setToolTip(info.description)
-        if info.error is None and info.params:
-            self._show_form(info)
-        elif info.error is None:
-            self.description.setText(breakable(f"{info.title}\nNo parameters."))
 
     def _show_form(self, info: StrategyInfo) -> None:
         self.form = ParamForm(info.params)

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from engine.jobs import parcels
-from engine.jobs.parcels import pack, program_source, sources_of, unpack
+from engine.jobs.parcels import pack, program_source, unpack
 from engine.loader import BUNDLED
+from engine.loader.modules import sources_of
 from engine.model.market import CandleFile
 from engine.parallel.content import ContentFolder
 from engine.parallel.parcel import Unfit

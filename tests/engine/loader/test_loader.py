@@ -10,7 +10,14 @@ import pytest
 
 from engine.backtest.evaluation import CandleFrame, evaluate
 from engine.errors import InputError, StrategyError
-from engine.loader import find_strategy_files, load, load_strategy, strategy_infos, template
+from engine.loader import (
+    find_strategy_files,
+    known_infos,
+    load,
+    load_strategy,
+    strategy_infos,
+    template,
+)
 from engine.model.parameters import StrategyInfo
 from engine.parallel.job import OnProgress, Stopped
 from engine.parallel.pool import WorkerPool
@@ -279,6 +286,62 @@ def test_unchanged_files_are_not_described_again_and_changed_ones_are(
     again, changed = ask()
     assert again == ["mine.py", "broken.py"]
     assert changed[0].params[0]["default"] == 7
+
+
+def test_some_files_alone_are_described_and_the_others_remembered(pool: WorkerPool, tmp_path: Path) -> None:
+    """A run looks at its strategies only; what was known of the others once got lost, and the next list took long."""
+    folder = tmp_path / "plug_ins"
+    folder.mkdir()
+    for name in ("one", "two", "three"):
+        (folder / f"{name}.py").write_text(GOOD)
+
+    def ask(*names: str) -> list[str]:
+        asked = Asked(pool)
+        files = [file for file in find_strategy_files([folder]) if not names or file.name in names]
+        strategy_infos(files, asked, tmp_path / "cache")
+        return asked.paths
+
+    assert ask() == ["one.py", "three.py", "two.py"]
+    (folder / "one.py").write_text(GOOD.replace("Param(5", "Param(6"))
+    assert ask("one") == ["one.py"]
+    assert ask() == []
+    (folder / "four.py").write_text(GOOD)  # a new name beside them, which none of them says
+    assert ask() == ["four.py"]
+    (folder / "two.py").unlink()
+    (folder / "one.py").write_text(GOOD)
+    assert ask() == ["one.py"]
+    assert str(folder / "two.py") not in json.loads((tmp_path / "cache" / "strategies.json").read_text())
+
+
+def test_who_looks_for_modules_by_itself_is_described_again_when_one_appears(
+    pool: WorkerPool, tmp_path: Path
+) -> None:
+    mine = tmp_path / "mine.py"
+    mine.write_text("from pathlib import Path\nN = len(list(Path(__file__).parent.glob('*.py')))\n" + GOOD)
+    for more in ("a", "b"):
+        asked = Asked(pool)
+        strategy_infos(find_strategy_files([tmp_path]), asked, tmp_path / "cache")
+        assert "mine.py" in asked.paths
+        (tmp_path / f"_{more}.py").touch()
+
+
+def test_descriptions_that_came_with_the_program_hold_until_the_file_differs(
+    pool: WorkerPool, tmp_path: Path
+) -> None:
+    mine = tmp_path / "plug_ins" / "mine.py"
+    mine.parent.mkdir()
+    mine.write_text(GOOD)
+    files, shipped = find_strategy_files([mine.parent]), tmp_path / "shipped"
+    made = strategy_infos(files, Asked(pool), shipped)
+    asked = Asked(pool)
+    assert strategy_infos(files, asked, tmp_path / "cache", shipped) == made
+    assert known_infos(files, tmp_path / "cache", shipped) == made
+    assert asked.paths == []
+    assert known_infos(files, tmp_path / "cache") == []
+    mine.write_text(GOOD + "\n")
+    assert known_infos(files, tmp_path / "cache", shipped) == []
+    strategy_infos(files, asked, tmp_path / "cache", shipped)
+    assert asked.paths == ["mine.py"]
 
 
 @pytest.mark.parametrize("module", ["_deep/inner/lengths", "_deep/inner/more/lengths"])

@@ -280,16 +280,43 @@ def test_what_is_wrong_with_a_sweep_is_said_before_anything_runs(
 
 
 @pytest.mark.long
-def test_a_file_changed_while_the_sweep_runs_ends_it(engine: Engine):  # noqa: F811
+def test_a_sweep_goes_on_with_the_source_it_began_with(engine: Engine):  # noqa: F811
     name = plug_in(engine, "slow", SLOW)
 
     def edit(partial: SweepResult) -> None:
-        plug_in(engine, "slow", SLOW + "\n# edited\n")
+        plug_in(engine, "slow", "half of a fi")
 
-    result = engine.research.optimize(sweep_spec(name, {"number": "1:300:1"}), fetch=False, on_trials=edit)
-    assert result.status == FAILED
-    assert "was changed while the sweep ran" in (result.error or "")
-    assert 0 < result.done < result.planned
+    result = engine.research.optimize(sweep_spec(name, {"number": "1:60:1"}), fetch=False, on_trials=edit)
+    assert (result.status, result.error, result.failed) == (FINISHED, None, 0)
+    assert result.done == result.planned == 60
+
+
+def test_runs_go_on_with_the_source_and_the_modules_they_began_with(engine: Engine):  # noqa: F811
+    """Those that wait for a worker, and the questions about look-ahead of the one that has its answer."""
+    plug_in(engine, "_length", "LENGTH = 3\n")
+    text = SLOW.replace("0.02", "0.002").replace("import time", "import time\nfrom _length import LENGTH")
+    text = text.replace("np.zeros(len(candles), dtype=bool)", "candles.close > candles.close.shift(LENGTH)")
+    name = plug_in(engine, "slow", text)
+    specs = [
+        RunSpec(name, MARKET.name, MARKET.exchange, HOUR, PERIOD, {"number": number}) for number in range(3)
+    ]
+    before = engine.runs.run(specs[:1], fetch=False)[0]
+
+    def edit(event: Event) -> None:
+        if isinstance(event, Progress):
+            plug_in(engine, "_length", "LENGTH = 'nonsense'\n")
+            plug_in(engine, "slow", text.replace("LENGTH)", "-1)"))  # looks ahead
+
+    results = engine.runs.run(specs, fetch=False, on_event=edit)
+    assert [run.status for run in results] == [FINISHED] * 3
+    assert {run.checks["lookahead"]["status"] for run in results} == {"passed"}
+    assert all(
+        run.inputs and before.inputs and run.inputs["source"] == before.inputs["source"] for run in results
+    )
+    assert results[0].fingerprint == before.fingerprint
+    plug_in(engine, "slow", "raise ValueError('saved meanwhile')\n" + text)
+    with pytest.raises(StrategyError, match="saved meanwhile"):
+        engine.runs.run(specs[:1], fetch=False)
 
 
 @pytest.mark.long

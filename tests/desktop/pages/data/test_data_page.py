@@ -17,7 +17,7 @@ from desktop.pages.data.page import DataPage
 from desktop.pages.data.panel import DataPanel
 from desktop.pages.log.page import LogPage
 from desktop.pages.setup.page import SetupPage
-from desktop.tables.holdings import GOOD, WARNING, SeriesKey, held_note
+from desktop.tables.holdings import GOOD, WARNING, SeriesKey, held_note, key_of
 from desktop.widgets.preferences import Preferences
 from desktop.work.bridge import Bridge
 from engine.model.coverage import BEFORE_LISTING, MAINTENANCE, Coverage, Holding, MissingRange
@@ -234,25 +234,54 @@ def test_verify_shows_what_the_exchange_revised_and_says_that_runs_saw_other_can
     assert "became" in line.details
 
 
-def test_delete_asks_in_its_row_and_keep_keeps(desk: MainWindow, qtbot: QtBot, app: QApplication) -> None:
-    choose(desk.page(DataPage).panel, HOURS)
-    desk.page(DataPage).panel.delete.click()
-    question = desk.page(DataPage).panel.question(HOURS)
-    assert question is not None
-    assert question.findChildren(type(desk.page(DataPage).panel.count))[0].text() == "Delete 744 candles?"
-    assert desk.page(DataPage).panel.table.viewport().rect().contains(question.geometry().center())
-    question.keep.click()
-    assert desk.page(DataPage).panel.question(HOURS) is None
+def test_what_is_deleted_comes_back_whole_beside_what_was_fetched_since(
+    desk: MainWindow, fake_exchange: FakeExchange, qtbot: QtBot, app: QApplication, tmp_path: Path
+) -> None:
+    page, candles = desk.page(DataPage), desk.bridge.engine.candles
+    march = grid_candles("1h", Period.parse("2024-03-01", "2024-03-02"))
+    candles.import_candles(write_csv(tmp_path / "march.csv", march), "SOLUSDT", Timeframe("1h"))
+    before = candles.status("SOLUSDT", Timeframe("1h"), YEAR)
+    choose(page.panel, HOURS)
+    page.panel.delete.click()
     wait(desk, qtbot)
-    assert desk.page(DataPage).panel.model.rowCount() == 2
-    desk.page(DataPage).panel.delete.click()
-    question = desk.page(DataPage).panel.question(HOURS)
-    assert question is not None
     assert not dialogs(app)
-    question.delete.click()
+    assert page.panel.model.row_of(HOURS) is None
+    assert desk.undo.message.text() == "792 candles of SOLUSDT 1h deleted"
+    assert candles.status("SOLUSDT", Timeframe("1h"), YEAR).candles == 0
+    candles.fetch("SOLUSDT", Timeframe("1h"), Period.parse("2024-01-10", "2024-02-10"))  # meanwhile
+    desk.undo.undo()
     wait(desk, qtbot)
-    qtbot.waitUntil(lambda: desk.page(DataPage).panel.model.row_of(HOURS) is None, timeout=10_000)
-    assert desk.bridge.engine.candles.holdings()[0].coverage.timeframe == Timeframe("1d")
+    after = candles.status("SOLUSDT", Timeframe("1h"), YEAR)
+    assert after.candles == before.candles + 10 * 24
+    assert after.gaps[0].start == parse_time("2024-02-11")
+    back = candles.load("SOLUSDT", Timeframe("1h"), Period.parse("2024-03-01", "2024-03-02"))
+    assert back.sha256() == march.sha256()
+    assert {key_of(one)[2]: one.imported for one in candles.holdings()} == {"1h": 48, "1d": 0}
+    candles.removals.remove("SOLUSDT", Timeframe("1d"))
+    assert candles.removals.purge(0) == 1
+    candles.removals.remove("SOLUSDT", Timeframe("1h"))
+    gone = candles.removals.remove("SOLUSDT", Timeframe("1h"))
+    assert gone.candles == 0
+    assert candles.removals.restore(gone) == 0
+
+
+@pytest.mark.long
+def test_what_is_in_use_is_not_deleted_and_gaps_are_said(
+    desk: MainWindow, fake_exchange: FakeExchange, qtbot: QtBot
+) -> None:
+    page = desk.page(DataPage)
+    fake_exchange.always = Fault(delay_s=0.4)
+    choose(page.panel, HOURS)
+    page.panel.fetch_now.trigger()
+    page.delete([HOURS])
+    assert "SOLUSDT 1h is being worked on" in desk.banner.message.text()
+    page.jobs.stop_all()
+    wait(desk, qtbot)
+    fake_exchange.always = None
+    assert page.panel.model.row_of(HOURS) is not None
+    page.check_gaps(DAYS)
+    assert desk.status.words.text() == "SOLUSDT 1d, 2024-01-01 – 2024-01-31: no gap"
+    assert page.panel.selected() == [DAYS]
 
 
 def test_a_dropped_file_is_previewed_and_stored_only_after_import(
