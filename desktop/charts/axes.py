@@ -1,10 +1,10 @@
-"""Axes: UTC times below, numbers in the user's locale on the right."""
+"""Axes: times below, numbers in the user's locale on the right."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import pyqtgraph as pg
 from PySide6.QtGui import QPainter
@@ -14,6 +14,7 @@ from desktop.tables import formats
 VALUE_AXIS_WIDTH = 74
 MOST_TICKS = 16
 FEWEST_TICKS = 4
+Levels = list[tuple[float, list[float]]]
 
 
 class _DirectAxis(pg.AxisItem):  # type: ignore[misc]
@@ -31,28 +32,52 @@ class _DirectAxis(pg.AxisItem):  # type: ignore[misc]
         if self._specs:
             self.drawPicture(painter, *self._specs)
 
-    def tickValues(self, low: float, high: float, size: float) -> list[tuple[float, list[float]]]:
+    def tickValues(self, low: float, high: float, size: float) -> Levels:
         """The ticks by level, coarsest first; levels that would only crowd the grid are left out."""
-        levels: list[tuple[float, list[float]]] = super().tickValues(low, high, size)
-        kept, total = levels[:1], len(levels[0][1]) if levels else 0
-        for level in levels[1:]:
-            total += len(level[1])
-            if total > MOST_TICKS:
-                break
-            kept.append(level)
-        return kept
+        return _uncrowded(super().tickValues(low, high, size))
 
 
-class UtcAxis(_DirectAxis, pg.DateAxisItem):  # type: ignore[misc]
-    """Times in UTC whatever the machine's zone is."""
+def _uncrowded(levels: Levels) -> Levels:
+    kept, total = levels[:1], len(levels[0][1]) if levels else 0
+    for level in levels[1:]:
+        total += len(level[1])
+        if total > MOST_TICKS:
+            break
+        kept.append(level)
+    return kept
+
+
+class TimeAxis(_DirectAxis, pg.DateAxisItem):  # type: ignore[misc]
+    """Times in UTC whatever the machine's zone is, or in that zone where the user wants it so."""
+
+    _known: ClassVar[dict[tuple[float, float, float, bool], tuple[Levels, Any]]] = {}
+
+    zoomLevel: Any  # noqa: N815 - pyqtgraph's names
+    utcOffset: int | None  # noqa: N815
 
     def __init__(self) -> None:
         super().__init__(orientation="bottom", utcOffset=0)
 
-    def tickValues(self, low: float, high: float, size: float) -> list[tuple[float, list[float]]]:
-        """As above, but a level that would crowd the axis is thinned: two years show quarters, not only one number."""
-        kept = super().tickValues(low, high, size)
+    def tickValues(self, low: float, high: float, size: float) -> Levels:
+        """As above, but a level that would crowd the axis is thinned: two years show quarters, not only one number. Panes
+        over the same times ask the same: it is computed once.
+        """
+        key = low, high, size, formats.is_local()
+        if key not in self._known:
+            self._known.clear()
+            self.utcOffset = None if formats.is_local() else 0
+            self._known[key] = self._thinned(low, high, size), self.zoomLevel
+        found, self.zoomLevel = self._known[key]
+        return found
+
+    def tickStrings(self, values: Sequence[float], scale: float, spacing: float) -> list[str]:
+        """The texts of the ticks, in the zone that is shown now."""
+        self.utcOffset = None if formats.is_local() else 0
+        return list(super().tickStrings(values, scale, spacing))
+
+    def _thinned(self, low: float, high: float, size: float) -> Levels:
         levels = pg.DateAxisItem.tickValues(self, low, high, size)
+        kept = _uncrowded(levels)
         if len(kept) == 1 < len(levels) and len(kept[0][1]) < FEWEST_TICKS:
             step, ticks = levels[1]
             kept.append((step, ticks[:: math.ceil(len(ticks) / (MOST_TICKS / 2))]))
@@ -89,7 +114,7 @@ class ValueAxis(_DirectAxis):
         value = self.real(drawn)
         return formats.tick(value) if self._short else formats.number(value, digits) + self._suffix
 
-    def tickValues(self, low: float, high: float, size: float) -> list[tuple[float, list[float]]]:
+    def tickValues(self, low: float, high: float, size: float) -> Levels:
         """As for plain values also where logarithms are drawn: at round prices, not at powers of ten."""
         if not self.is_log:
             return super().tickValues(low, high, size)

@@ -14,6 +14,9 @@ from desktop.tables.table import TableModel
 from desktop.theme.colours import DARK, Theme
 
 _AT_ONCE = 500  # rows whose numbers are looked through in one turn of the event loop
+_LOOKED_AT = 25  # rows whose texts decide a column's first width
+_MARKS = (Qt.ItemDataRole.DecorationRole, Qt.ItemDataRole.CheckStateRole)
+_MARK_ROOM = 24
 _CELL_ROOM = 16
 _HEADER_ROOM = 30  # the arrow of the sorted column included
 
@@ -61,12 +64,19 @@ class TableView(QTableView):
         names = ("positive", "negative", "warning", "muted", "accent")
         self.table.colours = {name: QColor(getattr(theme, name)) for name in names}
         self.viewport().update()
+        self.horizontalHeader().viewport().update()  # its times may be of another zone
 
     def fit_columns(self, widest: int = 260) -> None:
-        """Make columns as wide as their first rows need."""
-        self.resizeColumnsToContents()
-        for column in range(self.table.columnCount()):
-            self.setColumnWidth(column, min(widest, self.columnWidth(column) + 8))
+        """Make columns as wide as their first rows need. Qt would ask each cell for all that it could be drawn with."""
+        model, measure = self.table, self.fontMetrics().horizontalAdvance
+        for column in range(model.columnCount()):
+            cells = [model.index(row, column) for row in range(min(_LOOKED_AT, model.rowCount()))]
+            texts = (str(model.data(cell) or "") for cell in cells)
+            wanted = max((measure(text) for text in texts), default=0) + _CELL_ROOM
+            marks = cells[:1] and any(model.data(cells[0], role) is not None for role in _MARKS)
+            title = str(model.headerData(column, Qt.Orientation.Horizontal) or "")
+            room = self.horizontalHeader().fontMetrics().horizontalAdvance(title) + _HEADER_ROOM
+            self.setColumnWidth(column, min(widest, max(wanted + (_MARK_ROOM if marks else 0), room)))
         self.widen_columns()
 
     def widen_columns(self) -> None:
