@@ -23,7 +23,6 @@ from desktop.app.about import About
 from desktop.pages.all import PAGES
 from desktop.pages.page import Context, Page, PageT, Place
 from desktop.pages.progress import Overall
-from desktop.tables import formats
 from desktop.theme.apply import apply_theme
 from desktop.theme.colours import SYSTEM, THEME_NAMES, Theme, theme_named
 from desktop.widgets.actions import Actions, Command
@@ -299,7 +298,7 @@ class MainWindow(QMainWindow):
     def use_times(self, name: str, *, draw: bool = True) -> None:
         """Show moments in UTC or in the machine's zone, everywhere; what is typed or exported stays UTC."""
         name = LOCAL if name == LOCAL else UTC
-        formats.use_local_times(on=name == LOCAL)
+        self.context.use_local_times(on=name == LOCAL)
         self.actions_[f"times {name}"].setChecked(True)
         self.preferences.save("times", name)
         self.status.tick()

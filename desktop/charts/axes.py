@@ -14,6 +14,7 @@ from desktop.tables import formats
 VALUE_AXIS_WIDTH = 74
 MOST_TICKS = 16
 FEWEST_TICKS = 4
+_LABEL_PX = 36  # a month or an hour
 Levels = list[tuple[float, list[float]]]
 
 
@@ -81,7 +82,16 @@ class TimeAxis(_DirectAxis, pg.DateAxisItem):  # type: ignore[misc]
         if len(kept) == 1 < len(levels) and len(kept[0][1]) < FEWEST_TICKS:
             step, ticks = levels[1]
             kept.append((step, ticks[:: math.ceil(len(ticks) / (MOST_TICKS / 2))]))
-        return kept
+        return _apart(kept, _LABEL_PX * (high - low) / max(size, 1.0))
+
+
+def _apart(levels: Levels, least: float) -> Levels:
+    """Without the ticks that stand so near to one of a coarser level that their texts would run into each other."""
+    kept: Levels = []
+    for spacing, ticks in levels:
+        taken = [tick for _, others in kept for tick in others]
+        kept.append((spacing, [tick for tick in ticks if all(abs(tick - one) >= least for one in taken)]))
+    return kept
 
 
 class ValueAxis(_DirectAxis):

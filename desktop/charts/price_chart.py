@@ -20,14 +20,14 @@ from desktop.charts.items.envelope import Envelope, envelope_of
 from desktop.charts.items.hole_item import NO_HOLES, HoleItem, holes_in
 from desktop.charts.items.trade_item import ROOM_PX, TradeItem
 from desktop.charts.items.trade_lines import TradeLines
-from desktop.charts.items.trade_places import LEVELS, TradePlaces
+from desktop.charts.items.trade_places import TradePlaces
 from desktop.charts.pane import Pane
 from desktop.charts.time_chart import TimeChart
 from desktop.charts.timeframes import Joined, joined, longer_than
 from desktop.tables import formats
 from desktop.theme.colours import Theme
 from engine.model.market import Candles, Timeframe
-from engine.model.plots import Plot
+from engine.model.plots import LEVELS, Plot
 from engine.model.run import RunResult
 
 _SHOW_ALL_UP_TO: Final = 1200
@@ -348,7 +348,7 @@ class PriceChart(TimeChart):
         for name, colour in self.indicator_colours().items():
             if name not in self.hidden and name in self._columns:
                 text += read_out.curve_text(name, self._value_text(name, _at(self._columns[name], x)), colour)
-        if run.equity is not None and len(run.equity.time) and self.equity.plot.isVisible():
+        if run.equity is not None and len(run.equity.time) and self.wants_equity:
             equity = envelope_of(run.equity.time, run.equity.columns["equity"])
             fall = drawdown_of(equity, run.costs.cash)
             text += read_out.curve_text("Equity", formats.number(_at(equity, x)), self.theme.accent)

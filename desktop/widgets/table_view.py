@@ -6,8 +6,8 @@ from collections.abc import Collection
 from functools import partial
 from typing import Any
 
-from PySide6.QtCore import QItemSelectionModel, QPoint, Qt, QTimer
-from PySide6.QtGui import QColor, QGuiApplication, QKeySequence, QPainter, QPaintEvent
+from PySide6.QtCore import QItemSelectionModel, QModelIndex, QPoint, Qt, QTimer
+from PySide6.QtGui import QColor, QFont, QFontMetrics, QGuiApplication, QKeySequence, QPainter, QPaintEvent
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QMenu, QTableView, QWidget
 
 from desktop.tables.table import TableModel
@@ -68,16 +68,20 @@ class TableView(QTableView):
 
     def fit_columns(self, widest: int = 260) -> None:
         """Make columns as wide as their first rows need. Qt would ask each cell for all that it could be drawn with."""
-        model, measure = self.table, self.fontMetrics().horizontalAdvance
+        model = self.table
         for column in range(model.columnCount()):
             cells = [model.index(row, column) for row in range(min(_LOOKED_AT, model.rowCount()))]
-            texts = (str(model.data(cell) or "") for cell in cells)
-            wanted = max((measure(text) for text in texts), default=0) + _CELL_ROOM
+            wanted = max(map(self._text_width, cells), default=0) + _CELL_ROOM
             marks = cells[:1] and any(model.data(cells[0], role) is not None for role in _MARKS)
             title = str(model.headerData(column, Qt.Orientation.Horizontal) or "")
             room = self.horizontalHeader().fontMetrics().horizontalAdvance(title) + _HEADER_ROOM
             self.setColumnWidth(column, min(widest, max(wanted + (_MARK_ROOM if marks else 0), room)))
         self.widen_columns()
+
+    def _text_width(self, cell: QModelIndex) -> int:
+        font = self.table.data(cell, Qt.ItemDataRole.FontRole)
+        metrics = QFontMetrics(font) if isinstance(font, QFont) else self.fontMetrics()
+        return metrics.horizontalAdvance(str(self.table.data(cell) or ""))
 
     def widen_columns(self) -> None:
         """No number and no title is cut: widen what is too narrow for its title, its largest or its smallest value. Of many

@@ -96,9 +96,7 @@ class CandleItem(BarsItem):
         x = bars.x[mask]
         if not len(x):
             return
-        pen = QPen(pg.mkColor(colour))
-        pen.setCosmetic(True)
-        painter.setPen(pen)
+        painter.setPen(_pen(colour))
         self._draw_lines(painter, x, self._scale(bars.low[mask]), self._scale(bars.high[mask]))
         if not thick:
             return
@@ -131,15 +129,27 @@ class VolumeItem(BarsItem):
         bars = self.bars()
         if not len(bars):
             return
-        painter.setPen(Qt.PenStyle.NoPen)
+        thick = bars.width / max(self.pixelWidth(), 1e-12) >= _COSMETIC_BODY_PX
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing, on=False)
         rising = bars.close >= bars.open
         for mask, colour in ((rising, self.theme.volume_up), (~rising, self.theme.volume_down)):
-            if mask.any():
+            high = bars.volume[mask]
+            low = np.zeros_like(high)
+            if thick and len(high):
+                painter.setPen(Qt.PenStyle.NoPen)
                 painter.setBrush(pg.mkBrush(colour))
-                high = bars.volume[mask]
-                self._draw_rects(painter, bars.x[mask], bars.width * BODY, np.zeros_like(high), high)
+                self._draw_rects(painter, bars.x[mask], bars.width * BODY, low, high)
+            elif len(high):  # of rectangles narrower than a pixel every other one falls between two
+                painter.setPen(_pen(colour))
+                self._draw_lines(painter, bars.x[mask], low, high)
 
     def within(self, start: float, end: float) -> tuple[float, float] | None:
         """Zero and the highest bar as it is drawn between two times."""
         bars = self.source.bars(start, end)
         return (0.0, float(bars.volume.max())) if len(bars) else None
+
+
+def _pen(colour: str) -> QPen:
+    pen = QPen(pg.mkColor(colour))
+    pen.setCosmetic(True)
+    return pen

@@ -44,7 +44,7 @@ class LineItem(pg.GraphicsObject):  # type: ignore[misc]
         if bounds is not None:
             low, high = min(bounds[0], 0.0 if fill else bounds[0]), max(bounds[1], 0.0 if fill else bounds[1])
             left, right = float(envelope.time[0]) / 1000, float(envelope.time[-1]) / 1000
-            self._bounds = QRectF(QPointF(left, low), QPointF(right, high or low + 1e-12))
+            self._bounds = QRectF(QPointF(left, low), QPointF(right, max(high, low + 1e-12)))
 
     def boundingRect(self) -> QRectF:
         """From the data."""

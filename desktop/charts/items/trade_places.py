@@ -10,11 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from desktop.charts.items.envelope import Floats
+from engine.model.plots import LEVELS
 from engine.model.run import RunResult, Series
 
 Flags = npt.NDArray[np.bool_]
-STOP, TARGET = "stop_loss", "take_profit"  # as strategies call the columns
-LEVELS: Final = (STOP, TARGET)
 _FIELDS: Final = ("entry_time", "exit_time", "entry_price", "exit_price", "side", "pnl", "exit_reason")
 _OPEN: Final = "open"
 

@@ -258,6 +258,7 @@ def _fix_height(label: QLabel, width: int, text: str) -> None:
     line = label.fontMetrics().lineSpacing() + 2
     shown = label.text()
     label.setText(text)
+    label.setMinimumHeight(0)  # the one it has would count as needed
     label.setFixedHeight(max(line, label.heightForWidth(max(1, width))))
     label.setText(shown)
 
