@@ -7,13 +7,17 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import pyqtgraph as pg
-from PySide6.QtGui import QPainter
+from PySide6.QtCore import QLineF
+from PySide6.QtGui import QColor, QPainter, QPen
 
 from desktop.tables import formats
 
 VALUE_AXIS_WIDTH = 74
 MOST_TICKS = 16
 FEWEST_TICKS = 4
+_DAY_S = 86_400.0
+_KEPT = 16  # ranges whose ticks are known
+_GRID_STRENGTH = (1.0, 0.5)  # of the coarsest level, of the others
 _LABEL_PX = 36  # a month or an hour
 Levels = list[tuple[float, list[float]]]
 
@@ -22,20 +26,52 @@ class _DirectAxis(pg.AxisItem):  # type: ignore[misc]
     """Draws straight onto the widget. pyqtgraph replays a QPicture on every frame, ten times slower where it holds text."""
 
     _specs: Any = None
+    ground = QColor("black")
     picture: Any
 
     def paint(self, painter: QPainter, option: Any, widget: Any) -> None:
         """Draw line, ticks and texts; they are computed anew only after pyqtgraph has dropped its picture."""
         del option, widget
+        self._paint(painter)
+
+    def _paint(self, painter: QPainter) -> None:
         if self.picture is None:
             self._specs = self.generateDrawSpecs(painter)
             self.picture = self._specs or None
         if self._specs:
-            self.drawPicture(painter, *self._specs)
+            self._draw(painter, *self._specs)
+
+    def _draw(self, painter: QPainter, line: Any, ticks: Sequence[Any], texts: Sequence[Any]) -> None:
+        """As pyqtgraph's drawPicture, but the lines of one pen at once and opaque: transparent ones take Qt seven times as
+        long. The grid lies below all else.
+        """
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing, on=False)
+        painter.setPen(line[0])
+        painter.drawLine(line[1], line[2])
+        by_colour: dict[int, tuple[QPen, list[QLineF]]] = {}
+        for pen, start, end in ticks:
+            key = pen.color().rgba()
+            if key not in by_colour:
+                by_colour[key] = QPen(_mixed(pen.color(), self.ground), 0), []
+            by_colour[key][1].append(QLineF(start, end))
+        for pen, lines in by_colour.values():
+            painter.setPen(pen)
+            painter.drawLines(lines)
+        painter.setPen(self.textPen())
+        for room, flags, text in texts:
+            painter.drawText(room, int(flags), text)
 
     def tickValues(self, low: float, high: float, size: float) -> Levels:
         """The ticks by level, coarsest first; levels that would only crowd the grid are left out."""
         return _uncrowded(super().tickValues(low, high, size))
+
+
+def _mixed(colour: QColor, ground: QColor) -> QColor:
+    """What a transparent colour looks like on the ground."""
+    part = colour.alphaF()
+    mine = colour.redF(), colour.greenF(), colour.blueF()
+    own = ground.redF(), ground.greenF(), ground.blueF()
+    return QColor.fromRgbF(*(a * part + b * (1 - part) for a, b in zip(mine, own, strict=True)))
 
 
 def _uncrowded(levels: Levels) -> Levels:
@@ -55,6 +91,7 @@ class TimeAxis(_DirectAxis, pg.DateAxisItem):  # type: ignore[misc]
 
     zoomLevel: Any  # noqa: N815 - pyqtgraph's names
     utcOffset: int | None  # noqa: N815
+    fontMetrics: Any  # noqa: N815
 
     def __init__(self) -> None:
         super().__init__(orientation="bottom", utcOffset=0)
@@ -65,11 +102,33 @@ class TimeAxis(_DirectAxis, pg.DateAxisItem):  # type: ignore[misc]
         """
         key = low, high, size, formats.is_local()
         if key not in self._known:
-            self._known.clear()
+            if len(self._known) >= _KEPT:
+                self._known.clear()
             self.utcOffset = None if formats.is_local() else 0
             self._known[key] = self._thinned(low, high, size), self.zoomLevel
         found, self.zoomLevel = self._known[key]
         return found
+
+    def _paint(self, painter: QPainter) -> None:
+        """Without texts there is but the grid: no need for what pyqtgraph finds out about places of texts."""
+        view = self.linkedView()
+        if self.style["showValues"] or view is None or not self.grid:
+            super()._paint(painter)
+            return
+        self.fontMetrics = painter.fontMetrics()
+        area = view.mapRectToItem(self, view.rect())
+        low, high = view.viewRange()[0]
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing, on=False)
+        painter.setPen(self.pen())
+        painter.drawLine(area.bottomLeft(), area.bottomRight())
+        for level, (_, ticks) in enumerate(self.tickValues(low, high, area.width())):
+            colour = QColor(self.tickPen().color())
+            colour.setAlphaF(self.grid / 255 * _GRID_STRENGTH[min(level, 1)])
+            painter.setPen(QPen(_mixed(colour, self.ground), 0))
+            places = (area.left() + (tick - low) / (high - low) * area.width() for tick in ticks)
+            lines = [QLineF(x, area.top(), x, area.bottom()) for x in places]
+            if lines:  # Qt crashes on none
+                painter.drawLines(lines)
 
     def tickStrings(self, values: Sequence[float], scale: float, spacing: float) -> list[str]:
         """The texts of the ticks, in the zone that is shown now."""
@@ -77,12 +136,25 @@ class TimeAxis(_DirectAxis, pg.DateAxisItem):  # type: ignore[misc]
         return list(super().tickStrings(values, scale, spacing))
 
     def _thinned(self, low: float, high: float, size: float) -> Levels:
-        levels = pg.DateAxisItem.tickValues(self, low, high, size)
+        levels = self._levels(low, high, size)
         kept = _uncrowded(levels)
         if len(kept) == 1 < len(levels) and len(kept[0][1]) < FEWEST_TICKS:
             step, ticks = levels[1]
             kept.append((step, ticks[:: math.ceil(len(ticks) / (MOST_TICKS / 2))]))
         return _apart(kept, _LABEL_PX * (high - low) / max(size, 1.0))
+
+    def _levels(self, low: float, high: float, size: float) -> Levels:
+        """At round times of the zone's clocks. pyqtgraph's own ask Qt several times for the zone of each tick."""
+        self.setZoomLevelForDensity((high - low) / max(size, 1.0))
+        day = _DAY_S if formats.is_local() else 0.0  # no zone is farther from UTC
+        found: Levels = []
+        for spec in self.zoomLevel.tickSpecs:
+            ticks, skipped = spec.makeTicks(low - day, high + day, self.minSpacing)
+            placed = [formats.of_clock(tick) for tick in ticks.tolist()]
+            found.append((spec.spacing, [tick for tick in placed if low <= tick <= high]))
+            if skipped > 1:
+                break
+        return found
 
 
 def _apart(levels: Levels, least: float) -> Levels:
@@ -141,8 +213,9 @@ class ValueAxis(_DirectAxis):
         return [formats.number(value, digits) + self._suffix for value in values]
 
 
-def style_axis(axis: Any, line: str, text: str) -> None:
-    """Colour an axis."""
+def style_axis(axis: Any, line: str, text: str, ground: str) -> None:
+    """Colour an axis, which stands on `ground`."""
+    axis.ground = QColor(ground)
     axis.setPen(pg.mkPen(line))
     axis.setTextPen(pg.mkPen(text))
     axis.setTickPen(pg.mkPen(line))

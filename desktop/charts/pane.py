@@ -86,7 +86,7 @@ class Pane:
     def style(self, theme: Theme) -> None:
         """Take the theme's colours; curves are coloured when they are drawn."""
         for axis in (self.axis, self.time_axis):
-            style_axis(axis, theme.grid, theme.muted)
+            style_axis(axis, theme.grid, theme.muted, theme.base)
             axis.setGrid(GRID_ALPHA)
         self.view.setBorder(pg.mkPen(theme.border))
         for line in (self.cross, self.level):

@@ -108,9 +108,11 @@ class TimeChart(pg.GraphicsLayoutWidget):  # type: ignore[misc]
         return float(low), float(high)
 
     def show_range(self, start: float, end: float) -> None:
-        """Show these times."""
+        """Show these times; the heights follow, also where the times stay."""
+        before = self.x_range()
         self.panes[0].view.setXRange(start, end, padding=0)
-        self.fit()
+        if self.x_range() == before:
+            self.fit()
 
     def show_all(self) -> None:
         """Show everything."""
@@ -165,7 +167,8 @@ class TimeChart(pg.GraphicsLayoutWidget):  # type: ignore[misc]
         """Fit the height of every pane to what is visible."""
         start, end = self.x_range()
         for pane in self.panes:
-            pane.fit(start, end)
+            if pane.plot.isVisible():
+                pane.fit(start, end)
 
     def _x_changed(self, *_: Any) -> None:
         self.fit()

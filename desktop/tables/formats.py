@@ -144,6 +144,13 @@ def zoned(words: str) -> str:
     return words.replace("UTC", "local") if _Zone.is_local else words
 
 
+def of_clock(seconds: float) -> float:
+    """When a clock of the zone that is shown says what one in UTC says at `seconds`."""
+    if not _Zone.is_local:
+        return seconds
+    return datetime.fromtimestamp(seconds, tz=UTC).replace(tzinfo=None).timestamp()
+
+
 def minute(ms: float | None) -> str:
     """A time to the minute: 2024-01-31 12:00."""
     return NO_VALUE if ms is None else _shown(ms).strftime("%Y-%m-%d %H:%M")

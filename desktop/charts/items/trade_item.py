@@ -11,8 +11,17 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 import pyqtgraph as pg
-from PySide6.QtCore import QPointF, QRectF, Qt
-from PySide6.QtGui import QFont, QPainter, QPen, QPolygonF, QTransform
+from PySide6.QtCore import QPointF, Qt
+from PySide6.QtGui import (
+    QBrush,
+    QFont,
+    QFontMetricsF,
+    QPainter,
+    QPainterPath,
+    QPen,
+    QPolygonF,
+    QTransform,
+)
 from PySide6.QtWidgets import QStyleOptionGraphicsItem, QWidget
 
 from desktop.charts.items.buckets import Bars, Gathered
@@ -74,6 +83,7 @@ class TradeItem(ViewItem):
         self._markers: list[Marker] = []
         self._font = QFont()
         self._font.setPixelSize(_NUMBER_PX - 2)
+        self._digit_px = QFontMetricsF(self._font).horizontalAdvance("0")
 
     def select(self, index: int | None) -> None:
         """Highlight a trade."""
@@ -107,19 +117,16 @@ class TradeItem(ViewItem):
         starts = np.flatnonzero(np.diff(cells, prepend=np.nan) != 0)
         ends = np.append(starts[1:], len(time))
         x = (time[starts] + time[ends - 1]) / 2
-        half = max(SIZE_PX * pixel, bars.width / 2)
-        lefts = np.searchsorted(bars.x, x - half - bars.width / 2).tolist()
-        rights = np.searchsorted(bars.x, x + half + bars.width / 2).tolist()
-        beside = bars.low if below else bars.high
-        found = []
-        for number, (left, right) in enumerate(zip(lefts, rights, strict=True)):
-            near = beside[min(left, len(beside) - 1) : max(right, left + 1)]
-            price = float(self._scale(near.min(keepdims=True) if below else near.max(keepdims=True))[0])
-            mine = slice(int(first + starts[number]), int(first + ends[number]))
-            y = price - GAP_PX * tall if below else price + GAP_PX * tall
-            trades = tuple(row.trade[mine].tolist())
-            found.append(Marker(float(x[number]), y, below, trades, bool(row.is_entry[mine].any())))
-        return found
+        price = self._scale(_extremes(bars, x, max(SIZE_PX * pixel, bars.width / 2), below=below))
+        y = price + (-GAP_PX if below else GAP_PX) * tall
+        entered = np.logical_or.reduceat(row.is_entry[first:last], starts)
+        trades = row.trade[first:last].tolist()
+        return [
+            Marker(at, tip, below, tuple(trades[start:stop]), is_entry)
+            for at, tip, is_entry, start, stop in zip(
+                x.tolist(), y.tolist(), entered.tolist(), starts.tolist(), ends.tolist(), strict=True
+            )
+        ]
 
     def paint(
         self, painter: QPainter, option: QStyleOptionGraphicsItem, widget: QWidget | None = None
@@ -131,24 +138,45 @@ class TradeItem(ViewItem):
         painter.resetTransform()
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setFont(self._font)
+        for below, colour in ((True, self.theme.buy), (False, self.theme.sell)):
+            mine = [marker for marker in shown if marker.below == below]
+            pen = QPen(pg.mkColor(colour), 1.4)
+            self._draw(painter, transform, [one for one in mine if one.is_entry], pen, pg.mkBrush(colour))
+            self._draw(painter, transform, [one for one in mine if not one.is_entry], pen, pg.mkBrush(None))
+        painter.setPen(pg.mkColor(self.theme.text))
         for marker in shown:
-            self._draw(painter, transform, marker)
+            if len(marker.trades) > 1:
+                self._number(painter, transform.map(QPointF(marker.x, marker.y)), marker)
         if self.selected is not None and self.selected < len(self.places):
+            self._highlight(painter, transform, [one for one in shown if self.selected in one.trades])
             self._ring(painter, transform, self.selected)
 
-    def _draw(self, painter: QPainter, transform: QTransform, marker: Marker) -> None:
-        tip = transform.map(QPointF(marker.x, marker.y))
-        selected = self.selected in marker.trades
-        size = SIZE_PX * (1.4 if selected else 1.0)
-        colour = pg.mkColor(self.theme.buy if marker.below else self.theme.sell)
-        painter.setPen(QPen(pg.mkColor(self.theme.text) if selected else colour, 1.4))
-        painter.setBrush(colour if marker.is_entry else Qt.BrushStyle.NoBrush)
-        painter.drawPolygon(triangle(tip, size, up=marker.below))
-        if len(marker.trades) > 1:
-            painter.setPen(pg.mkColor(self.theme.text))
-            top = tip.y() + size * _HEIGHT if marker.below else tip.y() - size * _HEIGHT - _NUMBER_PX
-            room = QRectF(tip.x() - CELL_PX, top, 2 * CELL_PX, _NUMBER_PX)
-            painter.drawText(room, Qt.AlignmentFlag.AlignCenter, str(len(marker.trades)))
+    def _draw(
+        self, painter: QPainter, transform: QTransform, shown: list[Marker], pen: QPen, brush: QBrush
+    ) -> None:
+        """All of one look at once: a call of Qt each costs more than what it draws."""
+        path = QPainterPath()
+        for marker in shown:
+            tip = transform.map(QPointF(marker.x, marker.y))
+            path.addPolygon(triangle(tip, SIZE_PX, up=marker.below))
+            path.closeSubpath()
+        painter.setPen(pen)
+        painter.setBrush(brush)
+        painter.drawPath(path)
+
+    def _number(self, painter: QPainter, tip: QPointF, marker: Marker) -> None:
+        text = str(len(marker.trades))
+        away = SIZE_PX * _HEIGHT + (_NUMBER_PX - 1 if marker.below else 2)
+        left = tip.x() - len(text) * self._digit_px / 2
+        painter.drawText(QPointF(left, tip.y() + (away if marker.below else -away)), text)
+
+    def _highlight(self, painter: QPainter, transform: QTransform, shown: list[Marker]) -> None:
+        painter.setPen(QPen(pg.mkColor(self.theme.text), 1.4))
+        for marker in shown:
+            tip = transform.map(QPointF(marker.x, marker.y))
+            colour = self.theme.buy if marker.below else self.theme.sell
+            painter.setBrush(pg.mkBrush(colour) if marker.is_entry else Qt.BrushStyle.NoBrush)
+            painter.drawPolygon(triangle(tip, SIZE_PX * 1.4, up=marker.below))
 
     def _ring(self, painter: QPainter, transform: QTransform, index: int) -> None:
         """The fills of the selected trade: rings, through which the candles are seen."""
@@ -178,6 +206,15 @@ class TradeItem(ViewItem):
 
     def _pixels(self, x: float, y: float) -> float:
         return float(np.hypot(x / self.pixelWidth(), y / self.pixelHeight()))
+
+
+def _extremes(bars: Bars, x: Floats, half: float, *, below: bool) -> Floats:
+    """The lowest low (or the highest high) of the bars that stand within `half` of each x."""
+    ends = np.searchsorted(bars.x, (x - half - bars.width / 2, x + half + bars.width / 2))
+    pairs = np.minimum(ends, len(bars) - np.array([[1], [0]])).T.ravel()  # left, right, left, right ...
+    if below:
+        return np.minimum.reduceat(np.append(bars.low, np.inf), pairs)[::2]
+    return np.maximum.reduceat(np.append(bars.high, -np.inf), pairs)[::2]
 
 
 def triangle(tip: QPointF, size: float, *, up: bool) -> QPolygonF:
