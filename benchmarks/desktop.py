@@ -131,10 +131,12 @@ def shown(widget: QWidget, app: QApplication) -> None:
 
 def lines(candles: Candles, app: QApplication) -> dict[str, tuple[QWidget, Callable[[View], object]]]:
     """What is compared: a widget, and what has it show another range."""
-    chart = PriceChart()
-    chart.apply_theme(DARK)
-    shown(chart, app)
-    chart.show_run(run_on(candles, OPEN_TRADES), candles)
+    chart, full = PriceChart(), PriceChart()
+    chart.show_equity(on=False)
+    for one, trades in ((chart, 0), (full, OPEN_TRADES)):
+        one.apply_theme(DARK)
+        shown(one, app)
+        one.show_run(run_on(candles, trades), candles)
     line, picture = pg.PlotWidget(), pg.PlotWidget()
     line.plot(candles.timestamp / 1000, candles.close, pen=pg.mkPen("w", width=1))
     few = candles.slice(0, PICTURE_CANDLES)
@@ -150,6 +152,7 @@ def lines(candles: Candles, app: QApplication) -> dict[str, tuple[QWidget, Calla
 
     return {
         f"chart, {len(candles):,} candles, 3 indicators": (chart, lambda view: chart.show_range(*view)),
+        f"the same, {OPEN_TRADES:,} trades, equity, drawdown": (full, lambda view: full.show_range(*view)),
         f"PlotDataItem, one line, {len(candles):,} points": (
             line,
             lambda view: line.setXRange(*view, padding=0),

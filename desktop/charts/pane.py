@@ -58,6 +58,8 @@ class Pane:
         self.time_axis = TimeAxis()
         self.plot = pg.PlotItem(axisItems={"right": self.axis, "bottom": self.time_axis}, enableMenu=False)
         self.plot.showAxes((False, False, True, True), showValues=(False, False, True, True))
+        for axis in (self.axis, self.time_axis):
+            axis.setZValue(-1)  # the grid, which is theirs, lies below what is drawn
         self.axis.setWidth(VALUE_AXIS_WIDTH)
         self.axis.setStyle(maxTickLevel=0, tickLength=3)
         self.time_axis.setStyle(maxTickLevel=0, tickLength=3)

@@ -31,6 +31,7 @@ from desktop.charts.items.view_item import ViewItem
 from desktop.theme.colours import Theme
 
 SIZE_PX: Final = 5.0  # half of a triangle's width
+HALF_PX: Final = 9.0  # of the room that a marker takes with its number
 GAP_PX: Final = 4.0  # between a candle and the tip of a marker
 CELL_PX: Final = 22.0  # markers of one row within so many pixels are one
 ROOM_PX: Final = 26.0  # what a marker and its number need beside the candles
@@ -117,7 +118,7 @@ class TradeItem(ViewItem):
         starts = np.flatnonzero(np.diff(cells, prepend=np.nan) != 0)
         ends = np.append(starts[1:], len(time))
         x = (time[starts] + time[ends - 1]) / 2
-        price = self._scale(_extremes(bars, x, max(SIZE_PX * pixel, bars.width / 2), below=below))
+        price = self._scale(_extremes(bars, x, max(HALF_PX * pixel, bars.width / 2), below=below))
         y = price + (-GAP_PX if below else GAP_PX) * tall
         entered = np.logical_or.reduceat(row.is_entry[first:last], starts)
         trades = row.trade[first:last].tolist()
