@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Final
 
 import numpy as np
@@ -29,6 +30,7 @@ def longer_than(base: Timeframe) -> list[str]:
     return [name for name in TIMEFRAMES[begin:] if _lies_on(base, Timeframe(name))]
 
 
+@cache
 def _lies_on(base: Timeframe, longer: Timeframe) -> bool:
     tried = longer.opens(Period(0, longer.shift(0, _TRIED)))
     return all(base.floor(opened) == opened for opened in tried.tolist())

@@ -194,8 +194,10 @@ class ChartPanel(Panel):
 
     def _longest_trade(self) -> str:
         run = self.chart.run
-        trades = range(min(_SAMPLE, len(run.trades))) if run is not None else range(0)
-        return max((self.chart.trades_text((index,)) for index in trades), default="", key=len)
+        if run is None or not run.trades:
+            return ""
+        words = [len(trade.entry_signal) + len(trade.exit_reason) for trade in run.trades[:_SAMPLE]]
+        return self.chart.trades_text((words.index(max(words)),))
 
     def _hover_trades(self, indices: tuple[int, ...]) -> None:
         self._hovered = indices
