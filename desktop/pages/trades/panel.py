@@ -22,7 +22,6 @@ from desktop.theme.colours import Theme
 from desktop.theme.icons import icon
 from desktop.widgets.buttons import combo, tool_button
 from desktop.widgets.table_view import TableView
-from desktop.widgets.when_seen import WhenSeen
 from desktop.workspace import Workspace
 from engine.model.run import FAILED, FINISHED, RunResult
 
@@ -52,7 +51,6 @@ class TradesPanel(Panel):
         self.export = tool_button("CSV …", "Write the visible trades to a CSV file (Ctrl+E)")
         self._shown: str | None = None
         self._fitted = False
-        self._fitting = WhenSeen(self, self._fit)
         self._lay_out()
         self._connect()
 
@@ -99,7 +97,7 @@ class TradesPanel(Panel):
         beside = frozenset() if run is None else trades_beside_holes(run)
         self.model.set_trades(() if run is None else run.trades, beside)
         self.table.setColumnHidden(self.model.column_number("beside_hole"), not beside)
-        self._fitting.wish()
+        self._fit()
         self._update()
         self._show_trade()
 
