@@ -39,6 +39,8 @@ from desktop.workspace import Workspace
 
 TITLE: Final = "Backtest"
 _THEME_WORDS: Final = {"system": "Theme: as the system", "light": "Theme: light", "dark": "Theme: dark"}
+UTC, LOCAL = "utc", "local"
+_TIMES_WORDS: Final = {UTC: "Times: UTC", LOCAL: "Times: local"}
 _KEYS: Final = 9  # Ctrl+1 to Ctrl+9 go to pages
 _FILTERED: Final = "Trades"  # whose filter is gone to where the visible page has none
 
@@ -65,6 +67,7 @@ class MainWindow(QMainWindow):
         self.actions_ = Actions(self, self._commands(), self._toggles())
         self._connect()
         self._default_layout = self.saveState(LAYOUT_VERSION)
+        self.use_times(str(preferences.read("times", UTC)), draw=False)
         self.use_theme(str(preferences.read("theme", SYSTEM)))
         self.restore()
         self._phase_changed(Phase.IDLE)
@@ -171,10 +174,15 @@ class MainWindow(QMainWindow):
                     choice="theme")
             for name in THEME_NAMES
         ]  # fmt: skip
+        times = [
+            Command(f"times {name}", words, words, partial(self.use_times, name), "&View", 30, choice="times")
+            for name, words in _TIMES_WORDS.items()
+        ]
         return [
             *(command for page in self.pages for command in page.commands()),
             *self._page_commands(),
             *themes,
+            *times,
             Command("stop", "&Stop", "Stop the work; what is finished is kept", self.bridge.stop, "&Run", 2,
                     ("Shift+F5", "Esc"), ("stop", "negative")),
             Command("undo", "&Undo", "Undo what was deleted or overwritten last", self.undo.undo, "&Edit", 0, ("Ctrl+Z",)),
@@ -286,6 +294,16 @@ class MainWindow(QMainWindow):
         self.banner.apply_theme(self.theme)
         self.undo.apply_theme(self.theme)
         self.status.apply_theme(self.theme)
+
+    def use_times(self, name: str, *, draw: bool = True) -> None:
+        """Show moments in UTC or in the machine's zone, everywhere; what is typed or exported stays UTC."""
+        name = LOCAL if name == LOCAL else UTC
+        self.context.use_local_times(on=name == LOCAL)
+        self.actions_[f"times {name}"].setChecked(True)
+        self.preferences.save("times", name)
+        self.status.tick()
+        for page in self.pages if draw else ():
+            page.panel.apply_theme(self.theme)
 
     # -- what is said ------------------------------------------------------------------------------------------------
 

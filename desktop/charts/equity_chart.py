@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Final
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from PySide6.QtWidgets import QWidget
 
-from desktop.charts.items.envelope import Floats
+from desktop.charts.items.envelope import Envelope, Floats, Scale, envelope_of
 from desktop.charts.pane import Pane
-from desktop.charts.time_chart import TimeChart, seconds
+from desktop.charts.time_chart import TimeChart
 from desktop.tables import formats
 from desktop.theme.colours import Theme
 from engine.model.market import Candles
@@ -24,60 +25,61 @@ _LINES_WITH_FILL: Final = 3  # more filled drawdowns would only hide each other
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Curve:
-    """A line of the chart: what it is called, its colour, its values in money and what 0 % means for it. The `current` run's
-    stands out.
+    """A line of the chart: what it is called, its colour, its values, how much money one of them is, and what 0 % means for
+    it. The `current` run's stands out.
     """
 
     key: str
     label: str
     colour: str
-    x: Floats
-    money: Floats
+    points: Envelope
     cash: float
+    factor: float = 1.0
     dashed: bool = False
     current: bool = False
 
-    def values(self, unit: str) -> Floats:
-        """The values in money or in percent of the starting cash."""
-        return self.money if unit == MONEY else (self.money / self.cash - 1.0) * 100.0
+    def scaled(self, values: Floats, unit: str) -> Floats:
+        """Values of its points in money or in percent of the starting cash."""
+        return values * self.factor if unit == MONEY else (values * (self.factor / self.cash) - 1.0) * 100.0
 
 
 def drawdown_pct(equity: Floats, cash: float) -> Floats:
     """Percent below the running peak, which starts at the cash; never above zero."""
-    peak = np.maximum.accumulate(np.maximum(equity, cash))
-    return (equity / peak - 1.0) * 100.0
+    peak = np.maximum.accumulate(equity)
+    np.maximum(peak, cash, out=peak)
+    found = np.divide(equity, peak, out=peak)
+    found -= 1.0
+    found *= 100.0
+    return found
+
+
+_falls: WeakKeyDictionary[Envelope, Envelope] = WeakKeyDictionary()
+
+
+def drawdown_of(equity: Envelope, cash: float) -> Envelope:
+    """The drawdown under an equity curve: computed once, however often and wherever it is drawn."""
+    found = _falls.get(equity)
+    if found is None:  # a curve is of one run, and that has one cash
+        found = _falls[equity] = envelope_of(equity.time, drawdown_pct(equity.low, cash))
+    return found
 
 
 def run_curve(run: RunResult, colour: str, label: str, *, current: bool = False) -> Curve | None:
     """The equity curve of a run, or None where there is none."""
     if run.equity is None or not len(run.equity.time):
         return None
-    return Curve(
-        run.id,
-        label,
-        colour,
-        seconds(run.equity.time),
-        run.equity.columns["equity"],
-        run.costs.cash,
-        current=current,
-    )
+    points = envelope_of(run.equity.time, run.equity.columns["equity"])
+    return Curve(run.id, label, colour, points, run.costs.cash, current=current)
 
 
 def hold_curve(run: RunResult, candles: Candles, colour: str) -> Curve | None:
     """What the cash would be worth had it bought at the first open and held."""
     if not len(candles):
         return None
-    money = run.costs.cash * candles.close / candles.open[0]
     key = f"hold:{run.exchange}:{run.symbol}:{run.timeframe}:{run.period}"
-    return Curve(
-        key,
-        f"Buy & hold {run.symbol}",
-        colour,
-        seconds(candles.timestamp),
-        money,
-        run.costs.cash,
-        dashed=True,
-    )
+    points = envelope_of(candles.timestamp, candles.close)
+    factor = run.costs.cash / float(candles.open[0])
+    return Curve(key, f"Buy & hold {run.symbol}", colour, points, run.costs.cash, factor, dashed=True)
 
 
 class EquityChart(TimeChart):
@@ -100,10 +102,10 @@ class EquityChart(TimeChart):
         self._draw()
         if not curves:
             return
-        starts = [float(curve.x[0]) for curve in curves]
-        ends = [float(curve.x[-1]) for curve in curves]
-        steps = [float(np.diff(curve.x[:1000]).min()) for curve in curves if len(curve.x) > 1]
-        self.set_bounds(min(starts), max(ends), min(steps, default=60.0))
+        times = [curve.points.time for curve in curves]
+        steps = [float(np.diff(time[:1000]).min()) / 1000 for time in times if len(time) > 1]
+        start, end = (pick(int(time[at]) for time in times) / 1000 for pick, at in ((min, 0), (max, -1)))
+        self.set_bounds(start, end, min(steps, default=60.0))
         if keep_view:
             self.fit()
         else:
@@ -127,11 +129,16 @@ class EquityChart(TimeChart):
         runs.sort(key=lambda curve: curve.current)
         for curve in shown:
             width = _WIDE if curve.current and len(runs) > 1 else 1.0
-            values = self.equity.scaled(curve.values(self.unit))
-            self.equity.add_curve(curve.x, values, curve.colour, dashed=curve.dashed, width=width)
+            self.equity.add_line(
+                curve.points, curve.colour, dashed=curve.dashed, width=width, scale=self._scale_of(curve)
+            )
         for curve in runs:
             fill = f"{curve.colour}40" if len(runs) <= _LINES_WITH_FILL or curve.current else None
-            self.drawdown.add_curve(curve.x, drawdown_pct(curve.money, curve.cash), curve.colour, fill=fill)
+            self.drawdown.add_line(drawdown_of(curve.points, curve.cash), curve.colour, fill=fill)
+
+    def _scale_of(self, curve: Curve) -> Scale:
+        unit, scale = self.unit, self.equity.scale
+        return lambda values: scale(curve.scaled(values, unit))
 
     def toggle(self, key: str, *, hidden: bool) -> None:
         """Hide or show a curve."""
@@ -150,14 +157,14 @@ class EquityChart(TimeChart):
 
     def value_at(self, curve: Curve, x: float | None) -> str:
         """The curve's value at a time (None: at its end), as text; empty outside its times."""
-        position = len(curve.x) - 1 if x is None else self.nearest(curve.x, x)
-        if position is None or (x is not None and not curve.x[0] - 1 <= x <= curve.x[-1] + self._step):
+        points = curve.points
+        position = len(points) - 1 if x is None else points.nearest(x)
+        first, last = points.time[0] / 1000, points.time[-1] / 1000
+        if position is None or (x is not None and not first - 1 <= x <= last + self._step):
             return ""
-        money = float(curve.money[position])
-        return (
-            formats.number(money) if self.unit == MONEY else formats.percent((money / curve.cash - 1) * 100)
-        )
+        value = float(curve.scaled(points.low[position], self.unit))
+        return formats.number(value) if self.unit == MONEY else formats.percent(value)
 
     def time_text(self, x: float | None) -> str:
         """The time under the crosshair in words."""
-        return "" if x is None else f"{formats.minute(x * 1000)} UTC"
+        return "" if x is None else f"{formats.minute(x * 1000)} {formats.zone_name()}"

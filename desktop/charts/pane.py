@@ -12,8 +12,8 @@ import pyqtgraph as pg
 from PySide6.QtCore import QPointF, Qt
 from PySide6.QtWidgets import QGraphicsTextItem
 
-from desktop.charts.axes import VALUE_AXIS_WIDTH, UtcAxis, ValueAxis, style_axis
-from desktop.charts.items.envelope import Floats
+from desktop.charts.axes import VALUE_AXIS_WIDTH, TimeAxis, ValueAxis, style_axis
+from desktop.charts.items.envelope import Envelope, Floats, Scale, envelope_of, plain
 from desktop.charts.items.line_item import LineItem
 from desktop.tables import formats
 from desktop.theme.colours import Theme
@@ -44,13 +44,22 @@ class Pane:
     """A plot item without buttons and menus whose x is moved by the chart and whose y fits itself."""
 
     def __init__(
-        self, name: str, *, suffix: str = "", short: bool = False, include_zero: bool = False
+        self,
+        name: str,
+        *,
+        suffix: str = "",
+        short: bool = False,
+        include_zero: bool = False,
+        room_px: float = 0.0,
     ) -> None:
         self.name = name
+        self._room_px = room_px  # above and below what fits, whatever the height
         self.axis = ValueAxis(suffix, short=short)
-        self.time_axis = UtcAxis()
+        self.time_axis = TimeAxis()
         self.plot = pg.PlotItem(axisItems={"right": self.axis, "bottom": self.time_axis}, enableMenu=False)
         self.plot.showAxes((False, False, True, True), showValues=(False, False, True, True))
+        for axis in (self.axis, self.time_axis):
+            axis.setZValue(-1)  # the grid, which is theirs, lies below what is drawn
         self.axis.setWidth(VALUE_AXIS_WIDTH)
         self.axis.setStyle(maxTickLevel=0, tickLength=3)
         self.time_axis.setStyle(maxTickLevel=0, tickLength=3)
@@ -79,7 +88,7 @@ class Pane:
     def style(self, theme: Theme) -> None:
         """Take the theme's colours; curves are coloured when they are drawn."""
         for axis in (self.axis, self.time_axis):
-            style_axis(axis, theme.grid, theme.muted)
+            style_axis(axis, theme.grid, theme.muted, theme.base)
             axis.setGrid(GRID_ALPHA)
         self.view.setBorder(pg.mkPen(theme.border))
         for line in (self.cross, self.level):
@@ -116,9 +125,10 @@ class Pane:
         at = self.axis.mapFromScene(self.view.mapViewToScene(QPointF(0.0, y))).y()
         self.value_mark.setPos(1, at - self.value_mark.boundingRect().height() / 2)
 
-    def scaled(self, values: Floats) -> Floats:
-        """Values as they are drawn: their logarithms where the pane is logarithmic, NaN where there is none."""
-        return np.log10(np.where(values > 0, values, np.nan)) if self.axis.is_log else values
+    @property
+    def scale(self) -> Scale:
+        """What values become on the screen: their logarithms where the pane is logarithmic, NaN where there is none."""
+        return _logarithm if self.axis.is_log else plain
 
     def set_title(self, text: str, theme: Theme) -> None:
         """The words in the pane's corner."""
@@ -137,10 +147,15 @@ class Pane:
         fits: bool = True,
         width: float = 1.0,
     ) -> LineItem:
-        """Draw a line; its values decide the height too unless `fits` is off."""
-        line = LineItem(x, y, colour, dashed=dashed, fill=fill, width=width)
-        self.add_item(line, line.envelope if fits else None)
-        return line
+        """Draw a line over x in seconds; its values decide the height too unless `fits` is off."""
+        line = envelope_of(np.round(x * 1000).astype(np.int64), y)
+        return self.add_line(line, colour, dashed=dashed, fill=fill, fits=fits, width=width)
+
+    def add_line(self, line: Envelope, colour: str, *, fits: bool = True, **more: Any) -> LineItem:
+        """The same of an envelope that is known already; `more` as a LineItem takes it."""
+        item = LineItem(line, colour, **more)
+        self.add_item(item, item if fits else None)
+        return item
 
     def add_item(self, item: Any, extent: Extending | None = None) -> None:
         """Put any graphics item into the plot."""
@@ -181,5 +196,13 @@ class Pane:
         if self._include_zero:
             low, high = min(low, 0.0), max(high, 0.0)
         span = (high - low) or abs(high) * 0.02 or 1.0
-        top = high + (0.0 if self._include_zero and high <= 0 else span * MARGIN)
-        self.view.setYRange(low - (0.0 if self._include_zero and low >= 0 else span * MARGIN), top, padding=0)
+        tall = max(self.view.height(), 4 * self._room_px, 1.0)
+        room = max(span * MARGIN, span * self._room_px / (tall - 2 * self._room_px))
+        top = high + (0.0 if self._include_zero and high <= 0 else room)
+        bottom = low - (0.0 if self._include_zero and low >= 0 else room)
+        if [bottom, top] != self.view.viewRange()[1]:
+            self.view.setRange(yRange=(bottom, top), padding=0, disableAutoRange=False)
+
+
+def _logarithm(values: Floats) -> Floats:
+    return np.log10(np.where(values > 0, values, np.nan))

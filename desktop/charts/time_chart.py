@@ -1,4 +1,4 @@
-"""Panes over one UTC time axis: linked, with one crosshair, wheel zoom at the cursor, own view history.
+"""Panes over one time axis: linked, with one crosshair, wheel zoom at the cursor, own view history.
 
 x is seconds since 1970 (what pyqtgraph's date axis wants); everything outside speaks milliseconds.
 """
@@ -7,17 +7,14 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QEvent, QPoint, QPointF, QRect, Qt, QTimer, Signal
 from PySide6.QtGui import QKeyEvent, QKeySequence, QMouseEvent
 from PySide6.QtWidgets import QRubberBand, QWidget
 
-from desktop.charts.items.envelope import Floats
 from desktop.charts.pane import Pane
 from desktop.tables import formats
 from desktop.theme.colours import DARK, Theme
-from engine.model.market import Int64Array
 
 RANGES: Final = {"1D": 86_400, "1W": 7 * 86_400, "1M": 30 * 86_400, "3M": 91 * 86_400, "1Y": 365 * 86_400}
 _FEWEST_STEPS: Final = 8
@@ -35,11 +32,6 @@ def _is_forward(event: QKeyEvent) -> bool:
     control, alt = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.AltModifier
     redo = event.key() == Qt.Key.Key_Y and event.modifiers() == control
     return redo or (event.modifiers() == alt and event.key() == Qt.Key.Key_Right)
-
-
-def seconds(times_ms: Int64Array) -> Floats:
-    """Times as x values."""
-    return times_ms / 1000.0
 
 
 class TimeChart(pg.GraphicsLayoutWidget):  # type: ignore[misc]
@@ -116,9 +108,11 @@ class TimeChart(pg.GraphicsLayoutWidget):  # type: ignore[misc]
         return float(low), float(high)
 
     def show_range(self, start: float, end: float) -> None:
-        """Show these times."""
+        """Show these times; the heights follow, also where the times stay."""
+        before = self.x_range()
         self.panes[0].view.setXRange(start, end, padding=0)
-        self.fit()
+        if self.x_range() == before:
+            self.fit()
 
     def show_all(self) -> None:
         """Show everything."""
@@ -173,7 +167,8 @@ class TimeChart(pg.GraphicsLayoutWidget):  # type: ignore[misc]
         """Fit the height of every pane to what is visible."""
         start, end = self.x_range()
         for pane in self.panes:
-            pane.fit(start, end)
+            if pane.plot.isVisible():
+                pane.fit(start, end)
 
     def _x_changed(self, *_: Any) -> None:
         self.fit()
@@ -191,11 +186,16 @@ class TimeChart(pg.GraphicsLayoutWidget):  # type: ignore[misc]
 
     def _moved(self, args: tuple[QPointF]) -> None:
         point = args[0]
-        inside = [pane for pane in self.panes if pane.plot.sceneBoundingRect().contains(point)]
+        shown = [pane for pane in self.panes if pane.plot.isVisible()]
+        inside = [pane for pane in shown if pane.plot.sceneBoundingRect().contains(point)]
         at = inside[0].view.mapSceneToView(point) if inside else None
         self.point_at(None if at is None else float(at.x()))
         for pane in self.panes:
             pane.level_at(float(at.y()) if at is not None and pane is inside[0] else None)
+        self.pointed(inside[0] if inside else None, at)
+
+    def pointed(self, pane: Pane | None, at: QPointF | None) -> None:
+        """The pointer moved to a point of a pane, or away from all."""
 
     def point_at(self, x: float | None) -> None:
         """Move the crosshair to a time (None hides it)."""
@@ -210,6 +210,7 @@ class TimeChart(pg.GraphicsLayoutWidget):  # type: ignore[misc]
         """The crosshair goes with the cursor."""
         super().leaveEvent(event)
         self.point_at(None)
+        self.pointed(None, None)
 
     # -- box and double click ----------------------------------------------------------------------------------------
 
@@ -287,12 +288,3 @@ class TimeChart(pg.GraphicsLayoutWidget):  # type: ignore[misc]
             self.show_range(end - (high - low), end)
         else:
             super().keyPressEvent(event)
-
-    def nearest(self, x_values: Floats, x: float) -> int | None:
-        """Position of the value nearest to x, or None where there are none."""
-        if not len(x_values):
-            return None
-        right = int(np.searchsorted(x_values, x))
-        left = max(0, right - 1)
-        right = min(right, len(x_values) - 1)
-        return left if x - x_values[left] <= x_values[right] - x else right

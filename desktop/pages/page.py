@@ -9,6 +9,7 @@ from typing import ClassVar, Generic, TypeVar
 from PySide6.QtCore import QObject, QTimer, Signal
 from PySide6.QtWidgets import QLineEdit, QTableView, QWidget
 
+from desktop.tables import formats
 from desktop.theme.colours import Theme
 from desktop.widgets.actions import Command
 from desktop.widgets.preferences import Preferences
@@ -99,6 +100,10 @@ class Context(QObject):
         """Something was hidden: offer to bring it back, and delete it for good when that is over."""
         self.undo_offered.emit(Undo(text, take_back, UNDO_S))
         self._purging.start()
+
+    def use_local_times(self, *, on: bool) -> None:
+        """Show moments in the machine's zone, or in UTC; views follow when they are drawn next."""
+        formats.use_local_times(on=on)
 
     def watch_window(self, watcher: QObject) -> None:
         """Let somebody filter the window's events: what is dropped on it."""

@@ -118,18 +118,51 @@ def tick(value: float) -> str:
     return QLocale().toString(float(value), "g", 4)
 
 
+class _Zone:
+    """What times are shown in: UTC, unless the user wants the machine's zone."""
+
+    is_local = False
+
+
+def use_local_times(*, on: bool) -> None:
+    """Show moments in the machine's zone, or in UTC. What is typed, exported or counted in days stays UTC."""
+    _Zone.is_local = on
+
+
+def is_local() -> bool:
+    """Whether moments are shown in the machine's zone."""
+    return _Zone.is_local
+
+
+def zone_name() -> str:
+    """What stands behind a time."""
+    return "local" if _Zone.is_local else "UTC"
+
+
+def zoned(words: str) -> str:
+    """The title of a column of moments, "Entry (UTC)", with the zone that is shown."""
+    return words.replace("UTC", "local") if _Zone.is_local else words
+
+
+def of_clock(seconds: float) -> float:
+    """When a clock of the zone that is shown says what one in UTC says at `seconds`."""
+    if not _Zone.is_local:
+        return seconds
+    return datetime.fromtimestamp(seconds, tz=UTC).replace(tzinfo=None).timestamp()
+
+
 def minute(ms: float | None) -> str:
-    """A UTC time to the minute: 2024-01-31 12:00."""
-    return NO_VALUE if ms is None else _utc(ms).strftime("%Y-%m-%d %H:%M")
+    """A time to the minute: 2024-01-31 12:00."""
+    return NO_VALUE if ms is None else _shown(ms).strftime("%Y-%m-%d %H:%M")
 
 
 def second(ms: float | None) -> str:
-    """A UTC time to the second: 2024-01-31 12:00:05."""
-    return NO_VALUE if ms is None else _utc(ms).strftime("%Y-%m-%d %H:%M:%S")
+    """A time to the second: 2024-01-31 12:00:05."""
+    return NO_VALUE if ms is None else _shown(ms).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def day(ms: float | None) -> str:
-    """A UTC date: 2024-01-31."""
+    """A UTC date: 2024-01-31. Periods begin and end with days of UTC whatever zone moments are shown in."""
     return NO_VALUE if ms is None else _utc(ms).strftime("%Y-%m-%d")
 
 
@@ -141,6 +174,10 @@ def spoken(ms: float) -> str:
 
 def _utc(ms: float) -> datetime:
     return datetime.fromtimestamp(ms / 1000, tz=UTC)
+
+
+def _shown(ms: float) -> datetime:
+    return datetime.fromtimestamp(ms / 1000, tz=None if _Zone.is_local else UTC)
 
 
 def duration(seconds: float | None) -> str:

@@ -23,7 +23,7 @@ class LogLine:
 
 
 COLUMNS: Final[tuple[Column[LogLine], ...]] = (
-    Column("time", "Time (UTC)", lambda line: line.at_ms, lambda ms: f"{formats.minute(ms)}:{ms // 1000 % 60:02d}",
+    Column("time", "Time (UTC)", lambda line: line.at_ms, formats.second,
            export=formats.exported_time),
     Column("level", "Level", lambda line: line.level, lambda level: str(level).capitalize()),
     Column("text", "Message", lambda line: line.text),

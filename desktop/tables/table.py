@@ -14,6 +14,7 @@ from typing import Any, Generic, TypeVar
 
 from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersistentModelIndex, Qt
 
+from desktop.tables import formats
 from desktop.tables.formats import exported, is_missing
 
 Row = TypeVar("Row")
@@ -186,9 +187,9 @@ class TableModel(QAbstractTableModel, Generic[Row]):
             return None
         column = self.columns[section]
         if role == Qt.ItemDataRole.DisplayRole:
-            return column.title
+            return formats.zoned(column.title)
         if role == Qt.ItemDataRole.ToolTipRole:
-            return column.tooltip or None
+            return formats.zoned(column.tooltip) or None
         if role == Qt.ItemDataRole.TextAlignmentRole:
             side = Qt.AlignmentFlag.AlignRight if column.numeric else Qt.AlignmentFlag.AlignLeft
             return side | Qt.AlignmentFlag.AlignVCenter

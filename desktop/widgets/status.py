@@ -7,6 +7,7 @@ import time
 from PySide6.QtCore import QTimer, Signal
 from PySide6.QtWidgets import QLabel, QProgressBar, QStatusBar, QWidget
 
+from desktop.tables import formats
 from desktop.theme.colours import DARK, Theme
 from desktop.theme.icons import icon
 from desktop.widgets.buttons import tool_button
@@ -51,7 +52,7 @@ class StatusBar(QStatusBar):
 
     def tick(self) -> None:
         """Move the clock."""
-        self.clock.setText(time.strftime("UTC %H:%M:%S", time.gmtime()))
+        self.clock.setText(f"{formats.zone_name()} {formats.second(time.time() * 1000)[-8:]}")
 
     def set_phase(self, words: str, *, busy: bool, can_stop: bool) -> None:
         """Work began or ended; while it is being stopped, how far it was stays."""

@@ -6,14 +6,17 @@ from collections.abc import Collection
 from functools import partial
 from typing import Any
 
-from PySide6.QtCore import QItemSelectionModel, QPoint, Qt, QTimer
-from PySide6.QtGui import QColor, QGuiApplication, QKeySequence, QPainter, QPaintEvent
+from PySide6.QtCore import QItemSelectionModel, QModelIndex, QPoint, Qt, QTimer
+from PySide6.QtGui import QColor, QFont, QFontMetrics, QGuiApplication, QKeySequence, QPainter, QPaintEvent
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QMenu, QTableView, QWidget
 
 from desktop.tables.table import TableModel
 from desktop.theme.colours import DARK, Theme
 
 _AT_ONCE = 500  # rows whose numbers are looked through in one turn of the event loop
+_LOOKED_AT = 25  # rows whose texts decide a column's first width
+_MARKS = (Qt.ItemDataRole.DecorationRole, Qt.ItemDataRole.CheckStateRole)
+_MARK_ROOM = 24
 _CELL_ROOM = 16
 _HEADER_ROOM = 30  # the arrow of the sorted column included
 
@@ -61,13 +64,24 @@ class TableView(QTableView):
         names = ("positive", "negative", "warning", "muted", "accent")
         self.table.colours = {name: QColor(getattr(theme, name)) for name in names}
         self.viewport().update()
+        self.horizontalHeader().viewport().update()  # its times may be of another zone
 
     def fit_columns(self, widest: int = 260) -> None:
-        """Make columns as wide as their first rows need."""
-        self.resizeColumnsToContents()
-        for column in range(self.table.columnCount()):
-            self.setColumnWidth(column, min(widest, self.columnWidth(column) + 8))
+        """Make columns as wide as their first rows need. Qt would ask each cell for all that it could be drawn with."""
+        model = self.table
+        for column in range(model.columnCount()):
+            cells = [model.index(row, column) for row in range(min(_LOOKED_AT, model.rowCount()))]
+            wanted = max(map(self._text_width, cells), default=0) + _CELL_ROOM
+            marks = cells[:1] and any(model.data(cells[0], role) is not None for role in _MARKS)
+            title = str(model.headerData(column, Qt.Orientation.Horizontal) or "")
+            room = self.horizontalHeader().fontMetrics().horizontalAdvance(title) + _HEADER_ROOM
+            self.setColumnWidth(column, min(widest, max(wanted + (_MARK_ROOM if marks else 0), room)))
         self.widen_columns()
+
+    def _text_width(self, cell: QModelIndex) -> int:
+        font = self.table.data(cell, Qt.ItemDataRole.FontRole)
+        metrics = QFontMetrics(font) if isinstance(font, QFont) else self.fontMetrics()
+        return metrics.horizontalAdvance(str(self.table.data(cell) or ""))
 
     def widen_columns(self) -> None:
         """No number and no title is cut: widen what is too narrow for its title, its largest or its smallest value. Of many

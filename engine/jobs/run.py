@@ -6,11 +6,14 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from engine.backtest.questions import Answer, ask_whole, asking_again
 from engine.backtest.rules import Report
 from engine.checks.verdicts import SWITCHED_OFF, native_checks, run_checks, unmade_checks
 from engine.errors import RunError
 from engine.model.market import Timeframe
+from engine.model.plots import LEVELS
 from engine.model.simulators import REFERENCE, choose_engine
 from engine.parallel.tasks import RunAnswer, RunTask
 from engine.reproduction.inputs import versions_for
@@ -61,6 +64,10 @@ def _play_signals(task: RunTask, answer: Answer, report: Report) -> tuple[Outcom
     else:
         checks = unmade_checks(held, wanted, SWITCHED_OFF)
     columns = {name: column[held:] for name, column in answer.said.indicators.items()}
+    for name in LEVELS:  # stops and targets are drawn as well
+        prices = getattr(signals, name)
+        if name not in columns and not np.isnan(prices).all():
+            columns[name] = prices
     return outcome, {
         "engine": engine,
         "signals": {name: int(column.sum()) for name, column in signals.raw.items()},

@@ -11,6 +11,10 @@ from engine.errors import InputError
 
 PRICE: Final = "price"
 HIDDEN: Final = "hidden"
+LEVELS: Final = (
+    "stop_loss",
+    "take_profit",
+)  # prices that a strategy says; stored beside its indicators, drawn per trade
 STYLES: Final = ("line", "dashed", "area")
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from engine.model.comparison import MetricDifference, RunComparison, SourceFile, TradeDifference
 from engine.model.market import format_time
+from engine.model.plots import LEVELS
 from engine.model.rerun import Rerun
 from engine.model.run import FINISHED, RunResult, Series, json_ready
 from engine.model.trade import Trade
@@ -181,6 +182,8 @@ def _series_rows(kind: str, before: Series | None, after: Series | None) -> Iter
         yield {"name": f"{kind}: values", "before": lengths[0], "after": lengths[1]}
         return
     for name in dict.fromkeys([*then, *now]):
+        if name in LEVELS and name not in then:
+            continue  # runs of older versions were stored without stops and targets
         if name not in then or name not in now:
             yield {"name": f"{kind}.{name}", "before": name in then, "after": name in now}
         elif not np.array_equal(then[name], now[name], equal_nan=True):

@@ -11,31 +11,36 @@ from PySide6.QtCore import QLineF, QRectF, Qt
 from PySide6.QtGui import QPainter, QPen
 from PySide6.QtWidgets import QStyleOptionGraphicsItem, QWidget
 
-from desktop.charts.items.buckets import Bars, Floats, visible_bars
+from desktop.charts.items.buckets import Bars, Gathered
+from desktop.charts.items.envelope import Floats, Scale, plain
 from desktop.theme.colours import Theme
-from engine.model.market import Candles
 
 BODY = 0.72  # part of the distance of two candles that a body fills
 _COSMETIC_BODY_PX = 2.0  # below this many pixels per bar only the wick is drawn
 
 
 class BarsItem(pg.GraphicsObject):  # type: ignore[misc]
-    """What candles and volume share: the visible bars, gathered once per view."""
+    """What candles and volume share: the visible bars, which both draw from one `source`."""
 
-    def __init__(self, candles: Candles, step_s: float, theme: Theme) -> None:
+    def __init__(self, source: Gathered, theme: Theme) -> None:
         super().__init__()
-        self.candles, self.step_s, self.theme = candles, step_s, theme
-        self._key: tuple[float, float] | None = None
-        self._bars: Bars | None = None
+        self.source, self.theme = source, theme
         self._rects = internals.PrimitiveArray(QRectF, 4)
         self._lines = internals.PrimitiveArray(QLineF, 4)
-        self._bounds = self._data_bounds()
+        self._bounds: QRectF | None = None
 
-    def _data_bounds(self) -> QRectF:
+    def _data_bounds(self) -> tuple[float, float]:
         raise NotImplementedError
 
     def boundingRect(self) -> QRectF:
         """From the data: a picture's bounds are whole numbers and lose coins that cost a fraction of a cent."""
+        if self._bounds is None:
+            times, step = self.source.candles.timestamp, self.source.step_s
+            self._bounds = QRectF()
+            if len(times):
+                low, high = self._data_bounds()
+                left, right = float(times[0]) / 1000 - step, float(times[-1]) / 1000 + 2 * step
+                self._bounds = QRectF(left, low, right - left, max(high - low, 1e-12))
         return self._bounds
 
     def viewRangeChanged(self) -> None:
@@ -45,10 +50,7 @@ class BarsItem(pg.GraphicsObject):  # type: ignore[misc]
     def bars(self) -> Bars:
         """The bars of the visible times."""
         low, high = self.getViewBox().viewRange()[0]
-        if self._key != (low, high) or self._bars is None:
-            self._key = (low, high)
-            self._bars = visible_bars(self.candles, self.step_s, low, high)
-        return self._bars
+        return self.source.bars(low, high)
 
     def _draw_rects(self, painter: QPainter, x: Floats, width: float, low: Floats, high: Floats) -> None:
         self._rects.resize(len(x))
@@ -64,20 +66,17 @@ class BarsItem(pg.GraphicsObject):  # type: ignore[misc]
         painter.drawLines(*self._lines.drawargs())
 
 
-def _span(candles: Candles, step_s: float, low: float, high: float) -> QRectF:
-    if not len(candles):
-        return QRectF()
-    left, right = candles.timestamp[0] / 1000 - step_s, candles.timestamp[-1] / 1000 + step_s
-    return QRectF(left, low, right - left, max(high - low, 1e-12))
-
-
 class CandleItem(BarsItem):
-    """Candles: wick and body, filled in the colour of their direction."""
+    """Candles: wick and body, filled in the colour of their direction. `scale`: what prices become on the screen."""
 
-    def _data_bounds(self) -> QRectF:
-        if not len(self.candles):
-            return QRectF()
-        return _span(self.candles, self.step_s, float(self.candles.low.min()), float(self.candles.high.max()))
+    def __init__(self, source: Gathered, theme: Theme, scale: Scale = plain) -> None:
+        super().__init__(source, theme)
+        self._scale = scale
+
+    def _data_bounds(self) -> tuple[float, float]:
+        candles = self.source.candles
+        low, high = self._scale(np.array([candles.low.min(), candles.high.max()])).tolist()
+        return low, high
 
     def paint(
         self, painter: QPainter, option: QStyleOptionGraphicsItem, widget: QWidget | None = None
@@ -97,24 +96,30 @@ class CandleItem(BarsItem):
         x = bars.x[mask]
         if not len(x):
             return
-        pen = QPen(pg.mkColor(colour))
-        pen.setCosmetic(True)
-        painter.setPen(pen)
-        self._draw_lines(painter, x, bars.low[mask], bars.high[mask])
+        painter.setPen(_pen(colour))
+        self._draw_lines(painter, x, self._scale(bars.low[mask]), self._scale(bars.high[mask]))
         if not thick:
             return
         painter.setBrush(pg.mkBrush(colour))
-        opened, closed = bars.open[mask], bars.close[mask]
+        opened, closed = self._scale(bars.open[mask]), self._scale(bars.close[mask])
         low, high = np.minimum(opened, closed), np.maximum(opened, closed)
         self._draw_rects(painter, x, bars.width * BODY, low, high)
+
+    def within(self, start: float, end: float) -> tuple[float, float] | None:
+        """The lowest and the highest price as drawn between two times."""
+        bars = self.source.bars(start, end)
+        if not len(bars):
+            return None
+        low, high = self._scale(np.array([bars.low.min(), bars.high.max()])).tolist()
+        return (low, high) if np.isfinite(low) and np.isfinite(high) else None
 
 
 class VolumeItem(BarsItem):
     """Volume bars in pale colours of the candle's direction."""
 
-    def _data_bounds(self) -> QRectF:
-        highest = float(self.candles.volume.max()) if len(self.candles) else 1.0
-        return _span(self.candles, self.step_s, 0.0, highest * 10)  # a bucket sums many candles
+    def _data_bounds(self) -> tuple[float, float]:
+        # a bucket sums many candles: no more than all there are
+        return 0.0, float(self.source.candles.volume.sum())
 
     def paint(
         self, painter: QPainter, option: QStyleOptionGraphicsItem, widget: QWidget | None = None
@@ -124,15 +129,27 @@ class VolumeItem(BarsItem):
         bars = self.bars()
         if not len(bars):
             return
-        painter.setPen(Qt.PenStyle.NoPen)
+        thick = bars.width / max(self.pixelWidth(), 1e-12) >= _COSMETIC_BODY_PX
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing, on=False)
         rising = bars.close >= bars.open
         for mask, colour in ((rising, self.theme.volume_up), (~rising, self.theme.volume_down)):
-            if mask.any():
+            high = bars.volume[mask]
+            low = np.zeros_like(high)
+            if thick and len(high):
+                painter.setPen(Qt.PenStyle.NoPen)
                 painter.setBrush(pg.mkBrush(colour))
-                high = bars.volume[mask]
-                self._draw_rects(painter, bars.x[mask], bars.width * BODY, np.zeros_like(high), high)
+                self._draw_rects(painter, bars.x[mask], bars.width * BODY, low, high)
+            elif len(high):  # of rectangles narrower than a pixel every other one falls between two
+                painter.setPen(_pen(colour))
+                self._draw_lines(painter, bars.x[mask], low, high)
 
     def within(self, start: float, end: float) -> tuple[float, float] | None:
         """Zero and the highest bar as it is drawn between two times."""
-        bars = visible_bars(self.candles, self.step_s, start, end)
+        bars = self.source.bars(start, end)
         return (0.0, float(bars.volume.max())) if len(bars) else None
+
+
+def _pen(colour: str) -> QPen:
+    pen = QPen(pg.mkColor(colour))
+    pen.setCosmetic(True)
+    return pen

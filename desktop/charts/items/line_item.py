@@ -9,26 +9,28 @@ from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QPainter, QPainterPath, QPen, QTransform
 from PySide6.QtWidgets import QStyleOptionGraphicsItem, QWidget
 
-from desktop.charts.items.envelope import Envelope, Floats
+from desktop.charts.items.envelope import Envelope, Floats, Scale, plain
 
 MOST_POINTS = 3000
 
 
 class LineItem(pg.GraphicsObject):  # type: ignore[misc]
-    """Draws what is visible of `y` over sorted `x`; `fill` colours down (or up) to zero."""
+    """Draws what is visible of an envelope; `fill` colours down (or up) to zero. `scale` is what the values become on the
+    screen: only what is drawn is scaled.
+    """
 
     def __init__(
         self,
-        x: Floats,
-        y: Floats,
+        envelope: Envelope,
         colour: str,
         *,
         dashed: bool = False,
         fill: str | None = None,
         width: float = 1.0,
+        scale: Scale = plain,
     ) -> None:
         super().__init__()
-        self.envelope = Envelope(x, y, y)
+        self.envelope, self._scale = envelope, scale
         self.colour, self._fill = colour, fill
         self._pen = QPen(pg.mkColor(colour))
         self._pen.setCosmetic(True)
@@ -37,15 +39,24 @@ class LineItem(pg.GraphicsObject):  # type: ignore[misc]
         self._key: tuple[float, float] | None = None
         self._path = QPainterPath()
         self._columns = internals.PrimitiveArray(QRectF, 4)
-        bounds = self.envelope.within(-np.inf, np.inf)
+        bounds = self.within(-np.inf, np.inf)
         self._bounds = QRectF()
         if bounds is not None:
             low, high = min(bounds[0], 0.0 if fill else bounds[0]), max(bounds[1], 0.0 if fill else bounds[1])
-            self._bounds = QRectF(QPointF(float(x[0]), low), QPointF(float(x[-1]), high or low + 1e-12))
+            left, right = float(envelope.time[0]) / 1000, float(envelope.time[-1]) / 1000
+            self._bounds = QRectF(QPointF(left, low), QPointF(right, max(high, low + 1e-12)))
 
     def boundingRect(self) -> QRectF:
         """From the data."""
         return self._bounds
+
+    def within(self, start: float, end: float) -> tuple[float, float] | None:
+        """Lowest and highest value between two x as they are drawn, or None where there is nothing."""
+        bounds = self.envelope.within(start, end)
+        if bounds is None:
+            return None
+        low, high = self._scale(np.array(bounds)).tolist()
+        return (low, high) if np.isfinite(low) and np.isfinite(high) else None
 
     def viewRangeChanged(self) -> None:
         """Another part is visible."""
@@ -76,6 +87,7 @@ class LineItem(pg.GraphicsObject):  # type: ignore[misc]
 
     def _build(self, low: float, high: float) -> None:
         x, y = self.envelope.outline(low, high, MOST_POINTS)
+        y = self._scale(y)
         self._path = pg.functions.arrayToQPath(x, y, connect="finite", finiteCheck=True)
         if self._fill is not None:
             self._build_columns(x, y)

@@ -1,138 +1,224 @@
-"""Trades on the candles: a triangle where one is entered, a hollow one where it is left, a line between in the colour of its
-profit. Shape and colour both carry meaning. What would overlap is drawn once.
+"""Markers of trades beside the candles, never on them: a filled triangle where one is entered, a hollow one where it is
+left. Below the candles stands what buys and points up, above them what sells and points down. Where several would overlap
+there is one with their number.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 import pyqtgraph as pg
-from PySide6.QtCore import QPointF, QRectF
-from PySide6.QtGui import QPainter, QPen, QPolygonF, QTransform
+from PySide6.QtCore import QPointF, Qt
+from PySide6.QtGui import (
+    QBrush,
+    QFont,
+    QFontMetricsF,
+    QPainter,
+    QPainterPath,
+    QPen,
+    QPolygonF,
+    QTransform,
+)
 from PySide6.QtWidgets import QStyleOptionGraphicsItem, QWidget
 
+from desktop.charts.items.buckets import Bars, Gathered
+from desktop.charts.items.envelope import Floats, Scale, plain
+from desktop.charts.items.trade_places import Flags, TradePlaces
+from desktop.charts.items.view_item import ViewItem
 from desktop.theme.colours import Theme
-from engine.model.trade import Trade
 
-Floats = npt.NDArray[np.float64]
-SIZE_PX: Final = 7.0
-REACH_PX: Final = 12.0
-SPREAD_PX: Final = 7.0  # of several trades entered within so many pixels one is drawn
+SIZE_PX: Final = 5.0  # half of a triangle's width
+HALF_PX: Final = 9.0  # of the room that a marker takes with its number
+GAP_PX: Final = 4.0  # between a candle and the tip of a marker
+CELL_PX: Final = 22.0  # markers of one row within so many pixels are one
+ROOM_PX: Final = 26.0  # what a marker and its number need beside the candles
+REACH_PX: Final = 11.0
+_HEIGHT: Final = 1.6  # of a triangle, in half widths
+_NUMBER_PX: Final = 11
 
 
-class TradeItem(pg.GraphicsObject):  # type: ignore[misc]
-    """Markers of one run's trades. `nearest` finds the trade under the pointer."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Row:
+    """What stands on one side of the candles, by time: when (seconds), of which trade, and whether it was entered there."""
 
-    def __init__(self, trades: Sequence[Trade], theme: Theme) -> None:
+    time: Floats
+    trade: npt.NDArray[np.intp]
+    is_entry: Flags
+
+    @classmethod
+    def of(cls, places: TradePlaces, *, buys: bool) -> Row:
+        """Entries of longs and exits of shorts buy; the others sell. What is still open has no exit."""
+        entries = np.flatnonzero(places.is_long == buys)
+        exits = np.flatnonzero((places.is_long != buys) & ~places.is_open)
+        trade = np.concatenate((entries, exits))
+        time = np.concatenate((places.entry[entries], places.exit[exits]))
+        is_entry = np.arange(len(trade)) < len(entries)
+        order = np.argsort(time, kind="stable")
+        return cls(time[order], trade[order], is_entry[order])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Marker:
+    """One or several (`trades`) at x seconds; y is its tip in the pane's units; `below` the candles or above them."""
+
+    x: float
+    y: float
+    below: bool
+    trades: tuple[int, ...]
+    is_entry: bool
+
+
+class TradeItem(ViewItem):
+    """Markers of one run's trades. `at` finds those under the pointer. `scale`: what prices become on the screen."""
+
+    def __init__(self, places: TradePlaces, source: Gathered, theme: Theme, scale: Scale = plain) -> None:
         super().__init__()
-        self.theme = theme
+        self.places, self.source, self.theme, self._scale = places, source, theme, scale
         self.selected: int | None = None
         self.setZValue(10)
-        self.entry = np.array([trade.entry_time / 1000 for trade in trades], dtype=np.float64)
-        self.exit = np.array([trade.exit_time / 1000 for trade in trades], dtype=np.float64)
-        self.entry_price = np.array([trade.entry_price for trade in trades], dtype=np.float64)
-        self.exit_price = np.array([trade.exit_price for trade in trades], dtype=np.float64)
-        self.is_long = np.array([trade.side == "long" for trade in trades], dtype=np.bool_)
-        self.won = np.array([trade.pnl > 0 for trade in trades], dtype=np.bool_)
-        self.is_open = np.array([trade.exit_reason == "open" for trade in trades], dtype=np.bool_)
-        self._bounds = self._data_bounds()
-
-    def _data_bounds(self) -> QRectF:
-        if not len(self.entry):
-            return QRectF()
-        prices = np.concatenate((self.entry_price, self.exit_price))
-        left, right = float(self.entry.min()), float(self.exit.max())
-        low, high = float(prices.min()), float(prices.max())
-        margin = (high - low) * 0.1 or high * 0.1
-        return QRectF(left - 86_400, low - margin, right - left + 172_800, high - low + 2 * margin)
-
-    def boundingRect(self) -> QRectF:
-        """Where markers can be."""
-        return self._bounds
-
-    def viewRangeChanged(self) -> None:
-        """Markers keep their size in pixels."""
-        self.update()
+        self._rows = {below: Row.of(places, buys=below) for below in (True, False)}
+        self._key: tuple[float, float, float, float] | None = None
+        self._markers: list[Marker] = []
+        self._font = QFont()
+        self._font.setPixelSize(_NUMBER_PX - 2)
+        self._digit_px = QFontMetricsF(self._font).horizontalAdvance("0")
 
     def select(self, index: int | None) -> None:
         """Highlight a trade."""
         self.selected = index
         self.update()
 
-    def visible(self) -> npt.NDArray[np.intp]:
-        """Positions of the trades to draw: those in view, one per few pixels, the selected one always."""
-        low, high = self.getViewBox().viewRange()[0]
-        inside = np.flatnonzero((self.exit >= low) & (self.entry <= high))
-        if len(inside):
-            pixel = max(self.pixelWidth(), 1e-9)
-            cells = np.floor(self.entry[inside] / (pixel * SPREAD_PX)).astype(np.int64)
-            inside = inside[np.unique(cells, return_index=True)[1]]
-        if self.selected is not None and self.selected not in inside:
-            inside = np.append(inside, self.selected)
-        return inside
+    def markers(self) -> list[Marker]:
+        """What is drawn in the visible times, from left to right below, then above the candles."""
+        (start, end), _ = self.getViewBox().viewRange()
+        pixel, tall = self.pixelWidth(), self.pixelHeight()
+        if not pixel or not tall or not len(self.places):
+            return []
+        if self._key != (start, end, pixel, tall):
+            bars = self.source.bars(start, end)
+            self._key = start, end, pixel, tall
+            self._markers = [
+                marker
+                for below, row in self._rows.items()
+                for marker in self._of_row(row, bars, start, end, pixel, tall, below=below)
+            ]
+        return self._markers
+
+    def _of_row(
+        self, row: Row, bars: Bars, start: float, end: float, pixel: float, tall: float, *, below: bool
+    ) -> list[Marker]:
+        first, last = np.searchsorted(row.time, (start, end))
+        if first >= last or not len(bars):
+            return []
+        time = row.time[first:last]
+        cells = np.floor(time / (pixel * CELL_PX))  # they keep their places while the view pans
+        starts = np.flatnonzero(np.diff(cells, prepend=np.nan) != 0)
+        ends = np.append(starts[1:], len(time))
+        x = (time[starts] + time[ends - 1]) / 2
+        price = self._scale(_extremes(bars, x, max(HALF_PX * pixel, bars.width / 2), below=below))
+        y = price + (-GAP_PX if below else GAP_PX) * tall
+        entered = np.logical_or.reduceat(row.is_entry[first:last], starts)
+        trades = row.trade[first:last].tolist()
+        return [
+            Marker(at, tip, below, tuple(trades[start:stop]), is_entry)
+            for at, tip, is_entry, start, stop in zip(
+                x.tolist(), y.tolist(), entered.tolist(), starts.tolist(), ends.tolist(), strict=True
+            )
+        ]
 
     def paint(
         self, painter: QPainter, option: QStyleOptionGraphicsItem, widget: QWidget | None = None
     ) -> None:
-        """Draw in pixels: lines first, markers above."""
+        """Draw in pixels."""
         del option, widget
-        if not len(self.entry):
-            return
+        shown = self.markers()
         transform = painter.worldTransform()
         painter.resetTransform()
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        shown = self.visible()
-        for index in shown:
-            self._draw_line(painter, transform, int(index))
-        for index in shown:
-            self._draw_markers(painter, transform, int(index))
+        painter.setFont(self._font)
+        for below, colour in ((True, self.theme.buy), (False, self.theme.sell)):
+            mine = [marker for marker in shown if marker.below == below]
+            pen = QPen(pg.mkColor(colour), 1.4)
+            self._draw(painter, transform, [one for one in mine if one.is_entry], pen, pg.mkBrush(colour))
+            self._draw(painter, transform, [one for one in mine if not one.is_entry], pen, pg.mkBrush(None))
+        painter.setPen(pg.mkColor(self.theme.text))
+        for marker in shown:
+            if len(marker.trades) > 1:
+                self._number(painter, transform.map(QPointF(marker.x, marker.y)), marker)
+        if self.selected is not None and self.selected < len(self.places):
+            self._highlight(painter, transform, [one for one in shown if self.selected in one.trades])
+            self._ring(painter, transform, self.selected)
 
-    def _points(self, transform: QTransform, index: int) -> tuple[QPointF, QPointF]:
-        start = transform.map(QPointF(self.entry[index], self.entry_price[index]))
-        return start, transform.map(QPointF(self.exit[index], self.exit_price[index]))
+    def _draw(
+        self, painter: QPainter, transform: QTransform, shown: list[Marker], pen: QPen, brush: QBrush
+    ) -> None:
+        """All of one look at once: a call of Qt each costs more than what it draws."""
+        path = QPainterPath()
+        for marker in shown:
+            tip = transform.map(QPointF(marker.x, marker.y))
+            path.addPolygon(triangle(tip, SIZE_PX, up=marker.below))
+            path.closeSubpath()
+        painter.setPen(pen)
+        painter.setBrush(brush)
+        painter.drawPath(path)
 
-    def _draw_line(self, painter: QPainter, transform: QTransform, index: int) -> None:
-        colour = pg.mkColor(self.theme.positive if self.won[index] else self.theme.negative)
-        painter.setPen(
-            QPen(colour, 2.5 if index == self.selected else 1.2)
-        )  # dashes would cost ten times as much
-        painter.drawLine(*self._points(transform, index))
+    def _number(self, painter: QPainter, tip: QPointF, marker: Marker) -> None:
+        text = str(len(marker.trades))
+        away = SIZE_PX * _HEIGHT + (_NUMBER_PX - 1 if marker.below else 2)
+        left = tip.x() - len(text) * self._digit_px / 2
+        painter.drawText(QPointF(left, tip.y() + (away if marker.below else -away)), text)
 
-    def _draw_markers(self, painter: QPainter, transform: QTransform, index: int) -> None:
-        start, end = self._points(transform, index)
-        size = SIZE_PX * (1.45 if index == self.selected else 1.0)
-        is_long = bool(self.is_long[index])
-        rim = QPen(pg.mkColor(self.theme.text if index == self.selected else self.theme.base), 1.2)
-        painter.setPen(rim)
-        painter.setBrush(pg.mkBrush(self.theme.buy if is_long else self.theme.sell))
-        painter.drawPolygon(triangle(start, size, up=is_long))
-        if self.is_open[index]:
-            return
-        colour = self.theme.positive if self.won[index] else self.theme.negative
-        painter.setPen(QPen(pg.mkColor(colour), 1.8))
-        painter.setBrush(pg.mkBrush(self.theme.base))
-        painter.drawPolygon(triangle(end, size, up=not is_long))
+    def _highlight(self, painter: QPainter, transform: QTransform, shown: list[Marker]) -> None:
+        painter.setPen(QPen(pg.mkColor(self.theme.text), 1.4))
+        for marker in shown:
+            tip = transform.map(QPointF(marker.x, marker.y))
+            colour = self.theme.buy if marker.below else self.theme.sell
+            painter.setBrush(pg.mkBrush(colour) if marker.is_entry else Qt.BrushStyle.NoBrush)
+            painter.drawPolygon(triangle(tip, SIZE_PX * 1.4, up=marker.below))
 
-    def nearest(self, point: QPointF) -> int | None:
-        """The trade whose entry or exit is within reach of a point of the plot, or None."""
-        if not len(self.entry):
-            return None
-        pixel_x, pixel_y = self.pixelWidth(), self.pixelHeight()
-        if not pixel_x or not pixel_y:
-            return None
-        best: tuple[float, int] | None = None
-        for x, y in ((self.entry, self.entry_price), (self.exit, self.exit_price)):
-            distance = np.hypot((x - point.x()) / pixel_x, (y - point.y()) / pixel_y)
-            index = int(np.argmin(distance))
-            if distance[index] <= REACH_PX and (best is None or distance[index] < best[0]):
-                best = (float(distance[index]), index)
-        return None if best is None else best[1]
+    def _ring(self, painter: QPainter, transform: QTransform, index: int) -> None:
+        """The fills of the selected trade: rings, through which the candles are seen."""
+        places = self.places
+        painter.setBrush(Qt.BrushStyle.NoBrush)
+        painter.setPen(QPen(pg.mkColor(self.theme.text), 1.4))
+        for x, price in ((places.entry, places.entry_price), (places.exit, places.exit_price)):
+            y = float(self._scale(price[index : index + 1])[0])
+            painter.drawEllipse(transform.map(QPointF(float(x[index]), y)), 4.0, 4.0)
+
+    def at(self, point: QPointF) -> tuple[int, ...]:
+        """The trades whose marker, entry or exit is within reach of a point of the plot; none: empty."""
+        pixel, tall = self.pixelWidth(), self.pixelHeight()
+        if not pixel or not tall:
+            return ()
+        found: list[tuple[float, tuple[int, ...]]] = []
+        for marker in self.markers():
+            middle = marker.y + SIZE_PX * _HEIGHT / 2 * tall * (-1 if marker.below else 1)
+            found.append((self._pixels(marker.x - point.x(), middle - point.y()), marker.trades))
+        places = self.places
+        for x, price in ((places.entry, places.entry_price), (places.exit, places.exit_price)):
+            near = np.flatnonzero(np.abs(x - point.x()) <= REACH_PX * pixel)
+            for index, y in zip(near.tolist(), self._scale(price[near]).tolist(), strict=True):
+                found.append((self._pixels(float(x[index]) - point.x(), y - point.y()), (index,)))
+        best = min(found, default=None, key=lambda one: one[0])
+        return best[1] if best is not None and best[0] <= REACH_PX else ()
+
+    def _pixels(self, x: float, y: float) -> float:
+        return float(np.hypot(x / self.pixelWidth(), y / self.pixelHeight()))
+
+
+def _extremes(bars: Bars, x: Floats, half: float, *, below: bool) -> Floats:
+    """The lowest low (or the highest high) of the bars that stand within `half` of each x."""
+    ends = np.searchsorted(bars.x, (x - half - bars.width / 2, x + half + bars.width / 2))
+    pairs = np.minimum(ends, len(bars) - np.array([[1], [0]])).T.ravel()  # left, right, left, right ...
+    if below:
+        return np.minimum.reduceat(np.append(bars.low, np.inf), pairs)[::2]
+    return np.maximum.reduceat(np.append(bars.high, -np.inf), pairs)[::2]
 
 
 def triangle(tip: QPointF, size: float, *, up: bool) -> QPolygonF:
     """A triangle whose tip touches a point: pointing up it hangs below, pointing down it stands above."""
-    away = size * 1.5 if up else -size * 1.5
+    away = size * _HEIGHT if up else -size * _HEIGHT
     return QPolygonF([tip, tip + QPointF(-size, away), tip + QPointF(size, away)])

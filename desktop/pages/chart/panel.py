@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import (
+    QComboBox,
     QHBoxLayout,
     QLabel,
     QMenu,
@@ -23,11 +24,15 @@ from desktop.pages.page import Panel
 from desktop.theme.colours import Theme
 from desktop.theme.icons import icon
 from desktop.widgets.buttons import chip
+from desktop.widgets.flow_layout import FlowLayout
+from desktop.widgets.when_seen import WhenSeen
 from desktop.workspace import Workspace
 from engine.model.plots import Plot
 from engine.model.run import FAILED, RunResult
 
 _MARGINS = 16
+_POINT = "Point at a marker to read of its trade here, click it to select the trade."
+_SAMPLE = 50  # trades among which the longest words are looked for
 _NO_RUN = "No run to show yet.\nSelect a run in the table below, or press F5."
 
 
@@ -41,9 +46,14 @@ class ChartPanel(Panel):
         self.setObjectName("centrePanel")
         self.workspace = workspace
         self.chart = PriceChart()
-        self.read_out = QLabel(textFormat=Qt.TextFormat.RichText, wordWrap=True)
-        self.read_out.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-        self.read_out.setAlignment(Qt.AlignmentFlag.AlignTop)
+        self.read_out, self.details = _words("Candle under the crosshair"), _words("Trade")
+        self.timeframe = QComboBox()
+        self.timeframe.setToolTip("Timeframe of the candles shown here; the test keeps its own")
+        self.timeframe.setAccessibleName("Timeframe of the chart")
+        self.equity = chip(
+            "Equity", "Equity and drawdown below the candles, where there is room", checkable=True
+        )
+        self.equity.setChecked(True)
         self.log = chip("Log", "Logarithmic scale: equal steps are equal percentages", checkable=True)
         self.indicators = chip("Indicators ▾", "Show or hide indicators")
         self.indicators.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
@@ -55,8 +65,8 @@ class ChartPanel(Panel):
         self.position.setProperty("role", "muted")
         self.empty = QLabel(_NO_RUN, alignment=Qt.AlignmentFlag.AlignCenter, wordWrap=True)
         self.empty.setProperty("role", "muted")
-        self._timer = QTimer(self, singleShot=True, interval=0)
-        self._timer.timeout.connect(self.draw)
+        self._drawing = WhenSeen(self, self.draw)
+        self._hovered: tuple[int, ...] = ()
         self._drawn: tuple[str, bool] | None = None
         self._plots: dict[str, Mapping[str, Plot]] = {}
         self._from_chart = False
@@ -65,21 +75,23 @@ class ChartPanel(Panel):
         self.refresh()
 
     def _lay_out(self) -> None:
+        controls = QWidget()
+        flow = FlowLayout(controls, spacing=6)
+        for widget in (RangeButtons(self.chart), self.timeframe, self.indicators, self.equity, self.log):
+            flow.addWidget(widget)
+        controls.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Minimum)
         bar = QHBoxLayout()
         bar.setSpacing(6)
-        bar.addWidget(RangeButtons(self.chart))
-        bar.addWidget(self.indicators)
-        bar.addWidget(self.log)
-        bar.addStretch()
-        bar.addWidget(self.position)
-        bar.addWidget(self.previous)
-        bar.addWidget(self.next)
+        bar.addWidget(controls, 1)
+        for trade in (self.position, self.previous, self.next):
+            bar.addWidget(trade, 0, Qt.AlignmentFlag.AlignTop)
         full = QWidget()
         inner = QVBoxLayout(full)
         inner.setContentsMargins(0, 0, 0, 0)
         inner.setSpacing(5)
         inner.addLayout(bar)
         inner.addWidget(self.read_out)
+        inner.addWidget(self.details)
         inner.addWidget(self.chart, 1)
         self.stack = QStackedWidget()
         self.stack.addWidget(self.empty)
@@ -94,6 +106,9 @@ class ChartPanel(Panel):
         self.workspace.trade_changed.connect(self._show_trade)
         self.chart.hovered.connect(self._hover)
         self.chart.trade_clicked.connect(self._marker_clicked)
+        self.chart.trades_hovered.connect(self._hover_trades)
+        self.timeframe.activated.connect(lambda _: self._use_timeframe())
+        self.equity.toggled.connect(self._show_equity)
         self.log.toggled.connect(lambda on: self.chart.set_log(on=on))
         self.previous.clicked.connect(lambda: self.step_wanted.emit(-1))
         self.next.clicked.connect(lambda: self.step_wanted.emit(1))
@@ -113,13 +128,13 @@ class ChartPanel(Panel):
         if mark == self._drawn:
             return
         self._drawn = mark
-        self._timer.start()
+        self._drawing.wish()
 
     def set_plots(self, plots: dict[str, Mapping[str, Plot]]) -> None:
         """How strategies want their columns drawn, by strategy."""
         if plots != self._plots:
             self._plots = plots
-            self._timer.start()
+            self._drawing.wish()
 
     def draw(self) -> None:
         """Draw the current run now."""
@@ -127,8 +142,11 @@ class ChartPanel(Panel):
         candles = None if run is None else self.workspace.candles(run.id)
         ready = run is not None and candles is not None and run.equity is not None
         plots = self._plots.get(run.strategy) if run is not None else None
+        self._drawing.done()
+        self._hovered = ()
         self.chart.show_run(run if ready else None, candles if ready else None, plots)
         self._fill_menu()
+        self._fill_timeframes()
         self._hover(None)
         self._show_trade()
 
@@ -143,6 +161,23 @@ class ChartPanel(Panel):
             action.setChecked(name not in self.chart.hidden)
             action.toggled.connect(lambda on, name=name: self._toggle(name, on=on))
 
+    def _fill_timeframes(self) -> None:
+        names, wanted = self.chart.timeframes(), self.chart.wanted_timeframe
+        self.timeframe.clear()
+        for number, name in enumerate(names):
+            self.timeframe.addItem(f"{name} (test)" if number == 0 else name, name)
+        self.timeframe.setCurrentIndex(names.index(wanted) if wanted in names else 0)
+        self.timeframe.setEnabled(len(names) > 1)
+
+    def _use_timeframe(self) -> None:
+        first = self.timeframe.currentIndex() <= 0
+        self.chart.set_timeframe(None if first else self.timeframe.currentData())
+        self._hover(None)
+
+    def _show_equity(self, on: bool) -> None:
+        self.chart.show_equity(on=on)
+        self._hover(None)
+
     def _toggle(self, name: str, *, on: bool) -> None:
         self.chart.toggle(name, hidden=not on)
         self._hover(None)
@@ -154,9 +189,27 @@ class ChartPanel(Panel):
 
     def _give_room(self) -> None:
         """As many lines as all of it needs; they stay while the pointer moves over the candles."""
-        line = self.read_out.fontMetrics().lineSpacing() + 2
-        width = max(1, self.width() - _MARGINS)  # its own is not known yet while the panel changes
-        self.read_out.setFixedHeight(max(line, self.read_out.heightForWidth(width)))
+        _fix_height(self.read_out, self.width() - _MARGINS, self.read_out.text())
+        _fix_height(self.details, self.width() - _MARGINS, self._longest_trade())
+
+    def _longest_trade(self) -> str:
+        run = self.chart.run
+        if run is None or not run.trades:
+            return ""
+        words = [len(trade.entry_signal) + len(trade.exit_reason) for trade in run.trades[:_SAMPLE]]
+        return self.chart.trades_text((words.index(max(words)),))
+
+    def _hover_trades(self, indices: tuple[int, ...]) -> None:
+        self._hovered = indices
+        self._write_trade()
+
+    def _write_trade(self) -> None:
+        """The trade under the pointer; without one, the selected."""
+        chosen = () if self.workspace.trade is None else (self.workspace.trade,)
+        words = self.chart.trades_text(self._hovered or chosen)
+        run = self.chart.run
+        self.details.setVisible(run is not None and bool(run.trades))
+        self.details.setText(words or f"<span style='color:{self.chart.theme.muted}'>{_POINT}</span>")
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """The read-out wraps."""
@@ -171,6 +224,7 @@ class ChartPanel(Panel):
     def _show_trade(self) -> None:
         run, index = self.workspace.current_run(), self.workspace.trade
         self.chart.select_trade(index, move=not self._from_chart)
+        self._write_trade()
         self._hover(None)
         total = 0 if run is None else len(run.trades)
         self.previous.setEnabled(total > 0)
@@ -181,7 +235,7 @@ class ChartPanel(Panel):
 
     def release(self) -> None:
         """Draw no more, and close the plots."""
-        self._timer.stop()
+        self._drawing.done()
         self.chart.close()
 
     def apply_theme(self, theme: Theme) -> None:
@@ -189,7 +243,26 @@ class ChartPanel(Panel):
         self.chart.apply_theme(theme)
         self.previous.setIcon(icon("previous", theme.text))
         self.next.setIcon(icon("next", theme.text))
+        self._write_trade()
         self._hover(None)
+
+
+def _words(name: str) -> QLabel:
+    label = QLabel(textFormat=Qt.TextFormat.RichText, wordWrap=True)
+    label.setAccessibleName(name)
+    label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+    label.setAlignment(Qt.AlignmentFlag.AlignTop)
+    return label
+
+
+def _fix_height(label: QLabel, width: int, text: str) -> None:
+    """As high as this text needs; its own width is not known yet while the panel changes."""
+    line = label.fontMetrics().lineSpacing() + 2
+    shown = label.text()
+    label.setText(text)
+    label.setMinimumHeight(0)  # the one it has would count as needed
+    label.setFixedHeight(max(line, label.heightForWidth(max(1, width))))
+    label.setText(shown)
 
 
 def _hint(run: RunResult | None) -> str:

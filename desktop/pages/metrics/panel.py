@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from PySide6.QtCore import QModelIndex, QTimer
+from PySide6.QtCore import QModelIndex
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from desktop.pages.page import Panel
 from desktop.tables.metrics import MetricsModel
 from desktop.theme.colours import DARK, Theme
 from desktop.widgets.table_view import TableView
+from desktop.widgets.when_seen import WhenSeen
 from desktop.workspace import Workspace
 
 _SWATCH_ROOM, _WIDEST = 56, 320
@@ -36,11 +37,10 @@ class MetricsPanel(Panel):
         layout.addWidget(self.table)
         self.table.clicked.connect(self._toggle)
         self.table.activated.connect(self._toggle)
-        self._timer = QTimer(self, singleShot=True, interval=_GATHER_MS)
-        self._timer.timeout.connect(self.refresh)
-        workspace.checked_changed.connect(self._timer.start)
-        workspace.current_changed.connect(self._timer.start)
-        workspace.runs_changed.connect(lambda _: self._timer.start())
+        self._drawing = WhenSeen(self, self.refresh, _GATHER_MS)
+        workspace.checked_changed.connect(self._drawing.wish)
+        workspace.current_changed.connect(self._drawing.wish)
+        workspace.runs_changed.connect(lambda _: self._drawing.wish())
 
     def set_definitions(self, definitions: Mapping[str, Any]) -> None:
         """What each metric means."""

@@ -167,7 +167,7 @@ class HeatMap(pg.GraphicsLayoutWidget):  # type: ignore[misc]
         self._theme = theme
         self.setBackground(theme.base)
         for axis in (*self._axes.values(), self.bar.axis):
-            style_axis(axis, theme.grid, theme.muted)
+            style_axis(axis, theme.grid, theme.muted, theme.base)
         self._hover.setPen(pg.mkPen(theme.text, width=1))
         self._mark.setPen(pg.mkPen("#ff4fd8", width=3))
         self._best.setPen(pg.mkPen("#000000"))

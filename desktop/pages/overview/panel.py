@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QSize, Qt, QTimer
+from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QIcon, QResizeEvent
 from PySide6.QtWidgets import (
     QHBoxLayout,
@@ -27,6 +27,7 @@ from desktop.widgets.badge_row import BadgeRow
 from desktop.widgets.buttons import chip
 from desktop.widgets.flow_layout import FlowLayout
 from desktop.widgets.labels import ElidedLabel
+from desktop.widgets.when_seen import WhenSeen
 from desktop.workspace import Workspace
 from engine.model.run import RunResult
 
@@ -58,9 +59,8 @@ class OverviewPanel(Panel):
         self.empty = QLabel(_HINT)
         self.empty.setProperty("role", "muted")
         self._theme = DARK
-        self._view_of: tuple[float, float] | None = None
-        self._timer = QTimer(self, singleShot=True, interval=_REDRAW_MS)
-        self._timer.timeout.connect(self.refresh)
+        self._view_of: tuple[int, int] | None = None
+        self._drawing = WhenSeen(self, self.refresh, _REDRAW_MS)
         self._lay_out()
         self._connect()
         self.refresh()
@@ -93,12 +93,12 @@ class OverviewPanel(Panel):
         layout.addWidget(self.stack)
 
     def _connect(self) -> None:
-        self.workspace.checked_changed.connect(self._timer.start)
-        self.workspace.details_changed.connect(lambda _: self._timer.start())
+        self.workspace.checked_changed.connect(self._drawing.wish)
+        self.workspace.details_changed.connect(lambda _: self._drawing.wish())
         self.workspace.runs_changed.connect(lambda _: self._show_current())
-        self.workspace.runs_removed.connect(lambda _: self._timer.start())
+        self.workspace.runs_removed.connect(lambda _: self._drawing.wish())
         self.workspace.current_changed.connect(self._show_current)
-        self.workspace.current_changed.connect(self._timer.start)
+        self.workspace.current_changed.connect(self._drawing.wish)
         self.percent.toggled.connect(lambda _: self.refresh())
         self.hold.toggled.connect(lambda _: self.refresh())
         self.log.toggled.connect(lambda on: self.chart.set_log(on=on))
@@ -119,7 +119,7 @@ class OverviewPanel(Panel):
 
     def refresh(self) -> None:
         """Draw the curves of the compared runs."""
-        self._timer.stop()
+        self._drawing.done()
         self._show_current()
         runs = self.workspace.shown_runs()
         curves = self._curves(runs)
@@ -128,7 +128,9 @@ class OverviewPanel(Panel):
         self.log.setEnabled(not several and not self.percent.isChecked())
         unit = PERCENT if several or self.percent.isChecked() else MONEY
         view_of = (
-            (min(curve.x[0] for curve in curves), max(curve.x[-1] for curve in curves)) if curves else None
+            (min(curve.points.time[0] for curve in curves), max(curve.points.time[-1] for curve in curves))
+            if curves
+            else None
         )
         self.chart.quote = formats.quote_of(runs[0].market.unified) if runs else ""
         self.chart.show_curves(curves, unit, keep_view=view_of == self._view_of)
@@ -152,27 +154,35 @@ class OverviewPanel(Panel):
         return [*held.values(), *found]
 
     def _build_legend(self) -> None:
-        while (item := self._legend_layout.takeAt(0)) is not None:
-            widget = item.widget()
-            if widget is not None:
-                widget.hide()
-                widget.deleteLater()
-        self.buttons = {}
-        for curve in sorted(self.chart.curves, key=lambda curve: curve.dashed):
-            button = chip("", f"Show or hide {curve.label}", checkable=True)
-            button.setProperty("legend", True)
-            button.setChecked(curve.key not in self.chart.hidden)
+        """A button per curve; those that stay keep theirs: making one costs more than drawing its curve."""
+        curves = sorted(self.chart.curves, key=lambda curve: curve.dashed)
+        if [curve.key for curve in curves] != list(self.buttons):
+            while (item := self._legend_layout.takeAt(0)) is not None:
+                widget = item.widget()
+                if widget is not None:
+                    widget.hide()
+                    widget.deleteLater()
+            self.buttons = {curve.key: self._legend_button(curve) for curve in curves}
+        for curve in curves:
+            button = self.buttons[curve.key]
+            button.setToolTip(f"Show or hide {curve.label}")
+            button.setAccessibleName(f"Show or hide {curve.label}")
             button.setIcon(QIcon(swatch(curve.colour, dashed=curve.dashed)))
-            button.setIconSize(QSize(14, 10))
             font = button.font()
             font.setBold(curve.current)
             button.setFont(font)
-            button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
-            button.toggled.connect(lambda on, key=curve.key: self._toggle(key, on=on))
-            self.buttons[curve.key] = button
-            self._legend_layout.addWidget(button)
         self._hover(None)
         self.legend.updateGeometry()
+
+    def _legend_button(self, curve: Curve) -> QToolButton:
+        button = chip("", f"Show or hide {curve.label}", checkable=True)
+        button.setProperty("legend", True)
+        button.setChecked(curve.key not in self.chart.hidden)
+        button.setIconSize(QSize(14, 10))
+        button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        button.toggled.connect(lambda on, key=curve.key: self._toggle(key, on=on))
+        self._legend_layout.addWidget(button)
+        return button
 
     def _toggle(self, key: str, *, on: bool) -> None:
         self.chart.toggle(key, hidden=not on)
@@ -191,7 +201,7 @@ class OverviewPanel(Panel):
 
     def release(self) -> None:
         """Draw no more, and close the plots."""
-        self._timer.stop()
+        self._drawing.done()
         self.chart.close()
 
     def resizeEvent(self, event: QResizeEvent) -> None:

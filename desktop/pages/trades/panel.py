@@ -97,13 +97,16 @@ class TradesPanel(Panel):
         beside = frozenset() if run is None else trades_beside_holes(run)
         self.model.set_trades(() if run is None else run.trades, beside)
         self.table.setColumnHidden(self.model.column_number("beside_hole"), not beside)
+        self._fit()
+        self._update()
+        self._show_trade()
+
+    def _fit(self) -> None:
         if self.model.rowCount() and not self._fitted:
             self._fitted = True
             self.table.fit_columns()
         else:
             self.table.widen_columns()
-        self._update()
-        self._show_trade()
 
     def _price_digits(self, run: RunResult | None) -> int:
         """The decimals of the market's prices, read from its candles; until they are there, from the trades' own."""

@@ -15,7 +15,7 @@ from pytestqt.qtbot import QtBot
 
 from desktop.charts.equity_chart import PERCENT, EquityChart, drawdown_pct, hold_curve, run_curve
 from desktop.charts.indicator_groups import group_indicators
-from desktop.charts.items.buckets import MOST_BUCKETS, visible_bars
+from desktop.charts.items.buckets import MOST_BUCKETS, Gathered
 from desktop.charts.items.envelope import Envelope
 from desktop.charts.price_chart import PriceChart
 from desktop.theme.colours import DARK, LIGHT
@@ -48,7 +48,7 @@ def pixels_of(image: QImage, colour: str) -> int:
 def test_gathered_bars_keep_every_extreme_and_the_volume(n: int, most: int, start: int, width: int) -> None:
     candles = random_candles(n, seed=n)
     low, high = START_MS / 1000 + start * 3600, START_MS / 1000 + (start + width) * 3600
-    bars = visible_bars(candles, 3600.0, low, high, most)
+    bars = Gathered(candles, 3600.0).bars(low, high, most)
     inside = (candles.timestamp >= low * 1000) & (candles.timestamp <= high * 1000)
     if not inside.any():
         return
@@ -68,7 +68,7 @@ def test_an_envelope_answers_as_if_it_had_read_every_value(
     values: list[float], start: int, width: int
 ) -> None:
     y = np.array(values)
-    envelope = Envelope(np.arange(len(y), dtype=np.float64), y, y)
+    envelope = Envelope(np.arange(len(y)) * 1000, y, y)
     first, last = envelope.positions(start, start + width)
     read = y[first:last][np.isfinite(y[first:last])]
     assert envelope.within(start, start + width) == ((read.min(), read.max()) if len(read) else None)

@@ -1,5 +1,6 @@
 """The charts of the real window under a real pointer and real keys."""
 
+import contextlib
 import math
 from dataclasses import replace
 
@@ -13,10 +14,12 @@ from desktop.charts.price_chart import PriceChart
 from desktop.pages.chart.page import ChartPage
 from desktop.pages.chart.panel import ChartPanel
 from desktop.pages.overview.page import OverviewPage
+from desktop.pages.trades.page import TradesPage
 from desktop.widgets.undo import Undo
 from engine.model.run import Series
 from tests.desktop.builders import run_on
 from tests.support.builders import random_candles
+from tests.support.timezone import Timezone
 
 CONTROL, SHIFT = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier
 CANDLES = random_candles(600)
@@ -160,3 +163,52 @@ def test_a_logarithmic_scale_shows_prices_and_finds_trades(
     overview.percent.click()
     assert not overview.log.isEnabled()
     assert not overview.chart.equity.axis.is_log
+
+
+def test_one_switch_shows_all_times_in_the_machines_zone_and_back_in_utc(
+    panel: ChartPanel, window: MainWindow, qtbot: QtBot
+) -> None:
+    table = window.page(TradesPage).panel.table.table
+    entry = table.column_number("entry_time")
+
+    def shown() -> list[str]:
+        cell = table.index(0, entry)
+        title = table.headerData(entry, Qt.Orientation.Horizontal)
+        return [str(title), str(table.data(cell)), panel.chart.read_out(None), panel.details.text()]
+
+    panel.chart.select_trade(0, move=False)
+    utc = shown()
+    try:
+        with contextlib.closing(Timezone("Asia/Kolkata")):
+            assert shown() == utc
+            window.actions_["times local"].trigger()
+            local = shown()
+            assert local[0] == "Entry (local)"
+            assert local[1] == "2024-01-01 15:30"
+            assert "2024-01-01 15:30</b> local" in local[2]
+            assert window.status.clock.text().startswith("local ")
+            exported = table.csv([0])
+            assert "2024-01-01T10:00:00Z" in exported
+    finally:
+        window.actions_["times utc"].trigger()
+    assert shown() == utc
+    assert window.status.clock.text().startswith("UTC ")
+
+
+def test_the_timeframe_of_the_chart_is_chosen_on_it_and_the_selected_trade_stays(
+    panel: ChartPanel, window: MainWindow, qtbot: QtBot
+) -> None:
+    window.workspace.select_trade(2)
+    assert "Trade 3 of" in panel.details.text()
+    panel.timeframe.setCurrentIndex(panel.timeframe.findData("4h"))
+    panel.timeframe.activated.emit(panel.timeframe.currentIndex())
+    assert len(panel.chart._source.candles) == len(CANDLES) // 4
+    assert panel.chart.trades is not None
+    assert panel.chart.trades.selected == 2
+    panel.chart.trades_hovered.emit((4,))
+    assert "Trade 5 of" in panel.details.text()
+    panel.chart.trades_hovered.emit(())
+    assert "Trade 3 of" in panel.details.text()
+    panel.equity.click()
+    assert not panel.chart.equity.plot.isVisible()
+    assert "Drawdown" not in panel.read_out.text()

@@ -100,6 +100,13 @@ def test_a_signal_on_a_warm_up_candle_is_never_acted_on(job: Any) -> None:
     assert entry_time == random_candles(400, 7).timestamp[101]
 
 
+def test_stops_and_targets_are_kept_beside_the_indicators_where_a_strategy_says_them(job: Any) -> None:
+    said = "return {'signal_x_buy': candles.close > 0, 'stop_loss': candles.close * 0.9}"
+    result = job(mine(said))
+    assert list(result["indicators"]) == ["stop_loss"]
+    assert result["indicators"]["stop_loss"].shape == (300,)
+
+
 def test_indicators_are_left_out_when_nobody_keeps_them(job: Any) -> None:
     assert job(STRATEGIES / "ema_cross.py", keep_indicators=False)["indicators"] is None
 
