@@ -68,5 +68,5 @@ def exit_choice(kind: str, strategy: str, params: Iterable[Mapping[str, Any]]) -
     return ExitChoice(
         None,
         f"{strategy} has no parameter that is a {kind} in percent (such as {kind}_pct), "
-        "and none is laid over it from outside",
+        "and none is laid over it",
     )

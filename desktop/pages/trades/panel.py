@@ -10,7 +10,6 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QLineEdit,
-    QSizePolicy,
     QVBoxLayout,
     QWidget,
 )
@@ -28,7 +27,7 @@ from engine.model.run import FAILED, FINISHED, RunResult
 from engine.model.trade_filter import TradeFilter
 
 _PRICES_READ = 500
-_FACETS_WIDTH = 220
+_FACETS_WIDTH = 110
 _NO_RUN = "Select a run to see its trades."
 
 
@@ -52,8 +51,6 @@ class TradesPanel(Panel):
         self.count = QLabel()
         self.count.setProperty("role", "muted")
         self.facets = chip("", "Show all groups of trades again")
-        self.facets.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-        self.facets.setMaximumWidth(_FACETS_WIDTH)
         self.export = tool_button("CSV …", "Write the visible trades to a CSV file (Ctrl+E)")
         self._shown: str | None = None
         self._fitted = False
@@ -68,7 +65,7 @@ class TradesPanel(Panel):
         row.addWidget(self.side)
         row.addWidget(self.outcome)
         row.addWidget(self.text, 1)
-        row.addWidget(self.facets, 1)
+        row.addWidget(self.facets)
         row.addWidget(self.count, 1)
         row.addWidget(self.export)
         layout = QVBoxLayout(self)
@@ -153,7 +150,7 @@ class TradesPanel(Panel):
             widget.blockSignals(False)
         chosen = ", ".join(map(str, wanted.facets))
         self.facets.setVisible(bool(chosen))
-        cut = self.facets.fontMetrics().elidedText(chosen, Qt.TextElideMode.ElideRight, _FACETS_WIDTH - 40)
+        cut = self.facets.fontMetrics().elidedText(chosen, Qt.TextElideMode.ElideRight, _FACETS_WIDTH)
         self.facets.setText(f"✕ {cut}")
         self.facets.setToolTip(f"Chosen on the Analysis page: {chosen}. A click shows all trades again.")
         self.model.set_filter(row_filter(wanted))

@@ -44,7 +44,7 @@ def holds_together(analysis: Analysis, run: RunResult) -> None:
 
 
 @given(RUNS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_groups_add_up_to_the_runs_metrics(scene: Scene) -> None:
     run, candles = scene
     analysis = analyse(run, candles)
@@ -63,7 +63,7 @@ def test_groups_add_up_to_the_runs_metrics(scene: Scene) -> None:
 
 
 @given(RUNS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_the_account_adds_up_to_the_runs_metrics(scene: Scene) -> None:
     run, candles = scene
     analysis, metrics = analyse(run, candles), run.metrics
@@ -86,7 +86,7 @@ def test_the_account_adds_up_to_the_runs_metrics(scene: Scene) -> None:
 
 
 @given(RUNS)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 def test_alpha_and_beta_are_those_of_least_squares_and_of_the_metrics(scene: Scene) -> None:
     run, candles = scene
     account = Account.of(run)
