@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -23,19 +24,26 @@ from engine.model.market import DAY_MS, HOUR_MS, Candles
 from engine.model.run import RunResult, json_ready
 from engine.model.trade_filter import LOSSES, STILL_OPEN, WINS, Facet, TradeFilter
 from tests.engine.analysis.runs import RUNS, made
+from tests.engine.backtest.playing import near
 from tests.support.builders import START_MS, random_candles
 
 Scene = tuple[RunResult, Candles]
 
 
+def figures(run: RunResult) -> dict[str, Any]:
+    """The run's metrics, of which one that is needed is there."""
+    return dict(run.metrics)
+
+
 def holds_together(analysis: Analysis, run: RunResult) -> None:
-    net = run.metrics["net_profit"] - run.metrics["shortfall"]
+    metrics = figures(run)
+    net = metrics["net_profit"] - metrics["shortfall"]
     scale = max(1.0, sum(abs(trade.pnl) for trade in run.trades))
     for key, groups in analysis.groups.items():
-        assert sum(group.trades for group in groups) == run.metrics["trades"], key
-        assert sum(group.open_trades for group in groups) == run.metrics["open_trades"], key
-        assert sum(group.wins for group in groups) == run.metrics["winning_trades"], key
-        assert sum(group.losses for group in groups) == run.metrics["losing_trades"], key
+        assert sum(group.trades for group in groups) == metrics["trades"], key
+        assert sum(group.open_trades for group in groups) == metrics["open_trades"], key
+        assert sum(group.wins for group in groups) == metrics["winning_trades"], key
+        assert sum(group.losses for group in groups) == metrics["losing_trades"], key
         assert abs(sum(group.pnl for group in groups) - net) <= 1e-9 * scale, key
         places = sorted(place for group in groups for place in group.places)
         assert places == list(range(len(run.trades))), key
@@ -50,9 +58,10 @@ def test_groups_add_up_to_the_runs_metrics(scene: Scene) -> None:
     analysis = analyse(run, candles)
     assert {*DIMENSIONS, "trend", "volatility"} == set(analysis.groups)
     holds_together(analysis, run)
-    total, metrics = analysis.total, run.metrics
-    assert (total.trades, total.win_rate_pct) == (metrics["trades"], pytest.approx(metrics["win_rate_pct"]))
-    assert total.profit_factor == pytest.approx(metrics["profit_factor"])
+    total, metrics = analysis.total, figures(run)
+    assert total.trades == metrics["trades"]
+    assert total.win_rate_pct == near(metrics["win_rate_pct"])
+    assert total.profit_factor == near(metrics["profit_factor"])
     longest = {
         won: max([one.trades for one in analysis.streaks if one.won is won], default=0)
         for won in (True, False)
@@ -66,22 +75,18 @@ def test_groups_add_up_to_the_runs_metrics(scene: Scene) -> None:
 @settings(max_examples=25, deadline=None)
 def test_the_account_adds_up_to_the_runs_metrics(scene: Scene) -> None:
     run, candles = scene
-    analysis, metrics = analyse(run, candles), run.metrics
+    analysis, metrics = analyse(run, candles), figures(run)
     assert analysis.calendar is not None
     months = analysis.calendar.months[~np.isnan(analysis.calendar.months)]
-    assert np.prod(1 + months / 100) == pytest.approx(1 + metrics["return_pct"] / 100, rel=1e-9)
-    assert np.prod(1 + analysis.calendar.totals / 100) == pytest.approx(
-        1 + metrics["return_pct"] / 100, rel=1e-9
-    )
-    assert analysis.calendar.total == pytest.approx(metrics["return_pct"], abs=1e-9)
+    assert np.prod(1 + months / 100) == near(1 + metrics["return_pct"] / 100, rel=1e-9)
+    assert np.prod(1 + analysis.calendar.totals / 100) == near(1 + metrics["return_pct"] / 100, rel=1e-9)
+    assert analysis.calendar.total == near(metrics["return_pct"], abs=1e-9)
     found = analysis.drawdowns
     assert len(found) == metrics["drawdowns"]
     assert (found[0].depth_pct if found else 0) == metrics["max_drawdown_pct"]
     assert max((one.days for one in found), default=0) == metrics["max_drawdown_days"]
     assert all(one.start_ms < one.trough_ms <= (one.recovery_ms or one.trough_ms) for one in found)
-    assert min((one.money for one in found), default=0) == pytest.approx(
-        -metrics["max_drawdown_money"], abs=1e-9
-    )
+    assert min((one.money for one in found), default=0) == near(-metrics["max_drawdown_money"], abs=1e-9)
     json.dumps(json_ready(analysis.to_json()), allow_nan=False)
 
 
@@ -97,7 +102,7 @@ def test_alpha_and_beta_are_those_of_least_squares_and_of_the_metrics(scene: Sce
         return
     if found.days == len(account.days):  # the metrics count days without candles too
         assert (found.alpha_pct, found.beta) == (
-            pytest.approx(run.metrics["alpha_pct"]), pytest.approx(run.metrics["beta"])
+            near(figures(run)["alpha_pct"]), near(figures(run)["beta"])
         )  # fmt: skip
     ends = np.searchsorted(candles.timestamp // DAY_MS, account.days // DAY_MS, side="right") - 1
     closes = np.concatenate(([candles.open[0]], candles.close[ends]))
@@ -105,8 +110,8 @@ def test_alpha_and_beta_are_those_of_least_squares_and_of_the_metrics(scene: Sce
     held[1:] &= held[:-1].copy()
     x, y = (closes[1:] / closes[:-1] - 1)[held], account.returns[held]
     (beta, alpha), *_ = np.linalg.lstsq(np.column_stack((x, np.ones_like(x))), y, rcond=None)
-    assert (found.beta, found.alpha_pct) == (pytest.approx(beta), pytest.approx(alpha * 36500, abs=1e-6))
-    assert found.correlation == pytest.approx(np.corrcoef(x, y)[0, 1])
+    assert (found.beta, found.alpha_pct) == (near(beta), near(alpha * 36500, abs=1e-6))
+    assert found.correlation == near(np.corrcoef(x, y)[0, 1])
 
 
 def test_a_window_of_all_days_has_the_runs_sharpe_ratio() -> None:
@@ -115,13 +120,13 @@ def test_a_window_of_all_days_has_the_runs_sharpe_ratio() -> None:
     assert account is not None
     whole = rolling_sharpe(account, 60)
     assert whole is not None
-    assert whole.values.tolist() == [pytest.approx(run.metrics["sharpe"])]
+    assert whole.values.tolist() == [near(figures(run)["sharpe"])]
     assert whole.times.tolist() == [START_MS + 60 * DAY_MS]
     thirty = rolling_sharpe(account, 30)
     assert thirty is not None
     assert len(thirty.values) == 31
     last = account.returns[-30:]
-    assert thirty.values[-1] == pytest.approx(last.mean() / last.std(ddof=1) * 365**0.5)
+    assert thirty.values[-1] == near(last.mean() / last.std(ddof=1) * 365**0.5)
     assert rolling_sharpe(account, 61) is None
 
 
@@ -137,7 +142,7 @@ def test_months_of_several_years_stand_in_their_cells() -> None:
     equity = account.equity
     january_end = int(np.searchsorted(account.opens, 1_738_368_000_000)) - 1  # 2025-02-01
     december_end = int(np.searchsorted(account.opens, 1_735_689_600_000)) - 1  # 2025-01-01
-    assert found.months[1, 0] == pytest.approx((equity[january_end] / equity[december_end] - 1) * 100)
+    assert found.months[1, 0] == near((equity[january_end] / equity[december_end] - 1) * 100)
 
 
 # -- the filter
@@ -151,7 +156,7 @@ def test_a_filter_narrows_every_group_but_its_own_and_leaves_the_account() -> No
     narrowed = analyse(run, candles, TradeFilter(side="long", facets=(facet,)))
     longs = [at for at in monday.places if run.trades[at].side == "long"]
     assert narrowed.shown.place.tolist() == longs
-    assert narrowed.total.pnl == pytest.approx(sum(run.trades[at].pnl for at in longs))
+    assert narrowed.total.pnl == near(sum(run.trades[at].pnl for at in longs))
     for key, groups in narrowed.groups.items():
         expected = len(longs) if key != "weekday" else sum(trade.side == "long" for trade in run.trades)
         assert sum(group.trades for group in groups) == expected, key
@@ -166,7 +171,7 @@ def test_what_a_filter_says_of_outcomes_and_words() -> None:
     ends = {outcome: {at for at, trade in enumerate(run.trades) if TradeFilter(outcome=outcome).admits(at, trade)}
             for outcome in (WINS, LOSSES, STILL_OPEN)}  # fmt: skip
     assert sum(map(len, ends.values())) == len(run.trades)
-    assert len(ends[WINS]) == run.metrics["winning_trades"]
+    assert len(ends[WINS]) == figures(run)["winning_trades"]
     words = TradeFilter(words="DIP 2024-03")
     assert [at for at, trade in enumerate(run.trades) if words.admits(at, trade)] == [
         at for at, trade in enumerate(run.trades)
@@ -191,12 +196,12 @@ def test_the_clock_of_a_zone_shifts_hours_weekdays_and_months() -> None:
         there = datetime.fromtimestamp(utc / 1000, tz=zone).replace(tzinfo=UTC)
         assert datetime.fromtimestamp(local / 1000, tz=UTC) == there
     run, candles = made(5, 2000)
-    here, there = analyse(run, candles), analyse(run, candles, zone=zone)
-    assert [one.trades for one in here.groups["hour"]] != [one.trades for one in there.groups["hour"]]
-    holds_together(there, run)
-    assert there.calendar is not None
-    assert here.calendar is not None
-    assert there.calendar.total == here.calendar.total
+    utc, shifted = analyse(run, candles), analyse(run, candles, zone=zone)
+    assert [one.trades for one in utc.groups["hour"]] != [one.trades for one in shifted.groups["hour"]]
+    holds_together(shifted, run)
+    assert utc.calendar is not None
+    assert shifted.calendar is not None
+    assert shifted.calendar.total == utc.calendar.total
 
 
 @pytest.mark.parametrize(
@@ -220,15 +225,15 @@ def test_a_regime_is_what_was_known_when_the_trade_was_entered() -> None:
     measures = regime_measures(candles)
     at = 1500
     logs = np.log(candles.close[at - back - 1 : at])
-    assert measures["trend"][at] == pytest.approx(logs[-1] - logs[0])
-    assert measures["volatility"][at] == pytest.approx(np.diff(logs).std(ddof=1))
+    assert measures["trend"][at] == near(logs[-1] - logs[0])
+    assert measures["volatility"][at] == near(np.diff(logs).std(ddof=1))
     assert np.isnan(measures["trend"][: back + 1]).all()
     later = Candles(
         candles.timestamp,
         *(np.where(np.arange(2000) < at, column, 7.0) for column in candles.columns().values()),
     )
     for name, measure in regime_measures(later).items():
-        assert measure[at] == pytest.approx(measures[name][at], rel=1e-6), name
+        assert measure[at] == near(measures[name][at], rel=1e-6), name
     run, candles = made(5, 2000)
     labels = [group.label for group in analyse(run, candles).groups["trend"]]
     assert labels == ["Falling third", "Middle third", "Rising third", NO_HISTORY]
@@ -247,7 +252,7 @@ def test_symbols_of_several_runs_are_counted_each() -> None:
 
 def test_a_ruined_account_a_run_without_trades_and_one_without_equity() -> None:
     ruined, candles = made(0, 800, volatility=0.9)
-    assert ruined.metrics["shortfall"]
+    assert figures(ruined)["shortfall"]
     holds_together(analyse(ruined, candles), ruined)
     none = RunResult(
         "b" * 32, "finished", "idle", ruined.market, ruined.timeframe, ruined.period, {}, ruined.costs, "compiled"
@@ -272,8 +277,8 @@ def test_a_market_of_which_days_are_missing_is_compared_on_those_that_both_have(
     known = keep[10:100] & keep[9:99]
     expected = relation("BTCUSDT", account.returns[known], theirs[known])
     assert (found.beta, found.correlation) == (
-        pytest.approx(expected.beta),
-        pytest.approx(expected.correlation),
+        near(expected.beta),
+        near(expected.correlation),
     )
 
 
