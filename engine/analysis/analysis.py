@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, tzinfo
+from datetime import UTC
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,7 @@ from engine.analysis.account import (
     rolling_sharpe,
 )
 from engine.analysis.columns import TradeColumns, joined, passing
-from engine.analysis.groups import DIMENSIONS, Group, everything, grouped
+from engine.analysis.groups import DIMENSIONS, Group, Zone, everything, grouped
 from engine.analysis.market import Relation, beside_market, measured_candles, regime_codes, regime_measures
 from engine.analysis.streaks import Streak, streaks
 from engine.model.market import Candles
@@ -70,11 +70,11 @@ def analyse(
     *,
     beside_holes: Collection[int] = (),
     others: Sequence[RunResult] = (),
-    zone: tzinfo = UTC,
+    zone: Zone = UTC,
 ) -> Analysis:
     """Analyse a finished run. `candles`: those of its period. `others`: further runs for the table by symbol.
 
-    `zone`: whose clock tells months of trades, weekdays and hours; the account's months are UTC's.
+    `zone`: whose clock tells months of trades, weekdays and hours (None: this machine's); the account's months are UTC's.
     """
     wanted = wanted or TradeFilter()
     columns = TradeColumns.of(run.trades)

@@ -96,6 +96,7 @@ def _part(above: float, below: float) -> float | None:
 # -- what trades are grouped by
 
 Codes = tuple[Int64Array, list[str]]
+Zone = tzinfo | None  # None: this machine's own
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +106,7 @@ class Dimension:
     key: str
     title: str
     told: str
-    codes: Callable[[TradeColumns, tzinfo], Codes]
+    codes: Callable[[TradeColumns, Zone], Codes]
 
 
 def _named(names: Any) -> Codes:
@@ -113,38 +114,38 @@ def _named(names: Any) -> Codes:
     return codes.astype(np.int64), [str(label).replace("_", " ") for label in labels]
 
 
-def _side(columns: TradeColumns, zone: tzinfo) -> Codes:
+def _side(columns: TradeColumns, zone: Zone) -> Codes:
     del zone
     return np.where(columns.is_long, 0, 1).astype(np.int64), ["Long", "Short"]
 
 
-def _signal(columns: TradeColumns, zone: tzinfo) -> Codes:
+def _signal(columns: TradeColumns, zone: Zone) -> Codes:
     del zone
     codes, labels = _named(columns.signal)
     return codes, [label.removeprefix("signal ") for label in labels]
 
 
-def _reason(columns: TradeColumns, zone: tzinfo) -> Codes:
+def _reason(columns: TradeColumns, zone: Zone) -> Codes:
     del zone
     return _named(columns.reason)
 
 
-def _month(columns: TradeColumns, zone: tzinfo) -> Codes:
+def _month(columns: TradeColumns, zone: Zone) -> Codes:
     months = clock_ms(columns.exit_time, zone).astype("datetime64[ms]").astype("datetime64[M]")
     return _named(months.astype(np.str_))
 
 
-def _weekday(columns: TradeColumns, zone: tzinfo) -> Codes:
+def _weekday(columns: TradeColumns, zone: Zone) -> Codes:
     days = clock_ms(columns.entry_time, zone) // DAY_MS
     return (days + _FIRST_WEEKDAY) % 7, list(WEEKDAYS)
 
 
-def _hour(columns: TradeColumns, zone: tzinfo) -> Codes:
+def _hour(columns: TradeColumns, zone: Zone) -> Codes:
     hours = clock_ms(columns.entry_time, zone) // HOUR_MS % 24
     return hours, [f"{hour:02d}" for hour in range(24)]
 
 
-def _holding(columns: TradeColumns, zone: tzinfo) -> Codes:
+def _holding(columns: TradeColumns, zone: Zone) -> Codes:
     del zone
     if not len(columns):
         return columns.candles, []
@@ -161,12 +162,12 @@ def _between(start: int, end: int | None) -> str:
     return str(start) if end == start + 1 else f"{start}–{end - 1}"
 
 
-def _result_pct(columns: TradeColumns, zone: tzinfo) -> Codes:
+def _result_pct(columns: TradeColumns, zone: Zone) -> Codes:
     del zone
     return binned(columns.return_pct)
 
 
-def _result(columns: TradeColumns, zone: tzinfo) -> Codes:
+def _result(columns: TradeColumns, zone: Zone) -> Codes:
     del zone
     return binned(columns.pnl)
 
@@ -188,12 +189,14 @@ DIMENSIONS: Final[Mapping[str, Dimension]] = {
 }  # fmt: skip
 
 
-def clock_ms(times: Int64Array, zone: tzinfo) -> Int64Array:
+def clock_ms(times: Int64Array, zone: Zone) -> Int64Array:
     """What a clock in `zone` shows at these times, as ms since 1970-01-01 00:00 on that clock."""
     if zone is UTC or not len(times):
         return times
     hours, codes = np.unique(times // HOUR_MS, return_inverse=True)
-    moments = (datetime.fromtimestamp(hour * HOUR_MS / 1000, tz=zone) for hour in hours.tolist())
+    moments = (
+        datetime.fromtimestamp(hour * HOUR_MS / 1000, tz=UTC).astimezone(zone) for hour in hours.tolist()
+    )
     offsets = [round(offset.total_seconds() * 1000) if (offset := m.utcoffset()) else 0 for m in moments]
     return times + np.array(offsets, dtype=np.int64)[codes]
 

@@ -26,6 +26,7 @@ from engine.model.trade_filter import LOSSES, STILL_OPEN, WINS, Facet, TradeFilt
 from tests.engine.analysis.runs import RUNS, made
 from tests.engine.backtest.playing import near
 from tests.support.builders import START_MS, random_candles
+from tests.support.timezone import Timezone
 
 Scene = tuple[RunResult, Candles]
 
@@ -195,6 +196,11 @@ def test_the_clock_of_a_zone_shifts_hours_weekdays_and_months() -> None:
     for utc, local in zip(times.tolist(), shown.tolist(), strict=True):
         there = datetime.fromtimestamp(utc / 1000, tz=zone).replace(tzinfo=UTC)
         assert datetime.fromtimestamp(local / 1000, tz=UTC) == there
+    here = Timezone("Asia/Kolkata")
+    try:
+        assert clock_ms(times, None).tolist() == shown.tolist()
+    finally:
+        here.close()
     run, candles = made(5, 2000)
     utc, shifted = analyse(run, candles), analyse(run, candles, zone=zone)
     assert [one.trades for one in utc.groups["hour"]] != [one.trades for one in shifted.groups["hour"]]
