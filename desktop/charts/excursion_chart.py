@@ -18,7 +18,7 @@ from desktop.charts.items.envelope import Floats
 from desktop.tables import formats
 from desktop.theme.colours import DARK, Theme
 
-MOST_DRAWN: Final = 20_000
+MOST_DRAWN: Final = 5_000
 _NEAR_PX: Final = 7.0
 _STEPS: Final = 50  # of the width, by one press of an arrow
 _KEYS: Final = {Qt.Key.Key_Left: -1, Qt.Key.Key_Right: 1}
@@ -38,6 +38,7 @@ class ExcursionChart(pg.GraphicsLayoutWidget):  # type: ignore[misc]
         self.y: Floats = np.zeros(0)
         self.places: Places = np.zeros(0, dtype=np.int64)
         self.level: float | None = None
+        self.every = 1
         self._theme = DARK
         self._across = across
         self._axes = {"bottom": pg.AxisItem("bottom"), "right": ValueAxis(" %")}
@@ -67,9 +68,9 @@ class ExcursionChart(pg.GraphicsLayoutWidget):  # type: ignore[misc]
 
     def show_trades(self, excursions: Floats, returns: Floats, places: Places, hint: str) -> None:
         """Draw trades by |excursion| and return, (k,) percent each; `hint` stands where there are none. Of very many only
-        some are drawn.
+        one of `every` so many is drawn.
         """
-        every = max(1, -(-len(places) // MOST_DRAWN))
+        self.every = every = max(1, -(-len(places) // MOST_DRAWN))
         self.x, self.y = np.abs(excursions[::every]), returns[::every]
         self.places = places[::every]
         self.empty.setText(hint)
@@ -96,7 +97,7 @@ class ExcursionChart(pg.GraphicsLayoutWidget):  # type: ignore[misc]
         self._line.setVisible(level is not None)
         if level is not None:
             self._line.setPos(level)
-            self.setAccessibleDescription(f"{self._across}: {formats.number(level)} %")
+            self.setAccessibleDescription(f"{self._across}: {level:g} %")
 
     # -- pointer and keys --------------------------------------------------------------------------------------------
 
@@ -127,7 +128,7 @@ class ExcursionChart(pg.GraphicsLayoutWidget):  # type: ignore[misc]
 
     def _pick(self, level: float) -> None:
         widest = self.plot.vb.viewRange()[0][1]
-        digits = formats.span_digits(widest)
+        digits = max(0, formats.span_digits(widest) - 1)
         level = min(max(round(level, digits), 10.0**-digits), widest)
         self.set_level(level)
         self.level_picked.emit(level)

@@ -16,10 +16,10 @@ from engine.model.market import DAY_MS, Candles, Float64Array, Int64Array
 TREND: Final = "trend"
 VOLATILITY: Final = "volatility"
 REGIMES: Final = {
-    TREND: ("Falling third", "Middle third", "Rising third"),
-    VOLATILITY: ("Calm third", "Middle third", "Wild third"),
+    TREND: ("Falling", "Middle", "Rising"),
+    VOLATILITY: ("Calm", "Middle", "Wild"),
 }
-NO_HISTORY: Final = "Too early to tell"
+NO_HISTORY: Final = "Too early"
 _MEASURED_MS: Final = 30 * DAY_MS
 _LEAST_MEASURED: Final = 20
 

@@ -56,6 +56,7 @@ class AccountView(View):
         }
         self.model: TableModel[Drawdown] = TableModel(DRAWDOWN_COLUMNS, self)
         self.table = TableView(self.model, "Drawdowns", "The account was never below its peak.")
+        self.table.horizontalHeader().setStretchLastSection(False)
         self._lay_out()
         self.chart.hovered.connect(self._hover)
         self.table.clicked.connect(self._pick)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
-from PySide6.QtCore import Signal
+from PySide6.QtCore import QTimer, Signal
 from PySide6.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from desktop.charts.excursion_chart import ExcursionChart
@@ -90,7 +90,8 @@ class Excursions(QWidget):
 
     def _hover(self, place: int | None) -> None:
         if place is None or self._analysis is None:
-            self.read_out.setText(f"{self._title} – beside the result in %")
+            some = f", one trade of {self.chart.every} is drawn" if self.chart.every > 1 else ""
+            self.read_out.setText(f"{self._title} – beside the result in %{some}")
             return
         trade = self._analysis.run.trades[place]
         seen = trade.mae_pct if self.kind == STOP else trade.mfe_pct
@@ -127,7 +128,7 @@ class Excursions(QWidget):
         reached = np.abs(shown.mae_pct if self.kind == STOP else shown.mfe_pct) >= level
         won = int((reached & (shown.pnl > 0) & ~shown.is_open).sum())
         return (
-            f"{formats.whole(int(reached.sum()))} of {formats.whole(len(shown))} trades went {formats.number(level)} % or "
+            f"{formats.whole(int(reached.sum()))} of {formats.whole(len(shown))} trades went {level:g} % or "
             f"more {self._way} their entry: sum {formats.signed(float(shown.pnl[reached].sum()))} "
             f"{quote_of(self._analysis)}, {formats.whole(won)} won."
         )
@@ -148,6 +149,8 @@ class ExitsView(View):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.adverse, self.favourable = Excursions(STOP), Excursions(TARGET)
+        self._second = QTimer(self, singleShot=True, interval=0)
+        self._second.timeout.connect(lambda: self._show(self.favourable))
         self._params: Mapping[str, Iterable[Mapping[str, Any]]] = {}
         self._analysis: Analysis | None = None
         row = QHBoxLayout(self)
@@ -165,18 +168,20 @@ class ExitsView(View):
             self.show_analysis(self._analysis, TradeFilter())
 
     def show_analysis(self, analysis: Analysis, wanted: TradeFilter) -> None:
-        """Both scatters."""
+        """One scatter now, the other one in a turn of its own."""
         del wanted
         self._analysis = analysis
-        strategy = analysis.run.strategy
-        for part in (self.adverse, self.favourable):
-            if strategy in self._params:
-                choice = exit_choice(part.kind, strategy, self._params[strategy])
-            else:
-                choice = ExitChoice(
-                    None, f"{strategy} is in no plug-in folder now, so nothing can be run again"
-                )
-            part.show_analysis(analysis, choice)
+        self._show(self.adverse)
+        self._second.start()
+
+    def _show(self, part: Excursions) -> None:
+        assert self._analysis is not None
+        strategy = self._analysis.run.strategy
+        if strategy in self._params:
+            choice = exit_choice(part.kind, strategy, self._params[strategy])
+        else:
+            choice = ExitChoice(None, f"{strategy} is in no plug-in folder now, so nothing can be run again")
+        part.show_analysis(self._analysis, choice)
 
     def set_idle(self, idle: bool) -> None:
         """Whether a run may begin."""
@@ -189,6 +194,7 @@ class ExitsView(View):
         self.favourable.chart.apply_theme(theme)
 
     def release(self) -> None:
-        """Close the plots."""
+        """Draw no more, and close the plots."""
+        self._second.stop()
         self.adverse.chart.close()
         self.favourable.chart.close()

@@ -37,6 +37,7 @@ class GroupsView(View):
         self.dimension = "side"
         self.model = GroupsModel(self)
         self.table = TableView(self.model, "Groups of trades", "")
+        self.table.horizontalHeader().setStretchLastSection(False)
         self.chips = {
             key: chip(title_of(key), f"Group by: {title_of(key)}", checkable=True) for key in _SHOWN
         }

@@ -133,6 +133,7 @@ class AnalysisPage(Page[AnalysisPanel]):
             return
         self.context.run_wanted.emit([replace(run.spec, params={**run.params, name: value})])
         self._workspace.check(run.id, on=True)
+        self.context.show_wanted.emit("Overview")
 
     # -- Bitcoin -----------------------------------------------------------------------------------------------------
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final, TypeVar
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QFrame, QLabel, QScrollArea, QStackedWidget, QTabWidget, QVBoxLayout, QWidget
 
@@ -60,6 +60,8 @@ class AnalysisPanel(Panel):
         self._areas = {title: _area(title) for title in VIEWS}
         self._stale: set[str] = set()
         self._theme = DARK
+        self._drawing = QTimer(self, singleShot=True, interval=0)
+        self._drawing.timeout.connect(self._show_tab)
         self._lay_out()
         self.tabs.currentChanged.connect(self._show_tab)
         workspace.filter_changed.connect(self.filter.show_filter)
@@ -127,10 +129,16 @@ class AnalysisPanel(Panel):
 
     def _show_tab(self, _: int = 0) -> None:
         title = self.tab
-        if self.analysis is not None and title in self._stale:
+        if self.analysis is None:
+            return
+        if title not in self.views:
+            self._build(title)
+            self._drawing.start()  # in a turn of its own: both take long
+            return
+        if title in self._stale:
             self._stale.discard(title)
-            self.view(VIEWS[title]).show_analysis(self.analysis, self.workspace.filter)
-        if self.analysis is not None and title == "Market":
+            self.views[title].show_analysis(self.analysis, self.workspace.filter)
+        if title == "Market":
             self.market_seen.emit()
 
     def showEvent(self, event: QShowEvent) -> None:
@@ -139,7 +147,8 @@ class AnalysisPanel(Panel):
         self.seen.emit()
 
     def release(self) -> None:
-        """Close the plots."""
+        """Draw no more, and close the plots."""
+        self._drawing.stop()
         for view in self.views.values():
             view.release()
 

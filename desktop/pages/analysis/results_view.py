@@ -42,6 +42,7 @@ class ResultsView(View):
         self.percent = chip("%", "In percent of the entry's value in place of money", checkable=True)
         self.model: TableModel[Streak] = TableModel(STREAK_COLUMNS, self)
         self.table = TableView(self.model, "Streaks", "")
+        self.table.horizontalHeader().setStretchLastSection(False)
         self.streaks = muted()
         self._lay_out()
         self.percent.toggled.connect(self._in_percent)

@@ -169,6 +169,8 @@ class CalendarModel(TableModel[YearRow]):
 DRAWDOWN_COLUMNS: Final[tuple[Column[Drawdown], ...]] = (
     Column("depth_pct", "Depth", lambda row: row.depth_pct, _plain_percent, numeric=True,
            tooltip="Lowest close / running peak - 1; the peak starts at the cash"),
+    Column("days", "Days", lambda row: row.days, lambda days: formats.number(days, 1), numeric=True,
+           tooltip="From the peak to the recovery, or to the end of the run"),
     Column("money", "Money", lambda row: row.money, formats.signed, numeric=True, tooltip="Lowest close - running peak"),
     Column("start", "Start (UTC)", lambda row: row.start_ms, formats.minute, export=formats.exported_time,
            tooltip="Close of the last peak"),
@@ -176,8 +178,6 @@ DRAWDOWN_COLUMNS: Final[tuple[Column[Drawdown], ...]] = (
            tooltip="The deepest close"),
     Column("recovery", "Recovery (UTC)", lambda row: row.recovery_ms, formats.minute, export=formats.exported_time,
            tooltip="The first close at the peak again; – where it did not come before the end"),
-    Column("days", "Days", lambda row: row.days, lambda days: formats.number(days, 1), numeric=True,
-           tooltip="From the peak to the recovery, or to the end of the run"),
 )  # fmt: skip
 
 STREAK_COLUMNS: Final[tuple[Column[Streak], ...]] = (

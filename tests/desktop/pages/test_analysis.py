@@ -19,6 +19,7 @@ from desktop.pages.analysis.page import AnalysisPage
 from desktop.pages.analysis.results_view import ResultsView
 from desktop.pages.analysis.view import facet_of
 from desktop.pages.chart.page import ChartPage
+from desktop.pages.overview.page import OverviewPage
 from desktop.pages.setup.page import SetupPage
 from desktop.pages.trades.page import TradesPage
 from desktop.work.bridge import Bridge
@@ -195,7 +196,7 @@ def test_a_stop_is_tried_by_a_real_run_where_a_parameter_is_one_and_else_said_pl
     window.page(SetupPage).strategies_loaded.emit([STOPPED])
     assert not adverse.run.isHidden()
     assert not adverse.run.isEnabled()
-    assert "no parameter that is a target" in favourable.why.text()
+    qtbot.waitUntil(lambda: "no parameter that is a target" in favourable.why.text())
     adverse.chart.setFocus()
     for _ in range(10):
         qtbot.keyClick(adverse.chart, Qt.Key.Key_Right)
@@ -207,6 +208,7 @@ def test_a_stop_is_tried_by_a_real_run_where_a_parameter_is_one_and_else_said_pl
     window.context.run_wanted.disconnect()
     window.context.run_wanted.connect(wanted.extend)
     qtbot.mouseClick(adverse.run, Qt.MouseButton.LeftButton)
+    assert window.centre.currentWidget() is window.page(OverviewPage).panel
     assert wanted == [replace(run.spec, params={"stop_pct": pytest.approx(level)})]
     assert window.workspace.checked == [FIRST]  # both are compared
     # a trade of the scatter shows in the chart

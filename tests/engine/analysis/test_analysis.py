@@ -242,7 +242,7 @@ def test_a_regime_is_what_was_known_when_the_trade_was_entered() -> None:
         assert measure[at] == near(measures[name][at], rel=1e-6), name
     run, candles = made(5, 2000)
     labels = [group.label for group in analyse(run, candles).groups["trend"]]
-    assert labels == ["Falling third", "Middle third", "Rising third", NO_HISTORY]
+    assert labels == ["Falling", "Middle", "Rising", NO_HISTORY]
 
 
 # -- several runs, odd runs
