@@ -14,6 +14,7 @@ from PySide6.QtCore import QObject, Signal
 from engine.model.market import Candles, Period
 from engine.model.remark import Remark
 from engine.model.run import FINISHED, RunResult
+from engine.model.trade_filter import TradeFilter
 
 RUNNING: Final = "running"
 MAX_SETS: Final = 12
@@ -40,7 +41,7 @@ class Workspace(QObject):
 
     Signals: `runs_changed(ids)` rows came or changed; `runs_removed(ids)`; `checked_changed()`; `current_changed()`;
     `details_changed(id)` equity, trades or candles of a run arrived; `trade_changed()`; `details_wanted(id)`: somebody
-    wants to see a run whose details are not loaded.
+    wants to see a run whose details are not loaded; `filter_changed()` which trades of the current run are looked at.
     """
 
     runs_changed = Signal(list)
@@ -50,6 +51,7 @@ class Workspace(QObject):
     details_changed = Signal(str)
     details_wanted = Signal(str)
     trade_changed = Signal()
+    filter_changed = Signal()
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -57,6 +59,7 @@ class Workspace(QObject):
         self.checked: list[str] = []
         self.current: str | None = None
         self.trade: int | None = None
+        self.filter = TradeFilter()
         self._slots: dict[str, int] = {}
         self._candles = CandleSets()
         self._changed: dict[str, bool | None] = {}
@@ -138,6 +141,7 @@ class Workspace(QObject):
         if run_id == self.current:
             return
         self.current, self.trade = run_id, None
+        self.set_filter(self.filter.without_facets())  # they name places in the list of the run before
         self.current_changed.emit()
         self.trade_changed.emit()
         if run_id is not None:
@@ -148,6 +152,12 @@ class Workspace(QObject):
         if index != self.trade:
             self.trade = index
             self.trade_changed.emit()
+
+    def set_filter(self, wanted: TradeFilter) -> None:
+        """Look at other trades of the current run, in every view."""
+        if wanted != self.filter:
+            self.filter = wanted
+            self.filter_changed.emit()
 
     def current_run(self) -> RunResult | None:
         """The current run, or None."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
+from desktop.pages.analysis.page import AnalysisPage
 from desktop.pages.chart.page import ChartPage
 from desktop.pages.compare.page import ComparePage
 from desktop.pages.data.page import DataPage
@@ -22,6 +23,7 @@ PAGES: Final[tuple[Callable[[Context], Page[Any]], ...]] = (
     SetupPage,
     OverviewPage,
     ChartPage,
+    AnalysisPage,
     OptimizePage,
     RunsPage,
     TradesPage,

@@ -49,7 +49,8 @@ class Context(QObject):
     Signals to the window: `database_changed(ok, text)`; `show_wanted(title)`; `said(text)` something good;
     `reported(level, text, details)` what went wrong, `warned(text, line)` what went wrong and is that line in the log. To
     the log: `logged(level, text, details)`. Between pages: `run_wanted(specs)` make these runs; `candles_changed()` what is
-    held may have changed; `details_wanted(line)` the story of a line in the log; `undo_offered(Undo)` it can be taken back.
+    held may have changed; `range_wanted(start_ms, end_ms)` look at these times in the chart; `details_wanted(line)` the
+    story of a line in the log; `undo_offered(Undo)` it can be taken back.
     """
 
     database_changed = Signal(bool, str)
@@ -61,6 +62,7 @@ class Context(QObject):
     run_wanted = Signal(list)
     compare_wanted = Signal(list)
     candles_changed = Signal()
+    range_wanted = Signal(object, object)
     details_wanted = Signal(str)
     undo_offered = Signal(object)
 

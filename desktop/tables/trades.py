@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, Final
 
 from desktop.tables import formats
 from desktop.tables.table import Column, TableModel
 from engine.model.trade import Trade
+from engine.model.trade_filter import BESIDE_A_HOLE, LOSSES, STILL_OPEN, WINS, Facet, TradeFilter
 
-SIDES: Final = ("All sides", "Long", "Short")
+_SIDES: Final = {"All sides": "", "Long": "long", "Short": "short"}
+_OUTCOMES: Final = {
+    "All results": "", "Wins": WINS, "Losses": LOSSES, "Open": STILL_OPEN, "Beside a hole": BESIDE_A_HOLE,
+}  # fmt: skip
+SIDES: Final = tuple(_SIDES)
+OUTCOMES: Final = tuple(_OUTCOMES)
 _PRICES: Final = frozenset(("entry_price", "exit_price"))
-OUTCOMES: Final = ("All results", "Wins", "Losses", "Open", "Beside a hole")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,27 +104,20 @@ class TradesModel(TableModel[TradeRow]):
         return sum(row.trade.pnl for row in self.shown())
 
 
-def trade_filter(side: str, outcome: str, text: str) -> Callable[[TradeRow], bool] | None:
-    """The row filter of the three controls, or None where all is wanted."""
-    words = text.strip().lower().split()
-    if side == SIDES[0] and outcome == OUTCOMES[0] and not words:
+def filter_words(wanted: TradeFilter) -> tuple[str, str, str]:
+    """A filter as the three controls show it: side, result, words."""
+    side = next(shown for shown, side in _SIDES.items() if side == wanted.side)
+    outcome = next(shown for shown, outcome in _OUTCOMES.items() if outcome == wanted.outcome)
+    return side, outcome, wanted.words
+
+
+def trade_filter(side: str, outcome: str, text: str, facets: Iterable[Facet] = ()) -> TradeFilter:
+    """The filter that the three controls show, with what is chosen beside them."""
+    return TradeFilter(_SIDES[side], _OUTCOMES[outcome], text.strip(), tuple(facets))
+
+
+def row_filter(wanted: TradeFilter) -> Callable[[TradeRow], bool] | None:
+    """The same for rows, or None where all is wanted."""
+    if wanted == TradeFilter():
         return None
-
-    def wanted(row: TradeRow) -> bool:
-        trade = row.trade
-        if side != SIDES[0] and trade.side != side.lower():
-            return False
-        is_open = trade.exit_reason == "open"
-        fits = {
-            OUTCOMES[0]: True,
-            OUTCOMES[1]: not is_open and trade.pnl > 0,
-            OUTCOMES[2]: not is_open and trade.pnl <= 0,
-            OUTCOMES[3]: is_open,
-            OUTCOMES[4]: row.beside_hole,
-        }[outcome]
-        if not fits:
-            return False
-        shown = f"{trade.entry_signal} {trade.exit_reason.replace('_', ' ')} {trade.side} {formats.minute(trade.entry_time)}"
-        return all(word in shown.lower() for word in words)
-
-    return wanted
+    return lambda row: wanted.admits(row.place, row.trade, beside_hole=row.beside_hole)

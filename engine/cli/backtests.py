@@ -2,10 +2,11 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from engine.cli.analysis import analysis_tables
 from engine.cli.options import (
     Cash,
     Cluster,
@@ -151,6 +152,10 @@ def show(
     check: Annotated[
         bool, typer.Option("--check", help="Compare with backtesting.py first, where that was not done yet.")
     ] = False,
+    analysis: Annotated[
+        bool,
+        typer.Option("--analysis", help="Beside it months, groups of trades, drawdowns and the market."),
+    ] = False,
     json: Json = False,
 ) -> None:
     """Show a stored run exactly as it was."""
@@ -160,14 +165,20 @@ def show(
                 engine.runs.cross_check(run_id, on_event=on_event, cancel=cancel)
         result = engine.runs.get(run_id)
         changed = engine.runs.data_changed(result)
+        more: dict[str, Any] = {}
+        if analysis and result.status == FINISHED:
+            bitcoin = {"bitcoin": engine.runs.bitcoin(result).to_json()}
+            more = {"analysis": engine.runs.analysis(result).to_json() | bitcoin}
         titles = {
             name: f"{metric.title} ({metric.unit})"
             for name, metric in engine.runs.metric_definitions().items()
         }
     if json:
-        print_json(result.to_shown_json(data_changed=changed))
+        print_json(result.to_shown_json(data_changed=changed) | more)
         return
     run_details(result, titles)
+    if more:
+        analysis_tables(more["analysis"])
     if changed:
         print_note(
             "the candles of this run have changed since (revised by the exchange, or more of the warm-up is held): "

@@ -28,6 +28,8 @@ from engine.service.resources import Resources
 from engine.service.strategies import Strategies
 
 if TYPE_CHECKING:
+    from engine.analysis.analysis import Analysis
+    from engine.analysis.market import Bitcoin
     from engine.reports.html import Reported
 
 
@@ -130,6 +132,25 @@ class Runs:
             return False
         period = Period(result.seen.start_ms, result.period.end)
         return self._resources.cache.load(market, timeframe, period).candles.sha256() != result.seen.sha256
+
+    def analysis(self, result: RunResult) -> Analysis:
+        """What the trades, equity and held candles of a stored run say about it; see `engine.analysis`."""
+        from engine.analysis.analysis import analyse
+
+        held = self._resources.cache.load(result.market, result.timeframe, result.period).candles
+        return analyse(result, held)
+
+    def bitcoin(self, result: RunResult) -> Bitcoin:
+        """A stored run's account beside Bitcoin on its exchange, from held candles; nothing is fetched."""
+        from engine.service.bitcoin import beside_bitcoin
+
+        return beside_bitcoin(self._resources, result)
+
+    def bitcoin_period(self, result: RunResult) -> Period:
+        """The period of daily candles of Bitcoin that `bitcoin` needs to know all days of a run."""
+        from engine.service.bitcoin import bitcoin_period
+
+        return bitcoin_period(result)
 
     def stored(
         self, limit: int = 100, *, with_trades: bool = False, before: RunResult | None = None

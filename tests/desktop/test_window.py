@@ -20,6 +20,7 @@ from PySide6.QtWidgets import (
 from pytestqt.qtbot import QtBot
 
 from desktop.app.window import MainWindow
+from desktop.pages.analysis.page import AnalysisPage
 from desktop.pages.chart.page import ChartPage
 from desktop.pages.data.page import DataPage
 from desktop.pages.log.page import LogPage
@@ -65,6 +66,7 @@ def test_the_first_start_shows_hints_in_place_of_empty_views(window: MainWindow)
     assert window.page(OverviewPage).panel.stack.currentWidget() is window.page(OverviewPage).panel.empty
     assert "F5" in window.page(OverviewPage).panel.empty.text()
     assert window.page(ChartPage).panel.stack.currentWidget() is window.page(ChartPage).panel.empty
+    assert window.page(AnalysisPage).panel.stack.currentWidget() is window.page(AnalysisPage).panel.empty
     for panel in (
         window.page(RunsPage).panel,
         window.page(TradesPage).panel,

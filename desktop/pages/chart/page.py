@@ -20,6 +20,9 @@ class ChartPage(Page[ChartPanel]):
     def __init__(self, context: Context) -> None:
         super().__init__(context, ChartPanel(context.workspace))
         self.panel.step_wanted.connect(lambda by: context.page(TradesPage).step(by))
+        context.range_wanted.connect(
+            lambda start_ms, end_ms: self.panel.chart.show_range(start_ms / 1000, end_ms / 1000)
+        )
         context.page(SetupPage).strategies_loaded.connect(self._strategies_loaded)
 
     def save(self, preferences: Preferences) -> None:

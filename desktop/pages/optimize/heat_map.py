@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Any, Final
 
 import pyqtgraph as pg
 from PySide6.QtCore import QEvent, QPointF, Qt, Signal
-from PySide6.QtGui import QFontMetricsF, QKeyEvent
+from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QGraphicsRectItem, QWidget
 
 from desktop.charts.axes import style_axis
+from desktop.charts.label_axis import LabelAxis
 from desktop.pages.optimize.cells import COLOURS, Cell, Grid
 from desktop.pages.optimize.trials import value_text
 from desktop.theme.colours import DARK, Theme
@@ -19,43 +19,6 @@ from desktop.theme.colours import DARK, Theme
 _STEPS: Final = {
     Qt.Key.Key_Left: (-1, 0), Qt.Key.Key_Right: (1, 0), Qt.Key.Key_Up: (0, 1), Qt.Key.Key_Down: (0, -1),
 }  # fmt: skip
-
-
-class _CellAxis(pg.AxisItem):  # type: ignore[misc]
-    """Ticks at cells, as many as have room, with the parameter's values for text."""
-
-    def __init__(self, side: str) -> None:
-        super().__init__(side)
-        self.cells: Sequence[Any] = ()
-        self.enableAutoSIPrefix(False)
-        self.setStyle(hideOverlappingLabels=False)  # tickValues leaves room
-
-    def show_cells(self, name: str, cells: Sequence[Any]) -> None:
-        """Label other cells."""
-        self.cells = cells
-        self.setLabel(name)
-        self.picture = None
-        self.update()
-
-    def tickValues(self, low: float, high: float, size: float) -> list[tuple[float, list[float]]]:
-        """Every n-th cell."""
-        if not self.cells or size <= 0:
-            return []
-        metrics = QFontMetricsF(self.font())
-        widest = max(
-            metrics.horizontalAdvance(value_text(value))
-            for value in self.cells[:: max(1, len(self.cells) // 50)]
-        )
-        room = widest + 10 if self.orientation == "bottom" else metrics.height() + 2
-        every = max(1, math.ceil(room * (high - low) / size))
-        return [(every, [float(at) for at in range(0, len(self.cells), every)])]
-
-    def tickStrings(self, values: Sequence[float], scale: float, spacing: float) -> list[str]:
-        """The values of the cells."""
-        del scale, spacing
-        return [
-            value_text(self.cells[round(at)]) if 0 <= round(at) < len(self.cells) else "" for at in values
-        ]
 
 
 class HeatMap(pg.GraphicsLayoutWidget):  # type: ignore[misc]
@@ -70,7 +33,7 @@ class HeatMap(pg.GraphicsLayoutWidget):  # type: ignore[misc]
         self.title = ""
         self.cursor_cell: Cell | None = None
         self._theme = DARK
-        self._axes = {"bottom": _CellAxis("bottom"), "left": _CellAxis("left")}
+        self._axes = {"bottom": LabelAxis("bottom"), "left": LabelAxis("left")}
         self.plot = self.addPlot(axisItems=self._axes, enableMenu=False)
         self.plot.hideButtons()
         self.plot.setMouseEnabled(x=False, y=False)
@@ -106,8 +69,9 @@ class HeatMap(pg.GraphicsLayoutWidget):  # type: ignore[misc]
         self.image.setRect(-0.5, -0.5, columns, rows)
         self.bar.setLevels(values=grid.levels)
         if before is None or not grid.has_cells_of(before):
-            self._axes["bottom"].show_cells(grid.axes[0], grid.xs)
-            self._axes["left"].show_cells(grid.axes[1], grid.ys)
+            for side, name, cells in (("bottom", grid.axes[0], grid.xs), ("left", grid.axes[1], grid.ys)):
+                self._axes[side].setLabel(name)
+                self._axes[side].show_labels([value_text(value) for value in cells])
             self.plot.setRange(xRange=(-0.5, columns - 0.5), yRange=(-0.5, rows - 0.5), padding=0)
             self.set_cursor(None)
             self.mark(None)

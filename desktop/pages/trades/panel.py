@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PySide6.QtCore import QItemSelection, Signal
+from PySide6.QtCore import QItemSelection, Qt, Signal
 from PySide6.QtWidgets import (
     QFileDialog,
     QHBoxLayout,
@@ -17,15 +17,17 @@ from PySide6.QtWidgets import (
 from desktop.pages.page import Panel
 from desktop.tables import formats
 from desktop.tables.badges import trades_beside_holes
-from desktop.tables.trades import OUTCOMES, SIDES, TradesModel, trade_filter
+from desktop.tables.trades import OUTCOMES, SIDES, TradesModel, filter_words, row_filter, trade_filter
 from desktop.theme.colours import Theme
 from desktop.theme.icons import icon
-from desktop.widgets.buttons import combo, tool_button
+from desktop.widgets.buttons import chip, combo, tool_button
 from desktop.widgets.table_view import TableView
 from desktop.workspace import Workspace
 from engine.model.run import FAILED, FINISHED, RunResult
+from engine.model.trade_filter import TradeFilter
 
 _PRICES_READ = 500
+_FACETS_WIDTH = 110
 _NO_RUN = "Select a run to see its trades."
 
 
@@ -48,6 +50,7 @@ class TradesPanel(Panel):
         self.text.setMaximumWidth(260)
         self.count = QLabel()
         self.count.setProperty("role", "muted")
+        self.facets = chip("", "Show all groups of trades again")
         self.export = tool_button("CSV …", "Write the visible trades to a CSV file (Ctrl+E)")
         self._shown: str | None = None
         self._fitted = False
@@ -62,6 +65,7 @@ class TradesPanel(Panel):
         row.addWidget(self.side)
         row.addWidget(self.outcome)
         row.addWidget(self.text, 1)
+        row.addWidget(self.facets)
         row.addWidget(self.count, 1)
         row.addWidget(self.export)
         layout = QVBoxLayout(self)
@@ -74,12 +78,14 @@ class TradesPanel(Panel):
         self.side.currentTextChanged.connect(lambda _: self._filter())
         self.outcome.currentTextChanged.connect(lambda _: self._filter())
         self.text.textChanged.connect(lambda _: self._filter())
+        self.facets.clicked.connect(lambda: self.workspace.set_filter(self.workspace.filter.without_facets()))
+        self.workspace.filter_changed.connect(self._show_filter)
         self.export.clicked.connect(self.ask_and_export)
         self.table.selectionModel().selectionChanged.connect(self._selected)
         self.workspace.current_changed.connect(self._show_run)
         self.workspace.details_changed.connect(self._details_changed)
         self.workspace.trade_changed.connect(self._show_trade)
-        self._update()
+        self._show_filter()
 
     def _details_changed(self, run_id: str) -> None:
         run = self.workspace.current_run()
@@ -130,17 +136,33 @@ class TradesPanel(Panel):
             self.workspace.select_trade(self.model.row_at(rows[0]).place)
 
     def _filter(self) -> None:
-        self.model.set_filter(
-            trade_filter(self.side.currentText(), self.outcome.currentText(), self.text.text())
-        )
+        controls = self.side.currentText(), self.outcome.currentText(), self.text.text()
+        self.workspace.set_filter(trade_filter(*controls, self.workspace.filter.facets))
+
+    def _show_filter(self) -> None:
+        """Whoever chose it: the controls show it, the table follows."""
+        wanted = self.workspace.filter
+        side, outcome, words = filter_words(wanted)
+        for widget in (self.side, self.outcome, self.text):
+            widget.blockSignals(True)
+        self.side.setCurrentText(side)
+        self.outcome.setCurrentText(outcome)
+        if self.text.text().strip() != words:  # not while a space is typed
+            self.text.setText(words)
+        for widget in (self.side, self.outcome, self.text):
+            widget.blockSignals(False)
+        chosen = ", ".join(map(str, wanted.facets))
+        self.facets.setVisible(bool(chosen))
+        cut = self.facets.fontMetrics().elidedText(chosen, Qt.TextElideMode.ElideRight, _FACETS_WIDTH)
+        self.facets.setText(f"✕ {cut}")
+        self.facets.setToolTip(f"Chosen on the Analysis page: {chosen}. A click shows all trades again.")
+        self.model.set_filter(row_filter(wanted))
         self._update()
         self._show_trade()
 
     def clear_filter(self) -> None:
         """Show all trades."""
-        self.side.setCurrentIndex(0)
-        self.outcome.setCurrentIndex(0)
-        self.text.clear()
+        self.workspace.set_filter(TradeFilter())
 
     def step(self, by: int) -> None:
         """Select the next (or previous, -1) visible trade."""

@@ -16,7 +16,7 @@ from pytestqt.modeltest import ModelTester
 
 from desktop.tables import formats
 from desktop.tables.table import Column, TableModel
-from desktop.tables.trades import COLUMNS, TradesModel, trade_filter
+from desktop.tables.trades import COLUMNS, TradesModel, row_filter, trade_filter
 from desktop.widgets.table_view import TableView
 from engine.model.trade import Trade
 from tests.desktop.builders import run_on
@@ -108,7 +108,7 @@ def test_filters_combine_side_result_and_words(app: QApplication) -> None:
     trades = run_on(random_candles(2000)).trades
     model = TradesModel()
     model.set_trades(trades)
-    model.set_filter(trade_filter("Short", "Wins", "cross 2024-01"))
+    model.set_filter(row_filter(trade_filter("Short", "Wins", "cross 2024-01")))
     expected = [
         t for t in trades if t.side == "short" and t.pnl > 0 and formats.minute(t.entry_time) < "2024-02"
     ]

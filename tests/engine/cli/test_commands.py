@@ -56,6 +56,21 @@ def test_a_run_is_stored_and_shows_again_exactly_as_it_was(cli: CommandLine, tmp
     assert shown["equity"][0][0] == "2023-03-01T00:00:00Z"
     assert shown["equity"][-1][1] == first["metrics"]["final_equity"]
     assert {key: shown[key] for key in first} == first
+    analysed = cli("show", first["id"][:8], "--analysis", "--json").json
+    found = analysed.pop("analysis")
+    assert analysed == shown
+    net = first["metrics"]["net_profit"]
+    assert {round(sum(one["pnl"] for one in groups) - net, 6) for groups in found["groups"].values()} == {0}
+    assert found["calendar"]["years"][0]["months_pct"]["Mar"] == first["metrics"]["return_pct"]
+    assert found["calendar"]["years"][0]["months_pct"]["Apr"] is None
+    assert found["drawdowns"][0]["depth_pct"] == first["metrics"]["max_drawdown_pct"]
+    assert found["market"]["beta"] == pytest.approx(first["metrics"]["beta"])
+    assert found["bitcoin"] == {"symbol": None, "relation": None}
+    told = cli("show", first["id"][:8], "--analysis").out
+    assert all(
+        title in told
+        for title in ("returns in %", "by exit reason", "deepest drawdowns", "beside the market")
+    )
     listed = cli("runs", "--json").json["runs"]
     assert {run["id"]: len(run["trades"]) for run in listed} == {
         run["id"]: len(run["trades"]) for run in (first, second)

@@ -1,0 +1,178 @@
+"""Named bars up and down from zero: the words of the one under the pointer, a click picks, arrows walk."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import pyqtgraph as pg
+from PySide6.QtCore import QEvent, QPointF, QSize, Qt, Signal
+from PySide6.QtGui import QColor, QKeyEvent, QWheelEvent
+from PySide6.QtWidgets import QGraphicsRectItem, QLabel, QVBoxLayout, QWidget
+
+from desktop.charts.axes import ValueAxis, style_axis
+from desktop.charts.label_axis import LabelAxis
+from desktop.theme.colours import DARK, Theme
+
+_GAP: Final = 0.12
+_ROOM: Final = 0.08
+_AXIS_WIDTH: Final = 56
+_FADED: Final = 90  # of 255: what is not chosen
+_STEPS: Final = {Qt.Key.Key_Left: -1, Qt.Key.Key_Right: 1}
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """`words`: all that is told of it. `tone`: 1 good, -1 bad, 0 neither."""
+
+    label: str
+    value: float
+    words: str
+    tone: int = 0
+
+
+class BarChart(pg.GraphicsLayoutWidget):  # type: ignore[misc]
+    """Signals: `hovered(number or None)`; `picked(number)` by a click or Enter."""
+
+    hovered = Signal(object)
+    picked = Signal(int)
+
+    def __init__(self, name: str, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.bars: Sequence[Bar] = ()
+        self.chosen: int | None = None
+        self.cursor_bar: int | None = None
+        self._theme = DARK
+        self._labels, self._values = LabelAxis(), ValueAxis(short=True)
+        self._values.setWidth(_AXIS_WIDTH)
+        self._values.setStyle(maxTickLevel=0, tickLength=3)
+        axes = {"bottom": self._labels, "right": self._values}
+        self.plot = self.addPlot(axisItems=axes, enableMenu=False)
+        self.plot.showAxes((False, False, True, True), showValues=(False, False, True, True))
+        self.plot.hideButtons()
+        self.plot.setMouseEnabled(x=False, y=False)
+        self.ci.layout.setContentsMargins(14, 4, 0, 0)  # the first label reaches beyond its bar
+        self._items: list[Any] = []
+        self._zero = pg.InfiniteLine(0, angle=0)
+        self._frame = QGraphicsRectItem()
+        for item in (self._zero, self._frame):
+            self.plot.addItem(item, ignoreBounds=True)
+        self._mouse = pg.SignalProxy(self.scene().sigMouseMoved, rateLimit=60, slot=self._moved)
+        self.scene().sigMouseClicked.connect(self._clicked)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setAccessibleName(name)
+        self.setMinimumSize(180, 130)
+        self.empty = QLabel(alignment=Qt.AlignmentFlag.AlignCenter, wordWrap=True)
+        self.empty.setProperty("role", "muted")
+        QVBoxLayout(self).addWidget(self.empty)
+        self.show_bars((), None, "")
+
+    def show_bars(self, bars: Sequence[Bar], chosen: int | None, hint: str) -> None:
+        """Draw other bars, of which one may be chosen; `hint` stands where there are none."""
+        self.bars, self.chosen = bars, chosen
+        self.empty.setText(hint)
+        self.empty.setVisible(not bars)
+        self.plot.setVisible(bool(bars))
+        self._labels.show_labels([bar.label for bar in bars])
+        values = [bar.value for bar in bars]
+        low, high = min([0.0, *values]), max([0.0, *values])
+        room = ((high - low) or 1.0) * _ROOM
+        self.plot.setRange(
+            xRange=(-0.5, max(len(bars), 1) - 0.5),
+            yRange=(low - room * (low < 0), high + room * (high > 0 or low == 0)),
+            padding=0,
+        )
+        self.set_cursor(None)
+        self._draw()
+
+    def _draw(self) -> None:
+        for item in self._items:
+            self.plot.removeItem(item)
+        self._items.clear()
+        theme = self._theme
+        colours = {1: theme.positive, -1: theme.negative, 0: theme.accent}
+        for tone, colour in colours.items():
+            for is_chosen in (True, False):
+                places = [
+                    at for at, bar in enumerate(self.bars)
+                    if bar.tone == tone and (at == self.chosen) is is_chosen
+                ]  # fmt: skip
+                if places:
+                    fill = QColor(colour)
+                    fill.setAlpha(255 if is_chosen or self.chosen is None else _FADED)
+                    self._add(places, fill, theme.text if is_chosen else None)
+
+    def _add(self, places: Sequence[int], fill: QColor, edge: str | None) -> None:
+        item = pg.BarGraphItem(
+            x=list(places),
+            height=[self.bars[at].value for at in places],
+            width=1 - 2 * _GAP,
+            brush=fill,
+            pen=pg.mkPen(edge, width=2) if edge else pg.mkPen(None),
+        )
+        self._items.append(item)
+        self.plot.addItem(item, ignoreBounds=True)
+
+    # -- pointer and keys --------------------------------------------------------------------------------------------
+
+    def set_cursor(self, number: int | None) -> None:
+        """Move the cursor to a bar and say so."""
+        self.cursor_bar = number
+        self._frame.setVisible(number is not None)
+        if number is not None:
+            low, high = self.plot.vb.viewRange()[1]
+            self._frame.setRect(number - 0.5, low, 1, high - low)
+            self.setAccessibleDescription(self.bars[number].words)
+        self.hovered.emit(number)
+
+    def bar_at(self, point: QPointF) -> int | None:
+        """The bar whose column is at a point of the scene."""
+        if not self.bars or not self.plot.vb.sceneBoundingRect().contains(point):
+            return None
+        number = math.floor(self.plot.vb.mapSceneToView(point).x() + 0.5)
+        return number if 0 <= number < len(self.bars) else None
+
+    def _moved(self, arguments: tuple[QPointF]) -> None:
+        self.set_cursor(self.bar_at(arguments[0]))
+
+    def _clicked(self, event: Any) -> None:
+        number = self.bar_at(event.scenePos())
+        if number is not None and event.button() == Qt.MouseButton.LeftButton:
+            self.picked.emit(number)
+
+    def sizeHint(self) -> QSize:
+        """No more than it needs: a scroll area would give the scene's size, and scroll for it."""
+        return QSize(self.minimumWidth(), self.minimumHeight())
+
+    def leaveEvent(self, event: QEvent) -> None:
+        """The cursor left."""
+        super().leaveEvent(event)
+        self.set_cursor(None)
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        """The page scrolls, not the chart."""
+        event.ignore()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Left and Right walk over the bars, Enter picks."""
+        step = _STEPS.get(Qt.Key(event.key()))
+        if not self.bars or (step is None and event.key() not in (Qt.Key.Key_Return, Qt.Key.Key_Enter)):
+            super().keyPressEvent(event)
+        elif step is None:
+            self.picked.emit(self.cursor_bar or 0)
+        else:
+            start = self.cursor_bar if self.cursor_bar is not None else (-1 if step > 0 else len(self.bars))
+            self.set_cursor(max(0, min(len(self.bars) - 1, start + step)))
+
+    def apply_theme(self, theme: Theme) -> None:
+        """Take the theme's colours."""
+        self._theme = theme
+        self.setBackground(theme.base)
+        for axis in (self._labels, self._values):
+            style_axis(axis, theme.grid, theme.muted)
+        self.plot.vb.setBorder(pg.mkPen(theme.border))
+        self._zero.setPen(pg.mkPen(theme.grid))
+        self._frame.setPen(pg.mkPen(theme.crosshair, style=Qt.PenStyle.DashLine))
+        self._draw()
