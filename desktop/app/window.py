@@ -20,6 +20,7 @@ from PySide6.QtWidgets import (
 from shiboken6 import isValid
 
 from desktop.app.about import About
+from desktop.app.results_room import ResultsRoom
 from desktop.pages.all import PAGES
 from desktop.pages.page import Context, Page, PageT, Place
 from desktop.pages.progress import Overall
@@ -106,6 +107,10 @@ class MainWindow(QMainWindow):
         self.results = BottomPanel()
         self._place_pages()
         self._dock("Results", self.results, Qt.DockWidgetArea.BottomDockWidgetArea, self.results.title_bar)
+        tall = [page.panel for page in self.pages if page.is_tall]
+        self.room = ResultsRoom(
+            self.docks["Results"], self.centre, lambda number: self.centre.widget(number) in tall
+        )
         self.setCorner(Qt.Corner.BottomLeftCorner, Qt.DockWidgetArea.LeftDockWidgetArea)
         self._share_room()
         sides = [dock.widget() for dock in self.docks.values() if dock.widget() is not self.results]
@@ -195,7 +200,8 @@ class MainWindow(QMainWindow):
 
     def _toggles(self) -> list[tuple[int, QAction]]:
         for title, dock in self.docks.items():
-            dock.toggleViewAction().setToolTip(f"Show or hide the {title.lower()}")
+            if dock.widget() is not self.results:
+                dock.toggleViewAction().setToolTip(f"Show or hide the {title.lower()}")
         return [(10, dock.toggleViewAction()) for dock in self.docks.values()]
 
     def _connect(self) -> None:
@@ -270,6 +276,7 @@ class MainWindow(QMainWindow):
         """Put every panel back to its place."""
         self.preferences.forget_layout()
         self.restoreState(QByteArray(self._default_layout), LAYOUT_VERSION)
+        self.room.lend()
 
     def use_theme(self, name: str) -> None:
         """Show another theme everywhere."""
@@ -283,6 +290,7 @@ class MainWindow(QMainWindow):
         self.actions_.apply_theme(self.theme)
         for page in self.pages:
             page.panel.apply_theme(self.theme)
+        self.room.apply_theme(self.theme)
         self.banner.apply_theme(self.theme)
         self.undo.apply_theme(self.theme)
         self.status.apply_theme(self.theme)
@@ -309,6 +317,7 @@ class MainWindow(QMainWindow):
 
     def remember(self) -> None:
         """Keep layout, columns and the pages' state for the next start."""
+        self.room.give_back()
         self.preferences.save_layout(self)
         for page in self.pages:
             page.save(self.preferences)

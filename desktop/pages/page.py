@@ -113,6 +113,7 @@ class Page(QObject, Generic[PanelT]):
     title: ClassVar[str]
     place: ClassVar[Place]
     hears: ClassVar[frozenset[str]] = frozenset()  # kinds of jobs
+    is_tall: ClassVar[bool] = False  # in the centre it uses the room of the results too
 
     titled = Signal(str)  # more words for its tab
 

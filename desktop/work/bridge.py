@@ -195,6 +195,11 @@ class Bridge(QObject):
         return partial(self._put, take)
 
     @property
+    def is_open(self) -> bool:
+        """Whether questions are answered."""
+        return self._loop is not None
+
+    @property
     def busy(self) -> bool:
         """Whether anything asked for is still under way."""
         return bool(self._tasks)

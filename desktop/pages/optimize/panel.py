@@ -25,8 +25,9 @@ class OptimizePanel(Panel):
         layout.addWidget(self.results, 1)
 
     def release(self) -> None:
-        """Close the plot."""
+        """Close the plots."""
         self.results.map.map.close()
+        self.results.parallel.view.close()
 
     def apply_theme(self, theme: Theme) -> None:
         """Take the theme's colours."""

@@ -8,7 +8,6 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QDoubleSpinBox
 from pytestqt.qtbot import QtBot
 
 from desktop.app.window import MainWindow
@@ -16,10 +15,17 @@ from desktop.pages.optimize.page import OptimizePage
 from desktop.pages.optimize.values import RangeChoice, SweepChoice, default_range, round_step, values_of
 from desktop.pages.setup.page import SetupPage
 from desktop.widgets.preferences import Preferences
+from desktop.widgets.value_field import ValueField
 from engine.errors import InputError
 from engine.strategy import Param
 from tests.desktop.builders import CROSS, described
 from tests.desktop.conftest import MakeWindow, fill
+
+
+def typed(field: ValueField, text: str) -> None:
+    """As a user types it over what stands there."""
+    field.selectAll()
+    field.lineEdit().insert(text)
 
 
 @given(
@@ -102,11 +108,11 @@ def test_nothing_varied_or_a_turned_range_says_why_it_cannot_run(filled: MainWin
     plan = filled.page(OptimizePage).panel.plan
     assert plan.ranges is not None
     rows = plan.ranges.rows
-    low: QDoubleSpinBox = rows["fast"].spins[0]
-    low.setValue(400)
+    low = rows["fast"].fields[0]
+    typed(low, "400")
     assert plan.problem.text() == "fast: From is above To"
     assert rows["fast"].count.text() == "–"
-    low.setValue(10)
+    typed(low, "10")
     assert plan.problem.text() == ""
     for row in rows.values():
         row.varied.setChecked(False)
@@ -154,7 +160,7 @@ def test_the_plan_of_every_strategy_comes_back_after_a_restart(
     fill(first)
     plan = first.page(OptimizePage).panel.plan
     assert plan.ranges is not None
-    plan.ranges.rows["fast"].spins[1].setValue(33)
+    typed(plan.ranges.rows["fast"].fields[1], "33")
     plan.constraint.setText("fast < slow")
     plan.sampler.setCurrentIndex(plan.sampler.findData("random"))
     plan.trials.setValue(123)
