@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any, Final
 
 from PySide6.QtCore import QByteArray, Qt, QTimer
-from PySide6.QtGui import QAction, QCloseEvent, QShowEvent
+from PySide6.QtGui import QAction, QCloseEvent, QGuiApplication, QShowEvent
 from PySide6.QtWidgets import (
     QApplication,
     QDockWidget,
@@ -19,15 +19,16 @@ from PySide6.QtWidgets import (
 )
 from shiboken6 import isValid
 
-from desktop.app.about import About
+from desktop.app.besides import Besides
+from desktop.app.recent_runs import RecentRuns
 from desktop.app.results_room import ResultsRoom
 from desktop.pages.all import PAGES
 from desktop.pages.page import Context, Page, PageT, Place
 from desktop.pages.progress import Overall
-from desktop.theme.apply import apply_theme
-from desktop.theme.colours import SYSTEM, THEME_NAMES, Theme, theme_named
+from desktop.theme.apply import apply_theme, follow_system
+from desktop.theme.colours import SYSTEM, THEME_NAMES, Theme, theme_for, theme_named
 from desktop.widgets.actions import Actions, Command
-from desktop.widgets.banner import Banner
+from desktop.widgets.banner import Banner, Question
 from desktop.widgets.bottom_panel import BottomPanel, DockTitle
 from desktop.widgets.preferences import LAYOUT_VERSION, Preferences
 from desktop.widgets.screens import fit_to_screen
@@ -56,14 +57,19 @@ class MainWindow(QMainWindow):
         self.workspace = Workspace(self)
         self.theme: Theme = theme_named(SYSTEM)
         self._laid_out = False
+        self._follows_system = True
         self._left: QWidget | None = None
         self.docks: dict[str, QDockWidget] = {}
         self.banner, self.status, self.overall = Banner(), StatusBar(workers), Overall(bridge, self)
+        self.closing = Question("Stop and close", "Keep working")
+        self._may_close = False
         self.context = Context(bridge, self.workspace, preferences, self)
         for make in PAGES:
             self.context.pages.append(make(self.context))
         self._build()
-        self.actions_ = Actions(self, self._commands(), self._toggles())
+        self.recent = RecentRuns(self.workspace, self._show_run, self)
+        self.besides = Besides(self, self.context, lambda choice: self.actions_.choices(choice))
+        self.actions_ = Actions(self, self._commands(), self._other_actions())
         self._connect()
         self._default_layout = self.saveState(LAYOUT_VERSION)
         self.use_theme(str(preferences.read("theme", SYSTEM)))
@@ -82,12 +88,6 @@ class MainWindow(QMainWindow):
     def _titled(self, title: str) -> Page[Any]:
         return next(page for page in self.pages if page.title == title)
 
-    def show_about(self) -> None:
-        """Tell the version and the licences, in a window of their own."""
-        about = About(self, self.bridge.engine.settings.home)
-        about.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        about.show()
-
     # -- building ----------------------------------------------------------------------------------------------------
 
     def _build(self) -> None:
@@ -100,6 +100,7 @@ class MainWindow(QMainWindow):
         layout = QVBoxLayout(middle)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(2)
+        layout.addWidget(_with_margins(self.closing))
         layout.addWidget(_with_margins(self.banner))
         layout.addWidget(self.centre, 1)
         self.setCentralWidget(middle)
@@ -186,7 +187,7 @@ class MainWindow(QMainWindow):
             Command("quit", "&Quit", "Close the window", self.close, "&File", 10, ("Ctrl+Q",)),
             Command("filter", "Fi&lter", "Go to the filter of the visible table", self.focus_filter, "&Go", 1, ("Ctrl+F",)),
             Command("reset", "&Reset layout", "Put every panel back to its place", self.reset_layout, "&View", 12),
-            Command("about", "&About", "Version and licences", self.show_about, "&Help", 0),
+            *self.besides.commands(),
             Command("full_screen", "&Full screen", "Use the whole screen", self.toggle_full_screen, "&View", 13, ("F11",)),
         ]  # fmt: skip
 
@@ -198,11 +199,14 @@ class MainWindow(QMainWindow):
             for number, page in enumerate(tabs, start=1)
         ]  # fmt: skip
 
-    def _toggles(self) -> list[tuple[int, QAction]]:
+    def _other_actions(self) -> list[tuple[str, int, QAction]]:
         for title, dock in self.docks.items():
             if dock.widget() is not self.results:
                 dock.toggleViewAction().setToolTip(f"Show or hide the {title.lower()}")
-        return [(10, dock.toggleViewAction()) for dock in self.docks.values()]
+        docks: list[tuple[str, int, QAction]] = [
+            ("&View", 10, dock.toggleViewAction()) for dock in self.docks.values()
+        ]
+        return [*docks, ("&File", 5, self.recent.menuAction())]
 
     def _connect(self) -> None:
         bridge, context = self.bridge, self.context
@@ -223,6 +227,9 @@ class MainWindow(QMainWindow):
         self.undo.changed.connect(self._undo_changed)
         self.status.stop_wanted.connect(bridge.stop)
         self.banner.details_wanted.connect(context.details_wanted)
+        self.closing.agreed.connect(self.stop_and_close)
+        hints = QGuiApplication.styleHints()
+        hints.colorSchemeChanged.connect(self._scheme_changed)
 
     # -- the work ----------------------------------------------------------------------------------------------------
 
@@ -238,6 +245,8 @@ class MainWindow(QMainWindow):
         self.actions_["stop"].setEnabled(phase in WORKING)
         if phase in (Phase.FETCHING, Phase.RUNNING):
             self.banner.hide()
+        if not self._under_way():
+            self.closing.hide()  # nothing is left to be asked
         if not busy:
             QTimer.singleShot(0, self, self._focus_again)  # after all who hear it are enabled again
 
@@ -279,21 +288,33 @@ class MainWindow(QMainWindow):
         self.room.lend()
 
     def use_theme(self, name: str) -> None:
-        """Show another theme everywhere."""
+        """Show another theme everywhere; "system" follows the desktop."""
         name = name if name in THEME_NAMES else SYSTEM
-        self.theme = theme_named(name)
-        self.actions_[f"theme {name}"].setChecked(True)
         self.preferences.save("theme", name)
+        self.actions_[f"theme {name}"].setChecked(True)
+        self._follows_system = name == SYSTEM
+        follow_system(on=self._follows_system, theme=theme_named(name))
+        self._show_theme(theme_named(name))
+
+    def _scheme_changed(self, scheme: Qt.ColorScheme) -> None:
+        """The desktop turned light or dark."""
+        if self._follows_system and isValid(self):
+            self._show_theme(theme_for(scheme))
+
+    def _show_theme(self, theme: Theme) -> None:
+        self.theme = theme
         app = QApplication.instance()
         if isinstance(app, QApplication):
-            apply_theme(app, self.theme)
-        self.actions_.apply_theme(self.theme)
+            apply_theme(app, theme)
+        self.actions_.apply_theme(theme)
         for page in self.pages:
-            page.panel.apply_theme(self.theme)
-        self.room.apply_theme(self.theme)
-        self.banner.apply_theme(self.theme)
-        self.undo.apply_theme(self.theme)
-        self.status.apply_theme(self.theme)
+            page.panel.apply_theme(theme)
+        for part in (self.room, self.banner, self.closing, self.undo, self.status):
+            part.apply_theme(theme)
+
+    def _show_run(self, run_id: str) -> None:
+        self.workspace.show(run_id)
+        self.show_page("Overview")
 
     # -- what is said ------------------------------------------------------------------------------------------------
 
@@ -323,8 +344,31 @@ class MainWindow(QMainWindow):
             page.save(self.preferences)
         self.preferences.sync()
 
+    def _under_way(self) -> str:
+        """What the user waits for, in words; empty where nothing is."""
+        parts = [] if self.bridge.phase is Phase.IDLE else [self.bridge.phase.value.lower()]
+        jobs = len(self.bridge.jobs.waited_for())
+        if jobs:
+            parts.append(f"{jobs} job{'s' * (jobs != 1)} on candles")
+        return " and ".join(parts)
+
+    def stop_and_close(self) -> None:
+        """Close whatever is under way: it is stopped, and what is finished of it is kept."""
+        self._may_close = True
+        self.close()
+
     def closeEvent(self, event: QCloseEvent) -> None:
-        """Remember, stop the work, and close the plots before the interpreter goes (their axes complain otherwise)."""
+        """Ask once where work is under way. Then remember, stop the work, and close the plots before the interpreter goes
+        (their axes complain otherwise).
+        """
+        working = "" if self._may_close or not self.closing.isHidden() else self._under_way()
+        if working:
+            self.closing.ask(
+                f"Still {working}. Close all the same? It is stopped then; what is finished is kept."
+            )
+            event.ignore()
+            return
+        QGuiApplication.styleHints().colorSchemeChanged.disconnect(self._scheme_changed)
         self.remember()
         self.context.close()
         self.bridge.stop()

@@ -47,11 +47,19 @@ def palette(theme: Theme) -> QPalette:
     return colours
 
 
+def follow_system(*, on: bool, theme: Theme) -> None:
+    """Have Qt say what the desktop prefers, or take this theme's scheme for its own parts, such as window frames."""
+    hints = QGuiApplication.styleHints()
+    if on:
+        hints.unsetColorScheme()
+        return
+    scheme = Qt.ColorScheme.Dark if theme.is_dark else Qt.ColorScheme.Light
+    if hints.colorScheme() != scheme:
+        hints.setColorScheme(scheme)
+
+
 def apply_theme(app: QApplication, theme: Theme) -> None:
     """Colour every widget of the program; plots are told by their window."""
-    scheme = Qt.ColorScheme.Dark if theme.is_dark else Qt.ColorScheme.Light
-    if QGuiApplication.styleHints().colorScheme() != scheme:
-        QGuiApplication.styleHints().setColorScheme(scheme)
     app.setPalette(palette(theme))
     sheet = style_sheet(theme)
     if app.styleSheet() != sheet:  # setting it again would style every widget again

@@ -121,13 +121,20 @@ class Bridge(QObject):
     # -- jobs beside it: several at once -----------------------------------------------------------------------------
 
     def start(
-        self, kind: str, subject: Subject, call: Call, ended: Ended, *, label: str | None = None
+        self,
+        kind: str,
+        subject: Subject,
+        call: Call,
+        ended: Ended,
+        *,
+        label: str | None = None,
+        asked_for: bool = True,
     ) -> Job:
-        """Do `call` as one job in a thread, when its turn comes. `label`: see `Task`.
+        """Do `call` as one job in a thread, when its turn comes. `label`, `asked_for`: see `Task`.
 
         `ended` hears its result or its error on the window's thread.
         """
-        task = Task(kind, label)
+        task = Task(kind, label, is_asked_for=asked_for)
         job = self.jobs.begin(task, subject)
         self.spawn(self._start(task, call, ended))
         return job

@@ -134,7 +134,7 @@ class DatabasePanel(Panel):
             self.password.clear()
         self._current = current
         self._addresses[CONTAINER] = current.container
-        self.now.setText(_now_words(current))
+        self.now.setText(now_words(current))
         self._kind_changed()
 
     def show_chosen(self, current: CurrentDatabase) -> None:
@@ -230,7 +230,9 @@ class DatabasePanel(Panel):
         self.copy.setIcon(icon("copy", theme.muted))
 
 
-def _now_words(current: CurrentDatabase) -> str:
+def now_words(current: CurrentDatabase) -> str:
+    """Which database is in use, by whose choice, and what the next start uses."""
+
     def words(choice: DatabaseChoice) -> str:
         return choice.kind if choice.kind == EMBEDDED else f"{choice.kind}, {choice.address}"
 

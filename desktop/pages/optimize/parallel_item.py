@@ -53,7 +53,8 @@ class ParallelItem(pg.GraphicsWidget):  # type: ignore[misc]
         return rect.adjusted(_SIDE, (1 + self._title_rows()) * line + 6, -_SIDE, -line - 6)
 
     def _spacing(self) -> float:
-        return (self.rect().width() - 2 * _SIDE) / max(1, len(self.axes) - 1)
+        room: float = self.rect().width() - 2 * _SIDE
+        return room / max(1, len(self.axes) - 1)
 
     def _title_rows(self) -> int:
         """Names that do not fit beside each other stand on two heights."""
@@ -221,10 +222,16 @@ class ParallelItem(pg.GraphicsWidget):  # type: ignore[misc]
         self._write(painter, number, axis.title, rect.top() - (2 + higher) * line - 4, rows * self._spacing())
         painter.setPen(QColor(self._theme.muted))
         if not axis.choices:
-            self._write(painter, number, axis.text(axis.high), rect.top() - line - 2)
-            self._write(painter, number, axis.text(axis.low), rect.bottom() + 2)
+            self._write(painter, number, self._end(axis, axis.high), rect.top() - line - 2)
+            self._write(painter, number, self._end(axis, axis.low), rect.bottom() + 2)
         for place in range(len(axis.choices)):
             self._write(painter, number, axis.text(place), self._y_of(axis.share(place)) - line)
+
+    def _end(self, axis: Axis, place: float) -> str:
+        """An end of an axis, with fewer digits where there is little room."""
+        text = axis.text(place)
+        is_short = QFontMetricsF(self.font()).horizontalAdvance(text) <= self._spacing() - _GAP
+        return text if is_short else f"{place:.3g}"
 
     def _paint_brush(self, painter: QPainter, x: float, span: Span) -> None:
         box = QRectF(

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pyqtgraph as pg
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QFocusEvent, QKeyEvent
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QStackedWidget, QVBoxLayout, QWidget
 
 from desktop.pages.optimize.coordinates import Axis, Brushes, Lines, nearest, places
 from desktop.pages.optimize.parallel_item import ParallelItem, Span
@@ -20,6 +20,7 @@ from desktop.tables import formats
 from desktop.theme.colours import Theme
 from desktop.theme.icons import icon
 from desktop.widgets.buttons import tool_button
+from desktop.widgets.labels import ElidedLabel
 from engine.model.sweep import SweepResult
 
 LINES_HINT: Final = "Every trial appears here as a line over its parameters and figures."
@@ -39,8 +40,7 @@ class ParallelView(QWidget):
         super().__init__(parent)
         self.item = ParallelItem()
         self.view = _KeyedView(self.item)
-        self.words = QLabel()
-        self.words.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self.words = ElidedLabel()
         self.clear = tool_button("Show all", "Take every brush away: all trials are shown again")
         self.empty = QLabel(LINES_HINT, alignment=Qt.AlignmentFlag.AlignCenter, wordWrap=True)
         self.empty.setProperty("role", "muted")
@@ -150,7 +150,6 @@ class ParallelView(QWidget):
             left = f"{formats.whole(int(self.wanted.sum()))} of {formats.whole(len(self.wanted))} trials"
             words = " · ".join([left, *brush_words(self.axes, self.brushes)])
         self.words.setText(words)
-        self.words.setToolTip("" if self.wanted is None else words)
         self.view.setAccessibleDescription(words)
 
     def apply_theme(self, theme: Theme) -> None:

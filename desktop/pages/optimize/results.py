@@ -8,7 +8,6 @@ from typing import Any, Final
 from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import (
-    QHBoxLayout,
     QLabel,
     QProgressBar,
     QSplitter,
@@ -30,6 +29,7 @@ from desktop.theme.colours import Theme
 from desktop.theme.icons import icon
 from desktop.widgets.badge_row import BadgeRow
 from desktop.widgets.buttons import tool_button
+from desktop.widgets.flow_layout import FlowLayout
 from desktop.widgets.table_view import TableView, table_action
 from engine.events import Progress
 from engine.model.run import CANCELLED
@@ -86,9 +86,8 @@ class ResultsView(QWidget):
     def _lay_out(self) -> None:
         bar = QWidget()
         bar.setObjectName("filterBar")
-        row = QHBoxLayout(bar)
+        row = FlowLayout(bar)
         row.setContentsMargins(6, 3, 6, 3)
-        row.addStretch()
         for button in (self.use, self.run, self.export):
             row.addWidget(button)
         trials = QWidget()
@@ -99,7 +98,7 @@ class ResultsView(QWidget):
         inner.addWidget(self.table)
         self.tabs = QTabWidget(documentMode=True)
         self.tabs.addTab(trials, "Trials")
-        self.tabs.addTab(self.stored, "Stored sweeps")
+        self.tabs.addTab(self.stored, "Stored")
         self.tabs.tabBar().setAccessibleName("Trials and sweeps")
         self.pictures = QSplitter(Qt.Orientation.Horizontal)
         self.splitter = QSplitter(Qt.Orientation.Vertical)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from desktop.pages.optimize.trials import metric_title
 from desktop.tables import formats
@@ -16,6 +16,7 @@ from desktop.tables.table import Column, TableModel
 from desktop.theme.colours import Theme
 from desktop.theme.icons import icon
 from desktop.widgets.buttons import tool_button
+from desktop.widgets.flow_layout import FlowLayout
 from desktop.widgets.table_view import TableView, table_action
 from engine.model.ranges import range_text
 from engine.model.sweep import SweepResult
@@ -82,11 +83,10 @@ class StoredSweeps(QWidget):
         self.delete = tool_button("Delete", "Delete the selected sweeps (Del); that can be undone")
         bar = QWidget()
         bar.setObjectName("filterBar")
-        row = QHBoxLayout(bar)
+        row = FlowLayout(bar)
         row.setContentsMargins(6, 3, 6, 3)
-        row.addWidget(self.count, 1)
-        for button in (self.open, self.export, self.delete):
-            row.addWidget(button)
+        for widget in (self.open, self.export, self.delete, self.count):
+            row.addWidget(widget)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
