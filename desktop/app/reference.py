@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QAction, QKeySequence, QShortcut
+from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import QLineEdit, QMainWindow, QMenu, QTextBrowser, QVBoxLayout, QWidget
 
 from desktop.tables.metrics import groups_of
@@ -49,7 +49,8 @@ class Reference(QWidget):
 
 def _line(row: tuple[str, ...]) -> str:
     first, *others = map(escape, row)
-    return f"<tr><td width='170'><b>{first}</b>&nbsp;&nbsp;</td>{''.join(f'<td>{cell}&nbsp;&nbsp;</td>' for cell in others)}</tr>"
+    cells = "".join(f"<td>{cell}&nbsp;&nbsp;</td>" for cell in others)
+    return f"<tr><td width='170'><b>{first}</b>&nbsp;&nbsp;</td>{cells}</tr>"
 
 
 def glossary() -> dict[str, Rows]:
@@ -73,13 +74,8 @@ def shortcuts(window: QMainWindow) -> dict[str, Rows]:
                 _note(found, _plain(entry.text()), action)
     for action in window.findChildren(QAction):
         owners = [owner for owner in action.associatedObjects() if isinstance(owner, QWidget)]
-        if action not in seen and owners and not isinstance(owners[0], QMenu):
+        if action not in seen and owners and owners[0].window() is window:
             _note(found, owners[0].accessibleName() or "Everywhere", action)
-    for shortcut in window.findChildren(QShortcut):
-        owner = shortcut.parent()
-        name = owner.accessibleName() if isinstance(owner, QWidget) else ""
-        if shortcut.whatsThis():
-            found.setdefault(name or "Everywhere", {})[_keys(shortcut.keys()), shortcut.whatsThis()] = None
     return {heading: list(rows) for heading, rows in found.items()}
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from PySide6.QtCore import QObject, Qt
 from PySide6.QtGui import QAction, QKeySequence
-from PySide6.QtWidgets import QDockWidget, QTabWidget, QToolButton
+from PySide6.QtWidgets import QDockWidget, QMainWindow, QTabWidget, QToolButton
 
 from desktop.theme.colours import Theme
 from desktop.theme.icons import icon
@@ -22,6 +22,7 @@ class ResultsRoom(QObject):
         super().__init__(dock)
         self._dock, self._centre, self._is_tall = dock, centre, is_tall
         self._is_lent = False
+        self._height = 0
         self.action: QAction = dock.toggleViewAction()
         self.action.setShortcut(QKeySequence("Ctrl+J"))
         self.button = QToolButton()
@@ -30,7 +31,7 @@ class ResultsRoom(QObject):
         self.button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         centre.setCornerWidget(self.button, Qt.Corner.TopRightCorner)
         self.action.triggered.connect(self._taken)
-        self.action.toggled.connect(self._name)
+        self.action.toggled.connect(self._turned)
         centre.currentChanged.connect(self._turn)
         self._name()
 
@@ -55,6 +56,15 @@ class ResultsRoom(QObject):
     def lend(self) -> None:
         """Hide it again where a tall page is in front."""
         self._turn(self._centre.currentIndex())
+
+    def _turned(self, shown: bool) -> None:
+        """Hidden or shown, by whomever: Qt gives it another height when it comes back."""
+        window = self._dock.parentWidget()
+        if not shown:
+            self._height = self._dock.height()
+        elif self._height and isinstance(window, QMainWindow):
+            window.resizeDocks([self._dock], [self._height], Qt.Orientation.Vertical)
+        self._name()
 
     def _name(self) -> None:
         words = "Hide the results" if self.action.isChecked() else "Show the results"

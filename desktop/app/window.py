@@ -94,6 +94,7 @@ class MainWindow(QMainWindow):
         self.setAcceptDrops(True)
         self.setStatusBar(self.status)
         self.centre = QTabWidget(documentMode=True)
+        self.centre.setAccessibleName("Views")
         self.centre.tabBar().setAccessibleName("Views")
         middle = QWidget()
         middle.setObjectName("centrePanel")

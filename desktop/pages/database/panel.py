@@ -106,6 +106,7 @@ class DatabasePanel(Panel):
         area = QScrollArea(widgetResizable=True)
         area.setFrameShape(QScrollArea.Shape.NoFrame)
         area.setWidget(content)
+        area.setAccessibleName("Choice of the database")
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(area)

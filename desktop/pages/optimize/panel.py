@@ -25,9 +25,8 @@ class OptimizePanel(Panel):
         layout.addWidget(self.results, 1)
 
     def release(self) -> None:
-        """Close the plots."""
+        """Close the plot with axes."""
         self.results.map.map.close()
-        self.results.parallel.view.close()
 
     def apply_theme(self, theme: Theme) -> None:
         """Take the theme's colours."""

@@ -99,7 +99,8 @@ class ResultsView(QWidget):
         self.tabs = QTabWidget(documentMode=True)
         self.tabs.addTab(trials, "Trials")
         self.tabs.addTab(self.stored, "Stored")
-        self.tabs.tabBar().setAccessibleName("Trials and sweeps")
+        for part in (self.tabs, self.tabs.tabBar()):
+            part.setAccessibleName("Trials and sweeps")
         self.pictures = QSplitter(Qt.Orientation.Horizontal)
         self.splitter = QSplitter(Qt.Orientation.Vertical)
         for splitter in (self.pictures, self.splitter):

@@ -17,6 +17,7 @@ from desktop.pages.setup.page import SetupPage
 from desktop.widgets.preferences import Preferences
 from desktop.widgets.value_field import ValueField
 from engine.errors import InputError
+from engine.model.parameters import StrategyInfo
 from engine.strategy import Param
 from tests.desktop.builders import CROSS, described
 from tests.desktop.conftest import MakeWindow, fill
@@ -83,6 +84,38 @@ def test_the_first_two_numbers_vary_at_first_and_the_count_stands_below(filled: 
     plan.ranges.rows["kind"].varied.setChecked(True)
     assert plan.count.text() == "17 × 16 × 2 = 544 combinations"
     assert plan.ranges.rows["kind"].fixed.text() == "ema, sma"
+
+
+def test_ends_and_steps_are_what_is_typed_to_the_last_digit_and_whole_numbers_are_of_any_size(
+    window: MainWindow,
+) -> None:
+    params = described(
+        day=Param(20240101123, help="a day"), risk=Param(0.015, low=0.0, high=1.0), tiny=Param(1.25e-05)
+    )
+    window.page(SetupPage).show_strategies([StrategyInfo("odd", "Odd", "", params, "odd.py")])
+    plan = window.page(OptimizePage).panel.plan
+    assert plan.ranges is not None
+    rows = plan.ranges.rows
+    rows["tiny"].varied.setChecked(True)
+    for name, texts in {
+        "day": ("-9000000000000000000", "9223372036854775807", "9000000000000000000"),
+        "risk": ("0.0150000000001", "0.5", "0.0333333333333333"),
+        "tiny": ("1e-08", "1.25e-05", "1e-08"),
+    }.items():
+        for field, text in zip(rows[name].fields, texts, strict=True):
+            typed(field, text)
+    spec = plan.spec()
+    assert list(spec.ranges["day"]) == [-9 * 10**18, 0, 9 * 10**18]
+    assert list(spec.ranges["risk"])[:2] == [0.0150000000001, 0.0483333333334333]
+    assert (spec.ranges["tiny"][0], len(spec.ranges["tiny"])) == (1e-08, 1250)
+    typed(rows["risk"].fields[1], "1.5")
+    assert plan.problem.text() == "risk must be a number from 0 to 1, not '1.5'"
+    assert not plan.run.isEnabled()
+    typed(rows["risk"].fields[1], "1")
+    typed(rows["day"].fields[2], "1.5")
+    assert "the step must be a whole number above 0" in plan.problem.text()
+    rows["day"].varied.setChecked(False)
+    assert plan.problem.text() == "", "what is not varied need not be a range"
 
 
 def test_symbol_timeframe_period_costs_and_fixed_values_are_the_set_ups(filled: MainWindow) -> None:
