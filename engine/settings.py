@@ -244,7 +244,7 @@ def read_settings(**overrides: Any) -> Settings:
     try:
         Settings(**chosen)
     except InputError as error:
-        raise InputError(f"{home / SETTINGS_FILE}: {error}") from None
+        raise InputError(f"{home / SETTINGS_FILE} holds a value that is none: {error}") from None
     return Settings(**chosen | given | {"home": home})
 
 

@@ -102,6 +102,11 @@ class OptimizePage(Page[OptimizePanel]):
         self._plan.set_objectives(objectives)
         self._results.set_definitions(objectives)
 
+    def close(self) -> None:
+        """Draw no more."""
+        self._timer.stop()
+        self._latest = None
+
     # -- a sweep -----------------------------------------------------------------------------------------------------
 
     def start(self) -> None:

@@ -81,7 +81,9 @@ def test_a_value_that_is_none_is_refused_and_one_in_the_file_names_the_file(home
     assert not (home / "settings.env").exists()
     home.mkdir(parents=True, exist_ok=True)
     (home / "settings.env").write_text("# mine\nBACKTEST_WORKERS=none\n")
-    with pytest.raises(InputError, match=r"settings\.env: BACKTEST_WORKERS: must be"):
+    with pytest.raises(
+        InputError, match=r"settings\.env holds a value that is none: BACKTEST_WORKERS: must be"
+    ):
         read_settings()
     assert read_settings(workers=2).workers == 2, "what does not count is not judged"
 
