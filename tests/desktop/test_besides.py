@@ -96,6 +96,7 @@ def test_help_tells_every_key_from_the_actions_themselves_every_metric_and_where
     assert [Path(url.toLocalFile()) for url in opener.urls] == [folder]
 
 
+@pytest.mark.long
 def test_recent_runs_are_the_newest_that_are_done_and_a_chosen_one_is_shown(window: MainWindow) -> None:
     candles = random_candles(300)
     window.recent.aboutToShow.emit()
@@ -133,6 +134,7 @@ def set_up(
     discard(app, window)
 
 
+@pytest.mark.long
 def test_settings_say_what_is_in_force_and_why_and_keep_what_is_typed_for_the_next_start(
     set_up: MainWindow, qtbot: QtBot, tmp_path: Path
 ) -> None:

@@ -32,6 +32,7 @@ class Axis:
     high: float
     choices: tuple[Any, ...] = ()
     is_figure: bool = False
+    is_whole: bool = False
 
     def share(self, place: float) -> float:
         """How far up a place is: 0 to 1 between the ends."""
@@ -47,7 +48,9 @@ class Axis:
         """A place in words."""
         if self.choices:
             return value_text(self.choices[min(len(self.choices) - 1, max(0, round(place)))])
-        return str(metric_text(self.name)(place)) if self.is_figure else f"{place:.6g}"
+        if self.is_figure:
+            return str(metric_text(self.name)(place))
+        return str(round(place)) if self.is_whole else f"{place:.6g}"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,7 +80,7 @@ def _param_axis(sweep: SweepResult, name: str) -> Axis:
         choices = tuple(values)
         return Axis(name, name, -0.5, len(choices) - 0.5, choices)
     ends = [values[0], values[-1]] if sweep.spec.sampler == "grid" else [column.min(), column.max()]
-    return Axis(name, name, *_apart(float(min(ends)), float(max(ends))))
+    return Axis(name, name, *_apart(float(min(ends)), float(max(ends))), is_whole=column.dtype.kind in "iu")
 
 
 def _figure_axis(sweep: SweepResult, name: str, definitions: Mapping[str, Any]) -> Axis:

@@ -267,6 +267,7 @@ def test_stored_sweeps_open_with_enter_and_go_with_del(filled: MainWindow, qtbot
     assert opened == deleted == ["2" * 32]
 
 
+@pytest.mark.long
 def test_a_stored_sweep_brings_back_the_whole_set_up_and_one_undo_takes_it_away(filled: MainWindow) -> None:
     page, setup = filled.page(OptimizePage), filled.page(SetupPage).panel
     before, plan = setup.setup(), page.panel.plan.spec()
