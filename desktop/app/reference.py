@@ -9,8 +9,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import QLineEdit, QMainWindow, QMenu, QTextBrowser, QVBoxLayout, QWidget
 
-from desktop.tables.metrics import groups_of
-from engine.model.metric_definitions import DEFINITIONS
+from engine.model.metric_definitions import DEFINITIONS, group_names
 
 Rows = Sequence[tuple[str, ...]]
 
@@ -56,7 +55,7 @@ def _line(row: tuple[str, ...]) -> str:
 def glossary() -> dict[str, Rows]:
     """Every metric: title, unit, formula, and its name in files and on the command line."""
     found: dict[str, list[tuple[str, ...]]] = {}
-    for name, group in groups_of(DEFINITIONS).items():
+    for name, group in group_names().items():
         one = DEFINITIONS[name]
         found.setdefault(group, []).append((one.title, one.unit, one.definition, name))
     return dict(found)

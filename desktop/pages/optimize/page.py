@@ -273,20 +273,15 @@ class OptimizePage(Page[OptimizePanel]):
             self.context.undo_offered.emit(undo)
 
     def _ask_export(self, sweep_id: str) -> None:
-        path, _ = QFileDialog.getSaveFileName(
-            self.panel.window(),
-            "Export all trials of the sweep",
-            f"sweep-{sweep_id[:8]}.csv",
-            "CSV (*.csv);;JSON (*.json)",
-        )
-        if path:
-            self.export(sweep_id, Path(path))
+        folder = QFileDialog.getExistingDirectory(self.panel.window(), "Export the sweep into a folder")
+        if folder:
+            self.export(sweep_id, Path(folder))
 
-    def export(self, sweep_id: str, path: Path) -> None:
-        """Write all trials of a stored sweep as .csv or .json."""
+    def export(self, sweep_id: str, folder: Path) -> None:
+        """Write a stored sweep as JSON, and all its trials as CSV."""
         self.bridge.ask(
-            lambda: self.engine.research.export_sweep(sweep_id, path),
-            lambda written: self.context.said.emit(f"Written: {written}"),
+            lambda: self.engine.research.export(sweep_id, folder),
+            lambda paths: self.context.said.emit(f"Written: {', '.join(path.name for path in paths)}"),
         )
 
     def _load_sweeps(self) -> None:

@@ -74,7 +74,7 @@ class ResultsView(QWidget):
         self.run = tool_button(
             "Run this one", "Make a run of the selected trial: chart, trades, checks (Enter)"
         )
-        self.export = tool_button("Export …", "Write all trials of this sweep as a file, CSV or JSON")
+        self.export = tool_button("Export …", "Write this sweep as JSON and all its trials as CSV")
         self.map, self.parallel, self.stored = MapView(), ParallelView(), StoredSweeps()
         self.wanted: Wanted | None = None
         self._definitions: Mapping[str, Any] = {}

@@ -78,7 +78,7 @@ class StoredSweeps(QWidget):
             "Show the sweep's trials, with the whole set-up and plan they were made with (Enter, or double click)",
         )
         self.export = tool_button(
-            "Export …", "Write all trials of the sweep as a file, CSV or JSON (Ctrl+Shift+E)"
+            "Export …", "Write the sweep as JSON and all its trials as CSV (Ctrl+Shift+E)"
         )
         self.delete = tool_button("Delete", "Delete the selected sweeps (Del); that can be undone")
         bar = QWidget()

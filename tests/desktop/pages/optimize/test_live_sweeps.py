@@ -251,13 +251,12 @@ def test_stored_sweeps_are_there_at_the_next_start_can_be_opened_and_deleted(
     assert results.sweep.top(4) == made.top(4)
     assert results.map.map.grid is not None
     assert later.page(OptimizePage).panel.plan.spec() == wanted, "symbol, period and costs too"
-    for name in ("sweep.csv", "sweep.json"):
-        later.page(OptimizePage).export(made.id, tmp_path / name)
+    later.page(OptimizePage).export(made.id, tmp_path / "files")
     qtbot.waitUntil(lambda: not bridge.busy, timeout=10_000)
-    lines = (tmp_path / "sweep.csv").read_text().splitlines()
-    assert lines[0].startswith("trial,fast,slow,final_equity")
-    assert len(lines) == 1 + len(made)
-    assert json.loads((tmp_path / "sweep.json").read_text())["top"] == made.to_json(4)["top"]
+    (table,) = (tmp_path / "files").glob("*.csv")
+    assert len(table.read_text().splitlines()) == 1 + len(made)
+    (document,) = (tmp_path / "files").glob("*.json")
+    assert json.loads(document.read_text())["best"] == made.to_json()["best"]
     results.stored.table.select_row(0)
     results.stored.delete.click()
     qtbot.waitUntil(lambda: made.id not in [sweep.id for sweep in results.stored.model.rows], timeout=10_000)
