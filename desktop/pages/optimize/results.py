@@ -120,7 +120,9 @@ class ResultsView(QWidget):
         self.table.doubleClicked.connect(lambda _: self._run_picked())
         self.table.offer(
             table_action("Run this one", "Return", self._run_picked, self.table),
-            table_action("Use its parameters", "Ctrl+U", lambda: self._emit(self.params_wanted), self.table),
+            table_action(
+                "Use its parameters", "Shift+Return", lambda: self._emit(self.params_wanted), self.table
+            ),
             table_action("Copy", "Ctrl+C", self.table.copy, self.table),
         )
         self.run.clicked.connect(self._run_picked)
