@@ -1,4 +1,4 @@
-"""Settings: plain values, and `read_settings`, which reads them once from the environment and `.env`.
+"""Settings: plain values, and `read_settings`, which reads them once from the environment, `.env` and what is chosen.
 
 Only the names of VARIABLES count there, written as they stand: HOME or WORKERS are other programs' words.
 """
@@ -19,8 +19,8 @@ from engine.errors import InputError
 ARCHIVE_URL: Final = "https://data.binance.vision"
 CROSSCHECKED: Final = 600_000  # a year of minutes: half a minute of backtesting.py
 ENV_FILE: Final = Path(".env")  # of the working directory
-DATABASE_FILE: Final = "database.env"  # in the data folder
-_DATABASE: Final = "DATABASE_URL"
+SETTINGS_FILE: Final = "settings.env"  # in the data folder: what is chosen in the window
+OLD_FILE: Final = "database.env"  # what it was called when it held DATABASE_URL alone
 
 _LOGIN: Final = re.compile(r"[\w.~!$&()*+,;=:%-]*")  # what may stand before the @ without being escaped
 
@@ -217,11 +217,6 @@ class Settings:
         return self.home / "cache"
 
     @property
-    def database_file(self) -> Path:
-        """DATABASE_URL as the window chose it; the environment and `.env` come first."""
-        return self.home / DATABASE_FILE
-
-    @property
     def log_file(self) -> Path:
         """Where tracebacks and details go."""
         return self.home / "logs" / "backtest.log"
@@ -237,40 +232,60 @@ VARIABLES: Final[Mapping[str, str]] = {one.name: one.metadata["variable"] for on
 
 
 def read_settings(**overrides: Any) -> Settings:
-    """The settings of the environment, then of `.env`, then the database chosen in the window; `overrides` (by field) win.
+    """The settings of the environment, then of `.env`, then those chosen in the window; `overrides` (by field) win.
 
-    An empty variable counts as unset.
+    An empty variable counts as unset. The data folder itself may be chosen in the default one's file.
 
     Raises InputError naming the variable, never a value that may hold a password.
     """
-    found = _set_in(_env_file()) | _set_in(os.environ) | overrides
-    if "database_url" not in found:
-        home = Settings(**{name: found[name] for name in ("home",) if name in found}).home
-        found["database_url"] = chosen_database(home)
-    return Settings(**found)
-
-
-def chosen_database(home: Path) -> str | None:
-    """DATABASE_URL of this home's file; None where the embedded server is chosen, or nothing. The address stands there as it
-    is: nothing is quoted, and $ and quotes are characters like any other.
-    """
-    file = home / DATABASE_FILE
-    if not os.path.lexists(file):  # or we may not even look: whoever uses the folder says so
-        return None
+    given = _set_in(_env_file()) | _set_in(os.environ) | overrides
+    home = _home(given)
+    chosen = {name: text for name, text in _set_in(chosen_settings(home)).items() if name not in given}
     try:
-        lines = file.read_text(encoding="utf-8").splitlines()
+        Settings(**chosen)
+    except InputError as error:
+        raise InputError(f"{home / SETTINGS_FILE} holds a value that is none: {error}") from None
+    return Settings(**chosen | given | {"home": home})
+
+
+def _home(given: Mapping[str, Any]) -> Path:
+    if "home" in given:
+        return Settings(home=given["home"]).home
+    default = default_home()
+    moved = (chosen_settings(default).get("BACKTEST_HOME") or "").strip()
+    return Settings(home=_folder(moved)).home if moved else default
+
+
+def default_home() -> Path:
+    """The data folder where none is named."""
+    return Settings().home
+
+
+def chosen_settings(home: Path) -> dict[str, str]:
+    """By variable, what is chosen in the window for this data folder. The values stand there as they are: nothing is quoted,
+    and $ and quotes are characters like any other.
+    """
+    lines = [line for name in (OLD_FILE, SETTINGS_FILE) for line in chosen_lines(home / name)]
+    named = (line.partition("=") for line in lines)
+    return {name: text.strip() for name, _, text in named if name in VARIABLES.values()}
+
+
+def chosen_lines(file: Path) -> list[str]:
+    """The lines of such a file; none where there is none. Raises InputError where it cannot be read."""
+    if not os.path.lexists(file):  # or we may not even look: whoever uses the folder says so
+        return []
+    try:
+        return file.read_text(encoding="utf-8").splitlines()
     except UnicodeDecodeError:
-        raise InputError(f"{file} is not UTF-8 text; remove it to use the embedded database") from None
+        raise InputError(f"{file} is not UTF-8 text; remove it to choose again") from None
     except OSError as error:
         raise InputError(f"{file} cannot be read ({error.strerror}); mend it, or move it away") from None
-    found = [line.partition("=")[2].strip() for line in lines if line.startswith(f"{_DATABASE}=")]
-    return found[-1] or None if found else None
 
 
-def database_set_by() -> str:
-    """Where DATABASE_URL stands: "the environment", ".env", or "" where the window's choice counts."""
+def set_by(variable: str) -> str:
+    """Where a variable stands: "the environment", ".env", or "" where the window's choice or the default counts."""
     for where, given in (("the environment", os.environ), (str(ENV_FILE), _env_file())):
-        if (given.get(_DATABASE) or "").strip():
+        if (given.get(variable) or "").strip():
             return where
     return ""
 

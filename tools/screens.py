@@ -126,9 +126,14 @@ def scenes(window: MainWindow, state: str) -> dict[str, Callable[[], Awaitable[Q
 
         return show
 
-    async def about() -> QWidget:
-        window.show_about()
-        return next(one for one in QApplication.topLevelWidgets() if one.isVisible() and one is not window)
+    def beside(name: str) -> Callable[[], Awaitable[QWidget]]:
+        async def show() -> QWidget:
+            window.actions_[name].trigger()
+            return next(
+                one for one in QApplication.topLevelWidgets() if one.isVisible() and one is not window
+            )
+
+        return show
 
     async def banner() -> QWidget:
         window.report(
@@ -138,7 +143,8 @@ def scenes(window: MainWindow, state: str) -> dict[str, Callable[[], Awaitable[Q
 
     found = {one.title.replace(" ", "-").lower(): page(one.title) for one in window.pages}
     if state == "full":
-        found |= {"about": about, "error": banner}
+        found |= {name: beside(name) for name in ("about", "settings", "shortcuts", "glossary", "licences")}
+        found |= {"error": banner}
     return found
 
 

@@ -78,7 +78,7 @@ def _reporting_to(window: MainWindow) -> Iterator[None]:
 
     def report(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
         if issubclass(kind, KeyboardInterrupt):
-            window.close()
+            window.stop_and_close()  # Ctrl-C where it was started is not asked about
             return
         log.error("unexpected error", exc_info=(kind, error, trace))
         text = "".join(traceback.format_exception(kind, error, trace))

@@ -1,7 +1,8 @@
-"""Help > About: the version, and the licences of everything that is installed with the program."""
+"""Help > About and Help > Licences: the version, where things lie, and the licences of everything that is installed."""
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Iterator
 from importlib.metadata import Distribution, distributions, version
 from pathlib import Path
@@ -17,21 +18,46 @@ _TEXTS: Final = ("licen", "copying", "notice")  # how files with the words of a 
 class About(QWidget):
     """A window beside the main one, which nothing waits for; Esc closes it."""
 
-    def __init__(self, parent: QWidget, home: Path) -> None:
+    def __init__(self, parent: QWidget, home: Path, log_file: Path) -> None:
         super().__init__(parent, Qt.WindowType.Window)
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.setWindowTitle("About Backtest")
-        self.resize(680, 520)
-        self.words = QLabel(
-            f"Backtest {version(_OURS)}, AGPL-3.0-or-later\nQt {qVersion()}\nData and log: {home}", self
+        lines = (
+            f"Backtest {version(_OURS)}",
+            "Free software under the AGPL-3.0-or-later; see Help > Licences",
+            f"Python {platform.python_version()}, Qt {qVersion()}, {platform.system()} {platform.machine()}",
+            f"Data: {home}",
+            f"Log: {log_file}",
         )
-        self.words.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self.licences = QPlainTextEdit("\n".join(licences()), self, readOnly=True)
-        self.licences.setAccessibleName("Licences")
+        self.words = QLabel("\n".join(lines), self, textFormat=Qt.TextFormat.PlainText)
+        self.words.setTextInteractionFlags(
+            Qt.TextInteractionFlag.TextSelectableByMouse | Qt.TextInteractionFlag.TextSelectableByKeyboard
+        )
+        self.words.setAccessibleName("About Backtest")
         layout = QVBoxLayout(self)
+        layout.setContentsMargins(18, 14, 18, 14)
         layout.addWidget(self.words)
-        layout.addWidget(QLabel("What it is made of, and the licences of that:"))
-        layout.addWidget(self.licences, 1)
         self.addAction("Close", Qt.Key.Key_Escape, self.close)
+
+
+class Licences(QWidget):
+    """What the program is made of, and the licences of that; reading them takes a while, so they come with `show_text`."""
+
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__(parent, Qt.WindowType.Window)
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        self.setWindowTitle("Licences")
+        self.resize(680, 520)
+        self.text = QPlainTextEdit("Reading …", self, readOnly=True)
+        self.text.setAccessibleName("Licences")
+        layout = QVBoxLayout(self)
+        layout.addWidget(QLabel("What Backtest is made of, and the licences of that:"))
+        layout.addWidget(self.text, 1)
+        self.addAction("Close", Qt.Key.Key_Escape, self.close)
+
+    def show_text(self, text: str) -> None:
+        """They are read."""
+        self.text.setPlainText(text)
 
 
 def licences() -> Iterator[str]:

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any, Final
 
 from PySide6.QtCore import QByteArray, Qt, QTimer
-from PySide6.QtGui import QAction, QCloseEvent, QShowEvent
+from PySide6.QtGui import QAction, QCloseEvent, QGuiApplication, QShowEvent
 from PySide6.QtWidgets import (
     QApplication,
     QDockWidget,
@@ -19,14 +19,16 @@ from PySide6.QtWidgets import (
 )
 from shiboken6 import isValid
 
-from desktop.app.about import About
+from desktop.app.besides import Besides
+from desktop.app.recent_runs import RecentRuns
+from desktop.app.results_room import ResultsRoom
 from desktop.pages.all import PAGES
 from desktop.pages.page import Context, Page, PageT, Place
 from desktop.pages.progress import Overall
-from desktop.theme.apply import apply_theme
-from desktop.theme.colours import SYSTEM, THEME_NAMES, Theme, theme_named
+from desktop.theme.apply import apply_theme, follow_system
+from desktop.theme.colours import SYSTEM, THEME_NAMES, Theme, theme_for, theme_named
 from desktop.widgets.actions import Actions, Command
-from desktop.widgets.banner import Banner
+from desktop.widgets.banner import Banner, Question
 from desktop.widgets.bottom_panel import BottomPanel, DockTitle
 from desktop.widgets.preferences import LAYOUT_VERSION, Preferences
 from desktop.widgets.screens import fit_to_screen
@@ -57,14 +59,19 @@ class MainWindow(QMainWindow):
         self.workspace = Workspace(self)
         self.theme: Theme = theme_named(SYSTEM)
         self._laid_out = False
+        self._follows_system = True
         self._left: QWidget | None = None
         self.docks: dict[str, QDockWidget] = {}
         self.banner, self.status, self.overall = Banner(), StatusBar(workers), Overall(bridge, self)
+        self.closing = Question("Stop and close", "Keep working")
+        self._may_close = False
         self.context = Context(bridge, self.workspace, preferences, self)
         for make in PAGES:
             self.context.pages.append(make(self.context))
         self._build()
-        self.actions_ = Actions(self, self._commands(), self._toggles())
+        self.recent = RecentRuns(self.workspace, self._show_run, self)
+        self.besides = Besides(self, self.context, lambda choice: self.actions_.choices(choice))
+        self.actions_ = Actions(self, self._commands(), self._other_actions())
         self._connect()
         self._default_layout = self.saveState(LAYOUT_VERSION)
         self.use_times(str(preferences.read("times", UTC)), draw=False)
@@ -84,24 +91,20 @@ class MainWindow(QMainWindow):
     def _titled(self, title: str) -> Page[Any]:
         return next(page for page in self.pages if page.title == title)
 
-    def show_about(self) -> None:
-        """Tell the version and the licences, in a window of their own."""
-        about = About(self, self.bridge.engine.settings.home)
-        about.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        about.show()
-
     # -- building ----------------------------------------------------------------------------------------------------
 
     def _build(self) -> None:
         self.setAcceptDrops(True)
         self.setStatusBar(self.status)
         self.centre = QTabWidget(documentMode=True)
+        self.centre.setAccessibleName("Views")
         self.centre.tabBar().setAccessibleName("Views")
         middle = QWidget()
         middle.setObjectName("centrePanel")
         layout = QVBoxLayout(middle)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(2)
+        layout.addWidget(_with_margins(self.closing))
         layout.addWidget(_with_margins(self.banner))
         layout.addWidget(self.centre, 1)
         self.setCentralWidget(middle)
@@ -109,6 +112,10 @@ class MainWindow(QMainWindow):
         self.results = BottomPanel()
         self._place_pages()
         self._dock("Results", self.results, Qt.DockWidgetArea.BottomDockWidgetArea, self.results.title_bar)
+        tall = [page.panel for page in self.pages if page.is_tall]
+        self.room = ResultsRoom(
+            self.docks["Results"], self.centre, lambda number: self.centre.widget(number) in tall
+        )
         self.setCorner(Qt.Corner.BottomLeftCorner, Qt.DockWidgetArea.LeftDockWidgetArea)
         self._share_room()
         sides = [dock.widget() for dock in self.docks.values() if dock.widget() is not self.results]
@@ -189,7 +196,7 @@ class MainWindow(QMainWindow):
             Command("quit", "&Quit", "Close the window", self.close, "&File", 10, ("Ctrl+Q",)),
             Command("filter", "Fi&lter", "Go to the filter of the visible table", self.focus_filter, "&Go", 1, ("Ctrl+F",)),
             Command("reset", "&Reset layout", "Put every panel back to its place", self.reset_layout, "&View", 12),
-            Command("about", "&About", "Version and licences", self.show_about, "&Help", 0),
+            *self.besides.commands(),
             Command("full_screen", "&Full screen", "Use the whole screen", self.toggle_full_screen, "&View", 13, ("F11",)),
         ]  # fmt: skip
 
@@ -201,10 +208,14 @@ class MainWindow(QMainWindow):
             for number, page in enumerate(tabs, start=1)
         ]  # fmt: skip
 
-    def _toggles(self) -> list[tuple[int, QAction]]:
+    def _other_actions(self) -> list[tuple[str, int, QAction]]:
         for title, dock in self.docks.items():
-            dock.toggleViewAction().setToolTip(f"Show or hide the {title.lower()}")
-        return [(10, dock.toggleViewAction()) for dock in self.docks.values()]
+            if dock.widget() is not self.results:
+                dock.toggleViewAction().setToolTip(f"Show or hide the {title.lower()}")
+        docks: list[tuple[str, int, QAction]] = [
+            ("&View", 10, dock.toggleViewAction()) for dock in self.docks.values()
+        ]
+        return [*docks, ("&File", 5, self.recent.menuAction())]
 
     def _connect(self) -> None:
         bridge, context = self.bridge, self.context
@@ -225,6 +236,9 @@ class MainWindow(QMainWindow):
         self.undo.changed.connect(self._undo_changed)
         self.status.stop_wanted.connect(bridge.stop)
         self.banner.details_wanted.connect(context.details_wanted)
+        self.closing.agreed.connect(self.stop_and_close)
+        hints = QGuiApplication.styleHints()
+        hints.colorSchemeChanged.connect(self._scheme_changed)
 
     # -- the work ----------------------------------------------------------------------------------------------------
 
@@ -240,6 +254,8 @@ class MainWindow(QMainWindow):
         self.actions_["stop"].setEnabled(phase in WORKING)
         if phase in (Phase.FETCHING, Phase.RUNNING):
             self.banner.hide()
+        if not self._under_way():
+            self.closing.hide()  # nothing is left to be asked
         if not busy:
             QTimer.singleShot(0, self, self._focus_again)  # after all who hear it are enabled again
 
@@ -278,22 +294,36 @@ class MainWindow(QMainWindow):
         """Put every panel back to its place."""
         self.preferences.forget_layout()
         self.restoreState(QByteArray(self._default_layout), LAYOUT_VERSION)
+        self.room.lend()
 
     def use_theme(self, name: str) -> None:
-        """Show another theme everywhere."""
+        """Show another theme everywhere; "system" follows the desktop."""
         name = name if name in THEME_NAMES else SYSTEM
-        self.theme = theme_named(name)
-        self.actions_[f"theme {name}"].setChecked(True)
         self.preferences.save("theme", name)
+        self.actions_[f"theme {name}"].setChecked(True)
+        self._follows_system = name == SYSTEM
+        follow_system(on=self._follows_system, theme=theme_named(name))
+        self._show_theme(theme_named(name))
+
+    def _scheme_changed(self, scheme: Qt.ColorScheme) -> None:
+        """The desktop turned light or dark."""
+        if self._follows_system and isValid(self):
+            self._show_theme(theme_for(scheme))
+
+    def _show_theme(self, theme: Theme) -> None:
+        self.theme = theme
         app = QApplication.instance()
         if isinstance(app, QApplication):
-            apply_theme(app, self.theme)
-        self.actions_.apply_theme(self.theme)
+            apply_theme(app, self, theme)
+        self.actions_.apply_theme(theme)
         for page in self.pages:
-            page.panel.apply_theme(self.theme)
-        self.banner.apply_theme(self.theme)
-        self.undo.apply_theme(self.theme)
-        self.status.apply_theme(self.theme)
+            page.panel.apply_theme(theme)
+        for part in (self.room, self.banner, self.closing, self.undo, self.status):
+            part.apply_theme(theme)
+
+    def _show_run(self, run_id: str) -> None:
+        self.workspace.show(run_id)
+        self.show_page("Overview")
 
     def use_times(self, name: str, *, draw: bool = True) -> None:
         """Show moments in UTC or in the machine's zone, everywhere; what is typed or exported stays UTC."""
@@ -327,13 +357,37 @@ class MainWindow(QMainWindow):
 
     def remember(self) -> None:
         """Keep layout, columns and the pages' state for the next start."""
+        self.room.give_back()
         self.preferences.save_layout(self)
         for page in self.pages:
             page.save(self.preferences)
         self.preferences.sync()
 
+    def _under_way(self) -> str:
+        """What the user waits for, in words; empty where nothing is."""
+        parts = [] if self.bridge.phase is Phase.IDLE else [self.bridge.phase.value.lower()]
+        jobs = len(self.bridge.jobs.waited_for())
+        if jobs:
+            parts.append(f"{jobs} job{'s' * (jobs != 1)} on candles")
+        return " and ".join(parts)
+
+    def stop_and_close(self) -> None:
+        """Close whatever is under way: it is stopped, and what is finished of it is kept."""
+        self._may_close = True
+        self.close()
+
     def closeEvent(self, event: QCloseEvent) -> None:
-        """Remember, stop the work, and close the plots before the interpreter goes (their axes complain otherwise)."""
+        """Ask once where work is under way. Then remember, stop the work, and close the plots before the interpreter goes
+        (their axes complain otherwise).
+        """
+        working = "" if self._may_close or not self.closing.isHidden() else self._under_way()
+        if working:
+            self.closing.ask(
+                f"Still {working}. Close all the same? It is stopped then; what is finished is kept."
+            )
+            event.ignore()
+            return
+        QGuiApplication.styleHints().colorSchemeChanged.disconnect(self._scheme_changed)
         self.remember()
         self.context.close()
         self.bridge.stop()

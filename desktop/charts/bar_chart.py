@@ -171,7 +171,7 @@ class BarChart(pg.GraphicsLayoutWidget):  # type: ignore[misc]
         self._theme = theme
         self.setBackground(theme.base)
         for axis in (self._labels, self._values):
-            style_axis(axis, theme.grid, theme.muted)
+            style_axis(axis, theme.grid, theme.muted, theme.base)
         self.plot.vb.setBorder(pg.mkPen(theme.border))
         self._zero.setPen(pg.mkPen(theme.grid))
         self._frame.setPen(pg.mkPen(theme.crosshair, style=Qt.PenStyle.DashLine))

@@ -160,7 +160,7 @@ class ExcursionChart(pg.GraphicsLayoutWidget):  # type: ignore[misc]
         self._theme = theme
         self.setBackground(theme.base)
         for axis in self._axes.values():
-            style_axis(axis, theme.grid, theme.muted)
+            style_axis(axis, theme.grid, theme.muted, theme.base)
         self.plot.setLabel("bottom", self._across, color=theme.muted)
         self.plot.vb.setBorder(pg.mkPen(theme.border))
         self._zero.setPen(pg.mkPen(theme.grid))

@@ -50,7 +50,8 @@ class Context(QObject):
     `reported(level, text, details)` what went wrong, `warned(text, line)` what went wrong and is that line in the log. To
     the log: `logged(level, text, details)`. Between pages: `run_wanted(specs)` make these runs; `candles_changed()` what is
     held may have changed; `range_wanted(start_ms, end_ms)` look at these times in the chart; `details_wanted(line)` the
-    story of a line in the log; `undo_offered(Undo)` it can be taken back.
+    story of a line in the log; `undo_offered(Undo)` it can be taken back; `times_changed()` moments are shown in another
+    zone.
     """
 
     database_changed = Signal(bool, str)
@@ -65,6 +66,7 @@ class Context(QObject):
     range_wanted = Signal(object, object)
     details_wanted = Signal(str)
     undo_offered = Signal(object)
+    times_changed = Signal()
 
     def __init__(
         self, bridge: Bridge, workspace: Workspace, preferences: Preferences, parent: QObject | None = None
@@ -106,6 +108,7 @@ class Context(QObject):
     def use_local_times(self, *, on: bool) -> None:
         """Show moments in the machine's zone, or in UTC; views follow when they are drawn next."""
         formats.use_local_times(on=on)
+        self.times_changed.emit()
 
     def watch_window(self, watcher: QObject) -> None:
         """Let somebody filter the window's events: what is dropped on it."""
@@ -120,6 +123,7 @@ class Page(QObject, Generic[PanelT]):
     title: ClassVar[str]
     place: ClassVar[Place]
     hears: ClassVar[frozenset[str]] = frozenset()  # kinds of jobs
+    is_tall: ClassVar[bool] = False  # in the centre it uses the room of the results too
 
     titled = Signal(str)  # more words for its tab
 

@@ -141,7 +141,7 @@ def zone_name() -> str:
 
 def zoned(words: str) -> str:
     """The title of a column of moments, "Entry (UTC)", with the zone that is shown."""
-    return words.replace("UTC", "local") if _Zone.is_local else words
+    return words.replace("(UTC)", "(local)") if _Zone.is_local else words
 
 
 def of_clock(seconds: float) -> float:

@@ -136,7 +136,7 @@ COLUMNS: Final[tuple[Column[RunRow], ...]] = (
     _metric("commission", "Commission", formats.number),
     Column("elapsed_s", "Took", _field("elapsed_s"), formats.duration, numeric=True),
     Column("created", "Made", lambda row: row.created_ms, formats.minute,
-           tooltip="UTC", export=formats.exported_time),
+           tooltip="When it was made (UTC)", export=formats.exported_time),
     Column("engine", "Engine", _field("engine"), _plain),
     Column("id", "Id", lambda row: row.id, lambda run_id: run_id[:8], tooltip="The command line knows a run by it"),
     Column("params", "Parameters", RunRow.all_params),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor, QGuiApplication, QPalette
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QToolTip, QWidget
 
 from desktop.theme.colours import Theme
 from desktop.theme.style_sheet import style_sheet
@@ -47,12 +47,21 @@ def palette(theme: Theme) -> QPalette:
     return colours
 
 
-def apply_theme(app: QApplication, theme: Theme) -> None:
-    """Colour every widget of the program; plots are told by their window."""
+def follow_system(*, on: bool, theme: Theme) -> None:
+    """Have Qt say what the desktop prefers, or take this theme's scheme for its own parts, such as window frames."""
+    hints = QGuiApplication.styleHints()
+    if on:
+        hints.unsetColorScheme()
+        return
     scheme = Qt.ColorScheme.Dark if theme.is_dark else Qt.ColorScheme.Light
-    if QGuiApplication.styleHints().colorScheme() != scheme:
-        QGuiApplication.styleHints().setColorScheme(scheme)
+    if hints.colorScheme() != scheme:
+        hints.setColorScheme(scheme)
+
+
+def apply_theme(app: QApplication, window: QWidget, theme: Theme) -> None:
+    """Colour every widget of a window and what it opens; its plots are told by it."""
     app.setPalette(palette(theme))
+    QToolTip.setPalette(palette(theme))
     sheet = style_sheet(theme)
-    if app.styleSheet() != sheet:  # setting it again would style every widget again
-        app.setStyleSheet(sheet)
+    if window.styleSheet() != sheet:  # an application's sheet takes Qt several times as long
+        window.setStyleSheet(sheet)

@@ -14,7 +14,10 @@ THEME_NAMES: Final = (SYSTEM, "light", "dark")
 
 @dataclass(frozen=True, slots=True)
 class Theme:
-    """Named colours (#rrggbb). `curves` are told apart by people who confuse red and green."""
+    """Named colours (#rrggbb). `curves` are told apart by people who confuse red and green.
+
+    Text has a contrast of at least 4.5:1 to the ground it stands on, what is drawn of at least 3:1; `border` only parts.
+    """
 
     name: str
     window: str
@@ -59,7 +62,7 @@ DARK: Final = Theme(
     base="#101318",
     raised="#232934",
     border="#2a313d",
-    strong_border="#465062",
+    strong_border="#64718a",
     text="#e3e7ee",
     muted="#98a2b3",
     accent="#4d9bff",
@@ -69,12 +72,12 @@ DARK: Final = Theme(
     negative="#ff6b6b",
     warning="#f2b84b",
     held="#2f9e6e",
-    grid="#5a6474",
+    grid="#667184",
     crosshair="#a6b0c0",
     up="#2ebd85",
     down="#f6465d",
-    volume_up="#1f6b50",
-    volume_down="#7d2f3b",
+    volume_up="#2a8a66",
+    volume_down="#b0434f",
     buy="#4d9bff",
     sell="#ffae42",
     curves=(
@@ -90,7 +93,7 @@ LIGHT: Final = Theme(
     base="#ffffff",
     raised="#ffffff",
     border="#d3d9e2",
-    strong_border="#9aa5b5",
+    strong_border="#7c8899",
     text="#18202c",
     muted="#566275",
     accent="#1a63d8",
@@ -98,14 +101,14 @@ LIGHT: Final = Theme(
     selection="#cfe0fb",
     positive="#0a7d4f",
     negative="#c9252d",
-    warning="#9a6200",
-    held="#35a274",
-    grid="#8a94a3",
+    warning="#946000",
+    held="#2f9a6c",
+    grid="#7f8a99",
     crosshair="#3d4858",
     up="#0f9d6b",
     down="#d9363e",
-    volume_up="#a9dcc6",
-    volume_down="#f3bcc0",
+    volume_up="#3f9b79",
+    volume_down="#d0656f",
     buy="#1a63d8",
     sell="#b45f00",
     curves=(
@@ -118,6 +121,10 @@ LIGHT: Final = Theme(
 def theme_named(name: str) -> Theme:
     """The theme to show for "light", "dark" or "system" (what the desktop prefers; dark where it says nothing)."""
     if name == SYSTEM:
-        light = QGuiApplication.styleHints().colorScheme() == Qt.ColorScheme.Light
-        return LIGHT if light else DARK
+        return theme_for(QGuiApplication.styleHints().colorScheme())
     return LIGHT if name == "light" else DARK
+
+
+def theme_for(scheme: Qt.ColorScheme) -> Theme:
+    """The theme for what a desktop prefers."""
+    return LIGHT if scheme == Qt.ColorScheme.Light else DARK

@@ -57,13 +57,14 @@ QPushButton[cell="true"] {{ padding: 0px 8px; border-radius: 4px; }}
 QWidget#seriesCell {{ background: {base}; }}
 QWidget#seriesCell QProgressBar::chunk {{ background: {accent}; }}
 
-QLineEdit, QAbstractSpinBox, QComboBox {{ background: {base}; border: 1px solid {border}; border-radius: 4px;
+QLineEdit, QAbstractSpinBox, QComboBox {{ background: {base}; border: 1px solid {strong_border}; border-radius: 4px;
     padding: 3px 6px;
     selection-background-color: {selection}; selection-color: {text}; min-height: 1.25em; }}
-QLineEdit:hover, QAbstractSpinBox:hover, QComboBox:hover {{ border-color: {strong_border}; }}
+QLineEdit:hover, QAbstractSpinBox:hover, QComboBox:hover {{ border-color: {text}; }}
 QLineEdit:focus, QAbstractSpinBox:focus, QComboBox:focus {{ border-color: {accent}; }}
 QLineEdit[bad="true"], QAbstractSpinBox[bad="true"] {{ border-color: {warning}; }}
-QLineEdit:disabled, QAbstractSpinBox:disabled, QComboBox:disabled {{ background: {window}; color: {muted}; }}
+QLineEdit:disabled, QAbstractSpinBox:disabled, QComboBox:disabled {{ background: {window}; color: {muted};
+    border-color: {border}; }}
 QComboBox::drop-down {{ border: none; width: 20px; }}
 QComboBox::down-arrow {{ image: url({arrow_down}); width: 10px; height: 10px; }}
 QAbstractSpinBox::up-button, QAbstractSpinBox::down-button {{ border: none; width: 16px; background: transparent; }}
@@ -102,6 +103,10 @@ QRadioButton::indicator {{ width: 12px; height: 12px; border: 1px solid {strong_
     background: {base}; }}
 QRadioButton::indicator:checked {{ border: 4px solid {accent}; width: 6px; height: 6px; background: {accent_text}; }}
 QRadioButton:focus {{ color: {accent}; }}
+QWidget#settingsForm {{ background: {panel}; }}
+QTextBrowser {{ background: {base}; border: 1px solid {border}; border-radius: 4px; }}
+QToolButton#resultsButton, QToolButton#resultsButton:checked {{ border-color: transparent; background: transparent; }}
+QToolButton#resultsButton:hover, QToolButton#resultsButton:focus {{ border-color: {accent}; }}
 QWidget#databaseForm {{ background: {base}; }}
 
 QTabBar {{ qproperty-drawBase: 0; }}

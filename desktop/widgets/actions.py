@@ -36,18 +36,18 @@ class Command:
 
 
 class Actions:
-    """A window's commands as actions by name; `toggles`: further actions with their places in the View menu."""
+    """A window's commands as actions by name; `others`: further actions, each with its menu and its place there."""
 
     def __init__(
         self,
         window: QMainWindow,
         commands: Iterable[Command],
-        toggles: Iterable[tuple[int, QAction]] = (),
+        others: Iterable[tuple[str, int, QAction]] = (),
     ) -> None:
         self._commands = {command.name: command for command in commands}
         self._groups: dict[str, QActionGroup] = {}
         self._actions = {name: self._make(window, command) for name, command in self._commands.items()}
-        self._toggles = tuple(toggles)
+        self._others = tuple(others)
         self._fill_menus(window)
 
     def __getitem__(self, name: str) -> QAction:
@@ -55,7 +55,11 @@ class Actions:
 
     def all(self) -> list[QAction]:
         """Every action."""
-        return [*self._actions.values(), *(action for _, action in self._toggles)]
+        return [*self._actions.values(), *(action for *_, action in self._others)]
+
+    def choices(self, choice: str) -> list[QAction]:
+        """The actions of which one is the chosen one."""
+        return self._groups[choice].actions() if choice in self._groups else []
 
     def _make(self, window: QMainWindow, command: Command) -> QAction:
         action = QAction(command.text, window)
@@ -73,8 +77,7 @@ class Actions:
     def _fill_menus(self, window: QMainWindow) -> None:
         for title in MENUS:
             placed = [(one.place, self[one.name]) for one in self._commands.values() if one.menu == title]
-            if title == "&View":
-                placed += self._toggles
+            placed += [(place, action) for menu, place, action in self._others if menu == title]
             menu = window.menuBar().addMenu(title)
             menu.setToolTipsVisible(True)
             _fill(menu, sorted(placed, key=lambda pair: pair[0]))

@@ -1,9 +1,9 @@
-"""What went wrong, inline above the charts: never modal, gone with one click, details in the log."""
+"""What went wrong, and what is asked, inline above the charts: never modal, gone with one click, details in the log."""
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QWidget
+from PySide6.QtCore import Qt, Signal, SignalInstance
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QWidget
 
 from desktop.theme.colours import DARK, Theme
 from desktop.theme.icons import icon
@@ -57,3 +57,44 @@ class Banner(QFrame):
         names = {"error": self._theme.negative, "warning": self._theme.warning}
         colour = names.get(str(self.property("level")), self._theme.accent)
         self.sign.setPixmap(icon("broken", colour).pixmap(18, 18))
+
+
+class Question(QFrame):
+    """Something that is asked in place, with two answers. `agreed()`, `refused()`."""
+
+    agreed = Signal()
+    refused = Signal()
+
+    def __init__(self, yes: str, no: str, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("banner")
+        self.setProperty("level", "warning")
+        self.sign = QLabel()
+        self.message = QLabel(wordWrap=True, textFormat=Qt.TextFormat.PlainText)
+        self.yes, self.no = QPushButton(yes), QPushButton(no)
+        for button in (self.yes, self.no):
+            button.setAccessibleName(button.text())
+        row = QHBoxLayout(self)
+        row.setContentsMargins(10, 5, 6, 5)
+        row.addWidget(self.sign)
+        row.addWidget(self.message, 1)
+        row.addWidget(self.yes)
+        row.addWidget(self.no)
+        self.yes.clicked.connect(lambda: self._answer(self.agreed))
+        self.no.clicked.connect(lambda: self._answer(self.refused))
+        self.hide()
+
+    def ask(self, text: str) -> None:
+        """Ask; the harmless answer has the focus."""
+        self.message.setText(text)
+        self.message.setAccessibleName(text)
+        self.show()
+        self.no.setFocus()
+
+    def _answer(self, signal: SignalInstance) -> None:
+        self.hide()
+        signal.emit()
+
+    def apply_theme(self, theme: Theme) -> None:
+        """Take the theme's colours."""
+        self.sign.setPixmap(icon("broken", theme.warning).pixmap(18, 18))

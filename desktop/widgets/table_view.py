@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from functools import partial
 from typing import Any
 
 from PySide6.QtCore import QItemSelectionModel, QModelIndex, QPoint, Qt, QTimer
-from PySide6.QtGui import QColor, QFont, QFontMetrics, QGuiApplication, QKeySequence, QPainter, QPaintEvent
+from PySide6.QtGui import (
+    QAction,
+    QColor,
+    QFont,
+    QFontMetrics,
+    QGuiApplication,
+    QKeySequence,
+    QPainter,
+    QPaintEvent,
+)
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QMenu, QTableView, QWidget
 
 from desktop.tables.table import TableModel
@@ -170,6 +179,23 @@ class TableView(QTableView):
         flags = Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap
         painter.drawText(self.viewport().rect().adjusted(20, 8, -20, -8), flags, self.hint)
 
+    def offer(self, *actions: QAction) -> None:
+        """What can be done with the selected rows: by key, and in the context menu."""
+        self.addActions(actions)
+        self.setContextMenuPolicy(Qt.ContextMenuPolicy.ActionsContextMenu)
+
     def context_point(self, event_point: QPoint) -> QPoint:
         """Where on the screen a context menu belongs."""
         return self.viewport().mapToGlobal(event_point)
+
+
+def table_action(text: str, keys: str, do: Callable[[], object], table: QWidget) -> QAction:
+    """An action whose key counts while the table has the focus."""
+    action = QAction(text, table)
+    action.setShortcuts(
+        [QKeySequence(key) for key in ("Return", "Enter")] if keys == "Return" else [QKeySequence(keys)]
+    )
+    action.setShortcutContext(Qt.ShortcutContext.WidgetShortcut)
+    action.setToolTip(f"{text} ({keys})")
+    action.triggered.connect(lambda: do())
+    return action

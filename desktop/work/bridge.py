@@ -71,7 +71,7 @@ class Bridge(QObject):
         self.task = Task("")
         self._queue: deque[tuple[Callable[[Any], object], Any]] = deque()
         self._threads = ThreadPoolExecutor(_JOBS_AT_ONCE, "series")
-        self._awake = False
+        self._awake = self._is_closed = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._woken.connect(self._drain)
@@ -110,24 +110,32 @@ class Bridge(QObject):
         finally:
             await self._end(task, result, error)
             self._enter(Phase.IDLE)
-            if ended is not None:
+            if ended is not None and not self._is_closed:
                 ended(result, error)
 
     def _enter(self, phase: Phase) -> None:
         if phase is not self.phase:
             self.phase = phase
-            self.phase_changed.emit(phase)
+            if not self._is_closed:
+                self.phase_changed.emit(phase)
 
     # -- jobs beside it: several at once -----------------------------------------------------------------------------
 
     def start(
-        self, kind: str, subject: Subject, call: Call, ended: Ended, *, label: str | None = None
+        self,
+        kind: str,
+        subject: Subject,
+        call: Call,
+        ended: Ended,
+        *,
+        label: str | None = None,
+        asked_for: bool = True,
     ) -> Job:
-        """Do `call` as one job in a thread, when its turn comes. `label`: see `Task`.
+        """Do `call` as one job in a thread, when its turn comes. `label`, `asked_for`: see `Task`.
 
         `ended` hears its result or its error on the window's thread.
         """
-        task = Task(kind, label)
+        task = Task(kind, label, is_asked_for=asked_for)
         job = self.jobs.begin(task, subject)
         self.spawn(self._start(task, call, ended))
         return job
@@ -150,15 +158,19 @@ class Bridge(QObject):
             result = await self._loop.run_in_executor(self._threads, do)
         except Exception as error:
             await self._end(task, None, error)
-            ended(None, error)
+            if not self._is_closed:
+                ended(None, error)
             if not isinstance(error, Interrupted):
                 raise
         else:
             await self._end(task, result, None)
-            ended(result, None)
+            if not self._is_closed:
+                ended(result, None)
 
     def close(self) -> None:
-        """No more jobs begin."""
+        """No more jobs begin, and nobody hears how those under way end: what would be drawn on is gone."""
+        self._is_closed = True
+        self.jobs.blockSignals(True)
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     # -- questions ---------------------------------------------------------------------------------------------------
@@ -175,10 +187,11 @@ class Bridge(QObject):
             try:
                 found = await self.answer(question)
             except BacktestError as error:
-                if failed is not None:
+                if failed is not None and not self._is_closed:
                     failed(error)
                 raise
-            answer(found)
+            if not self._is_closed:
+                answer(found)
 
         self.spawn(ask())
 
@@ -192,7 +205,17 @@ class Bridge(QObject):
 
     def queued(self, take: Callable[[T], object]) -> Callable[[T], None]:
         """`take` for the engine's threads: it is called on the window's thread, in order with the events."""
-        return partial(self._put, take)
+
+        def unless_closed(what: T) -> None:
+            if not self._is_closed:
+                take(what)
+
+        return partial(self._put, unless_closed)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether questions are answered."""
+        return self._loop is not None
 
     @property
     def busy(self) -> bool:
@@ -217,13 +240,17 @@ class Bridge(QObject):
         try:
             await work
         except Interrupted as stopped:
-            self.problem.emit("info", str(stopped), "")
+            self._tell("info", str(stopped), "")
         except BacktestError as error:
             log.warning("%s", error, exc_info=True)
-            self.problem.emit("error", str(error), traceback.format_exc())
+            self._tell("error", str(error), traceback.format_exc())
         except Exception as error:
             log.exception("unexpected error")
-            self.problem.emit("error", f"unexpected {type(error).__name__}: {error}", traceback.format_exc())
+            self._tell("error", f"unexpected {type(error).__name__}: {error}", traceback.format_exc())
+
+    def _tell(self, level: str, message: str, details: str) -> None:
+        if not self._is_closed:
+            self.problem.emit(level, message, details)
 
     # -- from the engine's threads to the window's ---------------------------------------------------------------------
 

@@ -19,12 +19,14 @@ Ending = Finished | Failed | Cancelled
 class Task:
     """One call to the engine; what it does may be one job or many.
 
-    `label`: what its lines in the log begin with, None keeps them out of it; `expected`: how many runs it makes.
+    `label`: what its lines in the log begin with, None keeps them out of it; `expected`: how many runs it makes;
+    `is_asked_for`: whether somebody waits for it, rather than that it is made when there is time.
     """
 
     kind: str
     label: str | None = ""
     expected: int = 0
+    is_asked_for: bool = True
     token: CancelToken = field(default_factory=CancelToken)
 
 
@@ -82,6 +84,10 @@ class Jobs(QObject):
         job = self._whole[task] = Job(task, task.kind, subject)
         self.changed.emit(job)
         return job
+
+    def waited_for(self) -> list[Job]:
+        """The calls that are one job each, are not done, and that somebody waits for."""
+        return [job for task, job in self._whole.items() if task.is_asked_for]
 
     def take(self, task: Task, event: Event) -> None:
         """Follow an event of a call."""

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
-from pathlib import Path
+from typing import Final
 
 from engine.errors import BacktestError, InputError, reason
 from engine.model.database_choice import (
@@ -17,13 +15,16 @@ from engine.model.database_choice import (
     DatabaseSeen,
 )
 from engine.service.resources import Resources
-from engine.settings import chosen_database, container_login, database_set_by
+from engine.service.settings_file import keep
+from engine.settings import chosen_settings, container_login, set_by
+
+_DATABASE: Final = "DATABASE_URL"
 
 # SQLAlchemy costs a tenth of a second, so only who asks about databases imports engine.database.candidate
 
 
 class Databases:
-    """`Engine.databases`. What is chosen is kept in BACKTEST_HOME/database.env, which only its owner may read."""
+    """`Engine.databases`. What is chosen is kept in BACKTEST_HOME/settings.env, which only its owner may read."""
 
     def __init__(self, resources: Resources) -> None:
         self._resources, self._settings = resources, resources.settings
@@ -31,10 +32,10 @@ class Databases:
     def current(self) -> CurrentDatabase:
         """What is in use, by whose choice, and what the next start uses."""
         port, password = container_login()
-        set_by, used = database_set_by(), self._settings.database_url
-        after = used if set_by else chosen_database(self._settings.home)
+        where, used = set_by(_DATABASE), self._settings.database_url
+        after = used if where else self._chosen()
         return CurrentDatabase(
-            _as_choice(used, port), set_by, _as_choice(after, port), _container(port), bool(password)
+            _as_choice(used, port), where, _as_choice(after, port), _container(port), bool(password)
         )
 
     def test(self, choice: DatabaseChoice) -> DatabaseSeen:
@@ -48,15 +49,13 @@ class Databases:
 
     def choose(self, choice: DatabaseChoice) -> None:
         """Keep the choice for the next start of the program. Raises InputError where it cannot count or be kept."""
-        set_by = database_set_by()
-        if set_by:
-            raise InputError(f"DATABASE_URL is set in {set_by} and wins; remove it there to choose here")
-        line = "" if choice.kind == EMBEDDED else f"DATABASE_URL={self._url(choice)}\n"
-        file = self._settings.database_file
-        try:
-            _write_private(file, line)
-        except OSError as error:
-            raise InputError(f"cannot write {file}: {reason(error)}; nothing was changed") from error
+        where = set_by(_DATABASE)
+        if where:
+            raise InputError(f"DATABASE_URL is set in {where} and wins; remove it there to choose here")
+        keep(self._settings.home, {_DATABASE: None if choice.kind == EMBEDDED else self._url(choice)})
+
+    def _chosen(self) -> str | None:
+        return chosen_settings(self._settings.home).get(_DATABASE) or None
 
     def _url(self, choice: DatabaseChoice) -> str:
         """The whole DATABASE_URL of a choice, with the password that was typed or is known."""
@@ -70,7 +69,7 @@ class Databases:
     def _stored_password(self, address: str) -> str:
         from engine.database.candidate import split_password
 
-        for url in (chosen_database(self._settings.home), self._settings.database_url):
+        for url in (self._chosen(), self._settings.database_url):
             if url is not None and (found := split_password(url))[0] == address:
                 return found[1]
         return ""
@@ -134,16 +133,3 @@ def _as_choice(url: str | None, port: int) -> DatabaseChoice:
     except InputError:  # said where it is used; it may hold the password anywhere
         return DatabaseChoice(ADDRESS)
     return DatabaseChoice(CONTAINER if address == _container(port) else ADDRESS, address)
-
-
-def _write_private(file: Path, content: str) -> None:
-    """All of it or nothing, and readable by nobody else from the beginning."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(prefix=f".{file.name}-", dir=file.parent)  # 0600
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as new:
-            new.write(content)
-        Path(temporary).replace(file)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise

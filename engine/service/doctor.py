@@ -24,7 +24,7 @@ from engine.service.logs import log_fault
 from engine.service.resources import Resources
 from engine.service.strategies import Strategies
 from engine.service.window import advice, check_screen, missing_packages
-from engine.settings import database_set_by
+from engine.settings import set_by
 
 log = logging.getLogger(__name__)
 
@@ -138,7 +138,7 @@ _ADVICE = {
 
 def _database_advice(resources: Resources) -> str:
     """What to do about a database that cannot be used: it depends on who chose it."""
-    where = database_set_by()
+    where = set_by("DATABASE_URL")
     if where:
         return f"check DATABASE_URL in {where}, or remove it there to use the embedded PostgreSQL"
     if resources.settings.database_url is not None:

@@ -6,6 +6,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from engine.service.candles import Candles
+from engine.service.choices import Choices
 from engine.service.databases import Databases
 from engine.service.doctor import Doctor
 from engine.service.research import Research
@@ -31,6 +32,7 @@ class Engine:
         self.research = Research(resources, self.strategies)
         self.doctor = Doctor(resources, self.strategies)
         self.databases = Databases(resources)
+        self.choices = Choices(self.settings)
 
     def __enter__(self) -> Self:
         return self

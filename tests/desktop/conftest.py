@@ -47,7 +47,7 @@ def make_window(app: QApplication, qtbot: QtBot, tmp_path: Path) -> Iterator[Mak
 
     yield make
     for window in opened:
-        window.close()
+        window.stop_and_close()
         discard(app, window)
 
 
@@ -111,7 +111,7 @@ def live_window(
         lambda: not bridge.busy and bool(window.page(SetupPage).panel.strategies.infos), timeout=60_000
     )
     yield window
-    window.close()
+    window.stop_and_close()
     qtbot.waitUntil(lambda: not bridge.busy, timeout=20_000)
     discard(app, window)
 

@@ -6,14 +6,16 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtCore import QByteArray, Qt
-from PySide6.QtGui import QColor, QPalette
+from PySide6.QtGui import QAccessible, QAction, QColor, QGuiApplication, QPalette
 from PySide6.QtWidgets import (
-    QAbstractButton,
-    QAbstractItemView,
+    QAbstractScrollArea,
+    QAbstractSpinBox,
     QApplication,
+    QCalendarWidget,
     QComboBox,
     QDialog,
-    QLineEdit,
+    QHeaderView,
+    QLabel,
     QTabBar,
     QWidget,
 )
@@ -33,12 +35,14 @@ from desktop.pages.setup.values import Setup
 from desktop.pages.trades.page import TradesPage
 from desktop.theme.colours import DARK, LIGHT
 from desktop.widgets.preferences import LAYOUT_VERSION, Preferences
+from desktop.work.bridge import Phase
+from desktop.work.jobs import Task
 from engine.model.account import Costs
 from engine.model.market import Market, parse_time
 from engine.model.run import FAILED
 from engine.strategy import Param
 from tests.desktop.builders import BANDS, CROSS, checks, described, run_on
-from tests.desktop.conftest import MakeWindow
+from tests.desktop.conftest import MakeWindow, fill
 from tests.support.builders import random_candles
 
 FIRST, SECOND = "a" * 32, "b" * 32
@@ -220,8 +224,24 @@ def test_no_shortcut_is_taken_twice_and_every_action_explains_itself(window: Mai
     actions = window.actions_.all()
     keys = Counter(key.toString() for action in actions for key in action.shortcuts())
     assert [key for key, times in keys.items() if times > 1] == []
-    assert {"F5", "Esc", "Ctrl+L", "Ctrl+F", "Ctrl+E", "Ctrl+1", "N", "P"} <= set(keys)
+    assert {"F5", "Esc", "Ctrl+L", "Ctrl+F", "Ctrl+E", "Ctrl+1", "N", "P", "F1", "Ctrl+,", "Ctrl+J"} <= set(
+        keys
+    )
     assert [action.text() for action in actions if not action.text() or not action.toolTip()] == []
+    of_widgets = [
+        action for action in window.findChildren(QAction) if action.shortcuts() and action not in actions
+    ]
+    assert len(of_widgets) > 10
+    for (
+        action
+    ) in of_widgets:  # counted where the focus is; a key of the whole window there would be ambiguous
+        assert action.text()
+        assert action.toolTip()
+        assert not {key.toString() for key in action.shortcuts()} & set(keys), action.text()
+    for owner in {owner for action in of_widgets for owner in action.associatedObjects()}:
+        assert isinstance(owner, QWidget)
+        own = Counter(key.toString() for action in owner.actions() for key in action.shortcuts())
+        assert [key for key, times in own.items() if times > 1] == []
 
 
 def is_popup_of_combo_box(widget: QWidget) -> bool:
@@ -232,18 +252,29 @@ def is_popup_of_combo_box(widget: QWidget) -> bool:
 
 def test_every_widget_that_takes_the_focus_has_an_accessible_name(window: MainWindow, qtbot: QtBot) -> None:
     show_two_runs(window, qtbot)
-    own = (QAbstractButton, QAbstractItemView, QLineEdit, QTabBar)
+    fill(window)
+    for name in ("settings", "shortcuts", "glossary", "about", "licences"):
+        window.actions_[name].trigger()
     nameless = [
         f"{type(widget).__name__} {widget.objectName()} in {type(widget.parent()).__name__}"
         for widget in window.findChildren(QWidget)
         if widget.focusPolicy() != Qt.FocusPolicy.NoFocus
-        and (isinstance(widget, own) or type(widget).__module__.startswith("desktop"))
         and not widget.objectName().startswith("qt_")
         and not is_popup_of_combo_box(widget)
-        and not widget.accessibleName()
-        and not (isinstance(widget, QAbstractButton) and widget.text())
+        and not is_inside(widget)
+        and not (isinstance(widget, QLabel) and not widget.text())  # nothing to be read yet
+        and not QAccessible.queryAccessibleInterface(widget).text(QAccessible.Text.Name)
     ]
     assert nameless == []
+
+
+def is_inside(widget: QWidget) -> bool:
+    """Whether it is a part that Qt makes of a widget: the line of a spin box, the viewport of a table."""
+    around = widget.parentWidget()
+    inner = QAbstractSpinBox | QAbstractScrollArea | QComboBox | QHeaderView | QTabBar | QCalendarWidget
+    return isinstance(around, inner) or (
+        around is not None and is_inside(around) and not around.accessibleName()
+    )
 
 
 def test_the_style_sheets_are_understood(window: MainWindow, qtlog: object) -> None:
@@ -354,3 +385,75 @@ def test_nothing_of_the_set_up_is_cut_off_however_narrow_the_window(
     qtbot.waitUntil(lambda: area.viewport().width() >= content.minimumSizeHint().width(), timeout=3000)
     assert (window.width(), window.height()) == size
     assert window.minimumSizeHint().width() <= window.minimumWidth()
+
+
+def test_a_tall_page_has_the_room_of_the_results_and_gives_it_back_as_it_was(
+    make_window: MakeWindow, tmp_path: Path
+) -> None:
+    window = make_window()
+    dock = window.docks["Results"]
+    height = dock.height()
+    window.show_page("Optimize")
+    assert dock.isHidden()
+    window.show_page("Overview")
+    QApplication.processEvents()
+    assert (dock.isVisible(), dock.height()) == (True, height)
+
+    window.show_page("Optimize")
+    window.show_page("Runs")  # asked for here: it stays
+    assert dock.isVisible()
+    window.show_page("Chart")
+    assert dock.isVisible()
+
+    window.room.button.click()
+    assert dock.isHidden()
+    window.show_page("Optimize")
+    window.show_page("Overview")
+    assert dock.isHidden(), "hidden by the user before"
+    assert window.room.button.accessibleName() == "Show the results"
+    window.room.button.click()
+
+    window.show_page("Optimize")
+    window.close()  # lent is not hidden
+    again = make_window(Preferences(tmp_path / "window.ini"))
+    assert again.docks["Results"].isVisible()
+
+
+def test_closing_with_work_asks_once_in_place_and_a_second_close_closes(
+    make_window: MakeWindow, qtbot: QtBot
+) -> None:
+    window = make_window()
+    window.bridge._enter(Phase.RUNNING)
+    window.close()
+    assert window.isVisible()
+    assert "Still running" in window.closing.message.text()
+    assert window.focusWidget() is window.closing.no
+    assert not [
+        widget
+        for widget in QApplication.topLevelWidgets()
+        if isinstance(widget, QDialog) and widget.isVisible()
+    ]
+    window.closing.no.click()
+    assert (window.isVisible(), window.closing.isVisible()) == (True, False)
+    window.close()
+    assert window.closing.isVisible()
+    window.bridge._enter(Phase.IDLE)
+    assert not window.closing.isVisible(), "nothing is left to ask"
+    window.bridge.jobs.begin(Task("fetch"), ("sample", "SAMPLEUSDT", "1h"))
+    window.bridge.jobs.begin(Task("crosscheck", is_asked_for=False), ("a" * 32,))
+    window.close()
+    assert "Still 1 job on candles" in window.closing.message.text()
+    window.close()
+    assert not window.isVisible()
+
+
+def test_the_theme_follows_the_system_live_unless_one_is_chosen(window: MainWindow) -> None:
+    changed = QGuiApplication.styleHints().colorSchemeChanged
+    window.use_theme("system")
+    changed.emit(Qt.ColorScheme.Light)
+    assert window.theme is LIGHT
+    assert window.page(OverviewPage).panel.chart.backgroundBrush().color() == QColor(LIGHT.base)
+    assert window.preferences.read("theme") == "system"
+    window.use_theme("dark")
+    changed.emit(Qt.ColorScheme.Light)
+    assert window.theme is DARK

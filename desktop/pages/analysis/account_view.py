@@ -6,7 +6,7 @@ from PySide6.QtCore import QModelIndex, QSize, Signal
 from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QVBoxLayout, QWidget
 
 from desktop.charts.pane import Pane
-from desktop.charts.time_chart import TimeChart, seconds
+from desktop.charts.time_chart import TimeChart
 from desktop.pages.analysis.tables import DRAWDOWN_COLUMNS
 from desktop.pages.analysis.view import View
 from desktop.tables import formats
@@ -102,7 +102,7 @@ class AccountView(View):
         pane.clear()
         rolling = None if self._analysis is None else self._analysis.rolling.get(self.window_days)
         if rolling is not None:
-            times = seconds(rolling.times)
+            times = rolling.times / 1000
             pane.add_curve(times, rolling.values, self._theme.accent, width=1.6)
             pane.add_levels([0.0], None, None, self._theme)
             self.chart.set_bounds(float(times[0]), float(times[-1]), DAY_MS / 1000)
@@ -116,10 +116,12 @@ class AccountView(View):
                 f"The run is shorter than {self.window_days} days: there is no window to look at."
             )
             return
-        at = len(rolling.times) - 1 if x is None else self.chart.nearest(seconds(rolling.times), x)
+        at = len(rolling.times) - 1 if x is None else self.chart.nearest(rolling.times / 1000, x)
         assert at is not None
         until, value = formats.minute(int(rolling.times[at])), formats.number(float(rolling.values[at]))
-        self.read_out.setText(f"Sharpe ratio of the {self.window_days} days until {until} UTC: {value}")
+        self.read_out.setText(
+            f"Sharpe ratio of the {self.window_days} days until {until} {formats.zone_name()}: {value}"
+        )
 
     def _pick(self, index: QModelIndex) -> None:
         if not index.isValid() or index.row() >= self.model.rowCount() or self._analysis is None:

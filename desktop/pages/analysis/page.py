@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import UTC
 from functools import partial
 from typing import Any
 
@@ -17,6 +18,7 @@ from desktop.pages.analysis.panel import AnalysisPanel
 from desktop.pages.analysis.view import View
 from desktop.pages.page import Context, Page, Place
 from desktop.pages.setup.page import SetupPage
+from desktop.tables import formats
 from desktop.tables.badges import trades_beside_holes
 from desktop.work.bridge import Phase
 from engine.analysis.analysis import Analysis, analyse
@@ -54,6 +56,7 @@ class AnalysisPage(Page[AnalysisPanel]):
         panel.built.connect(self._join)
         context.page(SetupPage).strategies_loaded.connect(self._strategies_loaded)
         context.candles_changed.connect(self._candles_changed)
+        context.times_changed.connect(self._timer.start)
 
     def close(self) -> None:
         """Ask no more."""
@@ -103,7 +106,8 @@ class AnalysisPage(Page[AnalysisPanel]):
             if other.id != run.id and other.equity is not None
         ]
         return partial(
-            analyse, run, candles, self._workspace.filter, beside_holes=trades_beside_holes(run), others=others
+            analyse, run, candles, self._workspace.filter, beside_holes=trades_beside_holes(run), others=others,
+            zone=None if formats.is_local() else UTC,
         )  # fmt: skip
 
     def _answered(self, number: int, analysis: Analysis) -> None:

@@ -146,7 +146,7 @@ class GroupBars(QWidget):
 
     def _hover(self, number: int | None) -> None:
         unit = "trades" if self._counts else f"sum of P&L{f', {self._quote}' if self._quote else ''}"
-        told = f"{self._title} – {unit}" if number is None else self.chart.bars[number].words
+        told = f"{formats.zoned(self._title)} – {unit}" if number is None else self.chart.bars[number].words
         self.read_out.setText(told)
 
     def apply_theme(self, theme: Theme) -> None:

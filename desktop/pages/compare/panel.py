@@ -74,7 +74,8 @@ class ComparePanel(Panel):
         }
         self.source = SourceView()
         self.tabs = QTabWidget(documentMode=True)
-        self.tabs.tabBar().setAccessibleName("Parts of the comparison")
+        for part in (self.tabs, self.tabs.tabBar()):
+            part.setAccessibleName("Parts of the comparison")
         self.empty = QLabel(_HINT)
         self.empty.setProperty("role", "muted")
         self.empty.setAlignment(Qt.AlignmentFlag.AlignCenter)

@@ -106,6 +106,7 @@ class DatabasePanel(Panel):
         area = QScrollArea(widgetResizable=True)
         area.setFrameShape(QScrollArea.Shape.NoFrame)
         area.setWidget(content)
+        area.setAccessibleName("Choice of the database")
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(area)
@@ -134,7 +135,7 @@ class DatabasePanel(Panel):
             self.password.clear()
         self._current = current
         self._addresses[CONTAINER] = current.container
-        self.now.setText(_now_words(current))
+        self.now.setText(now_words(current))
         self._kind_changed()
 
     def show_chosen(self, current: CurrentDatabase) -> None:
@@ -230,7 +231,9 @@ class DatabasePanel(Panel):
         self.copy.setIcon(icon("copy", theme.muted))
 
 
-def _now_words(current: CurrentDatabase) -> str:
+def now_words(current: CurrentDatabase) -> str:
+    """Which database is in use, by whose choice, and what the next start uses."""
+
     def words(choice: DatabaseChoice) -> str:
         return choice.kind if choice.kind == EMBEDDED else f"{choice.kind}, {choice.address}"
 

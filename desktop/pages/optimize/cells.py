@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pyqtgraph as pg
 
+from desktop.pages.optimize.trials import Wanted
 from engine.model.market import Float64Array, Int64Array
 from engine.model.sweep import SweepResult
 
@@ -27,6 +28,7 @@ class Grid:
     `axes`: the parameters, the second "" where only one varies; `xs`, `ys`: their values (the lowest where neighbours
     share a cell). `positions`: of each cell's best trial, -1 for none; `values`: its objective, NaN for none; `pixels`:
     uint8 RGBA, transparent for none; `levels`: what the ends of the colours mean. `columns`, `rows`: per trial, its cell.
+    `first`: the position of the best trial of all that were wanted; None where none of them has a value.
     """
 
     sweep: SweepResult
@@ -39,6 +41,7 @@ class Grid:
     values: Float64Array
     pixels: npt.NDArray[np.uint8]
     levels: tuple[float, float]
+    first: int | None
 
     def best_of(self, cell: Cell) -> int | None:
         """The position of the cell's best trial."""
@@ -52,23 +55,26 @@ class Grid:
     @property
     def best(self) -> Cell | None:
         """The cell of the best trial of all; None where no trial has a value."""
-        return None if self.sweep.best is None else self.cell_of(int(self.sweep.order[0]))
+        return None if self.first is None else self.cell_of(self.first)
 
     def has_cells_of(self, other: Grid) -> bool:
         """Whether both have the same cells."""
         return (self.axes, self.xs, self.ys) == (other.axes, other.xs, other.ys)
 
 
-def grid_of(sweep: SweepResult, axes: Axes) -> Grid:
-    """The map of a sweep that made at least one trial. Takes a while for very many: made for a thread."""
+def grid_of(sweep: SweepResult, axes: Axes, wanted: Wanted | None = None) -> Grid:
+    """The map of the wanted trials of a sweep that made at least one. Takes a while for very many: made for a thread."""
     xs, columns = _cells(sweep, axes[0])
     ys, rows = _cells(sweep, axes[1]) if axes[1] else ([""], np.zeros(len(sweep), dtype=np.int64))
     positions = np.full((len(ys), len(xs)), -1, dtype=np.int64)
-    worst_first = sweep.order[::-1]
+    worst_first = sweep.order[::-1] if wanted is None else sweep.order[::-1][wanted[sweep.order[::-1]]]
     positions[rows[worst_first], columns[worst_first]] = worst_first  # the last one stays: the best
     values = np.where(positions >= 0, sweep.objective[positions], np.nan)
     levels = _levels(values)
-    return Grid(sweep, axes, xs, ys, columns, rows, positions, values, _pixels(values, levels), levels)
+    first = (
+        int(worst_first[-1]) if len(worst_first) and np.isfinite(sweep.objective[worst_first[-1]]) else None
+    )
+    return Grid(sweep, axes, xs, ys, columns, rows, positions, values, _pixels(values, levels), levels, first)
 
 
 def _cells(sweep: SweepResult, name: str) -> tuple[list[Any], Int64Array]:

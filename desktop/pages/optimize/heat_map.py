@@ -13,7 +13,7 @@ from PySide6.QtWidgets import QGraphicsRectItem, QWidget
 from desktop.charts.axes import style_axis
 from desktop.charts.label_axis import LabelAxis
 from desktop.pages.optimize.cells import COLOURS, Cell, Grid
-from desktop.pages.optimize.trials import value_text
+from desktop.tables.run_names import value_text
 from desktop.theme.colours import DARK, Theme
 
 _STEPS: Final = {

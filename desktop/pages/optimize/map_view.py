@@ -18,8 +18,9 @@ from PySide6.QtWidgets import (
 
 from desktop.pages.optimize.cells import Axes, Cell, Grid
 from desktop.pages.optimize.heat_map import HeatMap
-from desktop.pages.optimize.trials import metric_title, position_of, value_text
+from desktop.pages.optimize.trials import metric_title, position_of
 from desktop.tables.metrics import metric_text
+from desktop.tables.run_names import value_text
 from desktop.theme.colours import Theme
 from engine.model.sweep import SweepResult
 

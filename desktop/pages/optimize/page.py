@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
+import numpy.typing as npt
 from PySide6.QtCore import QTimer, Signal
+from PySide6.QtWidgets import QFileDialog
 
 from desktop.pages.optimize.cells import Grid, grid_of
+from desktop.pages.optimize.coordinates import Lines, lines_of, picture_of
 from desktop.pages.optimize.panel import OptimizePanel
-from desktop.pages.optimize.values import SweepChoice
+from desktop.pages.optimize.values import SweepChoice, setup_of
 from desktop.pages.page import Context, Page, Place
 from desktop.pages.setup.page import SetupPage
 from desktop.tables import formats
@@ -18,11 +23,13 @@ from desktop.widgets.preferences import Preferences
 from desktop.widgets.undo import Undo
 from desktop.work.bridge import Call, Phase
 from desktop.work.jobs import Job
+from desktop.work.latest import Latest
 from engine.errors import InputError
 from engine.events import CancelToken, OnEvent
 from engine.model.run import RunSpec
 from engine.model.sweep import SweepResult, SweepSpec
 
+Drawn = tuple[Lines, npt.NDArray[np.uint8]]
 _SHOW_MS: Final = 200  # five pictures a second are as many as anybody reads
 
 
@@ -32,6 +39,7 @@ class OptimizePage(Page[OptimizePanel]):
     title = "Optimize"
     place = Place.CENTRE
     hears = frozenset({"fetch", "warmup", "sweep"})
+    is_tall = True
 
     sweep_done = Signal(object)
 
@@ -41,7 +49,11 @@ class OptimizePage(Page[OptimizePanel]):
         self._setup = self._setup_page.panel
         self._plan, self._results = self.panel.plan, self.panel.results
         self._latest: SweepResult | None = None
-        self._mapping = self._is_restored = False
+        self._is_restored = False
+        self._map = Latest(self.bridge, self._ask_map, self._results.show_map)
+        self._lines = Latest(
+            self.bridge, self._ask_lines, lambda drawn: self._results.parallel.show_lines(*drawn)
+        )
         self._counting: SweepSpec | None = None
         self._timer = QTimer(self, singleShot=True, interval=_SHOW_MS)
         self._timer.timeout.connect(self._show_latest)
@@ -60,7 +72,11 @@ class OptimizePage(Page[OptimizePanel]):
         plan.strategy_chosen.connect(self._setup.strategies.focus)
         results.params_wanted.connect(self._use)
         results.run_wanted.connect(self._run_trial)
-        results.map.axes_changed.connect(self._draw_map)
+        results.map.axes_changed.connect(self._map.want)
+        results.wanted_changed.connect(self._map.want)
+        results.parallel.picture_wanted.connect(self._lines.want)
+        results.export_wanted.connect(self._ask_export)
+        results.stored.export_wanted.connect(self._ask_export)
         results.stored.open_wanted.connect(self._open)
         results.stored.delete_wanted.connect(self._delete)
 
@@ -85,6 +101,11 @@ class OptimizePage(Page[OptimizePanel]):
         """What can be optimised is known."""
         self._plan.set_objectives(objectives)
         self._results.set_definitions(objectives)
+
+    def close(self) -> None:
+        """Draw no more."""
+        self._timer.stop()
+        self._latest = None
 
     # -- a sweep -----------------------------------------------------------------------------------------------------
 
@@ -153,25 +174,30 @@ class OptimizePage(Page[OptimizePanel]):
         self._results.show_sweep(sweep)
         if running:
             self._results.words.setText(words)
-        self._draw_map()
+        self._map.want()
 
-    def _draw_map(self) -> None:
-        """Ask for the map of what is shown; one question at a time."""
-        sweep, axes = self._results.sweep, self._results.map.axes()
-        if self._mapping or sweep is None or not len(sweep) or not axes[0]:
-            return
-        self._mapping = True
+    def _ask_map(self) -> Callable[[], Grid] | None:
+        """The question for the map of what is shown."""
+        results = self._results
+        sweep, axes, wanted = results.sweep, results.map.axes(), results.wanted
+        if sweep is None or not len(sweep) or not axes[0]:
+            return None
+        return lambda: grid_of(sweep, axes, wanted)
 
-        def draw(grid: Grid) -> None:
-            self._mapping = False
-            view = self._results.map
-            if view.sweep is sweep and view.axes() == axes:
-                view.show_map(grid)
-                view.mark(self._results.picked_number())
-            else:
-                self._draw_map()
+    def _ask_lines(self) -> Callable[[], Drawn] | None:
+        """The question for the picture of the lines."""
+        results, view = self._results, self._results.parallel
+        sweep, axes, wanted, known = results.sweep, view.axes, results.wanted, view.lines
+        (xs, height), colours = view.picture_size(), view.item.colours()
+        if sweep is None or len(axes) < 2 or not view.isVisible():
+            return None
 
-        self.bridge.ask(lambda: grid_of(sweep, axes), draw)
+        def draw() -> Drawn:
+            is_known = known is not None and known.sweep is sweep and known.axes == axes
+            lines = known if is_known and known is not None else lines_of(sweep, axes)
+            return lines, picture_of(lines, wanted, xs, height, colours)
+
+        return draw
 
     def _count(self) -> None:
         """Ask how many trials the plan makes; a later question makes earlier answers void."""
@@ -230,12 +256,33 @@ class OptimizePage(Page[OptimizePanel]):
             self.bridge.ask(lambda: self.engine.research.sweep(sweep_id), show)
 
     def _use_plan(self, spec: SweepSpec) -> None:
-        plan = self._plan
-        before = plan.strategy.currentText(), dict(plan.choices)
+        """The whole set-up and the plan as they were; both can be taken back at once."""
+        plan, setup = self._plan, self._setup
+        before = plan.strategy.currentText(), dict(plan.choices), setup.setup(), setup.strategies.focused()
+        setup.set_setup(setup_of(spec, before[2].engine))
+        setup.strategies.focus(spec.strategy)
         plan.use_plan(spec)
-        if plan.choices != before[1]:
-            undo = Undo("The plan is that of the stored sweep now", lambda: plan.use_choices(*before))
+
+        def take_back() -> None:
+            setup.set_setup(before[2])
+            setup.strategies.focus(before[3])
+            plan.use_choices(*before[:2])
+
+        if (plan.choices, setup.setup()) != before[1:3]:
+            undo = Undo("Set-up and plan are those of the stored sweep now", take_back)
             self.context.undo_offered.emit(undo)
+
+    def _ask_export(self, sweep_id: str) -> None:
+        folder = QFileDialog.getExistingDirectory(self.panel.window(), "Export the sweep into a folder")
+        if folder:
+            self.export(sweep_id, Path(folder))
+
+    def export(self, sweep_id: str, folder: Path) -> None:
+        """Write a stored sweep as JSON, and all its trials as CSV."""
+        self.bridge.ask(
+            lambda: self.engine.research.export(sweep_id, folder),
+            lambda paths: self.context.said.emit(f"Written: {', '.join(path.name for path in paths)}"),
+        )
 
     def _load_sweeps(self) -> None:
         self.bridge.ask(self.engine.research.sweeps, self._results.stored.set_sweeps)

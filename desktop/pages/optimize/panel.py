@@ -25,7 +25,7 @@ class OptimizePanel(Panel):
         layout.addWidget(self.results, 1)
 
     def release(self) -> None:
-        """Close the plot."""
+        """Close the plot with axes."""
         self.results.map.map.close()
 
     def apply_theme(self, theme: Theme) -> None:

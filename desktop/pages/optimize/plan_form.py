@@ -166,8 +166,8 @@ class PlanForm(QWidget):
         info = self.info()
         if info is None:
             raise InputError("Select a strategy")
-        problem = self._setup.data_problem()
-        if problem is not None:
+        problem = self._setup.data_problem() or (self.ranges.problem() if self.ranges else "")
+        if problem:
             raise InputError(problem)
         return self.choices[info.name].spec(info, self._setup, self.symbol.currentText())
 

@@ -5,33 +5,44 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QCheckBox, QDoubleSpinBox, QGridLayout, QLabel, QSizePolicy, QWidget
+from PySide6.QtWidgets import QCheckBox, QGridLayout, QLabel, QSizePolicy, QWidget
 
 from desktop.pages.optimize.values import NUMERIC, RangeChoice, values_of
 from desktop.tables import formats
+from desktop.tables.run_names import value_text
+from desktop.widgets.value_field import ValueField
 from engine.errors import InputError
+from engine.model.numerals import read_number, read_whole
+from engine.model.parameters import Param
 
-_WIDEST: Final = 1e9
 _HEADS: Final = ("Vary", "From", "To", "Step", "Values")
 
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """The widgets of one parameter; `spins` is empty for choices and truth values."""
+    """The widgets of one parameter; `fields` is empty for choices and truth values."""
 
     param: Mapping[str, Any]
     varied: QCheckBox
-    spins: tuple[QDoubleSpinBox, ...]
+    fields: tuple[ValueField, ...]
     fixed: QLabel
     count: QLabel
 
     def choice(self) -> RangeChoice:
         """What is chosen."""
-        numbers = [round(spin.value(), spin.decimals()) for spin in self.spins]
-        return RangeChoice(self.varied.isChecked(), *numbers)
+        return RangeChoice(self.varied.isChecked(), *(field.value() for field in self.fields))
+
+    def problem(self) -> str:
+        """Why what is typed is no range; empty where it is one, or is not used."""
+        return (
+            next((field.problem for field in self.fields if field.problem), "")
+            if self.varied.isChecked()
+            else ""
+        )
 
 
 class RangeForm(QWidget):
@@ -63,23 +74,23 @@ class RangeForm(QWidget):
         varied = QCheckBox(name)
         varied.setToolTip("\n".join(filter(None, (param.get("help"), "Check it to try many values of it"))))
         varied.setAccessibleName(f"Vary {name}")
-        spins = tuple(_spin(param, which) for which in _HEADS[1:4]) if param["type"] in NUMERIC else ()
+        fields = tuple(_field(param, which) for which in _HEADS[1:4]) if param["type"] in NUMERIC else ()
         fixed, count = QLabel(), QLabel()
         fixed.setProperty("role", "muted")
         fixed.setToolTip("The value of the set-up on the left; it is changed there")
         grid.addWidget(varied, line, 0)
         grid.addWidget(fixed, line, 1, 1, 3)
-        for column, spin in enumerate(spins, start=1):
-            grid.addWidget(spin, line, column)
-            spin.valueChanged.connect(lambda _: self._edited())
+        for column, field in enumerate(fields, start=1):
+            grid.addWidget(field, line, column)
+            field.value_changed.connect(self._edited)
         grid.addWidget(count, line, 4, alignment=_right(right=True))
         grid.setRowMinimumHeight(line, self.fontMetrics().height() + 12)
-        self.rows[name] = _Row(param, varied, spins, fixed, count)
+        self.rows[name] = _Row(param, varied, fields, fixed, count)
         varied.toggled.connect(lambda _: self._edited())
 
     def fields(self) -> list[QWidget]:
         """What takes the focus, in reading order."""
-        return [field for row in self.rows.values() for field in (row.varied, *row.spins)]
+        return [field for row in self.rows.values() for field in (row.varied, *row.fields)]
 
     def choices(self) -> dict[str, RangeChoice]:
         """What is chosen per parameter."""
@@ -89,14 +100,16 @@ class RangeForm(QWidget):
         """Choose all of this."""
         for name, row in self.rows.items():
             choice = choices[name]
-            for widget in (row.varied, *row.spins):
-                widget.blockSignals(True)
+            row.varied.blockSignals(True)
             row.varied.setChecked(choice.varied)
-            for spin, value in zip(row.spins, (choice.low, choice.high, choice.step), strict=False):
-                spin.setValue(value)
-            for widget in (row.varied, *row.spins):
-                widget.blockSignals(False)
+            row.varied.blockSignals(False)
+            for field, value in zip(row.fields, (choice.low, choice.high, choice.step), strict=False):
+                field.set_value(value)
         self._edited()
+
+    def problem(self) -> str:
+        """Why what is typed is no range; empty where all are."""
+        return next(filter(None, (row.problem() for row in self.rows.values())), "")
 
     def set_fixed(self, values: Mapping[str, Any]) -> None:
         """The set-up's values that differ from the defaults."""
@@ -110,15 +123,17 @@ class RangeForm(QWidget):
     def _update(self) -> None:
         for name, row in self.rows.items():
             varied = row.varied.isChecked()
-            for spin in row.spins:
-                spin.setVisible(varied)
-            row.fixed.setVisible(not (varied and row.spins))
+            for field in row.fields:
+                field.setVisible(varied)
+            row.fixed.setVisible(not (varied and row.fields))
             value = self._fixed.get(name, row.param["default"])
-            row.fixed.setText(_all_values(row.param) if varied else f"fixed at {value}")
+            row.fixed.setText(_all_values(row.param) if varied else f"fixed at {value_text(value)}")
             row.count.setText(_count(row) if varied else "")
 
 
 def _count(row: _Row) -> str:
+    if row.problem():
+        return formats.NO_VALUE
     try:
         return formats.whole(len(values_of(row.param, row.choice())))
     except InputError:
@@ -129,24 +144,38 @@ def _all_values(param: Mapping[str, Any]) -> str:
     return ", ".join(map(str, values_of(param, RangeChoice()))) if param["type"] not in NUMERIC else ""
 
 
-def _spin(param: Mapping[str, Any], which: str) -> QDoubleSpinBox:
+def _field(param: Mapping[str, Any], which: str) -> ValueField:
     name, is_step = str(param["name"]), which == "Step"
-    spin = QDoubleSpinBox()
-    spin.setDecimals(0 if param["type"] == "int" else _decimals(float(param["default"])))
-    smallest = 10.0 ** -spin.decimals()
-    low = smallest if is_step else -_WIDEST if param["low"] is None else float(param["low"])
-    spin.setRange(low, _WIDEST if is_step or param["high"] is None else float(param["high"]))
-    spin.setSingleStep(1 if param["type"] == "int" else 0.1)
-    spin.setMinimumWidth(64)
-    spin.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)  # not as wide as a billion
-    spin.setAccessibleName(f"{which} of {name}")
-    spin.setToolTip(f"{name}: {which.lower()}")
-    return spin
+    field = ValueField(
+        param["default"],
+        partial(_read_step if is_step else _read_end, param),
+        low=None if is_step else param["low"],
+        high=None if is_step else param["high"],
+    )
+    field.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)  # not as wide as what is typed
+    field.setAccessibleName(f"{which} of {name}")
+    field.setToolTip(f"{name}: {which.lower()}")
+    return field
 
 
-def _decimals(default: float) -> int:
-    """Enough decimals to step through values of this size."""
-    return 2 if not default else min(8, max(2, 2 - math.floor(math.log10(abs(default)))))
+def _read_end(param: Mapping[str, Any], text: str) -> Any:
+    try:
+        return Param.from_json(param).parse(text)
+    except InputError as error:
+        raise ValueError(str(error)) from None
+
+
+def _read_step(param: Mapping[str, Any], text: str) -> float:
+    whole = param["type"] == "int"
+    try:
+        step = read_whole(text) if whole else read_number(text)
+    except ValueError:
+        step = 0
+    if not 0 < step < math.inf:
+        raise ValueError(
+            f"{param['name']}: the step must be a{' whole' * whole} number above 0, not {text!r}"
+        )
+    return step
 
 
 def _right(right: bool) -> Qt.AlignmentFlag:

@@ -1,4 +1,4 @@
-"""What came of a sweep: a line of words, the best trials, the heat map, and the list of stored sweeps."""
+"""What came of a sweep: a line of words, the best trials, two pictures of all of them, and the list of stored sweeps."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from PySide6.QtCore import QSize, Qt, Signal
-from PySide6.QtGui import QKeyEvent, QResizeEvent
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import (
-    QHBoxLayout,
     QLabel,
     QProgressBar,
     QSplitter,
@@ -17,9 +16,12 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from desktop.pages.optimize.cells import Grid
+from desktop.pages.optimize.coordinates import axes_of, wanted_by
 from desktop.pages.optimize.map_view import MAP_HINT, MapView
+from desktop.pages.optimize.parallel_view import LINES_HINT, ParallelView
 from desktop.pages.optimize.stored import StoredSweeps
-from desktop.pages.optimize.trials import TrialsModel, position_of
+from desktop.pages.optimize.trials import TrialsModel, Wanted, position_of
 from desktop.tables import formats
 from desktop.tables.badges import sweep_badges
 from desktop.tables.metrics import definition_of, metric_text
@@ -27,7 +29,8 @@ from desktop.theme.colours import Theme
 from desktop.theme.icons import icon
 from desktop.widgets.badge_row import BadgeRow
 from desktop.widgets.buttons import tool_button
-from desktop.widgets.table_view import TableView
+from desktop.widgets.flow_layout import FlowLayout
+from desktop.widgets.table_view import TableView, table_action
 from engine.events import Progress
 from engine.model.run import CANCELLED
 from engine.model.sweep import SweepResult
@@ -38,19 +41,25 @@ _NO_BREAK: Final = "\u00a0"
 _SHARES: Final = [1000, 1000]
 _STEPS: Final = 1000
 _NARROWEST: Final = 280  # tabs that need more scroll; the whole window fits into 900
-_SIDE_BY_SIDE_PX: Final = 560
+_WIDE_PX: Final = 500
+_HIGH_PX: Final = 440
 
 
 class ResultsView(QWidget):
-    """Signals: `params_wanted(position)` load a trial's parameters; `run_wanted(position)` make a run of it."""
+    """Signals: `params_wanted(position)` load a trial's parameters; `run_wanted(position)` make a run of it;
+    `export_wanted(id)` of the shown sweep; `wanted_changed()`: other trials are to be seen, see `wanted`.
+    """
 
     params_wanted = Signal(int)
     run_wanted = Signal(int)
+    export_wanted = Signal(str)
+    wanted_changed = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.sweep: SweepResult | None = None
         self.picked: int | None = None
+        self._running = False
         self.words = QLabel(wordWrap=True)
         self.words.setAccessibleName("What came of the sweep")
         self.badges = BadgeRow()
@@ -65,7 +74,9 @@ class ResultsView(QWidget):
         self.run = tool_button(
             "Run this one", "Make a run of the selected trial: chart, trades, checks (Enter)"
         )
-        self.map, self.stored = MapView(), StoredSweeps()
+        self.export = tool_button("Export …", "Write this sweep as JSON and all its trials as CSV")
+        self.map, self.parallel, self.stored = MapView(), ParallelView(), StoredSweeps()
+        self.wanted: Wanted | None = None
         self._definitions: Mapping[str, Any] = {}
         self._lay_out()
         self._connect()
@@ -75,11 +86,10 @@ class ResultsView(QWidget):
     def _lay_out(self) -> None:
         bar = QWidget()
         bar.setObjectName("filterBar")
-        row = QHBoxLayout(bar)
+        row = FlowLayout(bar)
         row.setContentsMargins(6, 3, 6, 3)
-        row.addStretch()
-        row.addWidget(self.use)
-        row.addWidget(self.run)
+        for button in (self.use, self.run, self.export):
+            row.addWidget(button)
         trials = QWidget()
         inner = QVBoxLayout(trials)
         inner.setContentsMargins(0, 0, 0, 0)
@@ -88,15 +98,16 @@ class ResultsView(QWidget):
         inner.addWidget(self.table)
         self.tabs = QTabWidget(documentMode=True)
         self.tabs.addTab(trials, "Trials")
-        self.tabs.addTab(self.stored, "Stored sweeps")
-        self.tabs.tabBar().setAccessibleName("Trials and sweeps")
-        self.splitter = QSplitter(Qt.Orientation.Horizontal)
-        self.splitter.setChildrenCollapsible(False)
+        self.tabs.addTab(self.stored, "Stored")
+        for part in (self.tabs, self.tabs.tabBar()):
+            part.setAccessibleName("Trials and sweeps")
+        self.pictures = QSplitter(Qt.Orientation.Horizontal)
+        self.splitter = QSplitter(Qt.Orientation.Vertical)
+        for splitter in (self.pictures, self.splitter):
+            splitter.setChildrenCollapsible(False)
         self.splitter.addWidget(self.tabs)
-        self.splitter.addWidget(self.map)
-        self.splitter.setStretchFactor(0, 1)
-        self.splitter.setStretchFactor(1, 1)
-        self.splitter.setSizes(_SHARES)
+        self.splitter.addWidget(self.pictures)
+        self._put_beside()
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(3)
@@ -107,7 +118,17 @@ class ResultsView(QWidget):
     def _connect(self) -> None:
         self.table.selectionModel().selectionChanged.connect(lambda *_: self._selected())
         self.table.doubleClicked.connect(lambda _: self._run_picked())
+        self.table.offer(
+            table_action("Run this one", "Return", self._run_picked, self.table),
+            table_action(
+                "Use its parameters", "Shift+Return", lambda: self._emit(self.params_wanted), self.table
+            ),
+            table_action("Copy", "Ctrl+C", self.table.copy, self.table),
+        )
         self.run.clicked.connect(self._run_picked)
+        self.export.clicked.connect(self._export)
+        self.parallel.brushed.connect(self._brushed)
+        self.parallel.picked.connect(self._pick)
         self.use.clicked.connect(lambda: self._emit(self.params_wanted))
         self.map.picked.connect(self._pick)
 
@@ -123,14 +144,43 @@ class ResultsView(QWidget):
         number = self.picked_number() if _is_same(sweep, self.sweep) else None
         self.sweep = sweep
         self.picked = None if sweep is None or number is None else position_of(sweep, number)
-        self._refill()
+        self.parallel.set_sweep(
+            sweep, () if sweep is None or not len(sweep) else axes_of(sweep, self._definitions)
+        )
         self.map.set_sweep(sweep)
+        self._sift()
         self._say()
+
+    def _sift(self) -> None:
+        """Which trials are to be seen, by what is brushed."""
+        sweep = self.sweep
+        self.wanted = None if sweep is None else wanted_by(sweep, self.parallel.axes, self.parallel.brushes)
+        if self.picked is not None and self.wanted is not None and not self.wanted[self.picked]:
+            self.picked = None
+        self.parallel.set_wanted(self.wanted)
+        self._refill()
+        self._mark()
+
+    def _brushed(self) -> None:
+        self._sift()
+        self._say_count()
+        self.wanted_changed.emit()
+
+    def show_map(self, grid: Grid) -> None:
+        """The map is drawn; a late one of another sweep is dropped."""
+        if self.sweep is not None and grid.sweep.id == self.sweep.id:
+            self.map.show_map(grid)
+            self._mark()
+
+    def _mark(self) -> None:
+        self.map.mark(self.picked_number())
+        self.parallel.mark(self.picked)
 
     def _refill(self) -> None:
         model = self.table.selectionModel()
         model.blockSignals(True)
-        if self.model.show_sweep(self.sweep, self._definitions, self.picked) and self.sweep is not None:
+        changed = self.model.show_sweep(self.sweep, self._definitions, self.picked, self.wanted)
+        if changed and self.sweep is not None:
             self.table.fit_columns(widest=140)
             self.table.setColumnWidth(0, self.fontMetrics().horizontalAdvance("# 200") + 16)
         number = self.picked_number()
@@ -148,16 +198,22 @@ class ResultsView(QWidget):
         self.caution.setText("⚠ " + " · ".join(notes) if notes else "")
         self.words.setVisible(bool(self.words.text()))
         self.caution.setVisible(bool(notes))
-        shown = self.model.rowCount()
+        self._say_count()
+
+    def _say_count(self) -> None:
+        shown, sweep = self.model.rowCount(), self.sweep
         some = sweep is not None and sweep.done - sweep.failed > shown
         self.tabs.setTabText(0, f"Best {formats.whole(shown)}" if some else "Trials")
 
     def set_running(self, *, on: bool) -> None:
         """A sweep begins or is over."""
+        self._running = on
+        self._update()
         self.progress.setVisible(on)
         self.progress.setRange(0, 0)
         self.table.hint = _RUNNING if on else _HINT
         self.map.empty.setText(_RUNNING if on else MAP_HINT)
+        self.parallel.empty.setText(_RUNNING if on else LINES_HINT)
         self.table.viewport().update()
 
     def show_progress(self, progress: Progress) -> None:
@@ -185,14 +241,18 @@ class ResultsView(QWidget):
         """A cell of the map was clicked: mark its trial and load its parameters."""
         self.picked = None if self.sweep is None else position_of(self.sweep, number)
         self._refill()
-        self.map.mark(number)
+        self._mark()
         self._emit(self.params_wanted)
 
     def _selected(self) -> None:
         rows = self.table.selected_rows()
         self.picked = self.model.row_at(rows[0]).position if len(rows) == 1 else None
-        self.map.mark(self.picked_number())
+        self._mark()
         self._update()
+
+    def _export(self) -> None:
+        if self.sweep is not None:
+            self.export_wanted.emit(self.sweep.id)
 
     def _run_picked(self) -> None:
         self._emit(self.run_wanted)
@@ -205,38 +265,43 @@ class ResultsView(QWidget):
         usable = self.picked is not None and self.sweep is not None and self.picked not in self.sweep.errors
         self.run.setEnabled(usable)
         self.use.setEnabled(usable)
-
-    def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Enter in the table makes a run of the selected trial."""
-        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and self.table.hasFocus():
-            self._run_picked()
-            return
-        super().keyPressEvent(event)
+        self.export.setEnabled(self.sweep is not None and not self._running and bool(len(self.sweep)))
 
     def minimumSizeHint(self) -> QSize:
-        """What the table or the map alone needs: beside each other they stand only where there is room."""
+        """What the table or a picture alone needs: together they stand only where there is room."""
         needed = self.tabs.minimumSizeHint().expandedTo(self.map.minimumSizeHint())
-        return QSize(min(needed.width(), _NARROWEST), super().minimumSizeHint().height())
+        return QSize(min(needed.width(), _NARROWEST), self.tabs.minimumSizeHint().height())
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        """The map stands beside the table where there is room, else it is a tab."""
+        """The pictures stand below the table where there is room, else they are tabs."""
         super().resizeEvent(event)
-        beside = self.width() >= _SIDE_BY_SIDE_PX
-        if beside == (self.tabs.indexOf(self.map) < 0):
+        below = self.width() >= _WIDE_PX and self.height() >= _HIGH_PX
+        if below == (self.tabs.indexOf(self.map) < 0):
             return
-        if beside:
-            self.tabs.removeTab(self.tabs.indexOf(self.map))
-            self.splitter.addWidget(self.map)
-            self.splitter.setSizes(_SHARES)
+        if below:
+            self._put_beside()
         else:
             self.tabs.insertTab(1, self.map, "Heat map")
-        self.map.show()
+            self.tabs.insertTab(2, self.parallel, "Parallel")
+            self.pictures.hide()
+
+    def _put_beside(self) -> None:
+        for picture in (self.map, self.parallel):
+            if self.tabs.indexOf(picture) >= 0:
+                self.tabs.removeTab(self.tabs.indexOf(picture))
+            self.pictures.addWidget(picture)
+            picture.show()
+        self.pictures.show()
+        self.pictures.setSizes(_SHARES)
+        self.splitter.setSizes(_SHARES)
 
     def apply_theme(self, theme: Theme) -> None:
         """Take the theme's colours."""
         self.table.apply_theme(theme)
         self.badges.apply_theme(theme)
         self.map.apply_theme(theme)
+        self.parallel.apply_theme(theme)
+        self.export.setIcon(icon("export", theme.muted))
         self.stored.apply_theme(theme)
         self.run.setIcon(icon("run", theme.positive))
         self.use.setIcon(icon("previous", theme.muted))

@@ -6,21 +6,25 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+import numpy as np
+import numpy.typing as npt
 from PySide6.QtCore import QObject, Qt
 from PySide6.QtGui import QFont
 
 from desktop.tables import formats
 from desktop.tables.metrics import definition_of, metric_text
+from desktop.tables.run_names import value_text
 from desktop.tables.runs import COLUMNS as RUN_COLUMNS
 from desktop.tables.table import Column, Index, TableModel
 from engine.model.sweep import SweepResult
 
 MOST_ROWS: Final = 200
-_FIGURES: Final = (
+_FIGURES: Final = (  # before all the others
     "return_pct", "max_drawdown_pct", "sharpe", "sortino", "profit_factor", "win_rate_pct", "trades", "exposure_pct",
 )  # fmt: skip
 _SHORT: Final = {column.key: column.title for column in RUN_COLUMNS}
 _SIGNED: Final = ("return_pct",)
+Wanted = npt.NDArray[np.bool_]  # of each trial, whether it is to be seen
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,16 +54,22 @@ class TrialsModel(TableModel[TrialRow]):
         self.objective = ""
 
     def show_sweep(
-        self, sweep: SweepResult | None, definitions: Mapping[str, Any], marked: int | None
+        self,
+        sweep: SweepResult | None,
+        definitions: Mapping[str, Any],
+        marked: int | None,
+        wanted: Wanted | None = None,
     ) -> bool:
-        """Show the best trials, and the one at the position `marked` wherever it ranks; True when the columns changed."""
+        """Show the best of the wanted trials, and the one at the position `marked` wherever it ranks; True when the columns
+        changed.
+        """
         shape = () if sweep is None else (tuple(sweep.params), sweep.spec.objective, tuple(sweep.metrics))
         changed = shape != self._shape
         if changed:
             self._shape = shape
             self.objective = "" if sweep is None else sweep.spec.objective
             self.set_columns([] if sweep is None else _columns(sweep, definitions))
-        self.set_rows([] if sweep is None else _rows(sweep, marked))
+        self.set_rows([] if sweep is None else _rows(sweep, marked, wanted))
         return changed
 
     def view_row_of(self, number: int) -> int | None:
@@ -81,12 +91,12 @@ class TrialsModel(TableModel[TrialRow]):
         return f"trial {row.number}\n{params}"
 
 
-def _rows(sweep: SweepResult, marked: int | None) -> list[TrialRow]:
-    order = [at for at in sweep.order[:MOST_ROWS].tolist() if at not in sweep.errors]
-    rows = [_row(sweep, rank, at) for rank, at in enumerate(order, start=1)]
-    if marked is not None and marked not in order:
-        rank = int((sweep.order == marked).argmax()) + 1
-        rows.append(_row(sweep, rank, marked))
+def _rows(sweep: SweepResult, marked: int | None, wanted: Wanted | None) -> list[TrialRow]:
+    ranks = np.arange(len(sweep)) if wanted is None else np.flatnonzero(wanted[sweep.order])
+    best = [(rank, int(sweep.order[rank])) for rank in ranks[:MOST_ROWS].tolist()]
+    rows = [_row(sweep, rank + 1, at) for rank, at in best if at not in sweep.errors]
+    if marked is not None and marked not in (row.position for row in rows):
+        rows.append(_row(sweep, int((sweep.order == marked).argmax()) + 1, marked))
     return rows
 
 
@@ -100,7 +110,8 @@ def _columns(sweep: SweepResult, definitions: Mapping[str, Any]) -> list[Column[
     )
     params = [_param(name) for name in sweep.params]
     objective = sweep.spec.objective
-    figures = [name for name in _FIGURES if name in sweep.metrics and name != objective]
+    first = [name for name in _FIGURES if name in sweep.metrics]
+    figures = [name for name in dict.fromkeys([*first, *sweep.metrics]) if name != objective]
     return [rank, _metric(objective, definitions), *params, *(_metric(name, definitions) for name in figures)]
 
 
@@ -122,11 +133,6 @@ def metric_title(name: str, definitions: Mapping[str, Any]) -> str:
         return _SHORT[name]
     definition = definition_of(name, definitions)
     return f"{definition.title} %" if definition.unit == "%" else definition.title
-
-
-def value_text(value: Any) -> str:
-    """A parameter's value without needless digits."""
-    return f"{value:.10g}" if isinstance(value, float) else str(value)
 
 
 def position_of(sweep: SweepResult, number: int) -> int | None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
+from decimal import Decimal
 from typing import Any, Final
 
 from desktop.pages.setup.values import Setup
 from engine.errors import InputError
 from engine.model.market import Timeframe
-from engine.model.parameters import ParamValue, StrategyInfo
+from engine.model.parameters import StrategyInfo
 from engine.model.ranges import range_of, range_text
 from engine.model.sweep import SAMPLERS, SweepSpec
 
@@ -21,12 +22,21 @@ NUMERIC: Final = ("int", "float")
 
 @dataclass(frozen=True, slots=True)
 class RangeChoice:
-    """How a parameter is treated: varied or fixed, and between which numbers (unused for choices and truth values)."""
+    """How a parameter is treated: varied or fixed, and between which numbers (unused for choices and truth values): int for
+    whole ones, of any size, else float.
+    """
 
     varied: bool = False
-    low: float = 0.0
-    high: float = 0.0
-    step: float = 1.0
+    low: float = 0
+    high: float = 0
+    step: float = 1
+
+    def of(self, param: Mapping[str, Any]) -> RangeChoice:
+        """The same with numbers as the parameter has them."""
+        if param["type"] not in NUMERIC:
+            return self
+        low, high, step = (number(param, one) for one in (self.low, self.high, self.step))
+        return replace(self, low=low, high=high, step=step)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +77,7 @@ class SweepChoice:
         for param in info.params:
             name = str(param["name"])
             made = replace(default_range(param), varied=name in first and not self.ranges)
-            ranges[name] = self.ranges.get(name, made)
+            ranges[name] = self.ranges.get(name, made).of(param)
         return replace(self, ranges=ranges)
 
     def with_plan_of(self, spec: SweepSpec, info: StrategyInfo) -> SweepChoice:
@@ -77,7 +87,9 @@ class SweepChoice:
             name = str(param["name"])
             numbers = range_text(spec.ranges[name]).split(":") if name in spec.ranges else []
             known = replace(self.ranges[name], varied=name in spec.ranges)
-            ranges[name] = RangeChoice(True, *map(float, numbers)) if len(numbers) == 3 else known
+            ranges[name] = (
+                RangeChoice(True, *(_read(param, one) for one in numbers)) if len(numbers) == 3 else known
+            )
         return replace(
             self, ranges=ranges, constraint=spec.constraint, objective=spec.objective, sampler=spec.sampler,
             trials=self.trials if spec.trials is None else spec.trials, seed=spec.seed,
@@ -111,28 +123,42 @@ def values_of(param: Mapping[str, Any], choice: RangeChoice) -> Any:
         raise InputError(f"{param['name']}: From is above To")
     if choice.step <= 0:
         raise InputError(f"{param['name']}: the step must be above 0")
-    return range_of(*(number(param, value) for value in (choice.low, choice.high, choice.step)))
+    return range_of(choice.low, choice.high, choice.step)
 
 
-def number(param: Mapping[str, Any], value: float) -> ParamValue:
-    """A number as the parameter has it: whole, or rounded to what can be typed."""
-    return round(value) if param["type"] == "int" else float(f"{value:.10g}")
+def setup_of(spec: SweepSpec, engine: str) -> Setup:
+    """The set-up that a sweep was made with; `engine`: what runs are made by, which a sweep does not say."""
+    return Setup(
+        spec.exchange, (spec.symbol,), spec.timeframe.name, spec.period.start, spec.period.end, (spec.strategy,),
+        {spec.strategy: dict(spec.params)}, spec.costs, engine,
+    )  # fmt: skip
+
+
+def _read(param: Mapping[str, Any], text: str) -> float:
+    return int(Decimal(text)) if param["type"] == "int" else float(text)
+
+
+def number(param: Mapping[str, Any], value: float) -> float:
+    """A number as the parameter has it, int or float; as it is where it is one already."""
+    if param["type"] == "int":
+        return value if isinstance(value, int) else round(value)
+    return float(value)
 
 
 def default_range(param: Mapping[str, Any]) -> RangeChoice:
     """From half to twice the default within the parameter's bounds, in about twenty round steps."""
     if param["type"] not in NUMERIC:
         return RangeChoice()
-    default = float(param["default"])
-    ends = sorted((default / 2, default * 2)) if default else [0.0, 10.0]
-    low = ends[0] if param["low"] is None else max(ends[0], float(param["low"]))
-    high = ends[1] if param["high"] is None else min(ends[1], float(param["high"]))
+    whole, default = param["type"] == "int", param["default"]
+    ends = sorted((default // 2 if whole else default / 2, default * 2)) if default else [0, 10]
+    low = ends[0] if param["low"] is None else max(ends[0], param["low"])
+    high = ends[1] if param["high"] is None else min(ends[1], param["high"])
     step = round_step((high - low) / _WANTED_VALUES)
-    if param["type"] == "int":
-        low, high, step = float(math.floor(low)), float(math.floor(high)), max(1.0, step)
+    if whole:
+        low, high, step = math.ceil(low), math.floor(high), max(1, int(step))
     else:
-        low = max(low, math.floor(low / step + 1e-9) * step)
-    return RangeChoice(low=low, high=max(low, high), step=step)
+        low = max(low, float(f"{math.floor(low / step + 1e-9) * step:.10g}"))
+    return RangeChoice(low=number(param, low), high=number(param, max(low, high)), step=number(param, step))
 
 
 def round_step(wanted: float) -> float:

@@ -80,7 +80,9 @@ class CrossChecks(QObject):
             except BacktestError as error:  # said in the badge; nobody asked for it just now
                 return error
 
-        self._job = self._bridge.start(CHECK, (run_id,), check, lambda *end: self._end(run_id, *end))
+        self._job = self._bridge.start(
+            CHECK, (run_id,), check, lambda *end: self._end(run_id, *end), asked_for=False
+        )
 
     def follow(self, job: Job) -> None:
         """A check went on."""

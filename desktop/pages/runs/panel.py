@@ -101,7 +101,7 @@ class RunsPanel(Panel):
             self._action("Compare, or not", "Space", self._toggle_compared),
             self._action("Compare only these", "Shift+Space", self._compare_only),
             self._action("Side by side", "Ctrl+B", self._side_by_side),
-            self._action("Source as it was", "Ctrl+U", lambda: self._emit(self.compare_wanted, 1)),
+            self._action("Source as it was", "Ctrl+Shift+U", lambda: self._emit(self.compare_wanted, 1)),
             self._action("Note …", "F2", lambda: self._edit("note")),
             self._action("Name …", "Shift+F2", lambda: self._edit("strategy")),
             self._action("Pin, or not", "Ctrl+P", self._toggle_pinned),

@@ -40,9 +40,9 @@ def test_what_is_chosen_is_used_by_the_next_start_and_only_its_owner_may_read_it
         current = engine.databases.current()
         assert current.choice == DatabaseChoice(EMBEDDED), "the open one stays until the next start"
         assert current.next_choice == DatabaseChoice(ADDRESS, address)
-    file = home / "database.env"
+    file = home / "settings.env"
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    assert [path for path in home.iterdir() if path.name.startswith(".database")] == []
+    assert [path for path in home.iterdir() if path.name.startswith(".settings")] == []
     with engine_of(home) as engine:
         assert engine.databases.current().choice == DatabaseChoice(ADDRESS, address)
         assert PASSWORD not in repr(engine.settings)
@@ -151,7 +151,7 @@ def test_an_address_that_cannot_be_used_is_refused_before_it_is_kept(
         assert "secret" not in repr(seen)
         with pytest.raises(InputError, match=words):
             engine.databases.choose(choice)
-    assert not (tmp_path / "home" / "database.env").exists()
+    assert not (tmp_path / "home" / "settings.env").exists()
 
 
 @pytest.mark.long

@@ -1,5 +1,6 @@
 """Sweeps in the window on the real engine: workers, database, the bundled market."""
 
+import json
 import math
 import time
 from functools import partial
@@ -23,6 +24,7 @@ from engine.model.market import parse_time
 from engine.model.run import CANCELLED, FINISHED
 from engine.model.sweep import SweepResult
 from engine.service import Engine
+from tests.desktop.builders import sweep_of
 from tests.desktop.pulse import Pulse
 
 SLOW = '''
@@ -248,7 +250,13 @@ def test_stored_sweeps_are_there_at_the_next_start_can_be_opened_and_deleted(
     assert results.sweep is not None
     assert results.sweep.top(4) == made.top(4)
     assert results.map.map.grid is not None
-    assert later.page(OptimizePage).panel.plan.spec().to_json()["ranges"] == wanted.to_json()["ranges"]
+    assert later.page(OptimizePage).panel.plan.spec() == wanted, "symbol, period and costs too"
+    later.page(OptimizePage).export(made.id, tmp_path / "files")
+    qtbot.waitUntil(lambda: not bridge.busy, timeout=10_000)
+    (table,) = (tmp_path / "files").glob("*.csv")
+    assert len(table.read_text().splitlines()) == 1 + len(made)
+    (document,) = (tmp_path / "files").glob("*.json")
+    assert json.loads(document.read_text())["best"] == made.to_json()["best"]
     results.stored.table.select_row(0)
     results.stored.delete.click()
     qtbot.waitUntil(lambda: made.id not in [sweep.id for sweep in results.stored.model.rows], timeout=10_000)
@@ -325,3 +333,49 @@ def test_a_check_under_way_gives_way_to_the_users_work_and_is_made_afterwards(
     qtbot.waitUntil(lambda: not window.bridge.busy, timeout=20_000)
     assert window.workspace.runs[run.id].checks["crosscheck"]["status"] == "passed"
     assert not window.banner.isVisible()
+
+
+@pytest.mark.long
+def test_ten_thousand_trials_are_drawn_and_brushed_without_a_pause(
+    live_window: MainWindow, qtbot: QtBot
+) -> None:
+    page = live_window.page(OptimizePage)
+    live_window.resize(1440, 900)
+    live_window.show_page("Optimize")
+    sweep = sweep_of({"fast": "1:100:1", "slow": "1:100:1"})
+    assert len(sweep) == 10_000
+    _ = sweep.order  # known before it is shown: computed in the engine's thread
+    view = page.panel.results.parallel
+    page._show(sweep_of())
+    qtbot.waitUntil(lambda: view.lines is not None and not live_window.bridge.busy, timeout=20_000)
+    pulse = Pulse()
+    page._show(sweep)
+    for upper in (0.9, 0.7, 0.5, 0.3):
+        view.item.set_span(0, (0.1, upper))
+        qtbot.wait(100)
+    qtbot.waitUntil(lambda: not live_window.bridge.busy, timeout=20_000)
+    gaps = pulse.stop()
+    assert gaps[-1][0] < 0.1, gaps[-5:]
+    assert view.lines is not None
+    assert len(view.lines.positions) == 10_000
+    assert page.panel.results.wanted is not None
+    assert page.panel.results.wanted.sum() == 2000
+
+
+@pytest.mark.long
+def test_closing_on_a_sweep_asks_and_keeps_the_trials_that_are_finished(
+    live_window: MainWindow, engine: Engine, qtbot: QtBot
+) -> None:
+    plan_sweep(live_window, "slow_sweep", length=(1, 5000, 1))
+    results = live_window.page(OptimizePage).panel.results
+    live_window.actions_["optimize"].trigger()
+    qtbot.waitUntil(lambda: results.model.rowCount() > 0, timeout=60_000)
+    live_window.close()
+    assert live_window.isVisible()
+    assert "Still optimizing" in live_window.closing.message.text()
+    live_window.closing.yes.click()
+    assert not live_window.isVisible()
+    qtbot.waitUntil(lambda: not live_window.bridge.busy, timeout=20_000)
+    (kept,) = engine.research.sweeps()
+    assert kept.status == CANCELLED
+    assert 0 < kept.done < 5000

@@ -8,7 +8,6 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QDoubleSpinBox
 from pytestqt.qtbot import QtBot
 
 from desktop.app.window import MainWindow
@@ -16,10 +15,18 @@ from desktop.pages.optimize.page import OptimizePage
 from desktop.pages.optimize.values import RangeChoice, SweepChoice, default_range, round_step, values_of
 from desktop.pages.setup.page import SetupPage
 from desktop.widgets.preferences import Preferences
+from desktop.widgets.value_field import ValueField
 from engine.errors import InputError
+from engine.model.parameters import StrategyInfo
 from engine.strategy import Param
 from tests.desktop.builders import CROSS, described
 from tests.desktop.conftest import MakeWindow, fill
+
+
+def typed(field: ValueField, text: str) -> None:
+    """As a user types it over what stands there."""
+    field.selectAll()
+    field.lineEdit().insert(text)
 
 
 @given(
@@ -79,6 +86,38 @@ def test_the_first_two_numbers_vary_at_first_and_the_count_stands_below(filled: 
     assert plan.ranges.rows["kind"].fixed.text() == "ema, sma"
 
 
+def test_ends_and_steps_are_what_is_typed_to_the_last_digit_and_whole_numbers_are_of_any_size(
+    window: MainWindow,
+) -> None:
+    params = described(
+        day=Param(20240101123, help="a day"), risk=Param(0.015, low=0.0, high=1.0), tiny=Param(1.25e-05)
+    )
+    window.page(SetupPage).show_strategies([StrategyInfo("odd", "Odd", "", params, "odd.py")])
+    plan = window.page(OptimizePage).panel.plan
+    assert plan.ranges is not None
+    rows = plan.ranges.rows
+    rows["tiny"].varied.setChecked(True)
+    for name, texts in {
+        "day": ("-9000000000000000000", "9223372036854775807", "9000000000000000000"),
+        "risk": ("0.0150000000001", "0.5", "0.0333333333333333"),
+        "tiny": ("1e-08", "1.25e-05", "1e-08"),
+    }.items():
+        for field, text in zip(rows[name].fields, texts, strict=True):
+            typed(field, text)
+    spec = plan.spec()
+    assert list(spec.ranges["day"]) == [-9 * 10**18, 0, 9 * 10**18]
+    assert list(spec.ranges["risk"])[:2] == [0.0150000000001, 0.0483333333334333]
+    assert (spec.ranges["tiny"][0], len(spec.ranges["tiny"])) == (1e-08, 1250)
+    typed(rows["risk"].fields[1], "1.5")
+    assert plan.problem.text() == "risk must be a number from 0 to 1, not '1.5'"
+    assert not plan.run.isEnabled()
+    typed(rows["risk"].fields[1], "1")
+    typed(rows["day"].fields[2], "1.5")
+    assert "the step must be a whole number above 0" in plan.problem.text()
+    rows["day"].varied.setChecked(False)
+    assert plan.problem.text() == "", "what is not varied need not be a range"
+
+
 def test_symbol_timeframe_period_costs_and_fixed_values_are_the_set_ups(filled: MainWindow) -> None:
     setup = filled.page(SetupPage).panel
     setup.market.model.set_chosen(["SAMPLEUSDT", "SOLUSDT"])
@@ -102,11 +141,11 @@ def test_nothing_varied_or_a_turned_range_says_why_it_cannot_run(filled: MainWin
     plan = filled.page(OptimizePage).panel.plan
     assert plan.ranges is not None
     rows = plan.ranges.rows
-    low: QDoubleSpinBox = rows["fast"].spins[0]
-    low.setValue(400)
+    low = rows["fast"].fields[0]
+    typed(low, "400")
     assert plan.problem.text() == "fast: From is above To"
     assert rows["fast"].count.text() == "–"
-    low.setValue(10)
+    typed(low, "10")
     assert plan.problem.text() == ""
     for row in rows.values():
         row.varied.setChecked(False)
@@ -154,7 +193,7 @@ def test_the_plan_of_every_strategy_comes_back_after_a_restart(
     fill(first)
     plan = first.page(OptimizePage).panel.plan
     assert plan.ranges is not None
-    plan.ranges.rows["fast"].spins[1].setValue(33)
+    typed(plan.ranges.rows["fast"].fields[1], "33")
     plan.constraint.setText("fast < slow")
     plan.sampler.setCurrentIndex(plan.sampler.findData("random"))
     plan.trials.setValue(123)

@@ -8,13 +8,20 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PySide6.QtCore import QPointF, Qt
+from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
+from PySide6.QtGui import QMouseEvent
+from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from desktop.app.window import MainWindow
 from desktop.pages.optimize.cells import MOST_CELLS, grid_of
+from desktop.pages.optimize.coordinates import Lines, lines_of, picture_of
 from desktop.pages.optimize.page import OptimizePage
+from desktop.pages.optimize.parallel_view import ParallelView
+from desktop.pages.optimize.trials import Wanted
 from desktop.pages.setup.page import SetupPage
+from engine.model.account import Costs
+from engine.model.market import Timeframe
 from engine.model.run import RunSpec, counted_warmup
 from engine.model.sweep import SweepResult, unmade_checks
 from tests.desktop.builders import sweep_of
@@ -237,17 +244,124 @@ def test_stored_sweeps_open_with_enter_and_go_with_del(filled: MainWindow, qtbot
     stored = filled.page(OptimizePage).panel.results.stored
     filled.page(OptimizePage).panel.results.stored.set_sweeps([sweep_of(id="1" * 32), sweep_of(id="2" * 32)])
     assert stored.count.text() == "2 sweeps"
-    row = [stored.model.data(stored.model.index(0, column)) for column in range(9)]
-    assert row[1:5] == ["ema_cross", "SAMPLEUSDT", "1h", "117"]
-    assert row[6:] == ["2.00", "Done", "fast 10:50:5, slow 30:150:10"]
+    model = stored.model
+    row = {column.key: model.data(model.index(0, number)) for number, column in enumerate(model.columns)}
+    assert (row["strategy"], row["symbol"], row["timeframe"], row["done"]) == (
+        "ema_cross",
+        "SAMPLEUSDT",
+        "1h",
+        "117",
+    )
+    assert (row["objective"], row["best"], row["best_at"]) == ("Sharpe", "2.00", "fast 20, slow 90")
+    assert (row["period"], row["status"]) == ("2024-01-01 – 2024-02-11", "Done")
+    assert row["ranges"] == "fast 10:50:5, slow 30:150:10"
     opened: list[str] = []
     deleted: list[str] = []
     stored.open_wanted.connect(opened.append)
     stored.delete_wanted.connect(deleted.extend)
+    filled.page(OptimizePage).panel.results.tabs.setCurrentWidget(stored)
     stored.table.select_row(1)
+    stored.table.setFocus()
     qtbot.keyClick(stored.table, Qt.Key.Key_Return)
     qtbot.keyClick(stored.table, Qt.Key.Key_Delete)
     assert opened == deleted == ["2" * 32]
+
+
+@pytest.mark.long
+def test_a_stored_sweep_brings_back_the_whole_set_up_and_one_undo_takes_it_away(filled: MainWindow) -> None:
+    page, setup = filled.page(OptimizePage), filled.page(SetupPage).panel
+    before, plan = setup.setup(), page.panel.plan.spec()
+    spec = replace(
+        sweep_of({"slow": "20:200:7"}).spec, exchange="binance", symbol="SOLUSDT", timeframe=Timeframe("15m"),
+        params={"fast": 9}, costs=Costs(cash=500), constraint="fast < slow",
+    )  # fmt: skip
+    page._use_plan(spec)
+    assert page.panel.plan.spec() == spec
+    assert (setup.setup().exchange, setup.setup().symbols) == ("binance", ("SOLUSDT",))
+    assert (setup.setup().timeframe, setup.setup().period) == ("15m", spec.period)
+    filled.actions_["undo"].trigger()
+    assert (setup.setup(), page.panel.plan.spec()) == (before, plan)
+
+
+def drag(view: Any, qtbot: QtBot, start: QPointF, end: QPointF) -> None:
+    """With the left button, as pyqtgraph hears it."""
+    points = [view.mapFromScene(point) for point in (start, (start + end) / 2, end)]
+    qtbot.mousePress(view.viewport(), Qt.MouseButton.LeftButton, pos=points[0])
+    for point in points[1:]:  # a drag is a move with the button down, which QTest.mouseMove lacks
+        event = QMouseEvent(
+            QEvent.Type.MouseMove, QPointF(point), view.viewport().mapToGlobal(QPointF(point)),
+            Qt.MouseButton.NoButton, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier,
+        )  # fmt: skip
+        QApplication.sendEvent(view.viewport(), event)
+    qtbot.mouseRelease(view.viewport(), Qt.MouseButton.LeftButton, pos=points[-1])
+
+
+def test_brushing_an_axis_leaves_its_trials_in_the_table_and_the_map_and_a_click_on_a_line_picks_it(
+    filled: MainWindow, qtbot: QtBot
+) -> None:
+    filled.resize(1440, 900)
+    sweep = sweep_of()
+    show(filled, sweep)
+    qtbot.wait(50)
+    results = filled.page(OptimizePage).panel.results
+    view, item = results.parallel, results.parallel.item
+    assert [axis.name for axis in view.axes] == [
+        "fast",
+        "slow",
+        "sharpe",
+        "return_pct",
+        "max_drawdown_pct",
+        "trades",
+    ]
+    rect = item.plot_rect()
+
+    def at(number: int, share: float) -> QPointF:
+        return QPointF(item.x_of(number), rect.bottom() - share * rect.height())
+
+    drag(
+        view.view, qtbot, at(0, 0.6), at(0, -0.2)
+    )  # fast, from far below to a little above the middle: 10 to 34
+    low, high = view.brushes["fast"]
+    assert low == -math.inf
+    assert high == pytest.approx(34, abs=0.5)
+    wanted = sweep.params["fast"] <= high
+    assert results.wanted is not None
+    assert (results.wanted == wanted).all()
+    assert {row.param("fast") for row in results.model.rows} == {10, 15, 20, 25, 30}
+    grid = grid_of(sweep, results.map.axes(), results.wanted)
+    assert (grid.positions >= 0).sum() == wanted.sum()
+    assert f"{wanted.sum()} of 117 trials · fast to" in view.words.text()
+
+    view.show_lines(*drawn(sweep, view, results.wanted))
+    numbers: list[int] = []
+    view.picked.connect(numbers.append)
+    spot = view.view.mapFromScene(at(0, 0.25)) + QPoint(25, 0)
+    qtbot.mouseClick(view.view.viewport(), Qt.MouseButton.LeftButton, pos=spot)
+    assert numbers
+    assert results.picked_number() == numbers[-1]
+    assert results.picked is not None
+    assert wanted[results.picked]
+    assert item.picked is not None
+
+    view.view.setFocus()
+    for _ in range(2):
+        qtbot.keyClick(view.view, Qt.Key.Key_Right)  # to the objective
+    for _ in range(18):
+        qtbot.keyClick(view.view, Qt.Key.Key_Up)
+    assert view.brushes["sharpe"][1] == math.inf
+    assert len(results.model.rows) < wanted.sum()
+    assert "Sharpe from" in view.view.accessibleDescription()
+    qtbot.keyClick(view.view, Qt.Key.Key_Delete)
+    assert set(view.brushes) == {"fast"}
+    view.clear.click()
+    assert (results.model.rowCount(), view.brushes) == (117, {})
+
+
+def drawn(sweep: SweepResult, view: ParallelView, wanted: Wanted | None) -> tuple[Lines, Any]:
+    """As the page does in a thread."""
+    lines = lines_of(sweep, view.axes)
+    xs, height = view.picture_size()
+    return lines, picture_of(lines, wanted, xs, height, view.item.colours())
 
 
 def test_the_map_is_a_tab_where_the_window_is_narrow(filled: MainWindow, qtbot: QtBot) -> None:
