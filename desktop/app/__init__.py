@@ -41,7 +41,8 @@ def create_application(argv: Sequence[str] = ()) -> QApplication:
     app = found if isinstance(found, QApplication) else QApplication([TITLE, *argv])
     app.setApplicationName(TITLE)
     sys.setswitchinterval(0.001)  # the engine's threads give the window its turn five times as often
-    app.setStyle("Fusion")
+    if app.style().objectName() != "fusion":  # setting it again would style every widget again
+        app.setStyle("Fusion")
     if QLocale().language() == QLocale.Language.C:
         QLocale.setDefault(QLocale(QLocale.Language.English))
     if not QFontDatabase.families():

@@ -22,7 +22,7 @@ def run_text(text: str, tmp_path: Path) -> dict[str, Any]:
 def test_the_example_runs_and_does_what_it_says(tmp_path: Path) -> None:
     result = run_text(OWN, tmp_path)
     assert result["params"] == {"length": 48, "risk": 0.05}
-    assert set(result["indicators"]) == {"high_before", "average"}
+    assert set(result["indicators"]) == {"high_before", "average", "stop_loss"}
     assert set(result["trades"]["entry_signal"]) == {"signal_breakout_buy"}
     assert {"stop_loss", "exit_long"} >= set(result["trades"]["exit_reason"]) - {"open"} != set()
 

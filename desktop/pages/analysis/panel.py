@@ -54,7 +54,8 @@ class AnalysisPanel(Panel):
         self.filter = FilterBar(workspace)
         self.views: dict[str, View] = {}
         self.tabs = QTabWidget(documentMode=True)
-        self.tabs.tabBar().setAccessibleName("Figures")
+        for part in (self.tabs, self.tabs.tabBar()):
+            part.setAccessibleName("Figures")
         self.empty = QLabel(NO_RUN, alignment=Qt.AlignmentFlag.AlignCenter, wordWrap=True)
         self.empty.setProperty("role", "muted")
         self._areas = {title: _area(title) for title in VIEWS}

@@ -83,9 +83,11 @@ class RunsPage(Page[RunsPanel]):
             found = await self.bridge.answer(partial(self.engine.runs.stored, _PORTION, before=last))
             if not self._closed:
                 self._workspace.put(found)
-            # they stay: the collector looks through all that it is not told so of, a third of a second for 5,000 runs
-            gc.freeze()
             last = found[-1] if len(found) == _PORTION else None
+            if (
+                last is not None
+            ):  # the collector would look through all of them, a third of a second for 5,000 runs
+                gc.freeze()
 
     def _strategies_loaded(self, infos: list[StrategyInfo]) -> None:
         self.panel.set_defaults({

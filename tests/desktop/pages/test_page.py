@@ -123,9 +123,9 @@ def test_ctrl_f_goes_to_the_filter_of_the_page_in_front(window: MainWindow) -> N
 
 
 def test_what_another_version_of_the_window_saved_is_read(make_window: MakeWindow, tmp_path: Path) -> None:
-    """The names in the file are those of every version: header/runs, header/trades, header/data, values/setup, ..."""
+    """The names in the file are those of every version: header/every run, header/trades, header/data, values/setup, ..."""
     first = make_window(Preferences(tmp_path / "one.ini"))
     first.close()
     text = (tmp_path / "one.ini").read_text()
-    for name in ("[header]", "runs=", "trades=", "data=", "setup=", "theme=", "geometry=", "state="):
+    for name in ("[header]", "every%20run=", "trades=", "data=", "setup=", "theme=", "geometry=", "state="):
         assert name in text
