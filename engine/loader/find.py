@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from engine.loader.load import located
+from engine.reproduction.own_source import syntax_tree
 
 _ROOTS: Final = ("engine.strategy.Strategy", "backtesting.Strategy", "backtesting.backtesting.Strategy")
 
@@ -69,7 +70,7 @@ def _content_error(path: Path) -> str | None:
 @functools.lru_cache(maxsize=256)  # all files are looked through for every run, and hardly one has changed
 def _source_error(path: Path, source: bytes) -> str | None:
     try:
-        tree = ast.parse(source, str(path))
+        tree = syntax_tree(source, str(path))
     except SyntaxError as error:
         return located(error, path)
     except (ValueError, RecursionError, MemoryError) as error:

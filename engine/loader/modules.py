@@ -9,6 +9,7 @@ from typing import Final
 
 import engine
 from engine.loader.sources import BUNDLED
+from engine.reproduction.own_source import syntax_tree
 
 _MOST_MODULES: Final = 2_000
 
@@ -50,7 +51,7 @@ def _files_of(folder: Path, module: str) -> list[Path]:
 def _named_modules(source: bytes) -> frozenset[str]:
     """The top-level modules that a file names, in import statements or as a text."""
     try:
-        nodes = list(ast.walk(ast.parse(source)))
+        nodes = list(ast.walk(syntax_tree(source)))
     except (SyntaxError, ValueError, RecursionError):
         return frozenset()
     names = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]

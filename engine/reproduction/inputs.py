@@ -20,7 +20,7 @@ import numpy as np
 
 from engine.model.account import Costs
 from engine.model.market import Candles, Period
-from engine.reproduction.own_source import code_hash, plain_source, source_of
+from engine.reproduction.own_source import code_hash, plain_source, source_of, syntax_tree
 
 LIBRARIES: Final = (
     "backtest-desktop",
@@ -112,7 +112,7 @@ _distributions = functools.cache(metadata.packages_distributions)
 def imported_modules(source: bytes) -> frozenset[str]:
     """The top-level modules that a file names in its import statements."""
     try:
-        nodes = list(ast.walk(ast.parse(source)))
+        nodes = list(ast.walk(syntax_tree(source)))
     except (SyntaxError, ValueError):  # of a run that failed by it
         return frozenset()
     full = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]

@@ -1,9 +1,10 @@
-"""What some of the program's own modules say, as a hash: they are named, so that one that moves does not stop counting."""
+"""Python source: read as such; and what some of our own modules say, as a hash, by name, so that one that moves counts."""
 
 from __future__ import annotations
 
 import ast
 import hashlib
+import threading
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path
@@ -12,6 +13,21 @@ from typing import Any, Final
 import engine
 
 _FOLDER: Final = Path(engine.__file__).parents[1]
+_PARSING: Final = threading.Lock()
+
+
+def syntax_tree(source: str | bytes, name: str = "<source>") -> ast.Module:
+    """`ast.parse`, which Python 3.11 counts wrongly in two threads at once: "SystemError: AST constructor recursion depth
+    mismatch" (CPython issue 106905).
+    """
+    with _PARSING:
+        return ast.parse(source, name)
+
+
+def expression_tree(text: str) -> ast.Expression:
+    """The same of a single expression."""
+    with _PARSING:
+        return ast.parse(text, mode="eval")
 
 
 def source_of(module: str) -> bytes:
@@ -43,7 +59,7 @@ def code_hash(source: bytes) -> str:
     that reads it as long as it reads the same.
     """
     state = hashlib.sha256()
-    for part in _parts(ast.parse(source)):
+    for part in _parts(syntax_tree(source)):
         state.update(part.encode())
     return state.hexdigest()
 

@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from engine.errors import InputError
 from engine.model.numerals import is_number
+from engine.reproduction.own_source import expression_tree
 
 MAX_LENGTH: Final = 500
 MAX_DEPTH: Final = 40
@@ -55,7 +56,7 @@ def parsed(text: str) -> ast.expr | None:
     if not text.strip():
         return None
     try:
-        return ast.parse(text.strip(), mode="eval").body
+        return expression_tree(text.strip()).body
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         reason = error.msg if isinstance(error, SyntaxError) else "it cannot be read"
         raise InputError(f"constraint {text!r}: {reason}; write one such as fast < slow") from None
