@@ -23,6 +23,9 @@ from PySide6.QtWidgets import QApplication, QWidget
 
 from desktop.app import create_application
 from desktop.app.window import MainWindow
+from desktop.pages.analysis.page import AnalysisPage
+from desktop.pages.analysis.panel import VIEWS
+from desktop.pages.optimize.page import OptimizePage
 from desktop.widgets.preferences import Preferences
 from desktop.work.bridge import Bridge
 from engine.events import CancelToken, ignore_event
@@ -135,6 +138,25 @@ def scenes(window: MainWindow, state: str) -> dict[str, Callable[[], Awaitable[Q
 
         return show
 
+    def figures(tab: str) -> Callable[[], Awaitable[QWidget]]:
+        async def show() -> QWidget:
+            window.show_page("Analysis")
+            window.page(AnalysisPage).panel.show_tab(tab)
+            return window
+
+        return show
+
+    async def two_runs() -> QWidget:
+        window.context.compare_wanted.emit(list(window.workspace.runs)[:2])
+        return window
+
+    async def sweep() -> QWidget:
+        window.show_page("Optimize")
+        stored = window.page(OptimizePage).panel.results.stored
+        stored.table.select_row(0)
+        stored.open_wanted.emit(stored.model.rows[0].id)
+        return window
+
     async def banner() -> QWidget:
         window.report(
             "error", "binanceusdm did not answer within 10 s; all candles that came were kept", "trace"
@@ -144,7 +166,8 @@ def scenes(window: MainWindow, state: str) -> dict[str, Callable[[], Awaitable[Q
     found = {one.title.replace(" ", "-").lower(): page(one.title) for one in window.pages}
     if state == "full":
         found |= {name: beside(name) for name in ("about", "settings", "shortcuts", "glossary", "licences")}
-        found |= {"error": banner}
+        found |= {f"analysis-{title.split()[0].lower()}": figures(title) for title in VIEWS}
+        found |= {"compare-two": two_runs, "optimize-sweep": sweep, "error": banner}
     return found
 
 
@@ -174,7 +197,9 @@ async def settled(window: MainWindow) -> None:
 
 if __name__ == "__main__":
     if len(sys.argv) == 4:
-        loop = qasync.QEventLoop(create_application())
+        app = create_application()
+        app.setQuitOnLastWindowClosed(False)  # one look ends, the next begins
+        loop = qasync.QEventLoop(app)
         with loop:
             looks = [look for look in LOOKS if str(look.scale) == sys.argv[3]]
             loop.run_until_complete(draw(Path(sys.argv[1]), sys.argv[2], looks))

@@ -62,7 +62,8 @@ class Licences(QWidget):
 
 def licences() -> Iterator[str]:
     """A line for each package with its version and licence; then the words of each."""
-    packages = sorted(distributions(), key=lambda one: one.name.lower())
+    named = {package.name.lower(): package for package in distributions()}  # some are found twice
+    packages = [named[name] for name in sorted(named)]
     for package in packages:
         yield f"{package.name} {package.version}: {_licence(package)}"
     for package in packages:

@@ -33,7 +33,8 @@ from engine.model.run import RunResult
 _SHOW_ALL_UP_TO: Final = 1200
 _FIRST_VIEW: Final = 400
 _PRICES_READ: Final = 500
-_EQUITY_FROM_PX: Final = 330  # lower charts have no room for equity and drawdown
+_EQUITY_FROM_PX: Final = 330  # lower charts have no room for equity and drawdown,
+_LOWER_PX: Final = 50  # nor those with more panes of indicators
 _NO_GROUPS: Final = Grouping((), (), ())
 
 
@@ -245,18 +246,21 @@ class PriceChart(TimeChart):
             names = groups[number] if number < len(groups) else ()
             pane.plot.setVisible(any(name not in self.hidden for name in names))
         for pane in (self.equity, self.drawdown):
-            pane.plot.setVisible(self.wants_equity and self.height() >= _EQUITY_FROM_PX)
+            pane.plot.setVisible(self._has_equity())
         self.arrange()
+
+    def _has_equity(self) -> bool:
+        lower = sum(pane.plot.isVisible() for pane in self.lower)
+        return self.wants_equity and self.height() >= _EQUITY_FROM_PX + lower * _LOWER_PX
 
     def resizeEvent(self, event: QResizeEvent | None) -> None:
         """Little height goes to the candles."""
         super().resizeEvent(event)
         if event is None or self.closed:  # before there are panes, and when they are gone
             return
-        before, now = event.oldSize().height(), event.size().height()
-        if (before >= _EQUITY_FROM_PX) != (now >= _EQUITY_FROM_PX):
+        if self._has_equity() != self.equity.plot.isVisible():
             self._show_panes()
-        if before != now:
+        if event.oldSize().height() != event.size().height():
             self.fit()
 
     # -- trades ------------------------------------------------------------------------------------------------------

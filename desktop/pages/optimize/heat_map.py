@@ -43,6 +43,7 @@ class HeatMap(pg.GraphicsLayoutWidget):  # type: ignore[misc]
         self.bar = pg.ColorBarItem(
             values=(0.0, 1.0), colorMap=pg.colormap.get(COLOURS), width=12, interactive=False
         )
+        self.bar.axis.enableAutoSIPrefix(False)  # a ratio in thousandths helps nobody
         self.plot.layout.addItem(
             self.bar, 2, 5
         )  # as its setImageItem does; the pixels come with their colours
