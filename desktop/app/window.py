@@ -254,7 +254,7 @@ class MainWindow(QMainWindow):
         self.actions_["stop"].setEnabled(phase in WORKING)
         if phase in (Phase.FETCHING, Phase.RUNNING):
             self.banner.hide()
-        if not self._under_way():
+        if not self.bridge.under_way():
             self.closing.hide()  # nothing is left to be asked
         if not busy:
             QTimer.singleShot(0, self, self._focus_again)  # after all who hear it are enabled again
@@ -363,14 +363,6 @@ class MainWindow(QMainWindow):
             page.save(self.preferences)
         self.preferences.sync()
 
-    def _under_way(self) -> str:
-        """What the user waits for, in words; empty where nothing is."""
-        parts = [] if self.bridge.phase is Phase.IDLE else [self.bridge.phase.value.lower()]
-        jobs = len(self.bridge.jobs.waited_for())
-        if jobs:
-            parts.append(f"{jobs} job{'s' * (jobs != 1)} on candles")
-        return " and ".join(parts)
-
     def stop_and_close(self) -> None:
         """Close whatever is under way: it is stopped, and what is finished of it is kept."""
         self._may_close = True
@@ -380,7 +372,7 @@ class MainWindow(QMainWindow):
         """Ask once where work is under way. Then remember, stop the work, and close the plots before the interpreter goes
         (their axes complain otherwise).
         """
-        working = "" if self._may_close or not self.closing.isHidden() else self._under_way()
+        working = "" if self._may_close or not self.closing.isHidden() else self.bridge.under_way()
         if working:
             self.closing.ask(
                 f"Still {working}. Close all the same? It is stopped then; what is finished is kept."

@@ -222,6 +222,14 @@ class Bridge(QObject):
         """Whether anything asked for is still under way."""
         return bool(self._tasks)
 
+    def under_way(self) -> str:
+        """What the user waits for, in words; empty where nothing is."""
+        parts = [] if self.phase is Phase.IDLE else [self.phase.value.lower()]
+        jobs = len(self.jobs.waited_for())
+        if jobs:
+            parts.append(f"{jobs} job{'s' * (jobs != 1)} on candles")
+        return " and ".join(parts)
+
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """Go on with `work` whenever what it awaits is there; what it raises is told as a problem."""
         if self._loop is None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from engine.loader.sources import BUNDLED
 from tests.support.plain_process import PlainProcess, error_line, run_plain
 
 pytestmark = pytest.mark.skipif(
@@ -169,9 +170,16 @@ def test_a_full_home_is_one_line(plain_process: PlainProcess, user_home: Path, d
 
 
 @pytest.mark.long
-def test_what_a_full_home_cannot_take_is_not_blamed_on_the_strategies(plain_process: PlainProcess):
-    """Where kernels can neither be copied nor compiled, the engine says so, and not that seven files are broken."""
-    ended = plain_process("strategies", NUMBA_CPU_NAME="generic", NUMBA_CPU_FEATURES="", shell=NO_MORE)
+def test_what_a_full_home_cannot_take_is_not_blamed_on_the_strategies(
+    plain_process: PlainProcess, tmp_path: Path
+):
+    """Where kernels can neither be copied nor compiled, the engine says so, and not that a file is broken."""
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "own.py").write_text((BUNDLED / "ema_cross.py").read_text())
+    ended = plain_process(
+        "strategies", NUMBA_CPU_NAME="generic", NUMBA_CPU_FEATURES="", BACKTEST_STRATEGIES=str(tmp_path / "mine"),
+        shell=NO_MORE,
+    )  # fmt: skip
     assert ended.returncode == 1
     assert ended.stdout == ""
     assert ended.stderr.startswith("compiling the engine, once after installation\n")
