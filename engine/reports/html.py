@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from engine.analysis.account import MONTHS, Account, calendar
 from engine.errors import redacted
 from engine.model.market import Candles, Float64Array, format_time, short_time
 from engine.model.metric_definitions import DEFINITIONS, group_names
@@ -22,7 +23,6 @@ from engine.model.remark import Remark
 from engine.model.run import FINISHED, RunResult
 from engine.model.trade import Trade
 from engine.reports.drawing import Frame, area, candles_of, chart, line, marks_of
-from engine.reports.months import returns_by_month
 from engine.reports.style import RULE, STYLE
 
 _TILES: Final = (
@@ -34,7 +34,6 @@ _SIGNED: Final = (
 )  # fmt: skip
 _CHECKS: Final = {"data": "Data", "crosscheck": "Cross-check", "lookahead": "Look-ahead", "warmup": "Warm-up"}
 _SIGNS: Final = {"passed": "✓ passed", "failed": "⚠ failed", "pending": "… pending", "skipped": "– not made"}
-_MONTHS: Final = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 _UNPRINTABLE: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 _CURVES: Final = 6  # colours; further curves are dashed
 _MOST_SIDE_BY_SIDE: Final = 8
@@ -270,16 +269,18 @@ def _charts(reported: Reported) -> Iterator[str]:
 
 
 def _months(run: RunResult) -> Iterator[str]:
-    years = [] if run.equity is None else returns_by_month(run.equity, run.costs.cash)
-    if not years:
+    account = Account.of(run)
+    if account is None:
         return
     yield "<h2>Returns by month, %</h2>"
-    rows = ([str(year.year), *map(_signed, year.months), _signed(year.total)] for year in years)
-    yield from _table(["Year", *_MONTHS, "Year's"], rows)
+    found = calendar(account)
+    years = zip(found.years, found.months.tolist(), found.totals.tolist(), strict=True)
+    rows = ([str(year), *map(_signed, months), _signed(total)] for year, months, total in years)
+    yield from _table(["Year", *MONTHS, "Year's"], rows)
 
 
-def _signed(value: float | None) -> str:
-    if value is None:
+def _signed(value: float) -> str:
+    if math.isnan(value):
         return ""
     css = "good" if value > 0 else "bad" if value < 0 else ""
     return f'<span class="{css}">{value:+,.2f}</span>'

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from engine.analysis.account import Account, calendar
 from engine.model.market import HOUR_MS, Market, parse_time
 from engine.model.remark import Remark
 from engine.model.run import FAILED, RunResult, Series
 from engine.reports.drawing import WIDTH, Frame, chart, envelope
 from engine.reports.html import Reported, report
-from engine.reports.months import returns_by_month
 from tests.desktop.builders import checks, many_candles, run_on, trade
 from tests.support.builders import random_candles
 
@@ -118,16 +118,19 @@ def test_axes_have_a_few_round_times_whatever_the_span(hours: int):
     assert 3 <= drawn.count('class="level"') <= 9
 
 
-def test_months_multiply_to_the_years_and_the_years_to_the_run():
-    time = np.arange(0, 900 * 24, 7, dtype=np.int64) * HOUR_MS + parse_time("2022-11-20")
-    equity = 10_000 * np.exp(np.random.default_rng(4).normal(0, 0.01, len(time)).cumsum())
-    years = returns_by_month(Series(time, {"equity": equity}), 10_000)
-    assert [year.year for year in years] == [2022, 2023, 2024, 2025]
-    assert years[0].months[:10] == [None] * 10
-    for year in years:
-        product = np.prod([1 + month / 100 for month in year.months if month is not None])
-        assert product == pytest.approx(1 + year.total / 100)
-    assert np.prod([1 + year.total / 100 for year in years]) == pytest.approx(equity[-1] / 10_000)
+def test_the_returns_by_month_are_those_of_the_analysis():
+    time = np.arange(0, 900 * 24, 1, dtype=np.int64) * HOUR_MS + parse_time("2022-11-20")
+    equity = 10_000 * np.exp(np.random.default_rng(4).normal(0, 0.001, len(time)).cumsum())
+    run = run_on(CANDLES, equity=Series(time, {"equity": equity}))
+    page = report([told(run)])
+    account = Account.of(run)
+    assert account is not None
+    found = calendar(account)
+    assert found.years == (2022, 2023, 2024, 2025)
+    months = found.months[~np.isnan(found.months)]
+    table = page.split("Returns by month")[1].split("<h2>")[0]
+    shown = re.findall(r"[+-][\d,]+\.\d\d", table)
+    assert sorted(shown) == sorted(f"{value:+,.2f}" for value in [*months, *found.totals])
 
 
 def test_of_several_runs_the_page_begins_with_all_side_by_side():

@@ -355,7 +355,9 @@ def test_ten_thousand_trials_are_drawn_and_brushed_without_a_pause(
         qtbot.wait(100)
     qtbot.waitUntil(lambda: not live_window.bridge.busy, timeout=20_000)
     gaps = pulse.stop()
-    assert gaps[-1][0] < 0.3, gaps[-5:]  # 0.11 to 0.15 s measured where the table takes ten thousand rows; 0.1 is the aim
+    assert gaps[-1][0] < 0.3, gaps[
+        -5:
+    ]  # 0.11 to 0.15 s measured where the table takes ten thousand rows; 0.1 is the aim
     assert view.lines is not None
     assert len(view.lines.positions) == 10_000
     assert page.panel.results.wanted is not None
