@@ -213,7 +213,7 @@ class Settings:
 
     @property
     def cache_folder(self) -> Path:
-        """Files that can be deleted at any time without losing anything."""
+        """Files that can be deleted at any time; only what Undo still offers to bring back is lost with them."""
         return self.home / "cache"
 
     @property

@@ -20,6 +20,9 @@ _WORDS: Final = {
 _PERCENT: Final = re.compile(r"\b(pct|percent|percentage)\b|%")
 _FRACTION: Final = re.compile(r"\b(fraction|share|ratio of the (close|price))\b")
 _MOVES: Final = re.compile(r"\btrail")
+_RISKS: Final = re.compile(
+    r"\b(equity|account|capital|cash|balance)\b"
+)  # a size, by what is lost at the stop
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,8 @@ def exit_choice(kind: str, strategy: str, params: Iterable[Mapping[str, Any]]) -
     for param in params:
         told = f"{param['name']} {param.get('help') or ''}".replace("_", " ").lower()
         if param["type"] not in ("int", "float") or not _WORDS[kind].search(told) or _MOVES.search(told):
+            continue
+        if _RISKS.search(told):
             continue
         per_percent = 1.0 if _PERCENT.search(told) else 0.01 if _FRACTION.search(told) else None
         if per_percent is not None:

@@ -20,6 +20,7 @@ REGIMES: Final = {
     VOLATILITY: ("Calm", "Middle", "Wild"),
 }
 NO_HISTORY: Final = "Too early"
+NOT_HELD: Final = "Candle not held"
 _MEASURED_MS: Final = 30 * DAY_MS
 _LEAST_MEASURED: Final = 20
 
@@ -116,11 +117,13 @@ def regime_codes(
 ) -> tuple[Int64Array, list[str]]:
     """Codes (k,) and labels by the regime that `measure` (n,) tells at the candle of the entry.
 
-    What is measured is known at the entry. The borders of the thirds are those of the whole period: a description in
-    hindsight, no rule that could have been traded.
+    A trade whose first candle is not held any more is told apart. What is measured is known at the entry. The borders of
+    the thirds are those of the whole period: a description in hindsight, no rule that could have been traded.
     """
     known = measure[~np.isnan(measure)]
     borders = np.quantile(known, (1 / 3, 2 / 3)) if len(known) else np.zeros(2)
     at = np.clip(np.searchsorted(candles.timestamp, columns.entry_time), 0, len(candles) - 1)
     codes = np.where(np.isnan(measure[at]), 3, np.searchsorted(borders, measure[at], side="right"))
-    return codes.astype(np.int64), [*REGIMES[name], *([NO_HISTORY] if (codes == 3).any() else [])]
+    codes[candles.timestamp[at] != columns.entry_time] = 4
+    labels = [*REGIMES[name], NO_HISTORY, NOT_HELD]
+    return codes.astype(np.int64), labels[: max(3, int(codes.max(initial=0)) + 1)]

@@ -4,7 +4,7 @@ import math
 import re
 import sys
 import uuid
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, fields
 from typing import Any, Final
 
@@ -75,6 +75,12 @@ class RunStore:
         with self._database.transaction() as connection:
             query = _whole().where(backtest_runs.c.id == find_id(connection, backtest_runs, run_id, "run"))
             return _result(dict(connection.execute(query).mappings().one()))
+
+    def ids(self, beginnings: Iterable[str]) -> list[str]:
+        """The ids (hex) of which these are unique beginnings, each once; raises InputError where one is none."""
+        with self._database.transaction() as connection:
+            found = [find_id(connection, backtest_runs, one, "run").hex for one in beginnings]
+        return list(dict.fromkeys(found))
 
     def newest(
         self, limit: int = 100, *, with_trades: bool = False, before: RunResult | None = None

@@ -37,6 +37,8 @@ def go_on_with(sources: Mapping[str, bytes]) -> None:
     """From now on these bytes, by path, are what the files hold, whatever they hold meanwhile: work goes on with the source
     that it began with. Empty: the files themselves.
     """
+    for path in _begun:  # what was executed then may stand in the files no more
+        linecache.cache.pop(path, None)
     _begun.clear()
     _begun.update(sources)
     for path, source in sources.items():  # tracebacks show lines of what is executed
@@ -96,7 +98,10 @@ def may_import(modules: Iterable[str], executed: Iterable[str], plug_in: Path) -
     """
     words = b"|".join([*(re.escape(name.encode()) for name in modules), *_SEARCHING])
     named = re.compile(rb"\b(?:" + words + rb")\b")
-    return any(named.search(file_of(name, plug_in).read_bytes()) for name in executed)
+    try:
+        return any(named.search(file_of(name, plug_in).read_bytes()) for name in executed)
+    except OSError:  # it is being saved, or gone
+        return True
 
 
 def file_of(name: str, plug_in: Path) -> Path:

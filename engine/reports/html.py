@@ -242,7 +242,9 @@ def _charts(reported: Reported) -> Iterator[str]:
         return
     time, equity = run.equity.time, run.equity.columns["equity"]
     hold = None
-    if candles is not None and len(candles):
+    if (
+        candles is not None and len(candles) and candles.timestamp[0] <= time[0]
+    ):  # what is gone would give other figures
         hold = run.costs.cash * candles.close / candles.open[0]
     shown: list[Float64Array] = [equity] if hold is None else [equity, hold]
     frame = Frame.over(time, shown, 340)
@@ -263,6 +265,8 @@ def _charts(reported: Reported) -> Iterator[str]:
     if candles is None or not len(candles):
         yield '<p class="muted">The candles of this run are not held any more.</p>'
         return
+    if len(candles) < len(run.equity.time):
+        yield f'<p class="muted">Only {len(candles):,} of its {len(run.equity.time):,} candles are still held.</p>'
     frame = Frame.over(candles.timestamp, [candles.low, candles.high], 380)
     yield chart(frame, [candles_of(frame, candles), marks_of(frame, run.trades)], "Price with the trades", "")
     yield '<p class="muted">▲ long entry, ▼ short entry, × exit; lines join entry and exit, dashed where the trade lost.</p>'

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Final
@@ -58,14 +59,25 @@ def _market_changes(left: RunResult, right: RunResult) -> Iterator[str]:
 
 
 def _trades_side_by_side(left: Sequence[Trade], right: Sequence[Trade]) -> tuple[list[TradeDifference], int]:
-    """Trades that differ, by entry, and how many do not. An account has one position: entry and side name a trade."""
-    others = {(trade.entry_time, trade.side): trade for trade in right}
-    pairs = [(trade, others.pop((trade.entry_time, trade.side), None)) for trade in left]
+    """Trades that differ, by entry, and how many do not. Entry and side name a trade; of several such, as a strategy of the
+    library makes them by adding and by closing in parts, the first is compared with the first.
+    """
+    others = _by_entry(right)
+    pairs = [(trade, others.pop(name, None)) for name, trade in _by_entry(left).items()]
     found = [TradeDifference(one, other, _differing(one, other)) for one, other in pairs]
     differing = [row for row in found if row.right is None or row.columns]
     only_right = [TradeDifference(None, trade) for trade in others.values()]
     rows = sorted([*differing, *only_right], key=lambda row: (row.trade.entry_time, row.trade.side))
     return rows, len(found) - len(differing)
+
+
+def _by_entry(trades: Sequence[Trade]) -> dict[tuple[int, str, int], Trade]:
+    numbers = Counter[tuple[int, str]]()
+    found = {}
+    for trade in trades:
+        found[trade.entry_time, trade.side, numbers[trade.entry_time, trade.side]] = trade
+        numbers[trade.entry_time, trade.side] += 1
+    return found
 
 
 def _differing(one: Trade, other: Trade | None) -> tuple[str, ...]:

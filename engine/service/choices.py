@@ -33,15 +33,13 @@ class Choices:
 
     def all(self) -> list[SettingSeen]:
         """Every setting that can be chosen."""
-        default = Settings()
-        moved = read_settings()
-        after = read_settings(home=self._settings.home)
-        return [self._seen(name, moved if name == "home" else after, default) for name in _FIELDS]
+        default, after = Settings(), read_settings()
+        return [self._seen(name, after, default) for name in _FIELDS]
 
     def _seen(self, name: str, after: Settings, default: Settings) -> SettingSeen:
         variable = VARIABLES[name]
         in_use, then, plain = (_text(name, getattr(one, name)) for one in (self._settings, after, default))
-        chosen = chosen_settings(_kept_in(variable, self._settings.home)).get(variable)
+        chosen = chosen_settings(_kept_in(variable, after.home)).get(variable)
         return SettingSeen(variable, in_use, then, set_by(variable) or (CHOSEN if chosen else DEFAULT), plain)
 
     def problem(self, variable: str, text: str) -> str:
@@ -55,7 +53,9 @@ class Choices:
         return ""
 
     def choose(self, changes: Mapping[str, str]) -> None:
-        """Keep these for the next start, by variable; the empty text is the default again. Raises InputError."""
+        """Keep these for the next start, by variable, in the data folder that it will have; the empty text is the default
+        again. Raises InputError.
+        """
         for variable, text in changes.items():
             where, problem = set_by(variable), self.problem(variable, text)
             if where:
@@ -68,7 +68,7 @@ class Choices:
         if _HOME in kept:
             keep(default_home(), {_HOME: kept.pop(_HOME)})
         if kept:
-            keep(self._settings.home, kept)
+            keep(read_settings().home, kept)
 
 
 def _kept_in(variable: str, home: Path) -> Path:

@@ -221,7 +221,7 @@ class Runs:
 
         runs: list[RunResult] = []
         paths: list[Path] = []
-        for run_id in run_ids:
+        for run_id in self._resources.store.runs.ids(run_ids):  # all are found before anything is written
             run = self.get(run_id)
             paths += export_run(run, folder)
             runs.append(replace(run, trades=(), equity=None, indicators=None))

@@ -1,6 +1,7 @@
 """The figures of the Analysis page add up to the run's metrics, whatever the run."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -15,12 +16,13 @@ from engine.analysis.columns import TradeColumns
 from engine.analysis.groups import DIMENSIONS, binned, clock_ms, grouped
 from engine.analysis.market import (
     NO_HISTORY,
+    NOT_HELD,
     beside_market,
     measured_candles,
     regime_measures,
     relation,
 )
-from engine.model.market import DAY_MS, HOUR_MS, Candles
+from engine.model.market import DAY_MS, HOUR_MS, Candles, Market, Period
 from engine.model.run import RunResult, json_ready
 from engine.model.trade_filter import LOSSES, STILL_OPEN, WINS, Facet, TradeFilter
 from tests.engine.analysis.runs import RUNS, made
@@ -251,9 +253,24 @@ def test_a_regime_is_what_was_known_when_the_trade_was_entered() -> None:
 def test_symbols_of_several_runs_are_counted_each() -> None:
     one, candles = made(1, 900)
     two, _ = made(2, 900)
-    table = analyse(one, candles, TradeFilter(side="short"), others=[two]).by_symbol
-    assert [group.label for group in table] == ["SOLUSDT"]
-    assert table[0].trades == sum(trade.side == "short" for run in (one, two) for trade in run.trades)
+    two = replace(two, market=Market(two.market.exchange, "ETHUSDT", "ETH/USDT:USDT"))
+    again, _ = made(3, 900)
+    table = analyse(one, candles, TradeFilter(side="short"), others=[two, again]).by_symbol
+    shorts = [sum(trade.side == "short" for trade in run.trades) for run in (one, two, again)]
+    assert {group.label: group.trades for group in table} == {
+        "SOLUSDT": shorts[0] + shorts[2], "ETHUSDT": shorts[1],
+    }  # fmt: skip
+
+
+def test_trades_whose_candles_are_not_held_any_more_are_of_no_regime() -> None:
+    run, candles = made(1, 900)
+    part = candles.within(Period(int(candles.timestamp[450]), int(candles.timestamp[-1]) + 1))
+    gone = sum(trade.entry_time < part.timestamp[0] for trade in run.trades)
+    assert 0 < gone < len(run.trades)
+    for kind in ("trend", "volatility"):
+        by_label = {group.label: group.trades for group in analyse(run, part).groups[kind]}
+        assert by_label[NOT_HELD] == gone
+        assert sum(by_label.values()) == len(run.trades)
 
 
 def test_a_ruined_account_a_run_without_trades_and_one_without_equity() -> None:
@@ -288,7 +305,7 @@ def test_a_market_of_which_days_are_missing_is_compared_on_those_that_both_have(
     )
 
 
-def test_a_hundred_thousand_trades_are_grouped_in_little_time() -> None:
+def test_a_hundred_thousand_trades_are_counted_by_every_dimension() -> None:
     k = 100_000
     rng = np.random.default_rng(1)
     pnl = rng.normal(size=k)

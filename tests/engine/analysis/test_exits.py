@@ -34,6 +34,10 @@ def test_a_parameter_that_is_a_stop_takes_the_level(
         ({"stop_atrs": Param(2.0, help="distance of the stop in average true ranges")}, "stop_atrs"),
         ({"trailing_stop_pct": Param(2.0)}, "no parameter"),
         ({"use_stop_pct": Param(True)}, "no parameter"),
+        (
+            {"risk_pct": Param(1.0, help="percent of the equity risked between entry and stop")},
+            "no parameter",
+        ),
     ],
 )
 def test_anything_else_is_said_plainly(declared: dict[str, Param], why: str) -> None:

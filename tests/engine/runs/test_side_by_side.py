@@ -24,6 +24,17 @@ def test_a_run_beside_itself_differs_in_nothing():
     assert {row.difference for row in found.metrics} == {0, None}
 
 
+def test_trades_that_begin_at_once_are_compared_in_their_order():
+    """A strategy of the library adds to a position and closes it in parts."""
+    run = run_on(CANDLES, inputs=INPUTS)
+    first, *_ = run.trades
+    parts = tuple(replace(first, size=size) for size in (1.0, 2.0, 3.0))
+    run = replace(run, trades=parts)
+    assert side_by_side(run, run, []).equal_trades == 3
+    found = side_by_side(run, replace(run, trades=(parts[0], replace(parts[1], pnl=0.5))), [])
+    assert [(row.columns, row.right is None) for row in found.trades] == [(("pnl",), False), ((), True)]
+
+
 def test_what_differs_is_named():
     left = run_on(CANDLES, inputs=INPUTS)
     first, second, third, *_ = left.trades

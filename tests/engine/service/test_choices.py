@@ -10,7 +10,7 @@ from engine.errors import InputError
 from engine.model.database_choice import ADDRESS, EMBEDDED, DatabaseChoice
 from engine.model.setting import CHOSEN, DEFAULT, SettingSeen
 from engine.service import Engine
-from engine.settings import VARIABLES, read_settings
+from engine.settings import VARIABLES, Settings, read_settings
 
 
 @pytest.fixture(autouse=True)
@@ -97,7 +97,7 @@ def test_another_data_folder_is_used_from_the_next_start_with_settings_of_its_ow
     assert seen("BACKTEST_HOME").source == CHOSEN
     choose(BACKTEST_WORKERS="4")
     assert (other / "settings.env").read_text() == "BACKTEST_WORKERS=4\n"
-    assert read_settings(home=home).workers == 3
+    assert (home / "settings.env").read_text() == f"BACKTEST_HOME={other}\n"
     choose(BACKTEST_HOME="")
     assert (read_settings().home, read_settings().workers) == (home, 3)
     (tmp_path / "file").write_text("")
@@ -124,3 +124,18 @@ def test_the_database_chosen_by_an_older_version_still_counts_and_moves_into_the
         assert engine.databases.current().choice == DatabaseChoice(ADDRESS, "postgresql://me@db.example/mine")
         engine.databases.choose(DatabaseChoice(EMBEDDED))
     assert (read_settings().database_url, read_settings().workers) == (None, 2)
+
+
+def test_after_another_data_folder_is_chosen_the_rest_is_kept_there(tmp_path: Path, home: Path) -> None:
+    other = tmp_path / "other"
+    with Engine(read_settings()) as engine:
+        engine.choices.choose({"BACKTEST_WORKERS": "3"})
+        engine.choices.choose({"BACKTEST_HOME": str(other), "BACKTEST_RUN_TIMEOUT_S": "60"})
+        then = {one.variable: one.at_next_start for one in engine.choices.all()}
+    started = read_settings()
+    assert (started.home, started.run_timeout_s) == (other, 60)
+    assert then["BACKTEST_RUN_TIMEOUT_S"] == "60"
+    assert then["BACKTEST_WORKERS"] == str(started.workers) == str(Settings().workers), (
+        "the other folder begins empty"
+    )
+    assert (home / "settings.env").read_text().count("BACKTEST_WORKERS=3") == 1
