@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from PySide6.QtCore import QObject, QUrl
-from PySide6.QtGui import QAction, QDesktopServices
+from PySide6.QtCore import QObject
+from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QMainWindow, QWidget
 from shiboken6 import isValid
 
@@ -15,6 +15,7 @@ from desktop.app.settings import SettingsWindow
 from desktop.pages.database.panel import now_words
 from desktop.pages.page import Context
 from desktop.widgets.actions import Command
+from desktop.widgets.opening import open_path
 from engine.model.setting import SettingSeen
 
 LOOKS = ("theme", "times")  # groups of actions that Settings offers too
@@ -67,7 +68,7 @@ class Besides(QObject):
     def log_folder(self) -> None:
         """Have the desktop open the folder of the log file."""
         folder = self._context.bridge.engine.settings.log_file.parent
-        if not folder.is_dir() or not QDesktopServices.openUrl(QUrl.fromLocalFile(str(folder))):
+        if not folder.is_dir() or not open_path(folder):
             self._context.reported.emit(
                 "warning", f"The log folder cannot be opened from here: it is {folder}", ""
             )
@@ -90,9 +91,11 @@ class Besides(QObject):
     # -- settings ----------------------------------------------------------------------------------------------------
 
     def settings(self) -> None:
-        """What is in force, asked anew."""
+        """What is in force, asked anew; one that is open stays as it is, with what is typed."""
+        is_open = self._shown() is not None
         self._show("settings", self._make_settings)
-        self._ask()
+        if not is_open:
+            self._ask()
 
     def _make_settings(self) -> SettingsWindow:
         looks = {name: self._choices(name) for name in LOOKS}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import QSignalBlocker, Qt, Signal
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import (
     QComboBox,
@@ -73,7 +73,8 @@ class _Row:
     def show(self, seen: SettingSeen) -> None:
         """What is known of it."""
         self.seen = seen
-        self.field.setText(seen.at_next_start if seen.source == CHOSEN or seen.is_fixed else "")
+        with QSignalBlocker(self.field):  # nobody typed it
+            self.field.setText(seen.at_next_start if seen.source == CHOSEN or seen.is_fixed else "")
         self.field.setPlaceholderText(seen.default)
         self.field.setReadOnly(seen.is_fixed)
         self.say("")

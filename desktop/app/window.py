@@ -372,11 +372,10 @@ class MainWindow(QMainWindow):
         """Ask once where work is under way. Then remember, stop the work, and close the plots before the interpreter goes
         (their axes complain otherwise).
         """
-        working = "" if self._may_close or not self.closing.isHidden() else self.bridge.under_way()
-        if working:
-            self.closing.ask(
-                f"Still {working}. Close all the same? It is stopped then; what is finished is kept."
-            )
+        working = "" if self._may_close else self.bridge.under_way()
+        question = f"Still {working}. Close all the same? It is stopped then; what is finished is kept."
+        if working and question != self.closing.asked():
+            self.closing.ask(question)
             event.ignore()
             return
         QGuiApplication.styleHints().colorSchemeChanged.disconnect(self._scheme_changed)

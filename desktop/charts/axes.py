@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 import pyqtgraph as pg
 from PySide6.QtCore import QLineF
@@ -15,7 +15,7 @@ from desktop.tables import formats
 VALUE_AXIS_WIDTH = 74
 MOST_TICKS = 16
 FEWEST_TICKS = 4
-_DAY_S = 86_400.0
+_LARGEST_EXPONENT: Final = 300.0  # of ten: above it is no float
 _KEPT = 16  # ranges whose ticks are known
 _GRID_STRENGTH = (1.0, 0.5)  # of the coarsest level, of the others
 _LABEL_PX = 36  # a month or an hour
@@ -146,10 +146,10 @@ class TimeAxis(_DirectAxis, pg.DateAxisItem):  # type: ignore[misc]
     def _levels(self, low: float, high: float, size: float) -> Levels:
         """At round times of the zone's clocks. pyqtgraph's own ask Qt several times for the zone of each tick."""
         self.setZoomLevelForDensity((high - low) / max(size, 1.0))
-        day = _DAY_S if formats.is_local() else 0.0  # no zone is farther from UTC
+        first, last = formats.clock(low), formats.clock(high)
         found: Levels = []
         for spec in self.zoomLevel.tickSpecs:
-            ticks, skipped = spec.makeTicks(low - day, high + day, self.minSpacing)
+            ticks, skipped = spec.makeTicks(first, max(first, last), self.minSpacing)
             placed = [formats.of_clock(tick) for tick in ticks.tolist()]
             found.append((spec.spacing, [tick for tick in placed if low <= tick <= high]))
             if skipped > 1:
@@ -189,7 +189,7 @@ class ValueAxis(_DirectAxis):
 
     def real(self, value: float) -> float:
         """The value of what is drawn."""
-        return float(10.0**value) if self.is_log else value
+        return float(10.0 ** min(value, _LARGEST_EXPONENT)) if self.is_log else value
 
     def text(self, drawn: float, digits: int) -> str:
         """A drawn value in words."""

@@ -191,6 +191,8 @@ class Pane:
         """Set the height so that all visible values fit."""
         found = [bounds for extent in self._extents if (bounds := extent.within(start, end))]
         if not found:
+            if self.axis.is_log:  # the range of before may be of values and not of logarithms
+                self.view.setRange(yRange=(0.0, 1.0), padding=0, disableAutoRange=False)
             return
         low, high = min(low for low, _ in found), max(high for _, high in found)
         if self._include_zero:

@@ -35,7 +35,7 @@ def _is_forward(event: QKeyEvent) -> bool:
 
 
 class TimeChart(pg.GraphicsLayoutWidget):  # type: ignore[misc]
-    """The panes below each other. `hovered` carries x in seconds, or None when the cursor left; `clicked` the point."""
+    """The panes below each other. `hovered` carries x in seconds, or None when the cursor left."""
 
     hovered = Signal(object)
     range_changed = Signal()

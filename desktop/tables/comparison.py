@@ -43,8 +43,8 @@ def _inputs(run: RunResult) -> Iterator[tuple[str, str]]:
     yield "Exchange", run.exchange
     yield "Symbol", run.symbol
     yield "Timeframe", run.timeframe.name
-    yield "From", formats.minute(run.period.start)
-    yield "To (excluded)", formats.minute(run.period.end)
+    yield "From, UTC", formats.spoken(run.period.start)
+    yield "To (excluded), UTC", formats.spoken(run.period.end)
     yield from ((f"Parameter {name}", value_text(value)) for name, value in run.params.items())
     yield from ((name.capitalize(), value_text(value)) for name, value in asdict(run.costs).items())
     yield "Engine", run.engine
@@ -134,8 +134,8 @@ def trade_columns(names: Sequence[str]) -> list[Column[TradeDifference]]:
         Column("right_pnl", "P&L, second", of("right", "pnl"), formats.signed, numeric=True, signed=True),
         Column("difference", "Difference", less, formats.signed, numeric=True, signed=True,
                tooltip="The second run's P&L less the first one's"),
-        Column("left_exit", "Exit, first", of("left", "exit_time"), formats.minute, export=formats.exported_time),
-        Column("right_exit", "Exit, second", of("right", "exit_time"), formats.minute, export=formats.exported_time),
+        Column("left_exit", "Exit, first (UTC)", of("left", "exit_time"), formats.minute, export=formats.exported_time),
+        Column("right_exit", "Exit, second (UTC)", of("right", "exit_time"), formats.minute, export=formats.exported_time),
         Column("left_reason", "Reason, first", of("left", "exit_reason"), _reason),
         Column("right_reason", "Reason, second", of("right", "exit_reason"), _reason),
         Column("columns", "Differs in", lambda row: ", ".join(name.replace("_", " ") for name in row.columns)),

@@ -151,6 +151,13 @@ def of_clock(seconds: float) -> float:
     return datetime.fromtimestamp(seconds, tz=UTC).replace(tzinfo=None).timestamp()
 
 
+def clock(seconds: float) -> float:
+    """What a clock of the zone that is shown says at an instant, as the seconds at which one in UTC says so."""
+    if not _Zone.is_local:
+        return seconds
+    return datetime.fromtimestamp(seconds).replace(tzinfo=UTC).timestamp()  # noqa: DTZ006 - the machine's zone
+
+
 def minute(ms: float | None) -> str:
     """A time to the minute: 2024-01-31 12:00."""
     return NO_VALUE if ms is None else _shown(ms).strftime("%Y-%m-%d %H:%M")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt, Signal, SignalInstance
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QWidget
 
 from desktop.theme.colours import DARK, Theme
@@ -60,10 +60,9 @@ class Banner(QFrame):
 
 
 class Question(QFrame):
-    """Something that is asked in place, with two answers. `agreed()`, `refused()`."""
+    """Something that is asked in place, with two answers, of which one is to leave all as it is. `agreed()`: the other."""
 
     agreed = Signal()
-    refused = Signal()
 
     def __init__(self, yes: str, no: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -80,8 +79,9 @@ class Question(QFrame):
         row.addWidget(self.message, 1)
         row.addWidget(self.yes)
         row.addWidget(self.no)
-        self.yes.clicked.connect(lambda: self._answer(self.agreed))
-        self.no.clicked.connect(lambda: self._answer(self.refused))
+        self.yes.clicked.connect(self.hide)
+        self.yes.clicked.connect(self.agreed)
+        self.no.clicked.connect(self.hide)
         self.hide()
 
     def ask(self, text: str) -> None:
@@ -91,9 +91,9 @@ class Question(QFrame):
         self.show()
         self.no.setFocus()
 
-    def _answer(self, signal: SignalInstance) -> None:
-        self.hide()
-        signal.emit()
+    def asked(self) -> str:
+        """What is asked now; empty where nothing is."""
+        return "" if self.isHidden() else self.message.text()
 
     def apply_theme(self, theme: Theme) -> None:
         """Take the theme's colours."""

@@ -19,6 +19,7 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QMenu, QTableView, QWidget
 
+from desktop.tables import formats
 from desktop.tables.table import TableModel
 from desktop.theme.colours import DARK, Theme
 
@@ -109,7 +110,7 @@ class TableView(QTableView):
             return
         number = self._narrow.pop(0)
         column, header, cells = self.table.columns[number], self.horizontalHeader(), self.fontMetrics()
-        title = header.fontMetrics().horizontalAdvance(column.title) + _HEADER_ROOM
+        title = header.fontMetrics().horizontalAdvance(formats.zoned(column.title)) + _HEADER_ROOM
         texts = [column.text(value) for value in self.table.extremes(number)] if column.numeric else []
         wanted = max([title, *(cells.horizontalAdvance(text) + _CELL_ROOM for text in texts)])
         if not self.isColumnHidden(number) and self.columnWidth(number) < wanted:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Generic, TypeVar
 
 from desktop.work.bridge import Bridge
@@ -30,11 +31,23 @@ class Latest(Generic[T]):
         if question is None or not self._bridge.is_open:
             return
         self._is_asked = True
-        self._bridge.ask(question, self._answered)
+        self._bridge.ask(partial(_tried, question), self._answered)
 
-    def _answered(self, answer: T) -> None:
+    def _answered(self, answer: T | Exception) -> None:
+        """A question that fails is told as any other, and does not keep the next ones from being asked."""
         self._is_asked = False
-        self._show(answer)
-        if self._is_wanted:
-            self._is_wanted = False
-            self.want()
+        try:
+            if isinstance(answer, Exception):
+                raise answer
+            self._show(answer)
+        finally:
+            if self._is_wanted:
+                self._is_wanted = False
+                self.want()
+
+
+def _tried(question: Callable[[], T]) -> T | Exception:
+    try:
+        return question()
+    except Exception as error:  # noqa: BLE001 - raised again where it can be told
+        return error

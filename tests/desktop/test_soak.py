@@ -80,6 +80,7 @@ def test_five_hundred_actions_while_workers_run_break_and_leak_nothing(
     # Qt styles every widget anew for another theme, in one turn
     long = [one for one in slow if one[0] >= 0.1 and "Theme" not in one[1]]
     assert len(long) < ACTIONS / 20, long
+    assert slow[0][0] < 2, slow[0]
     left = Counter(child.name() for child in process.children(recursive=True))
     assert sum(left.values()) < 30, left
 

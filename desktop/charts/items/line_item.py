@@ -56,7 +56,11 @@ class LineItem(pg.GraphicsObject):  # type: ignore[misc]
         if bounds is None:
             return None
         low, high = self._scale(np.array(bounds)).tolist()
-        return (low, high) if np.isfinite(low) and np.isfinite(high) else None
+        if not np.isfinite(high):
+            return None
+        if not np.isfinite(low):  # part of it has no place on this scale
+            low = float(np.nanmin(self._scale(self.envelope.outline(start, end, MOST_POINTS)[1])))
+        return low, high
 
     def viewRangeChanged(self) -> None:
         """Another part is visible."""

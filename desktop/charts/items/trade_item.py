@@ -115,7 +115,7 @@ class TradeItem(ViewItem):
             return []
         time = row.time[first:last]
         cells = np.floor(time / (pixel * CELL_PX))  # they keep their places while the view pans
-        starts = np.flatnonzero(np.diff(cells, prepend=np.nan) != 0)
+        starts = _apart(time, np.flatnonzero(np.diff(cells, prepend=np.nan) != 0), 2 * HALF_PX * pixel)
         ends = np.append(starts[1:], len(time))
         x = (time[starts] + time[ends - 1]) / 2
         price = self._scale(_extremes(bars, x, max(HALF_PX * pixel, bars.width / 2), below=below))
@@ -207,6 +207,21 @@ class TradeItem(ViewItem):
 
     def _pixels(self, x: float, y: float) -> float:
         return float(np.hypot(x / self.pixelWidth(), y / self.pixelHeight()))
+
+
+def _apart(time: Floats, starts: npt.NDArray[np.intp], least: float) -> npt.NDArray[np.intp]:
+    """Where groups of increasing times start: one whose middle is nearer than `least` to that of the one before joins it."""
+    ends = np.append(starts[1:], len(time))
+    kept: list[int] = []
+    before = -np.inf
+    for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
+        middle = (time[start] + time[end - 1]) / 2
+        if middle - before < least:
+            before = (time[kept[-1]] + time[end - 1]) / 2
+        else:
+            kept.append(start)
+            before = middle
+    return np.array(kept, dtype=np.intp)
 
 
 def _extremes(bars: Bars, x: Floats, half: float, *, below: bool) -> Floats:

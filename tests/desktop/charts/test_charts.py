@@ -2,7 +2,6 @@
 
 import contextlib
 import time
-from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -26,17 +25,6 @@ from tests.support.builders import START_MS, random_candles
 from tests.support.timezone import Timezone
 
 FRAME_S = 0.016
-
-
-@pytest.fixture
-def chart(app: QApplication, qtbot: QtBot) -> Iterator[PriceChart]:
-    opened = PriceChart()
-    opened.apply_theme(DARK)
-    opened.resize(1000, 600)
-    opened.show()
-    qtbot.waitExposed(opened)
-    yield opened
-    opened.close()
 
 
 def pixels_of(image: QImage, colour: str) -> int:

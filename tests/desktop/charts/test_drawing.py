@@ -1,18 +1,19 @@
 """What is where in the picture of a chart: asked of the picture itself and of what was drawn, never of stored pixels."""
 
 import contextlib
-from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from PySide6.QtCore import QPointF, QRect
-from PySide6.QtGui import QColor, QImage
+from PySide6.QtGui import QColor, QFontMetricsF, QImage
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from desktop.charts.axes import TimeAxis
+from desktop.charts.items.envelope import envelope_of
 from desktop.charts.items.hole_item import HoleItem, holes_in
+from desktop.charts.items.trade_item import HALF_PX
 from desktop.charts.items.trade_places import TradePlaces
 from desktop.charts.pane import Pane
 from desktop.charts.price_chart import PriceChart
@@ -42,15 +43,9 @@ RUN = run_on(CANDLES, period=Period(START_MS, START_MS + 600 * HOUR_MS), indicat
 
 
 @pytest.fixture
-def chart(app: QApplication, qtbot: QtBot) -> Iterator[PriceChart]:
-    opened = PriceChart()
-    opened.apply_theme(DARK)
-    opened.resize(1000, 600)
-    opened.show()
-    qtbot.waitExposed(opened)
-    opened.show_run(RUN, CANDLES)
-    yield opened
-    opened.close()
+def chart(chart: PriceChart) -> PriceChart:
+    chart.show_run(RUN, CANDLES)
+    return chart
 
 
 def picture(chart: PriceChart) -> QImage:
@@ -212,7 +207,7 @@ def test_markers_in_one_place_are_one_with_their_number_and_clicks_go_through_th
     assert len(markers) < len(run.trades)
     for below in (True, False):
         places = sorted(column(chart, marker.x) for marker in markers if marker.below == below)
-        assert min(np.diff(places)) > 5
+        assert min(np.diff(places)) >= round(2 * HALF_PX) - 1
     several = next(marker for marker in markers if len(marker.trades) > 2)
     assert f"{len(set(several.trades))} trades" in chart.trades_text(several.trades)
     clicked: list[int] = []
@@ -221,6 +216,66 @@ def test_markers_in_one_place_are_one_with_their_number_and_clicks_go_through_th
         chart.click_at(QPointF(several.x, several.y))
         chart.select_trade(clicked[-1], move=False)
     assert clicked == list(several.trades)
+
+
+def test_markers_of_neighbouring_cells_do_not_overlap(chart: PriceChart) -> None:
+    places = sorted(int(at) for at in np.random.default_rng(3).choice(range(10, 480), 120, replace=False))
+    chart.show_run(replace(RUN, trades=tuple(trade(CANDLES, at, at + 1) for at in places)), CANDLES)
+    for zoom in (1.0, 0.3):
+        chart.show_all()
+        chart.zoom(zoom)
+        assert chart.trades is not None
+        markers = chart.trades.markers()
+        for below in (True, False):
+            drawn = sorted(column(chart, marker.x) for marker in markers if marker.below == below)
+            assert min(np.diff(drawn)) >= round(2 * HALF_PX) - 1
+
+
+def test_a_logarithmic_scale_without_anything_visible_is_no_fault(chart: PriceChart) -> None:
+    """Prices of before, taken for logarithms, are numbers beyond all floats, and an error in painting ends the program."""
+    last = CANDLES.timestamp[-1] / 1000
+    chart.show_range(last - 10 * 3600, last + 3600)
+    chart.show_range(last + 5 * 3600, last + 14 * 3600)
+    chart.set_log(on=True)
+    picture(chart)
+    assert chart.price.axis.real(1060.0) == 1e300
+    low, high = chart.price.view.viewRange()[1]
+    assert high - low < 50
+
+
+def test_a_line_through_zero_keeps_its_part_on_a_logarithmic_scale(chart: PriceChart) -> None:
+    pane = chart.price
+    chart.set_log(on=True)
+    values = np.linspace(-50.0, 100.0, 200)
+    times = START_MS + np.arange(200, dtype=np.int64) * HOUR_MS
+    line = pane.add_line(envelope_of(times, values), "#ffffff", scale=pane.scale)
+    low, high = line.within(-np.inf, np.inf) or (0.0, 0.0)
+    assert high == pytest.approx(2.0)
+    assert low == pytest.approx(np.log10(values[values > 0].min()))
+    assert not line.boundingRect().isEmpty()
+
+
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "America/New_York", "Asia/Kolkata"])
+def test_local_times_of_the_shortest_view_are_found_at_once(app: QApplication, zone: str) -> None:
+    """An empty chart shows one second; ticks of whole days around it would be two hundred thousand."""
+    formats.use_local_times(on=True)
+    try:
+        with contextlib.closing(Timezone(zone)):
+            axis = TimeAxis()
+            axis.fontMetrics = QFontMetricsF(app.font())
+            for middle in (
+                0.5,
+                1_711_846_800.0,
+                1_729_990_800.0,
+                1_730_613_600.0,
+            ):  # the clocks' changes of 2024
+                for width in (1.0, 3_600.0, 86_400.0):
+                    levels = axis.tickValues(middle - width / 2, middle + width / 2, 600)
+                    ticks = [tick for _, level in levels for tick in level]
+                    assert len(ticks) < 40
+                    assert all(abs(tick - middle) <= width / 2 for tick in ticks)
+    finally:
+        formats.use_local_times(on=False)
 
 
 def test_all_of_a_trade_is_said(chart: PriceChart) -> None:
