@@ -17,7 +17,6 @@ from desktop.widgets.undo import UNDO_S, Undo
 from desktop.work.bridge import Bridge
 from desktop.work.jobs import Job
 from desktop.workspace import Workspace
-from engine.errors import BacktestError
 from engine.model.run import RunResult
 
 
@@ -97,7 +96,7 @@ class Context(QObject):
         for page in self.pages:
             page.open()
 
-    def _not_opened(self, error: BacktestError) -> None:
+    def _not_opened(self, error: Exception) -> None:
         self.database_changed.emit(False, str(error))
 
     def removed(self, text: str, take_back: Callable[[], object]) -> None:

@@ -179,14 +179,14 @@ class Bridge(QObject):
         self,
         question: Callable[[], T],
         answer: Callable[[T], object],
-        failed: Callable[[BacktestError], object] | None = None,
+        failed: Callable[[Exception], object] | None = None,
     ) -> None:
         """Answer a question in a thread; `answer` is called on the window's thread. `failed` hears why there is none."""
 
         async def ask() -> None:
             try:
                 found = await self.answer(question)
-            except BacktestError as error:
+            except Exception as error:
                 if failed is not None and not self._is_closed:
                     failed(error)
                 raise
@@ -232,7 +232,7 @@ class Bridge(QObject):
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """Go on with `work` whenever what it awaits is there; what it raises is told as a problem."""
-        if self._loop is None:
+        if self._loop is None or self._is_closed:
             work.close()
             return
         task = self._loop.create_task(self._guard(work))

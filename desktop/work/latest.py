@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import Generic, TypeVar
 
 from desktop.work.bridge import Bridge
@@ -31,23 +30,16 @@ class Latest(Generic[T]):
         if question is None or not self._bridge.is_open:
             return
         self._is_asked = True
-        self._bridge.ask(partial(_tried, question), self._answered)
+        self._bridge.ask(question, self._answered, lambda _: self._next())
 
-    def _answered(self, answer: T | Exception) -> None:
-        """A question that fails is told as any other, and does not keep the next ones from being asked."""
+    def _answered(self, answer: T) -> None:
         self._is_asked = False
-        try:
-            if isinstance(answer, Exception):
-                raise answer
-            self._show(answer)
-        finally:
-            if self._is_wanted:
-                self._is_wanted = False
-                self.want()
+        self._show(answer)
+        self._next()
 
-
-def _tried(question: Callable[[], T]) -> T | Exception:
-    try:
-        return question()
-    except Exception as error:  # noqa: BLE001 - raised again where it can be told
-        return error
+    def _next(self) -> None:
+        """That one is over, however it ended: ask what is wanted since."""
+        self._is_asked = False
+        if self._is_wanted:
+            self._is_wanted = False
+            self.want()

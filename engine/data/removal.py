@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import time
 import uuid
 import zipfile
@@ -42,12 +43,16 @@ def remove_series(
             with path.open("wb") as file:
                 np.savez(file, **_known(store, market, timeframe))
             cancel.raise_if_cancelled()
-        except OSError as error:
+        except BaseException as error:
             path.unlink(missing_ok=True)
+            if not isinstance(error, OSError):
+                raise
             raise InputError(
                 f"the copy that Undo needs cannot be written to {folder}: {reason(error)}; nothing was deleted"
             ) from error
-        return RemovedSeries(market, timeframe, forget_series(store, market, timeframe), path)
+        removed = RemovedSeries(market, timeframe, forget_series(store, market, timeframe), path)
+    keep_removed(removed, 0)  # its time begins now, however long the deletion took
+    return removed
 
 
 def _known(store: Store, market: Market, timeframe: Timeframe) -> dict[str, Any]:
@@ -124,6 +129,13 @@ def _pages(timeframe: Timeframe, parts: Sequence[Period]) -> Iterator[Period]:
             end = min(part.end, timeframe.shift(start, _PAGE_CELLS))
             yield Period(start, end)
             start = end
+
+
+def keep_removed(removed: RemovedSeries, for_s: float) -> None:
+    """Have `purge_removed` leave a copy alone for so long, beside what it leaves anyway: somebody wants it back."""
+    until = time.time() + for_s
+    with contextlib.suppress(OSError):  # it is gone: who restores it is told so
+        os.utime(removed.path, (until, until))
 
 
 def purge_removed(folder: Path, older_than_s: float) -> int:

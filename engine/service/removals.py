@@ -36,6 +36,12 @@ class Removals:
             self._resources.store, self._folder, market, timeframe, on_event, cancel or CancelToken()
         )
 
+    def keep(self, removed: RemovedSeries, for_s: float) -> None:
+        """Have `purge` leave it alone for so long; 0: from now on as it does with what was removed now."""
+        from engine.data.removal import keep_removed
+
+        keep_removed(removed, for_s)
+
     def restore(
         self,
         removed: RemovedSeries,

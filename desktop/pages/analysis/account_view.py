@@ -14,7 +14,7 @@ from desktop.tables.table import TableModel
 from desktop.theme.colours import DARK, Theme
 from desktop.widgets.buttons import chip
 from desktop.widgets.labels import ElidedLabel
-from desktop.widgets.table_view import TableView
+from desktop.widgets.table_view import TableView, table_action
 from engine.analysis.account import ROLLING_DAYS, Drawdown
 from engine.analysis.analysis import Analysis
 from engine.model.market import DAY_MS
@@ -60,7 +60,9 @@ class AccountView(View):
         self._lay_out()
         self.chart.hovered.connect(self._hover)
         self.table.clicked.connect(self._pick)
-        self.table.activated.connect(self._pick)
+        self.table.addAction(
+            table_action("Pick", "Return", lambda: self._pick(self.table.currentIndex()), self.table)
+        )
 
     def _lay_out(self) -> None:
         bar, group = QHBoxLayout(), QButtonGroup(self)

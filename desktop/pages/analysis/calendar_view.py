@@ -10,7 +10,7 @@ from desktop.pages.analysis.tables import CalendarModel
 from desktop.pages.analysis.view import GroupBars, View, muted
 from desktop.tables import formats
 from desktop.theme.colours import Theme
-from desktop.widgets.table_view import TableView
+from desktop.widgets.table_view import TableView, table_action
 from engine.analysis.analysis import Analysis
 from engine.model.trade_filter import Facet, TradeFilter
 
@@ -44,7 +44,9 @@ class CalendarView(View):
         self.hours = GroupBars("hour", "Hour of entry (UTC)", "Sum of the P&L of trades entered in that hour")
         self._lay_out()
         self.table.clicked.connect(self._pick)
-        self.table.activated.connect(self._pick)
+        self.table.addAction(
+            table_action("Pick", "Return", lambda: self._pick(self.table.currentIndex()), self.table)
+        )
 
     def _lay_out(self) -> None:
         bars = QHBoxLayout()

@@ -12,7 +12,7 @@ from desktop.pages.analysis.view import REGIME_TITLES, View, facet_of, hint_of, 
 from desktop.theme.colours import Theme
 from desktop.widgets.buttons import chip
 from desktop.widgets.flow_layout import FlowLayout
-from desktop.widgets.table_view import TableView
+from desktop.widgets.table_view import TableView, table_action
 from engine.analysis.analysis import Analysis
 from engine.analysis.groups import DIMENSIONS
 from engine.model.trade_filter import TradeFilter
@@ -58,7 +58,9 @@ class GroupsView(View):
         layout.addWidget(self.table, 1)
         self.table.setMinimumHeight(140)
         self.table.clicked.connect(self._pick)
-        self.table.activated.connect(self._pick)
+        self.table.addAction(
+            table_action("Pick", "Return", lambda: self._pick(self.table.currentIndex()), self.table)
+        )
 
     def choose(self, dimension: str) -> None:
         """Group by something else."""

@@ -155,8 +155,14 @@ class AnalysisPage(Page[AnalysisPanel]):
         def answered(bitcoin: Bitcoin) -> None:
             if self._workspace.current == run.id:
                 self.panel.view(MarketView).show_bitcoin(bitcoin)
+            else:
+                forget()
 
-        self.bridge.ask(partial(self.engine.runs.bitcoin, run), answered)
+        def forget(_: object = None) -> None:  # what nobody saw is asked again
+            if self._bitcoin_of == run.id:
+                self._bitcoin_of = None
+
+        self.bridge.ask(partial(self.engine.runs.bitcoin, run), answered, forget)
 
     def _fetch_bitcoin(self, view: MarketView) -> None:
         run, bitcoin = self._workspace.current_run(), view.bitcoin

@@ -11,7 +11,7 @@ from desktop.tables import formats
 from desktop.tables.table import TableModel
 from desktop.theme.colours import Theme
 from desktop.widgets.buttons import chip
-from desktop.widgets.table_view import TableView
+from desktop.widgets.table_view import TableView, table_action
 from engine.analysis.analysis import Analysis
 from engine.analysis.streaks import Streak
 from engine.model.trade_filter import Facet, TradeFilter
@@ -47,7 +47,9 @@ class ResultsView(View):
         self._lay_out()
         self.percent.toggled.connect(self._in_percent)
         self.table.clicked.connect(self._pick)
-        self.table.activated.connect(self._pick)
+        self.table.addAction(
+            table_action("Pick", "Return", lambda: self._pick(self.table.currentIndex()), self.table)
+        )
 
     def _lay_out(self) -> None:
         grid = QGridLayout(self)

@@ -19,6 +19,7 @@ from engine.model.coverage import FetchReport, RemovedSeries
 from engine.model.market import Period, Timeframe
 
 _GATHER_MS: Final = 100  # a progress bar repaints on every value
+_RESTORING_S: Final = 3600.0  # what is to come back waits for its turn, however long others take
 DOING: Final = {
     "fetch": "Fetching", "verify": "Verifying", "import": "Importing", "export": "Exporting", "delete": "Deleting",
     "restore": "Bringing back",
@@ -58,6 +59,7 @@ class SeriesJobs(QObject):
         self._bridge, self._engine = bridge, bridge.engine
         self.running: dict[SeriesKey, Job] = {}
         self.notes: dict[SeriesKey, Note] = {}
+        self._restoring: dict[SeriesKey, RemovedSeries] = {}
         self._dirty: set[SeriesKey] = set()
         self._timer = QTimer(self, singleShot=True, interval=_GATHER_MS)
         self._timer.timeout.connect(self._tell_moved)
@@ -122,7 +124,20 @@ class SeriesJobs(QObject):
             came = self._engine.candles.removals.restore(gone, on_event=on_event, cancel=cancel)
             return f"{formats.whole(came)} candles brought back"
 
-        return self._start("restore", key, restore)
+        self._engine.candles.removals.keep(gone, _RESTORING_S)
+        if self._start("restore", key, restore):
+            self._restoring[key] = gone
+            return True
+        self.logged.emit(
+            "warning", f"{_name(key)} is being worked on: undo the deletion when that has ended", ""
+        )
+        self._offer_again(gone)
+        return False
+
+    def _offer_again(self, gone: RemovedSeries) -> None:
+        """It did not come back whole: what brings it back stays, and is offered anew."""
+        self._engine.candles.removals.keep(gone, 0)
+        self.removed.emit(gone)
 
     def _start(self, kind: str, key: SeriesKey, call: Call) -> bool:
         """False while other work on the series is under way."""
@@ -167,6 +182,9 @@ class SeriesJobs(QObject):
 
     def _end(self, key: SeriesKey, job: Job) -> None:
         note = _note(job)
+        gone = self._restoring.pop(key, None) if job.kind == "restore" else None
+        if gone is not None and gone.path.exists():
+            self._offer_again(gone)
         if job.task.label:
             self._log(key, note)
         elif isinstance(job.ending, Finished) and isinstance(job.ending.result, FetchReport):

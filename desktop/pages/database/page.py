@@ -6,7 +6,6 @@ from functools import partial
 
 from desktop.pages.database.panel import DatabasePanel
 from desktop.pages.page import Context, Page, Place
-from engine.errors import BacktestError
 from engine.model.database_choice import CurrentDatabase, DatabaseChoice, DatabaseSeen
 
 
@@ -42,7 +41,7 @@ class DatabasePage(Page[DatabasePanel]):
             lambda: self.engine.databases.test(choice), partial(self.panel.show_seen, choice), self._failed
         )
 
-    def _failed(self, error: BacktestError) -> None:
+    def _failed(self, error: Exception) -> None:
         self.panel.show_seen(self.panel.choice(), DatabaseSeen(ok=False, text=str(error)))
 
     def _choose(self, choice: DatabaseChoice) -> None:

@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QVBoxLayout, QWidget
 from desktop.pages.page import Panel
 from desktop.tables.metrics import MetricsModel
 from desktop.theme.colours import DARK, Theme
-from desktop.widgets.table_view import TableView
+from desktop.widgets.table_view import TableView, table_action
 from desktop.widgets.when_seen import WhenSeen
 from desktop.workspace import Workspace
 
@@ -36,7 +36,9 @@ class MetricsPanel(Panel):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.table)
         self.table.clicked.connect(self._toggle)
-        self.table.activated.connect(self._toggle)
+        self.table.addAction(
+            table_action("Fold", "Return", lambda: self._toggle(self.table.currentIndex()), self.table)
+        )
         self._drawing = WhenSeen(self, self.refresh, _GATHER_MS)
         workspace.checked_changed.connect(self._drawing.wish)
         workspace.current_changed.connect(self._drawing.wish)

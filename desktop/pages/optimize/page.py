@@ -55,6 +55,7 @@ class OptimizePage(Page[OptimizePanel]):
             self.bridge, self._ask_lines, lambda drawn: self._results.parallel.show_lines(*drawn)
         )
         self._counting: SweepSpec | None = None
+        self._opening = ""
         self._timer = QTimer(self, singleShot=True, interval=_SHOW_MS)
         self._timer.timeout.connect(self._show_latest)
         self._connect()
@@ -248,10 +249,13 @@ class OptimizePage(Page[OptimizePanel]):
 
     def _open(self, sweep_id: str) -> None:
         def show(sweep: SweepResult) -> None:
+            if self._opening != sweep_id or self.bridge.phase is Phase.OPTIMIZING:
+                return  # another one was opened meanwhile, or begun
             self._show(sweep)
             self._use_plan(sweep.spec)
             self._results.tabs.setCurrentIndex(0)
 
+        self._opening = sweep_id
         if self.bridge.phase is not Phase.OPTIMIZING:
             self.bridge.ask(lambda: self.engine.research.sweep(sweep_id), show)
 

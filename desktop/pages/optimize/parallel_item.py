@@ -89,6 +89,8 @@ class ParallelItem(pg.GraphicsWidget):  # type: ignore[misc]
 
     def show_axes(self, axes: Sequence[Axis], spans: dict[int, Span]) -> None:
         """Other axes, or the same ones with other ends."""
+        if len(axes) != len(self.axes):
+            self._dragged = None  # the axis under the pointer may be gone
         self.axes, self.spans = axes, spans
         self.current = min(self.current, max(0, len(axes) - 1))
         self.update()
@@ -97,6 +99,11 @@ class ParallelItem(pg.GraphicsWidget):  # type: ignore[misc]
         """The lines, uint8 RGBA (height, width, 4); stretched until there is one for the present room."""
         height, width = pixels.shape[:2]
         self._image = QImage(pixels.tobytes(), width, height, 4 * width, QImage.Format.Format_RGBA8888).copy()
+        self.update()
+
+    def clear_picture(self) -> None:
+        """No lines, until there is another picture."""
+        self._image = QImage()
         self.update()
 
     def colours(self) -> npt.NDArray[np.uint8]:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pyqtgraph as pg
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QFocusEvent, QKeyEvent
+from PySide6.QtGui import QFocusEvent, QKeyEvent, QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QStackedWidget, QVBoxLayout, QWidget
 
 from desktop.pages.optimize.coordinates import Axis, Brushes, Lines, nearest, places
@@ -79,7 +79,8 @@ class ParallelView(QWidget):
     def set_sweep(self, sweep: SweepResult | None, axes: tuple[Axis, ...]) -> None:
         """Show another sweep, or the same one further on, whose brushes stay; the lines come with `show_lines`."""
         if sweep is None or self.sweep is None or sweep.id != self.sweep.id:
-            self.brushes = {}
+            self.brushes, self.lines = {}, None
+            self.item.clear_picture()
         self.sweep, self.axes = sweep, axes
         self.brushes = {
             name: ends for name, ends in self.brushes.items() if name in {axis.name for axis in axes}
@@ -87,12 +88,16 @@ class ParallelView(QWidget):
         numbers = {axis.name: number for number, axis in enumerate(axes)}
         self.item.show_axes(axes, {numbers[name]: self._span(name) for name in self.brushes})
         self.stack.setCurrentIndex(0 if sweep is None or not len(sweep) else 1)
-        self.picture_wanted.emit()
 
     def set_wanted(self, wanted: Wanted | None) -> None:
-        """Which trials the brushes leave."""
+        """Which trials of the sweep that is shown the brushes leave."""
         self.wanted = wanted
         self._say()
+        self.picture_wanted.emit()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """While it was not looked at nothing was drawn."""
+        super().showEvent(event)
         self.picture_wanted.emit()
 
     def show_lines(self, lines: Lines, pixels: npt.NDArray[np.uint8]) -> None:

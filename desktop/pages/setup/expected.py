@@ -41,7 +41,8 @@ class Expected(QObject):
             self._compiling = job if job.ending is None else None
             self.tell()
         elif job.ending is None:
-            self._fetching.setdefault(job, time.monotonic())
+            if job.progress is not None:  # before, it may have waited for its turn
+                self._fetching.setdefault(job, time.monotonic())
         else:
             self._measure(job, time.monotonic() - self._fetching.pop(job, time.monotonic()))
 

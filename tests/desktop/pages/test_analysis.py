@@ -161,7 +161,9 @@ def test_months_streaks_and_drawdowns_lead_to_their_trades_and_times(
     panel.show_tab("Results")
     settled(window, qtbot)
     streak = panel.view(ResultsView).model.row_at(0)
-    panel.view(ResultsView).table.activated.emit(panel.view(ResultsView).model.index(0, 0))
+    table = panel.view(ResultsView).table
+    table.setCurrentIndex(table.model().index(0, 0))
+    next(action for action in table.actions() if action.text() == "Pick").trigger()
     assert visible_trades(window) == list(streak.places)
     window.workspace.set_filter(TradeFilter())
     panel.view(ResultsView).percent.click()

@@ -266,6 +266,28 @@ def test_what_is_deleted_comes_back_whole_beside_what_was_fetched_since(
 
 
 @pytest.mark.long
+def test_what_could_not_be_brought_back_yet_is_offered_again_and_not_purged(
+    desk: MainWindow, fake_exchange: FakeExchange, qtbot: QtBot
+) -> None:
+    page, candles = desk.page(DataPage), desk.bridge.engine.candles
+    choose(page.panel, HOURS)
+    page.panel.delete.click()
+    wait(desk, qtbot)
+    fake_exchange.always = Fault(delay_s=0.4)
+    page.jobs.fetch(HOURS, Period.parse("2024-01-10", "2024-01-20"))
+    desk.undo.undo()
+    assert desk.undo.isVisible()
+    assert "undo the deletion when that has ended" in desk.page(LogPage).panel.model.rows[-1].text
+    page.jobs.stop_all()
+    fake_exchange.always = None
+    wait(desk, qtbot)
+    desk.undo.undo()
+    assert candles.removals.purge(30) == 0, "while it waits for its turn"
+    wait(desk, qtbot)
+    assert candles.status("SOLUSDT", Timeframe("1h"), YEAR).candles >= 744
+
+
+@pytest.mark.long
 def test_what_is_in_use_is_not_deleted_and_gaps_are_said(
     desk: MainWindow, fake_exchange: FakeExchange, qtbot: QtBot
 ) -> None:

@@ -362,6 +362,9 @@ def test_ten_thousand_trials_are_drawn_and_brushed_without_a_pause(
     assert len(view.lines.positions) == 10_000
     assert page.panel.results.wanted is not None
     assert page.panel.results.wanted.sum() == 2000
+    page._show(sweep_of({"fast": "1:100:1", "slow": "1:200:1"}))  # the same sweep further on, with its brush
+    qtbot.waitUntil(lambda: view.lines is not None and len(view.lines.positions) == 20_000, timeout=20_000)
+    assert not live_window.banner.isVisible()
 
 
 @pytest.mark.long
