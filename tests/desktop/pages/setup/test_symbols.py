@@ -11,7 +11,7 @@ from desktop.pages.setup.estimate import Load, rates_of, run_times, total_s, wor
 from desktop.pages.setup.market_list import Place
 from desktop.pages.setup.page import SetupPage
 from desktop.work.jobs import Job, Task
-from engine.events import Finished
+from engine.events import Finished, Progress
 from engine.model.coverage import MAINTENANCE, Coverage, FetchReport, MissingRange
 from engine.model.market import HOUR_MS, Market, Period, Timeframe, parse_time
 from engine.model.parameters import StrategyInfo
@@ -129,6 +129,9 @@ def test_the_footer_says_what_it_comes_to_and_guesses_nothing(page: SetupPage, w
     page.expected.tell()
     assert panel.figures.text() == "240 candles · 75 % held"
     job = Job(Task("fetch"), "fetch", (EXCHANGE, "SOLUSDT", "1h"))
+    page.follow(job)
+    assert not page.expected._fetching, "it waits for its turn: that is no download"
+    job.take(Progress("x", 100, 1000, "candles"))
     page.follow(job)
     page.expected._fetching[job] -= 100
     job.ending = Finished("", FetchReport(MARKETS[3][0], HOURS, PERIOD, 1000, 1000, 1, (), ()))
