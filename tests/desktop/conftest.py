@@ -13,15 +13,20 @@ from pytestqt.qtbot import QtBot
 
 from desktop.app import create_application
 from desktop.app.window import MainWindow
+from desktop.pages.chart.page import ChartPage
 from desktop.pages.optimize.page import OptimizePage
+from desktop.pages.overview.page import OverviewPage
+from desktop.pages.runs.page import RunsPage
 from desktop.pages.setup.page import SetupPage
 from desktop.widgets.preferences import Preferences
 from desktop.work.bridge import Bridge
 from engine.service import Engine
 from engine.settings import Settings
-from tests.desktop.builders import BANDS, CROSS
+from tests.desktop.builders import BANDS, CROSS, run_on
+from tests.support.builders import random_candles
 from tests.support.database import empty, fresh_database
 
+FIRST, SECOND = "a" * 32, "b" * 32
 MakeWindow = Callable[..., MainWindow]
 
 
@@ -128,3 +133,21 @@ def filled(window: MainWindow) -> MainWindow:
     """A window whose Optimize tab is open and has strategies."""
     fill(window)
     return window
+
+
+def show_two_runs(window: MainWindow, qtbot: QtBot) -> None:
+    candles = random_candles(3000)
+    window.workspace.put(
+        [run_on(candles, FIRST), run_on(candles, SECOND, strategy="macd_trend", symbol="BTCUSDT")]
+    )
+    for run_id in (FIRST, SECOND):
+        window.workspace.put_candles(run_id, candles)
+        window.workspace.check(run_id, on=True)
+    window.workspace.show(FIRST)
+    qtbot.waitUntil(
+        lambda: (
+            len(window.page(OverviewPage).panel.chart.curves) == 4
+            and window.page(ChartPage).panel.chart.run is not None
+        )
+    )
+    window.page(RunsPage).panel.flush()

@@ -1,23 +1,14 @@
 """The window as a whole: one selection drives all views, nothing is modal, everything is remembered and reachable."""
 
-from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from PySide6.QtCore import QByteArray, Qt
-from PySide6.QtGui import QAccessible, QAction, QColor, QGuiApplication, QPalette
+from PySide6.QtGui import QColor, QGuiApplication, QPalette
 from PySide6.QtWidgets import (
-    QAbstractScrollArea,
-    QAbstractSpinBox,
     QApplication,
-    QCalendarWidget,
-    QComboBox,
     QDialog,
-    QHeaderView,
-    QLabel,
-    QTabBar,
-    QWidget,
 )
 from pytestqt.qtbot import QtBot
 
@@ -42,28 +33,8 @@ from engine.model.market import Market, parse_time
 from engine.model.run import FAILED
 from engine.strategy import Param
 from tests.desktop.builders import BANDS, CROSS, checks, described, run_on
-from tests.desktop.conftest import MakeWindow, fill
+from tests.desktop.conftest import FIRST, SECOND, MakeWindow, show_two_runs
 from tests.support.builders import random_candles
-
-FIRST, SECOND = "a" * 32, "b" * 32
-
-
-def show_two_runs(window: MainWindow, qtbot: QtBot) -> None:
-    candles = random_candles(3000)
-    window.workspace.put(
-        [run_on(candles, FIRST), run_on(candles, SECOND, strategy="macd_trend", symbol="BTCUSDT")]
-    )
-    for run_id in (FIRST, SECOND):
-        window.workspace.put_candles(run_id, candles)
-        window.workspace.check(run_id, on=True)
-    window.workspace.show(FIRST)
-    qtbot.waitUntil(
-        lambda: (
-            len(window.page(OverviewPage).panel.chart.curves) == 4
-            and window.page(ChartPage).panel.chart.run is not None
-        )
-    )
-    window.page(RunsPage).panel.flush()
 
 
 def test_the_first_start_shows_hints_in_place_of_empty_views(window: MainWindow) -> None:
@@ -218,63 +189,6 @@ def test_reset_layout_puts_every_panel_back(window: MainWindow) -> None:
     window.actions_["reset"].trigger()
     assert window.dockWidgetArea(window.docks["Set-up"]) == Qt.DockWidgetArea.LeftDockWidgetArea
     assert window.docks["Results"].isVisible()
-
-
-def test_no_shortcut_is_taken_twice_and_every_action_explains_itself(window: MainWindow) -> None:
-    actions = window.actions_.all()
-    keys = Counter(key.toString() for action in actions for key in action.shortcuts())
-    assert [key for key, times in keys.items() if times > 1] == []
-    assert {"F5", "Esc", "Ctrl+L", "Ctrl+F", "Ctrl+E", "Ctrl+1", "N", "P", "F1", "Ctrl+,", "Ctrl+J"} <= set(
-        keys
-    )
-    assert [action.text() for action in actions if not action.text() or not action.toolTip()] == []
-    of_widgets = [
-        action for action in window.findChildren(QAction) if action.shortcuts() and action not in actions
-    ]
-    assert len(of_widgets) > 10
-    for (
-        action
-    ) in of_widgets:  # counted where the focus is; a key of the whole window there would be ambiguous
-        assert action.text()
-        assert action.toolTip()
-        assert not {key.toString() for key in action.shortcuts()} & set(keys), action.text()
-    for owner in {owner for action in of_widgets for owner in action.associatedObjects()}:
-        assert isinstance(owner, QWidget)
-        own = Counter(key.toString() for action in owner.actions() for key in action.shortcuts())
-        assert [key for key, times in own.items() if times > 1] == []
-
-
-def is_popup_of_combo_box(widget: QWidget) -> bool:
-    """Whether it is the list that Qt makes for a combo box."""
-    frame = widget.parentWidget()
-    return frame is not None and isinstance(frame.parentWidget(), QComboBox)
-
-
-def test_every_widget_that_takes_the_focus_has_an_accessible_name(window: MainWindow, qtbot: QtBot) -> None:
-    show_two_runs(window, qtbot)
-    fill(window)
-    for name in ("settings", "shortcuts", "glossary", "about", "licences"):
-        window.actions_[name].trigger()
-    nameless = [
-        f"{type(widget).__name__} {widget.objectName()} in {type(widget.parent()).__name__}"
-        for widget in window.findChildren(QWidget)
-        if widget.focusPolicy() != Qt.FocusPolicy.NoFocus
-        and not widget.objectName().startswith("qt_")
-        and not is_popup_of_combo_box(widget)
-        and not is_inside(widget)
-        and not (isinstance(widget, QLabel) and not widget.text())  # nothing to be read yet
-        and not QAccessible.queryAccessibleInterface(widget).text(QAccessible.Text.Name)
-    ]
-    assert nameless == []
-
-
-def is_inside(widget: QWidget) -> bool:
-    """Whether it is a part that Qt makes of a widget: the line of a spin box, the viewport of a table."""
-    around = widget.parentWidget()
-    inner = QAbstractSpinBox | QAbstractScrollArea | QComboBox | QHeaderView | QTabBar | QCalendarWidget
-    return isinstance(around, inner) or (
-        around is not None and is_inside(around) and not around.accessibleName()
-    )
 
 
 def test_the_style_sheets_are_understood(window: MainWindow, qtlog: object) -> None:

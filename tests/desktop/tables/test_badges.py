@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QColor, QGuiApplication
+from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QLabel
 from pytestqt.qtbot import QtBot
 
@@ -18,6 +18,7 @@ from desktop.widgets.badge_row import level_colour
 from desktop.widgets.table_view import TableView
 from engine.model.run import CANCELLED, FAILED, RunResult
 from tests.desktop.builders import checks, run_on
+from tests.desktop.contrast import contrast
 from tests.support.builders import random_candles
 
 EQUAL = {"status": "passed", "equal": 412, "total": 412}
@@ -105,21 +106,6 @@ def test_every_judgement_has_a_sign_beside_its_colour(level: str) -> None:
 @pytest.mark.parametrize("level", [GOOD, WARNING, PENDING])
 def test_badges_are_legible_in_both_themes(theme: Theme, level: str) -> None:
     assert contrast(level_colour(level, theme), theme.base) >= 4.5
-
-
-def contrast(one: str, other: str) -> float:
-    """As WCAG defines it."""
-
-    def luminance(name: str) -> float:
-        colour = QColor(name)
-        red, green, blue = (
-            part / 12.92 if part <= 0.03928 else ((part + 0.055) / 1.055) ** 2.4
-            for part in (colour.redF(), colour.greenF(), colour.blueF())
-        )
-        return 0.2126 * red + 0.7152 * green + 0.0722 * blue
-
-    dark, light = sorted((luminance(one), luminance(other)))
-    return (light + 0.05) / (dark + 0.05)
 
 
 def show(window: MainWindow, run: RunResult) -> None:

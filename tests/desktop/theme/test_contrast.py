@@ -8,6 +8,7 @@ import pytest
 from desktop.pages.optimize.parallel_item import ParallelItem
 from desktop.theme.colours import DARK, LIGHT, Theme
 from desktop.theme.style_sheet import style_sheet
+from tests.desktop.contrast import contrast
 
 GROUNDS = ("window", "panel", "base", "raised")
 TEXT_ON_GROUNDS = ("text", "muted", "accent", "positive", "negative", "warning")
@@ -22,19 +23,6 @@ DRAWN_ON = {
 }  # fmt: skip
 ONLY_PARTS = {"border"}  # lines between panels say nothing
 BOTH = pytest.mark.parametrize("theme", [DARK, LIGHT], ids=lambda theme: theme.name)
-
-
-def luminance(colour: str) -> float:
-    parts = (int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5))
-    red, green, blue = (
-        part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts
-    )
-    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
-
-
-def contrast(one: str, other: str) -> float:
-    low, high = sorted((luminance(one), luminance(other)))
-    return (high + 0.05) / (low + 0.05)
 
 
 def short_of(theme: Theme, least: float, pairs: list[tuple[str, str]]) -> dict[str, float]:

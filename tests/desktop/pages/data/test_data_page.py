@@ -1,115 +1,21 @@
 """The Data panel on real engines: strips, several jobs with Stop, verify, import, export, delete; nothing is modal."""
 
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
-import qasync
-from PySide6.QtCore import QMimeData, QPoint, Qt, QUrl
-from PySide6.QtGui import QDragEnterEvent, QDropEvent
-from PySide6.QtWidgets import QApplication, QDialog
+from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from desktop.app.window import MainWindow
-from desktop.pages.data.import_panel import series_of_name
 from desktop.pages.data.page import DataPage
-from desktop.pages.data.panel import DataPanel
 from desktop.pages.log.page import LogPage
 from desktop.pages.setup.page import SetupPage
-from desktop.tables.holdings import GOOD, WARNING, SeriesKey, held_note, key_of
-from desktop.widgets.preferences import Preferences
-from desktop.work.bridge import Bridge
+from desktop.tables.holdings import GOOD, WARNING, held_note, key_of
 from engine.model.coverage import BEFORE_LISTING, MAINTENANCE, Coverage, Holding, MissingRange
-from engine.model.market import HOUR_MS, Candles, Market, Period, Timeframe, parse_time
-from engine.service import Engine
-from engine.settings import Settings
-from tests.desktop.conftest import discard
+from engine.model.market import HOUR_MS, Market, Period, Timeframe, parse_time
+from tests.desktop.pages.data.conftest import DAYS, HOURS, YEAR, choose, dialogs, drop, state, wait, write_csv
 from tests.support.database import execute
 from tests.support.fake_exchange import FakeExchange, Fault, error, grid_candles
-
-YEAR = Period.parse("2024-01-01", "2024-12-31")
-HOURS: SeriesKey = ("binanceusdm", "SOLUSDT", "1h")
-DAYS: SeriesKey = ("binanceusdm", "SOLUSDT", "1d")
-
-
-@pytest.fixture
-def desk(
-    app: QApplication,
-    fake_exchange: FakeExchange,
-    database_url: str,
-    loop: qasync.QEventLoop,
-    qtbot: QtBot,
-    tmp_path: Path,
-    described: Callable[[], Path],
-) -> Iterator[MainWindow]:
-    """A window whose exchange is the fake one; hours and days of SOLUSDT are listed, January is held."""
-    del loop
-    fake_exchange.clock_ms = YEAR.end + HOUR_MS
-    for timeframe in ("1h", "1d"):
-        fake_exchange.add("SOL", timeframe, grid_candles(timeframe, YEAR), listed_ms=YEAR.start)
-    settings = Settings(
-        database_url=database_url, home=described(), workers=1, futures_url=fake_exchange.url
-    )  # fmt: skip
-    with Engine(settings) as engine:
-        for timeframe in ("1h", "1d"):
-            engine.candles.fetch("SOLUSDT", Timeframe(timeframe), Period.parse("2024-01-01", "2024-01-31"))
-        bridge = Bridge(engine)
-        window = MainWindow(bridge, Preferences(tmp_path / "window.ini"))
-        window.use_theme("dark")
-        window.show()
-        window.show_page("Data")
-        window.context.open()
-        qtbot.waitUntil(
-            lambda: not bridge.busy and window.page(DataPage).panel.model.rowCount() == 2, timeout=60_000
-        )
-        yield window
-        window.close()
-        qtbot.waitUntil(lambda: not bridge.busy, timeout=20_000)
-        discard(app, window)
-
-
-def choose(panel: DataPanel, *keys: SeriesKey) -> None:
-    panel.table.clearSelection()
-    selection = panel.table.selectionModel()
-    for key in keys:
-        row = panel.model.row_of(key)
-        assert row is not None
-        flags = selection.SelectionFlag.Select | selection.SelectionFlag.Rows
-        selection.select(panel.model.index(row, 0), flags)
-
-
-def state(window: MainWindow, key: SeriesKey) -> str:
-    row = window.page(DataPage).panel.model.row_of(key)
-    return "" if row is None else window.page(DataPage).panel.model.row_at(row).state().text
-
-
-def wait(window: MainWindow, qtbot: QtBot) -> None:
-    qtbot.waitUntil(lambda: not window.page(DataPage).jobs.running and not window.bridge.busy, timeout=30_000)
-
-
-def drop(window: MainWindow, *paths: Path) -> bool:
-    """Drop files on the window; whether it took them."""
-    data = QMimeData()
-    data.setUrls([QUrl.fromLocalFile(str(path)) for path in paths])
-    point, buttons, keys = QPoint(5, 5), Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
-    entered = QDragEnterEvent(point, Qt.DropAction.CopyAction, data, buttons, keys)
-    entered.ignore()
-    QApplication.sendEvent(window, entered)
-    dropped = QDropEvent(point.toPointF(), Qt.DropAction.CopyAction, data, buttons, keys)
-    dropped.ignore()
-    QApplication.sendEvent(window, dropped)
-    return entered.isAccepted() and dropped.isAccepted()
-
-
-def dialogs(app: QApplication) -> list[str]:
-    return [type(w).__name__ for w in app.topLevelWidgets() if isinstance(w, QDialog) and w.isVisible()]
-
-
-def write_csv(path: Path, candles: Candles, header: str = "timestamp,open,high,low,close,volume") -> Path:
-    rows = zip(candles.timestamp.tolist(), *(c.tolist() for c in candles.columns().values()), strict=True)
-    path.write_text("\n".join([header, *(",".join(map(repr, row)) for row in rows)]) + "\n")
-    return path
 
 
 def test_what_is_held_is_said_in_words_with_the_worst_in_colour() -> None:
@@ -304,113 +210,6 @@ def test_what_is_in_use_is_not_deleted_and_gaps_are_said(
     page.check_gaps(DAYS)
     assert desk.status.words.text() == "SOLUSDT 1d, 2024-01-01 – 2024-01-31: no gap"
     assert page.panel.selected() == [DAYS]
-
-
-def test_a_dropped_file_is_previewed_and_stored_only_after_import(
-    desk: MainWindow, qtbot: QtBot, tmp_path: Path
-) -> None:
-    importing = desk.page(DataPage).panel.importing
-    march = grid_candles("4h", Period.parse("2024-03-01", "2024-03-02"))
-    path = write_csv(tmp_path / "SOLUSDT-4h-2024-03.csv", march)
-    desk.show_page("Log")
-    assert drop(desk, path)
-    assert desk.results.page() == "Data"
-    qtbot.waitUntil(importing.accept.isEnabled, timeout=20_000)
-    request = importing.request()
-    assert request is not None
-    assert request.key == ("binanceusdm", "SOLUSDT", "4h")
-    assert "12 rows, 2024-03-01 00:00 – 2024-03-03 00:00: 12 would be stored" in importing.words.text()
-    assert importing.model.data(importing.model.index(0, 0)) == "2024-03-01T00:00:00Z"
-    assert importing.columns["open"].itemText(0) == "open (auto)"
-    assert len(desk.bridge.engine.candles.holdings()) == 2
-    importing.accept.click()
-    wait(desk, qtbot)
-    key = ("binanceusdm", "SOLUSDT", "4h")
-    assert state(desk, key) == "12 imported"
-    held = desk.bridge.engine.candles.load("SOLUSDT", Timeframe("4h"), YEAR)
-    assert np.array_equal(held.close, march.close)
-    assert desk.page(DataPage).panel.stack.currentWidget() is not importing
-
-
-def test_the_name_of_a_file_tells_its_series_and_never_that_of_another_coin() -> None:
-    known = {"SOLUSDT": "binance"}
-    selected = ("binanceusdm", "ETHUSDT", "4h")
-    assert series_of_name("SOLUSDT-1h-2024.csv", known, selected) == ("binance", "SOLUSDT", "1h")
-    assert series_of_name("avaxusdt_1m.csv.gz", known, selected) == ("binanceusdm", "AVAXUSDT", "1m")
-    assert series_of_name("candles.csv", known, selected) == selected
-
-
-@pytest.mark.long
-def test_columns_and_zone_of_a_strange_file_are_chosen_in_the_window(
-    desk: MainWindow, qtbot: QtBot, tmp_path: Path
-) -> None:
-    importing = desk.page(DataPage).panel.importing
-    path = tmp_path / "strange.csv"
-    path.write_text("note,when,first,top,bottom,last,amount\nx,2024-05-02 02:00,1,3,0.5,2,10\n")
-    desk.page(DataPage).open_files([path])
-    qtbot.waitUntil(lambda: "which column is timestamp" in importing.words.text(), timeout=20_000)
-    assert not importing.accept.isEnabled()
-    assert "--columns" not in importing.words.text(), "that is of the command line"
-    assert "x | 2024-05-02 02:00 | 1 | 3" in importing.table.hint, "the columns are chosen by what they hold"
-    names = {
-        "timestamp": "when",
-        "open": "first",
-        "high": "top",
-        "low": "bottom",
-        "close": "last",
-        "volume": "amount",
-    }
-    for field, column in names.items():
-        importing.columns[field].setCurrentText(column)
-    importing.zone.setCurrentText("Europe/Berlin")
-    importing.timeframe.setCurrentText("1d")
-    qtbot.waitUntil(importing.accept.isEnabled, timeout=20_000)
-    assert importing.model.data(importing.model.index(0, 0)) == "2024-05-02T00:00:00Z"
-    importing.zone.setCurrentText("UTC")
-    qtbot.waitUntil(lambda: importing.words.property("role") == "error", timeout=20_000)
-    assert not importing.accept.isEnabled()
-    importing.cancel.click()
-    assert desk.page(DataPage).panel.stack.currentWidget() is not importing
-
-
-@pytest.mark.long
-def test_decimal_commas_and_a_first_row_of_numbers_are_chosen_in_the_window(
-    desk: MainWindow, qtbot: QtBot, tmp_path: Path
-) -> None:
-    importing = desk.page(DataPage).panel.importing
-    path = tmp_path / "SOLUSDT-1h-strange.csv"
-    path.write_text("7;8;9;10;11;12\n1709251200000;101,775;112,825;101,600;102,041;743,521\n")
-    desk.page(DataPage).open_files([path])
-    qtbot.waitUntil(lambda: "decimal comma or thousands" in importing.words.text(), timeout=20_000)
-    assert "--decimal" not in importing.words.text(), "that is of the command line"
-    importing.decimal.setCurrentText("comma 1,5")
-    qtbot.waitUntil(lambda: "before any market" in importing.words.text(), timeout=20_000)
-    assert "--header" not in importing.words.text()
-    importing.header.setCurrentText("names the columns")
-    qtbot.waitUntil(importing.accept.isEnabled, timeout=20_000)
-    assert importing.model.data(importing.model.index(0, 1)) == "101.775"
-    importing.accept.click()
-    stored = Period.parse("2024-03-01", "2024-03-01T01:00")
-    engine = desk.bridge.engine
-    qtbot.waitUntil(lambda: len(engine.candles.load("SOLUSDT", Timeframe("1h"), stored)) == 1, timeout=20_000)
-
-
-@pytest.mark.long
-def test_a_broken_file_is_refused_by_its_line_and_the_next_one_follows(
-    desk: MainWindow, qtbot: QtBot, tmp_path: Path
-) -> None:
-    importing = desk.page(DataPage).panel.importing
-    day = grid_candles("1h", Period.parse("2024-03-01", "2024-03-01"))
-    good, bad = write_csv(tmp_path / "good.csv", day), tmp_path / "bad.csv"
-    lines = good.read_text().splitlines()
-    bad.write_text("\n".join([*lines[:5], lines[5].replace(",", ",-", 1), *lines[6:]]))
-    assert not drop(desk, tmp_path / "notes.txt")
-    assert drop(desk, bad, good)
-    qtbot.waitUntil(lambda: "line 6" in importing.words.text(), timeout=20_000)
-    assert not importing.accept.isEnabled()
-    importing.cancel.click()
-    assert importing.path == good
-    qtbot.waitUntil(importing.accept.isEnabled, timeout=20_000)
 
 
 @pytest.mark.long_except(".csv")

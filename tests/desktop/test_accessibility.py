@@ -1,0 +1,77 @@
+"""Every part of the window can be reached and named without seeing it."""
+
+from collections import Counter
+
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QAccessible, QAction
+from PySide6.QtWidgets import (
+    QAbstractScrollArea,
+    QAbstractSpinBox,
+    QCalendarWidget,
+    QComboBox,
+    QHeaderView,
+    QLabel,
+    QTabBar,
+    QWidget,
+)
+from pytestqt.qtbot import QtBot
+
+from desktop.app.window import MainWindow
+from tests.desktop.conftest import fill, show_two_runs
+
+
+def test_no_shortcut_is_taken_twice_and_every_action_explains_itself(window: MainWindow) -> None:
+    actions = window.actions_.all()
+    keys = Counter(key.toString() for action in actions for key in action.shortcuts())
+    assert [key for key, times in keys.items() if times > 1] == []
+    assert {"F5", "Esc", "Ctrl+L", "Ctrl+F", "Ctrl+E", "Ctrl+1", "N", "P", "F1", "Ctrl+,", "Ctrl+J"} <= set(
+        keys
+    )
+    assert [action.text() for action in actions if not action.text() or not action.toolTip()] == []
+    of_widgets = [
+        action for action in window.findChildren(QAction) if action.shortcuts() and action not in actions
+    ]
+    assert len(of_widgets) > 10
+    for (
+        action
+    ) in of_widgets:  # counted where the focus is; a key of the whole window there would be ambiguous
+        assert action.text()
+        assert action.toolTip()
+        assert not {key.toString() for key in action.shortcuts()} & set(keys), action.text()
+    for owner in {owner for action in of_widgets for owner in action.associatedObjects()}:
+        assert isinstance(owner, QWidget)
+        own = Counter(key.toString() for action in owner.actions() for key in action.shortcuts())
+        assert [key for key, times in own.items() if times > 1] == []
+
+
+def is_popup_of_combo_box(widget: QWidget) -> bool:
+    """Whether it is the list that Qt makes for a combo box."""
+    frame = widget.parentWidget()
+    return frame is not None and isinstance(frame.parentWidget(), QComboBox)
+
+
+def test_every_widget_that_takes_the_focus_has_an_accessible_name(window: MainWindow, qtbot: QtBot) -> None:
+    show_two_runs(window, qtbot)
+    fill(window)
+    for name in ("settings", "shortcuts", "glossary", "about", "licences"):
+        window.actions_[name].trigger()
+    nameless = [
+        f"{type(widget).__name__} {widget.objectName()} in {type(widget.parent()).__name__}"
+        for widget in window.findChildren(QWidget)
+        if widget.focusPolicy() != Qt.FocusPolicy.NoFocus
+        and not widget.objectName().startswith("qt_")
+        and not is_popup_of_combo_box(widget)
+        and not is_inside(widget)
+        and not (isinstance(widget, QLabel) and not widget.text())  # nothing to be read yet
+        and not QAccessible.queryAccessibleInterface(widget).text(QAccessible.Text.Name)
+    ]
+    assert nameless == []
+
+
+def is_inside(widget: QWidget) -> bool:
+    """Whether it is a part that Qt makes of a widget: the line of a spin box, the viewport of a table."""
+    around = widget.parentWidget()
+    inner = QAbstractSpinBox | QAbstractScrollArea | QComboBox | QHeaderView | QTabBar | QCalendarWidget
+    return isinstance(around, inner) or (
+        around is not None and is_inside(around) and not around.accessibleName()
+    )
