@@ -1,5 +1,5 @@
 # Everything from a bare machine: python3 >= 3.11 and make. Each target makes .venv by itself and is quick the second time.
-.PHONY: help demo test check laws desktop docs screens format bundle bench lock clean qt qt-packages up down psql app-test
+.PHONY: help demo test check static laws desktop docs screens format bundle bench lock clean qt qt-packages up down psql app-test
 .DEFAULT_GOAL := help
 
 PYTHON ?= python3
@@ -16,14 +16,19 @@ demo: .venv/ready qt ## the whole job on the bundled sample market, without netw
 	@$(BIN)/backtest demo --out demo
 
 test: .venv/ready qt ## the tests, without the long ones; SEED=N repeats the order of a run
-	@$(PYTEST) -m "not long"
+	@BACKTEST_TEST_PROFILE=quick $(PYTEST) -m "not long"
 
-check: .venv/ready qt ## what CI runs: format, lint, types, import contracts, all tests
+# the types are checked while the engine is compiled: each keeps one core busy for a minute
+check: ## what CI runs: format, lint, types, import contracts, all tests
+	@$(MAKE) --no-print-directory -j2 static .venv/ready
+	@$(MAKE) --no-print-directory qt
+	$(PYTEST)
+
+static: .venv/packages ## format, lint, types, import contracts
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(PYTEST)
 
 laws: .venv/ready ## new, longer random histories for the laws of the data layer, for an hour or two
 	@BACKTEST_TEST_PROFILE=long $(PYTEST) tests/engine/data/test_state_machine.py
@@ -49,7 +54,7 @@ bundle: .venv/ready qt ## the window as a folder that needs no Python, in dist/;
 	$(PYTEST) tests/test_bundle.py
 
 bench: .venv/ready ## time the parts that must be fast, as ratios
-	@for file in benchmarks/[a-z]*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
+	@for file in benchmarks/[a-z]*.py; do echo "== $$file"; $(BIN)/python -m benchmarks.$$(basename $$file .py) || exit 1; done
 
 lock: .venv/ready ## resolve requirements.lock again
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras --no-header --no-annotate \
@@ -70,7 +75,7 @@ app-test: ## the tests, without the long ones, in a container
 clean: ## remove .venv and caches; your data is elsewhere and stays
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist *.egg-info
 
-qt: .venv/ready
+qt: .venv/packages
 	@$(BIN)/python -c "import PySide6.QtWidgets" 2>/dev/null || { \
 	  echo "Qt needs system libraries that are missing; on Debian or Ubuntu: apt-get install -y $(QT_PACKAGES)"; exit 1; }
 
@@ -78,7 +83,7 @@ qt-packages:
 	@echo $(QT_PACKAGES)
 
 # what the first start would wait for, compiled kernels and descriptions of the strategies; quick where nothing changed
-.venv/ready: .venv/packages $(wildcard engine/*.py engine/*/*.py strategies/*.py)
+.venv/ready: .venv/packages $(wildcard engine/*.py engine/*/*.py engine/*/*/*.py strategies/*.py)
 	@$(BIN)/python -m engine.jobs.compile
 	@touch $@
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from benchmarks.sweeps import MARKET, candles_of, engine_with, spec_of
 from engine.model.ranges import parse_range
-from engine.model.sweep import SweepSpec
+from engine.model.sweep_spec import SweepSpec
 from engine.parallel.tasks import ProbeTask, submit
 from engine.service import Engine
 from tests.support.local_dask import LocalDask

@@ -22,11 +22,11 @@ import numpy.typing as npt
 import pandas as pd
 from backtesting._stats import compute_stats
 
-from engine.backtest.compiled import run_compiled
+from engine.backtest.kernel.compiled import run_compiled
+from engine.backtest.kernel.summary import SUMMARY, Prepared, run_summary
+from engine.backtest.library.reference import run_reference
 from engine.backtest.metrics import compute_metrics
 from engine.backtest.outcome import Outcome
-from engine.backtest.reference import run_reference
-from engine.backtest.summary import SUMMARY, Prepared, run_summary
 from engine.indicators import ema
 from engine.model.account import Costs
 from engine.model.market import HOUR_MS, MINUTE_MS, Candles, Timeframe
@@ -113,7 +113,7 @@ def ours(candles: Candles, timeframe: Timeframe, signals: Signals) -> dict[str, 
 
     outcome = run_compiled(candles, signals, COSTS, True)
     return {
-        "compiled: a trial of a sweep (kernel and 24 figures)": trial,
+        f"compiled: a trial of a sweep (kernel and {len(SUMMARY)} figures)": trial,
         "compiled: trades and equity": lambda: final(run_compiled(candles, signals, COSTS, True)),
         "all metrics of a run": lambda: float(
             compute_metrics(outcome, candles, COSTS, timeframe)["final_equity"] or 0

@@ -30,9 +30,9 @@ def works_for(count: int) -> dict[str, Callable[[], Any]]:
     """What is timed, by name; each gives figures."""
     from benchmarks.engine import COSTS, crosses, signals_of
     from engine import indicators
-    from engine.backtest.compiled import run_compiled
+    from engine.backtest.kernel.compiled import run_compiled
+    from engine.backtest.kernel.summary import SUMMARY, Prepared, run_summary
     from engine.backtest.metrics import compute_metrics
-    from engine.backtest.summary import SUMMARY, Prepared, run_summary
     from engine.model.market import MINUTE_MS, Timeframe
 
     candles = random_candles(count, 1, step_ms=MINUTE_MS, volatility=0.001)

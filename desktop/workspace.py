@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from PySide6.QtCore import QObject, Signal
 
@@ -16,8 +16,8 @@ from engine.model.remark import Remark
 from engine.model.run import FINISHED, RunResult
 from engine.model.trade_filter import TradeFilter
 
-RUNNING: Final = "running"
 MAX_SETS: Final = 12
+Defaults = Mapping[str, Mapping[str, Any]]  # of parameters, per strategy
 SetKey = tuple[str, str, str, Period, int]
 
 
@@ -65,6 +65,9 @@ class Workspace(QObject):
         self._changed: dict[str, bool | None] = {}
         self._checking: dict[str, str] = {}
         self.remarks: dict[str, Remark] = {}
+        self.defaults: Defaults = {}
+        self._recalled: list[str] = []  # overlaid at the end of the last start, and not here yet
+        self._recalled_current: str | None = None
 
     def put(self, results: Iterable[RunResult]) -> None:
         """Add runs, or replace those of the same id; full ones are never replaced by mere summaries."""
@@ -81,14 +84,28 @@ class Workspace(QObject):
         for run_id in changed:
             if self.runs[run_id].equity is not None:
                 self.details_changed.emit(run_id)
+        for run_id in [one for one in self._recalled if one in self.runs]:
+            self._recalled.remove(run_id)
+            self.check(run_id, on=True)
+
+    def recall(self, compared: Sequence[str], current: str | None) -> None:
+        """Overlay these as they come, and show that one if it is among the first."""
+        self._recalled, self._recalled_current = list(compared), current
+
+    def compared(self) -> list[str]:
+        """The overlaid runs, those that are still to come included."""
+        return [*self.checked, *self._recalled]
 
     def fill(self, stored: Sequence[RunResult]) -> None:
-        """Add stored runs, the newest first; it is shown where nothing is yet."""
+        """Add stored runs, the newest first; it is shown where nothing is yet and nothing was at the last start."""
         self.put(reversed(stored))
         newest = next((result for result in stored if result.status == FINISHED), None)
-        if newest is not None and self.current is None and not self.checked:
+        if newest is None or self.current is not None:
+            return
+        if not self.compared():
             self.check(newest.id, on=True)
-            self.show(newest.id)
+        shown = next(iter(self.checked), newest.id)
+        self.show(self._recalled_current if self._recalled_current in self.runs else shown)
 
     def remove(self, ids: Iterable[str]) -> Removed:
         """Forget runs; what is returned brings them back as they were."""
@@ -128,6 +145,7 @@ class Workspace(QObject):
 
     def clear_checks(self) -> None:
         """Overlay nothing."""
+        self._recalled.clear()
         if self.checked:
             self.checked.clear()
             self.checked_changed.emit()
@@ -193,6 +211,14 @@ class Workspace(QObject):
         known = [run_id for run_id in remarks if run_id in self.runs]
         if known:
             self.runs_changed.emit(known)
+
+    def put_defaults(self, defaults: Defaults) -> None:
+        """The parameters that strategies have by themselves: runs are named by the others."""
+        before, self.defaults = self.defaults, defaults
+        others = {name for name in {*before, *defaults} if before.get(name) != defaults.get(name)}
+        renamed = [run.id for run in self.runs.values() if run.strategy in others]
+        if renamed:
+            self.runs_changed.emit(renamed)
 
     def remark(self, run_id: str) -> Remark:
         """What the user noted of a run."""

@@ -17,6 +17,7 @@ import platformdirs
 from engine.errors import InputError
 
 ARCHIVE_URL: Final = "https://data.binance.vision"
+BRACKETS_URL: Final = "https://www.binance.com"
 CROSSCHECKED: Final = 600_000  # a year of minutes: half a minute of backtesting.py
 ENV_FILE: Final = Path(".env")  # of the working directory
 SETTINGS_FILE: Final = "settings.env"  # in the data folder: what is chosen in the window
@@ -172,10 +173,11 @@ class Settings:
 
     database_url: str | None = _set_by("DATABASE_URL", _text, default=None, repr=False)
     home: Path = _set_by("BACKTEST_HOME", _folder, default_factory=_data_folder)  # noqa: RUF009 - a field
-    spot_url: str | None = _set_by("BACKTEST_SPOT_URL", _address, default=None, repr=False)
-    futures_url: str | None = _set_by("BACKTEST_FUTURES_URL", _address, default=None, repr=False)
+    spot_url: str | None = _set_by("BACKTEST_SPOT_URL", _address_or_off, default=None, repr=False)
+    futures_url: str | None = _set_by("BACKTEST_FUTURES_URL", _address_or_off, default=None, repr=False)
     bybit_url: str | None = _set_by("BACKTEST_BYBIT_URL", _address, default=None, repr=False)
     archive_url: str | None = _set_by("BACKTEST_ARCHIVE_URL", _address_or_off, default=None, repr=False)
+    brackets_url: str | None = _set_by("BACKTEST_BRACKETS_URL", _address, default=None, repr=False)
     strategies: tuple[Path, ...] = _set_by("BACKTEST_STRATEGIES", _folders, default=())
     workers: int = _set_by(
         "BACKTEST_WORKERS",
@@ -206,9 +208,12 @@ class Settings:
 
     @property
     def archive(self) -> str | None:
-        """Address of the bulk files, None for REST only: who replaces a REST host does not mean Binance's archive."""
+        """Address of the bulk files, None for REST only: who replaces a REST host does not mean Binance's archive. With REST
+        off they are all there is.
+        """
         if self.archive_url is None:
-            return None if self.spot_url or self.futures_url else ARCHIVE_URL
+            is_replaced = any(url not in (None, "off") for url in (self.spot_url, self.futures_url))
+            return None if is_replaced else ARCHIVE_URL
         return None if self.archive_url == "off" else self.archive_url
 
     @property

@@ -6,16 +6,18 @@ import functools
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from engine.errors import RunError
+from engine.model.account import BOTH
 from engine.model.columns import Columns as Columns  # authors import it from here
 from engine.model.columns import boolean_column, columns_of, float_column
 from engine.model.market import Float64Array
+from engine.model.orders import ORDER_COLUMNS, Orders, is_order_column
 from engine.model.parameters import Param as Param
 from engine.model.parameters import ParamValue, complete
 
@@ -71,7 +73,8 @@ class Strategy(ABC):
     @abstractmethod
     def signals(self, candles: pd.DataFrame, indicators: Any) -> Columns:
         """Boolean columns `signal_<name>_buy`, `signal_<name>_sell`, `exit_long`, `exit_short`; and, where wanted,
-        prices `stop_loss`, `take_profit`. A DataFrame or a dict, as above; `indicators` is what `indicators` gave.
+        prices `stop_loss`, `take_profit`, and the columns of `engine.model.orders` (there a number will do as well).
+        A DataFrame or a dict, as above; `indicators` is what `indicators` gave.
         """
 
 
@@ -86,7 +89,7 @@ class Signals:
 
     `entry`: int16 (n,), 0 = none, +(k+1) = enter long by entry column k, -(k+1) = enter short by it, priority applied.
     `exit_long`, `exit_short`: bool (n,). `stop_loss`, `take_profit`: float64 (n,), NaN = none.
-    `raw`: every boolean column as given, for counting.
+    `raw`: every boolean column as given, for counting. `orders`: None = every entry is a market order.
     """
 
     names: tuple[str, ...]
@@ -96,11 +99,14 @@ class Signals:
     stop_loss: Float64Array
     take_profit: Float64Array
     raw: Mapping[str, npt.NDArray[np.bool_]]
+    orders: Orders | None = None
 
     @classmethod
     def check(cls, answer: Any, candles: pd.DataFrame) -> Signals:
         """From what `Strategy.signals` returned over `candles`; raises RunError naming the column at fault."""
+        numbers, answer = _numbers_apart(answer)
         columns = columns_of(answer, candles.index, "signals")
+        wanted = {name: columns.pop(name) for name in list(columns) if is_order_column(name)} | numbers
         _check_names(columns)
         raw = {
             name: boolean_column(column, name)
@@ -110,11 +116,16 @@ class Signals:
         if not any(ENTRY_COLUMN.fullmatch(name) for name in raw):
             raise RunError("signals() returned no column named signal_<name>_buy or signal_<name>_sell")
         n = len(candles)
-        return cls.of(raw, _prices(columns, "stop_loss", n), _prices(columns, "take_profit", n))
+        orders = Orders.check(wanted, n) if wanted else None
+        return cls.of(raw, _prices(columns, "stop_loss", n), _prices(columns, "take_profit", n), orders)
 
     @classmethod
     def of(
-        cls, raw: Mapping[str, npt.NDArray[np.bool_]], stop_loss: Float64Array, take_profit: Float64Array
+        cls,
+        raw: Mapping[str, npt.NDArray[np.bool_]],
+        stop_loss: Float64Array,
+        take_profit: Float64Array,
+        orders: Orders | None = None,
     ) -> Signals:
         """From checked columns, in the order of their priority; all (n,)."""
         names, n = tuple(name for name in raw if ENTRY_COLUMN.fullmatch(name)), len(stop_loss)
@@ -126,6 +137,7 @@ class Signals:
             stop_loss,
             take_profit,
             raw,
+            orders,
         )
 
     def slice(self, start: int | None, stop: int | None) -> Signals:
@@ -139,7 +151,36 @@ class Signals:
             self.stop_loss[cut],
             self.take_profit[cut],
             {name: column[cut] for name, column in self.raw.items()},
+            None if self.orders is None else self.orders.slice(start, stop),
         )
+
+    def only(self, side: str, reverse: bool) -> Signals:
+        """Of one side: entries of the other are left out, or where the strategy turns its position only close it."""
+        if side == BOTH:
+            return self
+        sign = 1 if side == "long" else -1
+        other = self.entry * sign < 0
+        exits = {1: self.exit_long, -1: self.exit_short}
+        if reverse:
+            exits[sign] = exits[sign] | other
+        entry = np.where(other, 0, self.entry).astype(np.int16)
+        return replace(self, entry=entry, exit_long=exits[1], exit_short=exits[-1])
+
+
+def _numbers_apart(answer: Any) -> tuple[dict[str, Any], Any]:
+    """The order columns that are one number for all candles, and the answer without them."""
+    if not isinstance(answer, Mapping):
+        return {}, answer
+    numbers = {
+        name: value
+        for name, value in answer.items()
+        if isinstance(value, int | float | np.number)
+        and not isinstance(value, bool)
+        and name in ORDER_COLUMNS
+    }
+    return numbers, {
+        name: value for name, value in answer.items() if name not in numbers
+    } if numbers else answer
 
 
 def _check_names(columns: Mapping[str, Any]) -> None:
@@ -147,7 +188,7 @@ def _check_names(columns: Mapping[str, Any]) -> None:
         if name not in EXIT_COLUMNS and name not in PRICE_COLUMNS and not ENTRY_COLUMN.fullmatch(name):
             raise RunError(
                 f"signals() returned the column {name!r}; allowed are signal_<name>_buy, signal_<name>_sell, "
-                "exit_long, exit_short, stop_loss, take_profit"
+                "exit_long, exit_short, stop_loss, take_profit, and those of orders (entry_limit, trail, target_1, ...)"
             )
 
 
@@ -156,12 +197,16 @@ def _entries(
 ) -> npt.NDArray[np.int16]:
     # arithmetic on bytes takes microseconds where writing through a mask takes a hundred; 127 is the most a byte counts to
     small = np.int8 if len(names) < 128 else np.int16
-    entry: npt.NDArray[Any] = np.zeros(n, dtype=small)
+    entry: npt.NDArray[Any] | None = None
     for k in reversed(range(len(names))):  # earlier columns win, so they are written last
         fires, code = raw[names[k]].view(np.int8), (k + 1) if names[k].endswith("_buy") else -(k + 1)
-        entry *= 1 - fires
-        entry += fires * small(code)
-    return entry.astype(np.int16)
+        said = fires * small(code)
+        if entry is None:
+            entry = said
+        else:
+            entry *= 1 - fires
+            entry += said
+    return np.zeros(n, dtype=np.int16) if entry is None else entry.astype(np.int16)
 
 
 @functools.lru_cache(maxsize=4)

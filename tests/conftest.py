@@ -3,18 +3,23 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 from hypothesis import settings
 
-from engine.jobs.kernels import VARIABLE, installed_folder
+from engine.jobs.kernels import VARIABLE, bring_kernels, kernel_folder, made_with_environment
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
-# kernels are those of the environment, and not compiled once per data folder; after an edit they are compiled again
+# kernels are those of the environment, and not compiled once per data folder; after an edit they are compiled again.
+# Engines write beside them, so they are a copy: in /tmp where the environment is read-only
 if "PYTEST_XDIST_WORKER" not in os.environ:
+    os.environ.pop(VARIABLE, None)
     subprocess.run([sys.executable, "-m", "engine.jobs.compile"], check=True)
-os.environ[VARIABLE] = str(installed_folder())
+    places = (made_with_environment(), Path("/tmp", f"backtest-kernels-{os.getuid()}"))
+    os.environ[VARIABLE] = str(next(filter(bring_kernels, map(kernel_folder, places))))
 
-# the same examples in every run, and new ones for whoever asks: BACKTEST_TEST_PROFILE=long
+# the same examples in every run, a quarter of them in `make test`, and new ones for whoever asks: BACKTEST_TEST_PROFILE=long
+settings.register_profile("quick", max_examples=25, derandomize=True, deadline=None)
 settings.register_profile("ci", derandomize=True, deadline=None, stateful_step_count=16)
 settings.register_profile("long", max_examples=2000, deadline=None, stateful_step_count=40, print_blob=True)
 settings.load_profile(os.environ.get("BACKTEST_TEST_PROFILE", "ci"))
@@ -25,6 +30,7 @@ pytest_plugins = [
     "tests.support.lanes",
     "tests.support.database",
     "tests.support.password_server",
+    "tests.support.fake_brackets",
     "tests.support.fake_exchange",
     "tests.support.fake_bybit",
     "tests.support.fake_archive",

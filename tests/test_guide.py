@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import pytest
 import typer
@@ -22,6 +23,7 @@ from engine.errors import (
     RunError,
     StrategyError,
 )
+from engine.model.funding import REGULAR, FundingRates
 from engine.model.market import HOUR_MS, Period, format_time
 from engine.settings import VARIABLES
 from tests.support.command_line import CommandLine
@@ -199,6 +201,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalDask]:
 
 
 @pytest.mark.long
+@pytest.mark.longest
 @pytest.mark.timeout(900)
 def test_every_line_that_the_pages_tell_people_to_type_does_what_it_should(
     cli: CommandLine,
@@ -210,10 +213,16 @@ def test_every_line_that_the_pages_tell_people_to_type_does_what_it_should(
     for base in ("SOL", "BTC"):
         for timeframe in ("1h", "4h"):
             fake_exchange.add(base, timeframe, grid_candles(timeframe, HELD), listed_ms=HELD.start)
+        hours = range(HELD.start, HELD.end, 8 * HOUR_MS)
+        rows = [(ms, 1e-4, 100.0, REGULAR, float("nan")) for ms in hours]
+        marks = {"1h": grid_candles("1h", HELD)}
+        fake_exchange.add_more(base, marks=marks, funding=FundingRates.from_rows(rows))
     fake_exchange.clock_ms = HELD.end + 1
     monkeypatch.setenv("BACKTEST_FUTURES_URL", fake_exchange.url)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "other.csv.gz").write_bytes(gzip.compress("\n".join(others()).encode()))
+    with ZipFile(tmp_path / "SOLUSDT-fundingRate-2024-01.zip", "w") as file:
+        file.writestr("SOLUSDT-fundingRate-2024-01.csv", "\n".join(rates()))
     typed = dict.fromkeys(line for page in PAGES for line in commands(page) if not line.startswith(NOT_HERE))
     wrong = []
     for line in sorted(typed, key=turn):
@@ -233,9 +242,16 @@ def others() -> list[str]:
     ]
 
 
+def rates() -> list[str]:
+    """A month of funding as Binance's archive has it."""
+    month = Period.parse("2024-01-01", "2024-01-31")
+    hours = range(month.start, month.end, 8 * HOUR_MS)
+    return ["calc_time,funding_interval_hours,last_funding_rate", *(f"{ms},8,0.0001" for ms in hours)]
+
+
 def turn(line: str) -> int:
     """What a line needs is made by another one, wherever that stands: makers come first, last what takes away."""
-    makers = ("fetch", "new-strategy", "run ", "optimize", "candles")
+    makers = ("fetch", "new-strategy", "walk-forward ", "run ", "optimize", "candles")
     if " delete " in line or " remove " in line:
         return len(makers) + 1
     return next((at for at, word in enumerate(makers) if line.startswith(word)), len(makers))
@@ -244,8 +260,12 @@ def turn(line: str) -> int:
 def with_ids(line: str, cli: CommandLine) -> str:
     """The same with ids that are there in place of the page's."""
     if "3f2a" in line or "RUN_ID" in line:
-        run = cli("runs", "--limit", "1", "--json").json["runs"][0]["id"]
+        runs = cli("runs", "--limit", "50", "--json").json["runs"]
+        run = next(one["id"] for one in runs if not one["costs"].get("detail"))
         line = line.replace("3f2a", run).replace("RUN_ID", run)
+    if "7d2e" in line:
+        walks = cli("walk-forwards", "--limit", "1", "--json").json["walk_forwards"]
+        line = line.replace("7d2e", walks[0]["id"])
     if "9b1c" in line:
         line = line.replace("9b1c", cli("sweeps", "--limit", "1", "--json").json["sweeps"][0]["id"])
     return line

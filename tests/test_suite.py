@@ -100,6 +100,18 @@ def test_the_order_is_said_and_comes_again(tmp_path: Path) -> None:
 
 
 @pytest.mark.long
+def test_the_longest_begins_first_where_processes_share_the_tests(tmp_path: Path) -> None:
+    (tmp_path / "test_many.py").write_text(
+        "import pytest\n@pytest.mark.parametrize('n', range(40))\ndef test_many(n): pass\n"
+        "@pytest.mark.longest\ndef test_long(): pass\n"
+    )
+    ended = session_of(tmp_path, "pass", "-n", "2", "--dist", "worksteal")
+    assert ended.returncode == 0, ended.stdout
+    diaries = (tmp_path / ".pytest_cache" / "order").glob("gw*")
+    assert any(diary.read_text().partition("\n")[0].endswith("::test_long") for diary in diaries)
+
+
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("case", "told"), [("b", "2 passed, 2 deselected"), ("z", "long_except names cases that are not there")]
 )

@@ -21,13 +21,14 @@ def metrics_page() -> str:
         f"| `{name}` | {one.title} | {one.unit} | {_cell(one.definition)} | {'yes' if name in SUMMARY else ''} |"
         for name, one in DEFINITIONS.items()
     ]
+    fractions = [f"`{name}`" for name, one in DEFINITIONS.items() if one.unit == "fraction"]
     return _page(
         "Metrics",
         "engine.model.metric_definitions.py",
         f"All {len(DEFINITIONS)} figures of a run, as `backtest show`, JSON and the Metrics page name them. What has no "
         "value is null in JSON and a dash elsewhere. The [rules](rules.md#metrics) say what equity, days and trades are.",
-        "`_pct` is in percent; `kelly` and `psr` are fractions; money is in the quote currency. A sweep keeps those "
-        "marked in the last column for each trial, and `--objective` is one of them.",
+        f"`_pct` is in percent; {', '.join(fractions[:-1])} and {fractions[-1]} are fractions; money is in the "
+        "quote currency. A sweep keeps those marked in the last column for each trial, and `--objective` is one of them.",
         "\n".join(["| name | title | unit | definition | in sweeps |", "|---|---|---|---|---|", *rows]),
     )
 

@@ -30,7 +30,7 @@ from desktop.widgets.preferences import Preferences
 from desktop.work.bridge import Bridge
 from engine.events import CancelToken, ignore_event
 from engine.model.ranges import parse_range
-from engine.model.sweep import SweepSpec
+from engine.model.sweep_spec import SweepSpec
 from engine.service import Engine
 from engine.service.demo import SYMBOL, TIMEFRAME, TRADED, run_demo
 from engine.settings import Settings

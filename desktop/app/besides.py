@@ -68,7 +68,9 @@ class Besides(QObject):
     def log_folder(self) -> None:
         """Have the desktop open the folder of the log file."""
         folder = self._context.bridge.engine.settings.log_file.parent
-        if not folder.is_dir() or not open_path(folder):
+        if folder.is_dir() and open_path(folder):
+            self._context.said.emit(f"Opening {folder}")
+        else:
             self._context.reported.emit(
                 "warning", f"The log folder cannot be opened from here: it is {folder}", ""
             )

@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QMenu, QWidget
 
 from desktop.tables import formats
 from desktop.tables.metrics import metric_text
+from desktop.tables.run_names import name_in
 from desktop.workspace import Workspace
 from engine.model.run import FINISHED, RunResult
 
@@ -32,15 +33,16 @@ class RecentRuns(QMenu):
         self.clear()
         done = [run for run in self._workspace.runs.values() if run.status == FINISHED]
         for run in sorted(done, key=lambda run: run.created_ms, reverse=True)[:_MOST]:
-            action = self.addAction(run_words(run).replace("&", "&&"), partial(self._chosen, run.id))
+            words = run_words(name_in(self._workspace, run), run)
+            action = self.addAction(words.replace("&", "&&"), partial(self._chosen, run.id))
             action.setToolTip(f"Show this run of {formats.minute(run.created_ms)} {formats.zone_name()}")
         if self.isEmpty():
             nothing = self.addAction("No runs yet")
             nothing.setEnabled(False)
 
 
-def run_words(run: RunResult) -> str:
+def run_words(name: str, run: RunResult) -> str:
     """A run in a line: ema_cross on SOLUSDT 1h · +12.50 %."""
     gained = run.metrics.get("return_pct")
     figure = "" if formats.is_missing(gained) else f" · {metric_text('return_pct')(gained)} %"
-    return f"{run.strategy} on {run.symbol} {run.timeframe.name}{figure}"
+    return f"{name} on {run.symbol} {run.timeframe.name}{figure}"

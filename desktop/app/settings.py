@@ -49,7 +49,7 @@ _GROUPS: Final[Mapping[str, Mapping[str, _Words]]] = {
         "BACKTEST_WORKERS": _Words("&Workers", "How many processes compute at once"),
         "BACKTEST_RUN_TIMEOUT_S": _Words("&Longest run, in seconds", "A run that takes longer is stopped"),
         "BACKTEST_RUN_MEMORY_MB": _Words("Most &memory of a run, in MB", "A run that needs more is stopped"),
-        "BACKTEST_CROSSCHECK": _Words("Cross-chec&k", "Check compiled runs against backtesting.py: on, off, or the longest "
+        "BACKTEST_CROSSCHECK": _Words("Cross-chec&k", "Check compiled runs by another simulator: on, off, or the longest "
                                       "period to check, in candles"),
         "BACKTEST_CLUSTER": _Words("Dask &cluster", "A scheduler whose workers do the work, tcp://host:port, or off"),
     },

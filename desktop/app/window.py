@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any, Final
 
+import pyqtgraph as pg
 from PySide6.QtCore import QByteArray, Qt, QTimer
 from PySide6.QtGui import QAction, QCloseEvent, QGuiApplication, QShowEvent
 from PySide6.QtWidgets import (
@@ -28,7 +29,7 @@ from desktop.pages.progress import Overall
 from desktop.theme.apply import apply_theme, follow_system
 from desktop.theme.colours import SYSTEM, THEME_NAMES, Theme, theme_for, theme_named
 from desktop.widgets.actions import Actions, Command
-from desktop.widgets.banner import Banner, Question
+from desktop.widgets.banner import Banner, Question, with_margins
 from desktop.widgets.bottom_panel import BottomPanel, DockTitle
 from desktop.widgets.preferences import LAYOUT_VERSION, Preferences
 from desktop.widgets.screens import fit_to_screen
@@ -104,11 +105,12 @@ class MainWindow(QMainWindow):
         layout = QVBoxLayout(middle)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(2)
-        layout.addWidget(_with_margins(self.closing))
-        layout.addWidget(_with_margins(self.banner))
+        layout.addWidget(with_margins(self.closing))
+        layout.addWidget(with_margins(self.banner))
         layout.addWidget(self.centre, 1)
         self.setCentralWidget(middle)
-        self.undo = UndoToast(middle)
+        self.undo = UndoToast()
+        self.status.addWidget(self.undo)
         self.results = BottomPanel()
         self._place_pages()
         self._dock("Results", self.results, Qt.DockWidgetArea.BottomDockWidgetArea, self.results.title_bar)
@@ -386,14 +388,8 @@ class MainWindow(QMainWindow):
             page.close()
         self.bridge.close()
         self.workspace.blockSignals(True)  # late answers must not draw on closed plots
-        for page in self.pages:
-            page.panel.release()
+        for plot in self.findChildren(pg.GraphicsLayoutWidget):  # a view without axes crashes Qt when closed
+            plot.close()
+        for timer in self.findChildren(QTimer):
+            timer.stop()
         super().closeEvent(event)
-
-
-def _with_margins(widget: QWidget) -> QWidget:
-    box = QWidget()
-    layout = QVBoxLayout(box)
-    layout.setContentsMargins(8, 0, 8, 0)
-    layout.addWidget(widget)
-    return box

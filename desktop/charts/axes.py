@@ -17,6 +17,7 @@ MOST_TICKS = 16
 FEWEST_TICKS = 4
 _LARGEST_EXPONENT: Final = 300.0  # of ten: above it is no float
 _KEPT = 16  # ranges whose ticks are known
+_LINE_PX: Final = 16  # the height of a text
 _GRID_STRENGTH = (1.0, 0.5)  # of the coarsest level, of the others
 _LABEL_PX = 36  # a month or an hour
 Levels = list[tuple[float, list[float]]]
@@ -60,6 +61,14 @@ class _DirectAxis(pg.AxisItem):  # type: ignore[misc]
         painter.setPen(self.textPen())
         for room, flags, text in texts:
             painter.drawText(room, int(flags), text)
+
+    def _updateLabel(self) -> None:
+        """Where it has no words, pyqtgraph would still write HTML of them for each pen: a tenth of making a window."""
+        if self.labelText or self.label.isVisible():
+            super()._updateLabel()
+        else:
+            self.picture = None
+            self.update()
 
     def tickValues(self, low: float, high: float, size: float) -> Levels:
         """The ticks by level, coarsest first; levels that would only crowd the grid are left out."""
@@ -166,11 +175,27 @@ def _apart(levels: Levels, least: float) -> Levels:
     return kept
 
 
+def _every_other(level: tuple[float, list[float]], least: float) -> tuple[float, list[float]]:
+    """Every second, third ... of evenly spaced ticks, zero among them: the same ones wherever the view is."""
+    spacing, ticks = level
+    stride = math.ceil(least / spacing) if spacing > 0 else 1
+    kept = [tick for tick in ticks if round(tick / spacing) % stride == 0] if stride > 1 else ticks
+    return spacing, list(kept if len(kept) else ticks[:1])
+
+
+def _spaced(ticks: Sequence[float], least: float) -> list[float]:
+    kept: list[float] = []
+    for tick in ticks:
+        if not kept or tick - kept[-1] >= least:
+            kept.append(tick)
+    return kept
+
+
 class ValueAxis(_DirectAxis):
     """Numbers with as many decimals as the distance of the ticks needs; one width, so that panes align."""
 
-    def __init__(self, suffix: str = "", *, short: bool = False) -> None:
-        super().__init__("right")
+    def __init__(self, suffix: str = "", *, short: bool = False, side: str = "right") -> None:
+        super().__init__(side)
         self._suffix, self._short = suffix, short
         self.is_log = False
         self.enableAutoSIPrefix(False)
@@ -197,11 +222,15 @@ class ValueAxis(_DirectAxis):
         return formats.tick(value) if self._short else formats.number(value, digits) + self._suffix
 
     def tickValues(self, low: float, high: float, size: float) -> Levels:
-        """As for plain values also where logarithms are drawn: at round prices, not at powers of ten."""
+        """As for plain values also where logarithms are drawn: at round prices, not at powers of ten. In a low pane so few
+        that no text stands on another.
+        """
+        least = _LINE_PX * (high - low) / max(size, 1.0)
         if not self.is_log:
-            return super().tickValues(low, high, size)
+            return [_every_other(level, least) for level in super().tickValues(low, high, size)]
         levels = super().tickValues(self.real(low), self.real(high), size)
-        return [(spacing, [math.log10(value) for value in values if value > 0]) for spacing, values in levels]
+        drawn = [(spacing, [math.log10(one) for one in values if one > 0]) for spacing, values in levels]
+        return [(spacing, _spaced(ticks, least)) for spacing, ticks in drawn]
 
     def tickStrings(self, values: Sequence[float], scale: float, spacing: float) -> list[str]:
         """The texts of the ticks."""

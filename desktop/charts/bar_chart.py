@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import pyqtgraph as pg
-from PySide6.QtCore import QEvent, QPointF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QKeyEvent, QWheelEvent
-from PySide6.QtWidgets import QGraphicsRectItem, QLabel, QVBoxLayout, QWidget
+from PySide6.QtCore import QEvent, QPointF, Qt, Signal
+from PySide6.QtGui import QColor, QKeyEvent
+from PySide6.QtWidgets import QGraphicsRectItem, QWidget
 
-from desktop.charts.axes import ValueAxis, style_axis
+from desktop.charts.axes import ValueAxis
 from desktop.charts.label_axis import LabelAxis
-from desktop.theme.colours import DARK, Theme
+from desktop.charts.still_chart import StillChart
+from desktop.theme.colours import Theme
 
 _GAP: Final = 0.12
 _ROOM: Final = 0.08
@@ -33,53 +34,39 @@ class Bar:
     tone: int = 0
 
 
-class BarChart(pg.GraphicsLayoutWidget):  # type: ignore[misc]
+class BarChart(StillChart):
     """Signals: `hovered(number or None)`; `picked(number)` by a click or Enter."""
 
     hovered = Signal(object)
     picked = Signal(int)
 
     def __init__(self, name: str, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+        labels, right = LabelAxis(), ValueAxis(short=True)
+        right.setStyle(maxTickLevel=0, tickLength=3)
+        super().__init__(name, labels, right, width=_AXIS_WIDTH, least=(180, 130), parent=parent)
+        self._labels = labels
         self.bars: Sequence[Bar] = ()
         self.chosen: int | None = None
         self.cursor_bar: int | None = None
-        self._theme = DARK
-        self._labels, self._values = LabelAxis(), ValueAxis(short=True)
-        self._values.setWidth(_AXIS_WIDTH)
-        self._values.setStyle(maxTickLevel=0, tickLength=3)
-        axes = {"bottom": self._labels, "right": self._values}
-        self.plot = self.addPlot(axisItems=axes, enableMenu=False)
-        self.plot.showAxes((False, False, True, True), showValues=(False, False, True, True))
-        self.plot.hideButtons()
-        self.plot.setMouseEnabled(x=False, y=False)
         self.ci.layout.setContentsMargins(14, 4, 0, 0)  # the first label reaches beyond its bar
         self._items: list[Any] = []
         self._zero = pg.InfiniteLine(0, angle=0)
         self._frame = QGraphicsRectItem()
-        for item in (self._zero, self._frame):
-            self.plot.addItem(item, ignoreBounds=True)
+        self.add(self._zero, self._frame)
         self._mouse = pg.SignalProxy(self.scene().sigMouseMoved, rateLimit=60, slot=self._moved)
         self.scene().sigMouseClicked.connect(self._clicked)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self.setAccessibleName(name)
-        self.setMinimumSize(180, 130)
-        self.empty = QLabel(alignment=Qt.AlignmentFlag.AlignCenter, wordWrap=True)
-        self.empty.setProperty("role", "muted")
-        QVBoxLayout(self).addWidget(self.empty)
         self.show_bars((), None, "")
 
     def show_bars(self, bars: Sequence[Bar], chosen: int | None, hint: str) -> None:
         """Draw other bars, of which one may be chosen; `hint` stands where there are none."""
         self.bars, self.chosen = bars, chosen
-        self.empty.setText(hint)
-        self.empty.setVisible(not bars)
-        self.plot.setVisible(bool(bars))
+        self.show_plot(on=bool(bars), hint=hint)
         self._labels.show_labels([bar.label for bar in bars])
         values = [bar.value for bar in bars]
         low, high = min([0.0, *values]), max([0.0, *values])
         room = ((high - low) or 1.0) * _ROOM
-        self.plot.setRange(
+        self.plot.vb.setRange(
             xRange=(-0.5, max(len(bars), 1) - 0.5),
             yRange=(low - room * (low < 0), high + room * (high > 0 or low == 0)),
             padding=0,
@@ -89,9 +76,9 @@ class BarChart(pg.GraphicsLayoutWidget):  # type: ignore[misc]
 
     def _draw(self) -> None:
         for item in self._items:
-            self.plot.removeItem(item)
+            self.plot.remove(item)
         self._items.clear()
-        theme = self._theme
+        theme = self.theme
         colours = {1: theme.positive, -1: theme.negative, 0: theme.accent}
         for tone, colour in colours.items():
             for is_chosen in (True, False):
@@ -113,7 +100,7 @@ class BarChart(pg.GraphicsLayoutWidget):  # type: ignore[misc]
             pen=pg.mkPen(edge, width=2) if edge else pg.mkPen(None),
         )
         self._items.append(item)
-        self.plot.addItem(item, ignoreBounds=True)
+        self.add(item)
 
     # -- pointer and keys --------------------------------------------------------------------------------------------
 
@@ -129,9 +116,10 @@ class BarChart(pg.GraphicsLayoutWidget):  # type: ignore[misc]
 
     def bar_at(self, point: QPointF) -> int | None:
         """The bar whose column is at a point of the scene."""
-        if not self.bars or not self.plot.vb.sceneBoundingRect().contains(point):
+        place = self.place_of(point)
+        if not self.bars or place is None:
             return None
-        number = math.floor(self.plot.vb.mapSceneToView(point).x() + 0.5)
+        number = math.floor(place.x() + 0.5)
         return number if 0 <= number < len(self.bars) else None
 
     def _moved(self, arguments: tuple[QPointF]) -> None:
@@ -142,18 +130,10 @@ class BarChart(pg.GraphicsLayoutWidget):  # type: ignore[misc]
         if number is not None and event.button() == Qt.MouseButton.LeftButton:
             self.picked.emit(number)
 
-    def sizeHint(self) -> QSize:
-        """No more than it needs: a scroll area would give the scene's size, and scroll for it."""
-        return QSize(self.minimumWidth(), self.minimumHeight())
-
     def leaveEvent(self, event: QEvent) -> None:
         """The cursor left."""
         super().leaveEvent(event)
         self.set_cursor(None)
-
-    def wheelEvent(self, event: QWheelEvent) -> None:
-        """The page scrolls, not the chart."""
-        event.ignore()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Left and Right walk over the bars, Enter picks."""
@@ -168,11 +148,7 @@ class BarChart(pg.GraphicsLayoutWidget):  # type: ignore[misc]
 
     def apply_theme(self, theme: Theme) -> None:
         """Take the theme's colours."""
-        self._theme = theme
-        self.setBackground(theme.base)
-        for axis in (self._labels, self._values):
-            style_axis(axis, theme.grid, theme.muted, theme.base)
-        self.plot.vb.setBorder(pg.mkPen(theme.border))
+        super().apply_theme(theme)
         self._zero.setPen(pg.mkPen(theme.grid))
         self._frame.setPen(pg.mkPen(theme.crosshair, style=Qt.PenStyle.DashLine))
         self._draw()

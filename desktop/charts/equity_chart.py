@@ -7,6 +7,7 @@ from typing import Final
 from weakref import WeakKeyDictionary
 
 import numpy as np
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QWidget
 
 from desktop.charts.items.envelope import Envelope, Floats, Scale, envelope_of
@@ -20,6 +21,7 @@ from engine.model.run import RunResult
 MONEY: Final = "money"
 PERCENT: Final = "percent"
 _WIDE: Final = 2.2
+_DRAWDOWN_FROM_PX: Final = 130
 _LINES_WITH_FILL: Final = 3  # more filled drawdowns would only hide each other
 
 
@@ -110,6 +112,16 @@ class EquityChart(TimeChart):
             self.fit()
         else:
             self.show_all()
+
+    def resizeEvent(self, event: QResizeEvent | None) -> None:
+        """Little height goes to the equity."""
+        super().resizeEvent(event)
+        if event is None or self.closed:  # before there are panes, and when they are gone
+            return
+        if event.oldSize().height() != event.size().height():
+            self.drawdown.plot.setVisible(self.height() >= _DRAWDOWN_FROM_PX)
+            self.arrange()
+            self.fit()
 
     def redraw(self) -> None:
         """Draw what is not hidden, and fit it."""

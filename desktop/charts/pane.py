@@ -15,6 +15,7 @@ from PySide6.QtWidgets import QGraphicsTextItem
 from desktop.charts.axes import VALUE_AXIS_WIDTH, TimeAxis, ValueAxis, style_axis
 from desktop.charts.items.envelope import Envelope, Floats, Scale, envelope_of, plain
 from desktop.charts.items.line_item import LineItem
+from desktop.charts.plot import Plot
 from desktop.tables import formats
 from desktop.theme.colours import Theme
 
@@ -41,7 +42,7 @@ class _Fixed:
 
 
 class Pane:
-    """A plot item without buttons and menus whose x is moved by the chart and whose y fits itself."""
+    """A plot whose x is moved by the chart and whose y fits itself."""
 
     def __init__(
         self,
@@ -56,23 +57,20 @@ class Pane:
         self._room_px = room_px  # above and below what fits, whatever the height
         self.axis = ValueAxis(suffix, short=short)
         self.time_axis = TimeAxis()
-        self.plot = pg.PlotItem(axisItems={"right": self.axis, "bottom": self.time_axis}, enableMenu=False)
-        self.plot.showAxes((False, False, True, True), showValues=(False, False, True, True))
+        self.plot = Plot({"right": self.axis, "bottom": self.time_axis})
         for axis in (self.axis, self.time_axis):
             axis.setZValue(-1)  # the grid, which is theirs, lies below what is drawn
         self.axis.setWidth(VALUE_AXIS_WIDTH)
         self.axis.setStyle(maxTickLevel=0, tickLength=3)
         self.time_axis.setStyle(maxTickLevel=0, tickLength=3)
-        self.plot.hideButtons()
-        self.view = self.plot.getViewBox()
+        self.view = self.plot.vb
         self.view.setMouseEnabled(x=True, y=False)
         self.view.disableAutoRange()
         self.cross = pg.InfiniteLine(angle=90, movable=False)
         self.cross.hide()
-        self.plot.addItem(self.cross, ignoreBounds=True)
         self.level = pg.InfiniteLine(angle=0, movable=False)
         self.level.hide()
-        self.plot.addItem(self.level, ignoreBounds=True)
+        self.plot.add(self.cross, self.level)
         self.value_mark, self.time_mark = QGraphicsTextItem(self.axis), QGraphicsTextItem(self.time_axis)
         for mark in (self.value_mark, self.time_mark):
             mark.setZValue(60)
@@ -159,7 +157,7 @@ class Pane:
 
     def add_item(self, item: Any, extent: Extending | None = None) -> None:
         """Put any graphics item into the plot."""
-        self.plot.addItem(item, ignoreBounds=True)
+        self.plot.add(item)
         self._items.append(item)
         if extent is not None:
             self._extents.append(extent)
@@ -183,7 +181,7 @@ class Pane:
     def clear(self) -> None:
         """Take out all that was added."""
         for item in self._items:
-            self.plot.removeItem(item)
+            self.plot.remove(item)
         self._items.clear()
         self._extents.clear()
 

@@ -23,7 +23,7 @@ from desktop.charts.items.trade_lines import TradeLines
 from desktop.charts.items.trade_places import TradePlaces
 from desktop.charts.pane import Pane
 from desktop.charts.time_chart import TimeChart
-from desktop.charts.timeframes import Joined, joined, longer_than
+from desktop.charts.timeframes import Joined, joined, longer_than, step_s_of
 from desktop.tables import formats
 from desktop.theme.colours import Theme
 from engine.model.market import Candles, Timeframe
@@ -34,6 +34,7 @@ _SHOW_ALL_UP_TO: Final = 1200
 _FIRST_VIEW: Final = 400
 _PRICES_READ: Final = 500
 _EQUITY_FROM_PX: Final = 330  # lower charts have no room for equity and drawdown,
+_VOLUME_FROM_PX: Final = 190  # still lower ones none for volume,
 _LOWER_PX: Final = 50  # nor those with more panes of indicators
 _NO_GROUPS: Final = Grouping((), (), ())
 
@@ -67,6 +68,7 @@ class PriceChart(TimeChart):
         self._places: TradePlaces | None = None
         self._columns: dict[str, Envelope] = {}
         self._digits = 2
+        self._name = ""
         self._selected: int | None = None
         self._under: tuple[int, ...] = ()
         self.scene().sigMouseClicked.connect(self._clicked)
@@ -107,7 +109,7 @@ class PriceChart(TimeChart):
     def base_s(self) -> float:
         """Seconds from one candle of the run to the next."""
         return (
-            60.0 if self.run is None or not len(self.candles) else _step_s(self.run.timeframe, self.candles)
+            60.0 if self.run is None or not len(self.candles) else step_s_of(self.run.timeframe, self.candles)
         )
 
     @property
@@ -132,7 +134,7 @@ class PriceChart(TimeChart):
         self.shown = None
         if run is not None and name in self.timeframes()[1:] and len(self.candles):
             self.shown = joined(self.candles, run.timeframe, Timeframe(str(name)))
-            step = _step_s(self.shown.timeframe, self.shown.candles)
+            step = step_s_of(self.shown.timeframe, self.shown.candles)
             self._source = Gathered(self.shown.candles, step, base)
         else:
             self._source = Gathered(self.candles, base)
@@ -181,8 +183,17 @@ class PriceChart(TimeChart):
         self.price.add_item(candles, candles)
         volume = VolumeItem(self._source, self.theme)
         self.volume.add_item(volume, volume)
+        self._write_title(run)
+
+    def set_name(self, name: str) -> None:
+        """What the run that is drawn, or will be, is called."""
+        self._name = name
+        if self.run is not None and len(self.candles):
+            self._write_title(self.run)
+
+    def _write_title(self, run: RunResult) -> None:
         timeframe = run.timeframe.name if self.shown is None else f"{self.shown.timeframe} of {run.timeframe}"
-        self.price.set_title(f"{run.strategy} · {run.symbol} {timeframe}", self.theme)
+        self.price.set_title(f"{self._name or run.strategy} · {run.symbol} {timeframe}", self.theme)
 
     def _draw_trades(self) -> None:
         if self._places is None or not len(self._places):
@@ -246,21 +257,21 @@ class PriceChart(TimeChart):
             names = groups[number] if number < len(groups) else ()
             pane.plot.setVisible(any(name not in self.hidden for name in names))
         for pane in (self.equity, self.drawdown):
-            pane.plot.setVisible(self._has_equity())
+            pane.plot.setVisible(self.wants_equity and self._has_room(_EQUITY_FROM_PX))
+        self.volume.plot.setVisible(self._has_room(_VOLUME_FROM_PX))
         self.arrange()
 
-    def _has_equity(self) -> bool:
+    def _has_room(self, least_px: int) -> bool:
         lower = sum(pane.plot.isVisible() for pane in self.lower)
-        return self.wants_equity and self.height() >= _EQUITY_FROM_PX + lower * _LOWER_PX
+        return bool(self.height() >= least_px + lower * _LOWER_PX)
 
     def resizeEvent(self, event: QResizeEvent | None) -> None:
         """Little height goes to the candles."""
         super().resizeEvent(event)
         if event is None or self.closed:  # before there are panes, and when they are gone
             return
-        if self._has_equity() != self.equity.plot.isVisible():
-            self._show_panes()
         if event.oldSize().height() != event.size().height():
+            self._show_panes()
             self.fit()
 
     # -- trades ------------------------------------------------------------------------------------------------------
@@ -290,6 +301,24 @@ class PriceChart(TimeChart):
         if len(indices) == 1:
             return read_out.trade_text(run, indices[0], self._digits, self.theme)
         return read_out.trades_text(run, indices, self.theme)
+
+    def point_at(self, x: float | None) -> None:
+        """On the candle that is told of; beside all candles and in a hole where the pointer is."""
+        opened = None if x is None else self._candle_at(x)
+        super().point_at(x if opened is None else opened + self._source.shift)
+
+    def told_time(self, x: float) -> float:
+        """When the candle opened, be it that it is drawn around its middle."""
+        opened = self._candle_at(x)
+        return x if opened is None else opened
+
+    def _candle_at(self, x: float) -> float | None:
+        """When the candle opened that is drawn at a time; None where none is."""
+        position = self._source.nearest(x)
+        if position is None or self._hole_at(x) is not None:
+            return None
+        opened = float(self._source.candles.timestamp[position]) / 1000
+        return opened if abs(opened + self._source.shift - x) <= self.step_s else None
 
     def pointed(self, pane: Pane | None, at: QPointF | None) -> None:
         """The pointer came to a trade, or left it."""
@@ -362,11 +391,6 @@ class PriceChart(TimeChart):
     def _value_text(self, name: str, value: float) -> str:
         on_price = name in self.groups.on_price
         return formats.number(value, self._digits) if on_price else formats.price(value)
-
-
-def _step_s(timeframe: Timeframe, candles: Candles) -> float:
-    first = int(candles.timestamp[0])
-    return (timeframe.next(first) - first) / 1000
 
 
 def _at(line: Envelope, x: float) -> float:

@@ -11,7 +11,9 @@ from desktop.tables import formats
 from desktop.theme.colours import Theme
 from engine.model.market import Candles, parse_time
 from engine.model.run import RunResult
+from engine.model.trade import Fill, Trade
 
+MOST_FILLS: Final = 10  # of one trade that are told
 _GAP: Final = " &nbsp;"
 
 
@@ -64,21 +66,47 @@ def trade_text(run: RunResult, index: int, digits: int, theme: Theme) -> str:
         theme.positive if trade.pnl > 0 else theme.negative,
     )
     costs = [f"commission {formats.number(trade.commission)}"]
+    if trade.slippage:
+        costs.append(f"slippage {formats.number(trade.slippage)}")
     if trade.funding is not None:
         costs.append(f"funding {formats.signed(trade.funding)}")
     left = "still open, at" if trade.exit_reason == "open" else "exit"
     entry = _fill("entry", trade.entry_time, trade.entry_price, trade.entry_signal, digits)
     closed = _fill(left, trade.exit_time, trade.exit_price, trade.exit_reason, digits)
+    if trade.liquidated:
+        closed = _coloured(f"✖ {closed}", theme.negative)
     parts = [
         f"<b>Trade {index + 1} of {len(run.trades)}</b> {side}",
         entry,
         closed,
         f"P&amp;L {gain}",
-        f"MAE {formats.number(trade.mae_pct)} % MFE {formats.number(trade.mfe_pct)} %",
+        f"MAE {formats.number(trade.mae_pct)} % MFE {formats.number(trade.mfe_pct)} %".replace(
+            " %", "&nbsp;%"
+        ),
         f"{', '.join(costs)} {quote}",
         f"{formats.whole(trade.candles)} candle{'s' * (trade.candles != 1)}",
     ]
-    return " · ".join(parts)
+    if trade.ambiguous:
+        parts.append(_coloured("? a candle of it can be read in two ways", theme.warning))
+    return " · ".join(parts) + _fills_text(trade, digits, theme)
+
+
+def _fills_text(trade: Trade, digits: int, theme: Theme) -> str:
+    """The fills of a trade that has more than an entry and an exit, in a line of their own; of many the first and last."""
+    fills = list(trade.fills)
+    if len(fills) <= 2:
+        return ""
+    told = [_fill_text(fill, digits) for fill in fills]
+    if len(told) > MOST_FILLS:
+        told[MOST_FILLS - 1 : -1] = [f"and {len(told) - MOST_FILLS} more"]
+    return f"<br>{_faint(f'{len(fills)} fills', theme)} " + " · ".join(told)
+
+
+def _fill_text(fill: Fill, digits: int) -> str:
+    """Its reason, coins (+ enters, - leaves), price and when; the year is the entry's."""
+    sign = "+" if fill.size > 0 else "−"
+    words = f"{escape(_words(fill.reason))} {sign}{formats.price(abs(fill.size))} at {formats.number(fill.price, digits)}"
+    return f"{words}, {formats.minute(fill.time)[5:]}".replace(" ", "&nbsp;")
 
 
 def trades_text(run: RunResult, indices: Sequence[int], theme: Theme) -> str:
@@ -107,7 +135,8 @@ def _time(ms: int) -> str:
 
 
 def _coloured(text: str, colour: str) -> str:
-    return f"<span style='color:{colour}'>{text}</span>"
+    whole = text.replace(" %", "&nbsp;%")  # no line begins with a unit
+    return f"<span style='color:{colour}'>{whole}</span>"
 
 
 def _faint(text: str, theme: Theme) -> str:

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import pyqtgraph as pg
 from PySide6.QtCore import QEvent, QPoint, QPointF, QRect, Qt, QTimer, Signal
-from PySide6.QtGui import QKeyEvent, QKeySequence, QMouseEvent
+from PySide6.QtGui import QKeyEvent, QKeySequence, QMouseEvent, QResizeEvent
 from PySide6.QtWidgets import QRubberBand, QWidget
 
 from desktop.charts.pane import Pane
@@ -19,6 +19,7 @@ from desktop.theme.colours import DARK, Theme
 RANGES: Final = {"1D": 86_400, "1W": 7 * 86_400, "1M": 30 * 86_400, "3M": 91 * 86_400, "1Y": 365 * 86_400}
 _FEWEST_STEPS: Final = 8
 _LEAST_BOX_PX: Final = 6  # less is a click
+_FRAME_MS: Final = 16
 View = tuple[float, float]
 
 
@@ -53,6 +54,9 @@ class TimeChart(pg.GraphicsLayoutWidget):  # type: ignore[misc]
         self._quiet = QTimer(self, singleShot=True, interval=300)
         self._quiet.timeout.connect(self._remember)
         self._last: tuple[float, float] | None = None
+        self._pointer: QPointF | None = None  # in the scene; None where it is elsewhere
+        self._following = QTimer(self, singleShot=True, interval=_FRAME_MS)
+        self._following.timeout.connect(self._follow_pointer)
         self.ci.layout.setContentsMargins(4, 4, 0, 0)
         self.ci.layout.setSpacing(0)
         self._mouse = pg.SignalProxy(self.scene().sigMouseMoved, rateLimit=60, slot=self._moved)
@@ -68,7 +72,6 @@ class TimeChart(pg.GraphicsLayoutWidget):  # type: ignore[misc]
         else:
             pane.view.sigXRangeChanged.connect(self._x_changed)
         self.panes.append(pane)
-        pane.style(self.theme)
         self.arrange()
         return pane
 
@@ -173,6 +176,8 @@ class TimeChart(pg.GraphicsLayoutWidget):  # type: ignore[misc]
     def _x_changed(self, *_: Any) -> None:
         self.fit()
         self._quiet.start()
+        if not self._following.isActive():
+            self._following.start()
         self.range_changed.emit()
 
     def _remember(self) -> None:
@@ -185,7 +190,14 @@ class TimeChart(pg.GraphicsLayoutWidget):  # type: ignore[misc]
     # -- pointer and keys --------------------------------------------------------------------------------------------
 
     def _moved(self, args: tuple[QPointF]) -> None:
-        point = args[0]
+        self._pointer = args[0]
+        self._follow_pointer()
+
+    def _follow_pointer(self) -> None:
+        """The crosshair is where the pointer is, be it that the view moved below it."""
+        point = self._pointer
+        if point is None or self.closed:
+            return
         shown = [pane for pane in self.panes if pane.plot.isVisible()]
         inside = [pane for pane in shown if pane.plot.sceneBoundingRect().contains(point)]
         at = inside[0].view.mapSceneToView(point) if inside else None
@@ -201,14 +213,27 @@ class TimeChart(pg.GraphicsLayoutWidget):  # type: ignore[misc]
         """Move the crosshair to a time (None hides it)."""
         lowest = next((pane for pane in reversed(self.panes) if pane.plot.isVisible()), None)
         for pane in self.panes:
-            pane.point_at(x, formats.minute(x * 1000) if x is not None and pane is lowest else "")
+            pane.point_at(
+                x, formats.minute(self.told_time(x) * 1000) if x is not None and pane is lowest else ""
+            )
             if x is None:
                 pane.level_at(None)
         self.hovered.emit(x)
 
+    def told_time(self, x: float) -> float:
+        """What the time axis says of a time under the crosshair."""
+        return x
+
+    def resizeEvent(self, event: QResizeEvent | None) -> None:
+        """The marks on the axes are placed in pixels."""
+        super().resizeEvent(event)
+        if event is not None:  # before there are panes
+            self._following.start()
+
     def leaveEvent(self, event: QEvent) -> None:
         """The crosshair goes with the cursor."""
         super().leaveEvent(event)
+        self._pointer = None
         self.point_at(None)
         self.pointed(None, None)
 
@@ -230,7 +255,9 @@ class TimeChart(pg.GraphicsLayoutWidget):  # type: ignore[misc]
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         """The box follows the pointer."""
         if self._box_from is not None:
-            self._box.setGeometry(QRect(self._box_from, event.position().toPoint()).normalized())
+            to = event.position().toPoint()
+            self._box.setGeometry(QRect(self._box_from, to).normalized())
+            self._moved((self.mapToScene(to),))
             return
         super().mouseMoveEvent(event)
 

@@ -24,6 +24,12 @@ class Joined:
     whole: Times
 
 
+def step_s_of(timeframe: Timeframe, candles: Candles) -> float:
+    """Seconds from the first candle to the next."""
+    first = int(candles.timestamp[0])
+    return (timeframe.next(first) - first) / 1000
+
+
 def longer_than(base: Timeframe) -> list[str]:
     """The timeframes whose candles are made of whole candles of `base`, the shortest first."""
     begin = TIMEFRAMES.index(base.name) + 1

@@ -12,12 +12,15 @@ from desktop.pages.data.page import DataPage
 from desktop.pages.database.page import DatabasePage
 from desktop.pages.log.page import LogPage
 from desktop.pages.metrics.page import MetricsPage
+from desktop.pages.monte_carlo.page import MonteCarloPage
 from desktop.pages.optimize.page import OptimizePage
 from desktop.pages.overview.page import OverviewPage
 from desktop.pages.page import Context, Page
 from desktop.pages.runs.page import RunsPage
 from desktop.pages.setup.page import SetupPage
 from desktop.pages.trades.page import TradesPage
+from desktop.pages.verdict.page import VerdictPage
+from desktop.pages.walk_forward.page import WalkForwardPage
 
 PAGES: Final[tuple[Callable[[Context], Page[Any]], ...]] = (
     SetupPage,
@@ -28,8 +31,11 @@ PAGES: Final[tuple[Callable[[Context], Page[Any]], ...]] = (
     RunsPage,
     TradesPage,
     MetricsPage,
+    VerdictPage,
     DataPage,
     LogPage,
     DatabasePage,
     ComparePage,
+    WalkForwardPage,
+    MonteCarloPage,
 )

@@ -34,9 +34,6 @@ class Panel(QWidget):
     def apply_theme(self, theme: Theme) -> None:
         """Take the theme's colours."""
 
-    def release(self) -> None:
-        """The window closes: draw no more, and close the plots before the interpreter goes."""
-
 
 PanelT = TypeVar("PanelT", bound=Panel)
 PageT = TypeVar("PageT", bound="Page")  # type: ignore[type-arg]

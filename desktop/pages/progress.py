@@ -49,7 +49,7 @@ class Overall(QObject):
         if fetching:
             known = [job.part for job in fetching if job.part is not None]
             return sum(known) / len(known) if known else None
-        sweeps = self._of("sweep")
+        sweeps = self._of("sweep", "walk-forward")
         if sweeps:
             return sweeps[-1].part or 0.0
         runs = self._of("run")
@@ -61,7 +61,7 @@ class Overall(QObject):
         fetching = [job for job in self._of(*FETCHES) if job.ending is None]
         if fetching:
             return self._counted(fetching[0])
-        sweeps = self._of("sweep")
+        sweeps = self._of("sweep", "walk-forward")
         if sweeps:
             return self._counted(sweeps[-1])
         runs = self._of("run")

@@ -3,34 +3,39 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from desktop.tables import formats
+from desktop.tables.badge import PENDING, Badge, Checks, Rows, count, maker
 from desktop.tables.holdings import GOOD, PLAIN, WARNING, Note
+from desktop.tables.terms_badges import sweep_terms_badges, terms_badges
 from desktop.tables.traces import own_lines_first
 from desktop.workspace import Workspace
 from engine.model.run import FAILED, FINISHED, RunResult
+from engine.model.simulators import REFERENCE
 from engine.model.sweep import SweepResult
 
-PENDING: Final = "pending"
-SIGNS: Final = {GOOD: "✓", WARNING: "⚠", PENDING: "…", PLAIN: ""}
-REFERENCE: Final = "reference"
 _MOST_LINES: Final = 20
 _LONGEST: Final = 120  # of a reason in a badge; its story tells all
 
 _ENGINES: Final = {
-    "compiled": "The compiled engine: our own kernel. The cross-check repeats its runs with backtesting.py.",
+    "compiled": "The compiled engine: our own kernel. The cross-check repeats its runs with another simulator.",
     REFERENCE: "The reference engine: backtesting.py itself, candle by candle. There is nothing to check it against.",
 }
 _DATA: Final = (
     "Whether the candles of the period are all there, and whether a trade begins or ends beside a hole."
 )
 _CROSSCHECK: Final = (
-    "The same run, made again by backtesting.py in the background; its trades are compared one by one: "
+    "The same run, made again by {referee} in the background; its trades are compared one by one: "
     "side, times, prices, size, result."
 )
+_REFEREES: Final = {
+    "": "backtesting.py, or by the plain simulator where there are terms or orders that backtesting.py does not know,",
+    "backtesting": "backtesting.py",
+    "plain": "the plain simulator (the same rules, written apart from the compiled engine; backtesting.py does not know all "
+    "orders and terms of this run)",
+}
 _LOOKAHEAD: Final = (
     "Indicators and signals are computed again with the future cut off. A column that comes out otherwise "
     "has looked ahead, and its results cannot be had in real trading."
@@ -49,35 +54,6 @@ _FINGERPRINT: Final = (
 )
 
 
-Rows = tuple[Mapping[str, Any], ...]
-Checks = Mapping[str, Mapping[str, Any]]
-
-
-@dataclass(frozen=True, slots=True)
-class Badge:
-    """One statement about a run. `short` is for a table's cell; `meaning` says what is checked, `finding` what came out
-    (lines), `rows` the differences that were found, as a table.
-    """
-
-    key: str
-    level: str
-    text: str
-    short: str = ""
-    meaning: str = ""
-    finding: str = ""
-    rows: Rows = ()
-
-    @property
-    def label(self) -> str:
-        """Sign and words: colour is never the only sign."""
-        return f"{SIGNS[self.level]} {self.text}".strip()
-
-    @property
-    def short_label(self) -> str:
-        """The same in as few words as may be."""
-        return f"{SIGNS[self.level]} {self.short or self.text}".strip()
-
-
 def badges(run: RunResult, *, data_changed: bool = False, checking: str = "") -> list[Badge]:
     """What is known of a finished run, its checks first; `checking` says how far a pending cross-check is. Of a failed one,
     why it failed.
@@ -85,10 +61,6 @@ def badges(run: RunResult, *, data_changed: bool = False, checking: str = "") ->
     found = judgements(run, data_changed=data_changed, checking=checking)
     if run.status == FINISHED:
         found += [badge for badge in (_engine(run), _fingerprint(run)) if badge is not None]
-        found += [
-            Badge(f"left out: {text}", PLAIN, text, meaning="The figures do not contain this.")
-            for text in run.left_out
-        ]
     return found
 
 
@@ -106,6 +78,7 @@ def judgements(run: RunResult, *, data_changed: bool = False, checking: str = ""
         _lookahead(run.checks),
         _warmup(run.checks),
         _orders(run),
+        *terms_badges(run),
     ]
     return [badge for badge in found if badge is not None]
 
@@ -126,8 +99,11 @@ def verdict_in(workspace: Workspace, run: RunResult) -> Note | None:
 
 
 def sweep_badges(sweep: SweepResult) -> list[Badge]:
-    """What is known of the candles that all trials of a sweep saw."""
-    return [_data(sweep.checks), _warmup(sweep.checks), _lookahead(sweep.checks)] if sweep.done else []
+    """What is known of the candles that all trials of a sweep saw, and of the terms that they share."""
+    if not sweep.done:
+        return []
+    found = [_data(sweep.checks), _warmup(sweep.checks), _lookahead(sweep.checks)]
+    return found + sweep_terms_badges(sweep)
 
 
 def verdict(shown: Sequence[Badge]) -> Note:
@@ -183,7 +159,8 @@ def _failure(run: RunResult) -> Badge:
 def _changed() -> Badge:
     return Badge(
         "changed", WARNING, "candles changed since this run", "candles changed",
-        "The candles held now are not the ones that the run saw: Verify replaced some, or holes were filled.",
+        "The candles (or funding, mark prices, brackets) held now are not the ones that the run saw: Verify replaced some, "
+        "or holes were filled.",
         "Run it again to see what it makes of them.",
     )  # fmt: skip
 
@@ -195,9 +172,9 @@ def _data(checks: Checks) -> Badge:
         if check.get("status") in (None, "skipped"):
             return Badge("data", PLAIN, "data not checked", meaning=_DATA)
         return Badge("data", GOOD, "data complete", "data", meaning=_DATA, finding="No candle is missing.")
-    text = f"{_count(missing, 'candle')} missing"
+    text = f"{count(missing, 'candle')} missing"
     if beside:
-        text += f", {_count(beside, 'trade')} beside a hole"
+        text += f", {count(beside, 'trade')} beside a hole"
     holes = [f"{part['start']} to {part['end']}: {part['reason']}" for part in check.get("missing", ())]
     return Badge("data", WARNING, text, f"{formats.whole(missing)} missing", _DATA, _lines(holes))
 
@@ -206,16 +183,18 @@ def _crosscheck(run: RunResult, checking: str) -> Badge | None:
     check = run.checks.get("crosscheck", {})
     status, note = check.get("status"), str(check.get("note") or "")
     equal, total = formats.whole(check.get("equal") or 0), formats.whole(check.get("total") or 0)
-    make = _maker("crosscheck", _CROSSCHECK, note)
+    referee = str(check.get("referee") or ("backtesting" if status in ("passed", "failed") else ""))
+    make = maker("crosscheck", _CROSSCHECK.format(referee=_REFEREES.get(referee, referee)), note)
     if status == PENDING:
         return make(PENDING, f"cross-check {checking or 'pending'}", "check")
     if status not in ("passed", "failed"):
         return None if run.engine == REFERENCE else make(PLAIN, "not cross-checked")
     counted = f"{equal} of {total} trades equal" if check.get("total") else "no trades"
+    checked = "checked by the plain simulator" if referee == "plain" else "checked"
     if status == "passed":
-        return make(GOOD, f"checked: {counted}", f"{equal} of {total} equal")
+        return make(GOOD, f"{checked}: {counted}", f"{equal} of {total} equal")
     differs = f"{equal} of {total} equal" if equal != total else "equity differs"
-    return make(WARNING, f"checked: {note or counted}", differs, _numbered(check.get("differences") or ()))
+    return make(WARNING, f"{checked}: {note or counted}", differs, _numbered(check.get("differences") or ()))
 
 
 def _numbered(differences: Sequence[Mapping[str, Any]]) -> Rows:
@@ -232,7 +211,7 @@ def _numbered(differences: Sequence[Mapping[str, Any]]) -> Rows:
 def _lookahead(checks: Checks) -> Badge:
     check = checks.get("lookahead", {})
     status, note = check.get("status"), str(check.get("note") or "")
-    make = _maker("lookahead", _LOOKAHEAD, note)
+    make = maker("lookahead", _LOOKAHEAD, note)
     if status == "passed":
         return make(GOOD, f"look-ahead {note.partition(';')[0] or status}", "look-ahead")
     if status == "failed":
@@ -248,7 +227,7 @@ def _lookahead(checks: Checks) -> Badge:
 def _warmup(checks: Checks) -> Badge:
     check = checks.get("warmup", {})
     status, note, columns = check.get("status"), str(check.get("note") or ""), check.get("columns") or ()
-    make = _maker("warmup", _WARMUP, note)
+    make = maker("warmup", _WARMUP, note)
     held, wanted = check.get("held"), check.get("wanted")
     if status not in ("passed", "failed"):
         return make(PLAIN, "no warm-up needed" if wanted == 0 else "warm-up not checked")
@@ -264,9 +243,9 @@ def _orders(run: RunResult) -> Badge | None:
     if check is None:
         return None
     note = str(check.get("note") or "")
-    make, text = _maker("orders", _ORDERS, note), note.partition("; ")[0]
+    make, text = maker("orders", _ORDERS, note), note.partition("; ")[0]
     if check.get("status") == "failed":
-        return make(WARNING, text, f"{_count(int(check.get('cancelled') or 0), 'order')} cancelled")
+        return make(WARNING, text, f"{count(int(check.get('cancelled') or 0), 'order')} cancelled")
     return make(PLAIN, text, "orders")
 
 
@@ -295,13 +274,6 @@ def _flat(inputs: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
     return found
 
 
-def _maker(key: str, meaning: str, note: str) -> Callable[..., Badge]:
-    def make(level: str, text: str, short: str = "", rows: Rows = ()) -> Badge:
-        return Badge(key, level, text, short or text, meaning, note, rows)
-
-    return make
-
-
 def _some(columns: Sequence[str]) -> str:
     names = [str(name) for name in columns]
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
@@ -310,7 +282,3 @@ def _some(columns: Sequence[str]) -> str:
 def _lines(lines: Sequence[str]) -> str:
     more = [f"and {len(lines) - _MOST_LINES} more"] if len(lines) > _MOST_LINES else []
     return "\n".join([*lines[:_MOST_LINES], *more])
-
-
-def _count(number: int, word: str) -> str:
-    return f"{formats.whole(number)} {word}{'' if number == 1 else 's'}"

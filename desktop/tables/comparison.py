@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Final
 
 from desktop.tables import formats
@@ -46,7 +46,7 @@ def _inputs(run: RunResult) -> Iterator[tuple[str, str]]:
     yield "From, UTC", formats.spoken(run.period.start)
     yield "To (excluded), UTC", formats.spoken(run.period.end)
     yield from ((f"Parameter {name}", value_text(value)) for name, value in run.params.items())
-    yield from ((name.capitalize(), value_text(value)) for name, value in asdict(run.costs).items())
+    yield from ((name.capitalize(), value_text(value)) for name, value in run.costs.told().items())
     yield "Engine", run.engine
     if run.inputs is None:
         yield "Candles, source, versions", "not recorded (an older version made it)"

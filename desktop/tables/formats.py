@@ -30,7 +30,11 @@ def number(value: float | None, digits: int = 2) -> str:
         return NO_VALUE
     if abs(value) >= _LARGE:
         return f"{value:.3e}"
-    text = QLocale().toString(float(value), "f", digits)
+    return _with_minus(QLocale().toString(float(value), "f", digits))
+
+
+def _with_minus(text: str) -> str:
+    """The sign as wide as the plus, in whatever part of the window."""
     return text.replace("-", "−", 1) if text.startswith("-") else text
 
 
@@ -114,8 +118,8 @@ def tick(value: float) -> str:
     """A large number on an axis, without needless zeros: 100 k, 2.5 M."""
     for limit, suffix in ((1e12, " T"), (1e9, " B"), (1e6, " M"), (1e3, " k")):
         if abs(value) >= limit:
-            return f"{QLocale().toString(value / limit, 'g', 4)}{suffix}"
-    return QLocale().toString(float(value), "g", 4)
+            return f"{_with_minus(QLocale().toString(value / limit, 'g', 4))}{suffix}"
+    return _with_minus(QLocale().toString(float(value), "g", 4))
 
 
 class _Zone:

@@ -10,9 +10,10 @@ from PySide6.QtCore import QObject
 from desktop.tables import formats
 from desktop.tables.table import Column, TableModel
 from engine.model.coverage import BEFORE_LISTING, Holding
-from engine.model.market import TIMEFRAMES, Period
+from engine.model.kinds import Kind
+from engine.model.market import TIMEFRAMES, Period, Timeframe, read_series_name, series_name
 
-SeriesKey = tuple[str, str, str]  # exchange, symbol, timeframe
+SeriesKey = tuple[str, str, str]  # exchange, symbol, the series' name: "1h", "1h mark", "funding"
 GOOD, PLAIN, WARNING, ERROR = "good", "plain", "warning", "error"
 
 
@@ -41,7 +42,24 @@ class SeriesRow:
 def key_of(holding: Holding) -> SeriesKey:
     """The key of a held series."""
     coverage = holding.coverage
-    return coverage.market.exchange, coverage.market.name, coverage.timeframe.name
+    market = coverage.market
+    return market.exchange, market.name, series_name(market.kind, coverage.timeframe)
+
+
+def _place(row: SeriesRow) -> int:
+    """By timeframe, traded candles before those of the mark price; funding comes last."""
+    kind, timeframe = read_series_name(row.key[2])
+    kinds = list(Kind)
+    if kind is Kind.FUNDING:
+        return len(TIMEFRAMES) * len(kinds)
+    return TIMEFRAMES.index(timeframe.name) * len(kinds) + kinds.index(kind)
+
+
+def _name_at(place: int) -> str:
+    cells, kind = divmod(place, len(Kind))
+    if cells == len(TIMEFRAMES):
+        return Kind.FUNDING.value
+    return series_name(list(Kind)[kind], Timeframe(TIMEFRAMES[cells]))
 
 
 def held_note(holding: Holding) -> Note:
@@ -51,17 +69,18 @@ def held_note(holding: Holding) -> Note:
     behind = sum(count(gap) for gap in coverage.gaps if gap.start > holding.last_ms)
     inside = sum(count(gap) for gap in coverage.gaps if holding.first_ms < gap.start < holding.last_ms)
     missing = sum(count(gone.period) for gone in coverage.missing if gone.reason != BEFORE_LISTING)
+    of = " h" if coverage.market.kind is Kind.FUNDING else ""
     parts = []
     if coverage.claimed:
         parts.append(
             f"record damaged: {formats.whole(coverage.claimed)} candles are not there; Verify mends it"
         )
     if inside:
-        parts.append(f"{formats.whole(inside)} not fetched between")
+        parts.append(f"{formats.whole(inside)}{of} not fetched between")
     if behind:
-        parts.append(f"{formats.whole(behind)} behind")
+        parts.append(f"{formats.whole(behind)}{of} behind")
     if missing:
-        parts.append(f"{formats.whole(missing)} missing at the exchange")
+        parts.append(f"{formats.whole(missing)}{of} missing at the exchange")
     if holding.imported:
         parts.append(f"{formats.whole(holding.imported)} imported, not verified")
     level = WARNING if coverage.claimed or inside else PLAIN
@@ -96,8 +115,8 @@ def _share(row: SeriesRow) -> float | None:
 
 COLUMNS: Final[tuple[Column[SeriesRow], ...]] = (
     Column("symbol", "Symbol", lambda row: row.key[1]),
-    Column("timeframe", "TF", lambda row: TIMEFRAMES.index(row.key[2]), lambda place: TIMEFRAMES[place],
-           tooltip="Timeframe", export=lambda place: TIMEFRAMES[place]),
+    Column("timeframe", "TF", _place, _name_at,
+           tooltip="Timeframe; mark: candles of the mark price; funding: funding rates", export=_name_at),
     Column("strip", "Held over time", _share, lambda _: ""),
     Column("state", "State", SeriesRow.state, lambda note: note.text, export=lambda note: note.text),
     Column("exchange", "Exchange", lambda row: row.key[0]),

@@ -10,10 +10,9 @@ from PySide6.QtCore import QObject, Qt
 from PySide6.QtGui import QFont
 
 from desktop.tables import formats
-from desktop.tables.run_names import distinct_names
 from desktop.tables.table import Column, Index, TableModel
 from desktop.theme.icons import swatch
-from engine.model.metric_definitions import group_names
+from engine.model.metric_definitions import DEFINITIONS, group_names
 from engine.model.run import RunResult
 
 _HIGHER_IS_BETTER: Final = frozenset(
@@ -36,8 +35,16 @@ _HIGHER_IS_BETTER: Final = frozenset(
         "avg_trade_pct",
     ]
 )
+_GAINS: Final = frozenset(  # what has a sign: gained or lost; a volatility or a share of the time has none
+    f"{name}_pct"
+    for name in (
+        "return", "buy_hold_return", "excess_return", "cagr", "alpha", "best_day", "worst_day", "avg_day", "var95", "cvar95",
+        "expectancy", "avg_trade", "best_trade", "worst_trade", "avg_win", "avg_loss", "avg_mae", "avg_mfe",
+    )
+)  # fmt: skip
 _OTHER: Final = "Other"
-_COUNTS: Final = frozenset(("trades", "open_trades"))
+_COUNTS: Final = frozenset(name for name, one in DEFINITIONS.items() if one.unit == "count")
+_PROBABILITIES: Final = frozenset(("psr", "dsr", "dsr_eff", "trade_mean_p"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +94,9 @@ def metric_text(key: str) -> Any:
     def text(value: Any) -> str:
         if key in _COUNTS:
             return formats.whole(value)
-        if key.endswith("_pct") and "drawdown" not in key and "rate" not in key and "exposure" not in key:
+        if key in _PROBABILITIES:
+            return formats.number(value, 3)
+        if key in _GAINS:
             return formats.signed(value)
         return formats.number(value)
 
@@ -104,12 +113,12 @@ class MetricsModel(TableModel[MetricRow]):
         self.folded: set[str] = set()
         self.set_filter(self._is_shown)
 
-    def set_runs(self, runs: Sequence[RunResult], colours: Sequence[str]) -> None:
-        """Compare these runs; each column's title has its curve's colour."""
+    def set_runs(self, runs: Sequence[RunResult], names: Sequence[str], colours: Sequence[str]) -> None:
+        """Compare these runs; each column's title is its name in its curve's colour."""
         known = {key for run in runs for key in run.metrics}
         keys = [key for key in self.definitions if key in known]
         keys += sorted(known.difference(keys))
-        self.headers = tuple(zip(distinct_names(runs), colours, strict=True))
+        self.headers = tuple(zip(names, colours, strict=True))
         quotes = {formats.quote_of(run.market.unified) for run in runs}
         money = quotes.pop() if len(quotes) == 1 else "quote currency"
         name: Column[MetricRow] = Column("metric", "Metric", lambda row: row.definition.title)

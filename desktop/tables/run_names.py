@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
 from typing import Any, Final
 
 from desktop.tables import formats
+from desktop.workspace import Defaults, Workspace
 from engine.model.run import RunResult
 
-Defaults = Mapping[str, Mapping[str, Any]]  # per strategy
 _MOST_PARAMS: Final = 6
 
 
@@ -34,13 +33,25 @@ def run_name(run: RunResult, defaults: Defaults) -> str:
     return f"{run.strategy} · {params_text(changed)}" if changed else run.strategy
 
 
+def name_in(workspace: Workspace, run: RunResult) -> str:
+    """What a run is called alone: the name that the user gave it, else its own."""
+    return workspace.remark(run.id).name or run_name(run, workspace.defaults)
+
+
+def names_in(workspace: Workspace, runs: Sequence[RunResult]) -> list[str]:
+    """What runs are called beside each other: the names that the user gave, else what tells them apart."""
+    return distinct_names(runs, {run.id: workspace.remark(run.id).name for run in runs})
+
+
 def period_text(run: RunResult) -> str:
     """The days of a run, both included."""
     return f"{formats.day(run.period.start)} – {formats.day(run.period.end - 1)}"
 
 
-def distinct_names(runs: Sequence[RunResult]) -> list[str]:
-    """A name for each run, by strategy and whatever else differs between them; no two are the same."""
+def distinct_names(runs: Sequence[RunResult], given: Mapping[str, str] | None = None) -> list[str]:
+    """A name for each run, by strategy and whatever else differs between them; no two are the same. `given`: names by id
+    that some have already.
+    """
     names = [run.strategy for run in runs]
     aspects: tuple[Callable[[RunResult], str], ...] = (
         lambda run: run.symbol,
@@ -65,6 +76,7 @@ def distinct_names(runs: Sequence[RunResult]) -> list[str]:
         )
         for name, run in zip(names, runs, strict=True)
     ]
+    names = [(given or {}).get(run.id) or name for run, name in zip(runs, names, strict=True)]
     names = _told_apart(names, [_costs_text(run, runs) for run in runs])
     names = _told_apart(names, [formats.second(run.created_ms) for run in runs])
     return _told_apart(names, [run.id[:8] for run in runs])
@@ -83,9 +95,9 @@ def _differing_params(runs: Sequence[RunResult]) -> dict[str, list[str]]:
 
 
 def _costs_text(run: RunResult, runs: Sequence[RunResult]) -> str:
-    mine, all_of = asdict(run.costs), [asdict(other.costs) for other in runs]
+    mine, all_of = run.costs.told(), [other.costs.told() for other in runs]
     return params_text(
-        {name: value for name, value in mine.items() if any(other[name] != value for other in all_of)}
+        {name: value for name, value in mine.items() if any(other.get(name) != value for other in all_of)}
     )
 
 

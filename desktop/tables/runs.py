@@ -17,13 +17,15 @@ from desktop.tables.badges import badges_in
 from desktop.tables.holdings import GOOD, WARNING, Note
 from desktop.tables.run_names import value_text
 from desktop.tables.table import Column, Index, TableModel
-from desktop.theme.icons import swatch
-from desktop.workspace import RUNNING, Workspace
+from desktop.theme.icons import blank, swatch
+from desktop.workspace import Workspace
 from engine.model.market import DAY_MS
 from engine.model.remark import Remark
-from engine.model.run import CANCELLED, FAILED, FINISHED, RunResult
+from engine.model.run import CANCELLED, FAILED, FINISHED, RUNNING, STOPPED, RunResult
 
-STATUS_WORDS: Final = {FINISHED: "Done", FAILED: "✗ Failed", CANCELLED: "Stopped"}
+STATUS_WORDS: Final = {
+    FINISHED: "Done", FAILED: "✗ Failed", CANCELLED: "Stopped", STOPPED: "Stopped", RUNNING: "Running",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +116,6 @@ COLUMNS: Final[tuple[Column[RunRow], ...]] = (
     Column("checks", "Checks", lambda row: row.verdict, lambda note: "" if note is None else note.text,
            tooltip="Data, cross-check, look-ahead, warm-up; click for the story",
            export=lambda note: "" if note is None else note.text),
-    Column("note", "Note", lambda row: row.remark.note, tooltip="Your words: F2 writes them"),
     _metric("return_pct", "Return %", formats.signed, signed=True),
     _metric("buy_hold_return_pct", "Buy & hold %", formats.signed, signed=True),
     _metric("max_drawdown_pct", "Max DD %", formats.number, tooltip="Deepest fall of equity from its peak"),
@@ -134,6 +135,7 @@ COLUMNS: Final[tuple[Column[RunRow], ...]] = (
     _metric("best_trade_pct", "Best trade %", formats.signed, signed=True),
     _metric("worst_trade_pct", "Worst trade %", formats.signed, signed=True),
     _metric("commission", "Commission", formats.number),
+    Column("note", "Note", lambda row: row.remark.note, tooltip="Your words: F2 writes them"),
     Column("elapsed_s", "Took", _field("elapsed_s"), formats.duration, numeric=True),
     Column("created", "Made", lambda row: row.created_ms, formats.minute,
            tooltip="When it was made (UTC)", export=formats.exported_time),
@@ -156,6 +158,7 @@ GROUPS: Final[Mapping[str, Callable[[RunResult], str]]] = {
     "By day": lambda run: _day(run.created_ms // DAY_MS),
 }
 _FLAGS: Final = Qt.ItemFlag.ItemIsSelectable | Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemNeverHasChildren
+_BOX_AND_SWATCH: Final = 35  # pixels that the two take from a name
 _UNDER_WAY: Final = "Under way"
 ALL_RUNS: Final = "All runs"
 KINDS: Final[Mapping[str, Callable[[RunRow], bool]]] = {
@@ -233,15 +236,25 @@ class RunsModel(TableModel[RunRow]):
         return super().csv([view for view in chosen if self.order[view] >= 0], delimiter=delimiter)
 
     def put(self, rows: list[RunRow]) -> None:
-        """Add or replace rows by run id."""
+        """Add or replace rows by run id. Thousands are sorted again only where one of these belongs elsewhere."""
+        moved = False
         for row in rows:
             place = self._places.get(row.id)
             if place is None:
                 self._places[row.id] = len(self.rows)
                 self.rows.append(row)
+                moved = True
             else:
+                moved = moved or self._place_by(row) != self._place_by(self.rows[place])
                 self.rows[place] = row
-        self.rearrange()
+        self.rearrange() if moved else self.redraw()
+
+    def _place_by(self, row: RunRow) -> tuple[Any, ...]:
+        """All that decides where a row is seen."""
+        key = None if self._sorted_by is None else self.columns[self._sorted_by[0]].value(row)
+        group = None if self._group_of is None or row.result is None else self._group_of(row.result)
+        wanted = self._wanted is None or self._wanted(row)
+        return row.result is None, row.remark.pinned, key, group, wanted
 
     def drop(self, ids: list[str]) -> None:
         """Remove rows by run id."""
@@ -259,8 +272,11 @@ class RunsModel(TableModel[RunRow]):
 
     def _arranged(self) -> list[int]:
         """However the rest is sorted, what is under way comes first, then what is pinned."""
-        order = super()._arranged()
-        order.sort(key=lambda base: (self.rows[base].result is not None, not self.rows[base].remark.pinned))
+        rows, order = self.rows, super()._arranged()
+        ahead = [base for base in order if rows[base].result is None or rows[base].remark.pinned]
+        if ahead:
+            ahead.sort(key=lambda base: (rows[base].result is not None, not rows[base].remark.pinned))
+            order = list(dict.fromkeys(ahead + order))
         return order if self._group_of is None else self._grouped(order)
 
     def _grouped(self, order: list[int]) -> list[int]:
@@ -296,8 +312,8 @@ class RunsModel(TableModel[RunRow]):
             return self._heading_data(self.row_at(index.row()), index.column(), role)
         if index.column() == 0 and role in (Qt.ItemDataRole.CheckStateRole, Qt.ItemDataRole.DecorationRole):
             row = self.row_at(index.row())
-            if row.status != FINISHED:
-                return None
+            if row.status != FINISHED:  # nothing to check, but names stand below each other
+                return blank(_BOX_AND_SWATCH) if role == Qt.ItemDataRole.DecorationRole else None
             checked = row.id in self._workspace.checked
             if role == Qt.ItemDataRole.CheckStateRole:
                 return Qt.CheckState.Checked if checked else Qt.CheckState.Unchecked

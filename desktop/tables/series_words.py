@@ -9,6 +9,7 @@ from desktop.tables import formats
 from desktop.tables.holdings import GOOD, PLAIN, WARNING, Note
 from engine.model.candle_files import ImportReport
 from engine.model.coverage import BEFORE_LISTING, FetchReport, VerifyReport
+from engine.model.funding import FundingRates
 from engine.model.market import Candles, format_time
 
 _MOST_SHOWN: Final = 20
@@ -27,9 +28,10 @@ def report_note(report: Any) -> Note:
 
 def fetched_words(report: FetchReport) -> list[tuple[str, str]]:
     """What a fetch says in the log: levels and lines."""
-    fetched = f"{formats.whole(report.fetched)} candles fetched" if report.fetched else "nothing was missing"
+    rows = report.market.kind.rows
+    fetched = f"{formats.whole(report.fetched)} {rows} fetched" if report.fetched else "nothing was missing"
     days = f"{formats.day(report.period.start)} – {formats.day(report.period.end - 1)}"
-    series = f"{report.market.name} {report.timeframe}, {days}"
+    series = f"{report.market.title(report.timeframe)}, {days}"
     return [
         ("info", f"{series}: {fetched}, {formats.whole(report.candles)} held"),
         *(("warning", f"{series}: {notice}") for notice in report.notices),
@@ -90,8 +92,8 @@ def _differences(report: VerifyReport) -> list[str]:
     return [*report.notices, *lines]
 
 
-def _rows(candles: Candles) -> list[tuple[Any, ...]]:
-    head = candles.slice(0, _MOST_SHOWN)
+def _rows(side: Candles | FundingRates) -> list[tuple[Any, ...]]:
+    head = side.slice(0, _MOST_SHOWN)
     times = map(format_time, head.timestamp.tolist())
     return list(zip(times, *(column.tolist() for column in head.columns().values()), strict=True))
 

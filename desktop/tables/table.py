@@ -91,8 +91,7 @@ class TableModel(QAbstractTableModel, Generic[Row]):
 
     def _permute(self, wanted: list[int]) -> None:
         if wanted == self.order:
-            if wanted:
-                self.dataChanged.emit(self.index(0, 0), self.index(len(wanted) - 1, len(self.columns) - 1))
+            self.redraw()
             return
         self.layoutAboutToBeChanged.emit()
         before = self.persistentIndexList()
@@ -101,6 +100,11 @@ class TableModel(QAbstractTableModel, Generic[Row]):
         self.order = wanted
         self.changePersistentIndexList(before, after)
         self.layoutChanged.emit()
+
+    def redraw(self) -> None:
+        """Rows changed, but none of them belongs elsewhere now."""
+        if self.order:
+            self.dataChanged.emit(self.index(0, 0), self.index(len(self.order) - 1, len(self.columns) - 1))
 
     def shown(self) -> list[Row]:
         """The visible rows in visible order."""
@@ -202,14 +206,14 @@ class TableModel(QAbstractTableModel, Generic[Row]):
         self.rearrange()
 
     def _arranged(self) -> list[int]:
-        wanted = self._wanted
-        order = [base for base, row in enumerate(self.rows) if wanted is None or wanted(row)]
+        rows, wanted = self.rows, self._wanted
+        order = list(range(len(rows)))
+        if wanted is not None:
+            order = [base for base in order if wanted(rows[base])]
         if self._sorted_by is None or self._sorted_by[0] >= len(self.columns):
             return order
         number, descending = self._sorted_by
         value = self.columns[number].value
-        keys = {base: value(self.rows[base]) for base in order}
-        missing = [base for base in order if is_missing(keys[base])]
-        present = [base for base in order if not is_missing(keys[base])]
-        present.sort(key=keys.__getitem__, reverse=descending)
-        return present + missing
+        keys = {base: key for base in order if not is_missing(key := value(rows[base]))}
+        missing = [] if len(keys) == len(order) else [base for base in order if base not in keys]
+        return sorted(keys, key=keys.__getitem__, reverse=descending) + missing

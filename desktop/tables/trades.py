@@ -8,12 +8,22 @@ from typing import Any, Final
 
 from desktop.tables import formats
 from desktop.tables.table import Column, TableModel
-from engine.model.trade import Trade
-from engine.model.trade_filter import BESIDE_A_HOLE, LOSSES, STILL_OPEN, WINS, Facet, TradeFilter
+from engine.model.trade import NESTED, Trade
+from engine.model.trade_filter import (
+    AMBIGUOUS,
+    BESIDE_A_HOLE,
+    LIQUIDATED,
+    LOSSES,
+    STILL_OPEN,
+    WINS,
+    Facet,
+    TradeFilter,
+)
 
 _SIDES: Final = {"All sides": "", "Long": "long", "Short": "short"}
 _OUTCOMES: Final = {
     "All results": "", "Wins": WINS, "Losses": LOSSES, "Open": STILL_OPEN, "Beside a hole": BESIDE_A_HOLE,
+    "Liquidated": LIQUIDATED, "Ambiguous": AMBIGUOUS,
 }  # fmt: skip
 SIDES: Final = tuple(_SIDES)
 OUTCOMES: Final = tuple(_OUTCOMES)
@@ -55,12 +65,18 @@ _KNOWN: Final[tuple[Column[TradeRow], ...]] = (
     _column("pnl", "P&L", formats.signed, numeric=True, signed=True, tooltip="Net of both commissions"),
     _column("return_pct", "Return %", formats.signed, numeric=True, signed=True, tooltip="Of the entry's value"),
     _column("commission", "Commission", formats.number, numeric=True),
+    _column("slippage", "Slippage", formats.number, numeric=True, tooltip="What its fills lost to slippage"),
+    _column("funding", "Funding", formats.number, numeric=True, tooltip="Paid on the perpetual; empty = not charged"),
+    _column("price_pnl", "Price P&L", formats.signed, numeric=True, signed=True,
+            tooltip="What the price alone made: before commission, slippage and funding"),
+    _column("ambiguous", "?", lambda ambiguous: "? order" if ambiguous else "",
+            tooltip="A candle of it can be read in two ways: what came first inside is not known"),
     _column("mae_pct", "MAE %", formats.number, numeric=True, tooltip="Worst excursion while it was held"),
     _column("mfe_pct", "MFE %", formats.number, numeric=True, tooltip="Best excursion while it was held"),
     _column("entry_signal", "Signal", str),
     _column("exit_reason", "Exit reason", lambda reason: str(reason).replace("_", " ")),
 )  # fmt: skip
-_UNSHOWN: Final = {"funding"}  # not charged yet
+_UNSHOWN: Final = {"liquidated", *NESTED}  # the exit's reason says it; the details of a trade
 
 
 def _others() -> Iterator[Column[TradeRow]]:

@@ -78,6 +78,14 @@ def swatch(colour: str | None, *, dashed: bool = False) -> QPixmap:
 
 
 @cache
+def blank(width: int) -> QPixmap:
+    """Room of so many pixels."""
+    pixmap = QPixmap(width, 12)
+    pixmap.fill(Qt.GlobalColor.transparent)
+    return pixmap
+
+
+@cache
 def _folder() -> Path:
     folder = tempfile.TemporaryDirectory(prefix="backtest-icons-")
     atexit.register(folder.cleanup)

@@ -71,8 +71,8 @@ QAbstractSpinBox::up-button, QAbstractSpinBox::down-button {{ border: none; widt
 QAbstractSpinBox::up-button:hover, QAbstractSpinBox::down-button:hover {{ background: {raised}; }}
 QAbstractSpinBox::up-arrow {{ image: url({arrow_up}); width: 8px; height: 8px; }}
 QAbstractSpinBox::down-arrow {{ image: url({arrow_down}); width: 8px; height: 8px; }}
-QDateTimeEdit::up-button, QDateTimeEdit::down-button {{ width: 0px; }}
-QDateTimeEdit::up-arrow, QDateTimeEdit::down-arrow {{ image: none; width: 0px; }}
+QAbstractSpinBox[words="true"]::up-button, QAbstractSpinBox[words="true"]::down-button {{ width: 0px; }}
+QAbstractSpinBox[words="true"]::up-arrow, QAbstractSpinBox[words="true"]::down-arrow {{ image: none; width: 0px; }}
 QComboBox QAbstractItemView {{ background: {panel}; border: 1px solid {strong_border};
     selection-background-color: {selection}; selection-color: {text}; outline: none; }}
 
@@ -115,6 +115,7 @@ QTabBar::tab {{ padding: 6px 14px; color: {muted}; background: transparent; bord
 QTabBar::tab:hover {{ color: {text}; }}
 QTabBar::tab:selected {{ color: {text}; border-bottom-color: {accent}; }}
 QTabBar::tab:focus {{ color: {accent}; }}
+QTabBar QToolButton {{ padding: 0px; border-radius: 0px; background: {panel}; }}
 
 QScrollBar:vertical {{ background: transparent; width: 10px; margin: 0; }}
 QScrollBar:horizontal {{ background: transparent; height: 10px; margin: 0; }}

@@ -10,7 +10,7 @@ from PySide6.QtCore import QPoint, Qt, Signal
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QScrollArea, QToolButton, QVBoxLayout, QWidget
 
-from desktop.tables.badges import Badge
+from desktop.tables.badge import Badge
 from desktop.tables.holdings import GOOD, WARNING
 from desktop.tables.table import Column, TableModel
 from desktop.theme.colours import DARK, Theme
@@ -45,6 +45,7 @@ class BadgeRow(QWidget):
         self._theme = DARK
         self._compact = False
         self._flow = FlowLayout(self)
+        self.setMinimumWidth(1)  # a long badge is cut, and takes no room from what stands beside
         self._flow.addWidget(self.title)
 
     def show_badges(self, title: str, shown: Sequence[Badge]) -> None:
@@ -215,8 +216,7 @@ def _differences(badge: Badge, theme: Theme) -> TableView:
     table.setProperty("framed", True)
     table.apply_theme(theme)
     table.fit_columns(widest=160)
-    rows = min(model.rowCount(), _MOST_SEEN) * table.verticalHeader().defaultSectionSize()
-    table.setFixedHeight(rows + table.horizontalHeader().sizeHint().height() + 14)
+    table.setFixedHeight(table.height_of(min(model.rowCount(), _MOST_SEEN)))
     return table
 
 

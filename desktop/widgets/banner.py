@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from desktop.theme.colours import DARK, Theme
 from desktop.theme.icons import icon
@@ -98,3 +98,12 @@ class Question(QFrame):
     def apply_theme(self, theme: Theme) -> None:
         """Take the theme's colours."""
         self.sign.setPixmap(icon("broken", theme.warning).pixmap(18, 18))
+
+
+def with_margins(widget: QWidget) -> QWidget:
+    """A banner or a question with room on both sides, where there is one to be seen."""
+    box = QWidget()
+    layout = QVBoxLayout(box)
+    layout.setContentsMargins(8, 0, 8, 0)
+    layout.addWidget(widget)
+    return box

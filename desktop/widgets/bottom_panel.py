@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QTabBar, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QApplication,
+    QHBoxLayout,
+    QStackedWidget,
+    QTabBar,
+    QTableView,
+    QVBoxLayout,
+    QWidget,
+)
 
 
 class DockTitle(QWidget):
@@ -58,5 +66,10 @@ class BottomPanel(QWidget):
         return self._names[self.tabs.currentIndex()]
 
     def _changed(self, index: int) -> None:
+        before, focus = self.pages.currentWidget(), QApplication.focusWidget()
+        moves = before is not None and focus is not None and before.isAncestorOf(focus)
         self.pages.setCurrentIndex(index)
+        if moves:  # Qt would choose the page's first field, and the next N were typed into its filter
+            tables = (table for table in self.pages.findChildren(QTableView) if table.isVisible())
+            next(tables, self.tabs).setFocus()
         self.page_changed.emit(self._names[index])

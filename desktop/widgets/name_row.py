@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QKeyEvent
-from PySide6.QtWidgets import QGridLayout, QLabel, QLineEdit, QWidget
+from PySide6.QtWidgets import QGridLayout, QLabel, QLineEdit, QScrollArea, QWidget
 
 from desktop.theme.colours import Theme
 from desktop.theme.icons import icon
@@ -45,6 +45,16 @@ class NameRow(QWidget):
         self.field.clear()
         self.show()
         self.field.setFocus()
+        QTimer.singleShot(0, self, self._come_into_view)  # when it has its place
+
+    def _come_into_view(self) -> None:
+        """Where it is part of something long."""
+        over = self.parentWidget()
+        while over is not None:
+            if isinstance(over, QScrollArea):
+                over.ensureWidgetVisible(self)
+                return
+            over = over.parentWidget()
 
     def refuse(self, why: str) -> None:
         """Say why there is no such name to be had."""

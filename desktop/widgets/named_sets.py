@@ -44,7 +44,7 @@ class NamedSets(QWidget):
         self.box.activated.connect(lambda at: self.chosen.emit(self._names[at]))
         self.field.textChanged.connect(lambda _: self._update())
         self.field.returnPressed.connect(self._entered)
-        self.save.clicked.connect(lambda: self.save_wanted.emit(self.name()))
+        self.save.clicked.connect(self._save)
         self.delete.clicked.connect(lambda: self.delete_wanted.emit(self.name()))
         self._update()
 
@@ -70,13 +70,19 @@ class NamedSets(QWidget):
         """Show a name; it chooses nothing."""
         self.field.setText(name)
 
+    def _save(self) -> None:
+        """Without a name the field asks for one."""
+        if self.name():
+            self.save_wanted.emit(self.name())
+        else:
+            self.field.setFocus()
+
     def _entered(self) -> None:
         """Return with a new name saves; with one that is there it chooses, which the box tells."""
         if self.name() and self.name() not in self._names:
             self.save_wanted.emit(self.name())
 
     def _update(self) -> None:
-        self.save.setEnabled(bool(self.name()))
         self.delete.setEnabled(self.name() in self._names)
 
     def apply_theme(self, theme: Theme) -> None:

@@ -12,7 +12,10 @@ from PySide6.QtGui import QDesktopServices
 
 
 def open_path(path: Path) -> bool:
-    """Have the system open a folder, or a file that it does not execute; False where it has nothing for it."""
+    """Have the system open a folder, or a file that it does not execute; False where it has nothing for it.
+
+    True only says that it was asked, and nothing may come up: callers say which path it is.
+    """
     return QDesktopServices.openUrl(QUrl.fromLocalFile(str(path)))
 
 

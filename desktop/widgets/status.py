@@ -11,6 +11,7 @@ from desktop.tables import formats
 from desktop.theme.colours import DARK, Theme
 from desktop.theme.icons import icon
 from desktop.widgets.buttons import tool_button
+from desktop.widgets.labels import ElidedLabel
 
 _STEPS = 1000
 
@@ -28,7 +29,7 @@ class StatusBar(QStatusBar):
         self.progress = QProgressBar(minimum=0, maximum=_STEPS, textVisible=False)
         self.progress.setFixedWidth(180)
         self.progress.setAccessibleName("Progress")
-        self.words = QLabel()
+        self.words = ElidedLabel()
         self.words.setProperty("role", "muted")
         self.stop = tool_button("Stop", "Stop the work; what is finished is kept (Esc)")
         self.database = QLabel("● Opening the database …")

@@ -17,7 +17,7 @@ from PySide6.QtGui import (
     QPainter,
     QPaintEvent,
 )
-from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QMenu, QTableView, QWidget
+from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QMenu, QStyleOptionHeader, QTableView, QWidget
 
 from desktop.tables import formats
 from desktop.tables.table import TableModel
@@ -28,7 +28,20 @@ _LOOKED_AT = 25  # rows whose texts decide a column's first width
 _MARKS = (Qt.ItemDataRole.DecorationRole, Qt.ItemDataRole.CheckStateRole)
 _MARK_ROOM = 24
 _CELL_ROOM = 16
-_HEADER_ROOM = 30  # the arrow of the sorted column included
+_HEADER_ROOM = 36  # the arrow of the sorted column included
+_FRAME_PX = 4
+_BESIDE_THE_ARROW = "\u00a0" * 3
+
+
+class _Header(QHeaderView):
+    """Titles that stand at the right keep clear of the arrow: Qt cuts off what lies left of it by the arrow's own width."""
+
+    def initStyleOptionForIndex(self, option: QStyleOptionHeader, section: int) -> None:
+        """How a title is drawn."""
+        super().initStyleOptionForIndex(option, section)
+        sorted_by = option.sortIndicator != QStyleOptionHeader.SortIndicator.None_
+        if sorted_by and option.textAlignment & Qt.AlignmentFlag.AlignRight:
+            option.text += _BESIDE_THE_ARROW
 
 
 class TableView(QTableView):
@@ -42,6 +55,7 @@ class TableView(QTableView):
         self._narrow: list[int] = []
         self._widening = QTimer(self, interval=0)
         self._widening.timeout.connect(self._widen_next)
+        self.setHorizontalHeader(_Header(Qt.Orientation.Horizontal, self))
         self.setModel(model)
         self.setAccessibleName(name)
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
@@ -58,7 +72,9 @@ class TableView(QTableView):
         rows.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
         rows.setDefaultSectionSize(self.fontMetrics().height() + 8)
         header = self.horizontalHeader()
+        header.setSectionsClickable(True)
         header.setHighlightSections(False)
+        header.setTextElideMode(Qt.TextElideMode.ElideRight)
         # nothing is ever selected in it: to draw a title Qt asks every row of the column whether it is selected
         header.setSelectionModel(QItemSelectionModel(model, header))
         header.setSectionsMovable(True)
@@ -75,6 +91,11 @@ class TableView(QTableView):
         self.table.colours = {name: QColor(getattr(theme, name)) for name in names}
         self.viewport().update()
         self.horizontalHeader().viewport().update()  # its times may be of another zone
+
+    def height_of(self, rows: int) -> int:
+        """Pixels that show so many rows under the header, also where columns are scrolled."""
+        header, bar = self.horizontalHeader().sizeHint(), self.horizontalScrollBar().sizeHint()
+        return header.height() + rows * self.verticalHeader().defaultSectionSize() + bar.height() + _FRAME_PX
 
     def fit_columns(self, widest: int = 260) -> None:
         """Make columns as wide as their first rows need. Qt would ask each cell for all that it could be drawn with."""

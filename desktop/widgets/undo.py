@@ -1,4 +1,4 @@
-"""What can be undone: the newest on top, offered for a while in a small frame over the window."""
+"""What can be undone: the newest on top, offered for a while in a small frame in the status bar."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
-from PySide6.QtCore import QEvent, QObject, Qt, QTimer, Signal
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QWidget
+from PySide6.QtCore import QTimer, Signal
+from PySide6.QtWidgets import QFrame, QHBoxLayout
 
 from desktop.theme.colours import DARK, Theme
 from desktop.theme.icons import icon
 from desktop.widgets.buttons import tool_button
+from desktop.widgets.labels import ElidedLabel
 
 UNDO_S: Final = 30.0  # what was removed can be brought back for so long
 _MOST: Final = 50
-_MARGIN: Final = 12
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,20 +38,21 @@ class Undo:
 
 
 class UndoToast(QFrame):
-    """Lies over the foot of `parent`. `changed()`: there is another thing to undo, or none."""
+    """Stands in the status bar, where it covers nothing. `changed()`: there is another thing to undo, or none."""
 
     changed = Signal()
 
-    def __init__(self, parent: QWidget) -> None:
-        super().__init__(parent)
+    def __init__(self) -> None:
+        super().__init__()
         self.setObjectName("toast")
         self._done: list[Undo] = []
         self._theme = DARK
-        self.message = QLabel(textFormat=Qt.TextFormat.PlainText)
+        self.message = ElidedLabel()
         self.button = tool_button("Undo", "Undo this (Ctrl+Z)")
         self.dismiss = tool_button("", "Dismiss; Ctrl+Z still undoes it")
         row = QHBoxLayout(self)
-        row.setContentsMargins(12, 4, 4, 4)
+        row.setContentsMargins(10, 0, 0, 0)
+        row.setSpacing(4)
         row.addWidget(self.message)
         row.addWidget(self.button)
         row.addWidget(self.dismiss)
@@ -59,7 +60,6 @@ class UndoToast(QFrame):
         self._timer.timeout.connect(self.hide)
         self.button.clicked.connect(lambda: self.undo())
         self.dismiss.clicked.connect(self.hide)
-        parent.installEventFilter(self)
         self.hide()
 
     def offer(self, undo: Undo) -> None:
@@ -68,10 +68,7 @@ class UndoToast(QFrame):
         if not undo.quiet:
             self.message.setText(undo.text)
             self._timer.start()
-            self.adjustSize()
-            self._place()
             self.show()
-            self.raise_()
         self.changed.emit()
 
     def next(self) -> Undo | None:
@@ -88,18 +85,6 @@ class UndoToast(QFrame):
             self._done.remove(undo)
             undo.take_back()
         self.changed.emit()
-
-    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        """Stay at the foot of what it lies over."""
-        if event.type() == QEvent.Type.Resize:
-            self._place()
-        return super().eventFilter(watched, event)
-
-    def _place(self) -> None:
-        around = self.parentWidget()
-        if around is not None:
-            left = max(0, (around.width() - self.width()) // 2)
-            self.move(left, max(0, around.height() - self.height() - _MARGIN))
 
     def apply_theme(self, theme: Theme) -> None:
         """Take the theme's colours."""

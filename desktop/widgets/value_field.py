@@ -37,8 +37,9 @@ class ValueField(QAbstractSpinBox):
         self._read, self._low, self._high = read, low, high
         self._value, self.problem = value, ""
         self.setMinimumWidth(_LEAST_PX)
-        if isinstance(value, str):
-            self.setButtonSymbols(QAbstractSpinBox.ButtonSymbols.NoButtons)
+        self.setProperty(
+            "words", isinstance(value, str)
+        )  # without arrows; NoButtons leaves a styled field 1 px
         self.lineEdit().textEdited.connect(self._edited)
         self.set_value(value)
 

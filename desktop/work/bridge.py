@@ -10,7 +10,7 @@ import asyncio
 import logging
 import time
 import traceback
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from enum import Enum
@@ -20,13 +20,17 @@ from typing import Any, Final, Protocol, TypeVar
 from PySide6.QtCore import QObject, QTimer, Signal
 
 from desktop.work.jobs import Job, Jobs, Subject, Task
-from engine.errors import BacktestError, Interrupted
+from engine.errors import BacktestError, InputError, Interrupted
 from engine.events import CancelToken, OnEvent
 from engine.service import Engine
 
 log = logging.getLogger(__name__)
 _BITE_S: Final = 0.01
 _JOBS_AT_ONCE: Final = 4  # series filled side by side; the exchange allows no more anyway, the others wait
+_SUBJECTS: Final = {
+    "monte-carlo": "paths",
+    "cost-surface": "costs",
+}  # of kinds of jobs; that of all others: candles
 T = TypeVar("T")
 
 
@@ -37,10 +41,11 @@ class Phase(Enum):
     FETCHING = "Fetching candles"
     RUNNING = "Running"
     OPTIMIZING = "Optimizing"
+    WALKING = "Walking forward"
     STOPPING = "Stopping"
 
 
-WORKING: Final = (Phase.FETCHING, Phase.RUNNING, Phase.OPTIMIZING)  # what can be stopped
+WORKING: Final = (Phase.FETCHING, Phase.RUNNING, Phase.OPTIMIZING, Phase.WALKING)  # what can be stopped
 
 
 class Call(Protocol):
@@ -51,6 +56,18 @@ class Call(Protocol):
 
 
 Ended = Callable[[Any, BaseException | None], None]  # the result, or the error
+
+
+def refusable(call: Call) -> Call:
+    """`call` whose result is the InputError that it raises, for who says it where it was typed; else it is a problem."""
+
+    def attempt(*, on_event: OnEvent, cancel: CancelToken) -> Any:
+        try:
+            return call(on_event=on_event, cancel=cancel)
+        except InputError as error:
+            return error
+
+    return attempt
 
 
 class Bridge(QObject):
@@ -168,8 +185,9 @@ class Bridge(QObject):
                 ended(result, None)
 
     def close(self) -> None:
-        """No more jobs begin, and nobody hears how those under way end: what would be drawn on is gone."""
+        """No more jobs begin; those under way stop, and nobody hears how they end: what would be drawn on is gone."""
         self._is_closed = True
+        self.jobs.cancel()
         self.jobs.blockSignals(True)
         self._threads.shutdown(wait=False, cancel_futures=True)
 
@@ -225,9 +243,8 @@ class Bridge(QObject):
     def under_way(self) -> str:
         """What the user waits for, in words; empty where nothing is."""
         parts = [] if self.phase is Phase.IDLE else [self.phase.value.lower()]
-        jobs = len(self.jobs.waited_for())
-        if jobs:
-            parts.append(f"{jobs} job{'s' * (jobs != 1)} on candles")
+        on = Counter(_SUBJECTS.get(job.kind, "candles") for job in self.jobs.waited_for())
+        parts += [f"{jobs} job{'s' * (jobs != 1)} on {subject}" for subject, jobs in on.items()]
         return " and ".join(parts)
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:

@@ -89,6 +89,11 @@ class Jobs(QObject):
         """The calls that are one job each, are not done, and that somebody waits for."""
         return [job for task, job in self._whole.items() if task.is_asked_for]
 
+    def cancel(self) -> None:
+        """Stop all calls that are one job each."""
+        for task in self._whole:
+            task.token.cancel()
+
     def take(self, task: Task, event: Event) -> None:
         """Follow an event of a call."""
         if isinstance(event, Log):

@@ -13,8 +13,8 @@ from typing import Any, Final, Self
 import numpy as np
 
 from engine.backtest.metrics import close_times, daily_returns
-from engine.backtest.rules import DAYS_PER_YEAR, ROUNDING, STILL, UNITS
-from engine.model.market import DAY_MS, Float64Array, Int64Array, format_time
+from engine.backtest.rules import ROUNDING, UNITS
+from engine.model.market import DAY_MS, DAYS_PER_YEAR, STILL, Float64Array, Int64Array, format_time
 from engine.model.run import RunResult
 
 MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")

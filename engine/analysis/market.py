@@ -10,8 +10,7 @@ import numpy as np
 from engine.analysis.account import Account
 from engine.analysis.columns import TradeColumns
 from engine.backtest.metrics import daily_returns, day_ends
-from engine.backtest.rules import DAYS_PER_YEAR, MIN_DAYS, STILL
-from engine.model.market import DAY_MS, Candles, Float64Array, Int64Array
+from engine.model.market import DAY_MS, DAYS_PER_YEAR, MIN_DAYS, STILL, Candles, Float64Array, Int64Array
 
 TREND: Final = "trend"
 VOLATILITY: Final = "volatility"

@@ -6,11 +6,17 @@ from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from engine.api.documents import Value
-from engine.model.account import Costs
+from engine.api.document import Value
+from engine.errors import InputError
+from engine.model.account import AUTO_FUNDING, BOTH, SIDES, Costs, Protections, slippage_values
+from engine.model.cost_presets import COST_PRESETS, TAKER, commission_rates
+from engine.model.cost_surface import CostSurfaceSpec
 from engine.model.exchanges import EXCHANGES
+from engine.model.filters import FILTERS, NO_FILTERS
+from engine.model.kinds import Kind
 from engine.model.market import (
     DEFAULT_EXCHANGE,
+    FUNDING_GRID,
     SAMPLE_EXCHANGE,
     TIMEFRAMES,
     Period,
@@ -18,10 +24,15 @@ from engine.model.market import (
     check_exchange,
 )
 from engine.model.metric_definitions import SUMMARY
+from engine.model.monte_carlo import METHODS, STATIONARY, MonteCarloSpec
 from engine.model.parameters import Assignment
+from engine.model.ranges import read_range
 from engine.model.run import RunRequest, values_of_spec
 from engine.model.simulators import ENGINES
-from engine.model.sweep import SAMPLERS, TOP, SweepSpec
+from engine.model.slippage import SLIPPAGES
+from engine.model.sweep import TOP
+from engine.model.sweep_spec import ACROSS, SAMPLERS, SweepSpec, swept_markets
+from engine.model.walk_forward import MODES, ROLLING, WalkForwardSpec, parse_duration
 
 
 def one_of(names: Any) -> dict[str, Any]:
@@ -33,6 +44,8 @@ ExchangeName = Annotated[str, Field(json_schema_extra=one_of(EXCHANGES))]
 TimeframeName = Annotated[
     str, Field(description="1m is a minute, 1M a month.", json_schema_extra=one_of(TIMEFRAMES))
 ]
+KIND: Final = "Candles of traded prices or of the mark price, or funding rates: those have the timeframe 1h."
+KindName = Annotated[str, Field(description=KIND, json_schema_extra=one_of(Kind))]
 Start = Annotated[str, Field(description="Date or time, UTC.")]
 End = Annotated[str, Field(description="A bare date includes that day; a full time is exclusive.")]
 Texts = Annotated[list[str], Field(min_length=1)]
@@ -41,19 +54,86 @@ SYMBOL: Final = "SOLUSDT, SOL/USDT or SOL/USDT:USDT."
 SAMPLE: Final = {"timeframe": "1h", "start": "2023-03-01", "end": "2023-03-31", "exchange": SAMPLE_EXCHANGE}
 
 
+def read_kind(kind: str, timeframe: str) -> tuple[Kind, Timeframe]:
+    """Which kind of series is meant; raises InputError."""
+    if kind not in list(Kind):
+        raise InputError(f"unknown kind {kind!r}; known: {', '.join(Kind)}")
+    cells = Timeframe(timeframe)
+    if kind == Kind.FUNDING and cells != FUNDING_GRID:
+        raise InputError(f"funding rates are held by hours: their timeframe is {FUNDING_GRID}, not {cells}")
+    return Kind(kind), cells
+
+
 class Body(BaseModel):
     """A JSON object with these fields and no others."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
+Pair = Annotated[list[int], Field(min_length=2, max_length=2)]
+
+
+class ProtectBody(Body):
+    """When no new position is entered; exits go on. Fractions of the equity, candles, entries a UTC day, hours (UTC)."""
+
+    daily_loss: Number | None = None
+    max_drawdown: Number | None = None
+    cooldown: int | None = None
+    trades_per_day: int | None = None
+    hours: Pair | None = None
+    after_losses: Pair | None = None
+
+
 class CostsBody(Body):
-    """Money and costs: starting cash, fraction of it per entry, fractions per side."""
+    """Money, costs and terms: starting cash, fraction of it per entry, fractions per side."""
 
     cash: Number = Costs().cash
-    commission: Number = Costs().commission
+    commission: Number | None = Field(
+        default=None, description=f"Without it and a preset {Costs().commission}."
+    )
+    preset: str | None = Field(
+        default=None,
+        description="An exchange's commission in place of `commission`.",
+        json_schema_extra=one_of([*COST_PRESETS, None]),
+    )
+    limit_fee: str | Number = Field(
+        default=TAKER, description="What orders pay that rested: taker, maker (of the preset), or a fraction."
+    )
     size: Number = Costs().size
-    slippage: Number = Costs().slippage
+    slippage: str | Number = Field(
+        default=Costs().slippage, description=f"By how much fills are worse: {SLIPPAGES}."
+    )
+    leverage: Number | None = Field(default=None, description="Isolated margin of it; null: no margin.")
+    side: str = Field(default=BOTH, json_schema_extra=one_of(SIDES))
+    funding: str = Field(default=AUTO_FUNDING, description="auto, on, off, zero or constant:RATE.")
+    protect: ProtectBody = ProtectBody()
+    filters: str = Field(
+        default=NO_FILTERS,
+        description="current: orders as the exchange takes them today.",
+        json_schema_extra=one_of(FILTERS),
+    )
+    detail: str | None = Field(
+        default=None,
+        description="A finer timeframe, whose candles settle what came first inside ambiguous ones; not of sweeps.",
+    )
+
+    def costs(self) -> Costs:
+        """What they make; raises InputError."""
+        taker, maker = commission_rates(self.commission, self.preset, str(self.limit_fee))
+        protect = Protections.from_json(self.protect.model_dump(exclude_none=True))
+        return Costs(
+            cash=self.cash,
+            commission=taker,
+            size=self.size,
+            leverage=self.leverage,
+            maker=maker,
+            side=self.side,
+            funding=self.funding,
+            protect=protect,
+            filters=self.filters,
+            detail=self.detail,
+            **slippage_values(self.slippage),
+        )
 
 
 class SeriesBody(Body):
@@ -71,10 +151,12 @@ class FetchBody(SeriesBody):
     model_config = ConfigDict(json_schema_extra={"examples": [{"symbols": ["SAMPLEUSDT"], **SAMPLE}]})
 
     symbols: Texts
+    kind: KindName = Kind.TRADED.value
 
-    def series(self) -> tuple[Timeframe, Period, str]:
-        """Timeframe, period and exchange; raises InputError."""
-        return Timeframe(self.timeframe), Period.parse(self.start, self.end), check_exchange(self.exchange)
+    def series(self) -> tuple[Kind, Timeframe, Period, str]:
+        """Kind, timeframe, period and exchange; raises InputError."""
+        exchange = check_exchange(self.exchange)
+        return *read_kind(self.kind, self.timeframe), Period.parse(self.start, self.end), exchange
 
 
 class TestedBody(SeriesBody):
@@ -118,12 +200,13 @@ class RunBody(TestedBody):
     def request(self) -> RunRequest:
         """What is asked for; raises InputError."""
         check_exchange(self.exchange)
-        document = self.model_dump(exclude={"params", "fetch"})
+        document = self.model_dump(exclude={"params", "fetch", "costs"})
+        document["costs"] = self.costs.costs().to_json()
         return RunRequest(**values_of_spec(document), assignments=self.assignments)
 
 
 class SweepBody(TestedBody):
-    """Many combinations of one strategy's parameters on one symbol."""
+    """Many combinations of one strategy's parameters on one symbol, or across several."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -139,16 +222,23 @@ class SweepBody(TestedBody):
         }
     )
 
-    symbol: str
+    symbol: str | None = Field(default=None, description=f"{SYMBOL} Or several `symbols`.")
+    symbols: list[str] = Field(default=[], description="Each combination is tried on all of them.")
+    across: str = Field(
+        default="",
+        description="Of several symbols: how their figures become one, mean where nothing is said.",
+        json_schema_extra=one_of(("", *ACROSS)),
+    )
     strategy: str
     ranges: dict[str, str | list[Value]] = Field(
         description="low:high:step, both ends included; a,b,c; a list."
     )
     constraint: str = Field(default="", description='What must hold, such as "fast < slow".')
     objective: str = Field(default="sharpe", json_schema_extra=one_of(SUMMARY))
+    second_objective: str = Field(default="", json_schema_extra=one_of(("", *SUMMARY)))
     sampler: str | None = Field(
         default=None,
-        description="grid: all combinations; random: needs trials.",
+        description="grid: all combinations; the others need trials; nsga2 a second objective too.",
         json_schema_extra=one_of(SAMPLERS),
     )
     trials: int | None = None
@@ -158,5 +248,78 @@ class SweepBody(TestedBody):
     def spec(self) -> SweepSpec:
         """The sweep, without fixed parameters; raises InputError."""
         check_exchange(self.exchange)
-        document = self.model_dump(exclude={"params", "fetch", "top"})
+        document = self.model_dump(include=set(SweepBody.model_fields) - {"params", "fetch", "top", "costs"})
+        document["costs"] = self.costs.costs().to_json()
+        named = [] if self.symbol is None else [self.symbol]
+        document |= swept_markets([*named, *self.symbols], self.across)
         return SweepSpec.from_json(document | {"sampler": self.sampler or SAMPLERS[self.trials is not None]})
+
+
+class MonteCarloBody(Body):
+    """How to make other courses of a stored run; null: what suits the method and the run."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"method": STATIONARY, "paths": 1000}]})
+
+    method: str = Field(default=STATIONARY, json_schema_extra=one_of(METHODS))
+    paths: int | None = None
+    seed: int = 0
+    block: Number | None = Field(
+        default=None, description="Mean length of blocks: days of stationary, candles of blocks."
+    )
+    noise: Number | None = Field(
+        default=None, description="Of the method noise, in standard deviations of a candle's return."
+    )
+
+    def spec(self) -> MonteCarloSpec:
+        """What is asked for; raises InputError."""
+        return MonteCarloSpec(**self.model_dump())
+
+
+class CostSurfaceBody(Body):
+    """Which costs to try of a stored run: fractions per side, low:high:step, a,b,c or a list; null: 0 to 20 basis points."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"commission": "0:0.001:0.0005", "slippage": [0, 0.0005]}]}
+    )
+
+    commission: str | list[Value] | None = None
+    slippage: str | list[Value] | None = None
+
+    def spec(self) -> CostSurfaceSpec:
+        """What is asked for; raises InputError."""
+        found: list[Any] = [
+            () if one is None else read_range(one) for one in (self.commission, self.slippage)
+        ]
+        return CostSurfaceSpec(commissions=found[0], slippages=found[1])
+
+
+class WalkForwardBody(SweepBody):
+    """A sweep in every window: lengths as 180d or 12h. `top` is not used."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "symbol": "SAMPLEUSDT",
+                    "strategy": "ema_cross",
+                    **SAMPLE,
+                    "ranges": {"fast": "5:15:5", "slow": [30, 50]},
+                    "objective": "return_pct",
+                    "train": "10d",
+                    "test": "5d",
+                }
+            ]
+        }
+    )
+
+    train: str = Field(default="180d", description="What each choice is made from.")
+    test: str = Field(
+        default="30d", description="How long each choice is traded, and the step of the windows."
+    )
+    mode: str = Field(default=ROLLING, json_schema_extra=one_of(MODES))
+    gap: str = Field(default="0", description="What is left out between training and test.")
+
+    def walk_spec(self) -> WalkForwardSpec:
+        """The walk-forward, without fixed parameters; raises InputError."""
+        lengths = (parse_duration(self.train, "train"), parse_duration(self.test, "test"))
+        return WalkForwardSpec(self.spec(), *lengths, self.mode, parse_duration(self.gap, "gap"))

@@ -7,31 +7,10 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, JsonValue
+from engine.api.check_documents import Checks
+from engine.api.document import Document, Missing, Number, Span, Value
 
-Number = float | None  # null where a figure has no meaning
-Value = bool | int | float | str
 Status = Literal["finished", "failed", "cancelled"]
-CheckStatus = Literal["passed", "failed", "pending", "skipped"]
-
-
-class Document(BaseModel):
-    """A JSON object with these fields and no others."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-
-class Span(Document):
-    """A half-open period, ISO times in UTC."""
-
-    start: str
-    end: str
-
-
-class Missing(Span):
-    """Cells that the exchange has no candle for."""
-
-    reason: str
 
 
 class Symbol(Document):
@@ -95,7 +74,13 @@ class Series(Span):
     timeframe: str
 
 
-class Fetch(Series):
+class KindSeries(Series):
+    """The same; `kind`: traded or mark, whose rows are candles, or funding, whose rows are settlements."""
+
+    kind: str
+
+
+class Fetch(KindSeries):
     """What a fetch did: `candles` are held afterwards, `fetched` were stored by it."""
 
     candles: int
@@ -113,7 +98,7 @@ class Fetches(Document):
     series: list[Fetch]
 
 
-class Held(Series):
+class Held(KindSeries):
     """What is held of a period, of `expected` candles."""
 
     candles: int
@@ -125,16 +110,35 @@ class Held(Series):
 
 
 class CostsDocument(Document):
-    """Money and costs: fractions per side, `size` of the cash per entry."""
+    """Money, costs and terms: fractions per side, `size` of the cash per entry, `slippage` that or a model; terms only where
+    they are set.
+    """
 
     cash: float
     commission: float
     size: float
-    slippage: float
+    slippage: float | str
+    leverage: float | None = None
+    maker: float | None = None
+    side: str | None = None
+    funding: str | None = None
+    protect: dict[str, float | list[int]] | None = None
+    filters: str | None = None
+    detail: str | None = None
+
+
+class Fill(Document):
+    """One fill of a trade: size + enters, - leaves."""
+
+    time: str
+    price: Number
+    size: Number
+    reason: str
+    commission: Number
 
 
 class Trade(Document):
-    """A round trip."""
+    """A round trip; `fills` where it is more than one market entry and one exit."""
 
     side: str
     size: Number
@@ -151,98 +155,22 @@ class Trade(Document):
     candles: int
     mae_pct: Number
     mfe_pct: Number
-
-
-class DataCheck(Document):
-    """Missing candles of the period, and the trades beside them by number (null: not told, as in a sweep)."""
-
-    status: CheckStatus
-    missing_candles: int
-    trades_beside_holes: list[int] | None
-    missing: list[Missing] = []
-    note: str = ""
-
-
-class Change(Document):
-    """A candle at which a column changes once what follows `cut` is not there."""
-
-    column: str
-    candle: str
-    cut: str
-
-
-class LookaheadCheck(Document):
-    """Whether what the strategy said changes when the future is cut off."""
-
-    status: CheckStatus
-    columns: list[str]
-    cuts: int = 0
-    first: list[Change] = []
-    note: str = ""
-
-
-class WarmupCheck(Document):
-    """Whether there was as much warm-up as was asked for, and whether that is enough."""
-
-    status: CheckStatus
-    columns: list[str]
-    wanted: int = 0
-    held: int = 0
-    note: str = ""
-
-
-class Difference(Document):
-    """A value that the two engines do not agree on; `trade`: its number."""
-
-    trade: int | None
-    time: str
-    column: str
-    compiled: JsonValue
-    reference: JsonValue
-
-
-class CrossCheck(Document):
-    """How many trades are equal in both engines."""
-
-    status: CheckStatus
-    equal: int
-    total: int
-    differences: list[Difference] = []
-    note: str = ""
-
-
-class OrdersCheck(Document):
-    """What became of the orders of a backtesting.Strategy."""
-
-    model_config = ConfigDict(extra="allow", strict=True)
-
-    status: CheckStatus
-    note: str
-
-
-class SweepChecks(Document):
-    """The checks that all trials of a sweep share."""
-
-    data: DataCheck
-    lookahead: LookaheadCheck
-    warmup: WarmupCheck
-
-
-class Checks(SweepChecks):
-    """How far a run is to be trusted; `orders` of a backtesting.Strategy only."""
-
-    crosscheck: CrossCheck
-    orders: OrdersCheck | None = None
+    slippage: Number
+    price_pnl: Number
+    liquidated: bool
+    ambiguous: bool | None
+    fills: list[Fill]
 
 
 class Run(Series):
-    """A run as it ended. `metrics`: as docs/metrics.md explains them, null where without meaning."""
+    """A run as it ended. `metrics`: as in docs/metrics.md, null where without meaning; `windows`: of a walk-forward."""
 
     id: str
     status: Status
     error: str | None
     strategy: str
     params: dict[str, Value]
+    windows: list[dict[str, str | dict[str, Value]]] | None = None
     costs: CostsDocument
     engine: str
     metrics: dict[str, Number]
@@ -261,6 +189,15 @@ class Runs(Document):
     runs: list[Run]
 
 
+class Fact(Document):
+    """Something that is known for or against a run; `open`: not known, or not made."""
+
+    about: str
+    speaks: Literal["for", "against", "open", "plain"]
+    figure: str
+    words: str
+
+
 class ShownRun(Run):
     """A stored run with its equity, `[[time, value]]`, and all that its fingerprint covers.
 
@@ -270,70 +207,10 @@ class ShownRun(Run):
     equity: list[tuple[str, Number]]
     data_changed: bool | None
     inputs: dict[str, Any] | None
+    verdict: list[Fact]
 
 
 class Deleted(Document):
     """What was deleted, by its whole id."""
 
     deleted: str
-
-
-class Trial(Document):
-    """One of the best trials of a sweep."""
-
-    trial: int
-    params: dict[str, Value]
-    value: Number
-    metrics: dict[str, Number]
-    error: str | None
-
-
-class Best(Document):
-    """The best trial."""
-
-    params: dict[str, Value]
-    value: Number
-    metrics: dict[str, Number]
-
-
-class Failure(Document):
-    """A trial that failed."""
-
-    params: dict[str, Value]
-    error: str
-
-
-class Sweep(Series):
-    """A sweep as far as it came. `ranges`: low:high:step, a,b,c or a list; `trials` were made of `planned`."""
-
-    id: str
-    status: Status
-    error: str | None
-    strategy: str
-    ranges: dict[str, str | list[Value]]
-    params: dict[str, Value]
-    constraint: str
-    objective: str
-    sampler: str
-    seed: int
-    costs: CostsDocument
-    engine: str
-    warmup: int
-    fixed: dict[str, Value]
-    trials: int
-    planned: int
-    failed: int
-    trials_of_strategy: int | None
-    elapsed_s: float
-    created: str
-    best: Best | None
-    top: list[Trial]
-    checks: SweepChecks
-    failures: list[Failure]
-    notes: list[str]
-
-
-class Sweeps(Document):
-    """Several sweeps, each with its best trial."""
-
-    sweeps: list[Sweep]

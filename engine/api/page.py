@@ -54,8 +54,8 @@ def example_of(description: Mapping[str, Any], path: str, method: str) -> tuple[
 def curl(address: str, method: str, body: Any) -> str:
     """The same as a line to type."""
     words = ["curl", "-s"]
-    if method == "delete":
-        words += ["-X", "DELETE"]
+    if method == "delete" or (method == "post" and body is None):
+        words += ["-X", method.upper()]
     if body is not None:
         words += ["-H", "Content-Type: application/json", "-d", json.dumps(body)]
     return shlex.join([*words, BASE + address])
@@ -85,7 +85,7 @@ def _fields(description: Mapping[str, Any], operation: Mapping[str, Any]) -> Ite
         yield f"{one['name']} ({one['in']})", one.get("description", _said(one["schema"]))
     schema = _body(description, operation)
     for name, one in (schema["properties"] if schema else {}).items():
-        needed = "" if name in schema["required"] else "; optional"
+        needed = "" if name in schema.get("required", ()) else "; optional"
         yield f"{name} (body{needed})", one.get("description", _said(one))
 
 

@@ -12,7 +12,7 @@ from fastapi.responses import HTMLResponse
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, BeforeValidator
 
-from engine.api.documents import Document
+from engine.api.document import Document
 from engine.api.jobs import Job, Jobs, Work, encoded
 from engine.api.problems import Problem
 from engine.api.questions import Questions
@@ -197,8 +197,8 @@ def _words(model: Any) -> str:
     return " Or: ".join(str(part.__doc__).partition("\n")[0] for part in parts)
 
 
-def started(model: Any) -> Answers:
-    """The answers of what begins a job."""
+def started(model: Any, **more: str) -> Answers:
+    """The answers of what begins a job; `more` errors as in `answers`."""
     found = answers(
         (200, model),
         (202, JobAnswer),
@@ -206,6 +206,7 @@ def started(model: Any) -> Answers:
         _413="The body is larger than 1 MB.",
         _415="The body is not JSON.",
         _502="The exchange cannot be reached, answers nonsense, or was not to be asked although candles are missing.",
+        **more,
     )
     found[202]["headers"] = {"Location": {"description": "The job.", "schema": {"type": "string"}}}
     return found

@@ -13,12 +13,23 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from engine.backtest.break_even import break_even_commission
 from engine.backtest.outcome import Outcome
-from engine.backtest.rules import DAYS_PER_YEAR, MIN_DAYS, ROUNDING, STILL, UNITS
+from engine.backtest.rules import LIQUIDATION, REASONS, ROUNDING, UNITS
 from engine.backtest.trade_metrics import trade_metrics
 from engine.model.account import Costs
-from engine.model.market import DAY_MS, Candles, Float64Array, Int64Array, Timeframe
-from engine.model.metric_definitions import DEFINITIONS
+from engine.model.market import (
+    DAY_MS,
+    DAYS_PER_YEAR,
+    MIN_DAYS,
+    STILL,
+    Candles,
+    Float64Array,
+    Int64Array,
+    Timeframe,
+)
+from engine.model.metric_definitions import DEFINITIONS, OF_TRIALS
+from engine.statistics.sharpe import Sharpe
 
 Metrics = dict[str, float | int | None]
 Positions = npt.NDArray[np.intp]
@@ -34,8 +45,9 @@ def compute_metrics(outcome: Outcome, candles: Candles, costs: Costs, timeframe:
         **_annual_metrics(account),
         **_daily_metrics(account),
         **_drawdown_metrics(account),
+        **_luck_metrics(account),
         **trade_metrics(outcome.table, costs.cash),
-        **_cost_metrics(outcome, account),
+        **_cost_metrics(outcome, account, break_even_commission(outcome, costs)),
     }
     assert found.keys() == DEFINITIONS.keys(), found.keys() ^ DEFINITIONS.keys()
     return {name: _plain(found[name]) for name in DEFINITIONS}
@@ -59,7 +71,8 @@ class _Account:
 
     `peaks` and `drawdowns` (n + 1,): the highest value so far, and the fraction below it, <= 0.
     `returns` (d,) and `market` (d,): of each UTC day, idle days included, of the account and of the market. `days`: from
-    the first open to the last close. `deviation`: of the returns (ddof 1), None where nothing may be annualised.
+    the first open to the last close. `deviation`: of the returns (ddof 1), None where nothing may be annualised; so is
+    `ratio`, their Sharpe ratio per day.
     """
 
     cash: float
@@ -71,6 +84,7 @@ class _Account:
     market: Float64Array
     days: float
     deviation: float | None
+    ratio: Sharpe | None
 
     @classmethod
     def of(cls, outcome: Outcome, candles: Candles, costs: Costs, timeframe: Timeframe) -> _Account:
@@ -80,12 +94,13 @@ class _Account:
         peaks = np.maximum.accumulate(values)
         times = np.concatenate((opens[:1], close_times(opens, timeframe)))
         days = float(times[-1] - times[0]) / DAY_MS
-        returns = daily_returns(cash, outcome.equity, opens)
+        returns = account_returns(outcome.equity, costs, opens)
         market = daily_returns(float(candles.open[0]), candles.close, opens)
         deviation = _deviation(returns) if days >= MIN_DAYS else None
         drawdowns = values / peaks - 1
         drawdowns[drawdowns > -ROUNDING] = 0
-        return cls(cash, values, times, peaks, drawdowns, returns, market, days, deviation)
+        ratio = None if deviation is None else Sharpe.of(returns)
+        return cls(cash, values, times, peaks, drawdowns, returns, market, days, deviation, ratio)
 
     @property
     def cagr(self) -> float | None:
@@ -105,8 +120,17 @@ def close_times(opens: Int64Array, timeframe: Timeframe) -> Int64Array:
     """When candles of these open times close, ms."""
     if timeframe.name == "1M":
         return np.array([timeframe.next(t) for t in opens.tolist()], dtype=np.int64)
-    closes: Int64Array = opens + (timeframe.next(int(opens[0])) - opens[0])
+    closes: Int64Array = opens + _length_ms(opens, timeframe)
     return closes
+
+
+def length_ms(candles: Candles, timeframe: Timeframe) -> int:
+    """How long a candle lasts, by the first of them: months differ."""
+    return _length_ms(candles.timestamp, timeframe)
+
+
+def _length_ms(opens: Int64Array, timeframe: Timeframe) -> int:
+    return timeframe.next(int(opens[0])) - int(opens[0])
 
 
 def day_ends(opens: Int64Array) -> Int64Array:
@@ -114,6 +138,11 @@ def day_ends(opens: Int64Array) -> Int64Array:
     days = opens // DAY_MS
     ends: Int64Array = np.searchsorted(days, np.arange(days[0], days[-1] + 1), side="right") - 1
     return ends
+
+
+def account_returns(equity: Float64Array, costs: Costs, opens: Int64Array) -> Float64Array:
+    """`daily_returns` of an account's values (n,) at the closes of candles: from them come Sharpe ratio and all like it."""
+    return daily_returns(costs.cash * UNITS / UNITS, equity, opens)
 
 
 def daily_returns(start: float, values: Float64Array, opens: Int64Array) -> Float64Array:
@@ -145,7 +174,7 @@ def _result_metrics(account: _Account, outcome: Outcome, candles: Candles) -> Ma
 
 
 def _annual_metrics(account: _Account) -> Mapping[str, float | None]:
-    names = ("cagr_pct", "volatility_pct", "sharpe", "sortino", "calmar", "psr", "beta", "alpha_pct")
+    names = ("cagr_pct", "volatility_pct", "sharpe", "sortino", "calmar", "beta", "alpha_pct")
     deviation, cagr = account.deviation, account.cagr
     if deviation is None or cagr is None:
         return dict.fromkeys((*names, "information_ratio"))
@@ -160,7 +189,6 @@ def _annual_metrics(account: _Account) -> Mapping[str, float | None]:
         "sharpe": r.mean() / deviation * year,
         "sortino": r.mean() / downside * year if downside > STILL else None,
         "calmar": _ratio(cagr, abs(account.drawdowns.min())),
-        "psr": _probability_above_zero(r, deviation),
         "beta": beta,
         "alpha_pct": None
         if beta is None
@@ -174,29 +202,20 @@ def _beta(returns: Float64Array, market: Float64Array) -> float | None:
     return float(covariance[0, 1] / covariance[1, 1]) if covariance[1, 1] > STILL**2 else None
 
 
-def _probability_above_zero(returns: Float64Array, deviation: float) -> float | None:
-    """Bailey and Lopez de Prado's probabilistic Sharpe ratio against 0, per day."""
-    sharpe = float(returns.mean()) / deviation
-    skew, kurtosis = _moments(returns)
-    spread = 1 - skew * sharpe + (kurtosis + 2) / 4 * sharpe**2  # kurtosis is excess: (k + 3 - 1) / 4
-    if spread <= 0:
-        return None
-    return (1 + math.erf(sharpe * math.sqrt((len(returns) - 1) / spread) / math.sqrt(2))) / 2
-
-
-def _moments(returns: Float64Array) -> tuple[float, float]:
-    """Skewness and excess kurtosis of the population."""
-    centred = returns - returns.mean()
-    squared = centred * centred
-    variance = squared.mean()
-    skew, kurtosis = (squared * centred).mean() / variance**1.5, (squared * squared).mean() / variance**2 - 3
-    return float(skew), float(kurtosis)
+def _luck_metrics(account: _Account) -> Mapping[str, float | None]:
+    """What a run knows of itself; who knows all trials puts in the rest."""
+    ratio = account.ratio
+    least = None if ratio is None else ratio.least_track()
+    return {
+        "psr": None if ratio is None else ratio.probability_above(),
+        "min_trl_days": None if least is None or not math.isfinite(least) else math.ceil(least),
+        **dict.fromkeys(OF_TRIALS),
+    }
 
 
 def _daily_metrics(account: _Account) -> Mapping[str, float | None]:
     r = account.returns
-    moving = account.deviation is not None
-    skew, kurtosis = _moments(r) if moving else (None, None)
+    moving, ratio = account.deviation is not None, account.ratio
     gains, losses = r[r > 0].sum(), -r[r < 0].sum()
     low, high = np.percentile(r, (5, 95))
     tail = r[r <= low]
@@ -209,8 +228,8 @@ def _daily_metrics(account: _Account) -> Mapping[str, float | None]:
         "losing_days": int((r < 0).sum()),
         "winning_days_pct": (r > 0).mean() * 100,
         "omega": _ratio(gains, losses) if moving else None,
-        "skew": skew,
-        "kurtosis": kurtosis,
+        "skew": None if ratio is None else ratio.skew,
+        "kurtosis": None if ratio is None else ratio.kurtosis - 3,
         "var95_pct": low * 100 if enough else None,
         "cvar95_pct": tail.mean() * 100 if enough else None,
         "tail_ratio": _ratio(abs(high), abs(low)) if enough else None,
@@ -248,16 +267,38 @@ def _drawdown_metrics(account: _Account) -> Mapping[str, float | None]:
     }
 
 
-def _cost_metrics(outcome: Outcome, account: _Account) -> Mapping[str, float | None]:
+def _cost_metrics(
+    outcome: Outcome, account: _Account, break_even: float | None
+) -> Mapping[str, float | None]:
     trades = outcome.table
-    filled = trades.entry_price + np.where(trades.is_open, 0.0, trades.exit_price)
-    turnover = float((trades.size * filled).sum())
+    turnover = float(outcome.traded.sum())
     spare = _ratio(float(account.values[-1]) - account.cash, turnover)
     return {
+        "price_pnl": float(trades.price_pnl.sum()),
         "commission": outcome.commission,
         "slippage": outcome.slippage,
-        "funding": None,
+        "funding": None if trades.funding is None else float(trades.funding.sum()),
+        "funding_coverage_pct": None,  # who knows all settlements puts it in
+        "funding_edge": None
+        if outcome.terms is None or trades.funding is None
+        else outcome.terms.funding_edge,
         "turnover": turnover,
         "break_even_cost_pct": None if spare is None else spare * 100,
+        "break_even_bps": None if break_even is None else break_even * 10_000,
         "shortfall": outcome.shortfall,
+        **_risk_metrics(outcome),
+    }
+
+
+def _risk_metrics(outcome: Outcome) -> Mapping[str, float | None]:
+    """What leverage and the inside of candles add; the band is put in by who plays the run three times."""
+    table, terms, walked = outcome.table, outcome.terms, outcome.walked
+    lost = np.equal(table.reason, REASONS.index(LIQUIDATION))
+    return {
+        "liquidation_loss": 0.0 - float(table.pnl[lost].sum()),
+        "nearest_liquidation_pct": None if terms is None else terms.nearest_pct,
+        "ambiguous_trades": None if table.ambiguous is None else int(table.ambiguous.sum()),
+        "settled_trades": None if walked is None else int(walked.settled.sum()),
+        "equity_low": None,
+        "equity_high": None,
     }

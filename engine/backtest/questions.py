@@ -18,12 +18,15 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.backtest.evaluation import CandleFrame, Evaluation, ask_warmup, asking, evaluate
-from engine.backtest.outcome import Outcome, TradeTable
+from engine.backtest.outcome import Outcome, Terms, TradeTable
+from engine.backtest.perpetual import Perpetual
 from engine.backtest.rules import Report
+from engine.backtest.stitching import evaluate_windows
 from engine.errors import RunError
 from engine.loader import LoadedStrategy, open_strategy, strategy_process
 from engine.loader.class_variables import native_params
 from engine.model.market import Candles
+from engine.model.orders import Orders
 from engine.model.parameters import complete
 from engine.parallel.isolated import in_worker
 from engine.parallel.seed import seed_random
@@ -61,7 +64,9 @@ def ask_whole(task: StrategyTask, report: Report) -> Answer:
     if trades is None:
         return Answer(said, candles, **answer)
     table = TradeTable(**trades | {"names": tuple(trades["names"])})
-    outcome = Outcome(table, answer.pop("equity"), answer.pop("shortfall"))
+    terms = answer.pop("terms")
+    known = None if terms is None else Terms(**terms | {"blocked": tuple(terms["blocked"])})
+    outcome = Outcome(table, answer.pop("equity"), answer.pop("shortfall"), terms=known)
     return Answer(said, _period(task, candles), outcome=outcome, **answer)
 
 
@@ -103,24 +108,38 @@ def _whole(task: StrategyTask, report: Report) -> dict[str, Any]:
 def _signals(task: StrategyTask, loaded: LoadedStrategy, candles: Candles) -> dict[str, Any]:
     path, started = task.strategy, time.monotonic()
     held, wanted = task.candles.warmup, max(task.warmup, 0)
-    strategy: Strategy = loaded.strategy(task.params)
-    said = evaluate(strategy, path, CandleFrame(candles), held=held, wanted=wanted)
+    frame, params = CandleFrame(candles), {}
+    if task.windows:
+        said, reverse = evaluate_windows(loaded.strategy, task.windows, path, frame, held=held, wanted=wanted)
+    else:
+        strategy: Strategy = loaded.strategy(task.params)
+        said, reverse, params = (
+            evaluate(strategy, path, frame, held=held, wanted=wanted),
+            bool(strategy.reverse),
+            strategy.values(),
+        )
     return {
         "said": _plain(said),
         "first": held,
-        "reverse": bool(strategy.reverse),
-        "params": strategy.values(),
+        "reverse": reverse,
+        "params": params,
         "own_s": time.monotonic() - started,
     }
 
 
 def _native(task: StrategyTask, loaded: LoadedStrategy, candles: Candles, report: Report) -> dict[str, Any]:
-    from engine.backtest.native import play_native, said_by
+    from engine.backtest.library.native import play_native, said_by
+    from engine.backtest.library.native_windows import play_windows
 
-    started, params = time.monotonic(), complete(native_params(loaded.strategy), task.params)
+    started, known = time.monotonic(), native_params(loaded.strategy)
+    params = {} if task.windows else complete(known, task.params)
+    period, perpetual = _period(task, candles), Perpetual.of_file(task.perpetual)
     seed_random()  # as in every evaluation: what the file drew while it was executed is another matter
     with asking(task.strategy):
-        run = play_native(_period(task, candles), loaded.strategy, params, task.costs, report)
+        if task.windows:
+            run = play_windows(period, loaded.strategy, task.windows, task.costs, report, perpetual)
+        else:
+            run = play_native(period, loaded.strategy, params, task.costs, report, perpetual)
     outcome = run.outcome
     return {
         "said": _plain(said_by(run)),
@@ -131,6 +150,9 @@ def _native(task: StrategyTask, loaded: LoadedStrategy, candles: Candles, report
         "trades": {field.name: getattr(outcome.table, field.name) for field in fields(outcome.table)},
         "equity": outcome.equity,
         "shortfall": outcome.shortfall,
+        "terms": None
+        if outcome.terms is None
+        else {field.name: getattr(outcome.terms, field.name) for field in fields(outcome.terms)},
         "orders": run.orders_check(),
     }
 
@@ -162,12 +184,21 @@ class _Asked:
         """What it says of these candles alone."""
         part, params = self._frame.part(start, stop), self._task.params
         if not self._native:
+            if self._task.windows:
+                return evaluate_windows(self._kind, self._task.windows, self._path, part)[0]
             return evaluate(self._kind(params), self._path, part)
 
-        from engine.backtest.native import ask_native
+        from engine.backtest.library.native import ask_native
+        from engine.backtest.library.native_windows import ask_windows
 
+        perpetual = Perpetual.of_file(self._task.perpetual)
+        cut = None if perpetual is None else perpetual.slice(start, stop)
+        if self._task.windows:
+            return ask_windows(
+                part.candles, self._kind, self._task.windows, self._task.costs, self._path, cut
+            )
         known = complete(native_params(self._kind), params)
-        return ask_native(part.candles, self._kind, known, self._task.costs, self._path)
+        return ask_native(part.candles, self._kind, known, self._task.costs, self._path, cut)
 
 
 _asked: Final[dict[int, _Asked]] = {}
@@ -198,6 +229,7 @@ def _plain(said: Evaluation) -> dict[str, Any]:
         if signals.raw
         else signals.entry,  # of a native strategy, which has no columns of signals
         "prices": {name: None if np.isnan(column).all() else column for name, column in prices.items()},
+        "orders": None if signals.orders is None else signals.orders.plain(),
         "candles": len(signals.entry),
     }
 
@@ -207,8 +239,9 @@ def _evaluation(plain: Mapping[str, Any]) -> Evaluation:
     columns = {**plain["indicators"], **plain["raw"], **plain["prices"], "acts": plain["acts"]}
     if any(column is not None and column.shape != (n,) for column in columns.values()):
         raise RunError("the strategy's process answered in columns of other lengths than its candles")
-    prices = [np.full(n, np.nan) if column is None else column for column in plain["prices"].values()]
-    signals = Signals.of(plain["raw"], *prices)
+    stop, target = (np.full(n, np.nan) if column is None else column for column in plain["prices"].values())
+    orders = None if plain["orders"] is None else Orders.of_plain(plain["orders"], n)
+    signals = Signals.of(plain["raw"], stop, target, orders)
     if plain["acts"] is not None:
         signals = replace(signals, entry=plain["acts"])
     return Evaluation(plain["indicators"], signals)

@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.backtest.outcome import TradeTable
-from engine.backtest.rules import STILL
-from engine.model.market import HOUR_MS, Float64Array
+from engine.backtest.rules import LIQUIDATION, REASONS
+from engine.model.market import HOUR_MS, STILL, Float64Array
+from engine.statistics.trade_mean import trade_mean
 
 Hits = npt.NDArray[np.bool_]
 
@@ -24,6 +25,7 @@ def trade_metrics(trades: TradeTable, cash: float) -> Mapping[str, float | None]
     return {
         "trades": len(trades),
         "open_trades": len(trades) - len(pnl),
+        "liquidations": int(np.equal(trades.reason, REASONS.index(LIQUIDATION)).sum()),
         "winning_trades": int(won.sum()),
         "losing_trades": int(lost.sum()),
         "win_rate_pct": _percent(won),
@@ -32,6 +34,7 @@ def trade_metrics(trades: TradeTable, cash: float) -> Mapping[str, float | None]
         **_money(pnl, cash),
         "expectancy_pct": _mean(percent),
         "avg_trade_pct": _mean(percent),
+        **_mean_test(percent[np.argsort(trades.exit_time[closed], kind="stable")]),
         "best_trade_pct": percent.max() if len(pnl) else None,
         "worst_trade_pct": percent.min() if len(pnl) else None,
         "avg_win_pct": _mean(percent[won]),
@@ -46,6 +49,12 @@ def trade_metrics(trades: TradeTable, cash: float) -> Mapping[str, float | None]
         "max_consecutive_wins": _longest(won),
         "max_consecutive_losses": _longest(lost),
     }
+
+
+def _mean_test(percent: Float64Array) -> dict[str, float | None]:
+    """Of returns in the order in which the trades ended."""
+    t, p = trade_mean(percent) or (None, None)
+    return {"trade_mean_t": t, "trade_mean_p": p}
 
 
 def _mean(values: Float64Array) -> float | None:

@@ -320,6 +320,8 @@ def _columns(evaluation: Evaluation) -> Iterator[tuple[str, npt.NDArray[Any]]]:
     yield from evaluation.indicators.items()
     signals = evaluation.signals
     yield from signals.raw.items()
+    if signals.orders is not None:
+        yield from signals.orders.named().items()
     yield "stop_loss", signals.stop_loss
     yield "take_profit", signals.take_profit
 

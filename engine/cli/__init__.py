@@ -8,7 +8,18 @@ from contextlib import suppress
 
 import typer
 
-from engine.cli import backtests, candles, keeping, research, setup, sweeps  # noqa: F401 - importing them adds their commands to the application
+from engine.cli import (  # noqa: F401 - importing them adds their commands to the application
+    backtests,
+    brackets,
+    candles,
+    keeping,
+    monte_carlo,
+    research,
+    setup,
+    surface,
+    sweeps,
+    walk_forwards,
+)
 from engine.cli.options import app
 from engine.cli.terminal import print_error, printing
 from engine.errors import BacktestError, InputError, Interrupted, system_fault

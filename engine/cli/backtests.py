@@ -6,18 +6,30 @@ from typing import Annotated, Any
 
 import typer
 
+from engine.analysis.verdict import verdict
 from engine.cli.analysis import analysis_tables
-from engine.cli.options import (
+from engine.cli.costs import (
     Cash,
-    Cluster,
     Commission,
+    Detail,
+    Filtered,
+    Funding,
+    Leverage,
+    LimitFee,
+    Preset,
+    Protect,
+    Side,
+    Size,
+    Slippage,
+    costs_of,
+)
+from engine.cli.options import (
+    Cluster,
     End,
     Exchange,
     Json,
     NoFetch,
     RunId,
-    Size,
-    Slippage,
     Start,
     Tf,
     app,
@@ -39,8 +51,9 @@ from engine.cli.terminal import (
 )
 from engine.cli.values import file_option, folder_option, whole_option
 from engine.errors import InputError
-from engine.model.account import Costs
-from engine.model.exchanges import describe
+from engine.model.account import AUTO_FUNDING, BOTH
+from engine.model.cost_presets import TAKER
+from engine.model.filters import NO_FILTERS
 from engine.model.market import DEFAULT_EXCHANGE, Period, Timeframe
 from engine.model.parameters import Assignment
 from engine.model.run import FINISHED, RunRequest
@@ -67,10 +80,16 @@ def strategies(json: Json = False) -> None:
 
 
 @app.command("new-strategy")
-def new_strategy(name: str, json: Json = False) -> None:
+def new_strategy(
+    name: str,
+    kind: Annotated[
+        str, typer.Option("--kind", help="market, limit, trailing or dca: which orders it shows.")
+    ] = "market",
+    json: Json = False,
+) -> None:
     """Write a working strategy to start from into your plug-in folder."""
     with Engine() as engine:
-        path = engine.strategies.new(name)
+        path = engine.strategies.new(name, kind)
     if json:
         print_json({"name": name, "path": str(path)})
     else:
@@ -92,9 +111,17 @@ def run(
         typer.Option("--preset", help="Parameters as they were saved under that name; --param wins."),
     ] = None,
     cash: Cash = 10_000,
-    commission: Commission = 0.001,
+    commission: Commission = None,
+    costs: Preset = None,
+    limit_fee: LimitFee = TAKER,
     size: Size = 0.95,
-    slippage: Slippage = 0,
+    slippage: Slippage = "0",
+    leverage: Leverage = None,
+    side: Side = BOTH,
+    funding: Funding = AUTO_FUNDING,
+    protect: Protect = None,
+    filters: Filtered = NO_FILTERS,
+    detail: Detail = None,
     warmup: Annotated[
         int | None,
         whole_option(help="At least so many candles before the period; repeats a trial of a sweep."),
@@ -119,7 +146,20 @@ def run(
         Timeframe(timeframe),
         Period.parse(start, end),
         Assignment.parse_all(param or ()),
-        Costs(cash, commission, size, slippage),
+        costs_of(
+            cash,
+            commission,
+            costs,
+            limit_fee,
+            size,
+            slippage,
+            leverage,
+            side,
+            funding,
+            protect,
+            filters,
+            detail,
+        ),
         engine_name,
         warmup,
         checks=not no_checks,
@@ -140,8 +180,8 @@ def run(
         print_json({"runs": [result.to_json() for result in results]})
     else:
         runs_table(results)
-        if describe(exchange).is_perpetual:
-            print_note("funding not included")
+        for note in dict.fromkeys(note for result in results for note in result.left_out):
+            print_note(note)
     if any(result.status != FINISHED for result in results):
         raise typer.Exit(1)
 
@@ -165,6 +205,7 @@ def show(
                 engine.runs.cross_check(run_id, on_event=on_event, cancel=cancel)
         result = engine.runs.get(run_id)
         changed = engine.runs.data_changed(result)
+        facts = verdict(result, data_changed=changed)
         more: dict[str, Any] = {}
         if analysis and result.status == FINISHED:
             bitcoin = {"bitcoin": engine.runs.bitcoin(result).to_json()}
@@ -174,9 +215,10 @@ def show(
             for name, metric in engine.runs.metric_definitions().items()
         }
     if json:
-        print_json(result.to_shown_json(data_changed=changed) | more)
+        shown = {"verdict": [fact.to_json() for fact in facts]}
+        print_json(result.to_shown_json(data_changed=changed) | shown | more)
         return
-    run_details(result, titles)
+    run_details(result, titles, facts)
     if more:
         analysis_tables(more["analysis"])
     if changed:

@@ -3,18 +3,29 @@
 import logging
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from engine.cli.options import Exchange, Json, Symbol, Tf, app, cancel_on_interrupt, symbols_app
+from engine.cli.candles import FundingOption, MaybeTf, series_option
+from engine.cli.options import Exchange, Json, Symbol, app, cancel_on_interrupt, symbols_app
 from engine.cli.terminal import print_json, print_note, progress, table
 from engine.cli.values import file_argument, number_option
 from engine.errors import DatabaseError, InputError, failed_series
 from engine.events import Event, Log
-from engine.model.candle_files import DECIMALS, FileFormat, ImportPreview, ImportReport, parse_columns
+from engine.model.candle_files import (
+    DECIMALS,
+    FIELDS,
+    FUNDING_FIELDS,
+    FileFormat,
+    ImportPreview,
+    ImportReport,
+    parse_columns,
+)
 from engine.model.coverage import SyncedSeries, symbol_json
+from engine.model.kinds import Kind
 from engine.model.market import DEFAULT_EXCHANGE, Timeframe, format_time, parse_time, short_time
 from engine.service import Engine
 
@@ -94,27 +105,33 @@ def remove_symbol(
 ) -> None:
     """Deactivate a symbol and forget which timeframes were asked for; with --delete-data delete its candles at once."""
     with Engine() as engine, cancel_on_interrupt() as cancel, progress(quiet=json) as on_event:
-        market, deleted = engine.candles.remove_symbol(
+        market, candles, settlements = engine.candles.remove_symbol(
             symbol, exchange=exchange, delete_data=delete_data, on_event=on_event, cancel=cancel
         )
     if json:
-        print_json(symbol_json(market, is_active=False) | {"deleted": deleted})
+        deleted = {"deleted": candles, "settlements": settlements}
+        print_json(symbol_json(market, is_active=False) | deleted)
         return
-    fate = f"{deleted:,} candles were deleted; stored runs stay" if delete_data else "its candles stay"
+    funding = f" and {settlements:,} funding rates" if settlements else ""
+    fate = (
+        f"{candles:,} candles{funding} were deleted; stored runs stay" if delete_data else "its candles stay"
+    )
     print_note(f"{market} is not kept up to date any more; {fate}")
 
 
 @app.command("import")
 def import_file(
     file: Annotated[Path, file_argument(help="CSV (also .gz, or .zip with one file) or Parquet.")],
-    symbol: Annotated[str, typer.Option("-s", "--symbol", help="Whose candles they are.")],
-    timeframe: Tf,
+    symbol: Annotated[str, typer.Option("-s", "--symbol", help="Whose candles or funding rates they are.")],
+    timeframe: MaybeTf = None,
+    funding: FundingOption = False,
     exchange: Exchange = DEFAULT_EXCHANGE,
     columns: Annotated[
         str,
         typer.Option(
             "--columns",
-            help="timestamp=Date,open=O,... : a column's name, or number from 1; timestamp=Date+Time: two columns.",
+            help="timestamp=Date,open=O,... (of funding timestamp, rate, mark, ...): a column's name, or number from 1; "
+            "timestamp=Date+Time: two columns.",
         ),
     ] = "",
     unit: Annotated[str, typer.Option("--unit", help="Of numeric times: s, ms, us or auto.")] = "auto",
@@ -133,23 +150,19 @@ def import_file(
     ] = False,
     json: Json = False,
 ) -> None:
-    """Store candles of a file that are not held yet; held ones are never changed, differing ones are reported."""
-    cells, form = Timeframe(timeframe), FileFormat(parse_columns(columns), unit, tz, decimal, header)
+    """Store candles (or funding rates) of a file that are not held; held ones never change, differing ones are reported."""
+    _, cells = series_option(timeframe, funding=funding)
+    chosen = parse_columns(columns, FUNDING_FIELDS if funding else FIELDS)
+    form = FileFormat(chosen, unit, tz, decimal, header)
     with Engine() as engine:
+        look, store = engine.candles.preview_import, engine.candles.import_candles
+        previewed = partial(look, timeframe=cells) if not funding else engine.funding.preview_import
+        stored = partial(store, timeframe=cells) if not funding else engine.funding.import_rates
         if preview:
-            seen = engine.candles.preview_import(file, symbol, cells, exchange=exchange, form=form)
-            _show_preview(seen, json=json)
+            _show_preview(previewed(file, symbol, exchange=exchange, form=form), json=json)
             return
         with cancel_on_interrupt() as cancel, progress(quiet=json) as on_event:
-            report = engine.candles.import_candles(
-                file,
-                symbol,
-                cells,
-                exchange=exchange,
-                form=form,
-                on_event=on_event,
-                cancel=cancel,
-            )
+            report = stored(file, symbol, exchange=exchange, form=form, on_event=on_event, cancel=cancel)
     if json:
         print_json(report.to_json())
     else:
@@ -167,7 +180,7 @@ def _show_preview(seen: ImportPreview, *, json: bool) -> None:
             + f"; times: {seen.unit}"
         )
         rows = [(format_time(opened), *(repr(value) for value in values)) for opened, values in seen.candles]
-        table("", ("time (UTC)", "open", "high", "low", "close", "volume"), rows)
+        table("", ("time (UTC)", *seen.fields), rows)
     if seen.error is not None:
         raise seen.error
     if seen.report is not None:
@@ -177,14 +190,19 @@ def _show_preview(seen: ImportPreview, *, json: bool) -> None:
 def _note_import(report: ImportReport) -> None:
     verb = "would be stored" if report.dry_run else "stored"
     print_note(
-        f"{report.market.name} {report.timeframe}, {report.period}: {report.stored:,} candles {verb} of {report.rows:,} "
-        f"rows; {report.equal:,} are held already"
+        f"{report.market.title(report.timeframe)}, {report.period}: {report.stored:,} {report.market.kind.rows} {verb} of "
+        f"{report.rows:,} rows; {report.equal:,} are held already"
     )
     for notice in report.notices:
         print_note(f"  {notice}")
     for one in report.differences:
         print_note(f"    {short_time(one.time)}: held {one.held}, in the file {one.file}")
-    if report.gaps:
+    if report.gaps and report.market.kind is Kind.FUNDING:
+        hours = sum(map(report.timeframe.count, report.gaps))
+        print_note(
+            f"  of {hours:,} hours the file does not say whether they had a settlement, the first {report.gaps[0]}"
+        )
+    elif report.gaps:
         print_note(f"  {len(report.gaps):,} holes inside the file stay gaps, the first {report.gaps[0]}")
 
 

@@ -9,7 +9,6 @@ from typing import Annotated, Any
 
 import typer
 
-from engine.cli.values import number_option
 from engine.events import CancelToken
 from engine.model.exchanges import EXCHANGES
 from engine.model.market import check_exchange
@@ -24,8 +23,12 @@ app = typer.Typer(
 )
 runs_app = typer.Typer(help="List stored runs, or delete one.", invoke_without_command=True)
 app.add_typer(runs_app, name="runs")
-sweeps_app = typer.Typer(help="List stored sweeps, show or delete one.", invoke_without_command=True)
+sweeps_app = typer.Typer(help="List stored sweeps, show, resume or delete one.", invoke_without_command=True)
 app.add_typer(sweeps_app, name="sweeps")
+walk_forwards_app = typer.Typer(
+    help="List stored walk-forwards, show, resume or delete one.", invoke_without_command=True
+)
+app.add_typer(walk_forwards_app, name="walk-forwards")
 symbols_app = typer.Typer(
     help="List the exchange's markets, or say which to keep.", invoke_without_command=True
 )
@@ -40,10 +43,6 @@ Tf = Annotated[str, typer.Option("-t", "--timeframe", help="1m, 1h, 1d, ...; 1M 
 Start = Annotated[str, typer.Option("--start", help="Date or time, UTC.")]
 End = Annotated[str, typer.Option("--end", help="A bare date includes that day; a full time is exclusive.")]
 NoFetch = Annotated[bool, typer.Option("--no-fetch", help="Fail instead of fetching.")]
-Cash = Annotated[float, number_option(help="Starting cash.")]
-Commission = Annotated[float, number_option(help="Fraction per side.")]
-Size = Annotated[float, number_option(help="Fraction of the cash per entry.")]
-Slippage = Annotated[float, number_option(help="Fraction by which every fill is worse.")]
 RunId = Annotated[str, typer.Argument(help="A run's id, or a unique beginning of it.")]
 Cluster = Annotated[
     str | None,

@@ -1,21 +1,31 @@
 """Commands that try many parameters: optimize, sweeps."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from engine.cli.options import (
+from engine.cli.costs import (
     Cash,
-    Cluster,
     Commission,
+    Filtered,
+    Funding,
+    Leverage,
+    LimitFee,
+    Preset,
+    Protect,
+    Side,
+    Size,
+    Slippage,
+    costs_of,
+)
+from engine.cli.options import (
+    Cluster,
     End,
     Exchange,
     Json,
     NoFetch,
-    Size,
-    Slippage,
     Start,
     Tf,
     app,
@@ -26,12 +36,16 @@ from engine.cli.options import (
 from engine.cli.terminal import RUN_COLUMNS, print_files, print_json, print_line, print_note, progress, table
 from engine.cli.values import folder_option, whole_option
 from engine.errors import InputError, Interrupted, RunError
-from engine.model.account import Costs
+from engine.model.account import AUTO_FUNDING, BOTH
+from engine.model.cost_presets import TAKER
+from engine.model.filters import NO_FILTERS
 from engine.model.market import DEFAULT_EXCHANGE, Period, Timeframe, format_time
 from engine.model.parameters import Assignment, ParamValue
 from engine.model.ranges import parse_range
-from engine.model.run import CANCELLED, FINISHED
-from engine.model.sweep import SAMPLERS, TOP, SweepResult, SweepSpec
+from engine.model.run import CANCELLED, FINISHED, RUNNING
+from engine.model.sweep import TOP, SweepResult
+from engine.model.sweep_spec import SAMPLERS, SweepSpec, swept_markets
+from engine.model.sweep_statistics import SweepStatistics
 from engine.service import Engine
 from engine.service.research import check_sweep
 
@@ -41,7 +55,9 @@ Top = Annotated[int, whole_option("--top", low=1, high=10_000, help="How many of
 
 @app.command()
 def optimize(
-    symbols: Annotated[list[str], typer.Option("-s", "--symbol", help="One symbol.")],
+    symbols: Annotated[
+        list[str], typer.Option("-s", "--symbol", help="A symbol; repeat it, or A,B, for several.")
+    ],
     strategies: Annotated[list[str], typer.Option("-S", "--strategy", help="One strategy.")],
     timeframe: Tf,
     start: Start,
@@ -50,18 +66,38 @@ def optimize(
         list[str],
         typer.Option("--grid", help="name=low:high:step, both ends included, or name=a,b,c. Repeat."),
     ],
+    across: Annotated[
+        str,
+        typer.Option(help="Of several symbols: how their figures become one: mean (default), median, worst."),
+    ] = "",
     constraint: Annotated[str, typer.Option(help='What must hold, such as "fast < slow".')] = "",
     objective: Annotated[str, typer.Option(help="The metric that decides which trial is best.")] = "sharpe",
+    second_objective: Annotated[
+        str, typer.Option(help="A second metric; what no trial beats in both is shown as the front.")
+    ] = "",
     sampler: Annotated[
-        str | None, typer.Option(help="grid (all combinations) or random (needs --trials).")
+        str | None,
+        typer.Option(
+            help="grid (all combinations); with --trials: random, sobol (then around the best), cmaes, tpe, "
+            "nsga2 (two objectives)."
+        ),
     ] = None,
-    trials: Annotated[int | None, whole_option(help="How many combinations to draw at random.")] = None,
-    seed: Annotated[int, whole_option(help="Draws the same trials again.")] = 0,
+    trials: Annotated[
+        int | None, whole_option(low=1, help="How many combinations to try, where not all.")
+    ] = None,
+    seed: Annotated[int, whole_option(low=0, help="Tries the same again.")] = 0,
     param: Annotated[list[str] | None, typer.Option("--param", help="A fixed parameter, name=value.")] = None,
     cash: Cash = 10_000,
-    commission: Commission = 0.001,
+    commission: Commission = None,
+    costs: Preset = None,
+    limit_fee: LimitFee = TAKER,
     size: Size = 0.95,
-    slippage: Slippage = 0,
+    slippage: Slippage = "0",
+    leverage: Leverage = None,
+    side: Side = BOTH,
+    funding: Funding = AUTO_FUNDING,
+    protect: Protect = None,
+    filters: Filtered = NO_FILTERS,
     workers: Annotated[
         int | None, whole_option(low=1, high=256, help="Processes; default: one per core.")
     ] = None,
@@ -71,22 +107,24 @@ def optimize(
     exchange: Exchange = DEFAULT_EXCHANGE,
     json: Json = False,
 ) -> None:
-    """Try many combinations of a strategy's parameters on one symbol, and store every trial."""
+    """Try many combinations of a strategy's parameters on one symbol, or across several, and store every trial."""
     assignments = Assignment.parse_all(param or ())
     spec = SweepSpec(
-        _only("strategy", strategies),
-        _only("symbol", symbols),
-        exchange,
-        Timeframe(timeframe),
-        Period.parse(start, end),
-        _ranges(grid),
-        {},
-        Costs(cash, commission, size, slippage),
-        constraint,
-        objective,
-        sampler or (SAMPLERS[0] if trials is None else SAMPLERS[1]),
-        trials,
-        seed,
+        strategy=only("strategy", strategies),
+        exchange=exchange,
+        timeframe=Timeframe(timeframe),
+        period=Period.parse(start, end),
+        ranges=ranges_of(grid),
+        costs=costs_of(
+            cash, commission, costs, limit_fee, size, slippage, leverage, side, funding, protect, filters
+        ),
+        constraint=constraint,
+        objective=objective,
+        sampler=sampler or (SAMPLERS[0] if trials is None else SAMPLERS[1]),
+        trials=trials,
+        seed=seed,
+        second_objective=second_objective,
+        **swept_markets([name.strip() for text in symbols for name in text.split(",")], across),
     )
     check_sweep(spec)
     opened = Engine(**given(workers=workers, cluster=cluster))
@@ -94,17 +132,24 @@ def optimize(
         result = engine.research.optimize(
             spec, assignments, fetch=not no_fetch, on_event=on_event, cancel=cancel
         )
-    _say(result, top, json=json)
+        statistics = _statistics(engine, result)
+    _say(result, statistics, top, json=json)
 
 
-def _only(what: str, given: Sequence[str]) -> str:
+def _statistics(engine: Engine, result: SweepResult) -> SweepStatistics:
+    """None of a sweep that was stopped: who stops it does not want to wait."""
+    return SweepStatistics() if result.status == CANCELLED else engine.research.statistics(result)
+
+
+def only(what: str, given: Sequence[str], work: str = "sweep") -> str:
     """The one that was given; `run` takes several, so that somebody will try, and the last one must not win in silence."""
     if len(given) != 1:
-        raise InputError(f"a sweep takes one {what}, not {len(given)}: {', '.join(given)}")
+        raise InputError(f"a {work} takes one {what}, not {len(given)}: {', '.join(given)}")
     return given[0]
 
 
-def _ranges(texts: Sequence[str]) -> dict[str, Sequence[ParamValue]]:
+def ranges_of(texts: Sequence[str]) -> dict[str, Sequence[ParamValue]]:
+    """The values of each --grid, by parameter."""
     found: dict[str, Sequence[ParamValue]] = {}
     for text in texts:
         name, equals, values = text.partition("=")
@@ -117,51 +162,63 @@ def _ranges(texts: Sequence[str]) -> dict[str, Sequence[ParamValue]]:
     return found
 
 
-def _say(result: SweepResult, top: int, *, json: bool) -> None:
+def _say(result: SweepResult, statistics: SweepStatistics, top: int, *, json: bool) -> None:
     """Print a sweep that was just made; raises what its end means for the exit code."""
     if result.status == CANCELLED:
         if not json:
-            sweep_table(result, top)
+            sweep_table(result, statistics, top)
         raise Interrupted(f"stopped; {result.kept}")
     if json:
-        print_json(result.to_json(top))
+        print_json(result.to_json(top, statistics))
     else:
-        sweep_table(result, top)
+        sweep_table(result, statistics, top)
     if result.status != FINISHED:
         raise RunError(f"{result.error}; {result.kept}")
     if result.failed == result.done:
         raise RunError(f"every trial failed; the first: {result.errors[0]}")
 
 
-def sweep_table(result: SweepResult, top: int) -> None:
+def sweep_table(result: SweepResult, statistics: SweepStatistics, top: int) -> None:
     """The best trials with the figures people look at first, what failed, and how far to trust it."""
-    goal = result.spec.objective
-    shown = {title: name for title, name in RUN_COLUMNS.items() if name != goal}
-    rows = [
-        (
-            *(found["params"][name] for name in result.params),
-            found["value"],
-            *(found["metrics"].get(name) for name in shown.values()),
-        )
-        for found in result.top(top)
-    ]
     spec = result.spec
     print_line(
-        f"{spec.strategy} on {spec.symbol} {spec.timeframe}, {format_time(result.period.start)[:10]} to "
+        f"{spec.strategy} on {spec.markets} {spec.timeframe}, {format_time(result.period.start)[:10]} to "
         f"{format_time(result.period.end)[:10]}: {result.done:,} trials in {result.elapsed_s:.2f} s",
         bold=True,
     )
-    table("", (*result.params, goal, *shown), rows, left=0)
+    _trials_table("", result, result.top(top))
+    if spec.second_objective:
+        front = [result.trial(at) for at in result.front.tolist()]
+        title = (
+            f"no trial is better than these {len(front):,} in {spec.objective} and {spec.second_objective}"
+        )
+        _trials_table(title + (f"; the first {top}" if len(front) > top else ""), result, front[:top])
     if result.failed:
         line = next(iter(result.errors.values()))
         print_note(f"{result.failed:,} trials failed; the first: {line}")
     for name, check in result.checks.items():
         print_note(f"check {name}: {check['status']} ({check['note']})")
-    for note in result.notes:
+    for note in (*result.notes, *statistics.sentences):
         print_note(note)
     print_note(
         f"sweep {result.id[:8]}; a trial again with all its details: `backtest run --warmup {result.warmup}`"
     )
+
+
+def _trials_table(title: str, result: SweepResult, trials: Sequence[Mapping[str, Any]]) -> None:
+    goals = result.spec.objectives
+    shown = {column: name for column, name in RUN_COLUMNS.items() if name not in goals}
+    markets = result.spec.symbols
+    rows = [
+        (
+            *(found["params"][name] for name in result.params),
+            *(found["metrics"].get(name) for name in goals),
+            *(found["markets"][symbol] for symbol in markets),
+            *(found["metrics"].get(name) for name in shown.values()),
+        )
+        for found in trials
+    ]
+    table(title, (*result.params, *goals, *markets, *shown), rows, left=0)
 
 
 @sweeps_app.callback()
@@ -178,19 +235,21 @@ def sweeps(
     if json:
         print_json({"sweeps": [result.to_json(1) for result in found]})
     elif found:
-        columns = ("sweep", "strategy", "symbol", "tf", "best", "objective", "value", "trials", "failed")
-        table("", columns, [_row(result) for result in found], left=6)
+        columns = (
+            "sweep", "strategy", "symbol", "tf", "status", "best", "objective", "value", "trials", "failed",
+        )  # fmt: skip
+        table("", columns, [_row(result) for result in found], left=7)
     else:
         print_note("no sweeps yet; `backtest optimize --help` says how to make one")
 
 
 def _row(result: SweepResult) -> tuple[object, ...]:
     spec, best = result.spec, result.best
-    params = ", ".join(f"{name} {best['params'][name]}" for name in result.params) if best else result.status
+    params = ", ".join(f"{name} {best['params'][name]}" for name in result.params) if best else ""
     value = best["value"] if best else None
     return (
-        result.id[:8], spec.strategy, spec.symbol, spec.timeframe.name, params, spec.objective, value, result.done,
-        result.failed,
+        result.id[:8], spec.strategy, spec.markets, spec.timeframe.name, result.status, params, spec.objective, value,
+        result.done, result.failed,
     )  # fmt: skip
 
 
@@ -199,10 +258,23 @@ def show_sweep(sweep_id: SweepId, top: Top = TOP, json: Json = False) -> None:
     """Show a stored sweep with its best trials."""
     with Engine() as engine:
         result = engine.research.sweep(sweep_id)
+        statistics = engine.research.statistics(result)
     if json:
-        print_json(result.to_json(top))
-    else:
-        sweep_table(result, top)
+        print_json(result.to_json(top, statistics))
+        return
+    sweep_table(result, statistics, top)
+    if result.status not in (FINISHED, RUNNING):
+        print_note(f"{result.status}: {result.kept}")
+
+
+@sweeps_app.command("resume")
+def resume_sweep(sweep_id: SweepId, cluster: Cluster = None, top: Top = TOP, json: Json = False) -> None:
+    """Go on with a sweep that was stopped or killed; it ends as if it had not been."""
+    opened = Engine(**given(cluster=cluster))
+    with opened as engine, cancel_on_interrupt() as cancel, progress(quiet=json) as on_event:
+        result = engine.research.resume_sweep(sweep_id, on_event=on_event, cancel=cancel)
+        statistics = _statistics(engine, result)
+    _say(result, statistics, top, json=json)
 
 
 @sweeps_app.command("export")

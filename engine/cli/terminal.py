@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from engine.errors import OutputError, one_line, reason, redacted, redacted_in
 from engine.events import Cancelled, Event, Failed, Finished, Log, OnEvent, Progress, Started
-from engine.model.exchanges import describe
 from engine.model.market import format_time
 from engine.model.rerun import Rerun
 from engine.model.run import FINISHED, RunResult, json_ready
@@ -25,6 +24,8 @@ from engine.model.run import FINISHED, RunResult, json_ready
 if TYPE_CHECKING:
     from rich.progress import Progress as ProgressBar
     from rich.progress import TaskID
+
+    from engine.analysis.verdict import Fact
 
 _BOLD, _RED, _PLAIN = "\x1b[1m", "\x1b[31m", "\x1b[0m"
 
@@ -203,7 +204,7 @@ def _checks_in_short(result: RunResult) -> str:
     return ", ".join(f"{ended[status]} {word}" for status, word in words.items() if ended[status]) or "none"
 
 
-def run_details(result: RunResult, titles: Mapping[str, str]) -> None:
+def run_details(result: RunResult, titles: Mapping[str, str], facts: Sequence[Fact]) -> None:
     """A whole stored run for people."""
     print_line(
         f"{result.strategy} on {result.symbol} ({result.exchange}) {result.timeframe}, "
@@ -221,8 +222,17 @@ def run_details(result: RunResult, titles: Mapping[str, str]) -> None:
     rows = [(title, result.metrics[name]) for name, title in titles.items() if name in result.metrics]
     table("", ("metric", "value"), rows)
     _trades_table(result)
-    if describe(result.exchange).is_perpetual:
-        print_note("funding not included")
+    verdict_table(facts)
+    for note in result.left_out:
+        print_note(note)
+
+
+def verdict_table(facts: Sequence[Fact]) -> None:
+    """What is known for and against a run."""
+    signs = {"for": "✓", "against": "!", "open": "?", "plain": " "}
+    rows = [(signs[fact.speaks], fact.about, fact.figure, fact.words) for fact in facts]
+    if rows:
+        table("what is known for (✓) and against it (!)", ("", "about", "figure", "it says"), rows, left=4)
 
 
 def _differences_table(result: RunResult) -> None:

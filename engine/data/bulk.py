@@ -53,7 +53,10 @@ class BulkDownload:
         days: Sequence[Period],
         page_limit: int,
         caller: Caller,
+        then: str = "asked by REST",
     ) -> None:
+        """`then`: what becomes of what is doubtful."""
+        self._then = then
         self._archive, self._market, self._timeframe, self._caller = archive, market, timeframe, caller
         self._days = days
         self._max_holes = timeframe.count(Period(0, DAY_MS)) // page_limit + 1
@@ -93,9 +96,9 @@ class BulkDownload:
         for reason, days in itertools.islice(self._doubts.items(), _MAX_LINES):
             first, last = (format_time(day.start)[:10] for day in (min(days), max(days)))
             more = f" (and {len(days) - 1:,} more until {last})" if len(days) > 1 else ""
-            self._caller.log("warning", f"archive: {first} {reason}{more}, asked by REST")
+            self._caller.log("warning", f"archive: {first} {reason}{more}, {self._then}")
         if hidden := sum(map(len, list(self._doubts.values())[_MAX_LINES:])):
-            self._caller.log("warning", f"archive: {hidden:,} more days are doubtful, asked by REST")
+            self._caller.log("warning", f"archive: {hidden:,} more days are doubtful, {self._then}")
 
     def _as_they_come(self, stop: threading.Event) -> Iterator[list[DayFile]]:
         """All files that have come since the last look, at least one; the next ones are under way meanwhile."""

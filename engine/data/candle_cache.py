@@ -20,6 +20,7 @@ from urllib.parse import quote
 import numpy as np
 
 from engine.database.store import Store
+from engine.model.kinds import Kind
 from engine.model.market import Candles, Market, Period, Timeframe
 
 LIMIT_BYTES: Final = 4 * 2**30
@@ -142,7 +143,8 @@ class CandleCache:
 
 def _series_name(market: Market, timeframe: Timeframe) -> str:
     """A name for files: ASCII, and 1m and 1M apart also where case is ignored."""
-    return f"{market.exchange}-{quote(market.name, safe='')}-{timeframe.file_name}"
+    kind = "" if market.kind is Kind.TRADED else f"-{market.kind}"
+    return f"{market.exchange}-{quote(market.name, safe='')}-{timeframe.file_name}{kind}"
 
 
 def _series_of(path: Path) -> str:

@@ -10,21 +10,26 @@ from datetime import date, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
-from engine.data.exchanges.answers import UnexpectedAnswer, Unreachable
+from engine.data.archive_fill import fill_from_archive
+from engine.data.exchanges.answers import Refused, UnexpectedAnswer, Unreachable
 from engine.data.exchanges.archive import Archive, has_archive
 from engine.data.exchanges.connection import Caller, Patience, local_ms
 from engine.data.exchanges.dialect import dialect_of
 from engine.data.exchanges.exchange import Exchange
 from engine.data.exchanges.sample import open_sample_exchange
+from engine.data.exchanges.silence import Silence
 from engine.data.filling import SeriesFill, check_listed
+from engine.data.funding import FundingFill
 from engine.data.market_list import MarketList
-from engine.data.request import align, clip_to_closed, stale_tails
+from engine.data.request import align, check_kind, clip_to_closed, stale_tails
 from engine.data.verify import verify_series
+from engine.data.verify_funding import verify_funding
 from engine.database.store import Store, open_store
 from engine.errors import ExchangeError, Interrupted
-from engine.events import CancelToken, OnEvent, ProgressMeter, ignore_event
+from engine.events import CancelToken, OnEvent, ignore_event
 from engine.model.coverage import AFTER_DELISTING, Coverage, FetchReport, VerifyReport
 from engine.model.exchanges import EXCHANGES
+from engine.model.kinds import Kind
 from engine.model.market import (
     DEFAULT_EXCHANGE,
     SAMPLE_EXCHANGE,
@@ -66,7 +71,9 @@ class DataFetcher:
         self._archive: Archive | None = None
         self._sample: LoopbackExchange | None = None
         self._lock = threading.Lock()
-        self._list = MarketList(self._store, self._exchange, clock)
+        self._list = MarketList(
+            self._store, self._exchange, clock, lambda name: self._archive_of(name) is not None
+        )
 
     def close(self) -> None:
         """Close connections, the sample market, and the database where it was opened here. Safe to call twice."""
@@ -137,19 +144,29 @@ class DataFetcher:
         return self._list.market(symbol, exchange, Caller("", on_event, cancel))
 
     def ping(self, exchange: str = DEFAULT_EXCHANGE) -> tuple[str, int]:
-        """The exchange's host, and its clock minus the local one in ms. Asks once; raises ExchangeError."""
+        """The exchange's host, and its clock minus the local one in ms; those of its archive where it refuses. Asks once;
+        raises ExchangeError.
+        """
         source = self._exchange(check_exchange(exchange))
-        now = source.now_ms(Caller(), replace(source.patience, attempts=1))
-        return source.host, now - self._clock()
+        now = self._clock_of(source, Caller(), replace(source.patience, attempts=1))
+        archive = self._archive_of(exchange) if source.is_off else None
+        return archive.host if archive else source.host, now - self._clock()
 
     # -- candles
 
     def status(self, market: Market, timeframe: Timeframe, period: Period) -> Coverage:
         """What is held, by the last known clock of the exchange; asks nobody."""
+        check_kind(market)
         wanted = align(timeframe, period)
-        return self._store.candles.coverage(
+        return self.coverage(
             market, timeframe, clip_to_closed(market, timeframe, wanted, self.known_now_ms(market))
         )
+
+    def coverage(self, market: Market, timeframe: Timeframe, period: Period) -> Coverage:
+        """What is held of a series of any kind."""
+        if market.kind is Kind.FUNDING:
+            return self._store.funding.coverage(market, period)
+        return self._store.candles.coverage(market, timeframe, period)
 
     def fetch(
         self,
@@ -160,18 +177,24 @@ class DataFetcher:
         job: str,
         on_event: OnEvent = ignore_event,
         cancel: CancelToken | None = None,
+        silence: Silence | None = None,
+        attempts: int | None = None,
     ) -> FetchReport:
         """Fill the gaps of a series: each page is stored with the coverage it proves before the next is asked for.
+
+        `silence`: shared with other fetches, which then ask an exchange that does not answer no more; `attempts`: how often
+        to ask at most.
 
         Tells `Progress` in candles and `Log`; the caller tells of start and end. Raises InputError for a period without
         a closed candle, ExchangeError, Interrupted; finished pages are kept in every case.
         """
         exchange = self._exchange(market.exchange)
+        check_kind(market)
         exchange.check_timeframe(timeframe)
         wanted = align(timeframe, period)
-        caller = Caller(job, on_event, cancel)
+        caller = Caller(job, on_event, cancel, silence, attempts)
         check_listed(market, wanted, self._store.candles.first_candle(market, timeframe))
-        coverage = self._store.candles.coverage(market, timeframe, wanted)
+        coverage = self.coverage(market, timeframe, wanted)
         stale = stale_tails(coverage, self.known_now_ms(market))
         if coverage.complete and not stale and not coverage.false_listing:
             return self._report(coverage, caller)
@@ -198,6 +221,8 @@ class DataFetcher:
         """
         exchange, caller = self._exchange(market.exchange), Caller(job, on_event, cancel)
         trades = partial(self._list.still_trades, market, caller)
+        if market.kind is Kind.FUNDING:
+            return verify_funding(self._store, exchange, market, period, caller, trades, dry_run=dry_run)
         return verify_series(
             self._store, exchange, market, timeframe, period, caller, trades, dry_run=dry_run
         )
@@ -209,12 +234,10 @@ class DataFetcher:
         closed = clip_to_closed(market, timeframe, wanted, now)
         notices = []
         if closed.end < wanted.end:
-            last = timeframe.shift(closed.end, -1)
-            notices.append(
-                f"end clipped to {short_time(closed.end)}: the last closed {timeframe} candle opened at "
-                f"{short_time(last)}"
-            )
-        coverage = self._store.candles.coverage(market, timeframe, closed)
+            last, one = timeframe.shift(closed.end, -1), f"the last closed {timeframe} candle opened"
+            one = "of funding the last hour that is over began" if market.kind is Kind.FUNDING else one
+            notices.append(f"end clipped to {short_time(closed.end)}: {one} at {short_time(last)}")
+        coverage = self.coverage(market, timeframe, closed)
         recheck = stale_tails(coverage, now)
         if coverage.complete and not recheck and not coverage.false_listing:
             return self._report(coverage, caller, notices=notices)
@@ -224,65 +247,59 @@ class DataFetcher:
                 f"the database claimed {coverage.claimed:,} candles of {market.name} {timeframe} that it does not hold; "
                 "its record is mended and they are fetched"
             )
-        self._let_settle(exchange, coverage, now, caller)
+        if market.kind is not Kind.FUNDING:  # its last hour began a minute ago
+            self._let_settle(exchange, coverage, now, caller)
         trades = partial(self._list.still_trades, market, caller)
-        fill = SeriesFill(self._store, exchange, market, timeframe, now, caller, trades)
-        self._fill(fill, coverage, recheck, caller)
+        kind = FundingFill if market.kind is Kind.FUNDING else SeriesFill
+        fill = kind(self._store, exchange, market, timeframe, now, caller, trades)
+        if refused := self._fill(fill, coverage, recheck):
+            notices.append(refused)
         check_listed(market, closed, fill.first_candle)
         if fill.unproven:
             count = sum(timeframe.count(part) for part in fill.unproven)
             notices.append(
-                f"the exchange has no candle after {short_time(fill.unproven[0].start)} yet: {count} stay a gap"
+                f"the exchange has no {market.kind.one} after {short_time(fill.unproven[0].start)} yet: "
+                f"{count}{' hours' if market.kind is Kind.FUNDING else ''} stay a gap"
             )
-        return self._report(self._store.candles.coverage(market, timeframe, closed), caller, fill, notices)
+        return self._report(self.coverage(market, timeframe, closed), caller, fill, notices)
 
-    def _fill(self, fill: SeriesFill, coverage: Coverage, recheck: list[Period], caller: Caller) -> None:
-        """Run the fill; whatever ends it, say how many candles are saved."""
-        market, timeframe = coverage.market, coverage.timeframe
-        gaps = list(coverage.gaps)
+    def _fill(self, fill: SeriesFill | FundingFill, coverage: Coverage, recheck: list[Period]) -> str:
+        """Run the fill; whatever ends it, say how much is saved. Returns in words why the archive alone was asked, or ""."""
+        market, timeframe, period = coverage.market, coverage.timeframe, coverage.period
+        saved, archive, why = f"{market.kind.rows} already saved", self._archive_of(market.exchange), ""
         try:
-            archive = self._archive_of(market.exchange)
-            if self._needs_listing(fill, coverage, has_archive=archive is not None):
-                first = fill.prove_listing()
-                check_listed(market, coverage.period, first)
-                gaps = [Period(max(gap.start, first), gap.end) for gap in gaps if gap.end > first]
-            total = sum(timeframe.count(gap) for gap in [*gaps, *recheck])
-            meter = ProgressMeter(caller.job, total, "candles", caller.on_event)
-            if archive is not None:
-                gaps = fill.fill_in_bulk(archive, gaps, meter)
-            fill.fill(gaps, recheck, meter)
+            try:
+                fill.run(coverage, recheck, archive)
+            except Refused as refused:
+                if archive is None:
+                    raise
+                why = (
+                    f"{refused}; the archive alone was asked: what it lacks stays a gap, the newest days too"
+                )
+                fill_from_archive(fill, archive, self.coverage(market, timeframe, period))
         except (Unreachable, UnexpectedAnswer) as error:
-            raise ExchangeError(
-                f"{error}, {fill.fetched:,} candles already saved; run again to continue"
-            ) from error
+            raise ExchangeError(f"{error}, {fill.fetched:,} {saved}; run again to continue") from error
         except ExchangeError as error:
-            raise ExchangeError(f"{error}, {fill.fetched:,} candles already saved") from error
+            raise ExchangeError(f"{error}, {fill.fetched:,} {saved}") from error
         except Interrupted as error:
             raise Interrupted(
-                f"stopped, {fill.fetched:,} candles are saved; run again to continue"
+                f"stopped, {fill.fetched:,} {market.kind.rows} are saved; run again to continue"
             ) from error
-
-    @staticmethod
-    def _needs_listing(fill: SeriesFill, coverage: Coverage, *, has_archive: bool) -> bool:
-        """Whether gaps may lie before the first candle. Files may show older ones than the exchange itself serves."""
-        if coverage.false_listing:
-            return True
-        hint, gaps = coverage.market.listed_ms, coverage.gaps
-        may_be_early = bool(gaps) and (hint is None or gaps[0].start <= hint)
-        return may_be_early or (has_archive and fill.is_worth_files(gaps))
+        return why
 
     def _report(
         self,
         coverage: Coverage,
         caller: Caller,
-        fill: SeriesFill | None = None,
+        fill: SeriesFill | FundingFill | None = None,
         notices: list[str] | None = None,
     ) -> FetchReport:
         market, timeframe, period = coverage.market, coverage.timeframe, coverage.period
         first = self._store.candles.first_candle(market, timeframe)
         listing = list(coverage.notices)
         if first is not None and period.start < first:
-            listing.append(f"{market.name} has its first {timeframe} candle at {short_time(first)}")
+            one = "funding" if market.kind is Kind.FUNDING else f"{timeframe} candle"
+            listing.append(f"{market.name} has its first {one} at {short_time(first)}")
         if any(gone.reason == AFTER_DELISTING for gone in coverage.missing):
             listing.append(f"{market.name} is not traded any more")
         return FetchReport(
@@ -304,7 +321,19 @@ class DataFetcher:
         self, exchange: str, *, on_event: OnEvent = ignore_event, cancel: CancelToken | None = None
     ) -> int:
         """The exchange's clock, asked for now."""
-        return self._exchange(exchange).now_ms(Caller("", on_event, cancel))
+        return self._clock_of(self._exchange(exchange), Caller("", on_event, cancel))
+
+    def _clock_of(self, exchange: Exchange, caller: Caller, patience: Patience | None = None) -> int:
+        """The exchange's clock; where it refuses, the archive's."""
+        try:
+            return exchange.now_ms(caller, patience)
+        except Refused:
+            archive = self._archive_of(exchange.name)
+            if archive is None:
+                raise
+            now = archive.now_ms()
+            self._store.exchanges.save_clock_offset(exchange.name, now - self._clock())
+            return now
 
     def known_now_ms(self, market: Market) -> int:
         """The exchange's clock without asking it: the local one, put right by the difference last measured."""
@@ -318,9 +347,9 @@ class DataFetcher:
         """The exchange's clock. Where it cannot be asked but nothing is missing by the last known one, that one."""
         known = self.known_now_ms(market)
         closed = wanted.clip(Period(0, timeframe.floor(known)))
-        held = closed.start < closed.end and self._store.candles.coverage(market, timeframe, closed).complete
+        held = closed.start < closed.end and self.coverage(market, timeframe, closed).complete
         try:
-            return exchange.now_ms(caller, replace(exchange.patience, attempts=1) if held else None)
+            return self._clock_of(exchange, caller, replace(exchange.patience, attempts=1) if held else None)
         except ExchangeError as error:
             if not held:
                 again = (

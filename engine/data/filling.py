@@ -1,21 +1,20 @@
 """Fills the gaps of one series: page by page, each stored with the coverage that it proves before the next is asked."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-
-import numpy as np
 
 from engine.data.bulk import BulkDownload, worthwhile_days
 from engine.data.exchanges.answers import UnexpectedAnswer
 from engine.data.exchanges.archive import Archive
-from engine.data.exchanges.pages import Page, find_holes, merge, subtract
+from engine.data.exchanges.pages import Page, find_holes
+from engine.data.gap_fill import GapFill
 from engine.data.listing import ask_first_candle
-from engine.data.locked_series import LockedSeries
-from engine.errors import ExchangeError, InputError
+from engine.errors import InputError
 from engine.events import ProgressMeter
-from engine.model.coverage import AFTER_DELISTING, MAINTENANCE, OFF_GRID, MissingRange
-from engine.model.market import DAY_MS, PRICE_COLUMNS, Candles, Market, Period, short_time
+from engine.model.coverage import AFTER_DELISTING, MAINTENANCE, OFF_GRID, Coverage, MissingRange
+from engine.model.market import DAY_MS, Candles, Market, Period, short_time
+from engine.model.periods import merge, subtract
 
 
 @dataclass(slots=True)
@@ -28,26 +27,29 @@ class Findings:
     unproven: list[Period] = field(default_factory=list)
 
 
-@dataclass
-class SeriesFill(LockedSeries):
-    """One fetch of one series. All gaps are closed by the exchange's clock.
+class SeriesFill(GapFill):
+    """One fetch of one series of candles."""
 
-    `still_trades` asks the exchange's list whether the market trades; it may raise ExchangeError.
-    """
+    def run(self, coverage: Coverage, recheck: list[Period], archive: Archive | None) -> None:
+        """Ask for every gap, and again for `recheck`: the tails once found empty after a delisting."""
+        gaps = list(coverage.gaps)
+        if self._needs_listing(coverage, has_archive=archive is not None):
+            first = self.prove_listing()
+            check_listed(self.market, coverage.period, first)
+            gaps = [Period(max(gap.start, first), gap.end) for gap in gaps if gap.end > first]
+        total = sum(self.timeframe.count(gap) for gap in [*gaps, *recheck])
+        meter = ProgressMeter(self.caller.job, total, "candles", self.caller.on_event)
+        if archive is not None:
+            gaps = self.fill_in_bulk(archive, gaps, meter)
+        self.fill(gaps, recheck, meter)
 
-    still_trades: Callable[[], bool]
-    fetched: int = field(default=0, init=False)
-    archive_days: int = field(default=0, init=False)
-    filled: list[Period] = field(default_factory=list, init=False)
-    unproven: list[Period] = field(default_factory=list, init=False)
-
-    def __post_init__(self) -> None:
-        self.first_candle = self.store.candles.first_candle(self.market, self.timeframe)
-        self._tail = self.store.candles.unproven_tail(self.market, self.timeframe)
-        self._recheck: list[Period] = []
-        self._trades: bool | None = None  # None: the list was not asked yet
-        self._silence: list[Period] = []  # old cells of a market that trades, or may, without an answer
-        self._doubt: ExchangeError | None = None  # why the list could not be asked
+    def _needs_listing(self, coverage: Coverage, *, has_archive: bool) -> bool:
+        """Whether gaps may lie before the first candle. Files may show older ones than the exchange itself serves."""
+        if coverage.false_listing:
+            return True
+        hint, gaps = coverage.market.listed_ms, coverage.gaps
+        may_be_early = bool(gaps) and (hint is None or gaps[0].start <= hint)
+        return may_be_early or (has_archive and self.is_worth_files(gaps))
 
     def prove_listing(self, seen: int | None = None) -> int:
         """Open time of the series' first candle: one probe from the beginning of time, stored and not asked again.
@@ -74,17 +76,12 @@ class SeriesFill(LockedSeries):
             todo.extendleft(reversed(findings.to_ask))
             count = self.timeframe.count
             meter.add(count(gap) - sum(count(part) for part in findings.to_ask))
-        self._complain()
-
-    def _complain(self) -> None:
-        if not self._silence:
-            return
-        count = sum(map(self.timeframe.count, merge(self._silence)))
-        since = short_time(min(self._silence).start)
-        what = f"no {self.timeframe} candle of {self.market.name} at or after {since} is served, {count:,} stay a gap"
-        if self._doubt is not None:
-            raise ExchangeError(f"{what}; whether it still trades could not be asked: {self._doubt}")
-        raise UnexpectedAnswer(f"{what} although {self.exchange.name} says that it trades")
+        if self._silence:
+            cells = sum(map(self.timeframe.count, merge(self._silence)))
+            since = short_time(min(self._silence).start)
+            self._complain(
+                f"no {self.timeframe} candle of {self.market.name} at or after {since} is served, {cells:,} stay a gap"
+            )
 
     def is_worth_files(self, gaps: Sequence[Period]) -> bool:
         """Whether bulk files fill any day of the gaps with fewer requests."""
@@ -102,7 +99,7 @@ class SeriesFill(LockedSeries):
         bulk = BulkDownload(archive, self.market, self.timeframe, days, page_limit, self.caller)
         taken: list[Period] = []
         for files in bulk.batches():
-            candles = concatenate([file.candles for file in files])
+            candles = Candles.joined([file.candles for file in files])
             covered = merge(part for file in files for part in subtract(file.day, file.holes))
             self.fetched += self.store.candles.add_page(self.market, self.timeframe, candles, covered)
             taken = merge([*taken, *covered])
@@ -119,7 +116,7 @@ class SeriesFill(LockedSeries):
         gone = [part.period for part in findings.missing]
         covered = subtract(gap, [*unknown, *gone])
         if covered or gone:
-            candles = concatenate(findings.candles)
+            candles = Candles.joined(findings.candles)
             self.fetched += self.store.candles.add_page(
                 self.market, self.timeframe, candles, covered, findings.missing
             )
@@ -222,16 +219,6 @@ class SeriesFill(LockedSeries):
         findings.missing += self._missing(Period(hole.start, cut), AFTER_DELISTING)
         findings.unproven += merge([Period(cut, hole.end)])
 
-    def _is_delisted(self) -> bool:
-        """Whether the exchange's list, asked now, no longer says that the market trades; asked once a fetch."""
-        if self._trades is None:
-            self._trades = True  # unless the list says otherwise
-            try:
-                self._trades = self.still_trades()
-            except ExchangeError as error:
-                self._doubt = error
-        return not self._trades
-
     def _confirm_off_grid(self, run: Period, findings: Findings) -> None:
         """A second page over cells whose candles open beside the grid; what it has no proper candle for is missing."""
         again = self.page(run)
@@ -241,7 +228,7 @@ class SeriesFill(LockedSeries):
 
     @property
     def _contradiction(self) -> str:
-        return f"{self.market.name} {self.timeframe}: the exchange's answers contradict each other"
+        return f"{self.market.title(self.timeframe)}: the exchange's answers contradict each other"
 
     def _insist(self, start_ms: int, problem: str) -> Page:
         """A probe that must have a row; an empty answer is not believed."""
@@ -261,14 +248,6 @@ def check_listed(market: Market, period: Period, first_candle: int | None) -> No
     """Raise InputError when the period lies wholly before the market's first candle."""
     if first_candle is not None and period.end <= first_candle:
         raise InputError(
-            f"{market} has its first candle at {short_time(first_candle)}; the period {period} lies wholly before "
-            "(`backtest verify` asks the exchange again)"
+            f"{market} has its first {market.kind.one} at {short_time(first_candle)}; the period {period} lies wholly "
+            "before (`backtest verify` asks the exchange again)"
         )
-
-
-def concatenate(parts: list[Candles]) -> Candles:
-    """All candles of the parts, sorted; the parts share no open time."""
-    stamps = np.concatenate([part.timestamp for part in parts]) if parts else np.empty(0, dtype=np.int64)
-    order = np.argsort(stamps, kind="stable")
-    columns = (np.concatenate([part.columns()[name] for part in parts])[order] for name in PRICE_COLUMNS)
-    return Candles(stamps[order], *columns) if parts else Candles.empty()

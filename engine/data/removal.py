@@ -9,7 +9,7 @@ import time
 import uuid
 import zipfile
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,8 +19,11 @@ from engine.data.sync import forget_series
 from engine.database.store import Store
 from engine.errors import InputError, reason
 from engine.events import CancelToken, Log, OnEvent, Progress
-from engine.model.coverage import MissingRange, RemovedSeries
+from engine.model.coverage import HOLE, MissingRange, RemovedSeries
+from engine.model.funding import FundingRates
+from engine.model.kinds import Kind
 from engine.model.market import Candles, Market, Period, Timeframe
+from engine.syntax import parser
 
 _ENDING: Final = ".removed"
 _PAGE_CELLS: Final = 100_000  # of one transaction: between two of them it can be stopped
@@ -60,20 +63,25 @@ def _known(store: Store, market: Market, timeframe: Timeframe) -> dict[str, Any]
     first = store.candles.first_candle(market, timeframe)
     extent = store.verification.extent(market, timeframe) or Period(0, 0)
     extent = Period(max(extent.start, first or 0), max(extent.end, first or 0))
-    coverage = store.candles.coverage(market, timeframe, extent)
     kept = {
-        (one.market.name, one.timeframe): one.kept_from_ms
-        for one in store.symbols.kept_series(market.exchange)
+        (one.market, one.timeframe): one.kept_from_ms for one in store.symbols.kept_series(market.exchange)
     }
+    columns: dict[str, Any]
+    if market.kind is Kind.FUNDING:
+        coverage, rates = store.funding.coverage(market, extent), store.funding.read(market, extent)
+        columns = {one.name: getattr(rates, one.name) for one in fields(rates)}
+    else:
+        coverage = store.candles.coverage(market, timeframe, extent)
+        candles = store.candles.read(market, timeframe, extent)
+        columns = {"timestamp": candles.timestamp, **candles.columns()}
     about = {
         "first": first,
-        "kept_from": kept.get((market.name, timeframe)),
+        "kept_from": kept.get((market, timeframe)),
         "covered": [asdict(part) for part in _between(extent, coverage.gaps)],
-        "missing": [asdict(gone) for gone in coverage.missing],
+        "missing": [asdict(gone) for gone in coverage.missing if gone.reason != HOLE],
         "imported": [asdict(part) for part in store.verification.imported(market, timeframe, extent)],
     }
-    candles = store.candles.read(market, timeframe, extent)
-    return {"about": json.dumps(about), "timestamp": candles.timestamp, **candles.columns()}
+    return {"about": json.dumps(about), **columns}
 
 
 def _between(whole: Period, gaps: Sequence[Period]) -> list[Period]:
@@ -91,12 +99,15 @@ def restore_series(
     """
     market, timeframe = removed.market, removed.timeframe
     try:
-        with np.load(removed.path) as held:
+        with parser(), np.load(removed.path) as held:
             about = json.loads(str(held["about"]))
-            candles = Candles(held["timestamp"], *(held[name] for name in Candles.empty().columns()))
+            if market.kind is Kind.FUNDING:
+                rows: Candles | FundingRates = FundingRates(*(held[one.name] for one in fields(FundingRates)))
+            else:
+                rows = Candles(held["timestamp"], *(held[name] for name in Candles.empty().columns()))
     except (OSError, zipfile.BadZipFile, KeyError, ValueError) as error:
         raise InputError(
-            f"the candles of {market.name} {timeframe} are gone: it is too late to undo that"
+            f"the {market.kind.rows} of {market.title(timeframe)} are gone: it is too late to undo that"
         ) from error
     missing = [
         MissingRange(Period(**gone["period"]), gone["reason"], gone["confirmed_ms"])
@@ -110,8 +121,11 @@ def restore_series(
             cancel.raise_if_cancelled()
             cut = (MissingRange(one.period.clip(part), one.reason, one.confirmed_ms) for one in missing)
             gone = [one for one in cut if one.period.start < one.period.end]
-            came += store.candles.add_page(market, timeframe, candles.within(part), [part], gone)
-            on_event(Progress(job, came, len(candles), "candles"))
+            if isinstance(rows, FundingRates):
+                came += store.funding.add_page(market, rows.within(part), [part], gone)
+            else:
+                came += store.candles.add_page(market, timeframe, rows.within(part), [part], gone)
+            on_event(Progress(job, came, len(rows), market.kind.rows))
         for one in about["imported"]:
             store.verification.mark_imported(market, timeframe, Period(**one), _BACK)
         if about["first"] is not None:

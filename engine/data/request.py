@@ -2,7 +2,10 @@
 
 from engine.errors import InputError
 from engine.model.coverage import AFTER_DELISTING, Coverage
-from engine.model.market import DAY_MS, Market, Period, Timeframe, short_time
+from engine.model.exchanges import describe
+from engine.model.funding import SNAP_MS
+from engine.model.kinds import Kind
+from engine.model.market import DAY_MS, HOUR_MS, Market, Period, Timeframe, short_time
 
 
 def align(timeframe: Timeframe, period: Period) -> Period:
@@ -13,9 +16,20 @@ def align(timeframe: Timeframe, period: Period) -> Period:
     return wanted
 
 
+def check_kind(market: Market) -> None:
+    """Raise InputError for a kind of series that the market's exchange is not asked for."""
+    if market.kind not in describe(market.exchange).kinds:
+        what = "funding" if market.kind is Kind.FUNDING else f"{market.kind} candles"
+        raise InputError(f"{market.exchange} lists no {what} here")
+
+
 def clip_to_closed(market: Market, timeframe: Timeframe, wanted: Period, now_ms: int) -> Period:
-    """The cells that have closed; raises InputError when there are none."""
+    """The cells that have closed; raises InputError when there are none. Of funding, the hours that began a minute ago."""
+    if market.kind is Kind.FUNDING:
+        now_ms += HOUR_MS - SNAP_MS
     closed_end = timeframe.floor(now_ms)
+    if wanted.start >= closed_end and market.kind is Kind.FUNDING:
+        raise InputError(f"{market} has no settlement of funding yet in {wanted}")
     if wanted.start >= closed_end:
         last = timeframe.shift(closed_end, -1)
         raise InputError(

@@ -11,7 +11,8 @@ from engine.database.store import KeptSeries, Store
 from engine.errors import BacktestError, DatabaseError
 from engine.events import CancelToken, Finished, Log, OnEvent, Started, ending
 from engine.model.coverage import SyncedSeries
-from engine.model.market import Market, Period, Timeframe
+from engine.model.kinds import Kind
+from engine.model.market import Market, Period, Timeframe, series_name
 
 SIDE_BY_SIDE: Final = 4  # series at once: the exchange's weight per minute is used up by fewer already
 EVERYTHING: Final = Period(0, 7_258_118_400_000)  # to the year 2200, the last that the schema allows
@@ -107,13 +108,13 @@ class Sync:
             return 0
         if series.kept_from_ms is None:
             self._store.symbols.start_keeping(market, timeframe, start)
-        job = f"sync:{market.exchange}:{market.name}:{timeframe.file_name}"
+        job = f"sync:{market.exchange}:{market.title(timeframe)}"
         self._on_event(
             Started(
                 job,
                 "fetch",
-                f"{market.name} {timeframe}: fetching candles",
-                (market.exchange, market.name, timeframe.name),
+                f"{market.title(timeframe)}: fetching {market.kind.rows}",
+                (market.exchange, market.name, series_name(market.kind, timeframe)),
             )
         )
         try:
@@ -143,9 +144,12 @@ def delete_series(
 
 def forget_series(store: Store, market: Market, timeframe: Timeframe) -> int:
     """The same for who holds the series' lock."""
-    held = store.candles.coverage(market, timeframe, timeframe.align(EVERYTHING)).candles
-    store.candles.forget(market, timeframe, EVERYTHING)
-    store.verification.mend(market, timeframe)  # rows outside all calendars
+    if market.kind is Kind.FUNDING:
+        held = store.funding.forget(market, EVERYTHING)
+    else:
+        held = store.candles.coverage(market, timeframe, timeframe.align(EVERYTHING)).candles
+        store.candles.forget(market, timeframe, EVERYTHING)
+        store.verification.mend(market, timeframe)  # rows outside all calendars
     store.candles.save_first_candle(market, timeframe, None)
     store.symbols.keep_no_more(market, timeframe)
     return held

@@ -2,21 +2,20 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from functools import partial
 
 import numpy as np
 
 from engine.data.exchanges.connection import Caller
 from engine.data.exchanges.exchange import Exchange
-from engine.data.exchanges.pages import Page, merge, subtract
-from engine.data.filling import concatenate
+from engine.data.exchanges.pages import Page
 from engine.data.listing import WrongListing, check_listing
-from engine.data.locked_series import LockedSeries
+from engine.data.locked_series import LockedSeries, verifying
 from engine.database.store import Store
-from engine.errors import ExchangeError, InputError, Interrupted
+from engine.errors import InputError
 from engine.events import ProgressMeter
 from engine.model.coverage import AFTER_DELISTING, BEFORE_LISTING, Coverage, VerifyReport
 from engine.model.market import DAY_MS, PRICE_COLUMNS, Candles, Int64Array, Market, Period, Timeframe
+from engine.model.periods import merge, subtract
 
 
 def verify_series(
@@ -34,18 +33,9 @@ def verify_series(
 
     `still_trades` asks the exchange's list whether the market trades.
     """
-    exchange.check_timeframe(timeframe)
-
-    tell = partial(caller.log, "info")
-    with store.candles.series_lock(market, timeframe, tell, caller.cancel.sleep):
-        try:
-            now = exchange.now_ms(caller)
-            check = SeriesCheck(store, exchange, market, timeframe, now, caller, still_trades)
-            return check.check(period, dry_run=dry_run)
-        except ExchangeError as error:
-            raise ExchangeError(f"{error}; nothing was changed; run again") from error
-        except Interrupted as error:
-            raise Interrupted("stopped; nothing was changed") from error
+    with verifying(store, exchange, market, timeframe, caller) as now_ms:
+        check = SeriesCheck(store, exchange, market, timeframe, now_ms, caller, still_trades)
+        return check.check(period, dry_run=dry_run)
 
 
 @dataclass(slots=True)
@@ -85,10 +75,10 @@ class SeriesCheck(LockedSeries):
         windows = _windows(coverage, [*damage.claims, *unproven])
         if not windows and not notices:
             raise InputError(
-                f"nothing of {market} {timeframe} is held in {period}: there is nothing to verify"
+                f"nothing of {market.title(timeframe)} on {market.exchange} is held in {period}: there is nothing to verify"
             )
         found = self._compare(windows)
-        added, old, new = (concatenate(parts) for parts in (found.added, found.old, found.new))
+        added, old, new = (Candles.joined(parts) for parts in (found.added, found.old, found.new))
         came = _cells(timeframe, added.timestamp)
         still = {
             gone: subtract(gone.period, came) for gone in coverage.missing if gone.reason != BEFORE_LISTING
@@ -136,7 +126,9 @@ class SeriesCheck(LockedSeries):
         if period is not None:
             period = period.clip(Period(0, self._closed_end))
         if period is None or period.start >= period.end:
-            raise InputError(f"nothing of {market} {timeframe} is held: there is nothing to verify")
+            raise InputError(
+                f"nothing of {market.title(timeframe)} on {market.exchange} is held: there is nothing to verify"
+            )
         return period
 
     def _compare(self, windows: list[Period]) -> Differences:
@@ -177,7 +169,7 @@ class SeriesCheck(LockedSeries):
             if page.cells:
                 lost = held.timestamp[~np.isin(held.timestamp, page.candles.timestamp)]
                 served += [self.page(part).candles for part in _cells(self.timeframe, lost)]
-            yield stretch, held, concatenate(served)
+            yield stretch, held, Candles.joined(served)
             cursor = reach
 
     def _end_of_nothing(self, page: Page, window: Period) -> int:

@@ -9,6 +9,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from engine.database.codec import optional_ms, to_time
 from engine.database.connection import Database
 from engine.database.schema import exchange_state, markets
+from engine.model.filters import Filters
 from engine.model.market import Market
 
 
@@ -23,9 +24,25 @@ class ExchangeStore:
         query = select(markets).where(markets.c.exchange == exchange).order_by(markets.c.name)
         with self._database.transaction() as connection:
             return [
-                Market(row.exchange, row.name, row.unified, row.is_trading, optional_ms(row.listed_at))
+                Market(
+                    row.exchange,
+                    row.name,
+                    row.unified,
+                    row.is_trading,
+                    optional_ms(row.listed_at),
+                    filters=None if row.filters is None else Filters.from_json(row.filters),
+                )
                 for row in connection.execute(query)
             ]
+
+    def filters(self, market: Market) -> Filters | None:
+        """Those of a market by the cached list; None where it was never listed with any."""
+        query = select(markets.c.filters).where(
+            markets.c.exchange == market.exchange, markets.c.name == market.name
+        )
+        with self._database.transaction() as connection:
+            found = connection.scalar(query)
+        return None if found is None else Filters.from_json(found)
 
     def markets_saved_ms(self, exchange: str) -> int | None:
         """When the list was saved last."""
@@ -40,6 +57,7 @@ class ExchangeStore:
                 "unified": market.unified,
                 "is_trading": market.is_trading,
                 "listed_at": None if market.listed_ms is None else to_time(market.listed_ms),
+                "filters": None if market.filters is None else market.filters.to_json(),
             }
             for market in listed
         ]

@@ -35,8 +35,8 @@ from engine.model.account import Costs
 from engine.model.market import Market, Period, Timeframe
 from engine.model.remark import Remark
 from engine.model.run import RunResult, SeenCandles, json_ready
-from engine.model.trade import Trade
-from engine.model.trial import trial_identity
+from engine.model.trade import Fill, Trade
+from engine.model.trial import identity_of
 
 _KEPT: Final = backtest_runs.c.removed_at.is_(None)
 _HEAVY: Final = ("trades", "equity", "indicators")
@@ -58,13 +58,13 @@ class RunStore:
         values = _columns(result)
 
         def write(connection: Connection) -> None:
-            symbol_id = add_symbol(connection, result.exchange, result.symbol, result.market.unified)
+            symbol_id = add_symbol(connection, result.market)
             row = values | {"symbol_id": symbol_id}
             statement = upsert(backtest_runs).values(row)
             connection.execute(statement.on_conflict_do_update(index_elements=["id"], set_=row))
             add_sources(connection, sources)
             if result.inputs is not None and result.fingerprint is not None:
-                identity = trial_identity(result.inputs["source"], result.inputs["params"])
+                identity = identity_of(result.inputs)
                 candles = candles_id(connection, symbol_id, result.timeframe.name, result.period)
                 add_trial(connection, row["strategy_name"], identity, candles)
 
@@ -168,8 +168,12 @@ class RunStore:
             raise InputError(f"run {run_id[:8]} was deleted; the note was not kept")
 
 
-def find_id(connection: Connection, table: Table, given: str, kind: str) -> uuid.UUID:
-    """The id of the one row of `table` that begins with the hex digits `given`; `kind` is "run" or "sweep"."""
+def find_id(
+    connection: Connection, table: Table, given: str, kind: str, *which: ColumnElement[bool]
+) -> uuid.UUID:
+    """The id of the one row of `table` that begins with the hex digits `given`, of those that fulfil `which`; `kind` is
+    "run", "sweep" or "walk-forward".
+    """
     digits = given.strip().lower().replace("-", "")
     shown = given if len(given) <= 40 else given[:37] + "..."
     lists = f"`backtest {kind}s` lists them"
@@ -177,7 +181,7 @@ def find_id(connection: Connection, table: Table, given: str, kind: str) -> uuid
         raise NotStored(f"{shown!r} is not a {kind} id; give 4 or more of its hex digits ({lists})")
     low, high = uuid.UUID(digits.ljust(32, "0")), uuid.UUID(digits.ljust(32, "f"))
     found: Sequence[uuid.UUID] = connection.scalars(
-        select(table.c.id).where(table.c.id.between(low, high), table.c.removed_at.is_(None)).limit(2)
+        select(table.c.id).where(table.c.id.between(low, high), table.c.removed_at.is_(None), *which).limit(2)
     ).all()
     if not found:
         raise NotStored(f"no {kind} {shown!r} is stored ({lists})")
@@ -208,7 +212,7 @@ def _columns(result: RunResult) -> dict[str, Any]:
         raise InputError(f"{result.id!r} is not a run id") from None
     json_columns = {
         "params": dict(result.params),
-        "costs": asdict(result.costs),
+        "costs": result.costs.to_json(),
         "metrics": dict(result.metrics),
         "signals": dict(result.signals),
         "checks": {name: dict(check) for name, check in result.checks.items()},
@@ -250,7 +254,9 @@ def storable(value: Any) -> Any:
 def _trade(stored: dict[str, Any]) -> Trade:
     # JSONB keeps 1e22 as digits, which read back as an int; null stands for NaN, as does what older versions did not keep
     numbers = {name: stored.get(name) for name in _TRADE_FLOATS}
-    return Trade(**stored | {name: math.nan if one is None else float(one) for name, one in numbers.items()})
+    fills = tuple(Fill(**fill) for fill in stored.get("fills", ()))
+    told = {name: math.nan if one is None else float(one) for name, one in numbers.items()}
+    return Trade(**stored | told | {"fills": fills})
 
 
 def _shared(value: Any) -> Any:
@@ -279,7 +285,7 @@ def _result(held: Mapping[str, Any]) -> RunResult:
         timeframe=Timeframe(held["timeframe"]),
         period=Period(to_ms(held["start_time"]), to_ms(held["end_time"])),
         params=held["params"],
-        costs=Costs(**held["costs"]),
+        costs=Costs.from_json(held["costs"]),
         engine=held["engine"],
         error=held["error"],
         metrics=held["metrics"],

@@ -24,7 +24,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
-HEAD: Final = "0010"  # the newest migration; a constant, so that an up-to-date start need not import Alembic
+HEAD: Final = "0016"  # the newest migration; a constant, so that an up-to-date start need not import Alembic
 
 metadata = MetaData()
 
@@ -62,7 +62,8 @@ def _period(table: str) -> list[CheckConstraint]:
     ]
 
 
-# One name on two exchanges is two symbols. `unified` is ccxt's name.
+# One name on two exchanges is two symbols, and so are the kinds of series of one: every table below names a series by symbol
+# and timeframe alone. `unified` is ccxt's name.
 symbols = Table(
     "symbols",
     metadata,
@@ -71,7 +72,9 @@ symbols = Table(
     Column("exchange", String(20), nullable=False, server_default=text("'binance'")),
     Column("is_active", Boolean, nullable=False, server_default=text("true")),
     Column("unified", Text, nullable=False, server_default=text("''")),
-    UniqueConstraint("exchange", "name", name="symbols_exchange_name_key"),
+    Column("kind", String(10), nullable=False, server_default=text("'traded'")),
+    CheckConstraint("kind IN ('traded', 'mark', 'funding')", name="symbols_kind"),
+    UniqueConstraint("exchange", "name", "kind", name="symbols_exchange_name_kind_key"),
 )
 
 # docs/decisions/ohlcv-primary-key.md: why the natural key, and not an id
@@ -88,6 +91,26 @@ ohlcv_data = Table(
         name="ohlcv_data_possible",
     ),
     _on_grid("ohlcv_data_on_grid", "timestamp", "timestamp", open_end=True),
+)
+
+# Settlements of a symbol of the kind "funding". `timestamp`: the full hour within a minute of `served_at`, else that itself.
+# What is proven of them lies in data_ranges, by cells of 1h; `interval_hours` is what the archive tells.
+funding_rates = Table(
+    "funding_rates",
+    metadata,
+    Column("symbol_id", Integer, ForeignKey("symbols.id"), primary_key=True, nullable=False),
+    Column("timestamp", _TIME, primary_key=True),
+    Column("rate_type", String(20), primary_key=True),
+    Column("served_at", _TIME, nullable=False),
+    Column("rate", Double, nullable=False),
+    Column("mark_price", Double),
+    Column("interval_hours", Integer),
+    CheckConstraint(
+        "rate >= -0.05 AND rate <= 0.05 AND mark_price > 0 AND mark_price < 'Infinity' "
+        "AND interval_hours >= 1 AND interval_hours <= 8",
+        name="funding_rates_possible",
+    ),
+    *_moments("funding_rates", "timestamp", "served_at"),
 )
 
 # Covered: asked of the exchange and answered. Half-open, merged on write; cells known missing are covered too.
@@ -159,6 +182,7 @@ markets = Table(
     Column("unified", Text, nullable=False),
     Column("is_trading", Boolean, nullable=False),
     Column("listed_at", _TIME),
+    Column("filters", JSONB(none_as_null=True)),  # as the exchange told them last; null: it told none
     *_moments("markets", "listed_at"),
 )
 
@@ -227,7 +251,9 @@ strategy_sources = Table(
 )
 
 # A sweep as it was asked for (`asked`: ranges, fixed parameters, constraint, ...) and how it ended. `kinds`: numpy's kind of
-# each ranged parameter; `metric_names`: of the numbers in trials.metrics; `best`: the number of the best trial.
+# each ranged parameter; `metric_names`: of the numbers in trials.metrics; `best`: the number of the best trial so far.
+# `status` "running" of one whose lock nobody holds: its program was killed. One over several markets has a row that keeps
+# its best trial alone, and rows for each of them, which are `part_of` it, in their `place`: those have the trials.
 sweeps = Table(
     "sweeps",
     metadata,
@@ -255,6 +281,10 @@ sweeps = Table(
     Column("created_at", _TIME, nullable=False, server_default=_NOW),
     Column("checks", JSONB(none_as_null=True)),
     Column("removed_at", _TIME),
+    Column("part_of", Uuid),
+    Column("place", Integer),
+    CheckConstraint("(part_of IS NULL) = (place IS NULL)", name="sweeps_part_check"),
+    Index("sweeps_part_idx", "part_of", "place", unique=True, postgresql_where=text("part_of IS NOT NULL")),
     *_moments("sweeps", "start_time", "end_time", "created_at", "removed_at"),
     Index("sweeps_created_idx", "created_at"),
 )
@@ -287,4 +317,59 @@ trials = Table(
     Column("candles_id", Integer),
     Index("trials_sweep_idx", "sweep_id", "number"),
     Index("trials_tried_idx", "strategy_name", "identity", "candles_id"),
+    Index("trials_candles_idx", "candles_id", "identity"),
+)
+
+# Daily returns of a sweep's trials, in parts as they came in: `numbers` int64 (k,), little-endian, of which; `returns`
+# float64 (k, days).
+sweep_returns = Table(
+    "sweep_returns",
+    metadata,
+    Column("sweep_id", Uuid, nullable=False),
+    Column("numbers", LargeBinary, nullable=False),
+    Column("returns", LargeBinary, nullable=False),
+    Index("sweep_returns_owner_idx", "sweep_id"),
+)
+
+# A walk-forward as it was asked for and how it ended. `asked`: as in `sweeps`, and the lengths of its windows; `columns`:
+# the ranged parameters of all its combinations; `windows`, `measures`: once it is finished; `run_id`: of the stitched run,
+# which lives by itself. `status` "running" of one whose lock nobody holds: its program was killed.
+walk_forwards = Table(
+    "walk_forwards",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("strategy_name", String(100), nullable=False),
+    *_series_key(),
+    Column("start_time", _TIME, nullable=False),
+    Column("end_time", _TIME, nullable=False),
+    Column("status", String(20), nullable=False),
+    Column("error", Text),
+    Column("asked", JSONB, nullable=False),
+    Column("costs", JSONB, nullable=False),
+    Column("fixed", JSONB, nullable=False),
+    Column("columns", LargeBinary, nullable=False),
+    Column("warmup", Integer, nullable=False),
+    Column("inputs", JSONB(none_as_null=True)),
+    Column("planned", Integer, nullable=False),
+    Column("done", Integer, nullable=False),
+    Column("windows", JSONB, nullable=False),
+    Column("measures", JSONB, nullable=False),
+    Column("run_id", Uuid),
+    Column("trials_of_strategy", BigInteger),
+    Column("elapsed_s", Double, nullable=False),
+    Column("created_at", _TIME, nullable=False, server_default=_NOW),
+    Column("removed_at", _TIME),
+    *_moments("walk_forwards", "start_time", "end_time", "created_at", "removed_at"),
+    Index("walk_forwards_created_idx", "created_at"),
+)
+
+# What was tried of one between two moments: the numbers of combinations, their figures in every window, and what failed.
+walk_forward_parts = Table(
+    "walk_forward_parts",
+    metadata,
+    Column("walk_forward_id", Uuid, nullable=False),
+    Column("numbers", LargeBinary, nullable=False),
+    Column("figures", LargeBinary, nullable=False),
+    Column("errors", JSONB, nullable=False),
+    Index("walk_forward_parts_owner_idx", "walk_forward_id"),
 )

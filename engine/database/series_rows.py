@@ -13,6 +13,7 @@ from engine.database import series_sql as sql
 from engine.database.codec import to_ms, to_time
 from engine.model.coverage import MissingRange
 from engine.model.market import Int64Array, Market, Period, Timeframe
+from engine.model.periods import merge
 
 
 def period_of(row: Any) -> Period:
@@ -22,7 +23,12 @@ def period_of(row: Any) -> Period:
 
 def series_key(market: Market, timeframe: Timeframe) -> dict[str, Any]:
     """The parameters that name a series."""
-    return {"exchange": market.exchange, "name": market.name, "timeframe": timeframe.name}
+    return {**symbol_key(market), "timeframe": timeframe.name}
+
+
+def symbol_key(market: Market) -> dict[str, Any]:
+    """The parameters that name a symbol: one kind of series of a market."""
+    return {"exchange": market.exchange, "name": market.name, "kind": market.kind.value}
 
 
 def bounds_of(period: Period) -> dict[str, Any]:
@@ -47,9 +53,9 @@ def copy_into(connection: Connection, statement: str, stream: Iterable[bytes]) -
             copy.write(piece)
 
 
-def add_symbol(connection: Connection, exchange: str, name: str, unified: str) -> int:
+def add_symbol(connection: Connection, market: Market) -> int:
     """The id of a symbol, which gets its row on first use."""
-    values = {"exchange": exchange, "name": name, "unified": unified}
+    values = {**symbol_key(market), "unified": market.unified}
     known = connection.scalar(sql.SYMBOL_ID, values)
     if known is None:
         connection.execute(sql.ADD_SYMBOL, values)
@@ -68,7 +74,7 @@ def lock_series(
     `changes`: this transaction changes its candles, ranges or missing cells, so it gets a new version.
     """
     series = series_key(market, timeframe)
-    symbol_id = add_symbol(connection, market.exchange, market.name, market.unified)
+    symbol_id = add_symbol(connection, market)
     connection.execute(sql.ADD_STATE, series)
     if changes:
         change_version(connection, series)
@@ -133,17 +139,7 @@ def _look_closely(
         left = np.setdiff1d(left, gone)
         missing += [replace(one, period=run) for run in runs_of(timeframe, gone)]
     outer = map(timeframe.align, (Period(part.start, inner.start), Period(inner.end, part.end)))
-    return missing, _joined([*runs_of(timeframe, left), *outer])
-
-
-def _joined(parts: Iterable[Period]) -> list[Period]:
-    """Disjoint periods in order; those that touch go together, empty ones go."""
-    joined: list[Period] = []
-    for part in sorted(part for part in parts if part.start < part.end):
-        if joined and joined[-1].end == part.start:
-            part = Period(joined.pop().start, part.end)
-        joined.append(part)
-    return joined
+    return missing, merge([*runs_of(timeframe, left), *outer])
 
 
 def runs_of(timeframe: Timeframe, opens: Int64Array) -> list[Period]:

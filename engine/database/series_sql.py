@@ -1,4 +1,4 @@
-"""The statements of series_store.py. Parameters: `:exchange :name :timeframe` name a series, times are timestamptz.
+"""The statements of series_store.py. Parameters: `:exchange :name :kind :timeframe` name a series, times are timestamptz.
 
 Intervals are half-open; `range_agg` merges those that overlap or touch, `-` on multiranges leaves what is uncovered.
 """
@@ -9,7 +9,7 @@ from typing import Final
 
 from sqlalchemy import text
 
-_SYMBOL: Final = "(SELECT id FROM symbols WHERE exchange = :exchange AND name = :name)"
+_SYMBOL: Final = "(SELECT id FROM symbols WHERE exchange = :exchange AND name = :name AND kind = :kind)"
 _SERIES: Final = f"symbol_id = {_SYMBOL} AND timeframe = :timeframe"
 _WITHIN: Final = "timestamp >= :start AND timestamp < :end"
 _FIRST: Final = "CAST('1970-01-01 00:00+00' AS timestamptz)"
@@ -46,9 +46,14 @@ _ALL_IMPORTED: Final = f"""coalesce((SELECT range_agg({_RANGE}) FROM imported_ra
 # -- the series and its state
 
 ADD_SYMBOL: Final = text("""
-    INSERT INTO symbols (exchange, name, unified) VALUES (:exchange, :name, :unified) ON CONFLICT DO NOTHING
+    INSERT INTO symbols (exchange, name, kind, unified, is_active)
+    VALUES (:exchange, :name, :kind, :unified, coalesce((
+        SELECT bool_or(is_active) FROM symbols
+        WHERE exchange = CAST(:exchange AS varchar) AND name = CAST(:name AS varchar)
+    ), true))
+    ON CONFLICT DO NOTHING
 """)
-SYMBOL_ID: Final = text("SELECT id FROM symbols WHERE exchange = :exchange AND name = :name")
+SYMBOL_ID: Final = text("SELECT id FROM symbols WHERE exchange = :exchange AND name = :name AND kind = :kind")
 ADD_STATE: Final = text(f"""
     INSERT INTO series_state (symbol_id, timeframe) VALUES ({_SYMBOL}, :timeframe) ON CONFLICT DO NOTHING
 """)
@@ -129,24 +134,25 @@ MISSING: Final = text(f"""
 """)
 
 HELD_SERIES: Final = text(f"""
-    SELECT s.exchange, s.name, coalesce(nullif(s.unified, ''), s.name), m.is_trading, m.listed_at,
+    SELECT s.exchange, s.name, coalesce(nullif(s.unified, ''), s.name), m.is_trading, m.listed_at, s.kind,
         held.timeframe, held.candles,
-        (SELECT min(timestamp) FROM ohlcv_data AS o WHERE o.symbol_id = s.id AND o.timeframe = held.timeframe
-            AND {_IN_TIME}),
-        (SELECT max(timestamp) FROM ohlcv_data AS o WHERE o.symbol_id = s.id AND o.timeframe = held.timeframe
-            AND {_IN_TIME})
+        coalesce((SELECT min(timestamp) FROM ohlcv_data AS o WHERE o.symbol_id = s.id AND o.timeframe = held.timeframe
+            AND {_IN_TIME}), (SELECT min(timestamp) FROM funding_rates AS f WHERE f.symbol_id = s.id)),
+        coalesce((SELECT max(timestamp) FROM ohlcv_data AS o WHERE o.symbol_id = s.id AND o.timeframe = held.timeframe
+            AND {_IN_TIME}), (SELECT max(timestamp) FROM funding_rates AS f WHERE f.symbol_id = s.id))
     FROM (SELECT symbol_id, timeframe, CAST(sum(candle_count) AS bigint) AS candles FROM data_ranges
           GROUP BY symbol_id, timeframe) AS held
     JOIN symbols AS s ON s.id = held.symbol_id
     LEFT JOIN markets AS m ON m.exchange = s.exchange AND m.name = s.name
-    ORDER BY s.exchange, s.name, held.timeframe
+    ORDER BY s.exchange, s.name, s.kind DESC, held.timeframe
 """)
 
 # For psycopg itself: the arrays come binary and numpy takes them as they are
 READ: Final = f"""
     SELECT array_agg(timestamp), array_agg(open), array_agg(high), array_agg(low), array_agg(close), array_agg(volume)
     FROM (SELECT timestamp, open, high, low, close, volume FROM ohlcv_data
-          WHERE symbol_id = (SELECT id FROM symbols WHERE exchange = %(exchange)s AND name = %(name)s)
+          WHERE symbol_id = (SELECT id FROM symbols WHERE exchange = %(exchange)s AND name = %(name)s
+                AND kind = %(kind)s)
             AND timeframe = %(timeframe)s AND timestamp >= %(start)s AND timestamp < %(end)s AND {_SOUND}
           ORDER BY timestamp) AS held
 """
@@ -222,7 +228,7 @@ HELD_CELLS_KNOWN_MISSING: Final = text(f"""
     SELECT timestamp FROM missing_candles AS m
     JOIN ohlcv_data ON ohlcv_data.symbol_id = m.symbol_id AND ohlcv_data.timeframe = m.timeframe
         AND timestamp >= m.start_time AND timestamp < m.end_time AND {_SOUND}
-    WHERE m.symbol_id = (SELECT id FROM symbols WHERE exchange = :exchange AND name = :name)
+    WHERE m.symbol_id = (SELECT id FROM symbols WHERE exchange = :exchange AND name = :name AND kind = :kind)
         AND m.timeframe = :timeframe AND m.start_time < :end AND m.end_time > :start
 """)
 
@@ -328,4 +334,45 @@ CUT_IMPORTED: Final = text(f"""
     INSERT INTO imported_ranges (symbol_id, timeframe, start_time, end_time, file_name, imported_at)
     SELECT symbol_id, timeframe, lower(part), upper(part), file_name, imported_at
     FROM cut, unnest(tstzmultirange({_RANGE}) - {_CUT}) AS part
+""")
+
+# -- funding rates: rows of their own, covered by cells of 1h in data_ranges
+
+_OF_SYMBOL: Final = f"symbol_id = {_SYMBOL}"
+INSERT_FUNDING: Final = text(
+    _MERGE_RANGES.format(
+        fresh=f"""
+        INSERT INTO funding_rates (symbol_id, timestamp, rate_type, served_at, rate, mark_price, interval_hours)
+        SELECT {_SYMBOL}, page.* FROM unnest(CAST(:times AS timestamptz[]), CAST(:types AS text[]),
+            CAST(:served AS timestamptz[]), CAST(:rates AS float8[]), CAST(:marks AS float8[]),
+            CAST(:hours AS integer[])) AS page
+        ON CONFLICT DO NOTHING RETURNING timestamp, 1 AS candles"""
+    )
+)
+REPLACE_FUNDING: Final = text(f"""
+    UPDATE funding_rates AS held SET served_at = page.served, rate = page.rate,
+        mark_price = coalesce(page.mark, mark_price), interval_hours = coalesce(page.hours, interval_hours)
+    FROM unnest(CAST(:times AS timestamptz[]), CAST(:types AS text[]), CAST(:served AS timestamptz[]),
+        CAST(:rates AS float8[]), CAST(:marks AS float8[]), CAST(:hours AS integer[]))
+        AS page (time, type, served, rate, mark, hours)
+    WHERE held.{_OF_SYMBOL} AND held.timestamp = page.time AND held.rate_type = page.type
+""")
+# Rows that no range vouches for are proven by nothing: what the exchange says takes their place.
+DROP_UNPROVEN_FUNDING: Final = text(f"""
+    DELETE FROM funding_rates WHERE {_OF_SYMBOL} AND {_WITHIN}
+        AND timestamp <@ (CAST(:covered AS tstzmultirange) - {_RANGES})
+""")
+READ_FUNDING: Final = text(f"""
+    SELECT served_at, rate, mark_price, rate_type, interval_hours FROM funding_rates
+    WHERE {_OF_SYMBOL} AND {_WITHIN} AND timestamp <@ {_RANGES} ORDER BY timestamp, rate_type
+""")
+FORGET_FUNDING: Final = text(f"DELETE FROM funding_rates WHERE {_OF_SYMBOL} AND {_WITHIN}")
+COUNT_RANGES_OF_FUNDING: Final = text(f"""
+    UPDATE data_ranges SET candle_count = (SELECT count(*) FROM funding_rates AS f
+        WHERE f.symbol_id = data_ranges.symbol_id AND f.timestamp >= start_time AND f.timestamp < end_time)
+    WHERE {_SERIES}
+""")
+# The whole covered ranges that reach into a period.
+RANGES_TOUCHING: Final = text(f"""
+    SELECT lower(part), upper(part) FROM unnest({_ALL_RANGES}) AS part WHERE part && {_WANTED} ORDER BY part
 """)

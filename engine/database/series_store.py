@@ -27,7 +27,8 @@ from engine.database.codec import (
     to_ms,
     to_time,
 )
-from engine.database.connection import MOST_CONNECTIONS, Database, program_name
+from engine.database.connection import MOST_CONNECTIONS, Database
+from engine.database.locks import holder_of
 from engine.database.series_rows import (
     bounds_of,
     change_version,
@@ -41,6 +42,7 @@ from engine.database.series_rows import (
 )
 from engine.errors import DatabaseError
 from engine.model.coverage import BEFORE_LISTING, Coverage, MissingRange
+from engine.model.kinds import Kind
 from engine.model.market import Candles, Market, Period, Timeframe
 
 READ_CELLS: Final = 2_000_000  # per query: what PostgreSQL sends as one row ends at 1 GB
@@ -53,7 +55,9 @@ _TRY_LOCK: Final = text("SELECT pg_try_advisory_lock(:key)")
 
 @dataclass(frozen=True, slots=True)
 class HeldSeries:
-    """A series that holds candles: open times of its first and last one, ms, and how many by its record of ranges."""
+    """A series that holds candles or settlements: times of its first and last one, ms, and how many by its record of
+    ranges.
+    """
 
     market: Market
     timeframe: Timeframe
@@ -72,18 +76,18 @@ class SeriesStore:
         self._places = threading.BoundedSemaphore(MOST_LOCKS)
 
     def held_series(self) -> list[HeldSeries]:
-        """Every series of which candles are held, by exchange, symbol and timeframe."""
+        """Every series of which rows are held, by exchange, symbol and timeframe."""
         with self._database.transaction() as connection:
             rows = connection.execute(sql.HELD_SERIES).all()
         return [
             HeldSeries(
-                Market(exchange, name, unified, is_trading is not False, optional_ms(listed_at)),
+                Market(exchange, name, unified, is_trading is not False, optional_ms(listed_at), Kind(kind)),
                 Timeframe(timeframe),
                 to_ms(first),
                 to_ms(last),
                 candles,
             )
-            for exchange, name, unified, is_trading, listed_at, timeframe, candles, first, last in rows
+            for exchange, name, unified, is_trading, listed_at, kind, timeframe, candles, first, last in rows
             if first is not None  # else the record claims candles, and none is there
         ]
 
@@ -245,7 +249,7 @@ class SeriesStore:
         key, version, since, told = _lock_key(market, timeframe), -1, time.monotonic(), False
         on_full = _once(
             on_wait,
-            f"{MOST_LOCKS} other series are being downloaded; {market.name} {timeframe} waits for its turn",
+            f"{MOST_LOCKS} other series are being downloaded; {market.title(timeframe)} waits for its turn",
         )
         while True:
             with self._database.explained():
@@ -253,16 +257,16 @@ class SeriesStore:
                 if connection is not None:
                     return connection
                 with self._database.engine.connect() as asking:
-                    holder = _holder(asking, key)
+                    holder = holder_of(asking, key) or "another program"
                     now = asking.scalar(sql.VERSION, series_key(market, timeframe)) or 0
             if not told:
-                on_wait(f"{holder} is downloading {market.name} {timeframe}; waiting for it")
+                on_wait(f"{holder} is downloading {market.title(timeframe)}; waiting for it")
                 told = True
             if now != version:
                 version, since = now, time.monotonic()
             elif time.monotonic() - since > self.lock_patience_s:
                 raise DatabaseError(
-                    f"{holder} holds {market.name} {timeframe} and has stored nothing for "
+                    f"{holder} holds {market.title(timeframe)} and has stored nothing for "
                     f"{self.lock_patience_s:g} s, it may hang; nothing was fetched: end it, then run again"
                 )
             sleep(LOCK_POLL_S)
@@ -382,15 +386,5 @@ def _split(period: Period, timeframe: Timeframe) -> Iterator[Period]:
 
 
 def _lock_key(market: Market, timeframe: Timeframe) -> int:
-    name = f"backtest series {market.exchange} {market.name} {timeframe.name}"
+    name = f"backtest series {market.exchange} {market.title(timeframe)}"
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], signed=True)
-
-
-def _holder(connection: Connection, key: int) -> str:
-    """Who holds a lock, by the name that our programs give themselves."""
-    halves = {"high": key % 2**64 >> 32, "low": key % 2**32}
-    found = str(connection.scalar(sql.LOCK_HOLDER, halves) or "")
-    if found == program_name():
-        return "another job of this program"
-    name = found.removeprefix("backtest ")
-    return f"another program ({name})" if name else "another program"

@@ -14,13 +14,16 @@ from sqlalchemy import Connection, text
 
 from engine.database.connection import Database, place
 from engine.database.exchange_store import ExchangeStore
+from engine.database.funding_store import FundingStore
 from engine.database.run_store import RunStore
 from engine.database.schema import HEAD
 from engine.database.series_store import HeldSeries, SeriesStore
 from engine.database.source_store import SourceStore
 from engine.database.sweep_store import SweepStore
 from engine.database.symbol_store import KeptSeries, SymbolStore
+from engine.database.trial_store import TrialStore
 from engine.database.verify_store import VerifyStore
+from engine.database.walk_store import WalkStore
 from engine.errors import DatabaseError
 
 __all__ = ["HeldSeries", "KeptSeries", "Store", "open_store"]
@@ -53,11 +56,14 @@ class Store:
     def __init__(self, url: str, revive: Callable[[], object] | None = None) -> None:
         self.database = database = Database(url, revive)
         self.candles = SeriesStore(database)
+        self.funding = FundingStore(database)
         self.verification = VerifyStore(database)
         self.symbols = SymbolStore(database)
         self.exchanges = ExchangeStore(database)
         self.runs = RunStore(database)
         self.sweeps = SweepStore(database)
+        self.trials = TrialStore(database)
+        self.walk_forwards = WalkStore(database)
         self.sources = SourceStore(database)
 
     def close(self) -> None:

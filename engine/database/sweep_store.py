@@ -1,34 +1,36 @@
-"""SQL of sweeps: each stored with all its trials in one transaction, and every trial counted for good."""
+"""SQL of sweeps: stored as they grow, a part in a transaction, and every trial counted for good."""
 
-import json
-import struct
 import uuid
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, replace
-from itertools import repeat
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
-from sqlalchemy import Connection, RowMapping, delete, insert, select, text
+from sqlalchemy import Connection, RowMapping, delete, insert, select, text, update
 
-from engine.database.codec import FLOAT8_ARRAY_OID, Float8ArrayLoader, copy_stream, to_ms, to_time
+from engine.database.codec import FLOAT8_ARRAY_OID, Float8ArrayLoader, to_ms, to_time
 from engine.database.connection import Database
+from engine.database.locks import true_status, worked_on_alone
 from engine.database.removal import removed_ids, set_removed
 from engine.database.run_store import find_id, storable
-from engine.database.schema import sweeps, symbols
-from engine.database.series_rows import add_symbol, copy_into, driver
+from engine.database.schema import sweep_returns, sweeps, symbols
+from engine.database.series_rows import add_symbol, driver
 from engine.database.source_store import add_sources
+from engine.database.trial_copy import copy_trials
 from engine.database.trial_rows import candles_id, trial_count
+from engine.errors import InputError
 from engine.model.account import Costs
-from engine.model.market import Period, Timeframe
+from engine.model.across import across
+from engine.model.market import Float64Array, Int64Array, Market, Period, Timeframe
 from engine.model.parameters import ParamValue
 from engine.model.ranges import Steps, parse_range
-from engine.model.run import json_ready
-from engine.model.sweep import Column, SweepResult, SweepSpec, unmade_checks
+from engine.model.run import FINISHED, RUNNING, json_ready
+from engine.model.sweep import BegunSweep, Column, SweepPart, SweepResult, TrialReturns, unmade_checks
+from engine.model.sweep_spec import SweepSpec
 
-_COPY_TRIALS: Final = """
-    COPY trials (sweep_id, number, strategy_name, identity, params, metrics, error, candles_id) FROM STDIN (FORMAT BINARY)
-"""
+KIND: Final = "sweep"
+
 _TRIALS: Final = "SELECT number, params, metrics, error FROM trials WHERE sweep_id = %s ORDER BY number"
 _BEST: Final = """
     SELECT sweeps.id, number, trials.params, metrics, trials.error FROM sweeps
@@ -38,8 +40,6 @@ _FORGET_FAILED: Final = text("DELETE FROM trials WHERE sweep_id = :id AND identi
 _FORGET: Final = text("""
     UPDATE trials SET sweep_id = NULL, number = NULL, params = NULL, metrics = NULL, error = NULL WHERE sweep_id = :id
 """)
-_FLOAT8_OID: Final = 701
-_NULL: Final = struct.pack(">i", -1)
 
 
 class SweepStore:
@@ -48,31 +48,61 @@ class SweepStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
+    # -- while it is made
+
+    @contextmanager
+    def working_on(self, sweep_id: str) -> Iterator[None]:
+        """Work on it alone; raises InputError where another program, or another job of this one, does."""
+        with worked_on_alone(self._database, KIND, uuid.UUID(sweep_id)):
+            yield
+
     def save(
         self,
         result: SweepResult,
-        identities: Sequence[bytes | None],
+        part: SweepPart,
         inputs: Mapping[str, Any] | None = None,
         sources: Collection[bytes] = (),
+        part_of: tuple[str, int] | None = None,
     ) -> SweepResult:
-        """Insert a sweep and its trials, each with its `model.trial.trial_identity` (None: it failed), or nothing.
+        """Store a sweep as far as it came, with those of its trials that are new, or nothing.
 
-        `inputs`: what the trials depend on besides the parameters; `sources`: the strategy's files. Returns the sweep as
-        it is stored: with the count of all trials of its strategy.
+        `inputs`: what the trials depend on besides the parameters; `sources`: the strategy's files; `part_of`: of which
+        sweep over several markets it is one, and which. Returns the sweep as it is stored: one that ended with the count of
+        all trials of its strategy. InputError where it was deleted, or another program went on with it.
         """
         columns = _columns(result) | {"inputs": storable(json_ready(inputs))}
+        if part_of is not None:
+            columns |= {"part_of": uuid.UUID(part_of[0]), "place": part_of[1]}
 
-        def write(connection: Connection) -> int:
-            symbol_id = add_symbol(connection, result.spec.exchange, result.spec.symbol, result.unified)
+        tried = False
+
+        def write(connection: Connection) -> int | None:
+            nonlocal tried
+            held = _held(connection, columns["id"])
+            if tried and held is not None and (held.done, held.status) == (result.done, result.status):
+                count: int | None = held.trials_of_strategy
+                return count  # the answer to the first try was lost, the try was not
+            tried = True
+            _check_held(held, columns.get("part_of", columns["id"]), part.stored)
+            market = Market(result.spec.exchange, result.spec.symbol, result.unified)
+            symbol_id = add_symbol(connection, market)
             candles = candles_id(connection, symbol_id, result.spec.timeframe.name, result.period)
-            copy_into(connection, _COPY_TRIALS, _trial_stream(result, identities, candles))
-            count = trial_count(connection, columns["strategy_name"])
-            more = {"symbol_id": symbol_id, "trials_of_strategy": count}
-            connection.execute(insert(sweeps).values(columns | more))
+            if result.spec.symbols:  # keeps the best trial so far alone
+                connection.execute(_FORGET_FAILED, {"id": columns["id"]})
+            copy_trials(connection, result, part, candles)
+            ended = result.status != RUNNING
+            count = trial_count(connection, columns["strategy_name"]) if ended else None
+            row = columns | {"symbol_id": symbol_id, "trials_of_strategy": count}
+            changed = update(sweeps).where(sweeps.c.id == columns["id"]) if held else insert(sweeps)
+            connection.execute(changed.values(row))
             add_sources(connection, sources)
+            if part.returns is not None:
+                connection.execute(insert(sweep_returns).values(_packed(result.id, part.returns)))
             return count
 
         return replace(result, trials_of_strategy=self._database.write(write))
+
+    # -- afterwards
 
     def trial_count(self, strategy: str) -> int:
         """How many distinct trials of a strategy were ever made, in sweeps and single runs, deleted ones included.
@@ -84,25 +114,64 @@ class SweepStore:
 
     def get(self, sweep_id: str) -> SweepResult:
         """A sweep with its trials by its id or a unique beginning of it; raises InputError otherwise."""
+        result, _, markets = self._read(sweep_id)
+        return _across(result, [one.sweep for one in markets]) if result.spec.symbols else result
+
+    def begun(self, sweep_id: str) -> BegunSweep:
+        """One that has not come to its end, with what was made of it; raises InputError for one that has."""
+        result, inputs, markets = self._read(sweep_id)
+        if result.status == FINISHED:
+            raise InputError(f"sweep {result.id[:8]} is finished: there is nothing to go on with")
+        kept = [replace(one, returns=self.returns(one.sweep.id)) for one in markets]
+        return BegunSweep(result, inputs, self.returns(result.id), kept)
+
+    def id_of(self, sweep_id: str) -> str:
+        """The whole id of a sweep, named as in `get`."""
+        with self._database.transaction() as connection:
+            return str(_find(connection, sweep_id))
+
+    def _read(self, sweep_id: str) -> tuple[SweepResult, Mapping[str, Any] | None, list[BegunSweep]]:
+        """A sweep as its row has it, what it depends on, and those on each of its markets."""
         with self._database.snapshot() as connection:
-            query = _whole().where(sweeps.c.id == find_id(connection, sweeps, sweep_id, "sweep"))
+            query = _whole().where(sweeps.c.id == _find(connection, sweep_id))
             held = connection.execute(query).mappings().one()
-            return _result(held, _rows(connection, _TRIALS, held["id"]))
+            parts = _whole().where(sweeps.c.part_of == held["id"]).order_by(sweeps.c.place)
+            rows = [held, *connection.execute(parts).mappings().all()]
+            whole, *markets = (
+                BegunSweep(
+                    _result(connection, row, _rows(connection, _TRIALS, row["id"])), row["inputs"], None
+                )
+                for row in rows
+            )
+            return whole.sweep, whole.inputs, markets
+
+    def returns(self, sweep_id: str) -> TrialReturns | None:
+        """Daily returns of a stored sweep's trials; None where it kept none. `sweep_id`: whole."""
+        query = select(sweep_returns).where(sweep_returns.c.sweep_id == uuid.UUID(sweep_id))
+        with self._database.transaction() as connection:
+            parts = [_unpacked(row) for row in connection.execute(query).mappings()]
+        if not parts:
+            return None
+        numbers, returns = (np.concatenate(columns) for columns in zip(*parts, strict=True))
+        order = np.argsort(numbers)
+        return TrialReturns(numbers[order], returns[order])
 
     def newest(self, limit: int = 100) -> list[SweepResult]:
         """The newest sweeps first, each with its best trial only."""
-        query = _whole().where(sweeps.c.removed_at.is_(None))
+        query = _whole().where(sweeps.c.removed_at.is_(None), sweeps.c.part_of.is_(None))
         query = query.order_by(sweeps.c.created_at.desc(), sweeps.c.id).limit(limit)
         with self._database.snapshot() as connection:
             found = connection.execute(query).mappings().all()
             best = {row[0]: row[1:] for row in _rows(connection, _BEST, [held["id"] for held in found])}
-        return [_result(held, [best[held["id"]]] if held["id"] in best else []) for held in found]
+            return [
+                _result(connection, held, [best[held["id"]]] if held["id"] in best else []) for held in found
+            ]
 
     def delete(self, sweep_id: str) -> None:
         """Delete a sweep, named as in `sweep`; its trials stay counted."""
 
         def remove(connection: Connection) -> None:
-            _delete(connection, find_id(connection, sweeps, sweep_id, "sweep"))
+            _delete(connection, _find(connection, sweep_id))
 
         self._database.write(remove)
 
@@ -126,10 +195,68 @@ class SweepStore:
         return self._database.write(purge)
 
 
+def _find(connection: Connection, sweep_id: str) -> uuid.UUID:
+    return find_id(connection, sweeps, sweep_id, KIND, sweeps.c.part_of.is_(None))
+
+
+def _across(stored: SweepResult, markets: Sequence[SweepResult]) -> SweepResult:
+    """The whole of what is stored of each market; without any where the program was killed before all were begun."""
+    if len(markets) < len(stored.spec.symbols):
+        metrics, params = (
+            {name: column[:0] for name, column in columns.items()}
+            for columns in (stored.metrics, stored.params)
+        )
+        return replace(
+            stored, numbers=stored.numbers[:0], metrics=metrics, params=params, errors={}, done=0, failed=0
+        )
+    return across(
+        stored.spec,
+        markets,
+        id=stored.id,
+        status=stored.status,
+        error=stored.error,
+        elapsed_s=stored.elapsed_s,
+        created_ms=stored.created_ms,
+    )
+
+
 def _delete(connection: Connection, sweep_id: uuid.UUID) -> None:
+    _held(connection, sweep_id)
+    for part in connection.scalars(select(sweeps.c.id).where(sweeps.c.part_of == sweep_id)).all():
+        _delete(connection, part)
     connection.execute(_FORGET_FAILED, {"id": sweep_id})
     connection.execute(_FORGET, {"id": sweep_id})
+    connection.execute(delete(sweep_returns).where(sweep_returns.c.sweep_id == sweep_id))
     connection.execute(delete(sweeps).where(sweeps.c.id == sweep_id))
+
+
+def _held(connection: Connection, sweep_id: uuid.UUID) -> Any:
+    """What is stored of a sweep, None where nothing is; whoever else would change or delete it waits."""
+    columns = sweeps.c.done, sweeps.c.status, sweeps.c.trials_of_strategy
+    return connection.execute(select(*columns).where(sweeps.c.id == sweep_id).with_for_update()).one_or_none()
+
+
+def _check_held(held: Any, sweep_id: uuid.UUID, stored: int | None) -> None:
+    """Raise InputError unless so many trials are held as this program stored: then nobody else added any."""
+    if (None if held is None else held.done) != stored:
+        raise InputError(
+            f"sweep {str(sweep_id)[:8]} was deleted, or gone on with elsewhere, while it was made; "
+            "nothing more was stored of it here"
+        )
+
+
+def _packed(sweep_id: str, returns: TrialReturns) -> dict[str, Any]:
+    return {
+        "sweep_id": uuid.UUID(sweep_id),
+        "numbers": returns.numbers.astype("<i8").tobytes(),
+        "returns": returns.returns.astype("<f8").tobytes(),
+    }
+
+
+def _unpacked(row: RowMapping) -> tuple[Int64Array, Float64Array]:
+    numbers = np.frombuffer(row["numbers"], dtype="<i8").astype(np.int64)
+    returns = np.frombuffer(row["returns"], dtype="<f8").astype(np.float64)
+    return numbers, returns.reshape(len(numbers), -1)
 
 
 def _whole() -> Any:
@@ -145,22 +272,8 @@ def _rows(connection: Connection, query: str, argument: Any) -> list[Any]:
 
 
 def _columns(result: SweepResult) -> dict[str, Any]:
-    """All columns but symbol_id and inputs."""
+    """All columns but symbol_id, inputs and the count of trials."""
     spec, best = result.spec, result.best
-    asked = {
-        "period": [spec.period.start, spec.period.end],
-        # pairs: JSONB does not keep the order of keys, and the ranges' order is that of the trials
-        "ranges": [
-            [name, str(values) if isinstance(values, Steps) else list(values)]
-            for name, values in spec.ranges.items()
-        ],
-        "params": dict(spec.params),
-        "constraint": spec.constraint,
-        "objective": spec.objective,
-        "sampler": spec.sampler,
-        "trials": spec.trials,
-        "seed": spec.seed,
-    }
     return {
         "id": uuid.UUID(result.id),
         "strategy_name": storable(spec.strategy),
@@ -170,8 +283,8 @@ def _columns(result: SweepResult) -> dict[str, Any]:
         "status": result.status,
         "error": storable(result.error),
         "engine": result.engine,
-        "asked": storable(json_ready(asked)),
-        "costs": asdict(spec.costs),
+        "asked": asked_of(spec),
+        "costs": spec.costs.to_json(),
         "fixed": storable(dict(result.fixed)),
         "kinds": {name: column.dtype.kind for name, column in result.params.items()},
         "metric_names": list(result.metrics),
@@ -186,52 +299,36 @@ def _columns(result: SweepResult) -> dict[str, Any]:
     }
 
 
-def _trial_stream(result: SweepResult, identities: Sequence[bytes | None], candles: int) -> list[bytes]:
-    """The trials as one COPY BINARY stream, a row each."""
-    name = str(storable(result.spec.strategy)).encode()
-    head = struct.pack(">hi", 8, 16) + uuid.UUID(result.id).bytes + struct.pack(">i", 4)
-    middle, tail = struct.pack(">i", len(name)) + name, struct.pack(">ii", 4, candles)
-    numbers = result.numbers.astype(">i4").tobytes()
-    arrays, size = _float8_arrays(result)
-    lists = [storable(column.tolist()) for column in result.params.values()]
-    rows: list[bytes] = []
-    for at, values in enumerate(zip(*lists, strict=True) if lists else repeat((), len(result))):
-        params = b"\x01" + json.dumps(dict(zip(result.params, values, strict=True))).encode()
-        error = result.errors.get(at)
-        rows += (
-            head, numbers[4 * at : 4 * at + 4], middle, _sized(identities[at]), _sized(params),
-            arrays[size * at : size * at + size], _sized(None if error is None else str(storable(error)).encode()),
-            tail,
-        )  # fmt: skip
-    return list(copy_stream([b"".join(rows)]))
-
-
-def _sized(value: bytes | None) -> bytes:
-    return _NULL if value is None else struct.pack(">i", len(value)) + value
-
-
-def _float8_arrays(result: SweepResult) -> tuple[bytes, int]:
-    """Per trial a float8[] with its length in front: all of them, and how many bytes each takes."""
-    k = len(result.metrics)
-    element = [("size", ">i4"), ("value", ">f8")]
-    table = np.empty(len(result), [("head", f"V{24}"), ("items", element, (k,))])
-    header = struct.pack(">iiiiii", 20 + 12 * k, 1, 0, _FLOAT8_OID, k, 1)
-    table["head"] = np.frombuffer(header, dtype="V24")[0]
-    table["items"]["size"] = 8
-    for at, column in enumerate(result.metrics.values()):
-        table["items"]["value"][:, at] = column
-    return table.tobytes(), table.dtype.itemsize
+def asked_of(spec: SweepSpec) -> dict[str, Any]:
+    """What of a spec has no column of its own."""
+    asked = {
+        "period": [spec.period.start, spec.period.end],
+        # pairs: JSONB does not keep the order of keys, and the ranges' order is that of the trials
+        "ranges": [
+            [name, str(values) if isinstance(values, Steps) else list(values)]
+            for name, values in spec.ranges.items()
+        ],
+        "params": dict(spec.params),
+        "constraint": spec.constraint,
+        "objective": spec.objective,
+        "sampler": spec.sampler,
+        "trials": spec.trials,
+        "seed": spec.seed,
+        "second_objective": spec.second_objective,
+        **({"symbols": list(spec.symbols), "across": spec.across} if spec.symbols else {}),
+    }
+    found: dict[str, Any] = storable(json_ready(asked))
+    return found
 
 
 def _values(stored: str | list[ParamValue]) -> Sequence[ParamValue]:
     return parse_range(stored) if isinstance(stored, str) else tuple(stored)
 
 
-def _result(held: RowMapping, rows: Sequence[Any]) -> SweepResult:
-    asked, names, kinds = held["asked"], held["metric_names"], held["kinds"]
-    numbers, params, metrics, errors = zip(*rows, strict=True) if rows else ((), (), (), ())
-    table = np.array(metrics, dtype=np.float64).reshape(len(rows), len(names))
-    spec = SweepSpec(
+def spec_of(held: RowMapping) -> SweepSpec:
+    """The spec of a row that has what `asked_of` gave beside its columns."""
+    asked = held["asked"]
+    return SweepSpec(
         strategy=held["strategy_name"],
         symbol=held["name"],
         exchange=held["exchange"],
@@ -239,17 +336,26 @@ def _result(held: RowMapping, rows: Sequence[Any]) -> SweepResult:
         period=Period(*asked["period"]),
         ranges={name: _values(stored) for name, stored in asked["ranges"]},
         params=asked["params"],
-        costs=Costs(**held["costs"]),
+        costs=Costs.from_json(held["costs"]),
         constraint=asked["constraint"],
         objective=asked["objective"],
         sampler=asked["sampler"],
         trials=asked["trials"],
         seed=asked["seed"],
+        second_objective=asked.get("second_objective", ""),
+        symbols=tuple(asked.get("symbols", ())),
+        across=asked.get("across", ""),
     )
+
+
+def _result(connection: Connection, held: RowMapping, rows: Sequence[Any]) -> SweepResult:
+    names, kinds, spec = held["metric_names"], held["kinds"], spec_of(held)
+    numbers, params, metrics, errors = zip(*rows, strict=True) if rows else ((), (), (), ())
+    table = np.array(metrics, dtype=np.float64).reshape(len(rows), len(names))
     return SweepResult(
         id=str(held["id"]),
         spec=spec,
-        status=held["status"],
+        status=true_status(connection, held["status"], held["id"]),
         unified=held["unified"],
         period=Period(to_ms(held["start_time"]), to_ms(held["end_time"])),
         warmup=held["warmup"],

@@ -24,7 +24,11 @@ from engine.parallel.job import Done
 from engine.parallel.tasks import CompileTask, Nothing
 from engine.strategy import Signals
 
-_FIXED = ("engine.backtest.compiled", "engine.backtest.summary")  # compiled when they are imported
+_FIXED = (
+    "engine.backtest.kernel.compiled",
+    "engine.backtest.kernel.spans",
+    "engine.backtest.kernel.summary",
+)  # compiled when they are imported
 
 
 def compile_kernels() -> None:

@@ -25,11 +25,24 @@ from engine.reproduction.own_source import sources_hash
 VARIABLE: Final = "NUMBA_CACHE_DIR"  # as numba calls it
 # the modules that kernels stand in, and those whose constants are compiled into them
 _SOURCES: Final = (
-    "engine.backtest.compiled",
+    "engine.backtest.kernel.candle_steps",
+    "engine.backtest.kernel.compiled",
+    "engine.backtest.kernel.decisions",
+    "engine.backtest.kernel.excursions",
+    "engine.backtest.kernel.filling",
+    "engine.backtest.kernel.fine_candles",
+    "engine.backtest.kernel.parts",
+    "engine.backtest.kernel.positions",
     "engine.backtest.rules",
-    "engine.backtest.summary",
+    "engine.backtest.kernel.spans",
+    "engine.backtest.kernel.state_machine",
+    "engine.backtest.kernel.summary",
+    "engine.backtest.kernel.worth",
     "engine.indicators.loops",
+    "engine.model.account",
     "engine.model.market",
+    "engine.model.orders",
+    "engine.model.slippage",
 )
 _PROGRAM: Final = Path(engine.__file__).parent
 _WHOLE: Final = "whole"  # the file that is written when every kernel is there
@@ -102,8 +115,10 @@ def bring_kernels(folder: Path) -> bool:
             return False
         shutil.rmtree(folder, ignore_errors=True)
         folder.parent.mkdir(parents=True, exist_ok=True)
+        # listed before the copy begins, which may lie among them
+        files = [installed / _WHOLE, *installed.glob("*/*.nb[ic]")]
         with tempfile.TemporaryDirectory(prefix="copy-", dir=folder.parent) as new:
-            for file in filter(Path.is_file, installed.rglob("*")):
+            for file in files:
                 copy = Path(new, "kernels", *_here(file.relative_to(installed).parts))
                 copy.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(file, copy)
@@ -116,8 +131,14 @@ def _here(parts: Sequence[str]) -> Sequence[str]:
     package, separator, _ = parts[0].rpartition("_")
     if not separator:
         return parts
-    place = hashlib.sha1(str(_PROGRAM / package).encode(), usedforsecurity=False).hexdigest()
+    place = hashlib.sha1(str(_folder_of(package)).encode(), usedforsecurity=False).hexdigest()
     return f"{package}_{place}", *parts[1:]
+
+
+def _folder_of(package: str) -> Path:
+    """Where the package of that last name lies, of those that hold kernels; any other directly in the program."""
+    folders = (_PROGRAM.joinpath(*name.split(".")[1:-1]) for name in _SOURCES)
+    return next((folder for folder in folders if folder.name == package), _PROGRAM / package)
 
 
 def say_whole(folder: Path) -> None:

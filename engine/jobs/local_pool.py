@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 # what every compiled run needs; workers import it, and load its kernels, while the candles are still being fetched
 WORKER_IMPORTS: Final = (
     "engine.jobs.registry",
-    "engine.backtest.compiled",
+    "engine.backtest.kernel.compiled",
     "engine.backtest.metrics",
     "engine.indicators.loops",
     "engine.jobs.compile:rehearse",

@@ -1,6 +1,7 @@
-"""What of a task another machine lacks: its candles, and its strategy with the modules that this imports from its folder.
+"""What of a task another machine lacks: its candles, what else of their market, and its strategy with
+the modules that this imports from its folder.
 
-Every path in a task is one of the two, so that packing a task looks for nothing else. A Dask worker finds both as files of
+Every path in a task is one of the three, so that packing a task looks for nothing else. A Dask worker finds them as files of
 its own, under other paths; what it answers has the paths of whoever asked.
 """
 
@@ -20,13 +21,14 @@ import engine
 from engine.loader import BUNDLED
 from engine.loader.modules import sources_of
 from engine.model.market import CandleFile
+from engine.model.perpetual import PerpetualFile
 from engine.parallel.content import Buffer, Content, ContentFolder
 from engine.parallel.parcel import Parcel, Places, Unfit, differences
 from engine.reproduction.inputs import versions, versions_for
 from engine.reproduction.own_source import plain_source
 
 _PROGRAM: Final = Path(engine.__file__).parents[1]
-_CANDLES, _STRATEGY = "candles", "strategy"
+_CANDLES, _PERPETUAL, _STRATEGY = "candles", "perpetual", "strategy"
 
 
 def pack(task: object) -> Parcel:
@@ -80,6 +82,10 @@ class _Packer(pickle.Pickler):
             content = _candles(item)
             self.contents[content.sha256] = content
             return _CANDLES, content.sha256, item.warmup
+        if isinstance(item, PerpetualFile):
+            content = Content.of(functools.partial(_whole, item.path.read_bytes()))
+            self.contents[content.sha256] = content
+            return _PERPETUAL, content.sha256, (item.names, item.brackets, item.filters, item.filtered)
         if isinstance(item, Path):
             sources = self._sources or sources_of(item)
             contents = {
@@ -103,6 +109,9 @@ class _Unpacker(pickle.Unpickler):
         if kind == _CANDLES:
             sha256, warmup = parts
             return CandleFile(self._contents.path(sha256), warmup)
+        if kind == _PERPETUAL:
+            sha256, beside = parts
+            return PerpetualFile(self._contents.path(sha256), *beside)
         theirs, own, files, wanted = parts
         folder = self._contents.tree(files)
         sources = {name: (folder / name).read_bytes() for name in files}

@@ -9,9 +9,12 @@ from engine.backtest.rules import Report
 from engine.jobs.compile import compile_job
 from engine.jobs.describe import describe_job
 from engine.jobs.lookahead import lookahead_job
+from engine.jobs.paths import run_paths
 from engine.jobs.prepare import prepare_job
 from engine.jobs.run import run_job
+from engine.jobs.slippages import run_slippages
 from engine.jobs.trials import longest_warmup, run_trials
+from engine.jobs.window_trials import run_window_trials
 from engine.loader.sources import go_on_with
 from engine.parallel.tasks import (
     A,
@@ -19,12 +22,15 @@ from engine.parallel.tasks import (
     DescribeTask,
     LookaheadTask,
     Nothing,
+    PathsTask,
     PrepareTask,
     ProbeTask,
     RunTask,
+    SlippagesTask,
     Task,
     TrialsTask,
     WarmupTask,
+    WindowTrialsTask,
 )
 
 
@@ -37,11 +43,14 @@ FUNCTIONS: Final[Mapping[type[Task[Any]], Callable[[Any, Report], Any]]] = {
     CompileTask: compile_job,
     DescribeTask: describe_job,
     LookaheadTask: lookahead_job,
+    PathsTask: run_paths,
     PrepareTask: prepare_job,
     ProbeTask: probe_job,
     RunTask: run_job,
+    SlippagesTask: run_slippages,
     TrialsTask: run_trials,
     WarmupTask: longest_warmup,
+    WindowTrialsTask: run_window_trials,
 }
 
 

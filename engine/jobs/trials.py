@@ -15,22 +15,23 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from engine.backtest.evaluation import CandleFrame, ask_warmup, asking, evaluate
+from engine.backtest.perpetual import Perpetual
 from engine.backtest.rules import Report
 from engine.errors import BacktestError, RunError
 from engine.indicators import Memory
 from engine.loader import kept_process, load_strategy, open_strategy
 from engine.loader.class_variables import native_params
-from engine.model.market import Float64Array, Timeframe
+from engine.model.market import DAY_MS, Float64Array, Int64Array, Timeframe
 from engine.model.metric_definitions import SUMMARY
 from engine.model.parameters import ParamValue, complete
 from engine.model.simulators import choose_engine
 from engine.parallel.seed import seed_random
-from engine.parallel.tasks import TrialsAnswer, TrialsTask, WarmupAnswer, WarmupTask
+from engine.parallel.tasks import SweptTask, TrialsAnswer, TrialsTask, WarmupAnswer, WarmupTask
 from engine.reproduction.inputs import versions_for
 from engine.strategy import Strategy
 
 if TYPE_CHECKING:
-    from engine.backtest.summary import Prepared
+    from engine.backtest.kernel.summary import Prepared
 
 
 def run_trials(task: TrialsTask, report: Report) -> TrialsAnswer:
@@ -38,7 +39,7 @@ def run_trials(task: TrialsTask, report: Report) -> TrialsAnswer:
 
     Raises StrategyError when the file does not load and RunError when there is no candle: then no trial can be made.
     """
-    import engine.backtest.summary  # noqa: F401 - its kernels are loaded once per worker, before the process is forked
+    import engine.backtest.kernel.summary  # noqa: F401 - its kernels are loaded once per worker, before the process is forked
 
     process = kept_process(task.strategy, key=task.sweep)
     answer: dict[str, Any] = process.call(_tried, task, report=report)
@@ -47,15 +48,16 @@ def run_trials(task: TrialsTask, report: Report) -> TrialsAnswer:
 
 
 def _tried(task: TrialsTask, report: Report) -> dict[str, Any]:
-    series = _Series.of(task)
+    series = SweptSeries.of(task)
     with open_strategy(task.strategy) as loaded, series.memory.used():
         native = not issubclass(loaded.strategy, Strategy)
         play = (_native_player if native else _signal_player)(task, loaded.strategy, series)
         started = time.monotonic()
-        table, errors = _played(play, list(task.combinations), report)
+        table, errors, days = _played(play, list(task.combinations), series.days, task.kept, report)
         elapsed_s = time.monotonic() - started
     return {
         "metrics": table,
+        "returns": days,
         "errors": errors,
         "engine": choose_engine("auto", native=native),
         "sources": loaded.executed(),
@@ -63,55 +65,66 @@ def _tried(task: TrialsTask, report: Report) -> dict[str, Any]:
     }
 
 
-Play = Callable[[Mapping[str, ParamValue], Float64Array], None]
+# writes the figures of SUMMARY and the daily returns of a combination
+Play = Callable[[Mapping[str, ParamValue], Float64Array, Float64Array], None]
 
 
 def _played(
-    play: Play, combinations: Sequence[Mapping[str, ParamValue]], report: Report
-) -> tuple[Float64Array, list[tuple[int, str]]]:
-    """The rows of all combinations, and what went wrong with some: a trial that fails fails alone."""
-    table = np.full((len(combinations), len(SUMMARY)), np.nan)
+    play: Play, combinations: Sequence[Mapping[str, ParamValue]], days: int, kept: Int64Array, report: Report
+) -> tuple[Float64Array, list[tuple[int, str]], Float64Array]:
+    """The rows of all combinations, what went wrong with some (a trial that fails fails alone), and daily returns of the
+    `kept` ones.
+    """
+    table, spare = np.full((len(combinations), len(SUMMARY)), np.nan), np.empty(days)
+    returns, place = np.empty((len(kept), days)), {index: at for at, index in enumerate(kept.tolist())}
     errors = []
     for index, params in enumerate(combinations):
+        own = returns[place[index]] if index in place else spare
         try:
-            play(params, table[index])
+            play(params, table[index], own)
         except BacktestError as error:
-            table[index] = np.nan
+            table[index], own[:] = np.nan, np.nan
             errors.append((index, str(error)))
         report(index + 1, len(combinations), "trials")
-    return table, errors
+    return table, errors, returns
 
 
-def _signal_player(task: TrialsTask, kind: type[Strategy], series: _Series) -> Play:
+def _signal_player(task: TrialsTask, kind: type[Strategy], series: SweptSeries) -> Play:
     """Signals of a strategy through the kernel."""
-    from engine.backtest.summary import run_summary
+    from engine.backtest.kernel.summary import run_summary
 
     path, costs, prepared = task.strategy, task.costs, series.prepared
-    held, wanted = series.held, max(task.warmup, 0)
+    held, wanted, perpetual = series.held, max(task.warmup, 0), Perpetual.of_file(task.perpetual)
 
-    def play(params: Mapping[str, ParamValue], row: Float64Array) -> None:
-        strategy = _made(kind, params, path)
-        ask_warmup(strategy, path)  # a run of its own would fail there
+    def play(params: Mapping[str, ParamValue], row: Float64Array, returns: Float64Array) -> None:
+        strategy = made_strategy(kind, params, path)
+        asked = ask_warmup(strategy, path)  # a run of its own would fail there
+        if asked > task.warmup:
+            raise RunError(
+                f"asks for {asked:,} candles of warm-up; other combinations of the sweep ask for at most {task.warmup:,}"
+            )
         said = evaluate(strategy, path, series.frame, held=held, wanted=wanted, lasting=False)
-        run_summary(prepared, said.signals.slice(held, None), costs, strategy.reverse, row)
+        signals = said.signals.slice(held, None)
+        run_summary(prepared, signals, costs, strategy.reverse, row, perpetual, returns)
 
     return play
 
 
-def _native_player(task: TrialsTask, kind: type, series: _Series) -> Play:
+def _native_player(task: TrialsTask, kind: type, series: SweptSeries) -> Play:
     """A backtesting.Strategy, candle by candle in backtesting.py."""
-    from engine.backtest.metrics import compute_metrics
-    from engine.backtest.native import run_native
+    from engine.backtest.library.native import run_native
+    from engine.backtest.metrics import account_returns, compute_metrics
 
     path, costs = task.strategy, task.costs
-    known = native_params(kind)
+    known, perpetual = native_params(kind), Perpetual.of_file(task.perpetual)
 
-    def play(params: Mapping[str, ParamValue], row: Float64Array) -> None:
+    def play(params: Mapping[str, ParamValue], row: Float64Array, returns: Float64Array) -> None:
         seed_random()
         with asking(path):
-            outcome = run_native(series.period, kind, complete(known, params), costs)
+            outcome = run_native(series.period, kind, complete(known, params), costs, perpetual=perpetual)
         metrics = compute_metrics(outcome, series.period, costs, series.timeframe)
         row[:] = [np.nan if metrics[name] is None else metrics[name] for name in SUMMARY]
+        returns[:] = account_returns(outcome.equity, costs, series.period.timestamp)
 
     return play
 
@@ -129,21 +142,22 @@ def _longest_warmup(task: WarmupTask) -> int:
         return 0
     for params in task.combinations:
         try:
-            longest = max(longest, ask_warmup(_made(kind, params, path), path))
+            longest = max(longest, ask_warmup(made_strategy(kind, params, path), path))
         except RunError:
             continue
     return longest
 
 
-def _made(kind: type[Strategy], params: Mapping[str, ParamValue], path: Path) -> Strategy:
+def made_strategy(kind: type[Strategy], params: Mapping[str, ParamValue], path: Path) -> Strategy:
+    """A strategy with these parameters; what its code raises becomes a RunError."""
     with asking(path):
         return kind(params)
 
 
-class _Series:
+class SweptSeries:
     """Candles as trials use them, with the indicators computed on them so far: kept from batch to batch."""
 
-    def __init__(self, task: TrialsTask) -> None:
+    def __init__(self, task: SweptTask) -> None:
         candles = task.candles.load()
         self.held = task.candles.warmup
         self.timeframe = Timeframe(task.timeframe)
@@ -153,15 +167,21 @@ class _Series:
         self.frame = CandleFrame(candles)
         self.memory = Memory(self.frame.table, task.memory_bytes)
 
+    @property
+    def days(self) -> int:
+        """How many UTC days the period touches."""
+        first, last = self.period.timestamp[[0, -1]] // DAY_MS
+        return int(last - first) + 1
+
     @cached_property
     def prepared(self) -> Prepared:
         """What the kernel needs of the period."""
-        from engine.backtest.summary import Prepared
+        from engine.backtest.kernel.summary import Prepared
 
         return Prepared.of(self.period, self.timeframe)
 
     @classmethod
-    def of(cls, task: TrialsTask) -> _Series:
+    def of(cls, task: SweptTask) -> SweptSeries:
         """The kept one where the batch belongs to the same sweep."""
         key = task.candles, task.timeframe, task.memory_bytes
         if key not in _kept:
@@ -170,4 +190,4 @@ class _Series:
         return _kept[key]
 
 
-_kept: Final[dict[tuple[Any, ...], _Series]] = {}
+_kept: Final[dict[tuple[Any, ...], SweptSeries]] = {}

@@ -8,6 +8,7 @@ from engine.model.parameters import Param
 _LARGEST: Final = 2**53  # whole numbers beyond are not exact in JSON
 # what a file written for backtesting.py states about the account: `exclusive_orders = True` in its class
 SETTINGS: Final = ("exclusive_orders", "hedging", "trade_on_close")
+MARGIN: Final = "margin"  # likewise, a fraction: `margin = 0.1`
 
 
 def native_params(strategy: type) -> dict[str, Param]:
@@ -40,8 +41,18 @@ def _is_value(value: Any) -> bool:
     return not (isinstance(value, type) or callable(value) or hasattr(type(value), "__get__"))
 
 
+def stated_margin(strategy: type) -> float | None:
+    """The margin that a class states, None where it states none; anything but a fraction is its own word for something."""
+    value: Any = getattr(strategy, MARGIN, None)
+    return float(value) if _is_margin(value) else None
+
+
+def _is_margin(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= 1
+
+
 def _why_no_parameter(name: str, value: Any) -> str | None:
-    if name in SETTINGS and isinstance(value, bool):
+    if (name in SETTINGS and isinstance(value, bool)) or (name == MARGIN and _is_margin(value)):
         return f"a setting of the run: {value}"
     if type(value) not in (int, float, bool, str):
         return f"of type {type(value).__name__}; a parameter is an int, float, bool or str"

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from engine.loader.load import located
-from engine.reproduction.own_source import syntax_tree
+from engine.syntax import syntax_tree
 
 _ROOTS: Final = ("engine.strategy.Strategy", "backtesting.Strategy", "backtesting.backtesting.Strategy")
 

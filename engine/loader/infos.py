@@ -5,9 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
 import platform
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
@@ -21,6 +19,7 @@ from engine.parallel.job import Done
 from engine.parallel.tasks import Answered, AskWorkers, DescribeAnswer, DescribeTask
 from engine.reproduction.inputs import DECIDING
 from engine.reproduction.own_source import sources_hash
+from engine.whole_file import write_whole
 
 DESCRIBE_TIMEOUT_S: Final = 20.0
 _DESCRIBING: Final = (
@@ -175,9 +174,6 @@ def _read(file: Path) -> dict[str, dict[str, Any]]:
 
 def _write(file: Path, cache: Mapping[str, dict[str, Any]]) -> None:
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", dir=file.parent, prefix="strategies-", delete=False) as new:
-            json.dump(cache, new)
-        os.replace(new.name, file)  # noqa: PTH105 - whole or not at all
+        write_whole(file, json.dumps(cache))
     except OSError as error:
         _LOG.warning("descriptions of strategies are not remembered: %s", error)

@@ -9,7 +9,7 @@ from typing import Final
 
 import engine
 from engine.loader.sources import BUNDLED
-from engine.reproduction.own_source import syntax_tree
+from engine.syntax import syntax_tree
 
 _MOST_MODULES: Final = 2_000
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -12,6 +12,7 @@ from engine.model.coverage import series_json
 from engine.model.market import PRICE_COLUMNS, Market, Period, Timeframe, format_time
 
 FIELDS: Final = ("timestamp", *PRICE_COLUMNS)
+FUNDING_FIELDS: Final = ("timestamp", "rate", "mark", "interval_hours", "rate_type", "symbol")
 UNITS: Final = ("auto", "s", "ms", "us")
 DECIMALS: Final = {"auto": "", "point": ".", "comma": ","}
 
@@ -43,13 +44,13 @@ class FileFormat:
             ) from None
 
 
-def parse_columns(text: str) -> dict[str, str]:
+def parse_columns(text: str, fields: Sequence[str] = FIELDS) -> dict[str, str]:
     """A mapping from "timestamp=Date,open=2": field -> column name or number from 1; raises InputError."""
     chosen: dict[str, str] = {}
     for part in filter(None, (part.strip() for part in text.split(","))):
         field, equals, column = (piece.strip() for piece in part.partition("="))
-        if field not in FIELDS or not equals or not column:
-            raise InputError(f"--columns {part!r} must read FIELD=COLUMN with a field of {', '.join(FIELDS)}")
+        if field not in fields or not equals or not column:
+            raise InputError(f"--columns {part!r} must read FIELD=COLUMN with a field of {', '.join(fields)}")
         if field in chosen:
             raise InputError(f"--columns {part!r}: {field} is given twice")
         chosen[field] = column
@@ -58,25 +59,26 @@ def parse_columns(text: str) -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A candle that is held with other values than the file has; the held one stays."""
+    """A row that is held with other values than the file has; the held one stays. `columns` name the values."""
 
     time: int
     held: tuple[float, ...]
     file: tuple[float, ...]
+    columns: tuple[str, ...] = PRICE_COLUMNS
 
     def to_json(self) -> dict[str, Any]:
-        """`{time, held: {open, ...}, file: {open, ...}}`."""
-        held, file = (dict(zip(PRICE_COLUMNS, values, strict=True)) for values in (self.held, self.file))
+        """`{time, held: {open, ...}, file: {open, ...}}`, of funding `{rate, mark}`."""
+        held, file = (dict(zip(self.columns, values, strict=True)) for values in (self.held, self.file))
         return {"time": format_time(self.time), "held": held, "file": file}
 
 
 @dataclass(frozen=True, slots=True)
 class ImportReport:
-    """What an import did, or would do (`dry_run`).
+    """What an import of candles, or of funding rates, did or would do (`dry_run`).
 
-    `rows` of the file; `stored` new candles; `equal` were held already; `differing` are held with other values and
-    stay so (`differences`: the first three); `refused`: the exchange is known to have no candle there. `gaps`: holes
-    between the file's candles.
+    `rows` of the file; `stored` new ones; `equal` were held already; `differing` are held with other values and
+    stay so (`differences`: the first three); `refused`: the exchange is known to have none there. `gaps`: holes
+    between the file's candles; of funding the hours of which it does not say whether they had a settlement.
     """
 
     market: Market
@@ -115,7 +117,8 @@ class ImportReport:
 @dataclass(frozen=True, slots=True)
 class ImportPreview:
     """How a file is understood. `columns`: field -> its column. `rows`: the first ones as text; `candles`: the same as
-    (open time ms, open, high, low, close, volume), unchecked. `report`: what an import would do; None with `error`.
+    (open time ms, open, high, low, close, volume), unchecked; of funding (time ms, rate, mark): `fields` name them.
+    `report`: what an import would do; None with `error`.
     """
 
     file_name: str
@@ -126,6 +129,7 @@ class ImportPreview:
     candles: tuple[tuple[int, tuple[float, ...]], ...]
     report: ImportReport | None
     error: BacktestError | None
+    fields: tuple[str, ...] = PRICE_COLUMNS
 
     def to_json(self) -> dict[str, Any]:
         """One plain document."""
@@ -136,7 +140,7 @@ class ImportPreview:
             "unit": self.unit,
             "rows": [list(row) for row in self.rows],
             "candles": [
-                {"time": format_time(time), **dict(zip(PRICE_COLUMNS, values, strict=True))}
+                {"time": format_time(time), **dict(zip(self.fields, values, strict=True))}
                 for time, values in self.candles
             ],
             "report": self.report and self.report.to_json(),

@@ -18,6 +18,13 @@ class Combinations:
     columns: Mapping[str, npt.NDArray[Any]]
     fixed: Mapping[str, ParamValue]
 
+    def __len__(self) -> int:
+        return len(next(iter(self.columns.values())))
+
+    def some(self, chosen: slice) -> Combinations:
+        """The trials at these places."""
+        return Combinations({name: column[chosen] for name, column in self.columns.items()}, self.fixed)
+
     def __iter__(self) -> Iterator[dict[str, ParamValue]]:
         """The complete parameters of each trial."""
         for values in zip(*(column.tolist() for column in self.columns.values()), strict=True):

@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import BacktestError
+from engine.model.funding import FundingRates
 from engine.model.market import Candles, Market, Period, Timeframe, format_time, short_time
 
 MAINTENANCE = "maintenance"
 BEFORE_LISTING = "before_listing"
 AFTER_DELISTING = "after_delisting"
 OFF_GRID = "off_grid"
+HOLE = "hole"  # of funding: a settlement must have been there, and two answers have none
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,7 @@ def series_json(market: Market, timeframe: Timeframe, period: Period) -> dict[st
         "unified": market.unified,
         "exchange": market.exchange,
         "timeframe": timeframe.name,
+        "kind": market.kind.value,
         **period.to_json(),
     }
 
@@ -57,6 +60,9 @@ class Coverage:
     `claimed` = cells that the database's record of ranges claims although no candle is there (a damaged record); they
     are gaps. `false_listing`: the first candle that is recorded although earlier ones are held (a damaged record too);
     then no cell is before the listing.
+
+    Of funding, `candles` counts settlements, `gaps` and `missing` are hours; `settlements`: how many are held or to be
+    expected. `beside` of those held were served more than a minute away from any full hour.
     """
 
     market: Market
@@ -67,11 +73,13 @@ class Coverage:
     missing: tuple[MissingRange, ...]
     claimed: int = 0
     false_listing: str | None = None
+    settlements: int | None = None
+    beside: int = 0
 
     @property
     def expected(self) -> int:
-        """How many cells the period has."""
-        return self.timeframe.count(self.period)
+        """How many rows the period has: a candle a cell, or the settlements of funding."""
+        return self.timeframe.count(self.period) if self.settlements is None else self.settlements
 
     @property
     def complete(self) -> bool:
@@ -81,7 +89,12 @@ class Coverage:
     @property
     def notices(self) -> tuple[str, ...]:
         """Lines for people: what is wrong with the database's record of this series."""
-        title, texts = f"{self.market.name} {self.timeframe}: the database", []
+        title, texts = f"{self.market.title(self.timeframe)}: the database", []
+        if self.beside:
+            texts.append(
+                f"{self.market.title(self.timeframe)}: {self.beside:,} settlements lie more than a minute away from any "
+                "full hour; they are kept at the times that the exchange tells"
+            )
         if self.claimed:
             texts.append(
                 f"{title} claims {self.claimed:,} candles that are not there; they count as not fetched, "
@@ -179,7 +192,7 @@ class VerifyReport:
     timeframe: Timeframe
     period: Period
     checked: int
-    revised: tuple[Candles, Candles]
+    revised: tuple[Candles, Candles] | tuple[FundingRates, FundingRates]
     added: int
     still_missing: tuple[Period, ...]
     only_here: tuple[Period, ...]
@@ -195,7 +208,7 @@ class VerifyReport:
         return len(self.revised[0]) + self.added + only_here + self.repaired_ranges
 
     def to_json(self) -> dict[str, Any]:
-        """The shape of `verify --json`; `old` and `new` are [open, high, low, close, volume]."""
+        """The shape of `verify --json`; `old` and `new` are [open, high, low, close, volume], of funding [rate, mark]."""
         old, new = (
             list(zip(*(column.tolist() for column in side.columns().values()), strict=True))
             for side in self.revised
@@ -229,13 +242,13 @@ class SyncedSeries:
 
     def __str__(self) -> str:
         """One line for people."""
-        name = f"{self.market.name} {self.timeframe}"
+        name = self.market.title(self.timeframe)
         if self.error is not None:
             return f"{name}: {self.error}"
         if self.last_ms is None:
-            return f"{name}: no candle yet"
+            return f"{name}: nothing yet"
         new = f"{self.fetched:,} new" if self.fetched else "nothing new"
-        return f"{name}: {new}, held up to the candle of {short_time(self.last_ms)}"
+        return f"{name}: {new}, held up to the {self.market.kind.one} of {short_time(self.last_ms)}"
 
     def to_json(self) -> dict[str, Any]:
         """`{symbol, unified, exchange, timeframe, last, fetched, error}`."""
@@ -244,6 +257,7 @@ class SyncedSeries:
             "unified": self.market.unified,
             "exchange": self.market.exchange,
             "timeframe": self.timeframe.name,
+            "kind": self.market.kind.value,
             "last": None if self.last_ms is None else format_time(self.last_ms),
             "fetched": self.fetched,
             "error": self.error and str(self.error),

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from engine.model.kinds import Kind
+
 
 @dataclass(frozen=True, slots=True)
 class ExchangeInfo:
@@ -19,6 +21,12 @@ class ExchangeInfo:
     url_setting: str | None = None
     is_perpetual: bool = False  # contracts without an end, which pay funding
     lacks: tuple[str, ...] = ()  # of our timeframes, those that it has no candles of
+    kinds: tuple[Kind, ...] = (Kind.TRADED,)  # of series that we can ask it for
+
+    @property
+    def has_funding(self) -> bool:
+        """Whether funding rates can be asked of it."""
+        return Kind.FUNDING in self.kinds
 
 
 _BYBIT_LACKS: Final = ("1s", "8h", "3d")
@@ -26,7 +34,13 @@ EXCHANGES: Final[Mapping[str, ExchangeInfo]] = {
     one.name: one
     for one in (
         ExchangeInfo(
-            "binanceusdm", "Binance USD-M futures", "binance", "futures_url", is_perpetual=True, lacks=("1s",)
+            "binanceusdm",
+            "Binance USD-M futures",
+            "binance",
+            "futures_url",
+            is_perpetual=True,
+            lacks=("1s",),
+            kinds=tuple(Kind),
         ),
         ExchangeInfo("binance", "Binance spot", "binance", "spot_url"),
         ExchangeInfo(
@@ -38,8 +52,14 @@ EXCHANGES: Final[Mapping[str, ExchangeInfo]] = {
             lacks=_BYBIT_LACKS,
         ),
         ExchangeInfo("bybit", "Bybit spot", "bybit", "bybit_url", lacks=_BYBIT_LACKS),
-        # generated candles, served on loopback in Binance's format; they pay no funding
-        ExchangeInfo("sample", "Sample market (offline)", "binance", lacks=("1s",)),
+        # generated candles and funding rates, served on loopback in Binance's format
+        ExchangeInfo(
+            "sample",
+            "Sample market (offline)",
+            "binance",
+            lacks=("1s",),
+            kinds=(Kind.TRADED, Kind.FUNDING),
+        ),
     )
 }
 

@@ -5,21 +5,23 @@ Times are integers, milliseconds since 1970-01-01 UTC, and always a candle's ope
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import io
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Final
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from engine.errors import InputError
 from engine.model.exchanges import EXCHANGES, describe
+from engine.model.filters import Filters
+from engine.model.kinds import Kind
+from engine.syntax import mapped_array
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,6 +36,10 @@ MINUTE_MS: Final = 60_000
 HOUR_MS: Final = 3_600_000
 DAY_MS: Final = 86_400_000
 FIRST_MONDAY_MS: Final = 4 * DAY_MS  # 1970-01-05: weekly candles open on Monday
+DAYS_PER_YEAR: Final = 365
+MIN_DAYS: Final = 30  # below that nothing is annualised
+# a standard deviation so small, of returns or beside the mean of amounts, is only rounding
+STILL: Final = 1e-14
 _STEP_MS: Final = {
     "1s": SECOND_MS,
     "1m": MINUTE_MS,
@@ -142,42 +148,61 @@ class Timeframe:
             return numbers.astype("datetime64[M]").astype("datetime64[ms]").astype(np.int64)
         return self._anchor_ms + numbers * step
 
+    def divides(self, other: Timeframe) -> bool:
+        """Whether every cell of the other is made of whole ones of this, of two or more."""
+        own, whole = _STEP_MS[self.name], _STEP_MS[other.name] or DAY_MS  # months are whole days
+        return own is not None and self.name != other.name and own <= whole and whole % own == 0
+
     def align(self, period: Period) -> Period:
         """The same cells with bounds on the grid: both bounds are rounded up."""
         return Period(self.ceil(period.start), self.ceil(period.end))
 
 
+FUNDING_GRID: Final = Timeframe(
+    "1h"
+)  # settlements fall on full hours: what is known of them is known by these cells
+
+
 @dataclass(frozen=True, slots=True)
 class Market:
-    """One symbol on one exchange. `name` is shown ("SOLUSDT"), `unified` is ccxt's ("SOL/USDT:USDT")."""
+    """One symbol on one exchange. `name` is shown ("SOLUSDT"), `unified` is ccxt's ("SOL/USDT:USDT").
+
+    `kind`: which of its series is meant, where one is. `filters`: as listed last, None where the exchange told none.
+    """
 
     exchange: str
     name: str
     unified: str = field(compare=False)
     is_trading: bool = field(default=True, compare=False)
     listed_ms: int | None = field(default=None, compare=False)  # the exchange's hint, not a proof
+    kind: Kind = Kind.TRADED
+    filters: Filters | None = field(default=None, compare=False)
 
     def __str__(self) -> str:
         return f"{self.name} on {self.exchange}"
 
+    def of(self, kind: Kind) -> Market:
+        """The same market, meant for another kind of series."""
+        return self if kind is self.kind else replace(self, kind=kind)
 
-def find_market(text: str, markets: Iterable[Market], exchange: str) -> Market:
-    """The market that `text` names ("SOLUSDT", "sol/usdt", "SOL/USDT:USDT").
+    def title(self, timeframe: Timeframe) -> str:
+        """For sentences: "SOLUSDT 1h", "SOLUSDT 1h mark", "SOLUSDT funding"."""
+        return f"{self.name} {series_name(self.kind, timeframe)}"
 
-    Raises InputError with the nearest names when the exchange has none. Nothing but a comparison is ever done with `text`.
-    """
-    wanted = text.strip().upper()
-    names: dict[str, Market] = {}
-    for market in markets:
-        for name in (market.name, market.unified, market.unified.split(":")[0]):
-            names.setdefault(name.upper(), market)
-    if wanted in names:
-        return names[wanted]
-    shown = text if len(text) <= 40 else text[:37] + "..."
-    close = difflib.get_close_matches(wanted[:40], names, n=6, cutoff=0.6)
-    near = list(dict.fromkeys(names[name].name for name in close))[:3]
-    hint = f"; did you mean {', '.join(near)}?" if near else ""
-    raise InputError(f"{exchange} has no market {shown!r}{hint}")
+
+def series_name(kind: Kind, timeframe: Timeframe) -> str:
+    """Names a series within its market: "1h" of traded prices, "1h mark", "funding"."""
+    if kind is Kind.FUNDING:
+        return kind.value
+    return timeframe.name if kind is Kind.TRADED else f"{timeframe} {kind}"
+
+
+def read_series_name(text: str) -> tuple[Kind, Timeframe]:
+    """What `series_name` made; of funding the timeframe is that by whose cells coverage is kept."""
+    if text == Kind.FUNDING:
+        return Kind.FUNDING, FUNDING_GRID
+    name, _, kind = text.partition(" ")
+    return Kind(kind or Kind.TRADED), Timeframe(name)
 
 
 # what of ISO-8601 is understood: `datetime` alone takes the offset of "2024-01-31+05:00" for a time of day
@@ -281,6 +306,14 @@ class Candles:
         prices = [np.asarray(column, dtype=np.float64) for column in columns[1:]]
         return cls(np.asarray(columns[0], dtype=np.int64), *prices)
 
+    @classmethod
+    def joined(cls, parts: Sequence[Candles]) -> Candles:
+        """All candles of the parts, sorted; the parts share no open time."""
+        stamps = np.concatenate([part.timestamp for part in parts]) if parts else np.empty(0, dtype=np.int64)
+        order = np.argsort(stamps, kind="stable")
+        columns = (np.concatenate([part.columns()[name] for part in parts])[order] for name in PRICE_COLUMNS)
+        return cls(stamps[order], *columns) if parts else cls.empty()
+
     def columns(self) -> Mapping[str, Float64Array]:
         """The five price and volume columns by name."""
         return {name: getattr(self, name) for name in PRICE_COLUMNS}
@@ -331,7 +364,7 @@ class Candles:
     @classmethod
     def load(cls, path: Path) -> Candles:
         """Map a file written by `save`; the columns are read-only."""
-        table: Any = np.load(path, mmap_mode="r", allow_pickle=False)
+        table = mapped_array(path)
         return cls(table[0].view(np.int64), *table[1:])
 
 

@@ -10,7 +10,7 @@ from typing import Final
 
 @dataclass(frozen=True, slots=True)
 class MetricDefinition:
-    """`unit`: "%", "money" (the quote currency), "days", "hours", "count", "ratio" or "fraction"."""
+    """`unit`: "%", "money" (the quote currency), "days", "hours", "years", "bps", "count", "ratio" or "fraction"."""
 
     title: str
     unit: str
@@ -38,10 +38,19 @@ DEFINITIONS: Final = _define(
     ("sharpe", "Sharpe ratio", "ratio", "Mean / standard deviation (ddof 1) of daily returns x sqrt(365); no risk-free rate."),
     ("sortino", "Sortino ratio", "ratio", "Mean of daily returns / sqrt(mean(min(r, 0)^2)) x sqrt(365)."),
     ("calmar", "Calmar ratio", "ratio", "CAGR / |max drawdown|."),
-    ("psr", "Probabilistic Sharpe", "fraction", "Probability that the true Sharpe ratio is above 0, by length, skew and kurtosis of the daily returns; trials not counted."),
     ("beta", "Beta", "ratio", "Covariance of daily returns with the market's / variance of the market's."),
     ("alpha_pct", "Alpha", "%", "(Mean daily return - beta x mean daily return of the market) x 365."),
     ("information_ratio", "Information ratio", "ratio", "Mean / standard deviation (ddof 1) of daily return over the market x sqrt(365)."),
+    # is it luck
+    ("psr", "Probabilistic Sharpe", "fraction", "Probability that the true Sharpe ratio is above 0, by length, skew and kurtosis of the daily returns; trials not counted."),
+    ("min_trl_days", "Least track record", "days", "Days of such returns after which the Sharpe ratio would be above 0 with 95 %. None where it is not above 0."),
+    ("dsr", "Deflated Sharpe", "fraction", "Probability that the true Sharpe ratio is above what the best of all counted trials shows by chance."),
+    ("dsr_eff", "Deflated Sharpe, alike as one", "fraction", "The same with trials of like daily returns counted together (effective rank of their correlations): the optimistic end. None where fewer than 10 kept their returns."),
+    ("chance_sharpe", "Sharpe ratio by chance", "ratio", "Sharpe ratio that the best of the counted trials is expected to show without any skill, by how far their Sharpe ratios lie apart."),
+    ("min_btl_years", "Least backtest", "years", "Years below which the best of the counted trials is expected to show such a Sharpe ratio without any skill. None where it is not above 0."),
+    ("trials_counted", "Trials", "count", "Distinct strategies with parameters tried until then on this market and timeframe, in periods that share candles with this one; itself included. Of a stitched run: configurations of walk-forward."),
+    ("trials_measured", "Trials measured", "count", "Those in grids or drawn evenly on exactly this period, by whose Sharpe ratios the spread is known. 0: fewer than 10, the spread is assumed to be that of chance."),
+    ("trials_ever", "Trials on anything", "count", "Distinct strategies with parameters ever tried until then, on whatever market."),
     # days
     ("best_day_pct", "Best day", "%", "Highest return of a UTC day."),
     ("worst_day_pct", "Worst day", "%", "Lowest return of a UTC day."),
@@ -92,6 +101,8 @@ DEFINITIONS: Final = _define(
     ("max_closed_drawdown_pct", "Max closed-trade drawdown", "%", "Deepest fall of cash + pnl of closed trades below its running peak."),
     ("expectancy_pct", "Expectancy", "%", "Mean return of closed trades on their entry value."),
     ("avg_trade_pct", "Average trade", "%", "Arithmetic mean return of closed trades; the same as the expectancy in %."),
+    ("trade_mean_t", "Average trade, t", "ratio", "Mean return of closed trades / its standard error, which allows for trades that depend on each other (Newey-West). None below 20 trades."),
+    ("trade_mean_p", "Average trade, p", "fraction", "Probability of a mean at least so far from 0 if trades earned nothing on average (two-sided, normal). None below 20 trades."),
     ("best_trade_pct", "Best trade", "%", "Highest return of a closed trade."),
     ("worst_trade_pct", "Worst trade", "%", "Lowest return of a closed trade."),
     ("avg_win_pct", "Average win", "%", "Mean return of winning trades."),
@@ -106,22 +117,36 @@ DEFINITIONS: Final = _define(
     ("max_consecutive_wins", "Most wins in a row", "count", "Longest run of winning trades."),
     ("max_consecutive_losses", "Most losses in a row", "count", "Longest run of losing trades."),
     # costs
+    ("price_pnl", "Price profit", "money", "What prices alone made: net profit + commission + slippage + funding (- shortfall)."),
     ("commission", "Commission", "money", "All commission paid, the entry of an open trade included."),
     ("slippage", "Slippage", "money", "Sum of size x |fill - price without slippage|."),
-    ("funding", "Funding", "money", "Funding paid on perpetuals; None: not included."),
+    ("funding", "Funding", "money", "Funding paid on perpetuals (received: negative); None: not included."),
+    ("funding_coverage_pct", "Funding coverage", "%", "Settlements with a served rate / all that positions were carried through."),
+    ("funding_edge", "Funding at fills", "money", "What it would change if entries at a settlement paid it and exits at it did not."),
     ("turnover", "Turnover", "money", "Value of all fills, entries and exits."),
     ("break_even_cost_pct", "Break-even cost", "%", "Net profit / turnover: how much dearer every fill may become until nothing is left."),
+    ("break_even_bps", "Break-even commission", "bps", "Commission of every fill, in hundredths of a percent, at which net profit is zero; prices, slippage and each entry's share of the money stay. None without a profit even at 0, after a ruin, and where trades overlap."),
     ("shortfall", "Shortfall", "money", "What a ruined account still owed when its position was closed."),
+    # leverage, and the inside of candles
+    ("liquidations", "Liquidations", "count", "Positions that the exchange took: their margin is lost."),
+    ("liquidation_loss", "Lost by liquidation", "money", "Sum of what liquidated trades lost."),
+    ("nearest_liquidation_pct", "Nearest liquidation", "%", "Smallest distance of the mark price to the liquidation price, in % of itself. None without leverage."),
+    ("ambiguous_trades", "Ambiguous trades", "count", "Trades with a candle that can be read in two ways: what came first inside it is not known, by finer candles neither where they were asked for."),
+    ("settled_trades", "Settled trades", "count", "Trades that were ambiguous, had finer candles not told what came first. None without a detail."),
+    ("equity_low", "Equity, read against", "money", "Lowest of the final equities with every ambiguous candle read one way, the run's own among them. None where no trade is ambiguous or was settled."),
+    ("equity_high", "Equity, read for", "money", "Highest of them."),
 )
 # fmt: on
 
 _FIRST_OF_GROUP: Final = {
     "final_equity": "Result",
     "cagr_pct": "Per year",
+    "psr": "Luck",
     "best_day_pct": "Days",
     "max_drawdown_pct": "Drawdown",
     "trades": "Trades",
-    "commission": "Costs",
+    "price_pnl": "Costs",
+    "liquidations": "Risk",
 }
 
 
@@ -135,6 +160,11 @@ def group_names(definitions: Iterable[str] = tuple(DEFINITIONS)) -> dict[str, st
     return found
 
 
+# what changes with whatever else was tried until a run is made: whoever keeps it puts them in
+OF_TRIALS: Final = (
+    "dsr", "dsr_eff", "chance_sharpe", "min_btl_years", "trials_counted", "trials_measured", "trials_ever",
+)  # fmt: skip
+
 # what a sweep keeps of each trial, in the order of a row of summary.py; here because who plans a sweep needs no numba
 SUMMARY_ACCOUNT: Final = (
     "final_equity", "peak_equity", "return_pct", "buy_hold_return_pct", "cagr_pct", "volatility_pct", "sharpe",
@@ -142,6 +172,6 @@ SUMMARY_ACCOUNT: Final = (
 )  # fmt: skip
 SUMMARY_TRADES: Final = (
     "trades", "open_trades", "win_rate_pct", "profit_factor", "expectancy_pct", "avg_trade_pct", "best_trade_pct",
-    "worst_trade_pct", "sqn", "kelly", "commission", "slippage",
+    "worst_trade_pct", "sqn", "kelly", "commission", "slippage", "funding", "liquidations",
 )  # fmt: skip
 SUMMARY: Final = SUMMARY_ACCOUNT + SUMMARY_TRADES

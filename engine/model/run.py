@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, Final, Self
 
 import numpy as np
@@ -16,10 +16,13 @@ from engine.model.market import Float64Array, Int64Array, Market, Period, Timefr
 from engine.model.parameters import Assignment, StrategyInfo, assign
 from engine.model.simulators import AUTO, ENGINES, MAX_WARMUP
 from engine.model.trade import Trade
+from engine.model.window_params import WindowParams, windows_json
 
 FINISHED: Final = "finished"
 FAILED: Final = "failed"
 CANCELLED: Final = "cancelled"
+RUNNING: Final = "running"
+STOPPED: Final = "stopped"  # by the end of its program: it goes on where it was
 MOST_CUTS: Final = 20_000  # of a search for look-ahead: each computes all candles before it again
 
 
@@ -29,7 +32,8 @@ class RunSpec:
 
     `warmup`: at least so many candles before the period, even where the strategy asks for fewer: recursive averages never
     quite forget how many they saw, so a trial of a sweep is repeated with the sweep's warm-up. `checks`: whether the
-    strategy is asked again to find look-ahead and a warm-up that is too short.
+    strategy is asked again to find look-ahead and a warm-up that is too short. `windows`: in place of `params`, which rule
+    when (of a walk-forward).
     """
 
     strategy: str
@@ -42,9 +46,11 @@ class RunSpec:
     engine: str = "auto"
     warmup: int | None = None
     checks: bool = True
+    windows: tuple[WindowParams, ...] = ()
 
     def __post_init__(self) -> None:
         _check(self.engine, self.warmup)
+        self.costs.check_detail(self.timeframe)
 
     def to_json(self) -> dict[str, Any]:
         """The spec for programs."""
@@ -55,7 +61,7 @@ class RunSpec:
             "timeframe": self.timeframe.name,
             **self.period.to_json(),
             "params": dict(self.params),
-            "costs": asdict(self.costs),
+            "costs": self.costs.to_json(),
             "engine": self.engine,
             "warmup": self.warmup,
             "checks": self.checks,
@@ -71,7 +77,7 @@ def values_of_spec(document: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of a spec in JSON, those with a meaning of their own read: timeframe, period, costs. Raises InputError."""
     values = dict(document)
     period = Period.parse(values.pop("start"), values.pop("end"))
-    costs = Costs(**values.pop("costs", {}))
+    costs = Costs.from_json(values.pop("costs", {}))
     return values | {"timeframe": Timeframe(values["timeframe"]), "period": period, "costs": costs}
 
 
@@ -95,6 +101,7 @@ class RunRequest:
 
     def __post_init__(self) -> None:
         _check(self.engine, self.warmup)
+        self.costs.check_detail(self.timeframe)
 
     def specs(self, infos: Mapping[str, StrategyInfo]) -> list[RunSpec]:
         """A run per symbol and strategy, symbols as they were typed; raises InputError for assignments that fit nowhere."""
@@ -126,6 +133,16 @@ def skipped_checks() -> dict[str, dict[str, Any]]:
         "warmup": {"status": "skipped", "columns": []},
         "crosscheck": {"status": "skipped", "equal": 0, "total": 0},
     }
+
+
+def funding_left_out(exchange: str, checks: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """What is said of funding that is not charged, was assumed, or was reckoned by the last price; else nothing."""
+    if "funding" not in checks:
+        return ["funding not included"] if describe(exchange).is_perpetual else []
+    check = checks["funding"]
+    prices = check.get("mark_prices", {})
+    exact = check["status"] == "passed" and not prices.get("candle", 0) + prices.get("stale", 0)
+    return [] if exact else [f"funding {'of ' if check['status'] == 'passed' else ''}{check['note']}"]
 
 
 def counted_warmup(held: int, wanted: int) -> dict[str, Any]:
@@ -206,18 +223,32 @@ class RunResult:
             self.costs,
             self.engine,
             warmup=self.inputs["warmup"] if self.inputs else None,
+            windows=self.windows,
         )
+
+    @property
+    def windows(self) -> tuple[WindowParams, ...]:
+        """Which parameters ruled when, of a stitched walk-forward; none of any other run."""
+        return tuple(map(WindowParams.from_json, (self.inputs or {}).get("windows", ())))
 
     @property
     def left_out(self) -> list[str]:
         """What the figures do not contain."""
-        return ["funding not included"] if describe(self.exchange).is_perpetual else []
+        return funding_left_out(self.exchange, self.checks)
+
+    @property
+    def left_unsettled(self) -> list[str]:
+        """What finer candles were asked for and did not settle."""
+        check = self.checks.get("detail", {})
+        return [f"detail: {check['note']}"] if check.get("status") == "failed" else []
 
     @property
     def notes(self) -> list[str]:
-        """What the figures leave out; and of a backtesting.Strategy, what became of its orders, and by which settings."""
+        """What the figures leave out, and finer candles unsettled; and of a backtesting.Strategy, what became of its orders,
+        and by which settings.
+        """
         orders = str(self.checks.get("orders", {}).get("note", ""))
-        return self.left_out + [note for note in orders.split("; ") if note]
+        return self.left_out + self.left_unsettled + [note for note in orders.split("; ") if note]
 
     def to_json(self) -> dict[str, Any]:
         """The contract's run, without equity."""
@@ -232,7 +263,8 @@ class RunResult:
             "timeframe": self.timeframe.name,
             **self.period.to_json(),
             "params": dict(self.params),
-            "costs": asdict(self.costs),
+            **({"windows": windows_json(self.windows)} if self.windows else {}),
+            "costs": self.costs.to_json(),
             "engine": self.engine,
             "metrics": dict(self.metrics),
             "signals": dict(self.signals),

@@ -1,4 +1,4 @@
-"""The two simulators, called engines where people choose one, and how far back a strategy may ask them to look."""
+"""The simulators, called engines where people choose one, and how far back a strategy may ask them to look."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from engine.errors import InputError
 AUTO: Final = "auto"
 COMPILED: Final = "compiled"
 REFERENCE: Final = "reference"
+PLAIN: Final = "plain"  # the slow one that checks the compiled one; nobody chooses it
 ENGINES: Final = (AUTO, COMPILED, REFERENCE)
 MAX_WARMUP: Final = 1_000_000
 
@@ -18,10 +19,12 @@ def choose_engine(wanted: str, *, native: bool) -> str:
 
     Raises InputError where a native one is to be compiled.
     """
-    if wanted not in ENGINES:
+    if wanted not in (*ENGINES, PLAIN):
         raise InputError(f"unknown engine {wanted!r}; known: {', '.join(ENGINES)}")
     if native and wanted == COMPILED:
         raise InputError(
             "a backtesting.Strategy decides candle by candle and cannot be compiled; choose --engine auto or reference"
         )
-    return REFERENCE if native or wanted == REFERENCE else COMPILED
+    if native:
+        return REFERENCE
+    return wanted if wanted in (REFERENCE, PLAIN) else COMPILED

@@ -1,29 +1,29 @@
-"""What goes into a sweep and what comes out: frozen values, columns over the trials, and their JSON shapes."""
+"""What comes out of a sweep: columns over the trials, and their JSON shapes."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Final, Self
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
-from engine.errors import InputError
-from engine.model.account import Costs
-from engine.model.exchanges import describe
-from engine.model.market import Float64Array, Int64Array, Period, Timeframe, format_time
+from engine.model.market import Float64Array, Int64Array, Period, format_time, parse_time
 from engine.model.parameters import ParamValue
-from engine.model.ranges import range_json, read_range
-from engine.model.run import skipped_checks, values_of_spec
+from engine.model.run import FINISHED, funding_left_out, skipped_checks
+from engine.model.sweep_spec import SweepSpec
+from engine.model.sweep_statistics import SweepStatistics
 
-SAMPLERS: Final = ("grid", "random")
-# the metrics of which less is better; of every other one more is (a drawdown in % is negative)
+# the metrics of which less is better; of every other one more is (a drawdown in % is negative, paid funding positive)
 LOWER_IS_BETTER: Final = frozenset(
-    {"max_drawdown_days", "volatility_pct", "exposure_pct", "open_trades", "commission", "slippage"}
-)
+    {
+        "max_drawdown_days", "volatility_pct", "exposure_pct", "open_trades", "commission", "slippage", "funding",
+        "liquidations",
+    }
+)  # fmt: skip
 FEW_TRADES: Final = 30
 TOP: Final = 10
 
@@ -36,72 +36,14 @@ def unmade_checks() -> dict[str, dict[str, Any]]:
     return {name: check | note for name, check in skipped_checks().items() if name != "crosscheck"}
 
 
-@dataclass(frozen=True, slots=True)
-class SweepSpec:
-    """One sweep to do: which values of which parameters to combine, on what, and what counts as best.
-
-    `ranges`: the values tried, per parameter (`engine.model.ranges.parse_range` makes them from text); `params`: fixed ones.
-    `constraint`: an expression over parameters that a combination must fulfil, "" for none. `trials`: how many distinct
-    combinations the random sampler draws.
+@dataclass(frozen=True, slots=True, eq=False)
+class TrialReturns:
+    """Daily returns (k, days) of trials by their `numbers` (k,), ascending: of all that did not fail, or of evenly chosen
+    ones of a large sweep.
     """
 
-    strategy: str
-    symbol: str
-    exchange: str
-    timeframe: Timeframe
-    period: Period
-    ranges: Mapping[str, Sequence[ParamValue]]
-    params: Mapping[str, Any] = field(default_factory=dict)
-    costs: Costs = field(default_factory=Costs)
-    constraint: str = ""
-    objective: str = "sharpe"
-    sampler: str = "grid"
-    trials: int | None = None
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        if not self.ranges:
-            raise InputError("nothing to sweep: give at least one parameter a range, such as fast=5:50:1")
-        if self.sampler not in SAMPLERS:
-            raise InputError(f"unknown sampler {self.sampler!r}; known: {', '.join(SAMPLERS)}")
-        if (self.trials is not None) != (self.sampler == "random"):
-            raise InputError(
-                "the random sampler needs a number of trials; the grid tries every combination and takes none"
-            )
-        if self.trials is not None and self.trials < 1:
-            raise InputError(f"trials must be at least 1, not {self.trials}")
-        both = self.ranges.keys() & self.params.keys()
-        if both:
-            raise InputError(f"{', '.join(sorted(both))}: either a range or a fixed value, not both")
-
-    def on(self, symbol: str) -> Self:
-        """The same sweep with the market's own name."""
-        return replace(self, symbol=symbol)
-
-    def to_json(self) -> dict[str, Any]:
-        """The spec for people and programs; ranges as text where that reads back as the same, else as lists."""
-        return {
-            "strategy": self.strategy,
-            "symbol": self.symbol,
-            "exchange": self.exchange,
-            "timeframe": self.timeframe.name,
-            **self.period.to_json(),
-            "ranges": {name: range_json(values) for name, values in self.ranges.items()},
-            "params": dict(self.params),
-            "constraint": self.constraint,
-            "objective": self.objective,
-            "sampler": self.sampler,
-            "trials": self.trials,
-            "seed": self.seed,
-            "costs": asdict(self.costs),
-        }
-
-    @classmethod
-    def from_json(cls, document: Mapping[str, Any]) -> Self:
-        """The spec that `to_json` described; dates and ranges as on the command line. Raises InputError."""
-        values = values_of_spec(document)
-        ranges = {name: read_range(given) for name, given in values["ranges"].items()}
-        return cls(**values | {"ranges": ranges})
+    numbers: Int64Array
+    returns: Float64Array
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,7 +56,8 @@ class SweepResult:
     ranged parameters, `fixed`: all the others. `metrics`: float64 (n,), NaN where a figure has no meaning or the trial
     failed. `errors`: one line per failed trial, by position 0..n-1.
     `trials_of_strategy`: how many distinct trials of this strategy were ever made, these included. `checks`: of the
-    candles that all trials saw, as a run's.
+    candles that all trials saw, as a run's. `markets`: of a sweep over several, those on each alone; then figures are across
+    them, `period` holds all of theirs, and n counts the combinations that every market has tried.
     """
 
     id: str
@@ -137,23 +80,56 @@ class SweepResult:
     created_ms: int = 0
     error: str | None = None
     checks: Mapping[str, Mapping[str, Any]] = field(default_factory=unmade_checks)
+    markets: Sequence[SweepResult] = ()
 
     def __len__(self) -> int:
         return len(self.numbers)
+
+    @property
+    def span(self) -> Period:
+        """From the first candle that was tried on to the end of the last; the whole period where that is not known."""
+        span = self.checks["data"].get("span")
+        return Period(parse_time(span["start"]), parse_time(span["end"])) if span else self.period
 
     @property
     def objective(self) -> Float64Array:
         """What was maximised or minimised, (n,), NaN for none."""
         return self.metrics[self.spec.objective]
 
+    @property
+    def losses(self) -> Float64Array:
+        """The objectives as (n, 1 or 2): less is better, NaN for none."""
+        return np.stack([loss_sign(name) * self.metrics[name] for name in self.spec.objectives], axis=1)
+
+    @cached_property
+    def front(self) -> Int64Array:
+        """Positions of the trials that no other beats in one objective without losing in the other, best by the first
+        one first; of equals the first. Empty where there is one objective.
+        """
+        losses = self.losses
+        if losses.shape[1] < 2:
+            return np.empty(0, dtype=np.int64)
+        valued = np.flatnonzero(np.isfinite(losses).all(axis=1))
+        ranked = valued[np.lexsort((self.numbers[valued], losses[valued, 1], losses[valued, 0]))]
+        least = np.minimum.accumulate(losses[ranked, 1])
+        return ranked[np.concatenate(([True], losses[ranked[1:], 1] < least[:-1]))[: len(ranked)]]
+
+    @cached_property
+    def behind(self) -> Int64Array:
+        """Positions of the trials with a value in both objectives that are not on the front."""
+        return np.setdiff1d(
+            np.flatnonzero(np.isfinite(self.losses).all(axis=1)), self.front, assume_unique=True
+        )
+
     @cached_property
     def order(self) -> Int64Array:
         """Positions of the trials, best first: equals by number, then those without a value, then the failed."""
-        sign = 1.0 if self.spec.objective in LOWER_IS_BETTER else -1.0
         failed = np.zeros(len(self), dtype=np.bool_)
         failed[list(self.errors)] = True
         # lexsort is stable and puts NaN last
-        return np.lexsort((self.numbers, sign * self.objective, failed)).astype(np.int64)
+        return np.lexsort((self.numbers, loss_sign(self.spec.objective) * self.objective, failed)).astype(
+            np.int64
+        )
 
     @property
     def best(self) -> dict[str, Any] | None:
@@ -170,7 +146,18 @@ class SweepResult:
             "value": metrics[self.spec.objective],
             "metrics": metrics,
             "error": self.errors.get(position),
+            **({"markets": self.values_on(position)} if self.markets else {}),
         }
+
+    def values_on(self, position: int) -> dict[str, float | int | None]:
+        """The objective of one trial on each market, by its symbol."""
+        number, name = int(self.numbers[position]), self.spec.objective
+        found: dict[str, float | int | None] = {}
+        for one in self.markets:
+            at = int(np.searchsorted(one.numbers, number))
+            known = at < len(one) and int(one.numbers[at]) == number  # of a list only the best is at hand
+            found[one.spec.symbol] = _plain(name, one.metrics[name][at]) if known else None
+        return found
 
     def params_of(self, position: int) -> dict[str, ParamValue]:
         """The complete parameters of one trial."""
@@ -201,7 +188,20 @@ class SweepResult:
             found.append(f"{short}: trials that ask for more of them begin with too few")
         if data["missing_candles"]:
             found.append(str(data["note"]))
-        return found
+        if self.checks.get("margin", {}).get("status") == "failed":
+            found.append(str(self.checks["margin"]["note"]))
+        return found + self.left_out + self._periods
+
+    @property
+    def _periods(self) -> list[str]:
+        """Where markets had candles of other days than the others."""
+        days = [
+            " to ".join(format_time(ms)[:10] for ms in (one.span.start, one.span.end)) for one in self.markets
+        ]
+        if len(set(days)) < 2:
+            return []
+        told = (f"{one.spec.symbol} {own}" for one, own in zip(self.markets, days, strict=True))
+        return [f"the markets were tried over different periods: {', '.join(told)}"]
 
     @property
     def notes(self) -> list[str]:
@@ -210,7 +210,7 @@ class SweepResult:
 
     @property
     def cautions(self) -> list[str]:
-        """What to keep in mind about the best of many, and what the figures leave out."""
+        """What to keep in mind about the best of many."""
         best = self.best
         told = self.done - self.failed
         found = [f"the best of {told:,} trials looks better than it is" if best else "no trial has a value"]
@@ -218,18 +218,24 @@ class SweepResult:
             found[0] += f"; {self.trials_of_strategy:,} trials of {self.spec.strategy} have been made in all"
         trades = best["metrics"].get("trades") if best else None
         if trades is not None and trades < FEW_TRADES:
-            found.append(f"the best made only {trades} trades: too few to tell skill from luck")
-        if describe(self.spec.exchange).is_perpetual:
-            found.append("funding not included")
+            found.append(f"the best made only {trades:g} trades: too few to tell skill from luck")
         return found
 
     @property
-    def kept(self) -> str:
-        """What of it is there again, for messages."""
-        return f"{self.done:,} of {self.planned:,} trials are stored as sweep {self.id[:8]}"
+    def left_out(self) -> list[str]:
+        """What the figures of all trials do not contain, or contain by assumption."""
+        return funding_left_out(self.spec.exchange, self.checks)
 
-    def to_json(self, top: int = TOP) -> dict[str, Any]:
-        """The contract's sweep: what was asked, the best and the `top` trials, as many failed ones; no columns."""
+    @property
+    def kept(self) -> str:
+        """What of it is there again, for messages; of one that did not come to its end, how it does."""
+        kept = f"{self.done:,} of {self.planned:,} trials are stored as sweep {self.id[:8]}"
+        return kept if self.status == FINISHED else f"{kept}, `backtest sweeps resume {self.id[:8]}` goes on"
+
+    def to_json(self, top: int = TOP, statistics: SweepStatistics | None = None) -> dict[str, Any]:
+        """The contract's sweep: what was asked, the best and the `top` trials, as many failed ones; no columns. `statistics`
+        where they were asked for.
+        """
         best = self.best
         failures = sorted(self.errors)[:top]
         return {
@@ -250,10 +256,57 @@ class SweepResult:
             "created": format_time(self.created_ms),
             "best": best and {name: best[name] for name in ("params", "value", "metrics")},
             "top": self.top(top),
+            "front": [self.trial(at) for at in self.front.tolist()],
             "checks": {name: dict(check) for name, check in self.checks.items()},
             "failures": [{"params": self.params_of(at), "error": self.errors[at]} for at in failures],
             "notes": self.notes,
+            "statistics": statistics and statistics.to_json(),
+            **({"markets": [_market_json(one) for one in self.markets]} if self.markets else {}),
         }
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SweepPart:
+    """Trials that are not stored yet: where they stand in their SweepResult (m, ascending), what each tried (None: it
+    failed), daily returns of those that keep them. `stored`: how many trials are, None where the sweep itself is not.
+    """
+
+    positions: Int64Array
+    identities: Sequence[bytes | None]
+    returns: TrialReturns | None = None
+    stored: int | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BegunSweep:
+    """A stored sweep that had not ended, with what it depends on (None: no worker had answered yet). `markets`: of one over
+    several, as far as they were begun.
+    """
+
+    sweep: SweepResult
+    inputs: Mapping[str, Any] | None
+    returns: TrialReturns | None
+    markets: Sequence[BegunSweep] = ()
+
+
+def _market_json(sweep: SweepResult) -> dict[str, Any]:
+    """What of a sweep over several markets is said of one of them."""
+    best = sweep.best
+    return {
+        "symbol": sweep.spec.symbol,
+        "unified": sweep.unified,
+        **sweep.period.to_json(),
+        "trials": sweep.done,
+        "failed": sweep.failed,
+        "best": best and {name: best[name] for name in ("params", "value", "metrics")},
+        "checks": {name: dict(check) for name, check in sweep.checks.items()},
+        "notes": sweep.warnings,
+    }
+
+
+def loss_sign(metric: str) -> float:
+    """What a metric is multiplied by so that less is better."""
+    return 1.0 if metric in LOWER_IS_BETTER else -1.0
 
 
 _COUNTS: Final = ("trades", "open_trades")
@@ -263,4 +316,6 @@ def _plain(name: str, value: Any) -> float | int | None:
     number = float(value)
     if not math.isfinite(number):
         return None
-    return int(number) if name in _COUNTS else number
+    return (
+        int(number) if name in _COUNTS and number.is_integer() else number
+    )  # a mean over markets is not whole

@@ -5,7 +5,26 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """What was tried on the market and timeframe of a run, by whatever strategy, itself included.
+
+    `counted`: distinct candidates (a strategy's source with parameters) on periods that share candles with the run's; for a
+    stitched run, configurations of walk-forward;
+    `ever`: on anything. On exactly the run's period: `measured` of them in grids or drawn evenly have a Sharpe ratio,
+    whose annualised values have this `variance`; `sweeps` made them; `independent`: how many of them count as such.
+    """
+
+    counted: int
+    ever: int
+    measured: int = 0
+    variance: float | None = None
+    sweeps: tuple[str, ...] = ()
+    independent: float | None = None
 
 
 def trial_identity(source: Mapping[str, str], params: Mapping[str, Any]) -> bytes:
@@ -13,6 +32,12 @@ def trial_identity(source: Mapping[str, str], params: Mapping[str, Any]) -> byte
     library, costs or candles it is tried with.
     """
     return next(trial_identities(source, [params]))
+
+
+def identity_of(inputs: Mapping[str, Any]) -> bytes:
+    """`trial_identity` of a run by what it depends on; of a stitched one by which parameters ruled when."""
+    ruled = {"windows": inputs["windows"]} if inputs.get("windows") else inputs["params"]
+    return trial_identity(inputs["source"], ruled)
 
 
 def trial_identities(source: Mapping[str, str], params: Iterable[Mapping[str, Any]]) -> Iterator[bytes]:

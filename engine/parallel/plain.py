@@ -10,6 +10,8 @@ from typing import Any, BinaryIO, Final
 
 import numpy as np
 
+from engine.syntax import read_array
+
 _ARRAY: Final = "\0array"  # stands for the next .npy block; no key of ours begins with NUL
 
 
@@ -59,6 +61,6 @@ def decode(file: BinaryIO) -> Any:
     line = file.readline()
 
     def restore(item: dict[str, Any]) -> Any:  # called in the order in which `encode` met the arrays
-        return np.lib.format.read_array(file, allow_pickle=False) if _ARRAY in item else item
+        return read_array(file) if _ARRAY in item else item
 
     return json.loads(line, object_hook=restore)

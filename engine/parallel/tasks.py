@@ -16,8 +16,11 @@ import numpy.typing as npt
 
 from engine.model.account import Costs
 from engine.model.combinations import Combinations
-from engine.model.market import CandleFile, Float64Array
+from engine.model.detail import DetailFile
+from engine.model.market import CandleFile, Float64Array, Int64Array
 from engine.model.parameters import ParamValue
+from engine.model.perpetual import PerpetualFile
+from engine.model.window_params import WindowParams
 from engine.parallel.job import BadEnd, Done, Job, OnProgress
 
 if TYPE_CHECKING:
@@ -64,7 +67,8 @@ def _read(answer: type[A], fields: Mapping[str, Any]) -> A:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StrategyTask:
     """What is asked of a strategy over candles: `warmup` of them are wanted in front of the period. `sources`: what its
-    files held when the work began, by name; what is not among them is read.
+    files held when the work began, by name; what is not among them is read. `windows`: in place of `params`, which of
+    them rule when.
     """
 
     strategy: Path
@@ -73,12 +77,19 @@ class StrategyTask:
     candles: CandleFile
     warmup: int
     costs: Costs = field(default_factory=Costs)
+    perpetual: PerpetualFile | None = None
+    windows: Sequence[WindowParams] = ()
+
+
+def _no_times() -> Int64Array:
+    return np.empty(0, dtype=np.int64)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunAnswer:
     """A run as a worker made it. `params` are complete; `trades`: a column per field of Trade; `equity`: one value per
-    candle of the period; `indicators`: None unless kept; `engine`: what ran.
+    candle of the period; `indicators`: None unless kept; `engine`: what ran. `walked`, `doubted`: with a detail, open times
+    (ms) of candles that finer ones played, and of those that they would have to.
     """
 
     params: Mapping[str, ParamValue]
@@ -92,17 +103,49 @@ class RunAnswer:
     versions: Mapping[str, str]
     sources: Sources
     elapsed_s: float
+    walked: Int64Array = field(default_factory=_no_times)
+    doubted: Int64Array = field(default_factory=_no_times)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RunTask(StrategyTask, Task[RunAnswer]):
+class PlayedTask(StrategyTask):
+    """A strategy to be played by a simulator. `detail`: the finer candles known so far of a run that looks inside its
+    candles.
+    """
+
+    engine: str
+    timeframe: str
+    detail: DetailFile | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunTask(PlayedTask, Task[RunAnswer]):
     """Run one backtest. `checks`: whether to look for look-ahead and a short warm-up."""
 
     answer = RunAnswer
-    engine: str
-    timeframe: str
     keep_indicators: bool = True
     checks: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlippagesAnswer:
+    """A run at some slippages. `figures`: float64 (m, len(FIGURES)), NaN where one has no meaning or the run failed;
+    `trades`: of each a digest of when it was in which position, "" where it failed; `errors`: `[index, line]` of those;
+    `break_even`: the slippage at which the first profit along the row ends, None where none does.
+    """
+
+    figures: Float64Array
+    trades: Sequence[str]
+    errors: Sequence[tuple[int, str]]
+    break_even: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlippagesTask(PlayedTask, Task[SlippagesAnswer]):
+    """Make one run at each of `slippages` (ascending fractions) in place of that of its costs."""
+
+    answer = SlippagesAnswer
+    slippages: Sequence[float]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,6 +163,34 @@ class LookaheadTask(StrategyTask, Task[LookaheadAnswer]):
 
     answer = LookaheadAnswer
     cuts: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PathsAnswer:
+    """A run on candles that could have been. `equity`: float64 (m, days + 1), the cash and the value at the end of each UTC
+    day, NaN of a path that failed; `errors`: `[index, line]` of those; `elapsed_s`: what the paths alone took.
+    """
+
+    equity: Float64Array
+    errors: Sequence[tuple[int, str]]
+    elapsed_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PathsTask(StrategyTask, Task[PathsAnswer]):
+    """Make one run on other candles, once for each of `numbers`: 0 is the real ones, any other draws its own from `seed`.
+
+    `blocks`: the mean length of the blocks that the candles are put together from, None = in their order; `noise`: of each
+    close, in standard deviations. A worker asks all tasks of one `study` in one process of the strategy's own.
+    """
+
+    answer = PathsAnswer
+    study: str
+    timeframe: str
+    numbers: Sequence[int]
+    seed: int
+    blocks: float | None
+    noise: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,12 +213,13 @@ class PrepareTask(Task[PrepareAnswer]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialsAnswer:
-    """A batch as a worker tried it. `metrics`: float64 (m, len(SUMMARY)), NaN where one has no meaning; `errors`: `[index,
-    line]` of the trials that failed; `engine`: what ran; `elapsed_s`: what
-    the trials alone took.
+    """A batch as a worker tried it. `metrics`: float64 (m, len(SUMMARY)), NaN where one has no meaning; `returns`: float64
+    (len(task.kept), days), of UTC days, NaN of a trial that failed; `errors`: `[index, line]` of the trials that failed;
+    `engine`: what ran; `elapsed_s`: what the trials alone took.
     """
 
     metrics: Float64Array
+    returns: Float64Array
     errors: Sequence[tuple[int, str]]
     engine: str
     versions: Mapping[str, str]
@@ -156,13 +228,12 @@ class TrialsAnswer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TrialsTask(Task[TrialsAnswer]):
-    """Try combinations on the same candles; `memory_bytes`: for indicators kept between trials and batches.
+class SweptTask:
+    """Combinations to try on the same candles; `memory_bytes`: for indicators kept between trials and batches.
 
     A worker asks all tasks of one `sweep` in one process of the strategy's own.
     """
 
-    answer = TrialsAnswer
     sweep: str
     strategy: Path
     sources: Begun = field(default_factory=dict)
@@ -172,6 +243,40 @@ class TrialsTask(Task[TrialsAnswer]):
     warmup: int
     costs: Costs
     memory_bytes: int
+    perpetual: PerpetualFile | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrialsTask(SweptTask, Task[TrialsAnswer]):
+    """Try combinations over the whole period; `kept`: positions (k,), ascending, of those whose daily returns are wanted."""
+
+    answer = TrialsAnswer
+    kept: Int64Array = field(default_factory=lambda: np.empty(0, np.int64))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WindowTrialsAnswer:
+    """A batch as a worker tried it in every span. `figures`: float64 (m, spans, figures), NaN where one has no meaning or
+    the run failed; `errors`: as in TrialsAnswer, of trials with a span that failed; `engine`, `elapsed_s`: as there.
+    """
+
+    figures: Float64Array
+    errors: Sequence[tuple[int, str]]
+    engine: str
+    versions: Mapping[str, str]
+    sources: Sources
+    elapsed_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WindowTrialsTask(SweptTask, Task[WindowTrialsAnswer]):
+    """Try combinations, each over every span (positions start..stop of the period's candles) from a flat account: asked once
+    over all candles. `figures`: of SUMMARY, which are wanted.
+    """
+
+    answer = WindowTrialsAnswer
+    spans: Sequence[tuple[int, int]]
+    figures: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,19 +4,20 @@ import contextlib
 import csv
 import importlib.util
 import json
-import os
 import re
-import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from engine.errors import InputError, reason
+from engine.model.funding import FundingRates
 from engine.model.market import Candles
 from engine.model.run import RunResult, json_ready
 from engine.model.sweep import SweepResult
-from engine.model.trade import Trade
+from engine.model.trade import COLUMNS, Fill, Trade
+from engine.model.walk_forward import WalkForward
+from engine.whole_file import write_whole
 
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\.|$)", re.IGNORECASE)
@@ -32,16 +33,7 @@ def safe_name(text: str) -> str:
 def write_text(path: Path, text: str) -> None:
     """Write the file whole or not at all; raises InputError when the place cannot be written."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".writing-")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
-                file.write(text)
-            Path(temporary).chmod(0o644)
-            Path(temporary).replace(path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+        write_whole(path, text, 0o644)
     except OSError as error:
         raise InputError(f"cannot write {path}: {reason(error)}; nothing was changed there") from error
 
@@ -65,8 +57,14 @@ def csv_text(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
 
 def trades_csv(trades: Sequence[Trade]) -> str:
     """One row per trade, the columns of `Trade`, times in ISO-8601."""
-    names = [field.name for field in fields(Trade)]
-    return csv_text(names, ([trade.to_json()[name] for name in names] for trade in trades))
+    return csv_text(COLUMNS, ([trade.to_json()[name] for name in COLUMNS] for trade in trades))
+
+
+def fills_csv(trades: Sequence[Trade]) -> str:
+    """One row per fill of those trades that keep theirs (runs with orders, margin or funding), `trade` counted from 1."""
+    names = [field.name for field in fields(Fill)]
+    rows = ((number, fill.to_json()) for number, trade in enumerate(trades, start=1) for fill in trade.fills)
+    return csv_text(("trade", *names), ([number, *(fill[name] for name in names)] for number, fill in rows))
 
 
 def export_run(result: RunResult, folder: Path) -> list[Path]:
@@ -80,6 +78,8 @@ def export_run(result: RunResult, folder: Path) -> list[Path]:
         )
         + "\n",
     }
+    if any(trade.fills for trade in result.trades):
+        files[folder / f"{stem}-fills.csv"] = fills_csv(result.trades)
     for path, text in files.items():
         write_text(path, text)
     return list(files)
@@ -124,14 +124,43 @@ def export_sweep(sweep: SweepResult, folder: Path) -> list[Path]:
     spec = sweep.spec
     stem = safe_name(f"{spec.strategy}-{spec.symbol}-{spec.timeframe}-sweep-{sweep.id[:8]}")
     names = list(sweep.params_of(0)) if len(sweep) else []
-    header = ["trial", *(f"params.{name}" for name in names), *sweep.metrics, "error"]
+    goals = [f"{spec.objective}.{symbol}" for symbol in spec.symbols]
+    header = ["trial", *(f"params.{name}" for name in names), *goals, *sweep.metrics, "error"]
     trials = (sweep.trial(place) for place in sweep.order.tolist())
     rows = (
-        [one["trial"], *(one["params"][name] for name in names), *one["metrics"].values(), one["error"]]
+        [
+            one["trial"],
+            *(one["params"][name] for name in names),
+            *one.get("markets", {}).values(),
+            *one["metrics"].values(),
+            one["error"],
+        ]
         for one in trials
     )
     files = {
         folder / f"{stem}.json": json.dumps(json_ready(sweep.to_json()), allow_nan=False, indent=2) + "\n",
+        folder / f"{stem}-trials.csv": csv_text(header, rows),
+    }
+    for path, text in files.items():
+        write_text(path, text)
+    return list(files)
+
+
+def export_walk_forward(walk: WalkForward, folder: Path) -> list[Path]:
+    """Write the walk-forward as JSON, and every combination in every window as a row of a CSV; returns the paths."""
+    spec = walk.spec.sweep
+    stem = safe_name(f"{spec.strategy}-{spec.symbol}-{spec.timeframe}-walk-forward-{walk.id[:8]}")
+    names, goal = list(walk.columns), spec.objective
+    header = ["window", "trial", *(f"params.{name}" for name in names)]
+    header += [f"{side}.{figure}" for side in ("train", "test") for figure in (goal, "trades")]
+    rows = (
+        [window, number, *(walk.columns[name][number].item() for name in names)]
+        + [None if value != value else value for value in walk.figures[number, window].ravel().tolist()]
+        for window in range(walk.figures.shape[1])
+        for number in range(walk.planned)
+    )
+    files = {
+        folder / f"{stem}.json": json.dumps(json_ready(walk.to_json()), allow_nan=False, indent=2) + "\n",
         folder / f"{stem}-trials.csv": csv_text(header, rows),
     }
     for path, text in files.items():
@@ -150,11 +179,17 @@ def check_candle_path(path: Path) -> None:
         )
 
 
-def write_candles(candles: Candles, path: Path) -> None:
-    """Write `timestamp,open,high,low,close,volume` (ms UTC) as .csv or .parquet, numbers exact."""
+def write_candles(candles: Candles | FundingRates, path: Path) -> None:
+    """Write `timestamp,open,high,low,close,volume` (ms UTC), of funding `timestamp,rate,mark,interval_hours,rate_type`, as
+    .csv or .parquet, numbers exact; a mark price or interval that nobody knows is empty.
+    """
+    columns: dict[str, Any] = {"timestamp": candles.timestamp, **candles.columns()}
+    if isinstance(candles, FundingRates):
+        columns |= {"interval_hours": candles.interval_hours, "rate_type": candles.rate_type}
     if path.suffix == ".csv":
-        columns = [candles.timestamp.tolist(), *(column.tolist() for column in candles.columns().values())]
-        write_text(path, csv_text(("timestamp", *candles.columns()), zip(*columns, strict=True)))
+        rows = zip(*(column.tolist() for column in columns.values()), strict=True)
+        known = ([None if value != value else value for value in row] for row in rows)
+        write_text(path, csv_text(tuple(columns), known))
         return
     check_candle_path(path)
     import pandas as pd
@@ -162,7 +197,7 @@ def write_candles(candles: Candles, path: Path) -> None:
     temporary = path.with_name(f".writing-{path.name}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        frame = pd.DataFrame({"timestamp": candles.timestamp} | dict(candles.columns()))
+        frame = pd.DataFrame(columns)
         with temporary.open("wb") as file:
             frame.to_parquet(file, index=False)
         temporary.replace(path)

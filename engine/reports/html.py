@@ -1,28 +1,29 @@
 """Runs as one HTML page that needs nothing else: no script, no network, both themes, paper.
 
-Whatever a user or a strategy wrote goes through `_text`. Figures are those of `backtest show --json`; the metrics carry
+Whatever a user or a strategy wrote goes through `text`. Figures are those of `backtest show --json`; the metrics carry
 their exact values (`<data value>`).
 """
 
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
-from html import escape
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 
 from engine.analysis.account import MONTHS, Account, calendar
+from engine.analysis.verdict import AGAINST, FOR, OPEN, PLAIN, verdict
 from engine.errors import redacted
 from engine.model.market import Candles, Float64Array, format_time, short_time
 from engine.model.metric_definitions import DEFINITIONS, group_names
 from engine.model.remark import Remark
 from engine.model.run import FINISHED, RunResult
-from engine.model.trade import Trade
+from engine.model.trade import COLUMNS
 from engine.reports.drawing import Frame, area, candles_of, chart, line, marks_of
+from engine.reports.markup import figure, table, text
+from engine.reports.sentences import left_open, liquidated, profit_split
 from engine.reports.style import RULE, STYLE
 
 _TILES: Final = (
@@ -33,8 +34,12 @@ _SIGNED: Final = (
     "avg_trade_pct", "net_profit", "long_pnl", "short_pnl", "expectancy", "max_drawdown_pct",
 )  # fmt: skip
 _CHECKS: Final = {"data": "Data", "crosscheck": "Cross-check", "lookahead": "Look-ahead", "warmup": "Warm-up"}
+_TERMS: Final = {
+    "funding": "Funding", "margin": "Margin", "filters": "Filters", "entries": "Entries", "detail": "Inside candles",
+}  # fmt: skip
+_REFEREES: Final = {"backtesting": "backtesting.py's", "plain": "the plain simulator's"}
 _SIGNS: Final = {"passed": "✓ passed", "failed": "⚠ failed", "pending": "… pending", "skipped": "– not made"}
-_UNPRINTABLE: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+_SPEAKS: Final = {FOR: "✓", AGAINST: "⚠", OPEN: "?", PLAIN: "·"}
 _CURVES: Final = 6  # colours; further curves are dashed
 _MOST_SIDE_BY_SIDE: Final = 8
 
@@ -60,17 +65,12 @@ def report(reported: Sequence[Reported]) -> str:
         '<!doctype html><html lang="en"><head><meta charset="utf-8">',
         f'<meta http-equiv="Content-Security-Policy" content="{RULE}">',
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
-        f"<title>{_text(title)}</title><style>{STYLE}</style></head><body><main>",
+        f"<title>{text(title)}</title><style>{STYLE}</style></head><body><main>",
         *(_side_by_side(runs) if len(runs) > 1 else ()),
         *(part for number, one in enumerate(reported) for part in _article(number, one)),
         "</main></body></html>\n",
     ]
     return "".join(parts)
-
-
-def _text(value: Any) -> str:
-    """Anything as text that commands nothing."""
-    return escape(_UNPRINTABLE.sub("\ufffd", str(value)))
 
 
 def _title(run: RunResult) -> str:
@@ -86,16 +86,6 @@ def _quote(run: RunResult) -> str:
     return run.market.unified.partition("/")[2].partition(":")[0] or "money"
 
 
-def _figure(value: Any, unit: str = "") -> str:
-    """A number for people."""
-    if value is None or (isinstance(value, float) and not math.isfinite(value)):
-        return "–"
-    if unit == "count" or (isinstance(value, int) and not unit):
-        return f"{value:,.0f}"
-    small = 0 < abs(value) < 0.005
-    return (f"{value:.3g}" if small else f"{value:,.2f}") + (" %" if unit == "%" else "")
-
-
 def _data(run: RunResult, name: str) -> str:
     """A metric that carries its exact value."""
     value = run.metrics.get(name)
@@ -103,16 +93,7 @@ def _data(run: RunResult, name: str) -> str:
     if name in _SIGNED and value:
         css = ' class="good"' if value > 0 else ' class="bad"'
     exact = "" if value is None else repr(value)
-    return f'<data value="{exact}"{css}>{_figure(value, _unit(name))}</data>'
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]], css: str = "") -> Iterator[str]:
-    """`head` is plain text; cells are HTML. Cells need no end tags: ten thousand trades have many."""
-    yield f'<div class="scroll"><table class="{css}"><thead><tr>'
-    yield "".join(f"<th>{_text(name)}</th>" for name in head)
-    yield "</tr></thead><tbody>"
-    yield from ("<tr><td>" + "<td>".join(row) for row in rows)
-    yield "</tbody></table></div>"
+    return f'<data value="{exact}"{css}>{figure(value, _unit(name))}</data>'
 
 
 # -- several runs ----------------------------------------------------------------------------------------------------------
@@ -123,7 +104,7 @@ def _side_by_side(runs: Sequence[RunResult]) -> Iterator[str]:
     for number, run in enumerate(runs):
         words = ", ".join(filter(None, (_title(run), _period(run), _params(run.params))))
         key = f'<svg class="key" viewBox="0 0 34 8" aria-hidden="true"><path class="{_curve(number)}" d="M0 4H34"/></svg>'
-        yield f'<li>{key}<a href="#run-{number}">{_text(words)}</a>'
+        yield f'<li>{key}<a href="#run-{number}">{text(words)}</a>'
     yield "</ol>"
     curves = [
         (number, run) for number, run in enumerate(runs) if run.equity is not None and len(run.equity.time)
@@ -143,7 +124,7 @@ def _side_by_side(runs: Sequence[RunResult]) -> Iterator[str]:
         for name in names
     )
     yield "<h2>Metrics</h2>"
-    yield from _table(["Metric", *(f"{number + 1}. {_title(run)}" for number, run in enumerate(shown))], rows)
+    yield from table(["Metric", *(f"{number + 1}. {_title(run)}" for number, run in enumerate(shown))], rows)
 
 
 def _overlay(curves: Sequence[tuple[int, RunResult]]) -> str:
@@ -168,18 +149,21 @@ def _curve(number: int) -> str:
 def _article(number: int, reported: Reported) -> Iterator[str]:
     run = reported.run
     yield f'<article id="run-{number}">'
-    yield f"<h1>{_text(_title(run))}</h1>"
-    yield f'<p class="muted">{_text(run.exchange)} · {_period(run)} · made {short_time(run.created_ms)} · '
-    yield f"engine {_text(run.engine)} · run {_text(run.id)}</p>"
+    yield f"<h1>{text(_title(run))}</h1>"
+    yield f'<p class="muted">{text(run.exchange)} · {_period(run)} · made {short_time(run.created_ms)} · '
+    yield f"engine {text(run.engine)} · run {text(run.id)}</p>"
     if reported.remark.name:
-        yield f'<p class="note"><b>{_text(reported.remark.name)}</b></p>'
+        yield f'<p class="note"><b>{text(reported.remark.name)}</b></p>'
     if reported.remark.note:
-        yield f'<p class="note">{_text(reported.remark.note)}</p>'
+        yield f'<p class="note">{text(reported.remark.note)}</p>'
     if run.error:
-        yield f'<p class="failure">{_text(run.status)}: {_text(redacted(run.error))}</p>'
+        yield f'<p class="failure">{text(run.status)}: {text(redacted(run.error))}</p>'
     yield from _integrity(reported)
     if run.status == FINISHED:
         yield from _tiles(run)
+        if split := profit_split(run, _quote(run)):
+            yield f"<p>{text(split)}</p>"
+        yield from _verdict(reported)
         yield from _charts(reported)
         yield from _months(run)
         yield from _metrics(run)
@@ -196,15 +180,31 @@ def _integrity(reported: Reported) -> Iterator[str]:
     yield '<ul class="checks" aria-label="Checks">'
     if reported.data_changed:
         yield '<li class="failed"><b>⚠ changed</b> The candles have changed since the run was made'
-    for name, words in _CHECKS.items():
+    terms = {name: words for name, words in _TERMS.items() if name in run.checks}
+    for name, words in (_CHECKS | terms).items():
         check = run.checks.get(name, {})
         status = str(check.get("status", "skipped"))
         finding = _finding(name, check)
-        yield f'<li class="{_text(status)}"><b>{_text(_SIGNS.get(status, status))}</b> {words}'
-        yield f": {_text(finding)}" if finding else ""
-    yield from (f"<li>{_text(note)}" for note in run.notes)
+        yield f'<li class="{text(status)}"><b>{text(_SIGNS.get(status, status))}</b> {words}'
+        yield f": {text(finding)}" if finding else ""
+    told = [*(run.left_out if "funding" in terms else []), *run.left_unsettled]
+    yield from (f"<li>{text(note)}" for note in run.notes if note not in told)
+    if taken := liquidated(run, _quote(run)):
+        yield f'<li class="failed"><b class="bad">✖ liquidated</b> {text(taken)}'
+    if band := left_open(run):
+        yield f"<li>{text(band)}"
     yield "</ul>"
-    yield f'<p class="muted">Fingerprint {_text(run.fingerprint or "none")}</p>'
+    yield f'<p class="muted">Fingerprint {text(run.fingerprint or "none")}</p>'
+
+
+def _verdict(reported: Reported) -> Iterator[str]:
+    """What is known for and against it."""
+    yield "<h2>For and against</h2>"
+    rows = (
+        (f"<b>{_SPEAKS[fact.speaks]}</b>", text(fact.about), text(fact.figure), text(fact.words))
+        for fact in verdict(reported.run, data_changed=reported.data_changed)
+    )
+    yield from table(("", "About", "Figure", "It says"), rows, "facts")
 
 
 def _finding(name: str, check: Mapping[str, Any]) -> str:
@@ -212,7 +212,8 @@ def _finding(name: str, check: Mapping[str, Any]) -> str:
         beside = len(check.get("trades_beside_holes") or ())
         return f"{check.get('missing_candles', 0)} candles missing, {beside} trades beside holes"
     if name == "crosscheck" and check.get("status") in ("passed", "failed"):
-        return f"{check.get('equal', 0):,} of {check.get('total', 0):,} trades equal to backtesting.py's"
+        referee = _REFEREES.get(str(check.get("referee")), _REFEREES["backtesting"])
+        return f"{check.get('equal', 0):,} of {check.get('total', 0):,} trades equal to {referee}"
     return str(check.get("note") or "")
 
 
@@ -223,10 +224,10 @@ def _unit(name: str) -> str:
 def _metric_name(name: str, money: str) -> str:
     known = DEFINITIONS.get(name)
     if known is None:
-        return _text(name)
+        return text(name)
     unit = "" if known.unit in ("%", "count", "ratio", "fraction") else f", {known.unit}"
-    unit = unit.replace("money", _text(money))
-    return f'<span title="{_text(known.definition)}">{_text(known.title)}{unit}</span>'
+    unit = unit.replace("money", text(money))
+    return f'<span title="{text(known.definition)}">{text(known.title)}{unit}</span>'
 
 
 def _tiles(run: RunResult) -> Iterator[str]:
@@ -280,7 +281,7 @@ def _months(run: RunResult) -> Iterator[str]:
     found = calendar(account)
     years = zip(found.years, found.months.tolist(), found.totals.tolist(), strict=True)
     rows = ([str(year), *map(_signed, months), _signed(total)] for year, months, total in years)
-    yield from _table(["Year", *MONTHS, "Year's"], rows)
+    yield from table(["Year", *MONTHS, "Year's"], rows)
 
 
 def _signed(value: float) -> str:
@@ -302,7 +303,7 @@ def _metrics(run: RunResult) -> Iterator[str]:
     yield '<h2>Metrics</h2><div class="groups">'
     for group, names in _grouped(run.metrics.keys()).items():
         rows = ([_metric_name(name, _quote(run)), _data(run, name)] for name in names)
-        yield f"<section><h3>{group}</h3>" + "".join(_table((), rows)) + "</section>"
+        yield f"<section><h3>{group}</h3>" + "".join(table((), rows)) + "</section>"
     yield "</div>"
 
 
@@ -321,14 +322,14 @@ def _set_up(run: RunResult) -> Iterator[str]:
         "Parameters": _params(run.params) or "none",
         "Market": f"{run.market.unified} on {run.exchange}, {run.timeframe}",
         "Period": _period(run),
-        "Costs": _params(asdict(run.costs)),
+        "Costs": _params(run.costs.told()),
         "Engine": run.engine,
         "Warm-up": "not recorded" if warmup is None else f"{warmup} candles",
         "Signals": _params(run.signals) or "none",
         "Versions": _params(run.inputs.get("versions") or {}) if run.inputs else "not recorded",
     }
     yield "<table><tbody>"
-    yield from (f'<tr><td>{name}<td class="text">{_text(value)}' for name, value in rows.items())
+    yield from (f'<tr><td>{name}<td class="text">{text(value)}' for name, value in rows.items())
     yield "</tbody></table>"
 
 
@@ -338,35 +339,37 @@ _EXACT: Final = ("size", "entry_price", "exit_price")
 
 
 def _trades(run: RunResult) -> Iterator[str]:
-    names = [field.name for field in fields(Trade)]
-    if all(trade.funding is None for trade in run.trades):
-        names.remove("funding")
+    names = [name for name in COLUMNS if any(_is_told(getattr(trade, name)) for trade in run.trades)]
     yield f"<h2>Trades ({len(run.trades):,})</h2>"
     if not run.trades:
         yield '<p class="muted">No trade was made.</p>'
         return
     rows = ([str(number), *(_trade_cell(name, getattr(trade, name)) for name in names)]
             for number, trade in enumerate(run.trades, start=1))  # fmt: skip
-    yield from _table(
-        ["#", *(name.replace("_pct", " %").replace("_", " ") for name in names)], rows, "trades"
-    )
+    yield from table(["#", *(name.replace("_pct", " %").replace("_", " ") for name in names)], rows, "trades")
+
+
+def _is_told(value: Any) -> bool:
+    return value is not None and value is not False
 
 
 def _trade_cell(name: str, value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else ""
     if name in _TIMES:
         return format_time(value)[:16].replace("T", " ")
     if name in _TEXTS:
-        return _text(value)
+        return text(value)
     if name in _EXACT:
         return f"{value:,.10g}"
-    return _signed(value) if name == "pnl" else _figure(value)
+    return _signed(value) if name == "pnl" else figure(value)
 
 
 def _sources(sources: Mapping[str, str | None]) -> Iterator[str]:
     yield "<h2>Source</h2>"
-    for name, text in sources.items():
-        if text is None:
-            yield f'<p class="muted">{_text(name)}: the source was not kept with this run (an older version made it).</p>'
+    for name, source in sources.items():
+        if source is None:
+            yield f'<p class="muted">{text(name)}: the source was not kept with this run (an older version made it).</p>'
         else:
-            yield f"<details><summary>{_text(name)}, {len(text.splitlines())} lines</summary>"
-            yield f"<pre>{_text(text)}</pre></details>"
+            yield f"<details><summary>{text(name)}, {len(source.splitlines())} lines</summary>"
+            yield f"<pre>{text(source)}</pre></details>"

@@ -38,7 +38,8 @@ svg text{fill:var(--muted);font-size:12px}.level{text-anchor:end}.time{text-anch
 .c3{stroke:var(--c3)}.c4{stroke:var(--c4)}.c5{stroke:var(--c5)}.second{stroke-dasharray:6 3}
 .key{width:34px;display:inline-block;margin:0 6px 0 0;vertical-align:middle}
 table{border-collapse:collapse;width:100%;font-size:13px}th,td{padding:3px 8px;border-bottom:1px solid var(--rule)}
-th{color:var(--muted);font-weight:600}th,td{text-align:right}td.text,td:first-child,th:first-child{text-align:left}
+th{color:var(--muted);font-weight:600}th,td{text-align:right}
+.facts td,.facts th,td.text,td:first-child,th:first-child{text-align:left}
 .scroll{overflow-x:auto}.groups{columns:3 300px;column-gap:28px}.groups section{break-inside:avoid;margin:0 0 16px}
 .trades td{white-space:nowrap}pre{background:var(--panel);border:1px solid var(--rule);border-radius:6px;padding:10px;
 overflow:auto;font:12px/1.5 ui-monospace,Menlo,Consolas,monospace;overflow-wrap:normal}

@@ -10,8 +10,7 @@ import platform
 import sys
 import sysconfig
 import zlib
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
 from importlib import metadata
 from itertools import pairwise
 from typing import Any, Final
@@ -20,7 +19,9 @@ import numpy as np
 
 from engine.model.account import Costs
 from engine.model.market import Candles, Period
-from engine.reproduction.own_source import code_hash, plain_source, source_of, syntax_tree
+from engine.model.window_params import WindowParams, windows_json
+from engine.reproduction.own_source import code_hash, plain_source, source_of
+from engine.syntax import syntax_tree
 
 LIBRARIES: Final = (
     "backtest-desktop",
@@ -39,32 +40,62 @@ _KNOWN_MODULES: Final = sys.stdlib_module_names | {
 _USED_BY: Final = {"pandas_ta_classic": "talib"}
 # the modules of this program that decide what a run says; a test holds that there are no others among what a worker imports
 DECIDING: Final = (
-    "engine.backtest.broker",
-    "engine.backtest.coin_broker",
-    "engine.backtest.coins",
-    "engine.backtest.compiled",
+    "engine.backtest.break_even",
+    "engine.backtest.library.broker",
+    "engine.backtest.kernel.candle_steps",
+    "engine.backtest.library.coin_broker",
+    "engine.backtest.library.coins",
+    "engine.backtest.kernel.compiled",
+    "engine.backtest.kernel.terms",
+    "engine.backtest.kernel.decisions",
+    "engine.backtest.kernel.excursions",
+    "engine.backtest.kernel.filling",
+    "engine.backtest.detail",
     "engine.backtest.evaluation",
+    "engine.backtest.kernel.fine_candles",
     "engine.backtest.metrics",
-    "engine.backtest.native",
+    "engine.backtest.library.native",
+    "engine.backtest.library.native_windows",
+    "engine.backtest.library.order_broker",
+    "engine.backtest.library.order_position",
+    "engine.backtest.grid",
     "engine.backtest.outcome",
+    "engine.backtest.kernel.parts",
+    "engine.backtest.perpetual",
+    "engine.backtest.kernel.positions",
     "engine.backtest.questions",
-    "engine.backtest.reference",
+    "engine.backtest.library.reference",
     "engine.backtest.rules",
-    "engine.backtest.summary",
+    "engine.backtest.slippage",
+    "engine.backtest.kernel.spans",
+    "engine.backtest.stitching",
+    "engine.backtest.kernel.state_machine",
+    "engine.backtest.kernel.summary",
+    "engine.backtest.kernel.worth",
     "engine.backtest.trade_metrics",
     "engine.indicators",
     "engine.indicators.loops",
     "engine.indicators.memory",
     "engine.jobs.run",
     "engine.jobs.trials",
+    "engine.jobs.window_trials",
     "engine.model.account",
+    "engine.model.brackets",
     "engine.model.columns",
     "engine.model.combinations",
+    "engine.model.detail",
+    "engine.model.filters",
     "engine.model.market",
+    "engine.model.orders",
+    "engine.model.perpetual",
     "engine.model.simulators",
+    "engine.model.slippage",
     "engine.model.trade",
+    "engine.model.window_params",
     "engine.parallel.seed",
     "engine.reproduction.inputs",
+    "engine.statistics.sharpe",
+    "engine.statistics.trade_mean",
     "engine.strategy",
 )
 
@@ -152,9 +183,15 @@ def run_inputs(
     engine: str,
     versions: Mapping[str, str],
     seed: int,
+    perpetual: Mapping[str, Any] | None = None,
+    detail: Mapping[str, str] | None = None,
+    windows: Sequence[WindowParams] = (),
 ) -> dict[str, Any]:
     """All that a result depends on, by name, as JSON values.
 
+    `windows`: which parameters ruled when, of a run of several.
+    `perpetual`: what it is charged and margined by, where it is. `detail`: the finer candles that settled
+    some, where they were asked for.
     `candles`: of `candle_inputs`, warm-up included; `warmup`: how many of them were wanted; `source`: of `hashes`.
     """
     return {
@@ -165,10 +202,15 @@ def run_inputs(
         "source": dict(source),
         "params": dict(params),
         # 10000 and 10000.0 are one cash, and one fingerprint
-        "costs": {name: float(value) for name, value in asdict(costs).items()},
+        "costs": {
+            name: float(value) if isinstance(value, int) else value for name, value in costs.to_json().items()
+        },
         "engine": engine,
         "versions": dict(versions),
         "seed": seed,
+        **({"perpetual": dict(perpetual)} if perpetual else {}),
+        **({"windows": windows_json(windows)} if windows else {}),
+        **({} if detail is None else {"detail": dict(detail)}),
     }
 
 

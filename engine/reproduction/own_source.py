@@ -4,30 +4,15 @@ from __future__ import annotations
 
 import ast
 import hashlib
-import threading
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
 import engine
+from engine.syntax import syntax_tree
 
 _FOLDER: Final = Path(engine.__file__).parents[1]
-_PARSING: Final = threading.Lock()
-
-
-def syntax_tree(source: str | bytes, name: str = "<source>") -> ast.Module:
-    """`ast.parse`, which Python 3.11 counts wrongly in two threads at once: "SystemError: AST constructor recursion depth
-    mismatch" (CPython issue 106905).
-    """
-    with _PARSING:
-        return ast.parse(source, name)
-
-
-def expression_tree(text: str) -> ast.Expression:
-    """The same of a single expression."""
-    with _PARSING:
-        return ast.parse(text, mode="eval")
 
 
 def source_of(module: str) -> bytes:

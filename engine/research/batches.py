@@ -6,7 +6,7 @@ import queue
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeVar
 
 import numpy as np
 
@@ -14,9 +14,8 @@ from engine.errors import BacktestError
 from engine.events import CancelToken
 from engine.model.run import CANCELLED, FAILED, FINISHED
 from engine.parallel.job import BadEnd, Done, Job, Raised, Stopped
-from engine.parallel.tasks import TrialsAnswer, TrialsTask, submit
+from engine.parallel.tasks import Task, submit
 from engine.research.grid import Numbers
-from engine.research.ledger import Ledger
 
 if TYPE_CHECKING:
     from engine.parallel.executor import Executor
@@ -30,18 +29,45 @@ _TICK_S: Final = 0.1
 Verdict = tuple[str, str | None]  # status, error
 
 
+class Timed(Protocol):
+    """An answer about a batch of trials."""
+
+    @property
+    def elapsed_s(self) -> float:
+        """What the trials alone took."""
+
+
+A = TypeVar("A", bound=Timed)
+B = TypeVar("B", contravariant=True)
+
+
+class Entries(Protocol[B]):
+    """Where trials are entered as they come in."""
+
+    def add(self, numbers: Numbers, answer: B) -> None:
+        """Enter what a worker made of a batch; raises a BacktestError where that ends the work."""
+
+    def fail(self, number: int, error: str) -> None:
+        """Enter a trial whose worker did not live to answer."""
+
+
 class Deal:
     """Which trials come next. Those that a worker died of come again, one by one."""
 
-    def __init__(self, n: int, workers: int, ahead: int = 1) -> None:
-        self._n, self._next, self._workers, self._ahead = n, 0, workers, ahead
+    def __init__(self, workers: int, ahead: int = 1) -> None:
+        self._workers, self._ahead = workers, ahead
+        self._waiting: Numbers = np.empty(0, dtype=np.int64)
         self._again: deque[int] = deque()
         self._trial_s: float | None = None
+
+    def add(self, numbers: Numbers) -> None:
+        """These are to be tried after those that wait."""
+        self._waiting = np.concatenate((self._waiting, numbers))
 
     @property
     def left(self) -> int:
         """How many trials were not dealt yet."""
-        return self._n - self._next + len(self._again)
+        return len(self._waiting) + len(self._again)
 
     @property
     def depth(self) -> int:
@@ -50,9 +76,10 @@ class Deal:
 
     def next(self) -> Numbers:
         """The numbers of the next batch."""
-        if self._next < self._n:
-            first, self._next = self._next, min(self._n, self._next + self._size())
-            return np.arange(first, self._next)
+        if len(self._waiting):
+            size = self._size()
+            dealt, self._waiting = self._waiting[:size], self._waiting[size:]
+            return dealt
         return np.array([self._again.popleft()])
 
     def measured(self, trials: int, elapsed_s: float) -> None:
@@ -67,33 +94,33 @@ class Deal:
         """All workers stay busy to the end: no batch takes more than its share of half of what is left."""
         if self._trial_s is None:
             return 1
-        share = -(-(self._n - self._next) // (2 * self._workers))
+        share = -(-len(self._waiting) // (2 * self._workers))
         return max(1, int(min(BATCH_S / self._trial_s, max(share, SHORTEST_S / self._trial_s))))
 
 
-class Batches:
+class Batches(Generic[A]):
     """The batches of one sweep under way in the pool."""
 
     def __init__(
         self,
         executor: Executor,
-        ledger: Ledger,
+        ledger: Entries[A],
         deal: Deal,
-        task: Callable[[Numbers], TrialsTask],
+        task: Callable[[Numbers], Task[A]],
         *,
         timeout_s: float,
         cancel: CancelToken,
     ) -> None:
         self._executor, self._ledger, self._deal, self._task = executor, ledger, deal, task
         self._timeout_s, self._cancel = timeout_s, cancel
-        self._answers: queue.SimpleQueue[Job[TrialsAnswer]] = queue.SimpleQueue()
-        self._running: dict[Job[TrialsAnswer], Numbers] = {}
+        self._answers: queue.SimpleQueue[Job[A]] = queue.SimpleQueue()
+        self._running: dict[Job[A], Numbers] = {}
         self._deaths = 0
         self._verdict: Verdict | None = None
         self._kill_at = float("inf")
 
     def run(self, tell: Callable[[], None]) -> Verdict:
-        """Try all that is dealt; `tell` is called whenever trials have come in. What is finished stays in the ledger."""
+        """Try all that is to be dealt; `tell` is called whenever some have come in. What is finished stays in the ledger."""
         try:
             while self._running or (self._verdict is None and self._deal.left):
                 self._look_for_stop()
@@ -137,7 +164,7 @@ class Batches:
             self._did_not_return(numbers, outcome)
         return True
 
-    def _enter(self, numbers: Numbers, answer: TrialsAnswer) -> None:
+    def _enter(self, numbers: Numbers, answer: A) -> None:
         self._deaths = 0
         self._deal.measured(len(numbers), answer.elapsed_s)
         try:

@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from engine.errors import InputError
 from engine.model.numerals import is_number
-from engine.reproduction.own_source import expression_tree
+from engine.syntax import expression_tree
 
 MAX_LENGTH: Final = 500
 MAX_DEPTH: Final = 40

@@ -1,4 +1,4 @@
-"""Which combinations a sweep tries: columns of parameters, built by arithmetic on the combination's number."""
+"""All combinations of a sweep's ranges: columns of parameters, built by arithmetic on the combination's number."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.errors import InputError
-from engine.model.combinations import Combinations
 from engine.model.parameters import Param, ParamValue, complete
 from engine.model.ranges import Steps
-from engine.model.sweep import Column, SweepSpec
+from engine.model.sweep import Column
+from engine.model.sweep_spec import SweepSpec
 from engine.research.constraint import fulfilled
 
 MAX_TRIALS: Final = 1_000_000
@@ -28,45 +28,15 @@ _CHUNK: Final = 100_000
 Numbers = npt.NDArray[np.int64]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Trials:
-    """n distinct combinations: `columns` (n,) of the ranged parameters, `fixed` values of all the others."""
-
-    columns: Mapping[str, Column]
-    fixed: Mapping[str, ParamValue]
-    n: int
-
-    def combinations(self, chosen: Numbers | slice) -> Combinations:
-        """Some of them."""
-        return Combinations({name: column[chosen] for name, column in self.columns.items()}, dict(self.fixed))
-
-
-def plan_trials(spec: SweepSpec, described: Sequence[Mapping[str, Any]]) -> Trials:
-    """The combinations of a sweep over the parameters that a strategy describes (Param.to_json), in a repeatable order.
-
-    In a grid the last range varies fastest; random trials come in the order in which they were drawn. Raises InputError for
-    a value that its parameter refuses, for too many trials, and for a constraint that cannot be read or leaves nothing.
-    """
-    known = {str(one["name"]): Param.from_json(one) for one in described}
-    for name, values in spec.ranges.items():
-        if not len(values):
-            raise InputError(f"the range of {name} holds no value")
-    fixed = complete(known, {name: values[0] for name, values in spec.ranges.items()} | dict(spec.params))
-    axes = {name: _Axis.of(known[name], values) for name, values in spec.ranges.items()}
-    grid = _Grid(axes, {name: value for name, value in fixed.items() if name not in axes}, spec.constraint)
-    columns = grid.all() if spec.trials is None else grid.drawn(spec.trials, spec.seed)
-    return Trials(columns, grid.fixed, len(next(iter(columns.values()))))
-
-
 @dataclass(frozen=True, slots=True)
-class _Axis:
+class Axis:
     """The values of one parameter, each accepted by it."""
 
     param: Param
     values: Sequence[ParamValue]
 
     @classmethod
-    def of(cls, param: Param, values: Sequence[ParamValue]) -> _Axis:
+    def of(cls, param: Param, values: Sequence[ParamValue]) -> Axis:
         """Checked: between two accepted ends of steps everything is accepted."""
         if isinstance(values, Steps) and param.choices is None:
             param.parse(values[0])
@@ -82,6 +52,16 @@ class _Axis:
             raise InputError(f"the range of {param.name} mixes kinds of values; sweep one kind, or fix it")
         return cls(param, parsed)
 
+    @property
+    def ordered(self) -> bool:
+        """Whether neighbours among the values are close to each other: they are numbers that rise or fall."""
+        if isinstance(self.values, Steps):
+            return True
+        if any(isinstance(value, bool | str) for value in self.values):
+            return False
+        steps = np.diff(np.array(self.values, dtype=np.float64))
+        return bool((steps > 0).all() or (steps < 0).all())
+
     def column(self, at: Numbers) -> Column:
         """The values at these positions."""
         if isinstance(self.values, Steps):  # only where everything between two accepted ends is
@@ -91,43 +71,69 @@ class _Axis:
         return np.array([self.param.parse(self.values[i]) for i in distinct.tolist()])[back]
 
 
-class _Grid:
-    """All combinations of some axes, numbered from 0."""
+class Grid:
+    """All combinations of some axes, numbered from 0; in the order of the numbers the last axis varies fastest."""
 
-    def __init__(self, axes: Mapping[str, _Axis], fixed: Mapping[str, ParamValue], constraint: str) -> None:
-        self._axes, self.fixed, self._constraint = axes, fixed, constraint
-        self._size = math.prod(len(axis.values) for axis in axes.values())
+    def __init__(
+        self, axes: Mapping[str, Axis], fixed: Mapping[str, ParamValue], constraint: str = ""
+    ) -> None:
+        self.axes, self.fixed, self._constraint = axes, fixed, constraint
+        self.shape = tuple(len(axis.values) for axis in axes.values())
+        self.size = math.prod(self.shape)
 
-    def all(self) -> dict[str, Column]:
+    @classmethod
+    def of(cls, spec: SweepSpec, described: Sequence[Mapping[str, Any]]) -> Grid:
+        """The grid of a sweep over the parameters that a strategy describes (Param.to_json).
+
+        Raises InputError for a value that its parameter refuses.
+        """
+        known = {str(one["name"]): Param.from_json(one) for one in described}
+        for name, values in spec.ranges.items():
+            if not len(values):
+                raise InputError(f"the range of {name} holds no value")
+        fixed = complete(known, {name: values[0] for name, values in spec.ranges.items()} | dict(spec.params))
+        axes = {name: Axis.of(known[name], values) for name, values in spec.ranges.items()}
+        rest = {name: value for name, value in fixed.items() if name not in axes}
+        return cls(axes, rest, spec.constraint)
+
+    def all(self) -> Numbers:
         """Every combination that fulfils the constraint."""
-        if self._size > MAX_TRIALS:
+        if self.size > MAX_TRIALS:
             raise InputError(
                 f"{self._count} combinations ({self._factors}) are more than the {MAX_TRIALS:,} that a sweep tries; "
-                "use larger steps, or the random sampler with fewer trials"
+                "use larger steps, or another sampler with fewer trials"
             )
-        return self._columns(self._kept(np.arange(self._size)))
+        return self._kept(np.arange(self.size))
 
-    def drawn(self, trials: int, seed: int) -> dict[str, Column]:
+    def drawn(self, trials: int, seed: int) -> Numbers:
         """`trials` distinct ones of them, or all where there are fewer; the same for the same seed."""
+        self.check(trials)
+        rng = random.Random(seed)  # noqa: S311 - a sample, not a secret
+        if self.size <= _ENUMERABLE:
+            kept = self._kept(np.arange(self.size))
+            return kept[rng.sample(range(len(kept)), min(trials, len(kept)))]
+        return self.found(trials, _distinct(rng, self.size))
+
+    def check(self, trials: int) -> None:
+        """Raise InputError where so many trials are not made, or the combinations cannot be numbered."""
         if trials > MAX_TRIALS:
             raise InputError(f"{trials:,} trials are more than the {MAX_TRIALS:,} that a sweep tries")
-        if self._size > _NUMBERABLE:
+        if self.size > _NUMBERABLE:
             raise InputError(
                 f"{self._count} combinations ({self._factors}) are too many to draw from; use larger steps"
             )
-        rng = random.Random(seed)  # noqa: S311 - a sample, not a secret
-        if self._size <= _ENUMERABLE:
-            kept = self._kept(np.arange(self._size))
-            return self._columns(kept[rng.sample(range(len(kept)), min(trials, len(kept)))])
-        return self._columns(self._found(trials, _distinct(rng, self._size)))
 
-    def _found(self, trials: int, numbers: Iterator[int]) -> Numbers:
-        """The first `trials` of the numbers whose combinations fulfil the constraint."""
+    def many(self) -> int | None:
+        """How many fulfil the constraint; None where counting would take long."""
+        return len(self._kept(np.arange(self.size))) if self.size <= _ENUMERABLE else None
+
+    def found(self, trials: int, numbers: Iterator[int]) -> Numbers:
+        """The first `trials` of distinct numbers that fulfil the constraint; InputError where there are too few."""
         found = np.empty(0, dtype=np.int64)
         for _ in range(0, MAX_DRAWS, _CHUNK):
             chunk = _CHUNK if self._constraint.strip() else trials - len(found)
             drawn = np.fromiter(itertools.islice(numbers, min(chunk, _CHUNK)), dtype=np.int64)
-            found = np.concatenate((found, drawn[self._fulfilled(drawn)]))
+            found = np.concatenate((found, drawn[self.fulfilled(drawn)]))
             if len(found) >= trials:
                 return found[:trials]
         raise InputError(
@@ -136,33 +142,42 @@ class _Grid:
         )
 
     def _kept(self, numbers: Numbers) -> Numbers:
-        kept = numbers[self._fulfilled(numbers)]
+        kept = numbers[self.fulfilled(numbers)]
         if not len(kept):
             raise InputError(
                 f"constraint {self._constraint!r}: none of {self._count} combinations fulfils it"
             )
         return kept
 
-    def _fulfilled(self, numbers: Numbers) -> npt.NDArray[np.bool_]:
+    def fulfilled(self, numbers: Numbers) -> npt.NDArray[np.bool_]:
+        """Which of these combinations fulfil the constraint."""
         if not self._constraint.strip():
             return np.ones(len(numbers), dtype=np.bool_)
-        return fulfilled(self._constraint, dict(self.fixed) | self._columns(numbers), len(numbers))
+        return fulfilled(self._constraint, dict(self.fixed) | self.columns(numbers), len(numbers))
 
-    def _columns(self, numbers: Numbers) -> dict[str, Column]:
+    def columns(self, numbers: Numbers) -> dict[str, Column]:
         """The parameters of these combinations, in the order of the axes."""
         found: dict[str, Column] = {}
-        for name, axis in reversed(list(self._axes.items())):
+        for name, axis in reversed(list(self.axes.items())):
             numbers, at = np.divmod(numbers, len(axis.values))
             found[name] = axis.column(at)
-        return {name: found[name] for name in self._axes}
+        return {name: found[name] for name in self.axes}
+
+    def places(self, numbers: Numbers) -> Numbers:
+        """Where these combinations stand on each axis, shape (len(numbers), len(axes))."""
+        return np.stack(np.unravel_index(numbers, self.shape), axis=1)
+
+    def numbers(self, places: Numbers) -> Numbers:
+        """The combinations that stand there: the inverse of `places`."""
+        return np.asarray(np.ravel_multi_index(tuple(places.T), self.shape), dtype=np.int64)
 
     @property
     def _count(self) -> str:
-        return f"{self._size:,}" if self._size < 10**15 else f"{float(self._size):.1e}"
+        return f"{self.size:,}" if self.size < 10**15 else f"{float(self.size):.1e}"
 
     @property
     def _factors(self) -> str:
-        return " x ".join(f"{len(axis.values):,} of {name}" for name, axis in self._axes.items())
+        return " x ".join(f"{len(axis.values):,} of {name}" for name, axis in self.axes.items())
 
 
 def _distinct(rng: random.Random, size: int) -> Iterator[int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from engine.errors import BacktestError, InputError, RunError
+from engine.errors import InputError, RunError
 from engine.events import OnEvent, Progress, as_job
 from engine.model.run import MOST_CUTS, LookaheadReport
 from engine.parallel.job import Done
@@ -29,13 +29,7 @@ def search(
         raise InputError(f"the number of cuts must be from 1 to {MOST_CUTS:,}, not {cuts}")
     if planned.problem is not None:
         raise RunError(planned.problem.message)
-    period = planned.period
-    if fetch:
-        report = loader.fetch(planned, planned.load_period.start)
-        if isinstance(report, BacktestError):
-            raise report
-        period = report.period
-    series = loader.load(planned, period)
+    series = loader.load(planned, loader.fetched(planned) if fetch else planned.period)
     task = LookaheadTask(
         strategy=planned.strategy_path,
         sources=planned.sources,

@@ -3,39 +3,55 @@
 from __future__ import annotations
 
 import difflib
+import logging
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from engine.errors import BacktestError, InputError, RunError, StrategyError
+import numpy as np
+
+from engine.errors import DatabaseError, InputError, Interrupted, RunError, StrategyError
 from engine.events import Cancelled, CancelToken, Failed, Finished, OnEvent, ProgressMeter, Started, ending
+from engine.model.across import OVER, across
 from engine.model.market import Market
 from engine.model.metric_definitions import SUMMARY
 from engine.model.parameters import StrategyInfo
-from engine.model.run import CANCELLED, FAILED, FINISHED, RunSpec
+from engine.model.run import CANCELLED, FAILED, FINISHED, RUNNING, RunSpec
 from engine.model.simulators import choose_engine
-from engine.model.sweep import SweepResult, SweepSpec
+from engine.model.sweep import BegunSweep, SweepPart, SweepResult
+from engine.model.sweep_spec import SweepSpec
 from engine.parallel.job import Done
-from engine.parallel.tasks import AskWorkers, Begun, TrialsTask, WarmupTask
-from engine.research.batches import Batches, Deal
-from engine.research.grid import Numbers, Trials, plan_trials
-from engine.research.ledger import Ledger, PlannedSweep
+from engine.parallel.tasks import AskWorkers, Begun, TrialsAnswer, TrialsTask, WarmupTask
+from engine.research.batches import Batches, Deal, Verdict
+from engine.research.grid import Numbers
+from engine.research.ledger import Ledger, PlannedSweep, most_days
+from engine.research.resuming import Dependence, Paced, refuse_other_source
+from engine.research.trials import Trials, plan_trials
 from engine.runs.load import LoadedSeries, SeriesLoader
 from engine.runs.plan import PlannedRun, sources_now
+from engine.runs.terms import TermsLoader
 
 if TYPE_CHECKING:
     from engine.parallel.executor import Executor
 
+log = logging.getLogger(__name__)
 WARMUP_TIMEOUT_S: Final = 60.0
 WARMUP_TRIALS: Final = 10_000  # in one question to a worker
+# combinations, of a sweep over several markets, until the next market has its turn, at first: or as many as keep all
+# workers busy
+PORTION: Final = 64
+ROUND_S: Final = 2.0  # what a turn of all markets may take before it grows no more
 TELL_S: Final = 0.2  # between two partial results
 MEMORY_BYTES: Final = 2**30  # for the indicators that all workers of a machine keep between trials
 
 OnTrials = Callable[[SweepResult], None]
-KeepSweep = Callable[[SweepResult, Ledger], SweepResult]  # stores it; raises DatabaseError
+# stores what is new of a sweep and gives it as stored; on one market with what its trials depend on, and where it is part of
+# a sweep over several, of which (its id) and in which place; raises DatabaseError
+KeepSweep = Callable[[SweepResult, SweepPart, Dependence | None, tuple[str, int] | None], SweepResult]
 
 
 def check_objective(name: str) -> None:
@@ -47,15 +63,24 @@ def check_objective(name: str) -> None:
 
 
 def plan_sweep(
-    spec: SweepSpec, info: StrategyInfo, find_market: Callable[[], Market], ask: AskWorkers
+    spec: SweepSpec,
+    info: StrategyInfo,
+    find_market: Callable[[str], Market],
+    ask: AskWorkers,
+    begun: BegunSweep | None = None,
 ) -> PlannedSweep:
-    """The sweep with its combinations and their longest warm-up; the market is looked for when the rest is right.
+    """The sweep with its combinations and their longest warm-up; markets are looked for by their symbols when the rest is
+    right. `begun`: it goes on.
 
     Raises InputError or StrategyError; nothing is fetched.
     """
-    check_objective(spec.objective)
+    if begun is not None:
+        for one in (begun, *begun.markets):
+            refuse_other_source("sweep", begun.sweep.id, one.inputs, Path(info.path))
+    for objective in spec.objectives:
+        check_objective(objective)
     trials = plan_trials(spec, info.params)
-    market = find_market()
+    market, *others = (find_market(symbol) for symbol in spec.symbols or (spec.symbol,))
     sweep, sources = str(uuid.uuid4()), sources_now(info)
     base = PlannedRun(
         id=sweep,
@@ -75,18 +100,23 @@ def plan_sweep(
         warmup=_longest_warmup(sweep, trials, info, sources, ask),
         sources=sources,
     )
-    return PlannedSweep(spec.on(market.name), trials, base, time.time_ns() // 1_000_000)
+    names = [one.name for one in (market, *others)]
+    planned = PlannedSweep(spec.on(*names), trials, base, time.time_ns() // 1_000_000, begun)
+    if begun is not None:
+        planned = planned.begun_before(begun.sweep.id, begun.sweep.period, begun.sweep.created_ms)
+    return planned.over([market, *others]) if others else planned
 
 
 def _longest_warmup(sweep: str, trials: Trials, info: StrategyInfo, sources: Begun, ask: AskWorkers) -> int:
+    probes = trials.probes()
     tasks = [
         WarmupTask(
             sweep=sweep,
             strategy=Path(info.path),
             sources=sources,
-            combinations=trials.combinations(slice(at, at + WARMUP_TRIALS)),
+            combinations=probes.some(slice(at, at + WARMUP_TRIALS)),
         )
-        for at in range(0, trials.n, WARMUP_TRIALS)
+        for at in range(0, len(probes), WARMUP_TRIALS)
     ]
     longest = 0
     for outcome in ask(tasks, WARMUP_TIMEOUT_S):
@@ -97,13 +127,45 @@ def _longest_warmup(sweep: str, trials: Trials, info: StrategyInfo, sources: Beg
     return longest
 
 
+@dataclass(frozen=True, slots=True)
+class _OnMarket:
+    """A sweep's trials on one market while they are made."""
+
+    ledger: Ledger
+    deal: Deal
+    batches: Batches[TrialsAnswer]
+
+    def tried(self, numbers: Numbers, tell: Callable[[], None]) -> Verdict:
+        """Try those of them that were not yet."""
+        self.deal.add(self.ledger.left(numbers))
+        return self.batches.run(tell)
+
+
+def _everywhere(
+    markets: Sequence[_OnMarket], numbers: Numbers, portion: int, tell: Callable[[], None]
+) -> Verdict:
+    """Try combinations on every market; of several a `portion` of them on each in turn, more at a time while that is quick,
+    so that what is whole grows.
+    """
+    at, size = 0, len(numbers) if len(markets) == 1 else portion
+    while at < len(numbers):
+        began = time.monotonic()
+        for one in markets:
+            verdict = one.tried(numbers[at : at + size], tell)
+            if verdict[0] != FINISHED:
+                return verdict
+        at, size = at + size, size * 2 if time.monotonic() - began < ROUND_S else size
+    return FINISHED, None
+
+
 class Sweep:
-    """One call of `engine.research.optimize`: owns nothing that outlives it except what it stored."""
+    """One call of `engine.research.optimize`, or of `resume_sweep`: owns nothing that outlives it except what it stored."""
 
     def __init__(
         self,
         planned: PlannedSweep,
         loader: SeriesLoader,
+        terms: TermsLoader,
         executor: Executor,
         keep: KeepSweep,
         *,
@@ -112,24 +174,25 @@ class Sweep:
         cancel: CancelToken,
         on_trials: OnTrials | None,
     ) -> None:
-        self._planned, self._loader, self._executor, self._keep = planned, loader, executor, keep
+        self._planned, self._loader, self._terms = planned, loader, terms
+        self._executor, self._keep = executor, keep
         self._timeout_s = timeout_s
         self._on_event, self._cancel, self._on_trials = on_event, cancel, on_trials
+        # how many trials the row of a sweep over several markets says are made, None where there is none yet
+        self._stored = planned.begun.sweep.done if planned.begun else None
 
     def run(self, *, fetch: bool) -> SweepResult:
-        """Fetch, try, store. Raises for what keeps it from beginning, and where it could not be stored."""
-        planned, base = self._planned, self._planned.base
-        period = base.period
-        if fetch:
-            report = self._loader.fetch(base, base.load_period.start)
-            if isinstance(report, BacktestError):
-                raise report
-            period = report.period
-        self._cancel.raise_if_cancelled()
-        series = self._loader.load(base, period)
+        """Fetch, try, store. Raises for what keeps it from beginning, and where it could not be stored. What goes on has the
+        candles with which it began, or is refused.
+        """
+        planned = self._planned
+        each = planned.markets or (planned,)
+        series = [self._series(one, fetch=fetch) for one in each]
+        longest = max(most_days(one.period) for one in series)
+        markets = [self._begin(one, held, longest) for one, held in zip(each, series, strict=True)]
         self._on_event(Started(planned.id, "sweep", planned.title, (planned.id,)))
         try:
-            result = self._tried(series)
+            result = self._tried(markets)
         except BaseException as error:
             self._on_event(ending(planned.id, error))
             raise
@@ -141,35 +204,109 @@ class Sweep:
             self._on_event(Failed(planned.id, result.error or FAILED, result))
         return result
 
-    def _tried(self, series: LoadedSeries) -> SweepResult:
-        """All trials, stored."""
-        planned, ledger = self._planned, Ledger(self._planned, series)
-        batches = Batches(
-            self._executor,
-            ledger,
-            Deal(planned.trials.n, self._executor.size, self._executor.ahead),
-            partial(self._task, series),
-            timeout_s=self._timeout_s,
-            cancel=self._cancel,
-        )
-        meter = ProgressMeter(planned.id, planned.trials.n, "trials", self._on_event)
-        told = time.monotonic()
+    def _series(self, planned: PlannedSweep, *, fetch: bool) -> LoadedSeries:
+        """The candles of a market, with what its trials are charged."""
+        base = planned.base
+        period = self._loader.fetched(base) if fetch and planned.begun is None else base.period
+        self._cancel.raise_if_cancelled()
+        return self._terms.with_terms(base, self._loader.load(base, period), fetch=fetch)
+
+    def _begin(self, planned: PlannedSweep, series: LoadedSeries, longest: int) -> _OnMarket:
+        """A market with its trials so far; `longest`: as a ledger's."""
+        ledger = Ledger(planned, series, longest)
+        deal = Deal(self._executor.size, self._executor.ahead)
+        task = partial(self._task, planned, series, ledger)
+        batches = Batches(self._executor, ledger, deal, task, timeout_s=self._timeout_s, cancel=self._cancel)
+        return _OnMarket(ledger, deal, batches)
+
+    def _tried(self, markets: Sequence[_OnMarket]) -> SweepResult:
+        """All trials, stored. What was made before is told to the search again, as if it had been made now."""
+        trials, tell, tried = self._planned.trials, self._teller(markets), 0
+        verdict: Verdict = FINISHED, None
+        portion = max(PORTION, self._executor.size * (1 + self._executor.ahead))
+        if self._planned.markets and self._planned.begun is None:
+            self._store_first(markets)
+        try:
+            while verdict[0] == FINISHED and trials.extend(self._cancel):
+                batch, tried = np.arange(tried, trials.n), trials.n
+                verdict = _everywhere(markets, batch, portion, tell)
+                if verdict[0] == FINISHED:
+                    losses = np.array([one.ledger.losses(batch) for one in markets])
+                    trials.told(OVER[self._planned.spec.across](losses) if len(markets) > 1 else losses[0])
+        except Interrupted:
+            if any(one.ledger.is_behind for one in markets):
+                raise  # before anything new: it stays stored as it is
+            verdict = CANCELLED, "stopped by the user"
+        for one in markets:
+            one.ledger.check_search()
+        return self._store(markets, *verdict)
+
+    def _teller(self, markets: Sequence[_OnMarket]) -> Callable[[], None]:
+        """What is done whenever trials have come in: they are counted, stored now and then, and shown."""
+        every = self._planned.trials.planned * len(markets)
+        meter = ProgressMeter(self._planned.id, every, "trials", self._on_event)
+        storing = Paced(lambda: self._save(markets))
+        showing = Paced(lambda: self._show(markets), TELL_S)
 
         def tell() -> None:
-            nonlocal told
-            meter.update(ledger.done)
-            if self._on_trials is not None and time.monotonic() - told >= TELL_S:
-                told = time.monotonic()
-                self._on_trials(ledger.result("running"))
+            meter.update(sum(one.ledger.done for one in markets))
+            storing.look()
+            showing.look()
 
-        status, error = batches.run(tell)
-        return self._keep(ledger.result(status, error), ledger)
+        return tell
 
-    def _task(self, series: LoadedSeries, numbers: Numbers) -> TrialsTask:
+    def _show(self, markets: Sequence[_OnMarket]) -> None:
+        if self._on_trials is not None:
+            self._on_trials(self._whole([one.ledger.result(RUNNING) for one in markets], RUNNING))
+
+    def _save(self, markets: Sequence[_OnMarket]) -> None:
+        try:
+            self._store(markets, RUNNING)
+        except DatabaseError:
+            log.warning("trials could not be stored; they are with the next", exc_info=True)
+
+    def _store(self, markets: Sequence[_OnMarket], status: str, error: str | None = None) -> SweepResult:
+        """Keep what is new of every market, then the whole, which must not say that it is finished before they are."""
+        several = bool(self._planned.markets)
+        kept = []
+        for place, one in enumerate(markets):
+            part_of = (self._planned.id, place) if several else None
+            sweep = one.ledger.result(status, error)
+            kept.append(self._keep(sweep, one.ledger.part(), one.ledger.depends, part_of))
+            one.ledger.saved()
+        return self._store_whole(self._whole(kept, status, error)) if several else kept[0]
+
+    def _store_first(self, markets: Sequence[_OnMarket]) -> None:
+        """The whole before its markets, which nobody could find or delete without it; and these before any of them has
+        trials: all can be gone on with.
+        """
+        self._store_whole(self._whole([one.ledger.result(RUNNING) for one in markets], RUNNING))
+        self._store(markets, RUNNING)
+
+    def _store_whole(self, whole: SweepResult) -> SweepResult:
+        """Keep the row of a sweep over several markets, with its best trial alone."""
+        best = [] if whole.best is None else [int(whole.order[0])]
+        part = SweepPart(np.array(best, dtype=np.int64), [None] * len(best), None, self._stored)
+        stored = self._keep(whole, part, None, None)
+        self._stored = whole.done
+        return stored
+
+    def _whole(self, sweeps: Sequence[SweepResult], status: str, error: str | None = None) -> SweepResult:
+        """The one sweep that they are."""
+        planned = self._planned
+        if not planned.markets:
+            return sweeps[0]
+        return across(
+            planned.spec, sweeps, id=planned.id, status=status, error=error, created_ms=planned.created_ms
+        )
+
+    def _task(
+        self, planned: PlannedSweep, series: LoadedSeries, ledger: Ledger, numbers: Numbers
+    ) -> TrialsTask:
         """A batch for a worker."""
-        planned, base = self._planned, self._planned.base
+        base = planned.base
         return TrialsTask(
-            sweep=planned.id,
+            sweep=self._planned.id,
             strategy=base.strategy_path,
             sources=base.sources,
             combinations=planned.trials.combinations(numbers),
@@ -177,5 +314,7 @@ class Sweep:
             timeframe=base.spec.timeframe.name,
             warmup=base.warmup,
             costs=base.spec.costs,
+            perpetual=series.terms.file,
             memory_bytes=MEMORY_BYTES // self._executor.side_by_side,
+            kept=ledger.kept(numbers),
         )

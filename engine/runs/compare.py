@@ -11,6 +11,7 @@ import numpy as np
 
 from engine.model.comparison import MetricDifference, RunComparison, SourceFile, TradeDifference
 from engine.model.market import format_time
+from engine.model.metric_definitions import OF_TRIALS
 from engine.model.plots import LEVELS
 from engine.model.rerun import Rerun
 from engine.model.run import FINISHED, RunResult, Series, json_ready
@@ -80,11 +81,15 @@ def _by_entry(trades: Sequence[Trade]) -> dict[tuple[int, str, int], Trade]:
     return found
 
 
+_LATER: Final = ("slippage", "price_pnl", "ambiguous")  # which trades of older versions do not say
+
+
 def _differing(one: Trade, other: Trade | None) -> tuple[str, ...]:
     if other is None:
         return ()
     then, now = (json_ready(asdict(trade)) for trade in (one, other))  # NaN is NaN
-    return tuple(name for name in then if then[name] != now[name])
+    known = {name for name in then if name not in _LATER or None not in (then[name], now[name])}
+    return tuple(name for name in then if name in known and then[name] != now[name])
 
 
 def changes(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> tuple[str, ...]:
@@ -98,11 +103,21 @@ def changes(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -
         *_moved("warm-up", before["warmup"], after["warmup"]),
         *_source_changes(before["source"], after["source"]),
         *_changed_values("parameter ", before["params"], after["params"]),
+        *_changed_values("windows: ", *(_ruled(one.get("windows", ())) for one in (before, after))),
         *_changed_values("", before["costs"], after["costs"]),
+        *_changed_values("", before.get("perpetual", {}), after.get("perpetual", {})),
+        *_detail_changes(before.get("detail", {}), after.get("detail", {})),
         *_moved("engine", before["engine"], after["engine"]),
         *_version_changes(before["versions"], after["versions"]),
         *_moved("random seed", before["seed"], after["seed"]),
     )
+
+
+def _detail_changes(before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[str]:
+    """Finer candles that settled a candle and are others now, or settled it in one of them only."""
+    changed = sorted(time for time in before.keys() | after.keys() if before.get(time) != after.get(time))
+    if changed:
+        yield f"finer candles inside {len(changed):,} candles, first {changed[0]}"
 
 
 def _moved(name: str, before: Any, after: Any) -> Iterator[str]:
@@ -147,6 +162,11 @@ def _candle_changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iter
     yield f"candles changed: {', '.join(words[:_MOST_NAMED])}{more}"
 
 
+def _ruled(windows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The parameters by when they began to rule."""
+    return {f"parameters from {window['start']} on": window["params"] for window in windows}
+
+
 def _source_changes(before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[str]:
     for name in dict.fromkeys([*before, *after]):
         if name not in after:
@@ -160,14 +180,20 @@ def _source_changes(before: Mapping[str, str], after: Mapping[str, str]) -> Iter
 def differences(before: RunResult, after: RunResult) -> list[dict[str, Any]]:
     """Where two results are not exactly equal, as rows `{name, before, after}`; of trades and series the first place."""
     ends = [{"status": run.status, "error": run.error} for run in (before, after)]
+    own = [_own(run.metrics) for run in (before, after)]
     return [
         *_value_rows("", ends[0], ends[1]),
-        *_value_rows("metrics.", before.metrics, after.metrics),
+        *_value_rows("metrics.", own[0], _kept(own[1], own[0])),
         *_value_rows("signals.", before.signals, after.signals),
         *_trade_rows(before.trades, after.trades),
         *_series_rows("equity", before.equity, after.equity),
         *_series_rows("indicators", before.indicators, after.indicators),
     ]
+
+
+def _own(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """Without those that change with whatever else was tried meanwhile."""
+    return {name: value for name, value in metrics.items() if name not in OF_TRIALS}
 
 
 def _value_rows(kind: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
@@ -177,11 +203,18 @@ def _value_rows(kind: str, before: Mapping[str, Any], after: Mapping[str, Any]) 
             yield {"name": kind + name, "before": then.get(name), "after": now.get(name)}
 
 
+def _kept(values: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, Any]:
+    """Without what older versions did not store: of that nobody knows whether it differs."""
+    return {name: value for name, value in values.items() if name in known}
+
+
 def _trade_rows(before: Sequence[Trade], after: Sequence[Trade]) -> Iterator[dict[str, Any]]:
     if len(before) != len(after):
         yield {"name": "trades", "before": len(before), "after": len(after)}
-    for number, (then, now) in enumerate(zip(before, after, strict=False)):
-        rows = list(_value_rows(f"trades[{number}].", then.to_json(), now.to_json()))
+    for number, (one, other) in enumerate(zip(before, after, strict=False)):
+        then, now = one.to_json(), other.to_json()
+        known = {name: value for name, value in then.items() if name not in _LATER or value is not None}
+        rows = list(_value_rows(f"trades[{number}].", known, _kept(now, known)))
         if rows:
             yield from rows
             return

@@ -11,10 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from engine.data.exchanges.silence import Silence
 from engine.errors import BacktestError, ExchangeError, InputError, MissingDataError
 from engine.events import CancelToken, Finished, Log, OnEvent, Started, ending
 from engine.model.coverage import Coverage, FetchReport
-from engine.model.market import CandleFile, Candles, Period
+from engine.model.funding import FundingRates
+from engine.model.market import CandleFile, Candles, Float64Array, Int64Array, Period
+from engine.model.perpetual import PerpetualFile
 from engine.model.run import SeenCandles
 from engine.reproduction.inputs import candle_inputs
 from engine.runs.plan import PlannedRun
@@ -26,11 +29,37 @@ if TYPE_CHECKING:
 FetchOutcome = FetchReport | BacktestError
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class LoadedTerms:
+    """What of a perpetual's market a run is subject to. `file`: for workers, None where nothing is charged or margined.
+
+    `inputs`: what of it enters a fingerprint; `checks`: what is told of it beside a result. `rates`: as charged, None where
+    they are not; `assumed`: when a settlement was taken as a rate that nobody served, ms; `settled`: when (ms) a long of one
+    coin pays how much.
+    """
+
+    file: PerpetualFile | None = None
+    inputs: Mapping[str, Any] = field(default_factory=dict)
+    checks: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    rates: FundingRates | None = None
+    assumed: frozenset[int] = frozenset()
+    settled: tuple[Int64Array, Float64Array] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedDetail:
+    """Of a run that looked inside its candles: what of that enters its fingerprint, and what is told of it."""
+
+    inputs: Mapping[str, str]
+    check: Mapping[str, Any]
+
+
 @dataclass(frozen=True, slots=True)
 class LoadedSeries:
     """Candles of one series, warm-up in front, and the `file` in which workers find them.
 
-    `period` is the effective one of the runs on it; `inputs` are what of the candles enters a fingerprint.
+    `period` is the effective one of the runs on it; `inputs` are what of the candles enters a fingerprint; `terms`: of the
+    runs that share them; `detail`: of one run that has a detail, once it is made.
     """
 
     file: CandleFile
@@ -39,6 +68,8 @@ class LoadedSeries:
     period: Period
     coverage: Coverage
     inputs: Mapping[str, Any] = field(default_factory=dict)
+    terms: LoadedTerms = field(default_factory=LoadedTerms)
+    detail: LoadedDetail | None = None
 
 
 class SeriesLoader:
@@ -52,7 +83,10 @@ class SeriesLoader:
         *,
         on_event: OnEvent,
         cancel: CancelToken,
+        silence: Silence | None = None,
     ) -> None:
+        """`silence`: what is known of exchanges that do not answer, shared with whoever else fetches for the call."""
+        self._silence = silence or Silence()
         self._fetcher, self._cache, self._scratch = fetcher, cache, scratch
         self._on_event, self._cancel = on_event, cancel
 
@@ -76,6 +110,13 @@ class SeriesLoader:
         except BacktestError as error:
             return error
         return report
+
+    def fetched(self, planned: PlannedRun) -> Period:
+        """Fetch the period and the warm-up in front of it; the effective period. Raises what kept it from being fetched."""
+        outcome = self.fetch(planned, planned.load_period.start)
+        if isinstance(outcome, BacktestError):
+            raise outcome
+        return outcome.period
 
     def _fetch_warmup(self, planned: PlannedRun, period: Period) -> None:
         """A warm-up that does not exist, or cannot be had now, is no failure: the run's check counts what there is."""
@@ -101,7 +142,13 @@ class SeriesLoader:
     def _fetch_period(self, job: str, planned: PlannedRun, period: Period) -> FetchReport:
         market, timeframe = planned.market, planned.spec.timeframe
         return self._fetcher.fetch(
-            market, timeframe, period, job=job, on_event=self._on_event, cancel=self._cancel
+            market,
+            timeframe,
+            period,
+            job=job,
+            on_event=self._on_event,
+            cancel=self._cancel,
+            silence=self._silence,
         )
 
     def load(self, planned: PlannedRun, period: Period) -> LoadedSeries:

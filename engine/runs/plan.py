@@ -12,10 +12,12 @@ from typing import Any, Final
 
 from engine.errors import InputError, StrategyError
 from engine.loader.modules import sources_of
-from engine.model.market import DAY_MS, Market, Period, Timeframe
+from engine.model.account import ON, Costs, FundingPolicy
+from engine.model.exchanges import describe
+from engine.model.market import DAY_MS, Market, Period, Timeframe, timeframes_of
 from engine.model.parameters import StrategyInfo
 from engine.model.run import RunResult, RunSpec
-from engine.model.simulators import choose_engine
+from engine.model.simulators import REFERENCE, choose_engine
 from engine.parallel.job import BadEnd, Done, Raised
 from engine.parallel.tasks import Answered, AskWorkers, Begun, PrepareAnswer, PrepareTask
 
@@ -112,7 +114,7 @@ def make_plan(
                 spec=replace(spec, symbol=market.name),
                 market=market,
                 strategy_path=Path(info.path),
-                params=ready.params,
+                params={} if spec.windows else ready.params,
                 warmup=max(ready.warmup, spec.warmup or 0),
                 problem=problem,
                 sources=sources[info.path],
@@ -126,6 +128,23 @@ def sources_now(info: StrategyInfo) -> Begun:
     return sources_of(Path(info.path))
 
 
+def check_funding(costs: Costs, market: Market) -> None:
+    """Raise InputError where a run insists on funding of a market that has none to be had."""
+    if FundingPolicy.parse(costs.funding).kind == ON and not describe(market.exchange).has_funding:
+        raise InputError(
+            f"{market}: no funding rates can be had from there; --funding auto or off runs without them; nothing was run"
+        )
+
+
+def check_detail(costs: Costs, market: Market) -> None:
+    """Raise InputError where the market has no candles as fine as a run wants to look inside its own."""
+    known = timeframes_of(market.exchange)
+    if costs.detail is not None and costs.detail not in known:
+        raise InputError(
+            f"{market}: detail {costs.detail} cannot be had, there are candles of {', '.join(known)}; nothing was run"
+        )
+
+
 def distinct(plan: Sequence[PlannedRun]) -> list[PlannedRun]:
     """Each strategy on each market once, the first of them: one symbol may have been named in several spellings."""
     found: dict[tuple[str, Market], PlannedRun] = {}
@@ -136,9 +155,14 @@ def distinct(plan: Sequence[PlannedRun]) -> list[PlannedRun]:
 
 def _with_engine(spec: RunSpec, info: StrategyInfo) -> RunSpec:
     try:
-        return replace(spec, engine=choose_engine(spec.engine, native=info.kind == "native"))
+        engine = choose_engine(spec.engine, native=info.kind == "native")
     except InputError as error:
         raise InputError(f"{info.name}: {error}; nothing was run") from error
+    if engine == REFERENCE and spec.costs.detail is not None:
+        raise InputError(
+            f"{info.name}: backtesting.py cannot look inside candles; leave the detail out; nothing was run"
+        )
+    return replace(spec, engine=engine)
 
 
 def _prepared(

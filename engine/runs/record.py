@@ -6,7 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from engine.model.coverage import BEFORE_LISTING
+from engine.model.market import Period
 from engine.model.run import FAILED, FINISHED, RunResult, Series, counted_warmup, skipped_checks
 from engine.model.simulators import REFERENCE
 from engine.model.trade import Trade
@@ -57,12 +60,14 @@ def finished_run(
         period=series.period,
         params=output.params,
         engine=output.engine,
-        metrics=output.metrics,
+        metrics={**output.metrics, "funding_coverage_pct": funding_coverage(series, trades)},
         signals=output.signals,
         trades=trades,
         checks={
             **skipped_checks(),
             **output.checks,
+            **series.terms.checks,
+            **({} if series.detail is None else {"detail": dict(series.detail.check)}),
             "data": data_check(series, trades),
             "crosscheck": first_crosscheck(output.engine, len(period_candles), most_checked),
         },
@@ -73,6 +78,24 @@ def finished_run(
         seen=series.seen,
         elapsed_s=output.elapsed_s,
     )
+
+
+def funding_coverage(series: LoadedSeries, trades: Sequence[Trade]) -> float | None:
+    """Settlements whose rate is known, in % of those that positions were carried through; None where none was, or funding is
+    not charged. By open interval: one that a position is entered at counts not, one that it is left at does.
+    """
+    rates = series.terms.rates
+    if rates is None:
+        return None
+    times = np.unique(rates.time)
+    known = np.array([time not in series.terms.assumed for time in times.tolist()], dtype=np.int64)
+    total = np.concatenate(([0], np.cumsum(known)))
+    held = served = 0
+    for trade in trades:
+        end = series.period.end if trade.exit_reason == "open" else trade.exit_time + 1
+        first, last = np.searchsorted(times, [trade.entry_time + 1, end])
+        held, served = held + int(last - first), served + int(total[last] - total[first])
+    return served / held * 100 if held else None
 
 
 def data_check(series: LoadedSeries, trades: Sequence[Trade]) -> dict[str, Any]:
@@ -100,12 +123,17 @@ def sweep_checks(series: LoadedSeries, wanted: int) -> dict[str, dict[str, Any]]
     The trades of a trial are not kept and its strategy is not asked twice: what that would tell is told by a run of it.
     """
     data = data_check(series, ()) | {"trades_beside_holes": None}
+    tried_on = series.candles.within(series.period)
+    if len(tried_on):
+        first, last = tried_on.timestamp[[0, -1]].tolist()
+        data["span"] = Period(first, series.coverage.timeframe.shift(last, 1)).to_json()
     missing = data["missing_candles"]
     if missing:
         note = f"{missing:,} candles missing; a run of a trial says whether it trades beside them"
         data |= {"status": "skipped", "note": note}
     ahead = "not searched in a sweep; a run of a trial is"
     return {
+        **{name: dict(check) for name, check in series.terms.checks.items()},
         "data": data,
         "lookahead": {"status": "skipped", "columns": [], "note": ahead},
         "warmup": counted_warmup(series.file.warmup, wanted),
@@ -149,4 +177,7 @@ def inputs_of(
         engine=engine,
         versions=versions,
         seed=SEED,
+        perpetual=series.terms.inputs,
+        detail=None if series.detail is None else series.detail.inputs,
+        windows=planned.spec.windows,
     )

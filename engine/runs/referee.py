@@ -1,4 +1,7 @@
-"""The cross-check of one stored run: backtesting.py runs the same in a worker, and the trades are compared."""
+"""The cross-check of one stored run: another simulator runs the same in a worker, and the trades are compared.
+
+backtesting.py where its machinery carries the run, else the plain simulator, which was written apart from the compiled one.
+"""
 
 from __future__ import annotations
 
@@ -7,31 +10,37 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from engine.backtest.perpetual import Perpetual
+from engine.backtest.rules import carries
 from engine.data.candle_cache import CandleCache
 from engine.errors import InputError
-from engine.model.market import Period
+from engine.model.perpetual import PerpetualFile
 from engine.model.run import RunResult, Series
-from engine.model.simulators import REFERENCE
+from engine.model.simulators import PLAIN, REFERENCE
 from engine.model.trade import Trade
 from engine.parallel.job import Done, OnProgress
 from engine.parallel.tasks import AskWorkers, RunAnswer, RunTask
 from engine.reproduction.inputs import hashes
 from engine.runs.compare import changes
 from engine.runs.crosscheck import cross_check
-from engine.runs.load import file_for_workers
 from engine.runs.record import skipped_crosscheck
-from engine.runs.stored_strategy import current_file, is_unchanged, write_stored
+from engine.runs.stored_inputs import stored_inputs
 
 if TYPE_CHECKING:
     from engine.database.store import Store
+    from engine.runs.detail import DetailLoader
+    from engine.runs.terms import TermsLoader
 
-_REVISED: Final = "the candles have changed since this run; `backtest rerun` makes it again on those held now"
+_NAMES: Final = {REFERENCE: "backtesting", PLAIN: "plain"}
+_TITLES: Final = {REFERENCE: "backtesting.py", PLAIN: "the plain simulator"}
 
 
 def make_check(
     run: RunResult,
     store: Store,
     cache: CandleCache,
+    terms: TermsLoader,
+    details: DetailLoader,
     folders: Sequence[Path],
     scratch: Path,
     timeout_s: float,
@@ -42,37 +51,35 @@ def make_check(
 
     It needs the very candles and the very source: the strategy's file where it is as it was, else what was stored.
     """
-    if run.seen is None or run.inputs is None:
-        return skipped_crosscheck("the run is too old: it did not record what it saw")
-    loaded = cache.load(run.market, run.timeframe, Period(run.seen.start_ms, run.period.end))
-    if loaded.candles.sha256() != run.seen.sha256:
-        return skipped_crosscheck(_REVISED)
     try:
-        strategy = _strategy_file(run, store, folders, scratch)
+        found = stored_inputs(run, store, cache, terms, folders, scratch)
+        detail = details.of_run(run, found.candles, found.terms)
     except InputError as error:
         return skipped_crosscheck(str(error))
     task = RunTask(
-        strategy=strategy,
-        params=dict(run.params),
-        candles=file_for_workers(loaded, run.period.start, scratch),
-        warmup=run.inputs["warmup"],
+        strategy=found.strategy,
+        sources=found.sources,
+        params=found.params,
+        candles=found.file,
+        warmup=found.warmup,
         costs=run.costs,
-        engine=REFERENCE,
+        perpetual=found.terms.file,
+        detail=detail,
+        windows=run.windows,
+        engine=referee_of(run, found.terms.file),
         timeframe=run.timeframe.name,
         keep_indicators=False,
         checks=False,
     )
     (outcome,) = ask([task], timeout_s, on_progress)
     if not isinstance(outcome, Done):
-        return skipped_crosscheck(f"backtesting.py did not get through: {outcome.message}")
-    return _compared(run, outcome.value)
+        return skipped_crosscheck(f"{_TITLES[task.engine]} did not get through: {outcome.message}")
+    return _compared(run, outcome.value) | {"referee": _NAMES[task.engine]}
 
 
-def _strategy_file(run: RunResult, store: Store, folders: Sequence[Path], scratch: Path) -> Path:
-    file = current_file(run, folders)
-    if file is not None and is_unchanged(run, file):
-        return file
-    return write_stored(run, store, scratch / "strategy")
+def referee_of(run: RunResult, perpetual: PerpetualFile | None) -> str:
+    """The engine that checks a run: backtesting.py where its machinery carries the terms."""
+    return REFERENCE if carries(run.costs, Perpetual.of_file(perpetual)) is None else PLAIN
 
 
 def _compared(run: RunResult, output: RunAnswer) -> dict[str, Any]:

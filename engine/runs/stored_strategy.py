@@ -75,6 +75,12 @@ def both(left: RunResult, right: RunResult, store: Store) -> list[SourceFile]:
     ]
 
 
+def sources_at(names: Iterable[str], plug_in: Path) -> dict[str, bytes]:
+    """What the files that were executed for a plug-in hold now, by name; those that are gone are left out."""
+    files = {name: file_of(name, plug_in) for name in names}
+    return {name: file.read_bytes() for name, file in files.items() if file.is_file()}
+
+
 def _today(file: Path) -> str | None:
     try:
         return file.read_text("utf-8", "replace")

@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn, TypeVar
+from typing import TYPE_CHECKING, NoReturn
 
 from engine.errors import BacktestError, DatabaseError, InputError
-from engine.events import CancelToken, OnEvent, as_job, ignore_event
+from engine.events import CancelToken, OnEvent, ignore_event
 from engine.model.candle_files import FileFormat, ImportPreview, ImportReport
 from engine.model.coverage import Coverage, FetchReport, Holding, SyncedSeries, VerifyReport
+from engine.model.funding import FundingRates, with_intervals
+from engine.model.kinds import Kind
 from engine.model.market import DEFAULT_EXCHANGE, Market, Period, Timeframe, check_exchange, short_time
 from engine.model.market import Candles as CandleColumns
+from engine.service.holdings import holdings
 from engine.service.removals import Removals
 from engine.service.resources import Resources
+from engine.service.series_jobs import series_job
 
 if TYPE_CHECKING:
     from engine.data.fetcher import DataFetcher
     from engine.data.sync import Sync
     from engine.database.store import Store
-
-T = TypeVar("T")
 
 
 class Candles:
@@ -42,10 +43,17 @@ class Candles:
         return [(market, market.name in active) for market in found]
 
     def market(
-        self, symbol: str, exchange: str = DEFAULT_EXCHANGE, *, cancel: CancelToken | None = None
+        self,
+        symbol: str,
+        exchange: str = DEFAULT_EXCHANGE,
+        *,
+        kind: Kind = Kind.TRADED,
+        cancel: CancelToken | None = None,
     ) -> Market:
-        """The market that `symbol` names in any of its spellings; raises InputError with the nearest names."""
-        return self._resources.market(symbol, exchange, cancel=cancel)
+        """The market that `symbol` names in any of its spellings, meant for a kind of series; raises InputError with the
+        nearest names.
+        """
+        return self._resources.market(symbol, exchange, cancel=cancel).of(kind)
 
     def status(
         self,
@@ -54,16 +62,25 @@ class Candles:
         period: Period,
         *,
         exchange: str = DEFAULT_EXCHANGE,
+        kind: Kind = Kind.TRADED,
         cancel: CancelToken | None = None,
     ) -> Coverage:
         """What is held of the period; the exchange is asked for its markets alone, where `symbol` is not known."""
-        return self._fetcher.status(self.market(symbol, exchange, cancel=cancel), timeframe, period)
+        return self._fetcher.status(
+            self.market(symbol, exchange, kind=kind, cancel=cancel), timeframe, period
+        )
 
     def load(
-        self, symbol: str, timeframe: Timeframe, period: Period, *, exchange: str = DEFAULT_EXCHANGE
+        self,
+        symbol: str,
+        timeframe: Timeframe,
+        period: Period,
+        *,
+        exchange: str = DEFAULT_EXCHANGE,
+        kind: Kind = Kind.TRADED,
     ) -> CandleColumns:
-        """The held candles of the period; never fetches."""
-        market, aligned = self.market(symbol, exchange), timeframe.align(period)
+        """The held candles of the period, traded or of the mark price; never fetches."""
+        market, aligned = self.market(symbol, exchange, kind=kind), timeframe.align(period)
         return self._resources.cache.load(market, timeframe, aligned).candles
 
     def export(
@@ -74,16 +91,21 @@ class Candles:
         path: Path,
         *,
         exchange: str = DEFAULT_EXCHANGE,
+        kind: Kind = Kind.TRADED,
         cancel: CancelToken | None = None,
     ) -> int:
-        """Write the held candles of the period as .csv or .parquet, whole or not at all; returns how many. Never fetches.
+        """Write the held rows of the period as .csv or .parquet, whole or not at all; returns how many. Never fetches.
 
         Raises InputError for a name of another kind, before anything is looked up, and for a place that cannot be written.
         """
         from engine.reports.files import check_candle_path, write_candles
 
         check_candle_path(path)
-        held = self.load(symbol, timeframe, period, exchange=exchange)
+        if kind is Kind.FUNDING:
+            market = self.market(symbol, exchange, kind=kind)
+            held: CandleColumns | FundingRates = with_intervals(*self._store.funding.known(market, period))
+        else:
+            held = self.load(symbol, timeframe, period, exchange=exchange, kind=kind)
         if cancel is not None:
             cancel.raise_if_cancelled()
         write_candles(held, path)
@@ -96,16 +118,17 @@ class Candles:
         period: Period,
         *,
         exchange: str = DEFAULT_EXCHANGE,
+        kind: Kind = Kind.TRADED,
         on_event: OnEvent = ignore_event,
         cancel: CancelToken | None = None,
     ) -> FetchReport:
         """Fetch what is not held yet. Raises BacktestError; finished pages are kept whatever happens."""
-        market = self.market(symbol, exchange, cancel=cancel)
+        market = self.market(symbol, exchange, kind=kind, cancel=cancel)
 
         def fetch(job: str) -> FetchReport:
             return self._fetcher.fetch(market, timeframe, period, job=job, on_event=on_event, cancel=cancel)
 
-        return _series_job("fetch", market, timeframe, "fetching candles", on_event, fetch)
+        return series_job("fetch", market, timeframe, f"fetching {kind.rows}", on_event, fetch)
 
     def verify(
         self,
@@ -114,6 +137,7 @@ class Candles:
         period: Period | None = None,
         *,
         exchange: str = DEFAULT_EXCHANGE,
+        kind: Kind = Kind.TRADED,
         dry_run: bool = False,
         on_event: OnEvent = ignore_event,
         cancel: CancelToken | None = None,
@@ -122,36 +146,18 @@ class Candles:
 
         `dry_run` only reports. Raises BacktestError; then nothing was changed.
         """
-        market = self.market(symbol, exchange, cancel=cancel)
+        market = self.market(symbol, exchange, kind=kind, cancel=cancel)
 
         def verify(job: str) -> VerifyReport:
             return self._fetcher.verify(
                 market, timeframe, period, job=job, dry_run=dry_run, on_event=on_event, cancel=cancel
             )
 
-        return _series_job("verify", market, timeframe, "comparing with the exchange", on_event, verify)
+        return series_job("verify", market, timeframe, "comparing with the exchange", on_event, verify)
 
     def holdings(self) -> list[Holding]:
-        """Every series of which candles are held, with what is held and missing over time; asks no exchange."""
-        held = self._store.candles.held_series()
-        each = self._store.bytes_per_candle()
-        since = min((series.first_ms for series in held), default=0)
-        found = []
-        for series in held:
-            market, timeframe = series.market, series.timeframe
-            end = max(self._fetcher.known_now_ms(market), timeframe.next(series.last_ms))
-            period = Period(timeframe.floor(since), timeframe.floor(end))
-            imported = self._store.verification.imported(market, timeframe, period)
-            found.append(
-                Holding(
-                    self._store.candles.coverage(market, timeframe, period),
-                    series.first_ms,
-                    series.last_ms,
-                    round(series.candles * each),
-                    sum(map(timeframe.count, imported)),
-                )
-            )
-        return found
+        """Every series of which anything is held, with what is held and missing over time; asks no exchange."""
+        return holdings(self._store, self._fetcher)
 
     def fetch_all(
         self,
@@ -159,6 +165,7 @@ class Candles:
         period: Period,
         *,
         exchange: str = DEFAULT_EXCHANGE,
+        kind: Kind = Kind.TRADED,
         on_event: OnEvent = ignore_event,
         cancel: CancelToken | None = None,
     ) -> dict[tuple[str, Timeframe], FetchReport | BacktestError]:
@@ -179,7 +186,7 @@ class Candles:
             distinct.setdefault((names.get(typed, typed), timeframe), (symbol, timeframe))
 
         def fetch(one: tuple[str, Timeframe]) -> FetchReport:
-            return self.fetch(*one, period, exchange=exchange, on_event=on_event, cancel=cancel)
+            return self.fetch(*one, period, exchange=exchange, kind=kind, on_event=on_event, cancel=cancel)
 
         tasks = list(distinct.values())
         return dict(zip(tasks, side_by_side(tasks, fetch), strict=True))
@@ -249,7 +256,7 @@ class Candles:
                 cancel=cancel,
             )
 
-        return _series_job("import", market, timeframe, f"reading {path.name}", on_event, store)
+        return series_job("import", market, timeframe, f"reading {path.name}", on_event, store)
 
     # -- symbols
 
@@ -290,25 +297,27 @@ class Candles:
         delete_data: bool = False,
         on_event: OnEvent = ignore_event,
         cancel: CancelToken | None = None,
-    ) -> tuple[Market, int]:
-        """Keep a symbol no longer and forget which timeframes were asked for; with `delete_data` delete all its candles.
+    ) -> tuple[Market, int, int]:
+        """Keep a symbol no longer and forget which timeframes were asked for; with `delete_data` delete all that is held.
 
-        Returns how many candles were deleted. Stored runs stay.
+        Returns how many candles and how many settlements of funding were deleted. Stored runs stay.
         """
         from engine.data.sync import delete_series
 
         market = self.market(symbol, exchange, cancel=cancel)
         if not self._store.symbols.deactivate(market):
             raise InputError(f"{market} was never added or fetched; nothing was changed")
-        self._store.symbols.keep_no_more(market)
-        timeframes = self._store.symbols.timeframes(market)
-        for timeframe in timeframes:
-            self._store.candles.save_first_candle(market, timeframe, None)  # whoever adds it again asks again
-        return market, sum(
-            delete_series(self._store, market, timeframe, on_event, cancel or CancelToken())
-            for timeframe in timeframes
-            if delete_data
-        )
+        for kind in Kind:
+            self._store.symbols.keep_no_more(market.of(kind))
+        series = [(one, each) for one in map(market.of, Kind) for each in self._store.symbols.timeframes(one)]
+        for one in series:
+            self._store.candles.save_first_candle(*one, None)  # whoever adds it again asks again
+        counts = {False: 0, True: 0}
+        for one in series if delete_data else ():
+            counts[one[0].kind is Kind.FUNDING] += delete_series(
+                self._store, *one, on_event, cancel or CancelToken()
+            )
+        return market, counts[False], counts[True]
 
     def delete_series(
         self,
@@ -316,13 +325,14 @@ class Candles:
         timeframe: Timeframe,
         *,
         exchange: str = DEFAULT_EXCHANGE,
+        kind: Kind = Kind.TRADED,
         on_event: OnEvent = ignore_event,
         cancel: CancelToken | None = None,
     ) -> int:
         """Delete all candles of one series; returns how many. `sync` does not fetch them again; stored runs stay."""
         from engine.data.sync import delete_series
 
-        market = self.market(symbol, exchange, cancel=cancel)
+        market = self.market(symbol, exchange, kind=kind, cancel=cancel)
         return delete_series(self._store, market, timeframe, on_event, cancel or CancelToken())
 
     def held(
@@ -336,7 +346,9 @@ class Candles:
         """What is held of the period, as `status` says it, of every symbol of which candles of the timeframe are held."""
         held = self._resources.opened(cancel).candles.held_series()
         markets = [
-            one.market for one in held if (one.market.exchange, one.timeframe) == (exchange, timeframe)
+            one.market
+            for one in held
+            if (one.market.exchange, one.market.kind, one.timeframe) == (exchange, Kind.TRADED, timeframe)
         ]
         found = {}
         for market in markets:
@@ -384,13 +396,3 @@ class Candles:
     @property
     def _fetcher(self) -> DataFetcher:
         return self._resources.fetcher
-
-
-def _series_job(
-    kind: str, market: Market, timeframe: Timeframe, doing: str, on_event: OnEvent, work: Callable[[str], T]
-) -> T:
-    """Do `work`, which is told the job's id, as one job on a series; its subject has the market's own name."""
-    job = f"{kind}:{market.exchange}:{market.name}:{timeframe.file_name}"
-    subject = (market.exchange, market.name, timeframe.name)
-    title = f"{market.name} {timeframe}: {doing}"
-    return as_job(job, kind, title, on_event, partial(work, job), subject=subject)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.events import CancelToken, OnEvent
+from engine.model.account import AUTO_FUNDING, Costs
 from engine.model.coverage import FetchReport
 from engine.model.market import SAMPLE_EXCHANGE, Period, Timeframe
 from engine.model.run import FINISHED, RunResult, RunSpec
@@ -68,7 +69,8 @@ def run_demo(engine: Engine, folder: Path, on_event: OnEvent, cancel: CancelToke
     )
     again = engine.candles.fetch(SYMBOL, TIMEFRAME, WHOLE, exchange=SAMPLE_EXCHANGE, cancel=cancel)
     names = [info.name for info in engine.strategies.all(on_event=on_event) if info.error is None]
-    specs = [RunSpec(name, SYMBOL, SAMPLE_EXCHANGE, TIMEFRAME, TRADED) for name in names]
+    costs = Costs(funding=AUTO_FUNDING)
+    specs = [RunSpec(name, SYMBOL, SAMPLE_EXCHANGE, TIMEFRAME, TRADED, costs=costs) for name in names]
     results = engine.runs.run(specs, on_event=on_event, cancel=cancel)
     return DemoReport(gap_fill, again, results, _write(results, folder))
 

@@ -5,14 +5,17 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Any, Self
 
+from engine.service.brackets import LeverageBrackets
 from engine.service.candles import Candles
 from engine.service.choices import Choices
 from engine.service.databases import Databases
 from engine.service.doctor import Doctor
+from engine.service.funding import Funding
 from engine.service.research import Research
 from engine.service.resources import Resources
 from engine.service.runs import Runs
 from engine.service.strategies import Strategies
+from engine.service.walk_forwards import WalkForwards
 from engine.settings import Settings, read_settings
 
 
@@ -27,9 +30,12 @@ class Engine:
         self.settings = settings or read_settings(**overrides)
         self._resources = resources = Resources(self.settings)
         self.candles = Candles(resources)
+        self.funding = Funding(resources)
+        self.brackets = LeverageBrackets(resources)
         self.strategies = Strategies(resources)
         self.runs = Runs(resources, self.strategies)
         self.research = Research(resources, self.strategies)
+        self.walk_forwards = WalkForwards(resources, self.strategies)
         self.doctor = Doctor(resources, self.strategies)
         self.databases = Databases(resources)
         self.choices = Choices(self.settings)
@@ -43,9 +49,9 @@ class Engine:
         self.close()
 
     def purge(self, older_than_s: float) -> int:
-        """Delete for good the runs, sweeps and series that were removed so long ago. Returns how many."""
+        """Delete for good the runs, sweeps, walk-forwards and series that were removed so long ago. Returns how many."""
         store = self._resources.store
-        gone = store.runs.purge(older_than_s) + store.sweeps.purge(older_than_s)
+        gone = sum(kept.purge(older_than_s) for kept in (store.runs, store.sweeps, store.walk_forwards))
         return gone + self.candles.removals.purge(older_than_s)
 
     def close(self) -> None:

@@ -54,13 +54,18 @@ def log_to_file(path: Path) -> None:
         path, maxBytes=2_000_000, backupCount=5, encoding="utf-8", errors="backslashreplace", delay=True
     )
     new.setFormatter(_WithoutPasswords("%(asctime)s %(levelname)s %(process)d %(name)s: %(message)s"))
-    for name in (*LOGGERS, *LIBRARIES):
-        logger = logging.getLogger(name)
+    for logger in {*map(logging.getLogger, (*LOGGERS, *LIBRARIES)), *_writing_to(before)}:
         logger.handlers = [handler for handler in logger.handlers if handler is not before] + [new]
     for name in LOGGERS:
         logging.getLogger(name).setLevel(logging.INFO)
     if before is not None:
         before.close()
+
+
+def _writing_to(file: LogFile | None) -> list[logging.Logger]:
+    """Loggers that would open a file again after it is closed: also those of libraries that were taken over."""
+    known = logging.root.manager.loggerDict.values()
+    return [one for one in known if isinstance(one, logging.Logger) and file in one.handlers]
 
 
 def take_over(names: Iterable[str]) -> None:

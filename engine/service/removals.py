@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from engine.events import CancelToken, OnEvent, as_job, ignore_event
+from engine.events import CancelToken, OnEvent, ignore_event
 from engine.model.coverage import RemovedSeries
+from engine.model.kinds import Kind
 from engine.model.market import DEFAULT_EXCHANGE, Timeframe
 from engine.service.resources import Resources
+from engine.service.series_jobs import series_job
 
 
 class Removals:
@@ -22,6 +24,7 @@ class Removals:
         timeframe: Timeframe,
         *,
         exchange: str = DEFAULT_EXCHANGE,
+        kind: Kind = Kind.TRADED,
         on_event: OnEvent = ignore_event,
         cancel: CancelToken | None = None,
     ) -> RemovedSeries:
@@ -31,7 +34,7 @@ class Removals:
         """
         from engine.data.removal import remove_series
 
-        market = self._resources.market(symbol, exchange, cancel=cancel)
+        market = self._resources.market(symbol, exchange, cancel=cancel).of(kind)
         return remove_series(
             self._resources.store, self._folder, market, timeframe, on_event, cancel or CancelToken()
         )
@@ -56,15 +59,12 @@ class Removals:
         from engine.data.removal import restore_series
 
         market, timeframe = removed.market, removed.timeframe
-        job = f"restore:{market.exchange}:{market.name}:{timeframe.file_name}"
 
-        def restore() -> int:
+        def restore(job: str) -> int:
             store = self._resources.opened(cancel)
             return restore_series(store, removed, job, on_event, cancel or CancelToken())
 
-        subject = (market.exchange, market.name, timeframe.name)
-        title = f"{market.name} {timeframe}: bringing back"
-        return as_job(job, "restore", title, on_event, restore, subject=subject)
+        return series_job("restore", market, timeframe, "bringing back", on_event, restore)
 
     def purge(self, older_than_s: float) -> int:
         """Delete for good the series that were removed so long ago. Returns how many."""

@@ -17,20 +17,41 @@ from engine.model.metric_definitions import DEFINITIONS, MetricDefinition
 from engine.model.parameters import StrategyInfo
 from engine.model.remark import Remark
 from engine.model.rerun import Rerun
-from engine.model.run import CANCELLED, FINISHED, RunRequest, RunResult, RunSpec
+from engine.model.run import CANCELLED, FINISHED, RunRequest, RunResult, RunSpec, SeenCandles
 from engine.model.simulators import COMPILED
 from engine.runs.batch import Batch
 from engine.runs.compare import compare, side_by_side
-from engine.runs.load import SeriesLoader
 from engine.runs.plan import PlannedRun, check_strategies, distinct, make_plan
-from engine.service.keeping import keep_run
+from engine.service.keeping import KeepRuns
 from engine.service.resources import Resources
+from engine.service.series import Loaders, check_costs
 from engine.service.strategies import Strategies
 
 if TYPE_CHECKING:
     from engine.analysis.analysis import Analysis
     from engine.analysis.market import Bitcoin
     from engine.reports.html import Reported
+
+
+def batch_of(
+    resources: Resources,
+    loaders: Loaders,
+    on_event: OnEvent,
+    cancel: CancelToken,
+    plan: Sequence[PlannedRun] = (),
+) -> Batch:
+    """What makes and stores runs in one call. `plan`: those that count as tried at once."""
+    return Batch(
+        loaders.series,
+        loaders.terms,
+        loaders.detail,
+        resources.executor,
+        KeepRuns(resources.store, resources.unsaved, plan),
+        timeout_s=resources.settings.run_timeout_s,
+        most_checked=resources.settings.crosscheck,
+        on_event=on_event,
+        cancel=cancel,
+    )
 
 
 class Runs:
@@ -89,7 +110,10 @@ class Runs:
         self, specs: Sequence[RunSpec], infos: Mapping[str, StrategyInfo], cancel: CancelToken
     ) -> list[PlannedRun]:
         find_market = partial(self._resources.market, cancel=cancel)
-        return make_plan(specs, infos, find_market, self._resources.workers(cancel).ask)
+        plan = make_plan(specs, infos, find_market, self._resources.workers(cancel).ask)
+        for planned in plan:
+            check_costs(self._resources, planned.spec.costs, planned.market)
+        return plan
 
     def _made(
         self,
@@ -100,38 +124,38 @@ class Runs:
         on_event: OnEvent,
         cancel: CancelToken,
     ) -> list[RunResult]:
-        loader = SeriesLoader(
-            self._resources.fetcher, self._resources.cache, scratch, on_event=on_event, cancel=cancel
-        )
-        batch = Batch(
-            loader,
-            self._resources.executor,
-            partial(keep_run, self._resources.store, self._resources.unsaved),
-            timeout_s=self._resources.settings.run_timeout_s,
-            most_checked=self._resources.settings.crosscheck,
-            on_event=on_event,
-            cancel=cancel,
-        )
-        return batch.run(plan, fetch=fetch)
+        loaders = Loaders.of(self._resources, scratch, on_event, cancel)
+        return batch_of(self._resources, loaders, on_event, cancel, plan).run(plan, fetch=fetch)
 
     def get(self, run_id: str) -> RunResult:
         """A stored run, exactly as it was. A unique beginning of its id is enough."""
         return self._resources.store.runs.get(run_id)
 
     def data_changed(self, result: RunResult) -> bool | None:
-        """Whether the candles held now differ from those that a stored run saw, warm-up included.
+        """Whether what is held now differs from what a stored run saw: its candles, warm-up included; and where it was
+        charged funding or had a margin, settlements, mark prices and brackets.
 
         None where it is not known which ones those were. Quick while the series is as it was.
         """
         if result.seen is None:
             return None
+        return self._candles_changed(result, result.seen) or self._terms_changed(result)
+
+    def _candles_changed(self, result: RunResult, seen: SeenCandles) -> bool:
         market, timeframe = result.market, result.timeframe
-        if result.seen.version and result.seen.version == self._resources.store.verification.version(
-            market, timeframe
-        ):
+        if seen.version and seen.version == self._resources.store.verification.version(market, timeframe):
             return False
-        period = Period(result.seen.start_ms, result.period.end)
-        return self._resources.cache.load(market, timeframe, period).candles.sha256() != result.seen.sha256
+        period = Period(seen.start_ms, result.period.end)
+        return self._resources.cache.load(market, timeframe, period).candles.sha256() != seen.sha256
+
+    def _terms_changed(self, result: RunResult) -> bool:
+        seen = (result.inputs or {}).get("perpetual")
+        if not seen:
+            return False
+        candles = self._resources.cache.load(result.market, result.timeframe, result.period).candles
+        with self._resources.scratch() as scratch:
+            terms = Loaders.of(self._resources, scratch, ignore_event, CancelToken()).terms
+            return dict(terms.of_run(result, candles).inputs) != dict(seen)
 
     def analysis(self, result: RunResult) -> Analysis:
         """What the trades, equity and held candles of a stored run say about it; see `engine.analysis`."""
@@ -280,16 +304,19 @@ class Runs:
         if run.status != FINISHED or run.engine != COMPILED or decided:
             return run
         job = f"check:{run.id}"
-        title = f"{run.strategy} on {run.symbol}: checking against backtesting.py"
+        title = f"{run.strategy} on {run.symbol}: checking with another simulator"
 
         def work() -> RunResult:
             from engine.runs.referee import make_check
 
             with self._resources.scratch() as scratch:
+                loaders = Loaders.of(self._resources, scratch, on_event, cancel or CancelToken())
                 check = make_check(
                     run,
                     self._resources.store,
                     self._resources.cache,
+                    loaders.terms,
+                    loaders.detail,
                     self._resources.strategy_folders,
                     scratch,
                     self._resources.settings.run_timeout_s,

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
 from engine.errors import InputError, reason
 from engine.settings import OLD_FILE, SETTINGS_FILE, chosen_lines
+from engine.whole_file import write_whole
 
 
 def keep(home: Path, changes: Mapping[str, str | None]) -> None:
@@ -21,20 +20,7 @@ def keep(home: Path, changes: Mapping[str, str | None]) -> None:
     lines = [line for line in lines if line.partition("=")[0] not in changes]
     lines += [f"{variable}={text}" for variable, text in changes.items() if text is not None]
     try:
-        _write_private(file, "".join(f"{line}\n" for line in lines))
+        write_whole(file, "".join(f"{line}\n" for line in lines))
         old.unlink(missing_ok=True)
     except OSError as error:
         raise InputError(f"cannot write {file}: {reason(error)}; nothing was changed") from error
-
-
-def _write_private(file: Path, content: str) -> None:
-    """All of it or nothing, and readable by nobody else from the beginning."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(prefix=f".{file.name}-", dir=file.parent)  # 0600
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as new:
-            new.write(content)
-        Path(temporary).replace(file)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise

@@ -12,6 +12,7 @@ from engine.errors import InputError, reason
 from engine.events import CancelToken, OnEvent, ignore_event
 from engine.jobs.kernels import made_with_environment
 from engine.loader import StrategyFile, find_strategy_files, known_infos, strategy_infos, template
+from engine.loader.template import MARKET
 from engine.model.parameters import StrategyInfo
 from engine.reports.files import write_text
 from engine.runs.plan import check_strategies
@@ -82,15 +83,15 @@ class Strategies:
         ask = self._resources.workers(cancel, on_event).ask
         return strategy_infos(files, ask, self._settings.cache_folder, made_with_environment())
 
-    def new(self, name: str) -> Path:
-        """Write a working template into the user's plug-in folder."""
+    def new(self, name: str, kind: str = MARKET) -> Path:
+        """Write a working template of that kind (`engine.loader.KINDS`) into the user's plug-in folder."""
         if not name.isidentifier() or name.startswith("_") or not name.isascii():
             raise InputError(f"{name!r} cannot name a strategy; use letters, digits and _, e.g. my_strategy")
         path = self._settings.user_strategies / f"{name}.py"
         taken = next((file.path for file in self._files() if file.name == name), None)
         if path.exists() or taken:
             raise InputError(f"there is already a strategy {name!r} in {taken or path}; nothing was changed")
-        write_text(path, template(name))
+        write_text(path, template(name, kind))
         return path
 
 

@@ -1,17 +1,20 @@
 """Runs as the engine would hand them over: walking prices, a wavy equity, trades at known places."""
 
 import itertools
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from engine.model.account import Costs
-from engine.model.market import HOUR_MS, Candles, Market, Period, Timeframe
+from engine.model.market import DAY_MS, HOUR_MS, Candles, Market, Period, Timeframe
 from engine.model.parameters import StrategyInfo
 from engine.model.ranges import parse_range
 from engine.model.run import CANCELLED, FINISHED, RunResult, Series, skipped_checks
-from engine.model.sweep import SweepResult, SweepSpec
+from engine.model.sweep import SweepResult
+from engine.model.sweep_spec import SweepSpec
 from engine.model.trade import Trade
+from engine.model.walk_forward import WalkForward, WalkForwardSpec, WindowResult
 from engine.strategy import Param
 from tests.support.builders import START_MS, random_candles
 
@@ -168,3 +171,31 @@ def sweep_of(
         "created_ms": START_MS,
     }
     return SweepResult(**(values | other))
+
+
+def walk_of(count: int = 4) -> WalkForward:
+    """A walk-forward of `sweep_of` over `count` windows of 60 and 30 days: in every training its hill, in every test half of
+    it; of each window another one of the best was chosen, and every second test lost.
+    """
+    sweep = sweep_of()
+    period = Period(START_MS, START_MS + (60 + 30 * count) * DAY_MS)
+    spec = WalkForwardSpec(replace(sweep.spec, period=period), 60 * DAY_MS, 30 * DAY_MS)
+    hill = sweep.metrics["sharpe"]
+    figures = np.full((len(sweep), count, 2, 2), 120.0)
+    for window in range(count):
+        figures[:, window, :, 0] = np.stack((hill, hill / 2 - window / 10), axis=1)
+    results = [
+        WindowResult(
+            window, number, sweep.params_of(number), kept=False, train={"sharpe": float(hill[number])},
+            test={"return_pct": 5.0 if at % 2 else -5.0, "trades": 9}, rank=0.8, rho=0.5,
+        )
+        for at, window in enumerate(spec.windows(period))
+        for number in [int(sweep.order[at % 7])]
+    ]  # fmt: skip
+    times = np.arange(results[0].window.test.start, period.end, HOUR_MS)
+    equity = Series(times, {"equity": 10_000 * (1 + 0.1 * np.sin(np.arange(len(times)) / 200))})
+    run = run_on(random_candles(200), "8" * 32, period=Period(int(times[0]), period.end), equity=equity)
+    return WalkForward(
+        id="7" * 32, spec=spec, status=FINISHED, unified=sweep.unified, period=period, warmup=450, columns=sweep.params,
+        fixed=sweep.fixed, figures=figures, done=len(sweep), results=results, run=run, created_ms=START_MS,
+    )  # fmt: skip

@@ -25,6 +25,7 @@ from engine.settings import Settings
 from tests.desktop.builders import BANDS, CROSS, run_on
 from tests.support.builders import random_candles
 from tests.support.database import empty, fresh_database
+from tests.support.lent_workers import Lender
 
 FIRST, SECOND = "a" * 32, "b" * 32
 MakeWindow = Callable[..., MainWindow]
@@ -43,8 +44,9 @@ def make_window(app: QApplication, qtbot: QtBot, tmp_path: Path) -> Iterator[Mak
 
     def make(preferences: Preferences | None = None) -> MainWindow:
         engine = Engine(Settings(home=tmp_path / "home", workers=1))
-        window = MainWindow(Bridge(engine), preferences or Preferences(tmp_path / "window.ini"))
-        window.use_theme("dark")
+        kept = preferences or Preferences(tmp_path / "window.ini")
+        kept.save("theme", "dark")  # before there is a window: to draw it anew takes a tenth of making it
+        window = MainWindow(Bridge(engine), kept)
         opened.append(window)
         window.show()
         qtbot.waitExposed(window)
@@ -75,9 +77,9 @@ def described(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Path]:
 
 
 @pytest.fixture(scope="module")
-def engine(embedded_url: str, described: Callable[[], Path]) -> Iterator[Engine]:
+def engine(embedded_url: str, described: Callable[[], Path], lender: Lender) -> Iterator[Engine]:
     """An engine with real workers, a real database and the bundled market, shared by the tests of a file."""
-    with contextmanager(fresh_database)(embedded_url) as url:
+    with contextmanager(fresh_database)(embedded_url) as url, lender.lending():
         settings = Settings(database_url=url, home=described(), workers=2)
         with Engine(settings) as opened:
             yield opened
@@ -113,7 +115,7 @@ def live_window(
     window.show()
     window.context.open()
     qtbot.waitUntil(
-        lambda: not bridge.busy and bool(window.page(SetupPage).panel.strategies.infos), timeout=60_000
+        lambda: not bridge.busy and bool(window.page(SetupPage).panel.strategies.infos), timeout=180_000
     )
     yield window
     window.stop_and_close()

@@ -93,6 +93,7 @@ def test_help_tells_every_key_from_the_actions_themselves_every_metric_and_where
         window.actions_["log_folder"].trigger()
     finally:
         QDesktopServices.unsetUrlHandler("file")
+    assert str(folder) in window.status.words.text(), "where nothing comes up it can be gone to"
     assert [Path(url.toLocalFile()) for url in opener.urls] == [folder]
 
 
@@ -129,7 +130,7 @@ def set_up(
     bridge.open()
     yield window
     window.stop_and_close()
-    qtbot.waitUntil(lambda: not bridge.busy)
+    qtbot.waitUntil(lambda: not bridge.busy, timeout=30_000)
     bridge.engine.close()
     discard(app, window)
 

@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QApplication, QLineEdit, QWidget
 from pytestqt.qtbot import QtBot
 
 from desktop.app.window import MainWindow
+from desktop.pages.database.page import DatabasePage
 from desktop.pages.runs.page import RunsPage
 from desktop.pages.setup.page import SetupPage
 from desktop.widgets.screens import fit_to_screen, fitted
@@ -72,6 +73,26 @@ def test_the_focus_stays_when_its_button_is_disabled_and_no_field_is_typed_into(
     assert [field.text() for field in window.findChildren(QLineEdit) if field.text().lower() == "n"] == []
     window.bridge._enter(Phase.IDLE)
     qtbot.waitUntil(lambda: window.focusWidget() is pressed, timeout=2000)
+
+
+def test_another_page_of_results_takes_the_focus_to_its_rows_and_never_into_a_filter(
+    window: MainWindow, qtbot: QtBot
+) -> None:
+    window.workspace.put([run_on(random_candles(300))])
+    window.workspace.show("a" * 32)
+    window.page(RunsPage).panel.table.setFocus()
+    tabs = window.results.tabs
+    for title in ("Database", "Trades", "Metrics", "Data", "Log", "Runs"):
+        number = next(at for at in range(tabs.count()) if tabs.tabText(at).startswith(title))
+        qtbot.mouseClick(tabs, Qt.MouseButton.LeftButton, pos=tabs.tabRect(number).center())
+        assert not isinstance(window.focusWidget(), QLineEdit), title
+        if title == "Database":  # it has no rows
+            assert window.focusWidget() is tabs
+            window.page(DatabasePage).panel.test.setFocus()
+    assert window.focusWidget() is window.page(RunsPage).panel.table
+    qtbot.keyClick(window.focusWidget() or window, Qt.Key.Key_N)
+    assert window.workspace.trade == 0
+    assert window.page(RunsPage).panel.search.text() == ""
 
 
 def test_a_focus_that_was_moved_meanwhile_stays_where_it_is(window: MainWindow, qtbot: QtBot) -> None:

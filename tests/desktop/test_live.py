@@ -87,6 +87,7 @@ def test_f5_on_the_first_start_runs_offline_and_everything_fills(
 ) -> None:
     window = live_window
     assert window.page(SetupPage).panel.run.isEnabled()
+    assert "Press F5" in window.page(RunsPage).panel.table.hint
     choose(window, "ema_cross", "buy_and_hold")
     window.actions_["run"].trigger()
     assert window.bridge.phase is Phase.RUNNING
@@ -100,13 +101,14 @@ def test_f5_on_the_first_start_runs_offline_and_everything_fills(
     assert window.page(TradesPage).panel.model.rowCount() == len(run.trades) > 0
     qtbot.waitUntil(lambda: len(window.page(ChartPage).panel.chart.candles) == 61 * 24)
     qtbot.waitUntil(lambda: window.page(MetricsPage).panel.model.rowCount() > 20)
-    qtbot.waitUntil(lambda: window.page(DataPage).panel.model.rowCount() == 1, timeout=10_000)
+    qtbot.waitUntil(lambda: window.page(DataPage).panel.model.rowCount() == 2, timeout=10_000)
     qtbot.waitUntil(
         lambda: "1,464 of 1,464 held" in window.page(SetupPage).panel.coverage.toolTip(), timeout=10_000
     )
     assert window.status.database.text() == "● Database"
 
 
+@pytest.mark.long
 def test_running_twice_is_one_job(live_window: MainWindow, qtbot: QtBot) -> None:
     window = live_window
     choose(window, "ema_cross")
@@ -144,6 +146,7 @@ def test_stop_answers_at_once_and_the_window_is_ready_again_soon(
     assert window.page(SetupPage).panel.run.isEnabled()
 
 
+@pytest.mark.long
 def test_a_failing_strategy_says_why_and_does_not_block_the_others(
     live_window: MainWindow, qtbot: QtBot
 ) -> None:
@@ -173,6 +176,7 @@ def test_a_broken_file_is_listed_with_its_line(live_window: MainWindow) -> None:
     assert "broken.py:1" in live_window.page(SetupPage).panel.strategies.description.text()
 
 
+@pytest.mark.long
 def test_stored_runs_are_there_at_the_next_start_exactly_as_they_were(
     live_window: MainWindow, engine: Engine, qtbot: QtBot, tmp_path: Path
 ) -> None:
@@ -243,6 +247,7 @@ def longest_turn(window: MainWindow, qtbot: QtBot, run_id: str) -> float:
     return gaps[-1][0]
 
 
+@pytest.mark.long
 def test_the_pulse_feels_whatever_blocks_the_window_itself(qtbot: QtBot, app: QApplication) -> None:
     def sleep() -> None:
         time.sleep(0.15)
@@ -259,6 +264,7 @@ def test_the_pulse_feels_whatever_blocks_the_window_itself(qtbot: QtBot, app: QA
         assert pulse.stop()[-1][0] > 0.1
 
 
+@pytest.mark.long
 @pytest.mark.long_except("dark")
 @pytest.mark.parametrize("theme", ["dark", "light"])
 def test_a_picture_of_stored_runs_needs_no_screen(
@@ -335,6 +341,7 @@ def test_f5_in_the_first_seconds_of_a_fresh_home_runs_without_a_word_of_warning(
             discard(app, window)
 
 
+@pytest.mark.long
 @pytest.mark.long_except("compile")
 @pytest.mark.parametrize("kind", ["compile", "check", "lookahead", "a kind of tomorrow"])
 def test_what_another_kind_of_job_made_is_taken_for_no_fetch_and_no_run(

@@ -24,7 +24,9 @@ HOLE = Period.parse("2024-02-10T03:00", "2024-02-10T06:00")
 
 
 @pytest.fixture
-def engine(fake_bybit: FakeBybit, embedded_url: str, described: Callable[[], Path]) -> Iterator[Engine]:
+def engine(
+    fake_bybit: FakeBybit, embedded_url: str, described: Callable[[], Path], lent_workers: None
+) -> Iterator[Engine]:
     candles = without(grid_candles("1h", LISTED), HOLE)
     fake_bybit.add("SOL", "1h", candles, path=LINEAR, listed_ms=LISTED.start)
     with (

@@ -1,10 +1,9 @@
 """The window as a whole: one selection drives all views, nothing is modal, everything is remembered and reachable."""
 
-from dataclasses import replace
 from pathlib import Path
 
-import pytest
-from PySide6.QtCore import QByteArray, Qt
+import pyqtgraph as pg
+from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QColor, QGuiApplication, QPalette
 from PySide6.QtWidgets import (
     QApplication,
@@ -14,6 +13,7 @@ from pytestqt.qtbot import QtBot
 
 from desktop.app.window import MainWindow
 from desktop.pages.analysis.page import AnalysisPage
+from desktop.pages.analysis.panel import VIEWS
 from desktop.pages.chart.page import ChartPage
 from desktop.pages.data.page import DataPage
 from desktop.pages.log.page import LogPage
@@ -21,18 +21,16 @@ from desktop.pages.metrics.page import MetricsPage
 from desktop.pages.overview.page import OverviewPage
 from desktop.pages.runs.page import RunsPage
 from desktop.pages.setup.page import SetupPage
-from desktop.pages.setup.panel import WideScrollArea
-from desktop.pages.setup.values import Setup
 from desktop.pages.trades.page import TradesPage
 from desktop.theme.colours import DARK, LIGHT
-from desktop.widgets.preferences import LAYOUT_VERSION, Preferences
+from desktop.widgets.value_field import ValueField
 from desktop.work.bridge import Phase
 from desktop.work.jobs import Task
-from engine.model.account import Costs
-from engine.model.market import Market, parse_time
+from engine.model.parameters import StrategyInfo
+from engine.model.remark import Remark
 from engine.model.run import FAILED
 from engine.strategy import Param
-from tests.desktop.builders import BANDS, CROSS, checks, described, run_on
+from tests.desktop.builders import checks, described, run_on
 from tests.desktop.conftest import FIRST, SECOND, MakeWindow, show_two_runs
 from tests.support.builders import random_candles
 
@@ -50,6 +48,7 @@ def test_the_first_start_shows_hints_in_place_of_empty_views(window: MainWindow)
         window.page(LogPage).panel,
     ):
         assert panel.table.hint
+    assert "as soon as the database is open" in window.page(RunsPage).panel.table.hint
 
 
 def test_a_selected_row_moves_the_chart_and_a_clicked_marker_selects_the_row(
@@ -157,38 +156,32 @@ def test_a_failed_run_is_a_row_with_its_reason(window: MainWindow, qtbot: QtBot)
     assert "IndexError in line 12" in window.page(ChartPage).panel.empty.text()
 
 
-def test_layout_theme_and_set_up_come_back_after_a_restart(make_window: MakeWindow, tmp_path: Path) -> None:
-    first = make_window()
-    first.resize(900, 700)
-    first.addDockWidget(Qt.DockWidgetArea.RightDockWidgetArea, first.docks["Set-up"])
-    first.use_theme("light")
-    chosen = Setup(
-        exchange="binance", symbols=("SOLUSDT", "BTCUSDT"), timeframe="15m", start=parse_time("2024-01-01"),
-        end=parse_time("2024-02-01"), strategies=("ema_cross",), params={"ema_cross": {"fast": 9}}, costs=Costs(cash=500),
-    )  # fmt: skip
-    first.page(SetupPage).panel.set_setup(chosen)
-    first.close()
-    second = MainWindow(first.bridge, Preferences(tmp_path / "window.ini"))
-    assert second.dockWidgetArea(second.docks["Set-up"]) == Qt.DockWidgetArea.RightDockWidgetArea
-    assert (second.width(), second.height()) == (900, 700)
-    assert second.theme is LIGHT
-    assert second.page(SetupPage).panel.setup() == chosen
-    second.close()
+def test_the_chart_and_the_recent_runs_call_a_run_as_the_user_does(window: MainWindow, qtbot: QtBot) -> None:
+    show_two_runs(window, qtbot)
+    chart = window.page(ChartPage).panel.chart
+    assert chart.price.name == "ema_cross · SOLUSDT 1h"
+    window.workspace.put_remarks({FIRST: Remark(name="the good one")})
+    assert chart.price.name == "the good one · SOLUSDT 1h"
+    chart.set_timeframe("4h")
+    assert chart.price.name == "the good one · SOLUSDT 4h of 1h"
+    window.recent.fill()
+    assert any(action.text().startswith("the good one on SOLUSDT") for action in window.recent.actions())
+    window.workspace.show(SECOND)
+    qtbot.waitUntil(lambda: chart.price.name == "macd_trend · BTCUSDT 4h of 1h")
 
 
-def test_a_layout_of_another_version_is_refused_and_the_default_stands(make_window: MakeWindow) -> None:
-    window = make_window()
-    foreign = window.saveState(LAYOUT_VERSION + 1)
-    assert not window.restoreState(QByteArray(foreign), LAYOUT_VERSION)
-    assert window.dockWidgetArea(window.docks["Set-up"]) == Qt.DockWidgetArea.LeftDockWidgetArea
-
-
-def test_reset_layout_puts_every_panel_back(window: MainWindow) -> None:
-    window.addDockWidget(Qt.DockWidgetArea.RightDockWidgetArea, window.docks["Set-up"])
-    window.docks["Results"].hide()
-    window.actions_["reset"].trigger()
-    assert window.dockWidgetArea(window.docks["Set-up"]) == Qt.DockWidgetArea.LeftDockWidgetArea
-    assert window.docks["Results"].isVisible()
+def test_a_text_parameter_has_the_room_of_its_field(window: MainWindow, qtbot: QtBot) -> None:
+    info = StrategyInfo("worded", "W", "", described(word=Param("close"), number=Param(3)), "worded.py")
+    window.page(SetupPage).show_strategies([info])
+    form = window.page(SetupPage).panel.strategies.form
+    assert form is not None
+    qtbot.waitUntil(form.isVisible)
+    widths = {}
+    for name, field in form.fields.items():
+        assert isinstance(field, ValueField)
+        widths[name] = field.lineEdit().width() / field.width()
+    assert widths["number"] < widths["word"] <= 1
+    assert widths["number"] > 0.5
 
 
 def test_the_style_sheets_are_understood(window: MainWindow, qtlog: object) -> None:
@@ -281,58 +274,6 @@ def test_candles_that_changed_since_a_run_are_said_beside_its_name(window: MainW
     assert "changed" not in window.page(OverviewPage).panel.heading.text()
 
 
-@pytest.mark.parametrize("size", [(1440, 900), (1024, 700), (900, 600)])
-def test_nothing_of_the_set_up_is_cut_off_however_narrow_the_window(
-    make_window: MakeWindow, qtbot: QtBot, size: tuple[int, int]
-) -> None:
-    window = make_window()
-    window.resize(*size)
-    panel = window.page(SetupPage).panel
-    panel.market.set_markets("sample", [(Market("sample", "SAMPLEUSDT", "SAMPLE/USDT:USDT"), True)])
-    wide = described(a_multiplier_of_it=Param(3.0), another_long_name=Param(20))
-    panel.strategies.set_infos([CROSS, replace(BANDS, params=wide)])
-    panel.set_setup(Setup(strategies=(BANDS.name,)))
-    area = panel.findChild(WideScrollArea)
-    assert area is not None
-    content = area.widget()
-    assert content is not None
-    qtbot.waitUntil(lambda: area.viewport().width() >= content.minimumSizeHint().width(), timeout=3000)
-    assert (window.width(), window.height()) == size
-    assert window.minimumSizeHint().width() <= window.minimumWidth()
-
-
-def test_a_tall_page_has_the_room_of_the_results_and_gives_it_back_as_it_was(
-    make_window: MakeWindow, tmp_path: Path
-) -> None:
-    window = make_window()
-    dock = window.docks["Results"]
-    height = dock.height()
-    window.show_page("Optimize")
-    assert dock.isHidden()
-    window.show_page("Overview")
-    QApplication.processEvents()
-    assert (dock.isVisible(), dock.height()) == (True, height)
-
-    window.show_page("Optimize")
-    window.show_page("Runs")  # asked for here: it stays
-    assert dock.isVisible()
-    window.show_page("Chart")
-    assert dock.isVisible()
-
-    window.room.button.click()
-    assert dock.isHidden()
-    window.show_page("Optimize")
-    window.show_page("Overview")
-    assert dock.isHidden(), "hidden by the user before"
-    assert window.room.button.accessibleName() == "Show the results"
-    window.room.button.click()
-
-    window.show_page("Optimize")
-    window.close()  # lent is not hidden
-    again = make_window(Preferences(tmp_path / "window.ini"))
-    assert again.docks["Results"].isVisible()
-
-
 def test_closing_with_work_asks_once_in_place_and_a_second_close_closes(
     make_window: MakeWindow, qtbot: QtBot
 ) -> None:
@@ -371,3 +312,23 @@ def test_the_theme_follows_the_system_live_unless_one_is_chosen(window: MainWind
     window.use_theme("dark")
     changed.emit(Qt.ColorScheme.Light)
     assert window.theme is DARK
+
+
+def test_plots_make_no_menus_that_nobody_opens(window: MainWindow) -> None:
+    for kind in VIEWS.values():  # tabs that are built when they are first looked at
+        window.page(AnalysisPage).panel.view(kind)
+    plots = window.findChildren(pg.GraphicsLayoutWidget)
+    assert len(plots) > 20
+    heavy = [plot for plot in plots for item in plot.scene().items() if isinstance(item, pg.PlotItem)]
+    assert not heavy, "each has 46 widgets of a menu, which every start and every test would wait for"
+
+
+def test_a_closed_window_draws_no_more(window: MainWindow, qtbot: QtBot) -> None:
+    show_two_runs(window, qtbot)
+    window.workspace.show(SECOND)
+    plots, timers = window.findChildren(pg.GraphicsLayoutWidget), window.findChildren(QTimer)
+    assert any(timer.isActive() for timer in timers)
+    window.stop_and_close()
+    assert not [timer.parent() for timer in timers if timer.isActive()]
+    assert len(plots) > 10
+    assert all(plot.closed for plot in plots)

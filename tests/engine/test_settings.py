@@ -47,6 +47,7 @@ def test_every_documented_name_counts_in_both_places(monkeypatch):
     values = {
         "DATABASE_URL": "postgresql://h/d", "BACKTEST_HOME": "/somewhere", "BACKTEST_SPOT_URL": "http://spot",
         "BACKTEST_FUTURES_URL": "http://futures", "BACKTEST_BYBIT_URL": "http://bybit", "BACKTEST_ARCHIVE_URL": "http://archive",
+        "BACKTEST_BRACKETS_URL": "http://brackets",
         "BACKTEST_STRATEGIES": "/plug-ins", "BACKTEST_WORKERS": "3", "BACKTEST_RUN_TIMEOUT_S": "7.5",
         "BACKTEST_RUN_MEMORY_MB": "300", "BACKTEST_CROSSCHECK": "9", "BACKTEST_CLUSTER": "tcp://h:8786",
         "BACKTEST_API_TOKEN": "t0k,en", "BACKTEST_API_PUBLISHED": "loopback", "BACKTEST_API_HOSTS": "App, [fd00::1]",
@@ -61,7 +62,7 @@ def test_every_documented_name_counts_in_both_places(monkeypatch):
     assert read_settings() == from_file
     assert from_file == Settings(
         "postgresql://h/d", Path("/somewhere"), "http://spot", "http://futures", "http://bybit", "http://archive",
-        (Path("/plug-ins"),), 3, 7.5, 300, 9, "tcp://h:8786", "t0k,en", "loopback", ("app", "[fd00::1]"),
+        "http://brackets", (Path("/plug-ins"),), 3, 7.5, 300, 9, "tcp://h:8786", "t0k,en", "loopback", ("app", "[fd00::1]"),
         ("https://example.org", "http://localhost:3000"),
     )  # fmt: skip
 

@@ -1,6 +1,7 @@
 """Builders shared by tests: candles and signals written as tables, random but repeatable markets, the real data."""
 
 import gzip
+import math
 import os
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -10,7 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from engine.model.funding import REGULAR, FundingRates
 from engine.model.market import HOUR_MS, Candles
+from engine.model.orders import ORDER_COLUMNS
 from engine.strategy import Signals
 
 START_MS = 1_704_067_200_000  # 2024-01-01 00:00 UTC
@@ -36,7 +39,7 @@ def signals_for(candles: Candles, columns: Mapping[str, Mapping[int, Any] | Sequ
     """Signals from the positions where a boolean column is true, or {position: price} for the price columns."""
     frame = candles.frame()[[]]
     for name, marks in columns.items():
-        if name in PRICE_TABLES:
+        if name in PRICE_TABLES or name in ORDER_COLUMNS:
             assert isinstance(marks, Mapping)
             prices = np.full(len(candles), np.nan)
             prices[list(marks)] = list(marks.values())
@@ -64,21 +67,35 @@ def random_candles(
 
 def real_candles(name: str) -> Candles:
     """The real candles of a file whose name begins so, as "spot-BTCUSDT-1h"; skips the test where there is none."""
+    return _read(real_file(name))
+
+
+def real_file(name: str) -> Path:
+    """The file of real data whose name begins so; skips the test where there is none."""
     beside = Path(__file__).parents[3] / "shared" / "data"
-    folder = Path(os.environ.get("BACKTEST_TEST_DATA", beside))
-    found = sorted(folder.glob(f"{name}*.csv.gz"))
+    found = sorted(Path(os.environ.get("BACKTEST_TEST_DATA", beside)).glob(f"{name}*.csv.gz"))
     if not found:
-        pytest.skip(
-            f"no real candles {name} on this machine; set BACKTEST_TEST_DATA to the folder of its file"
-        )
-    return _read(found[0])
+        pytest.skip(f"no real data {name} on this machine; set BACKTEST_TEST_DATA to the folder of its file")
+    return found[0]
+
+
+def real_funding(name: str) -> FundingRates:
+    """The real funding rates of a file whose name begins so, as "usdm-SOLUSDT-funding-2024"."""
+    with gzip.open(real_file(name), "rt") as file:
+        lines = [line.split(",") for line in file.read().splitlines()[1:]]
+    return FundingRates.from_rows(
+        (int(ms), float(rate), math.nan, REGULAR, math.nan) for ms, rate, *_ in lines
+    )
 
 
 @cache
 def _read(path: Path) -> Candles:
     """Read once in a process, so the columns are read-only."""
     with gzip.open(path) as file:
-        table = np.ascontiguousarray(np.loadtxt(file, delimiter=",", skiprows=1, usecols=range(6)).T)
+        columns = min(file.readline().count(b",") + 1, 6)
+        table = np.ascontiguousarray(np.loadtxt(file, delimiter=",", usecols=range(columns)).T)
+    if columns < 6:  # mark prices have no volume
+        table = np.vstack([table, np.zeros(table.shape[1])])
     times = table[0].astype(np.int64)
     for column in (times, table):
         column.setflags(write=False)

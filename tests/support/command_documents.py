@@ -4,18 +4,9 @@ from __future__ import annotations
 
 from pydantic import JsonValue
 
-from engine.api.documents import (
-    Change,
-    CheckStatus,
-    Document,
-    Fetch,
-    Run,
-    Series,
-    Span,
-    Symbol,
-    Value,
-    WarmupCheck,
-)
+from engine.api.check_documents import Change, CheckStatus, WarmupCheck
+from engine.api.document import Document, Span, Value
+from engine.api.documents import Fetch, KindSeries, Run, Symbol
 
 
 class FilledSymbol(Symbol):
@@ -25,20 +16,21 @@ class FilledSymbol(Symbol):
 
 
 class RemovedSymbol(Symbol):
-    """A symbol that is kept no more, and how many candles were deleted."""
+    """A symbol that is kept no more, and how many candles and settlements of funding were deleted."""
 
     deleted: int
+    settlements: int
 
 
 class Revised(Document):
-    """A candle that the exchange has revised: [open, high, low, close, volume]."""
+    """A candle that the exchange has revised: [open, high, low, close, volume]; a settlement: [rate, mark price]."""
 
     time: str
-    old: list[float]
-    new: list[float]
+    old: list[float | None]
+    new: list[float | None]
 
 
-class Verified(Series):
+class Verified(KindSeries):
     """How held candles compare with the exchange's."""
 
     checked: int
@@ -59,6 +51,7 @@ class Synced(Document):
     unified: str
     exchange: str
     timeframe: str
+    kind: str
     last: str | None
     fetched: int
     error: str | None
@@ -85,7 +78,7 @@ class FileDifference(Document):
     file: dict[str, float]
 
 
-class Imported(Series):
+class Imported(KindSeries):
     """What an import did or would do."""
 
     file: str
@@ -196,3 +189,30 @@ class Demo(Document):
     runs: list[Run]
     files: list[str]
     picture: str | None
+
+
+class Bracket(Document):
+    """A leverage bracket: of positions of a value from `floor` to below `cap` (null: no end)."""
+
+    floor: float
+    cap: float | None
+    rate: float
+    cum: float
+    leverage: float
+
+
+class SymbolBrackets(Document):
+    """The brackets of one symbol."""
+
+    symbol: str
+    max_leverage: float
+    brackets: list[Bracket]
+
+
+class BracketsShown(Document):
+    """Leverage brackets, and of which day and source they are."""
+
+    exchange: str
+    source: str
+    day: str
+    symbols: list[SymbolBrackets]

@@ -11,6 +11,7 @@ import shutil
 import tempfile
 import uuid
 from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -200,3 +201,21 @@ def store(database_url: str) -> Iterator[Store]:
     opened = Store(database_url)
     yield opened
     opened.close()
+
+
+@contextmanager
+def refusing_once(url: str, table: str) -> Iterator[None]:
+    """A database that refuses the first row that is inserted into a table."""
+    execute(
+        url,
+        "CREATE SEQUENCE failures",
+        """CREATE FUNCTION fail_once() RETURNS trigger LANGUAGE plpgsql AS
+           $$BEGIN IF nextval('failures') = 1 THEN RAISE 'not now'; END IF; RETURN NEW; END$$""",
+        f"CREATE TRIGGER fail_once BEFORE INSERT ON {table} FOR EACH ROW EXECUTE FUNCTION fail_once()",
+    )
+    try:
+        yield
+    finally:
+        execute(
+            url, f"DROP TRIGGER fail_once ON {table}", "DROP FUNCTION fail_once", "DROP SEQUENCE failures"
+        )

@@ -14,9 +14,11 @@ from dataclasses import dataclass, field
 import pytest
 
 from engine.data.exchanges.loopback import FUTURES_PATH, SPOT_PATH, LoopbackExchange, Reply
+from engine.model.funding import FundingRates
 from engine.model.market import DAY_MS, Candles, Period, Timeframe, parse_time
 
-FOLDERS = {SPOT_PATH: "/data/spot/daily/klines", FUTURES_PATH: "/data/futures/um/daily/klines"}
+FOLDERS = {SPOT_PATH: "/data/spot", FUTURES_PATH: "/data/futures/um"}
+FUNDING_HEADER = "calc_time,funding_interval_hours,last_funding_rate"
 HEADER = "open_time,open,high,low,close,volume,close_time,quote_volume,count,taker_buy_volume,taker_buy_quote_volume,ignore"
 _SPOT_MICROSECONDS_MS = parse_time("2025-01-01")
 
@@ -48,7 +50,11 @@ class FakeArchive(LoopbackExchange):
     def __init__(self) -> None:
         super().__init__([], lambda: time.time_ns() // 1_000_000)
         self.series: dict[tuple[str, str, str], Candles] = {}
-        self.spoilt: dict[str, Spoil] = {}  # by day, "2024-05-03"
+        self.marks: dict[tuple[str, str], Candles] = {}  # by symbol and timeframe
+        self.funding: dict[str, FundingRates] = {}  # by symbol
+        self.spoilt: dict[
+            str, Spoil
+        ] = {}  # by day, "2024-05-03"; or month, "2024-05", of what comes by months
         self.always: Spoil | None = None
         self.header: bool | None = None
         self.microseconds: bool | None = None
@@ -80,7 +86,7 @@ class FakeArchive(LoopbackExchange):
     def _answer(self, path: str) -> Reply:
         wants_checksum = path.endswith(".CHECKSUM")
         file = path.removesuffix(".CHECKSUM").rpartition("/")[2]
-        day = file.removesuffix(".zip")[-10:]
+        day = file.removesuffix(".zip")[-7 if "/monthly/" in path else -10 :]
         spoil = self.spoilt.get(day) or self.always or Spoil()
         time.sleep(spoil.delay_s)
         if spoil.drop:
@@ -100,18 +106,35 @@ class FakeArchive(LoopbackExchange):
         return Reply(200, body=data, headers={"Content-Type": "binary/octet-stream"})
 
     def _file(self, path: str, day: str, spoil: Spoil) -> bytes | None:
-        for (api, name, timeframe), candles in self.series.items():
-            if path != f"{FOLDERS[api]}/{name}/{timeframe}/{name}-{timeframe}-{day}.zip":
+        span = "monthly" if len(day) == 7 else "daily"
+        start = parse_time(f"{day}-01" if len(day) == 7 else day)
+        within = Period(start, Timeframe("1M" if len(day) == 7 else "1d").next(start))
+        for name, rates in self.funding.items():
+            if path == f"/data/futures/um/monthly/fundingRate/{name}/{name}-fundingRate-{day}.zip":
+                return self._settlements(name, day, rates.within(within), spoil)
+        known = {(FOLDERS[api], "klines", name, of): held for (api, name, of), held in self.series.items()}
+        for (name, of), held in self.marks.items():
+            known[FOLDERS[FUTURES_PATH], "markPriceKlines", name, of] = held
+        for (folder, content, name, timeframe), candles in known.items():
+            called = Timeframe(timeframe).file_name
+            if path != f"{folder}/{span}/{content}/{name}/{called}/{name}-{called}-{day}.zip":
                 continue
-            start = parse_time(day)
-            of_day = candles.within(Period(start, start + DAY_MS))
+            of_day = candles.within(within)
             if not len(of_day):
                 return None
             of_day = spoil.candles(of_day) if spoil.candles else of_day
-            text = self._text(of_day, Timeframe(timeframe), is_spot=api == SPOT_PATH)
+            text = self._text(of_day, Timeframe(timeframe), is_spot=folder == FOLDERS[SPOT_PATH])
             text = spoil.text(text) if spoil.text else text
             return (spoil.pack or make_zip)(f"{name}-{timeframe}-{day}.csv", text.encode())
         return None
+
+    def _settlements(self, name: str, month: str, rates: FundingRates, spoil: Spoil) -> bytes | None:
+        if not len(rates):
+            return None
+        lines = [f"{served},{hours:.0f},{rate!r}" for served, rate, _, _, hours in rates.rows()]
+        text = "\n".join([FUNDING_HEADER, *lines]) + "\n"
+        text = spoil.text(text) if spoil.text else text
+        return (spoil.pack or make_zip)(f"{name}-fundingRate-{month}.csv", text.encode())
 
     def _text(self, candles: Candles, timeframe: Timeframe, *, is_spot: bool) -> str:
         has_header = (not is_spot) if self.header is None else self.header

@@ -7,7 +7,7 @@ import json
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,9 @@ from engine.data.fetcher import DataFetcher
 from engine.database.store import Store
 from engine.events import CancelToken, Event, Log, OnEvent, ignore_event
 from engine.model.coverage import Coverage, FetchReport
-from engine.model.market import Candles, Period, Timeframe, parse_time
+from engine.model.funding import FundingRates
+from engine.model.kinds import Kind
+from engine.model.market import FUNDING_GRID, Candles, Period, Timeframe, parse_time
 from engine.settings import Settings, read_settings
 
 # asks again at once: the waits themselves have tests of their own
@@ -40,7 +42,7 @@ class Request:
 
     @property
     def is_klines(self) -> bool:
-        return self.path.endswith(("/klines", "/kline"))
+        return self.path.endswith(("/klines", "/kline", "/markPriceKlines"))
 
     @property
     def is_page(self) -> bool:
@@ -80,7 +82,8 @@ class FakeExchange(LoopbackExchange):
         self.clock_ms = NOW
         self.requests: list[Request] = []
         self.served: list[int] = []  # open times of all rows of pages (not probes) that were answered rightly
-        self.faults: dict[str, deque[Fault]] = {"klines": deque(), "time": deque(), "exchangeInfo": deque()}
+        endpoints = ("klines", "markPriceKlines", "fundingRate", "time", "exchangeInfo")
+        self.faults: dict[str, deque[Fault]] = {endpoint: deque() for endpoint in endpoints}
         self.always: Fault | None = None
         self.statuses: dict[str, str] = {}  # of symbols that do not simply trade, by name
         self.lacks_before_ms: int | None = (
@@ -103,12 +106,23 @@ class FakeExchange(LoopbackExchange):
         series = {**(known.series if known else {}), timeframe: candles}
         self._listings[path, base + quote] = Listing(path, base, quote, series, **more)
 
+    def add_more(
+        self, base: str, *, marks: Mapping[str, Candles] | None = None, funding: FundingRates | None = None
+    ) -> None:
+        """Give a listed perpetual candles of its mark price, or funding rates."""
+        known = self._listings[FUTURES_PATH, base + "USDT"]
+        self._listings[FUTURES_PATH, base + "USDT"] = replace(
+            known, marks={**known.marks, **(marks or {})}, funding=funding or known.funding
+        )
+
+    @property
+    def funding_requests(self) -> list[Request]:
+        return [request for request in self.requests if request.path.endswith("/fundingRate")]
+
     def delist(self, base: str, *, path: str = FUTURES_PATH) -> None:
         """The symbol trades no more; its candles stay."""
         old = self._listings[path, base + "USDT"]
-        self._listings[path, base + "USDT"] = Listing(
-            path, old.base, old.quote, old.series, old.listed_ms, is_trading=False
-        )
+        self._listings[path, base + "USDT"] = replace(old, is_trading=False)
 
     def _info(self, api: str) -> dict[str, Any]:
         info = super()._info(api)
@@ -225,6 +239,7 @@ class Bench:
         symbol: str = "SOLUSDT",
         exchange: str | None = None,
         timeframe: str = "1h",
+        kind: Kind = Kind.TRADED,
         cancel: CancelToken | None = None,
         on_event: OnEvent = ignore_event,
     ) -> FetchReport:
@@ -233,7 +248,7 @@ class Bench:
             on_event(event)
 
         return self.fetcher.fetch(
-            self.fetcher.market(symbol, exchange or self.usual),
+            self.fetcher.market(symbol, exchange or self.usual).of(kind),
             Timeframe(timeframe),
             Period.parse(start, end),
             job="fetch",
@@ -247,6 +262,15 @@ class Bench:
     def status(self, start: str, end: str, symbol: str = "SOLUSDT", timeframe: str = "1h") -> Coverage:
         market = self.fetcher.market(symbol, self.usual)
         return self.fetcher.status(market, Timeframe(timeframe), Period.parse(start, end))
+
+    def funding(self, start: str, end: str, symbol: str = "SOLUSDT") -> FundingRates:
+        """The settlements held of a period."""
+        market = self.fetcher.market(symbol, self.usual).of(Kind.FUNDING)
+        return self.store.funding.read(market, Period.parse(start, end))
+
+    def funding_status(self, start: str, end: str, symbol: str = "SOLUSDT") -> Coverage:
+        market = self.fetcher.market(symbol, self.usual).of(Kind.FUNDING)
+        return self.fetcher.status(market, FUNDING_GRID, Period.parse(start, end))
 
     @property
     def logs(self) -> list[str]:

@@ -109,7 +109,7 @@ class HttpServer:
         """The id of the job that was begun."""
         return str(self.post(path, **body)["job"]["id"])
 
-    def ended(self, job: str, seconds: float = 60) -> Any:
+    def ended(self, job: str, seconds: float = 180) -> Any:
         """The job, once it has ended."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:

@@ -1,7 +1,8 @@
 """The two lanes: `make test` leaves out what is long, `make check` runs all.
 
 `@pytest.mark.long` is a test of the second lane; `@pytest.mark.long_except("a", "b")` one whose cases are, except those
-with these ids, which stand for them in the first.
+with these ids, which stand for them in the first. `@pytest.mark.longest` begins before all others where processes share the
+tests: a minute that begins last is waited for by all.
 """
 
 import os
@@ -21,6 +22,20 @@ def pytest_xdist_auto_num_workers() -> int:
 def case_of(item: pytest.Item) -> str:
     """The id of a parametrized test's case."""
     return item.callspec.id if isinstance(item, pytest.Function) and hasattr(item, "callspec") else ""
+
+
+class LongestFirst:
+    """After the order of the run was made."""
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        items.sort(key=lambda item: item.get_closest_marker("longest") is None)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """One process alone keeps the order that it was given."""
+    if hasattr(config, "workerinput"):
+        config.pluginmanager.register(LongestFirst())
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -5,10 +5,12 @@ how workers start, end and keep jobs apart make pools, engines or programs of th
 """
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
+from engine.errors import Interrupted
 from engine.parallel.pool import Job, WorkerPool
 
 
@@ -18,15 +20,19 @@ class LentPool:
     def __init__(self, pool: WorkerPool) -> None:
         self._pool = pool
         self._jobs: list[Job[Any]] = []
+        self._closed = False
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._pool, name)
 
     def submit(self, *job: Any, **options: Any) -> Job[Any]:
+        if self._closed:
+            raise Interrupted("the worker pool is closed; what was stored by then is kept")
         self._jobs.append(self._pool.submit(*job, **options))
         return self._jobs[-1]
 
     def close(self) -> None:
+        self._closed = True
         for job in self._jobs:
             job.cancel()
         for job in self._jobs:
@@ -46,6 +52,13 @@ class Lender:
             self._pools[key] = WorkerPool(workers, self._folders.mktemp("workers"), **options)
         return LentPool(self._pools[key])
 
+    @contextmanager
+    def lending(self) -> Iterator[None]:
+        """Engines that first need workers in here borrow theirs."""
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("engine.parallel.pool.WorkerPool", self)
+            yield
+
     def close(self) -> None:
         for pool in self._pools.values():
             pool.close()
@@ -60,6 +73,7 @@ def lender(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lender]:
 
 
 @pytest.fixture
-def lent_workers(lender: Lender, monkeypatch: pytest.MonkeyPatch) -> None:
+def lent_workers(lender: Lender) -> Iterator[None]:
     """Engines of this test borrow their workers."""
-    monkeypatch.setattr("engine.parallel.pool.WorkerPool", lender)
+    with lender.lending():
+        yield

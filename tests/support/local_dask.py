@@ -12,7 +12,7 @@ from typing import TypeVar
 
 import psutil
 
-from engine.jobs.kernels import VARIABLE, installed_folder
+from engine.jobs.kernels import VARIABLE, made_with_environment
 from engine.jobs.parcels import identity, pack
 from engine.parallel.dask_cluster import DaskCluster
 from tests.support.plain_process import ROOT
@@ -22,7 +22,7 @@ DASK = str(Path(sys.executable).with_name("dask"))
 ENVIRONMENT = {
     "PATH": "/usr/bin:/bin",
     "PYTHONPATH": str(ROOT),  # where the jobs of the tests are
-    VARIABLE: str(installed_folder()),
+    VARIABLE: os.environ.get(VARIABLE, str(made_with_environment())),  # benchmarks have none
     "DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED": "false",
 }
 

@@ -14,7 +14,7 @@ from engine.parallel.tasks import RunTask
 # what the text of a task needs to be read again
 IMPORTS = """\
 from pathlib import PosixPath
-from engine.model.account import Costs
+from engine.model.account import Costs, Protections
 from engine.model.market import CandleFile
 from engine.parallel.tasks import RunTask
 """

@@ -69,7 +69,7 @@ class Gathered:
 
     def __init__(self, candles: Candles, step_s: float, part_s: float | None = None) -> None:
         self.candles, self.step_s = candles, step_s
-        self._shift = (step_s - (step_s if part_s is None else part_s)) / 2
+        self.shift = (step_s - (step_s if part_s is None else part_s)) / 2
         self._levels = [_Level(1, candles, candles.timestamp)]
         self._key: tuple[float, float, int] | None = None
         self._bars: Bars | None = None
@@ -92,7 +92,7 @@ class Gathered:
             first, stop = first - first % by, min(len(level.bars), stop + (-stop % by))
         found = level.gathered(first, stop, by)
         bars, width = found.bars, self.step_s * found.size
-        x = (bars.timestamp + found.last) / 2000.0 + self._shift
+        x = (bars.timestamp + found.last) / 2000.0 + self.shift
         return Bars(x, bars.open, bars.high, bars.low, bars.close, bars.volume, width)
 
     def _level(self, size: int) -> _Level:
@@ -104,4 +104,4 @@ class Gathered:
 
     def nearest(self, x: float) -> int | None:
         """The position of the candle that is drawn at or next to x, or None where there are none."""
-        return nearest(self.candles.timestamp, x - self._shift)
+        return nearest(self.candles.timestamp, x - self.shift)

@@ -1,6 +1,7 @@
 """Markers of trades beside the candles, never on them: a filled triangle where one is entered, a hollow one where it is
 left. Below the candles stands what buys and points up, above them what sells and points down. Where several would overlap
-there is one with their number.
+there is one with their number. A liquidation is a cross in place of the triangle; the fills of the selected trade are
+diamonds at their prices.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from desktop.charts.items.view_item import ViewItem
 from desktop.theme.colours import Theme
 
 SIZE_PX: Final = 5.0  # half of a triangle's width
+FILL_PX: Final = 4.0  # half of a diamond's width
 HALF_PX: Final = 9.0  # of the room that a marker takes with its number
 GAP_PX: Final = 4.0  # between a candle and the tip of a marker
 CELL_PX: Final = 22.0  # markers of one row within so many pixels are one
@@ -42,11 +44,14 @@ _NUMBER_PX: Final = 11
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Row:
-    """What stands on one side of the candles, by time: when (seconds), of which trade, and whether it was entered there."""
+    """What stands on one side of the candles, by time: when (seconds), of which trade, whether it was entered there, and
+    whether the exchange took it there.
+    """
 
     time: Floats
     trade: npt.NDArray[np.intp]
     is_entry: Flags
+    is_taken: Flags
 
     @classmethod
     def of(cls, places: TradePlaces, *, buys: bool) -> Row:
@@ -56,8 +61,9 @@ class Row:
         trade = np.concatenate((entries, exits))
         time = np.concatenate((places.entry[entries], places.exit[exits]))
         is_entry = np.arange(len(trade)) < len(entries)
+        is_taken = places.liquidated[trade] & ~is_entry
         order = np.argsort(time, kind="stable")
-        return cls(time[order], trade[order], is_entry[order])
+        return cls(time[order], trade[order], is_entry[order], is_taken[order])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,6 +75,7 @@ class Marker:
     below: bool
     trades: tuple[int, ...]
     is_entry: bool
+    is_taken: bool = False
 
 
 class TradeItem(ViewItem):
@@ -121,12 +128,12 @@ class TradeItem(ViewItem):
         price = self._scale(_extremes(bars, x, max(HALF_PX * pixel, bars.width / 2), below=below))
         y = price + (-GAP_PX if below else GAP_PX) * tall
         entered = np.logical_or.reduceat(row.is_entry[first:last], starts)
+        taken = np.logical_or.reduceat(row.is_taken[first:last], starts)
         trades = row.trade[first:last].tolist()
+        columns = (column.tolist() for column in (x, y, entered, taken, starts, ends))
         return [
-            Marker(at, tip, below, tuple(trades[start:stop]), is_entry)
-            for at, tip, is_entry, start, stop in zip(
-                x.tolist(), y.tolist(), entered.tolist(), starts.tolist(), ends.tolist(), strict=True
-            )
+            Marker(at, tip, below, tuple(trades[start:stop]), is_entry, is_taken)
+            for at, tip, is_entry, is_taken, start, stop in zip(*columns, strict=True)
         ]
 
     def paint(
@@ -140,10 +147,11 @@ class TradeItem(ViewItem):
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setFont(self._font)
         for below, colour in ((True, self.theme.buy), (False, self.theme.sell)):
-            mine = [marker for marker in shown if marker.below == below]
+            mine = [marker for marker in shown if marker.below == below and not marker.is_taken]
             pen = QPen(pg.mkColor(colour), 1.4)
             self._draw(painter, transform, [one for one in mine if one.is_entry], pen, pg.mkBrush(colour))
             self._draw(painter, transform, [one for one in mine if not one.is_entry], pen, pg.mkBrush(None))
+        self._crosses(painter, transform, [one for one in shown if one.is_taken])
         painter.setPen(pg.mkColor(self.theme.text))
         for marker in shown:
             if len(marker.trades) > 1:
@@ -151,6 +159,7 @@ class TradeItem(ViewItem):
         if self.selected is not None and self.selected < len(self.places):
             self._highlight(painter, transform, [one for one in shown if self.selected in one.trades])
             self._ring(painter, transform, self.selected)
+            self._fills(painter, transform, self.selected)
 
     def _draw(
         self, painter: QPainter, transform: QTransform, shown: list[Marker], pen: QPen, brush: QBrush
@@ -165,6 +174,15 @@ class TradeItem(ViewItem):
         painter.setBrush(brush)
         painter.drawPath(path)
 
+    def _crosses(self, painter: QPainter, transform: QTransform, shown: list[Marker]) -> None:
+        """Liquidations."""
+        painter.setPen(QPen(pg.mkColor(self.theme.negative), 2.6))
+        for marker in shown:
+            tip = transform.map(QPointF(marker.x, marker.y))
+            middle = tip + QPointF(0, SIZE_PX if marker.below else -SIZE_PX)
+            for rising in (SIZE_PX, -SIZE_PX):
+                painter.drawLine(middle - QPointF(SIZE_PX, rising), middle + QPointF(SIZE_PX, rising))
+
     def _number(self, painter: QPainter, tip: QPointF, marker: Marker) -> None:
         text = str(len(marker.trades))
         away = SIZE_PX * _HEIGHT + (_NUMBER_PX - 1 if marker.below else 2)
@@ -174,6 +192,8 @@ class TradeItem(ViewItem):
     def _highlight(self, painter: QPainter, transform: QTransform, shown: list[Marker]) -> None:
         painter.setPen(QPen(pg.mkColor(self.theme.text), 1.4))
         for marker in shown:
+            if marker.is_taken:
+                continue
             tip = transform.map(QPointF(marker.x, marker.y))
             colour = self.theme.buy if marker.below else self.theme.sell
             painter.setBrush(pg.mkBrush(colour) if marker.is_entry else Qt.BrushStyle.NoBrush)
@@ -187,6 +207,20 @@ class TradeItem(ViewItem):
         for x, price in ((places.entry, places.entry_price), (places.exit, places.exit_price)):
             y = float(self._scale(price[index : index + 1])[0])
             painter.drawEllipse(transform.map(QPointF(float(x[index]), y)), 4.0, 4.0)
+
+    def _fills(self, painter: QPainter, transform: QTransform, index: int) -> None:
+        """Each fill of a trade that has several: filled where it enters, hollow where it leaves."""
+        fills = self.places.fills[index]
+        if len(fills) <= 2:
+            return
+        prices = self._scale(np.array([fill.price for fill in fills]))
+        long = bool(self.places.is_long[index])
+        for fill, y in zip(fills, prices.tolist(), strict=True):
+            enters = fill.size > 0
+            colour = self.theme.buy if enters == long else self.theme.sell
+            painter.setPen(QPen(pg.mkColor(colour), 1.6))
+            painter.setBrush(pg.mkBrush(colour) if enters else pg.mkBrush(self.theme.base))
+            painter.drawPolygon(diamond(transform.map(QPointF(fill.time / 1000, y)), FILL_PX))
 
     def at(self, point: QPointF) -> tuple[int, ...]:
         """The trades whose marker, entry or exit is within reach of a point of the plot; none: empty."""
@@ -231,6 +265,12 @@ def _extremes(bars: Bars, x: Floats, half: float, *, below: bool) -> Floats:
     if below:
         return np.minimum.reduceat(np.append(bars.low, np.inf), pairs)[::2]
     return np.maximum.reduceat(np.append(bars.high, -np.inf), pairs)[::2]
+
+
+def diamond(middle: QPointF, size: float) -> QPolygonF:
+    """A diamond about a point."""
+    corners = ((0, -size), (size, 0), (0, size), (-size, 0))
+    return QPolygonF([middle + QPointF(x, y) for x, y in corners])
 
 
 def triangle(tip: QPointF, size: float, *, up: bool) -> QPolygonF:

@@ -12,15 +12,28 @@ import numpy.typing as npt
 from desktop.charts.items.envelope import Floats
 from engine.model.plots import LEVELS
 from engine.model.run import RunResult, Series
+from engine.model.trade import Fill
 
 Flags = npt.NDArray[np.bool_]
-_FIELDS: Final = ("entry_time", "exit_time", "entry_price", "exit_price", "side", "pnl", "exit_reason")
+_FIELDS: Final = (
+    "entry_time",
+    "exit_time",
+    "entry_price",
+    "exit_price",
+    "side",
+    "pnl",
+    "exit_reason",
+    "liquidated",
+    "fills",
+)
 _OPEN: Final = "open"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TradePlaces:
-    """Arrays of one length (k,): seconds and prices. `stop` and `target` are NaN where none is stored."""
+    """Arrays of one length (k,): seconds and prices. `stop` and `target` are NaN where none is stored; `fills` of each trade
+    are none where it has one entry and one exit.
+    """
 
     entry: Floats
     exit: Floats
@@ -31,13 +44,15 @@ class TradePlaces:
     is_open: Flags
     stop: Floats
     target: Floats
+    liquidated: Flags
+    fills: tuple[tuple[Fill, ...], ...]
 
     @classmethod
     def of_run(cls, run: RunResult) -> Self:
         """The trades of a run."""
         rows = list(map(attrgetter(*_FIELDS), run.trades))
-        entry, left, entry_price, exit_price, side, pnl, reason = (
-            zip(*rows, strict=True) if rows else ((),) * 7
+        entry, left, entry_price, exit_price, side, pnl, reason, taken, fills = (
+            zip(*rows, strict=True) if rows else ((),) * len(_FIELDS)
         )
         entries = np.array(entry, dtype=np.int64)
         stop, target = (_said_before(run.indicators, name, entries) for name in LEVELS)
@@ -51,6 +66,8 @@ class TradePlaces:
             np.array([one == _OPEN for one in reason], dtype=np.bool_),
             stop,
             target,
+            np.array(taken, dtype=np.bool_),
+            tuple(fills),
         )
 
     def __len__(self) -> int:

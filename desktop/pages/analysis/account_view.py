@@ -138,7 +138,3 @@ class AccountView(View):
         self.chart.apply_theme(theme)
         self.table.apply_theme(theme)
         self._draw()
-
-    def release(self) -> None:
-        """Close the plot."""
-        self.chart.close()

@@ -67,11 +67,7 @@ class CalendarView(View):
         self._analysis = analysis
         self.model.show_calendar(analysis.calendar)
         rows = min(max(1, self.model.rowCount()), _MOST_YEARS)
-        header, row = (
-            self.table.horizontalHeader().sizeHint().height(),
-            self.table.verticalHeader().defaultSectionSize(),
-        )
-        self.table.setFixedHeight(header + rows * row + 4)
+        self.table.setFixedHeight(self.table.height_of(rows))
         total = (
             ""
             if analysis.calendar is None
@@ -102,8 +98,3 @@ class CalendarView(View):
         self.table.apply_theme(theme)
         self.weekdays.apply_theme(theme)
         self.hours.apply_theme(theme)
-
-    def release(self) -> None:
-        """Close the plots."""
-        self.weekdays.chart.close()
-        self.hours.chart.close()

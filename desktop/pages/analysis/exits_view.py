@@ -192,9 +192,3 @@ class ExitsView(View):
         """Take the theme's colours."""
         self.adverse.chart.apply_theme(theme)
         self.favourable.chart.apply_theme(theme)
-
-    def release(self) -> None:
-        """Draw no more, and close the plots."""
-        self._second.stop()
-        self.adverse.chart.close()
-        self.favourable.chart.close()

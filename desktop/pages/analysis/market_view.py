@@ -60,11 +60,7 @@ class MarketView(View):
         layout.addLayout(line)
         layout.addLayout(bars, 1)
         layout.addWidget(self.told)
-        header, row = (
-            self.table.horizontalHeader().sizeHint().height(),
-            self.table.verticalHeader().defaultSectionSize(),
-        )
-        self.table.setFixedHeight(header + _RELATIONS * row + 8)
+        self.table.setFixedHeight(self.table.height_of(_RELATIONS))
 
     def show_analysis(self, analysis: Analysis, wanted: TradeFilter) -> None:
         """The symbol itself at once; Bitcoin comes with `show_bitcoin`."""
@@ -131,8 +127,3 @@ class MarketView(View):
         self.table.apply_theme(theme)
         for chart in self.bars:
             chart.apply_theme(theme)
-
-    def release(self) -> None:
-        """Close the plots."""
-        for chart in self.bars:
-            chart.chart.close()

@@ -11,6 +11,8 @@ from typing import Any
 from PySide6.QtCore import QTimer
 
 from desktop.pages.analysis.account_view import AccountView
+from desktop.pages.analysis.costs_desk import KIND, CostsDesk
+from desktop.pages.analysis.costs_view import CostsView
 from desktop.pages.analysis.exits_view import ExitsView
 from desktop.pages.analysis.groups_view import GroupsView
 from desktop.pages.analysis.market_view import MarketView
@@ -21,6 +23,7 @@ from desktop.pages.setup.page import SetupPage
 from desktop.tables import formats
 from desktop.tables.badges import trades_beside_holes
 from desktop.work.bridge import Phase
+from desktop.work.jobs import Job
 from engine.analysis.analysis import Analysis, analyse
 from engine.analysis.market import Bitcoin
 from engine.model.market import Timeframe
@@ -36,6 +39,7 @@ class AnalysisPage(Page[AnalysisPanel]):
 
     title = "Analysis"
     place = Place.CENTRE
+    hears = frozenset({KIND})
 
     def __init__(self, context: Context) -> None:
         workspace = context.workspace
@@ -44,6 +48,7 @@ class AnalysisPage(Page[AnalysisPanel]):
         self._asked = 0
         self._bitcoin_of: str | None = None
         self._params: dict[str, Sequence[Mapping[str, Any]]] = {}
+        self._costs: CostsDesk | None = None
         self._timer = QTimer(self, singleShot=True, interval=_GATHER_MS)
         self._timer.timeout.connect(self._refresh)
         for changed in (workspace.current_changed, workspace.filter_changed, workspace.checked_changed):
@@ -78,10 +83,17 @@ class AnalysisPage(Page[AnalysisPanel]):
             view.trade_wanted.connect(self._show_trade)
             view.rerun_wanted.connect(self._run_again)
             self.bridge.phase_changed.connect(lambda phase: view.set_idle(phase is Phase.IDLE))
+        elif isinstance(view, CostsView):
+            self._costs = CostsDesk(self.bridge, view)
         elif isinstance(view, GroupsView):
             view.symbol_wanted.connect(self._show_symbol)
         elif isinstance(view, MarketView):
             view.fetch_wanted.connect(partial(self._fetch_bitcoin, view))
+
+    def follow(self, job: Job) -> None:
+        """Other costs are being tried."""
+        if self._costs is not None:
+            self._costs.surfaces.follow(job)
 
     # -- figures -----------------------------------------------------------------------------------------------------
 

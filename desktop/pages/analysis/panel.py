@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QFrame, QLabel, QScrollArea, QStackedWidget, QTabW
 
 from desktop.pages.analysis.account_view import AccountView
 from desktop.pages.analysis.calendar_view import CalendarView
+from desktop.pages.analysis.costs_view import CostsView
 from desktop.pages.analysis.exits_view import ExitsView
 from desktop.pages.analysis.filter_bar import FilterBar
 from desktop.pages.analysis.groups_view import GroupsView
@@ -32,6 +33,7 @@ VIEWS: Final[Mapping[str, type[View]]] = {
     "Results": ResultsView,
     "MAE / MFE": ExitsView,
     "Account": AccountView,
+    "Costs": CostsView,
     "Market": MarketView,
 }
 
@@ -146,12 +148,6 @@ class AnalysisPanel(Panel):
         """It may be late."""
         super().showEvent(event)
         self.seen.emit()
-
-    def release(self) -> None:
-        """Draw no more, and close the plots."""
-        self._drawing.stop()
-        for view in self.views.values():
-            view.release()
 
     def apply_theme(self, theme: Theme) -> None:
         """Take the theme's colours."""

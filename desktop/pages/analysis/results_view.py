@@ -103,8 +103,3 @@ class ResultsView(View):
         self.results.apply_theme(theme)
         self.holding.apply_theme(theme)
         self.table.apply_theme(theme)
-
-    def release(self) -> None:
-        """Close the plots."""
-        self.results.chart.close()
-        self.holding.chart.close()

@@ -88,9 +88,6 @@ class View(QWidget):
     def apply_theme(self, theme: Theme) -> None:
         """Take the theme's colours."""
 
-    def release(self) -> None:
-        """Close the plots before the interpreter goes."""
-
 
 class GroupBars(QWidget):
     """Groups of a dimension as bars under their title; the words of the one under the pointer stand beside it.

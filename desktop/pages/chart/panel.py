@@ -19,8 +19,10 @@ from PySide6.QtWidgets import (
 )
 
 from desktop.charts.price_chart import PriceChart
+from desktop.charts.read_out import MOST_FILLS
 from desktop.pages.chart_bar import RangeButtons
 from desktop.pages.page import Panel
+from desktop.tables.run_names import name_in
 from desktop.theme.colours import Theme
 from desktop.theme.icons import icon
 from desktop.widgets.buttons import chip
@@ -31,7 +33,10 @@ from engine.model.plots import Plot
 from engine.model.run import FAILED, RunResult
 
 _MARGINS = 16
+_SCARCE_PX = 420  # of the page's height: below it the fills of trades give way to the candles
+_FEW_LINES = 3
 _POINT = "Point at a marker to read of its trade here, click it to select the trade."
+_FILL_WORDS = 40  # characters that a fill takes
 _SAMPLE = 50  # trades among which the longest words are looked for
 _NO_RUN = "No run to show yet.\nSelect a run in the table below, or press F5."
 
@@ -83,8 +88,11 @@ class ChartPanel(Panel):
         bar = QHBoxLayout()
         bar.setSpacing(6)
         bar.addWidget(controls, 1)
-        for trade in (self.position, self.previous, self.next):
-            bar.addWidget(trade, 0, Qt.AlignmentFlag.AlignTop)
+        trades = QHBoxLayout()
+        for part in (self.position, self.previous, self.next):
+            trades.addWidget(part)
+        bar.addLayout(trades)
+        bar.setAlignment(trades, Qt.AlignmentFlag.AlignTop)
         full = QWidget()
         inner = QVBoxLayout(full)
         inner.setContentsMargins(0, 0, 0, 0)
@@ -102,6 +110,7 @@ class ChartPanel(Panel):
 
     def _connect(self) -> None:
         self.workspace.current_changed.connect(self.refresh)
+        self.workspace.runs_changed.connect(self._runs_changed)
         self.workspace.details_changed.connect(self._details_changed)
         self.workspace.trade_changed.connect(self._show_trade)
         self.chart.hovered.connect(self._hover)
@@ -112,6 +121,12 @@ class ChartPanel(Panel):
         self.log.toggled.connect(lambda on: self.chart.set_log(on=on))
         self.previous.clicked.connect(lambda: self.step_wanted.emit(-1))
         self.next.clicked.connect(lambda: self.step_wanted.emit(1))
+
+    def _runs_changed(self, ids: list[str]) -> None:
+        """It may have another name."""
+        run = self.workspace.current_run()
+        if run is not None and run.id in ids and self.chart.run is not None and self.chart.run.id == run.id:
+            self.chart.set_name(name_in(self.workspace, run))
 
     def _details_changed(self, run_id: str) -> None:
         if run_id == self.workspace.current:
@@ -144,6 +159,7 @@ class ChartPanel(Panel):
         plots = self._plots.get(run.strategy) if run is not None else None
         self._drawing.done()
         self._hovered = ()
+        self.chart.set_name("" if run is None else name_in(self.workspace, run))
         self.chart.show_run(run if ready else None, candles if ready else None, plots)
         self._fill_menu()
         self._fill_timeframes()
@@ -190,13 +206,17 @@ class ChartPanel(Panel):
     def _give_room(self) -> None:
         """As many lines as all of it needs; they stay while the pointer moves over the candles."""
         _fix_height(self.read_out, self.width() - _MARGINS, self.read_out.text())
-        _fix_height(self.details, self.width() - _MARGINS, self._longest_trade())
+        most = _FEW_LINES if self.height() < _SCARCE_PX else None
+        _fix_height(self.details, self.width() - _MARGINS, self._longest_trade(), most)
 
     def _longest_trade(self) -> str:
         run = self.chart.run
         if run is None or not run.trades:
             return ""
-        words = [len(trade.entry_signal) + len(trade.exit_reason) for trade in run.trades[:_SAMPLE]]
+        words = [
+            len(trade.entry_signal) + len(trade.exit_reason) + _FILL_WORDS * min(len(trade.fills), MOST_FILLS)
+            for trade in run.trades[:_SAMPLE]
+        ]
         return self.chart.trades_text((words.index(max(words)),))
 
     def _hover_trades(self, indices: tuple[int, ...]) -> None:
@@ -209,6 +229,7 @@ class ChartPanel(Panel):
         words = self.chart.trades_text(self._hovered or chosen)
         run = self.chart.run
         self.details.setVisible(run is not None and bool(run.trades))
+        self.details.setToolTip(words)  # where it is cut off
         self.details.setText(words or f"<span style='color:{self.chart.theme.muted}'>{_POINT}</span>")
 
     def resizeEvent(self, event: QResizeEvent) -> None:
@@ -233,11 +254,6 @@ class ChartPanel(Panel):
             f"Trade {index + 1} of {total}" if index is not None else f"{total} trade{'s' * (total != 1)}"
         )
 
-    def release(self) -> None:
-        """Draw no more, and close the plots."""
-        self._drawing.done()
-        self.chart.close()
-
     def apply_theme(self, theme: Theme) -> None:
         """Take the theme's colours."""
         self.chart.apply_theme(theme)
@@ -255,13 +271,14 @@ def _words(name: str) -> QLabel:
     return label
 
 
-def _fix_height(label: QLabel, width: int, text: str) -> None:
-    """As high as this text needs; its own width is not known yet while the panel changes."""
+def _fix_height(label: QLabel, width: int, text: str, most_lines: int | None = None) -> None:
+    """As high as this text needs, or as some lines of it; its own width is not known yet while the panel changes."""
     line = label.fontMetrics().lineSpacing() + 2
     shown = label.text()
     label.setText(text)
     label.setMinimumHeight(0)  # the one it has would count as needed
-    label.setFixedHeight(max(line, label.heightForWidth(max(1, width))))
+    height = max(line, label.heightForWidth(max(1, width)))
+    label.setFixedHeight(height if most_lines is None else min(height, most_lines * line))
     label.setText(shown)
 
 

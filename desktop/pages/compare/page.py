@@ -15,7 +15,7 @@ class ComparePage(Page[ComparePanel]):
     place = Place.CENTRE
 
     def __init__(self, context: Context) -> None:
-        super().__init__(context, ComparePanel())
+        super().__init__(context, ComparePanel(context.workspace))
         self._wanted: list[str] = []
         context.compare_wanted.connect(self.compare)
         self.panel.swap_wanted.connect(lambda: self.compare(self._wanted[::-1]))

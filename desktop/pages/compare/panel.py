@@ -20,13 +20,14 @@ from desktop.tables.comparison import (
     metric_rows,
     trade_columns,
 )
-from desktop.tables.run_names import distinct_names, period_text
+from desktop.tables.run_names import names_in, period_text
 from desktop.tables.table import Column, Index, TableModel
 from desktop.theme.colours import DARK, Theme
 from desktop.theme.icons import swatch
 from desktop.widgets.buttons import chip
 from desktop.widgets.labels import ElidedLabel
 from desktop.widgets.table_view import TableView
+from desktop.workspace import Workspace
 from engine.model.comparison import MetricDifference, RunComparison, SourceFile, TradeDifference
 from engine.model.run import RunResult
 
@@ -56,9 +57,10 @@ class ComparePanel(Panel):
     swap_wanted = Signal()
     trade_wanted = Signal(object, int)
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    def __init__(self, workspace: Workspace, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("centrePanel")
+        self.workspace = workspace
         self.comparison: RunComparison | None = None
         self.names = (ElidedLabel(), ElidedLabel())
         self.signs = (QLabel(), QLabel())
@@ -114,7 +116,7 @@ class ComparePanel(Panel):
         """Two runs side by side."""
         self.comparison = found
         self._show_runs([found.left, found.right])
-        names = distinct_names([found.left, found.right])
+        names = names_in(self.workspace, [found.left, found.right])
         rows = input_rows(found)
         self.inputs.set_columns(input_columns(names))
         self.inputs.set_rows(rows)
@@ -153,7 +155,7 @@ class ComparePanel(Panel):
         self._runs = runs
         self.stack.setCurrentIndex(1)
         self.swap.setEnabled(len(runs) == 2)
-        names = distinct_names(runs)
+        names = names_in(self.workspace, runs)
         for number, (sign, label) in enumerate(zip(self.signs, self.names, strict=True)):
             shown = number < len(runs)
             sign.setVisible(shown)
@@ -165,7 +167,7 @@ class ComparePanel(Panel):
 
     def _draw(self) -> None:
         runs = self._runs
-        names = distinct_names(runs)
+        names = names_in(self.workspace, runs)
         made = [
             run_curve(run, self._theme.curve(number), names[number], current=number == 0)
             for number, run in enumerate(runs)
@@ -185,10 +187,6 @@ class ComparePanel(Panel):
         run, trade = (self.comparison.left, row.left) if row.left else (self.comparison.right, row.right)
         if trade is not None:
             self.trade_wanted.emit(run, run.trades.index(trade))
-
-    def release(self) -> None:
-        """Close the plots."""
-        self.chart.close()
 
     def apply_theme(self, theme: Theme) -> None:
         """Take the theme's colours."""

@@ -178,7 +178,11 @@ class ImportPanel(QWidget):
         self.exchange.setCurrentIndex(self.exchange.findData(key[0]))
         self._offer()
         self.symbol.setText(key[1])
-        self.symbol.setCompleter(QCompleter(sorted(symbols), self.symbol))
+        completer = QCompleter(sorted(symbols), self.symbol)
+        offered = completer.popup()
+        assert offered is not None
+        offered.setStyleSheet(self.window().styleSheet())  # a window of its own: its sheet does not reach it
+        self.symbol.setCompleter(completer)
         self.timeframe.setCurrentText(key[2])
         for combo in (self.unit, self.decimal, self.header):
             combo.setCurrentIndex(0)

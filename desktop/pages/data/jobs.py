@@ -16,7 +16,7 @@ from desktop.work.jobs import Job
 from engine.events import CancelToken, Failed, Finished, OnEvent
 from engine.model.candle_files import FileFormat
 from engine.model.coverage import FetchReport, RemovedSeries
-from engine.model.market import Period, Timeframe
+from engine.model.market import Period, Timeframe, read_series_name, series_name
 
 _GATHER_MS: Final = 100  # a progress bar repaints on every value
 _RESTORING_S: Final = 3600.0  # what is to come back waits for its turn, however long others take
@@ -68,18 +68,17 @@ class SeriesJobs(QObject):
 
     def fetch(self, key: SeriesKey, period: Period) -> bool:
         """Fetch what is not held of the period."""
-        exchange, symbol, timeframe = key
-        call = partial(self._engine.candles.fetch, symbol, Timeframe(timeframe), period, exchange=exchange)
+        exchange, symbol, name = key
+        kind, timeframe = read_series_name(name)
+        call = partial(self._engine.candles.fetch, symbol, timeframe, period, exchange=exchange, kind=kind)
         return self._start("fetch", key, call)
 
     def verify(self, key: SeriesKey) -> bool:
         """Compare all that is held with the exchange."""
-        exchange, symbol, timeframe = key
-        return self._start(
-            "verify",
-            key,
-            partial(self._engine.candles.verify, symbol, Timeframe(timeframe), exchange=exchange),
-        )
+        exchange, symbol, name = key
+        kind, timeframe = read_series_name(name)
+        call = partial(self._engine.candles.verify, symbol, timeframe, exchange=exchange, kind=kind)
+        return self._start("verify", key, call)
 
     def import_file(self, key: SeriesKey, path: Path, form: dict[str, Any]) -> bool:
         """Store the candles of a file; `form` says how it is understood."""
@@ -91,38 +90,41 @@ class SeriesJobs(QObject):
 
     def export(self, key: SeriesKey, period: Period, path: Path) -> bool:
         """Write what is held of the period to a .csv or .parquet file."""
-        exchange, symbol, timeframe = key
+        exchange, symbol, name = key
+        kind, timeframe = read_series_name(name)
 
         def export(*, on_event: OnEvent, cancel: CancelToken) -> str:
             del on_event
             held = self._engine.candles.export(
-                symbol, Timeframe(timeframe), period, path, exchange=exchange, cancel=cancel
+                symbol, timeframe, period, path, exchange=exchange, kind=kind, cancel=cancel
             )
-            return f"{formats.whole(held)} candles written to {path.name}"
+            return f"{formats.whole(held)} {kind.rows} written to {path.name}"
 
         return self._start("export", key, export)
 
     def delete(self, key: SeriesKey) -> bool:
         """Delete the series; `removed` tells what brings it back."""
-        exchange, symbol, timeframe = key
+        exchange, symbol, name = key
+        kind, timeframe = read_series_name(name)
 
         def delete(*, on_event: OnEvent, cancel: CancelToken) -> str:
             gone = self._engine.candles.removals.remove(
-                symbol, Timeframe(timeframe), exchange=exchange, on_event=on_event, cancel=cancel
+                symbol, timeframe, exchange=exchange, kind=kind, on_event=on_event, cancel=cancel
             )
             tell(gone)
-            return f"{formats.whole(gone.candles)} candles deleted"
+            return f"{formats.whole(gone.candles)} {kind.rows} deleted"
 
         tell = self._bridge.queued(self.removed.emit)
         return self._start("delete", key, delete)
 
     def restore(self, gone: RemovedSeries) -> bool:
         """Bring a series back."""
-        key = gone.market.exchange, gone.market.name, gone.timeframe.name
+        kind = gone.market.kind
+        key = gone.market.exchange, gone.market.name, series_name(kind, gone.timeframe)
 
         def restore(*, on_event: OnEvent, cancel: CancelToken) -> str:
             came = self._engine.candles.removals.restore(gone, on_event=on_event, cancel=cancel)
-            return f"{formats.whole(came)} candles brought back"
+            return f"{formats.whole(came)} {kind.rows} brought back"
 
         self._engine.candles.removals.keep(gone, _RESTORING_S)
         if self._start("restore", key, restore):

@@ -24,7 +24,7 @@ from desktop.work.jobs import Job
 from engine.errors import BacktestError
 from engine.model.candle_files import FileFormat, ImportPreview
 from engine.model.coverage import RemovedSeries
-from engine.model.market import Period, Timeframe
+from engine.model.market import Period, Timeframe, read_series_name, series_name
 
 CANDLE_FILES: Final = (".csv", ".csv.gz", ".csv.zip", ".parquet")
 _FILTER: Final = "Candles (*.csv *.csv.gz *.zip *.gz *.parquet);;All files (*)"
@@ -121,9 +121,9 @@ class DataPage(Page[DataPanel]):
             self.context.reported.emit("warning", f"{why}: wait or stop that first; nothing was deleted", "")
 
     def _removed(self, gone: RemovedSeries) -> None:
-        name = f"{gone.market.name} {gone.timeframe}"
+        name, rows = gone.market.title(gone.timeframe), gone.market.kind.rows
         self.context.removed(
-            f"{formats.whole(gone.candles)} candles of {name} deleted", lambda: self.jobs.restore(gone)
+            f"{formats.whole(gone.candles)} {rows} of {name} deleted", lambda: self.jobs.restore(gone)
         )
 
     def check_gaps(self, key: SeriesKey) -> None:
@@ -155,7 +155,8 @@ class DataPage(Page[DataPanel]):
             self.jobs.fetch(key, period)
 
     def _ask_and_export(self, key: SeriesKey) -> None:
-        name = f"{key[1]}-{Timeframe(key[2]).file_name}.csv"
+        kind, timeframe = read_series_name(key[2])
+        name = f"{key[1]}-{series_name(kind, timeframe).replace(' ', '-').replace('1M', '1mo')}.csv"
         path, _ = QFileDialog.getSaveFileName(
             self.panel, "Export candles", name, "CSV (*.csv);;Parquet (*.parquet)"
         )
@@ -166,7 +167,7 @@ class DataPage(Page[DataPanel]):
         """Write all candles held of a series."""
         holding = self.panel.holding(key)
         if holding is not None:
-            end = Timeframe(key[2]).next(holding.last_ms)
+            end = holding.coverage.timeframe.next(holding.last_ms)
             self.jobs.export(key, Period(holding.first_ms, end), path)
 
     def _use(self, holding: Any) -> None:
@@ -220,7 +221,9 @@ class DataPage(Page[DataPanel]):
         setup = self._setup.setup()
         selected = self.panel.selected()
         symbol = setup.symbols[0] if setup.symbols else ""
-        fallback = selected[0] if selected else (setup.exchange, symbol, setup.timeframe)
+        fallback = (setup.exchange, symbol, setup.timeframe)
+        if selected:
+            fallback = (*selected[0][:2], read_series_name(selected[0][2])[1].name)
         markets = [market.name for market, _ in self._setup.market.model.markets]
         known = {key[1]: key[0] for key in self.panel.held_keys()} | dict.fromkeys(markets, setup.exchange)
         key = series_of_name(path.name, known, fallback)

@@ -9,7 +9,6 @@ from PySide6.QtGui import QAction, QResizeEvent
 from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
-    QLineEdit,
     QMenu,
     QSizePolicy,
     QStackedWidget,
@@ -26,12 +25,16 @@ from desktop.tables.holdings import HoldingsModel, Note, SeriesKey, SeriesRow, k
 from desktop.theme.colours import Theme
 from desktop.theme.icons import icon
 from desktop.widgets.buttons import tool_button
+from desktop.widgets.filter_field import FilterField
 from desktop.widgets.table_view import TableView
 from desktop.work.jobs import Job
 from engine.model.coverage import Holding
+from engine.model.exchanges import describe
+from engine.model.kinds import Kind
+from engine.model.market import read_series_name, series_name
 
 _HINT = "No candles held yet. Fetch or Run on the left fills this, or drop a CSV or Parquet file here."
-_WIDTHS = {"timeframe": 44, "strip": 150, "state": 370, "first": 140, "last": 140}
+_WIDTHS = {"timeframe": 64, "strip": 150, "state": 370, "first": 140, "last": 140}
 _SCARCE_PX = 900
 
 
@@ -54,8 +57,7 @@ class DataPanel(Panel):
         self.model = HoldingsModel(self)
         self.table = TableView(self.model, "Held candles", _HINT)
         self.importing = ImportPanel()
-        self.search = QLineEdit(placeholderText="Filter series", clearButtonEnabled=True)
-        self.search.setAccessibleName("Filter series")
+        self.search = FilterField("Filter series", "Filter series", self.table)
         self.search.setMaximumWidth(180)
         self.count = QLabel()
         self.count.setProperty("role", "muted")
@@ -89,7 +91,13 @@ class DataPanel(Panel):
         self.fetch_now.setToolTip("From the first held candle to the last closed one")
         self.fetch_period = QAction("Period of the set-up", self)
         self.fetch_period.setToolTip("What the set-up on the left says")
+        self.fetch_mark = QAction("Mark price candles", self)
+        self.fetch_mark.setToolTip("Of the same symbol and timeframe, for the period of the set-up")
+        self.fetch_funding = QAction("Funding rates", self)
+        self.fetch_funding.setToolTip("Of the same symbol, for the period of the set-up")
         menu.addActions([self.fetch_now, self.fetch_period])
+        menu.addSeparator()
+        menu.addActions([self.fetch_mark, self.fetch_funding])
         self.fetch.setMenu(menu)
         bar = QWidget()
         bar.setObjectName("filterBar")
@@ -124,6 +132,8 @@ class DataPanel(Panel):
         self.fetch.clicked.connect(lambda: self.fetch_wanted.emit(self._free(), True))
         self.fetch_now.triggered.connect(lambda: self.fetch_wanted.emit(self._free(), True))
         self.fetch_period.triggered.connect(lambda: self.fetch_wanted.emit(self._free(), False))
+        for action, kind in ((self.fetch_mark, Kind.MARK), (self.fetch_funding, Kind.FUNDING)):
+            action.triggered.connect(lambda _, kind=kind: self.fetch_wanted.emit(self._beside(kind), False))
         self.verify.clicked.connect(lambda: self.verify_wanted.emit(self._free()))
         self.export.clicked.connect(lambda: self.export_wanted.emit(self._free()[0]))
         self.delete.clicked.connect(
@@ -212,6 +222,15 @@ class DataPanel(Panel):
     def _free(self) -> list[SeriesKey]:
         return [key for key in self.selected() if key not in self._jobs]
 
+    def _beside(self, kind: Kind) -> list[SeriesKey]:
+        """The series of another kind beside the selected ones, of exchanges that list such."""
+        keys = [
+            (exchange, symbol, series_name(kind, read_series_name(name)[1]))
+            for exchange, symbol, name in self.selected()
+            if kind in describe(exchange).kinds
+        ]
+        return [key for key in dict.fromkeys(keys) if key not in self._jobs]
+
     def _use(self, row: int) -> None:
         holding = self.model.row_at(row).holding
         if holding is not None:
@@ -233,6 +252,8 @@ class DataPanel(Panel):
         free = self._free()
         for button in self._buttons:
             button.setEnabled(bool(free))
+        self.fetch_mark.setEnabled(bool(self._beside(Kind.MARK)))
+        self.fetch_funding.setEnabled(bool(self._beside(Kind.FUNDING)))
         self.export.setEnabled(len(free) == 1 and free[0] in self._held)
         total, shown = len(self._held), self.model.rowCount()
         if not total:

@@ -6,7 +6,6 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import (
     QComboBox,
     QHBoxLayout,
-    QLineEdit,
     QPlainTextEdit,
     QSplitter,
     QVBoxLayout,
@@ -16,6 +15,7 @@ from PySide6.QtWidgets import (
 from desktop.pages.page import Panel
 from desktop.tables.log import LEVELS, LogLine, LogModel
 from desktop.theme.colours import Theme
+from desktop.widgets.filter_field import FilterField
 from desktop.widgets.table_view import TableView
 
 _FROM_LEVEL = {"All": 0, "Warnings and errors": 1, "Errors": 2}
@@ -31,8 +31,7 @@ class LogPanel(Panel):
         self.level = QComboBox()
         self.level.addItems(list(_FROM_LEVEL))
         self.level.setAccessibleName("Log level")
-        self.text = QLineEdit(placeholderText="Filter the log", clearButtonEnabled=True)
-        self.text.setAccessibleName("Filter the log")
+        self.text = FilterField("Filter the log", "Filter the log", self.table)
         self.text.setMaximumWidth(260)
         self.details = QPlainTextEdit(readOnly=True)
         self.details.setAccessibleName("Details of the log line")

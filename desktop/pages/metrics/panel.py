@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from desktop.pages.page import Panel
 from desktop.tables.metrics import MetricsModel
+from desktop.tables.run_names import names_in
 from desktop.theme.colours import DARK, Theme
 from desktop.widgets.table_view import TableView, table_action
 from desktop.widgets.when_seen import WhenSeen
@@ -62,7 +63,7 @@ class MetricsPanel(Panel):
             for run in runs
         ]
         before = self.model.columnCount()
-        self.model.set_runs(runs, colours)
+        self.model.set_runs(runs, names_in(self.workspace, runs), colours)
         if self.model.columnCount() != before:
             self.table.fit_columns()
             self.table.setColumnWidth(0, max(self.table.columnWidth(0), self._longest_name()))

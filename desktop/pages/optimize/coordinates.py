@@ -15,6 +15,7 @@ from desktop.tables.metrics import metric_text
 from desktop.tables.run_names import value_text
 from engine.model.market import Float64Array, Int64Array
 from engine.model.sweep import SweepResult
+from engine.model.sweep_spec import GRID
 
 MOST_LINES: Final = 20_000  # of more the best half of them is drawn, and a sample of the rest
 STRENGTHS: Final = 16  # of colour: the better a trial, the stronger
@@ -68,8 +69,7 @@ class Lines:
 
 def axes_of(sweep: SweepResult, definitions: Mapping[str, Any]) -> tuple[Axis, ...]:
     """What was varied, what was aimed at, and the figures people look at first."""
-    goal = sweep.spec.objective
-    figures = [name for name in (goal, *_FIGURES) if name in sweep.metrics]
+    figures = [name for name in (*sweep.spec.objectives, *_FIGURES) if name in sweep.metrics]
     params = [_param_axis(sweep, name) for name in sweep.params]
     return (*params, *(_figure_axis(sweep, name, definitions) for name in dict.fromkeys(figures)))
 
@@ -79,7 +79,7 @@ def _param_axis(sweep: SweepResult, name: str) -> Axis:
     if column.dtype.kind not in "iuf":
         choices = tuple(values)
         return Axis(name, name, -0.5, len(choices) - 0.5, choices)
-    ends = [values[0], values[-1]] if sweep.spec.sampler == "grid" else [column.min(), column.max()]
+    ends = [values[0], values[-1]] if sweep.spec.sampler == GRID else [column.min(), column.max()]
     return Axis(name, name, *_apart(float(min(ends)), float(max(ends))), is_whole=column.dtype.kind in "iu")
 
 

@@ -16,8 +16,9 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from desktop.pages.optimize.cells import Axes, Cell, Grid
-from desktop.pages.optimize.heat_map import HeatMap
+from desktop.charts.colour_grid import Axes, Cell
+from desktop.charts.heat_map import HeatMap
+from desktop.pages.optimize.cells import Grid
 from desktop.pages.optimize.trials import metric_title, position_of
 from desktop.tables.metrics import metric_text
 from desktop.tables.run_names import value_text
@@ -34,13 +35,22 @@ class MapView(QWidget):
     picked = Signal(int)
     axes_changed = Signal()
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    def __init__(
+        self, hint: str = _READ_OUT_HINT, empty: str = MAP_HINT, parent: QWidget | None = None
+    ) -> None:
+        """`hint` stands above the map where no cell is pointed at, `empty` where there is no map."""
         super().__init__(parent)
-        self.map = HeatMap()
+        self._hint = hint
+        self.map: HeatMap[Grid] = HeatMap()
         self.across, self.upwards = _combo("Across"), _combo("Upwards")
+        self.market = QComboBox()
+        self.market.setAccessibleName("Market of the heat map")
+        self.market.setToolTip("Across all markets, or on one of them")
+        self.market.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
+        self.market.hide()
         self.read_out = QLabel()
         self.read_out.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-        self.empty = QLabel(MAP_HINT, alignment=Qt.AlignmentFlag.AlignCenter, wordWrap=True)
+        self.empty = QLabel(empty, alignment=Qt.AlignmentFlag.AlignCenter, wordWrap=True)
         self.empty.setProperty("role", "muted")
         self.sweep: SweepResult | None = None
         self._definitions: Mapping[str, Any] = {}
@@ -49,6 +59,7 @@ class MapView(QWidget):
         self.map.picked.connect(self._pick)
         for combo in (self.across, self.upwards):
             combo.activated.connect(lambda _, moved=combo: self._chosen(moved))
+        self.market.activated.connect(lambda _: self.axes_changed.emit())
 
     def _lay_out(self) -> None:
         bar = QHBoxLayout()
@@ -58,6 +69,7 @@ class MapView(QWidget):
         for widget in (self.across, self._by, self.upwards):
             bar.addWidget(widget)
         bar.addStretch()
+        bar.addWidget(self.market)
         self.read_out.setContentsMargins(7, 0, 6, 2)
         page = QWidget()
         inner = QVBoxLayout(page)
@@ -88,9 +100,22 @@ class MapView(QWidget):
                 combo.setCurrentIndex(min(at, len(names) - 1))
             self.upwards.setVisible(len(names) > 1)
             self._by.setVisible(len(names) > 1)
+        self._offer_markets([] if sweep is None else [sweep.spec.across, *sweep.spec.symbols])
         if sweep is None or not len(sweep):
             self.map.show_grid(None)
             self.stack.setCurrentIndex(0)
+
+    def _offer_markets(self, words: list[str]) -> None:
+        """All of several markets, or one of them."""
+        if words != [self.market.itemText(at) for at in range(self.market.count())]:
+            self.market.clear()
+            self.market.addItems(words)
+        self.market.setVisible(len(words) > 1)
+
+    def market_of(self, sweep: SweepResult) -> SweepResult:
+        """What the map is of: the sweep across its markets, or that on the chosen one."""
+        at = self.market.currentIndex() - 1
+        return sweep.markets[at] if 0 <= at < len(sweep.markets) else sweep
 
     def axes(self) -> Axes:
         """The chosen parameters; the second is "" where only one varies."""
@@ -120,7 +145,7 @@ class MapView(QWidget):
     def _hover(self, cell: Cell | None) -> None:
         grid = self.map.grid
         if cell is None or grid is None:
-            self.read_out.setText(_READ_OUT_HINT)
+            self.read_out.setText(self._hint)
             return
         value, position = float(grid.values[cell[1], cell[0]]), grid.best_of(cell)
         at = {grid.axes[0]: grid.xs[cell[0]]} | ({grid.axes[1]: grid.ys[cell[1]]} if grid.axes[1] else {})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,13 +22,15 @@ from desktop.tables import formats
 from desktop.widgets.actions import Command
 from desktop.widgets.preferences import Preferences
 from desktop.widgets.undo import Undo
-from desktop.work.bridge import Call, Phase
+from desktop.work.bridge import Call, Phase, refusable
 from desktop.work.jobs import Job
 from desktop.work.latest import Latest
 from engine.errors import InputError
 from engine.events import CancelToken, OnEvent
 from engine.model.run import RunSpec
-from engine.model.sweep import SweepResult, SweepSpec
+from engine.model.sweep import SweepResult
+from engine.model.sweep_spec import SweepSpec
+from engine.model.sweep_statistics import SweepStatistics
 
 Drawn = tuple[Lines, npt.NDArray[np.uint8]]
 _SHOW_MS: Final = 200  # five pictures a second are as many as anybody reads
@@ -51,6 +54,9 @@ class OptimizePage(Page[OptimizePanel]):
         self._latest: SweepResult | None = None
         self._is_restored = False
         self._map = Latest(self.bridge, self._ask_map, self._results.show_map)
+        self._statistics = Latest(
+            self.bridge, self._ask_statistics, self._results.show_statistics, self._results.statistics.fail
+        )
         self._lines = Latest(
             self.bridge, self._ask_lines, lambda drawn: self._results.parallel.show_lines(*drawn)
         )
@@ -75,14 +81,17 @@ class OptimizePage(Page[OptimizePanel]):
         results.run_wanted.connect(self._run_trial)
         results.map.axes_changed.connect(self._map.want)
         results.wanted_changed.connect(self._map.want)
+        results.tabs.currentChanged.connect(lambda _: self._statistics.want())
         results.parallel.picture_wanted.connect(self._lines.want)
         results.export_wanted.connect(self._ask_export)
         results.stored.export_wanted.connect(self._ask_export)
         results.stored.open_wanted.connect(self._open)
+        results.stored.resume_wanted.connect(self.resume)
         results.stored.delete_wanted.connect(self._delete)
 
     def _phase_changed(self, phase: Phase) -> None:
         """Runs that begin are to be seen, be it one of a trial; not so behind this page."""
+        self._results.stored.set_idle(idle=phase is Phase.IDLE)
         if phase is Phase.RUNNING and self.panel.isVisible():
             self.context.show_wanted.emit("Overview")
 
@@ -117,24 +126,30 @@ class OptimizePage(Page[OptimizePanel]):
             spec = self._plan.spec()
         except InputError:
             return  # the reason stands beside the button
-        if self._plan.run.isEnabled() and self.bridge.begin(Phase.OPTIMIZING, self._call(spec), self._end):
-            self._latest = None
+        if self._plan.run.isEnabled():
+            self._begin(refusable(self._call(partial(self.engine.research.optimize, spec))))
+
+    def resume(self, sweep_id: str) -> None:
+        """Go on with a stored sweep; does nothing while anything runs. Nothing was typed: a refusal is told as a problem."""
+        self._begin(self._call(partial(self.engine.research.resume_sweep, sweep_id)))
+        self._results.tabs.setCurrentIndex(0)
+
+    def _begin(self, call: Call) -> None:
+        before = self._results.sweep, self._results.picked_number()
+        if self.bridge.begin(Phase.OPTIMIZING, call, partial(self._end, before)):
+            self._latest, self._opening = None, ""
             self._plan.set_failure("")
             self._results.show_sweep(None)
             self._results.set_running(on=True)
 
-    def _call(self, spec: SweepSpec) -> Call:
+    def _call(self, sweep: Callable[..., SweepResult]) -> Call:
         show = self.bridge.queued(self._take_trials)
 
         def tell(trials: SweepResult) -> None:
-            _ = trials.order  # computed here, where it holds up nothing
-            show(trials)
+            show(_ranked(trials))
 
-        def optimize(*, on_event: OnEvent, cancel: CancelToken) -> SweepResult | InputError:
-            try:
-                return self.engine.research.optimize(spec, on_event=on_event, cancel=cancel, on_trials=tell)
-            except InputError as error:  # said where it was typed
-                return error
+        def optimize(*, on_event: OnEvent, cancel: CancelToken) -> SweepResult:
+            return _ranked(sweep(on_event=on_event, cancel=cancel, on_trials=tell))
 
         return optimize
 
@@ -151,17 +166,28 @@ class OptimizePage(Page[OptimizePanel]):
         if not self._timer.isActive():
             self._timer.start()
 
-    def _end(self, sweep: SweepResult | InputError | None, error: BaseException | None) -> None:
+    def _end(
+        self,
+        before: tuple[SweepResult | None, int | None],
+        sweep: SweepResult | InputError | None,
+        error: BaseException | None,
+    ) -> None:
+        """`before`: the sweep that was shown and its picked trial, which come back where no trial was made."""
         problem = sweep if isinstance(sweep, InputError) else error
         self._results.set_running(on=False)
         self._plan.set_failure("" if problem is None else str(problem))
         if isinstance(sweep, SweepResult):
             self._latest = sweep
-            self._load_sweeps()
             self.context.said.emit(f"{formats.whole(sweep.done)} trials of {sweep.spec.strategy} made")
+        self._load_sweeps()  # whatever the ending: it is stored while it is made
         self._show_latest()
+        shown, picked = before
+        if self._results.sweep is None and shown is not None:
+            self._show(shown)
+            if picked is not None:
+                self._results.select(picked)
         self._results.pick_best()
-        self.sweep_done.emit(self._results.sweep)
+        self.sweep_done.emit(sweep if isinstance(sweep, SweepResult) else None)
 
     def _show_latest(self) -> None:
         self._timer.stop()
@@ -176,6 +202,12 @@ class OptimizePage(Page[OptimizePanel]):
         if running:
             self._results.words.setText(words)
         self._map.want()
+        self._statistics.want()
+
+    def _ask_statistics(self) -> Callable[[], tuple[SweepResult, SweepStatistics]] | None:
+        """The question for what all trials of the shown sweep say."""
+        sweep = self._results.statistics_wanted()
+        return None if sweep is None else lambda: (sweep, self.engine.research.statistics(sweep))
 
     def _ask_map(self) -> Callable[[], Grid] | None:
         """The question for the map of what is shown."""
@@ -183,7 +215,13 @@ class OptimizePage(Page[OptimizePanel]):
         sweep, axes, wanted = results.sweep, results.map.axes(), results.wanted
         if sweep is None or not len(sweep) or not axes[0]:
             return None
-        return lambda: grid_of(sweep, axes, wanted)
+        one = results.map.market_of(sweep)
+
+        def draw() -> Grid:  # on one market trials may lie at other positions, or be missing
+            others = one is not sweep and wanted is not None
+            return grid_of(one, axes, np.isin(one.numbers, sweep.numbers[wanted]) if others else wanted)
+
+        return draw
 
     def _ask_lines(self) -> Callable[[], Drawn] | None:
         """The question for the picture of the lines."""
@@ -240,9 +278,10 @@ class OptimizePage(Page[OptimizePanel]):
         spec = sweep.spec
         self.context.run_wanted.emit([
             RunSpec(
-                spec.strategy, spec.symbol, spec.exchange, spec.timeframe, sweep.period, sweep.params_of(position),
+                spec.strategy, one.spec.symbol, spec.exchange, spec.timeframe, one.period, sweep.params_of(position),
                 spec.costs, sweep.engine, warmup=sweep.warmup,
             )
+            for one in sweep.markets or (sweep,)
         ])  # fmt: skip
 
     # -- stored sweeps, memory ---------------------------------------------------------------------------------------
@@ -257,12 +296,13 @@ class OptimizePage(Page[OptimizePanel]):
 
         self._opening = sweep_id
         if self.bridge.phase is not Phase.OPTIMIZING:
-            self.bridge.ask(lambda: self.engine.research.sweep(sweep_id), show)
+            self.bridge.ask(lambda: _ranked(self.engine.research.sweep(sweep_id)), show)
 
     def _use_plan(self, spec: SweepSpec) -> None:
         """The whole set-up and the plan as they were; both can be taken back at once."""
         plan, setup = self._plan, self._setup
         before = plan.strategy.currentText(), dict(plan.choices), setup.setup(), setup.strategies.focused()
+        market = plan.market()
         setup.set_setup(setup_of(spec, before[2].engine))
         setup.strategies.focus(spec.strategy)
         plan.use_plan(spec)
@@ -271,8 +311,9 @@ class OptimizePage(Page[OptimizePanel]):
             setup.set_setup(before[2])
             setup.strategies.focus(before[3])
             plan.use_choices(*before[:2])
+            plan.choose_market(*market)
 
-        if (plan.choices, setup.setup()) != before[1:3]:
+        if (plan.choices, setup.setup(), plan.market()) != (*before[1:3], market):
             undo = Undo("Set-up and plan are those of the stored sweep now", take_back)
             self.context.undo_offered.emit(undo)
 
@@ -289,7 +330,7 @@ class OptimizePage(Page[OptimizePanel]):
         )
 
     def _load_sweeps(self) -> None:
-        self.bridge.ask(self.engine.research.sweeps, self._results.stored.set_sweeps)
+        self.bridge.ask(self.engine.research.sweeps, self._results.stored.set_stored)
 
     def _delete(self, ids: list[str]) -> None:
         """Hide sweeps; they are deleted for good when it is too late to bring them back."""
@@ -327,3 +368,9 @@ class OptimizePage(Page[OptimizePanel]):
         choices = {name: choice.to_json() for name, choice in self._plan.choices.items()}
         strategy = self._plan.strategy.currentText() or self._plan.wanted_strategy
         self.context.preferences.save("sweeps", {"strategy": strategy, "choices": choices})
+
+
+def _ranked(sweep: SweepResult) -> SweepResult:
+    """The same, called in a thread: what ranks its trials is computed there, where it holds up nothing."""
+    _ = sweep.order, sweep.front, sweep.behind
+    return sweep

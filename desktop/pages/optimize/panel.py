@@ -23,10 +23,7 @@ class OptimizePanel(Panel):
         layout.setSpacing(0)
         layout.addWidget(self.plan)
         layout.addWidget(self.results, 1)
-
-    def release(self) -> None:
-        """Close the plot with axes."""
-        self.results.map.map.close()
+        self.results.plan.toggled.connect(self.plan.setVisible)
 
     def apply_theme(self, theme: Theme) -> None:
         """Take the theme's colours."""

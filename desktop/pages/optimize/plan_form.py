@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
@@ -24,7 +23,8 @@ from PySide6.QtWidgets import (
 )
 
 from desktop.pages.optimize.range_form import RangeForm
-from desktop.pages.optimize.values import SweepChoice
+from desktop.pages.optimize.values import SweepChoice, market_choices
+from desktop.pages.optimize.words import SAMPLERS, planned_words
 from desktop.pages.setup.values import Setup
 from desktop.tables import formats
 from desktop.theme.colours import Theme
@@ -32,10 +32,9 @@ from desktop.theme.icons import icon
 from desktop.work.bridge import Phase
 from engine.errors import InputError
 from engine.model.parameters import StrategyInfo
-from engine.model.sweep import SweepSpec
+from engine.model.sweep_spec import GRID, SweepSpec
 
 _SETTLE_MS: Final = 150
-_SAMPLERS: Final = {"grid": "Every combination", "random": "Random sample"}
 
 
 class PlanForm(QWidget):
@@ -70,7 +69,7 @@ class PlanForm(QWidget):
 
     def _make_fields(self) -> None:
         self.strategy, self.symbol = _combo("Strategy to optimise"), _combo("Symbol to optimise on")
-        self.symbol.setToolTip("One of the symbols that are checked in the set-up")
+        self.symbol.setToolTip("One of the symbols that are checked in the set-up, or across all of them")
         self.series = QLabel(wordWrap=True)
         self.series.setProperty("role", "muted")
         self.series.setToolTip("Timeframe, period and costs are the set-up's")
@@ -85,15 +84,18 @@ class PlanForm(QWidget):
         )
         self.objective, self.sampler = _combo("Objective"), _combo("Which combinations")
         self.objective.setToolTip("What makes a trial the best one")
-        for key, words in _SAMPLERS.items():
+        self.second = _combo("Second objective")
+        self.second.setToolTip("Trials that no other beats in both are marked as the front")
+        for number, (key, (words, meaning)) in enumerate(SAMPLERS.items()):
             self.sampler.addItem(words, key)
+            self.sampler.setItemData(number, meaning, Qt.ItemDataRole.ToolTipRole)
         self.trials = QSpinBox(minimum=1, maximum=1_000_000, value=1000, suffix=" trials")
         self.trials.setGroupSeparatorShown(True)
         self.trials.setAccessibleName("Number of trials")
-        self.trials.setToolTip("How many combinations are drawn")
+        self.trials.setToolTip("How many combinations are tried")
         self.seed = QSpinBox(minimum=0, maximum=999_999, prefix="seed ")
         self.seed.setAccessibleName("Seed")
-        self.seed.setToolTip("The same seed draws the same combinations")
+        self.seed.setToolTip("The same seed tries the same combinations")
         self.count = QLabel(wordWrap=True)
         self.count.setProperty("role", "title")
         self.problem = QLabel(wordWrap=True)
@@ -121,7 +123,12 @@ class PlanForm(QWidget):
         grid.setHorizontalSpacing(6)
         grid.setVerticalSpacing(4)
         grid.setColumnStretch(1, 1)
-        named = (("Cons&traint", self.constraint), ("&Best by", self.objective), ("Tr&y", self.sampler))
+        named = (
+            ("Cons&traint", self.constraint),
+            ("&Best by", self.objective),
+            ("a&nd by", self.second),
+            ("Tr&y", self.sampler),
+        )
         for line, (words, field) in enumerate(named):
             label = QLabel(words)
             label.setBuddy(field)
@@ -149,6 +156,7 @@ class PlanForm(QWidget):
         self.constraint.textChanged.connect(lambda _: self._edited())
         self.constraint.returnPressed.connect(self._run)
         self.objective.activated.connect(lambda _: self._edited())
+        self.second.activated.connect(lambda _: self._edited())
         self.sampler.currentIndexChanged.connect(lambda _: self._edited())
         self.trials.valueChanged.connect(lambda _: self._edited())
         self.seed.valueChanged.connect(lambda _: self._edited())
@@ -169,7 +177,11 @@ class PlanForm(QWidget):
         problem = self._setup.data_problem() or (self.ranges.problem() if self.ranges else "")
         if problem:
             raise InputError(problem)
-        return self.choices[info.name].spec(info, self._setup, self.symbol.currentText())
+        return self.choices[info.name].spec(info, self._setup, *self.market())
+
+    def market(self) -> tuple[str, str]:
+        """Which symbol, or the words for all of them, and what is taken across them, "" of one."""
+        return self.symbol.currentText(), self.symbol.currentData() or ""
 
     def set_infos(self, infos: Sequence[StrategyInfo]) -> None:
         """The strategies that load; the chosen one stays chosen."""
@@ -186,24 +198,34 @@ class PlanForm(QWidget):
     def set_setup(self, setup: Setup) -> None:
         """Symbols, timeframe, period, costs and fixed values come from the set-up."""
         self._setup = setup
-        symbol = self.symbol.currentText()
-        if list(setup.symbols) != [self.symbol.itemText(at) for at in range(self.symbol.count())]:
+        chosen, offered = self.market(), market_choices(setup.symbols)
+        if [text for text, _ in offered] != [self.symbol.itemText(at) for at in range(self.symbol.count())]:
             self.symbol.blockSignals(True)
             self.symbol.clear()
-            self.symbol.addItems(setup.symbols)
-            self.symbol.setCurrentText(symbol)
+            for text, across in offered:
+                self.symbol.addItem(text, across)
+            self.choose_market(*chosen)
             self.symbol.blockSignals(False)
         period = f"{formats.day(setup.start)} – {formats.day(setup.end - 1)}"
-        self.series.setText(f"{setup.timeframe} · {period} · costs of the set-up")
+        inside = ", without its detail" if setup.costs.detail else ""
+        self.series.setText(f"{setup.timeframe} · {period} · costs of the set-up{inside}")
         self._show_fixed()
         self._edited()
 
+    def choose_market(self, symbol: str, across: str) -> None:
+        """That symbol, or across all there are."""
+        at = self.symbol.findData(across) if across else self.symbol.findText(symbol)
+        self.symbol.setCurrentIndex(max(0, at))
+
     def set_objectives(self, definitions: Mapping[str, Any]) -> None:
         """The metrics that can be aimed at."""
-        self.objective.clear()
-        for number, (name, definition) in enumerate(definitions.items()):
-            self.objective.addItem(definition.title, name)
-            self.objective.setItemData(number, definition.definition, Qt.ItemDataRole.ToolTipRole)
+        for combo in (self.objective, self.second):
+            combo.clear()
+        self.second.addItem("nothing else", "")
+        for name, definition in definitions.items():
+            for combo in (self.objective, self.second):
+                combo.addItem(definition.title, name)
+                combo.setItemData(combo.count() - 1, definition.definition, Qt.ItemDataRole.ToolTipRole)
         self._show_choice()
 
     def use_choices(self, strategy: str, choices: Mapping[str, SweepChoice]) -> None:
@@ -218,6 +240,7 @@ class PlanForm(QWidget):
             known = self.choices.get(info.name, SweepChoice()).completed(info)
             self.choices[info.name] = known.with_plan_of(spec, info)
             self.strategy.setCurrentText(info.name)
+            self.choose_market(spec.symbol, spec.across)
             self._show_strategy()
 
     def set_phase(self, phase: Phase) -> None:
@@ -262,10 +285,14 @@ class PlanForm(QWidget):
     def _order_tabs(self) -> None:
         """The Tab key goes from top to bottom; the rows of ranges came last."""
         rows = self.ranges.fields() if self.ranges is not None else []
-        below = (self.constraint, self.objective, self.sampler, self.trials, self.seed, self.run, self.stop)
+        below = (*self._choice_fields(), self.run, self.stop)
         chain: list[QWidget] = [self.strategy, self.symbol, *rows, *below]
         for one, following in itertools.pairwise(chain):
             QWidget.setTabOrder(one, following)
+
+    def _choice_fields(self) -> tuple[QWidget, ...]:
+        """What is chosen beside the ranges, from top to bottom."""
+        return (self.constraint, self.objective, self.second, self.sampler, self.trials, self.seed)
 
     def _show_fixed(self) -> None:
         info = self.info()
@@ -277,11 +304,12 @@ class PlanForm(QWidget):
         if info is None:
             return
         choice = self.choices[info.name]
-        fields = (self.constraint, self.objective, self.sampler, self.trials, self.seed)
+        fields = self._choice_fields()
         for field in fields:
             field.blockSignals(True)
         self.constraint.setText(choice.constraint)
         self.objective.setCurrentIndex(max(0, self.objective.findData(choice.objective)))
+        self.second.setCurrentIndex(max(0, self.second.findData(choice.second_objective)))
         self.sampler.setCurrentIndex(self.sampler.findData(choice.sampler))
         self.trials.setValue(choice.trials)
         self.seed.setValue(choice.seed)
@@ -298,6 +326,7 @@ class PlanForm(QWidget):
                 ranges=self.ranges.choices(),
                 constraint=self.constraint.text(),
                 objective=self.objective.currentData() or known.objective,
+                second_objective=self.second.currentData() or "",
                 sampler=self.sampler.currentData(),
                 trials=self.trials.value(),
                 seed=self.seed.value(),
@@ -319,12 +348,12 @@ class PlanForm(QWidget):
             self.run_wanted.emit()
 
     def _update(self) -> None:
-        idle, random = self.phase is Phase.IDLE, self.sampler.currentData() == "random"
-        self.trials.setVisible(random)
-        self.seed.setVisible(random)
+        idle, some = self.phase is Phase.IDLE, self.sampler.currentData() != GRID
+        self.trials.setVisible(some)
+        self.seed.setVisible(some)
         words, problem = "", None
         try:
-            total, words = _product(self.spec())
+            total, words = planned_words(self.spec())
             if isinstance(self._count, int) and self._count != total:
                 words += f" → {formats.whole(self._count)} trials"
         except InputError as error:
@@ -350,15 +379,6 @@ class PlanForm(QWidget):
         """Colour the icons."""
         self.run.setIcon(icon("run", theme.accent_text))
         self.stop.setIcon(icon("stop", theme.negative))
-
-
-def _product(spec: SweepSpec) -> tuple[int, str]:
-    """How many combinations there are, and in words: 17 × 16 = 272 combinations."""
-    lengths = [len(values) for values in spec.ranges.values()]
-    total = math.prod(lengths)
-    words = formats.compact(total) if total >= 10**9 else formats.whole(total)
-    factors = " × ".join(formats.whole(length) for length in lengths)
-    return total, f"{factors} = {words} combinations" if len(lengths) > 1 else f"{words} values"
 
 
 def _combo(name: str) -> QComboBox:

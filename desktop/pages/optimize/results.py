@@ -8,6 +8,7 @@ from typing import Any, Final
 from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import (
+    QHBoxLayout,
     QLabel,
     QProgressBar,
     QSplitter,
@@ -18,26 +19,27 @@ from PySide6.QtWidgets import (
 
 from desktop.pages.optimize.cells import Grid
 from desktop.pages.optimize.coordinates import axes_of, wanted_by
+from desktop.pages.optimize.front_view import FrontView
 from desktop.pages.optimize.map_view import MAP_HINT, MapView
 from desktop.pages.optimize.parallel_view import LINES_HINT, ParallelView
+from desktop.pages.optimize.statistics_view import StatisticsView
 from desktop.pages.optimize.stored import StoredSweeps
 from desktop.pages.optimize.trials import TrialsModel, Wanted, position_of
+from desktop.pages.optimize.words import progress_words, sweep_words
 from desktop.tables import formats
 from desktop.tables.badges import sweep_badges
-from desktop.tables.metrics import definition_of, metric_text
 from desktop.theme.colours import Theme
 from desktop.theme.icons import icon
 from desktop.widgets.badge_row import BadgeRow
-from desktop.widgets.buttons import tool_button
+from desktop.widgets.buttons import chip, tool_button
 from desktop.widgets.flow_layout import FlowLayout
 from desktop.widgets.table_view import TableView, table_action
 from engine.events import Progress
-from engine.model.run import CANCELLED
 from engine.model.sweep import SweepResult
+from engine.model.sweep_statistics import SweepStatistics
 
 _HINT: Final = "No sweep yet. Vary parameters on the left and press F6, or open a stored sweep."
 _RUNNING: Final = "Trying the first combinations …"
-_NO_BREAK: Final = "\u00a0"
 _SHARES: Final = [1000, 1000]
 _STEPS: Final = 1000
 _NARROWEST: Final = 280  # tabs that need more scroll; the whole window fits into 900
@@ -62,6 +64,8 @@ class ResultsView(QWidget):
         self._running = False
         self.words = QLabel(wordWrap=True)
         self.words.setAccessibleName("What came of the sweep")
+        self.plan = chip("Plan", "Show the plan at the left, or give its room to the results", checkable=True)
+        self.plan.setChecked(True)
         self.badges = BadgeRow()
         self.badges.title.hide()
         self.caution = QLabel(wordWrap=True)
@@ -75,7 +79,13 @@ class ResultsView(QWidget):
             "Run this one", "Make a run of the selected trial: chart, trades, checks (Enter)"
         )
         self.export = tool_button("Export …", "Write this sweep as JSON and all its trials as CSV")
-        self.map, self.parallel, self.stored = MapView(), ParallelView(), StoredSweeps()
+        self.map, self.parallel, self.front, self.stored = (
+            MapView(),
+            ParallelView(),
+            FrontView(),
+            StoredSweeps(),
+        )
+        self.statistics = StatisticsView()
         self.wanted: Wanted | None = None
         self._definitions: Mapping[str, Any] = {}
         self._lay_out()
@@ -98,7 +108,9 @@ class ResultsView(QWidget):
         inner.addWidget(self.table)
         self.tabs = QTabWidget(documentMode=True)
         self.tabs.addTab(trials, "Trials")
+        self.tabs.addTab(self.statistics, "Statistics")
         self.tabs.addTab(self.stored, "Stored")
+        self.front.hide()
         for part in (self.tabs, self.tabs.tabBar()):
             part.setAccessibleName("Trials and sweeps")
         self.pictures = QSplitter(Qt.Orientation.Horizontal)
@@ -111,7 +123,11 @@ class ResultsView(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(3)
-        for widget in (self.words, self.badges, self.caution, self.progress):
+        head = QHBoxLayout()
+        head.addWidget(self.words, 1)
+        head.addWidget(self.plan, 0, Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignRight)
+        layout.addLayout(head)
+        for widget in (self.badges, self.caution, self.progress):
             layout.addWidget(widget)
         layout.addWidget(self.splitter, 1)
 
@@ -131,6 +147,8 @@ class ResultsView(QWidget):
         self.parallel.picked.connect(self._pick)
         self.use.clicked.connect(lambda: self._emit(self.params_wanted))
         self.map.picked.connect(self._pick)
+        self.front.picked.connect(self._pick)
+        self.front.marked.connect(self.select)
 
     # -- what is shown -----------------------------------------------------------------------------------------------
 
@@ -142,14 +160,28 @@ class ResultsView(QWidget):
     def show_sweep(self, sweep: SweepResult | None) -> None:
         """Show a sweep, or the same one further on: the picked trial stays picked."""
         number = self.picked_number() if _is_same(sweep, self.sweep) else None
+        if sweep is not self.sweep:
+            self.statistics.clear(waiting=sweep is not None and bool(len(sweep)))
         self.sweep = sweep
         self.picked = None if sweep is None or number is None else position_of(sweep, number)
         self.parallel.set_sweep(
             sweep, () if sweep is None or not len(sweep) else axes_of(sweep, self._definitions)
         )
         self.map.set_sweep(sweep)
+        self._show_front()
         self._sift()
         self._say()
+
+    def _show_front(self) -> None:
+        """A tab of its own where there are two objectives; it stays while the next sweep has no trials yet."""
+        at = self.tabs.indexOf(self.front)
+        two = at >= 0 if self.sweep is None else len(self.sweep.spec.objectives) > 1
+        if two and at < 0:
+            self.tabs.insertTab(1, self.front, "Front")
+        elif not two and at >= 0:
+            self.tabs.removeTab(at)
+            self.front.hide()
+        self.front.show_sweep(self.sweep if two else None, self._definitions)
 
     def _sift(self) -> None:
         """Which trials are to be seen, by what is brushed."""
@@ -168,13 +200,28 @@ class ResultsView(QWidget):
 
     def show_map(self, grid: Grid) -> None:
         """The map is drawn; a late one of another sweep is dropped."""
-        if self.sweep is not None and grid.sweep.id == self.sweep.id:
+        if self.sweep is not None and grid.sweep.id in (self.sweep.id, self.map.market_of(self.sweep).id):
             self.map.show_map(grid)
             self._mark()
+
+    def statistics_wanted(self) -> SweepResult | None:
+        """The shown sweep, where somebody looks for what its trials say and it is not known yet."""
+        looked_at = self.tabs.currentWidget() is self.statistics and self.statistics.shown is None
+        return (
+            self.sweep
+            if looked_at and not self._running and self.sweep is not None and len(self.sweep)
+            else None
+        )
+
+    def show_statistics(self, found: tuple[SweepResult, SweepStatistics]) -> None:
+        """It is known; late for another sweep it is dropped."""
+        if found[0] is self.sweep:
+            self.statistics.show_statistics(found[1])
 
     def _mark(self) -> None:
         self.map.mark(self.picked_number())
         self.parallel.mark(self.picked)
+        self.front.mark(self.picked)
 
     def _refill(self) -> None:
         model = self.table.selectionModel()
@@ -238,11 +285,15 @@ class ResultsView(QWidget):
             self.table.select_row(self.model.view_row_of(int(self.sweep.numbers[self.sweep.order[0]])))
 
     def _pick(self, number: int) -> None:
-        """A cell of the map was clicked: mark its trial and load its parameters."""
+        """A trial was clicked in a picture: select it and load its parameters."""
+        self.select(number)
+        self._emit(self.params_wanted)
+
+    def select(self, number: int) -> None:
+        """Pick the trial of a number, where it is among those shown."""
         self.picked = None if self.sweep is None else position_of(self.sweep, number)
         self._refill()
         self._mark()
-        self._emit(self.params_wanted)
 
     def _selected(self) -> None:
         rows = self.table.selected_rows()
@@ -301,45 +352,12 @@ class ResultsView(QWidget):
         self.badges.apply_theme(theme)
         self.map.apply_theme(theme)
         self.parallel.apply_theme(theme)
+        self.front.apply_theme(theme)
+        self.statistics.apply_theme(theme)
         self.export.setIcon(icon("export", theme.muted))
         self.stored.apply_theme(theme)
         self.run.setIcon(icon("run", theme.positive))
         self.use.setIcon(icon("previous", theme.muted))
-
-
-def sweep_words(sweep: SweepResult, definitions: Mapping[str, Any]) -> str:
-    """What came of a sweep in one line."""
-    spec, best = sweep.spec, sweep.best
-    title = definition_of(spec.objective, definitions).title
-    period = f"{formats.day(sweep.period.start)} – {formats.day(sweep.period.end - 1)}"
-    parts = [f"{spec.strategy} on {spec.symbol} {spec.timeframe}, {period}"]
-    parts.append(
-        f"best {title} {metric_text(spec.objective)(best['value'])}" if best else "no trial has a value"
-    )
-    kept = f" of {formats.whole(sweep.planned)}" if sweep.done < sweep.planned else ""
-    parts.append(f"{formats.whole(sweep.done)}{kept} trials in {formats.duration(sweep.elapsed_s)}")
-    parts[1:] = [part.replace(" ", _NO_BREAK) for part in parts[1:]]
-    if sweep.status == CANCELLED:
-        parts.append("stopped")
-    if sweep.failed:
-        first = f": {next(iter(sweep.errors.values()))}" if sweep.errors else ""
-        parts.append(f"{formats.whole(sweep.failed)} failed{first}")
-    if sweep.error and sweep.status != CANCELLED:
-        parts.append(sweep.error)
-    return " · ".join(parts)
-
-
-def progress_words(progress: Progress) -> str:
-    """412 of 1,000 trials · 4,812 trials/s · ETA 00:01."""
-    words = [
-        formats.whole(progress.done) + (f" of {formats.whole(progress.total)}" if progress.total else "")
-    ]
-    words[0] += f" {progress.unit}"
-    if progress.rate:
-        words.append(f"{formats.whole(progress.rate)} {progress.unit}/s")
-    if progress.eta_s is not None:
-        words.append(f"ETA {formats.remaining(progress.eta_s)}")
-    return " · ".join(words)
 
 
 def _is_same(one: SweepResult | None, other: SweepResult | None) -> bool:

@@ -1,23 +1,15 @@
-"""The sweeps in the database as a list: open one again, or delete it."""
+"""The sweeps in the database as a list."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, Final
 
-from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QLabel, QVBoxLayout, QWidget
-
 from desktop.pages.optimize.trials import metric_title
+from desktop.pages.stored_list import StoredList
 from desktop.tables import formats
 from desktop.tables.run_names import params_text
 from desktop.tables.runs import STATUS_WORDS
-from desktop.tables.table import Column, TableModel
-from desktop.theme.colours import Theme
-from desktop.theme.icons import icon
-from desktop.widgets.buttons import tool_button
-from desktop.widgets.flow_layout import FlowLayout
-from desktop.widgets.table_view import TableView, table_action
+from desktop.tables.table import Column
 from engine.model.ranges import range_text
 from engine.model.sweep import SweepResult
 
@@ -44,7 +36,7 @@ COLUMNS: Final[tuple[Column[SweepResult], ...]] = (
     Column("created", "Made", lambda sweep: sweep.created_ms, formats.minute, tooltip="When it was made (UTC)",
            export=formats.exported_time),
     Column("strategy", "Strategy", _of_spec("strategy")),
-    Column("symbol", "Symbol", _of_spec("symbol")),
+    Column("symbol", "Symbol", _of_spec("markets")),
     Column("timeframe", "TF", lambda sweep: sweep.spec.timeframe.name, tooltip="Timeframe"),
     Column("objective", "Best by", lambda sweep: metric_title(sweep.spec.objective, {})),
     Column("best", "Best", _best, formats.number, numeric=True, tooltip="The best trial's value"),
@@ -60,85 +52,10 @@ COLUMNS: Final[tuple[Column[SweepResult], ...]] = (
 )  # fmt: skip
 
 
-class StoredSweeps(QWidget):
-    """Signals: `open_wanted(id)`, `export_wanted(id)`, `delete_wanted(ids)`."""
+class StoredSweeps(StoredList[SweepResult]):
+    """The sweeps."""
 
-    open_wanted = Signal(str)
-    export_wanted = Signal(str)
-    delete_wanted = Signal(list)
-
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self.model: TableModel[SweepResult] = TableModel(COLUMNS, self)
-        self.table = TableView(self.model, "Stored sweeps", "No sweep is stored yet.")
-        self.count = QLabel()
-        self.count.setProperty("role", "muted")
-        self.open = tool_button(
-            "Open",
-            "Show the sweep's trials, with the whole set-up and plan they were made with (Enter, or double click)",
+    def __init__(self) -> None:
+        super().__init__(
+            "sweep", COLUMNS, "Show the sweep's trials, with the whole set-up and plan they were made with"
         )
-        self.export = tool_button(
-            "Export …", "Write the sweep as JSON and all its trials as CSV (Ctrl+Shift+E)"
-        )
-        self.delete = tool_button("Delete", "Delete the selected sweeps (Del); that can be undone")
-        bar = QWidget()
-        bar.setObjectName("filterBar")
-        row = FlowLayout(bar)
-        row.setContentsMargins(6, 3, 6, 3)
-        for widget in (self.open, self.export, self.delete, self.count):
-            row.addWidget(widget)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(0)
-        layout.addWidget(bar)
-        layout.addWidget(self.table)
-        self.open.clicked.connect(self._open)
-        self.export.clicked.connect(self._export)
-        self.delete.clicked.connect(self._delete)
-        self.table.offer(
-            table_action("Open", "Return", self._open, self.table),
-            table_action("Export …", "Ctrl+Shift+E", self._export, self.table),
-            table_action("Copy", "Ctrl+C", self.table.copy, self.table),
-            table_action("Delete", "Del", self._delete, self.table),
-        )
-        self.table.doubleClicked.connect(lambda _: self._open())
-        self.table.selectionModel().selectionChanged.connect(lambda *_: self._update())
-        self._update()
-
-    def set_sweeps(self, sweeps: Sequence[SweepResult]) -> None:
-        """Show the stored sweeps, newest first."""
-        first = not self.model.rows
-        self.model.set_rows(sweeps)
-        if first and sweeps:
-            self.table.fit_columns(widest=180)
-        self._update()
-
-    def _selected(self) -> list[SweepResult]:
-        return [self.model.row_at(row) for row in self.table.selected_rows()]
-
-    def _open(self) -> None:
-        for sweep in self._selected()[:1]:
-            self.open_wanted.emit(sweep.id)
-
-    def _export(self) -> None:
-        for sweep in self._selected()[:1]:
-            self.export_wanted.emit(sweep.id)
-
-    def _delete(self) -> None:
-        ids = [sweep.id for sweep in self._selected()]
-        if ids:
-            self.delete_wanted.emit(ids)
-
-    def _update(self) -> None:
-        count = len(self.model.rows)
-        self.count.setText(f"{formats.whole(count)} sweep{'' if count == 1 else 's'}" if count else "")
-        chosen = bool(self._selected())
-        for button in (self.open, self.export, self.delete):
-            button.setEnabled(chosen)
-
-    def apply_theme(self, theme: Theme) -> None:
-        """Take the theme's colours."""
-        self.table.apply_theme(theme)
-        self.open.setIcon(icon("next", theme.muted))
-        self.export.setIcon(icon("export", theme.muted))
-        self.delete.setIcon(icon("close", theme.muted))

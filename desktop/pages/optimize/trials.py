@@ -40,6 +40,11 @@ class TrialRow:
         """A figure; NaN where there is none."""
         return float(self.sweep.metrics[name][self.position])
 
+    def on(self, symbol: str) -> float:
+        """The objective on one of several markets; NaN where there is none."""
+        value = self.sweep.values_on(self.position).get(symbol)
+        return float("nan") if value is None else value
+
     def param(self, name: str) -> Any:
         """A varied parameter's value."""
         return self.sweep.params[name][self.position].item()
@@ -51,7 +56,7 @@ class TrialsModel(TableModel[TrialRow]):
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__((), parent)
         self._shape: tuple[object, ...] = ()
-        self.objective = ""
+        self.objectives: tuple[str, ...] = ()
 
     def show_sweep(
         self,
@@ -63,11 +68,15 @@ class TrialsModel(TableModel[TrialRow]):
         """Show the best of the wanted trials, and the one at the position `marked` wherever it ranks; True when the columns
         changed.
         """
-        shape = () if sweep is None else (tuple(sweep.params), sweep.spec.objective, tuple(sweep.metrics))
+        shape = (
+            ()
+            if sweep is None
+            else (tuple(sweep.params), sweep.spec.objectives, tuple(sweep.metrics), sweep.spec.symbols)
+        )
         changed = shape != self._shape
         if changed:
             self._shape = shape
-            self.objective = "" if sweep is None else sweep.spec.objective
+            self.objectives = () if sweep is None else sweep.spec.objectives
             self.set_columns([] if sweep is None else _columns(sweep, definitions))
         self.set_rows([] if sweep is None else _rows(sweep, marked, wanted))
         return changed
@@ -77,8 +86,8 @@ class TrialsModel(TableModel[TrialRow]):
         return next((view for view, base in enumerate(self.order) if self.rows[base].number == number), None)
 
     def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
-        """The objective is bold."""
-        if role == Qt.ItemDataRole.FontRole and self.columns[index.column()].key == self.objective:
+        """The objectives are bold."""
+        if role == Qt.ItemDataRole.FontRole and self.columns[index.column()].key in self.objectives:
             bold = QFont()
             bold.setBold(True)
             return bold
@@ -109,10 +118,27 @@ def _columns(sweep: SweepResult, definitions: Mapping[str, Any]) -> list[Column[
         "rank", "#", lambda row: row.rank, formats.whole, numeric=True, tooltip="Best first"
     )
     params = [_param(name) for name in sweep.params]
-    objective = sweep.spec.objective
+    objectives = sweep.spec.objectives
     first = [name for name in _FIGURES if name in sweep.metrics]
-    figures = [name for name in dict.fromkeys([*first, *sweep.metrics]) if name != objective]
-    return [rank, _metric(objective, definitions), *params, *(_metric(name, definitions) for name in figures)]
+    figures = [name for name in dict.fromkeys([*first, *sweep.metrics]) if name not in objectives]
+    aims = [_metric(name, definitions) for name in objectives]
+    if len(aims) > 1:
+        aims.append(_FRONT)
+    aims += [_on(symbol, sweep.spec.objective) for symbol in sweep.spec.symbols]
+    return [rank, *aims, *params, *(_metric(name, definitions) for name in figures)]
+
+
+_FRONT: Final[Column[TrialRow]] = Column(
+    "front", "Front", lambda row: row.position in row.sweep.front, lambda on: "◆" if on else "",
+    tooltip="No other trial is better in one objective without being worse in the other",
+)  # fmt: skip
+
+
+def _on(symbol: str, objective: str) -> Column[TrialRow]:
+    return Column(
+        f"on {symbol}", symbol, lambda row: row.on(symbol), metric_text(objective), numeric=True,
+        tooltip="What is aimed at, on this market alone",
+    )  # fmt: skip
 
 
 def _param(name: str) -> Column[TrialRow]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from decimal import Decimal
 from typing import Any, Final
@@ -13,7 +13,7 @@ from engine.errors import InputError
 from engine.model.market import Timeframe
 from engine.model.parameters import StrategyInfo
 from engine.model.ranges import range_of, range_text
-from engine.model.sweep import SAMPLERS, SweepSpec
+from engine.model.sweep_spec import ACROSS, GRID, SAMPLERS, SweepSpec, swept_markets
 
 _WANTED_VALUES: Final = 20
 _VARIED_AT_FIRST: Final = 2
@@ -46,9 +46,10 @@ class SweepChoice:
     ranges: Mapping[str, RangeChoice] = field(default_factory=dict)
     constraint: str = ""
     objective: str = "sharpe"
-    sampler: str = "grid"
+    sampler: str = GRID
     trials: int = 1000
     seed: int = 0
+    second_objective: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """A JSON value that `from_json` understands."""
@@ -65,6 +66,7 @@ class SweepChoice:
                 sampler=str(value["sampler"]),
                 trials=int(value["trials"]),
                 seed=int(value["seed"]),
+                second_objective=str(value.get("second_objective", "")),
             )
         except (KeyError, TypeError, ValueError, AttributeError):
             return None
@@ -93,10 +95,13 @@ class SweepChoice:
         return replace(
             self, ranges=ranges, constraint=spec.constraint, objective=spec.objective, sampler=spec.sampler,
             trials=self.trials if spec.trials is None else spec.trials, seed=spec.seed,
+            second_objective=spec.second_objective,
         )  # fmt: skip
 
-    def spec(self, info: StrategyInfo, setup: Setup, symbol: str) -> SweepSpec:
-        """The sweep to do; raises InputError for a range that is none, or where nothing is varied."""
+    def spec(self, info: StrategyInfo, setup: Setup, symbol: str, across: str = "") -> SweepSpec:
+        """The sweep to do, on a symbol or `across` all of the set-up; raises InputError for a range that is none, or where
+        nothing is varied.
+        """
         ranges = {
             str(param["name"]): values_of(param, self.ranges[str(param["name"])])
             for param in info.params
@@ -106,11 +111,20 @@ class SweepChoice:
         if not ranges:
             raise InputError("Vary at least one parameter")
         return SweepSpec(
-            strategy=info.name, symbol=symbol, exchange=setup.exchange, timeframe=Timeframe(setup.timeframe),
-            period=setup.period, ranges=ranges, params=fixed, costs=setup.costs, constraint=self.constraint.strip(),
+            strategy=info.name, exchange=setup.exchange, timeframe=Timeframe(setup.timeframe),
+            period=setup.period, ranges=ranges, params=fixed,
+            costs=replace(setup.costs, detail=None), constraint=self.constraint.strip(),
             objective=self.objective, sampler=self.sampler,
-            trials=self.trials if self.sampler == "random" else None, seed=self.seed,
+            trials=None if self.sampler == GRID else self.trials, seed=self.seed,
+            second_objective=self.second_objective,
+            **swept_markets(setup.symbols if across else [symbol], across),
         )  # fmt: skip
+
+
+def market_choices(symbols: Sequence[str]) -> list[tuple[str, str]]:
+    """On what a sweep can be done, in words and as `SweepSpec.across`: one symbol, or all of several."""
+    every = [(f"{how} of all {len(symbols)}", how) for how in ACROSS] if len(symbols) > 1 else []
+    return [*((symbol, "") for symbol in symbols), *every]
 
 
 def values_of(param: Mapping[str, Any], choice: RangeChoice) -> Any:
@@ -129,8 +143,8 @@ def values_of(param: Mapping[str, Any], choice: RangeChoice) -> Any:
 def setup_of(spec: SweepSpec, engine: str) -> Setup:
     """The set-up that a sweep was made with; `engine`: what runs are made by, which a sweep does not say."""
     return Setup(
-        spec.exchange, (spec.symbol,), spec.timeframe.name, spec.period.start, spec.period.end, (spec.strategy,),
-        {spec.strategy: dict(spec.params)}, spec.costs, engine,
+        spec.exchange, spec.symbols or (spec.symbol,), spec.timeframe.name, spec.period.start, spec.period.end,
+        (spec.strategy,), {spec.strategy: dict(spec.params)}, spec.costs, engine,
     )  # fmt: skip
 
 

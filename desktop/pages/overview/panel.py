@@ -16,11 +16,12 @@ from PySide6.QtWidgets import (
 
 from desktop.charts.equity_chart import MONEY, PERCENT, Curve, EquityChart, hold_curve, run_curve
 from desktop.pages.chart_bar import RangeButtons
+from desktop.pages.overview.profit_split import ProfitSplit
 from desktop.pages.overview.tiles import Tiles
 from desktop.pages.page import Panel
 from desktop.tables import formats
 from desktop.tables.badges import badges_in
-from desktop.tables.run_names import distinct_names, period_text
+from desktop.tables.run_names import name_in, names_in, period_text
 from desktop.theme.colours import DARK, Theme
 from desktop.theme.icons import swatch
 from desktop.widgets.badge_row import BadgeRow
@@ -29,6 +30,8 @@ from desktop.widgets.flow_layout import FlowLayout
 from desktop.widgets.labels import ElidedLabel
 from desktop.widgets.when_seen import WhenSeen
 from desktop.workspace import Workspace
+from engine.model.chance import beside_chance
+from engine.model.metric_definitions import DEFINITIONS
 from engine.model.run import RunResult
 
 _HINT = "No run to show yet.\nPress F5 to run the set-up, or check runs in the table below."
@@ -44,6 +47,8 @@ class OverviewPanel(Panel):
         self.setObjectName("centrePanel")
         self.workspace = workspace
         self.tiles = Tiles()
+        self.split = ProfitSplit()
+        self.chance = QLabel(wordWrap=True)
         self.heading = BadgeRow()
         self.heading.setAccessibleName("The run and its checks")
         self.chart = EquityChart()
@@ -54,12 +59,14 @@ class OverviewPanel(Panel):
         self.time = ElidedLabel()
         self.time.setProperty("role", "muted")
         self.legend = QWidget()
+        self.legend.setMinimumWidth(1)  # a long name is cut, and takes no room from the set-up
         self._legend_layout = FlowLayout(self.legend)
         self.buttons: dict[str, QToolButton] = {}
         self.empty = QLabel(_HINT)
         self.empty.setProperty("role", "muted")
         self._theme = DARK
         self._view_of: tuple[int, int] | None = None
+        self._names: list[str] = []
         self._drawing = WhenSeen(self, self.refresh, _REDRAW_MS)
         self._lay_out()
         self._connect()
@@ -67,6 +74,10 @@ class OverviewPanel(Panel):
 
     def _lay_out(self) -> None:
         self.empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.chance.setProperty("role", "muted")
+        self.chance.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.chance.setToolTip("\n".join(f"{DEFINITIONS[name].title}: {DEFINITIONS[name].definition}" for name in
+                                         ("chance_sharpe", "dsr", "dsr_eff", "trials_counted")))  # fmt: skip
         self.time.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         bar = QHBoxLayout()
         bar.setSpacing(6)
@@ -82,6 +93,8 @@ class OverviewPanel(Panel):
         inner.setSpacing(6)
         inner.addWidget(self.heading)
         inner.addWidget(self.tiles)
+        inner.addWidget(self.split)
+        inner.addWidget(self.chance)
         inner.addLayout(bar)
         inner.addWidget(self.legend)
         inner.addWidget(self.chart, 1)
@@ -95,7 +108,7 @@ class OverviewPanel(Panel):
     def _connect(self) -> None:
         self.workspace.checked_changed.connect(self._drawing.wish)
         self.workspace.details_changed.connect(lambda _: self._drawing.wish())
-        self.workspace.runs_changed.connect(lambda _: self._show_current())
+        self.workspace.runs_changed.connect(lambda _: self._runs_changed())
         self.workspace.runs_removed.connect(lambda _: self._drawing.wish())
         self.workspace.current_changed.connect(self._show_current)
         self.workspace.current_changed.connect(self._drawing.wish)
@@ -104,24 +117,38 @@ class OverviewPanel(Panel):
         self.log.toggled.connect(lambda on: self.chart.set_log(on=on))
         self.chart.hovered.connect(self._hover)
 
+    def _runs_changed(self) -> None:
+        self._show_current()
+        if names_in(self.workspace, self.workspace.shown_runs()) != self._names:
+            self._drawing.wish()
+
     def _show_current(self) -> None:
         run = self.workspace.current_run()
         self.tiles.show_run(run)
+        self.split.show_run(run)
+        self._show_chance(run)
         self._show_heading(run)
         self.stack.setCurrentIndex(1 if self.workspace.shown_runs() else 0)
+
+    def _show_chance(self, run: RunResult | None) -> None:
+        """How the Sharpe ratio stands beside the best of as many trials; nothing where height is scarce."""
+        words = "" if run is None else beside_chance(run.metrics)
+        self.chance.setText(words)
+        self.chance.setVisible(bool(words) and self.height() >= _SCARCE_PX)
 
     def _show_heading(self, run: RunResult | None) -> None:
         """Which run it is, and how far it can be trusted."""
         if run is None:
             self.heading.show_badges("", [])
             return
-        self.heading.show_badges(_heading(run), badges_in(self.workspace, run))
+        self.heading.show_badges(_heading(run, name_in(self.workspace, run)), badges_in(self.workspace, run))
 
     def refresh(self) -> None:
         """Draw the curves of the compared runs."""
         self._drawing.done()
         self._show_current()
         runs = self.workspace.shown_runs()
+        self._names = names_in(self.workspace, runs)
         curves = self._curves(runs)
         several = len({(run.symbol, run.exchange, run.costs.cash) for run in runs}) > 1
         self.percent.setEnabled(not several)
@@ -140,7 +167,7 @@ class OverviewPanel(Panel):
     def _curves(self, runs: list[RunResult]) -> list[Curve]:
         found: list[Curve] = []
         held: dict[str, Curve] = {}
-        for run, name in zip(runs, distinct_names(runs), strict=True):
+        for run, name in zip(runs, self._names, strict=True):
             checked = run.id in self.workspace.checked
             colour = self._theme.curve(self.workspace.slot(run.id)) if checked else self._theme.text
             curve = run_curve(run, colour, name, current=run.id == self.workspace.current)
@@ -199,15 +226,12 @@ class OverviewPanel(Panel):
         self._legend_layout.invalidate()
         self.time.setText(self.chart.time_text(x))
 
-    def release(self) -> None:
-        """Draw no more, and close the plots."""
-        self._drawing.done()
-        self.chart.close()
-
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Little height goes to the curves."""
         super().resizeEvent(event)
         self.tiles.set_compact(self.height() < _SCARCE_PX)
+        self.split.set_compact(self.height() < _SCARCE_PX)
+        self._show_chance(self.workspace.current_run())
         self.heading.set_compact(self.height() < _SCARCE_PX)
 
     def apply_theme(self, theme: Theme) -> None:
@@ -215,9 +239,10 @@ class OverviewPanel(Panel):
         self._theme = theme
         self.chart.apply_theme(theme)
         self.tiles.apply_theme(theme)
+        self.split.apply_theme(theme)
         self.heading.apply_theme(theme)
         self.refresh()
 
 
-def _heading(run: RunResult) -> str:
-    return f"{run.strategy}  ·  {run.symbol} {run.timeframe}  ·  {period_text(run)}"
+def _heading(run: RunResult, name: str) -> str:
+    return f"{name}  ·  {run.symbol} {run.timeframe}  ·  {period_text(run)}"

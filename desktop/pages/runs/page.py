@@ -20,7 +20,9 @@ from desktop.pages.runs.panel import RunsPanel
 from desktop.pages.setup.page import SetupPage
 from desktop.pages.setup.values import Setup
 from desktop.pages.trades.page import TradesPage
+from desktop.tables.run_names import name_in
 from desktop.widgets.actions import Command
+from desktop.widgets.preferences import Preferences
 from desktop.work.bridge import Phase
 from desktop.work.jobs import Job
 from desktop.workspace import Removed
@@ -28,7 +30,7 @@ from engine.model.parameters import StrategyInfo
 from engine.model.remark import Remark
 from engine.model.run import RunResult, RunSpec
 
-_MOST_REPORTED: Final = 50
+_COMPARED: Final = "compared"  # [ids, the current one's]
 _PORTION: Final = 100  # taken in within one turn of the event loop
 
 
@@ -73,6 +75,7 @@ class RunsPage(Page[RunsPanel]):
 
     def open(self) -> None:
         """Ask what the user noted, and for the runs that are older than the first ones."""
+        self.panel.say_none()
         self.bridge.ask(self.engine.runs.remarks, self._workspace.put_remarks)
         self.bridge.spawn(self._load_older())
 
@@ -88,9 +91,10 @@ class RunsPage(Page[RunsPanel]):
                 last is not None
             ):  # the collector would look through all of them, a third of a second for 5,000 runs
                 gc.freeze()
+        self._workspace.recall((), None)  # what is not among them was deleted
 
     def _strategies_loaded(self, infos: list[StrategyInfo]) -> None:
-        self.panel.set_defaults({
+        self.context.workspace.put_defaults({
             info.name: {str(param["name"]): param["default"] for param in info.params} for info in infos
         })  # fmt: skip
 
@@ -206,7 +210,19 @@ class RunsPage(Page[RunsPanel]):
             setup.set_setup(Setup.of_run(run))
             setup.strategies.focus(run.strategy)
 
-        page.overwrite(f"The set-up is that of {run.strategy} on {run.symbol} now", use)
+        page.overwrite(f"The set-up is that of {name_in(self._workspace, run)} on {run.symbol} now", use)
+
+    def save(self, preferences: Preferences) -> None:
+        """Which runs are compared, and which is the current one."""
+        super().save(preferences)
+        preferences.save(_COMPARED, [self._workspace.compared(), self._workspace.current])
+
+    def restore(self, preferences: Preferences) -> None:
+        """They are again as soon as they are there."""
+        super().restore(preferences)
+        match preferences.read(_COMPARED):
+            case [list(compared), str() | None as current]:
+                self._workspace.recall([str(run_id) for run_id in compared], current)
 
     def close(self) -> None:
         """Make no more checks, ask for no more runs."""
@@ -220,4 +236,4 @@ class RunsPage(Page[RunsPanel]):
 
     def tables(self) -> Mapping[str, QTableView]:
         """The runs."""
-        return {"every run": self.panel.table}  # "runs" and "all runs" had other columns
+        return {"runs of all": self.panel.table}  # "every run" and others before it had other columns

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from PySide6.QtCore import QItemSelection, QModelIndex, Qt, QTimer, Signal, SignalInstance
 from PySide6.QtGui import QAction, QKeySequence
-from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QToolButton, QVBoxLayout, QWidget
 
 from desktop.pages.page import Panel
 from desktop.tables.badges import badges_in, verdict_in
-from desktop.tables.run_names import Defaults, run_name
+from desktop.tables.run_names import name_in, run_name
 from desktop.tables.runs import ALL_RUNS, GROUPS, HIDDEN, KINDS, NO_GROUPS, RunRow, RunsModel
 from desktop.theme.colours import Theme
 from desktop.theme.icons import icon
 from desktop.widgets.badge_row import BadgeStory
 from desktop.widgets.buttons import combo, tool_button
+from desktop.widgets.filter_field import FilterField
 from desktop.widgets.labels import ElidedLabel
 from desktop.widgets.table_view import TableView
 from desktop.work.jobs import Job
@@ -25,9 +26,16 @@ from desktop.workspace import Workspace
 from engine.model.run import FINISHED
 
 _REDRAW_MS = 100
+_NARROW_BOX = 70
 _AT_ONCE = 100  # rows that are made in one turn of the event loop
 _MOST_AT_ONCE = 50  # that are compared by one key
-_LEAST_WIDTHS = {"strategy": 210, "checks": 130, "note": 90}  # for rows that are still to come
+_LEAST_WIDTHS = {
+    "strategy": 240,
+    "exchange": 110,
+    "status": 95,
+    "checks": 130,
+    "note": 90,
+}  # for rows that are still to come
 
 
 class RunsPanel(Panel):
@@ -48,13 +56,14 @@ class RunsPanel(Panel):
         super().__init__(parent)
         self.workspace = workspace
         self.model = RunsModel(workspace, self)
-        self.table = TableView(self.model, "Runs", "No runs yet. Press F5 to run the set-up on the left.")
-        self.search = QLineEdit(placeholderText="Filter runs", clearButtonEnabled=True)
-        self.search.setAccessibleName("Filter runs")
+        self.table = TableView(self.model, "Runs", "Runs are listed as soon as the database is open.")
+        self.search = FilterField("Filter runs", "Filter runs", self.table)
         self.search.setMinimumWidth(90)
         self.search.setMaximumWidth(220)
         self.kind = combo("Which runs", (ALL_RUNS, *KINDS))
         self.groups = combo("Groups", (NO_GROUPS, *GROUPS))
+        for box in (self.kind, self.groups):
+            box.setMinimumWidth(_NARROW_BOX)  # in a small window no button is pushed out
         self.story = BadgeStory(self)
         self.count = ElidedLabel()
         self.count.setProperty("role", "muted")
@@ -70,7 +79,6 @@ class RunsPanel(Panel):
         self._active: dict[str, RunRow] = {}
         self._dirty: dict[str, RunRow | None] = {}
         self._fitted = False
-        self._defaults: Defaults = {}
         self._in_view: tuple[str, int] | None = None
         self._timer = QTimer(self, singleShot=True)
         self._timer.timeout.connect(lambda: self.flush(_AT_ONCE))
@@ -139,11 +147,10 @@ class RunsPanel(Panel):
         self.model.named.connect(self._named)
         self._update()
 
-    def set_defaults(self, defaults: Defaults) -> None:
-        """The parameters that strategies have by themselves."""
-        if defaults != self._defaults:
-            self._defaults = defaults
-            self._runs_changed(list(self.workspace.runs))
+    def say_none(self) -> None:
+        """The database is open: where there are no runs, there are none."""
+        self.table.hint = "No runs yet. Press F5 to run the set-up on the left."
+        self.table.viewport().update()
 
     def begin_batch(self) -> None:
         """Runs are about to come: no filter hides them."""
@@ -198,19 +205,19 @@ class RunsPanel(Panel):
     def _row_of(self, run_id: str) -> RunRow:
         run = self.workspace.runs[run_id]
         remark = self.workspace.remark(run_id)
-        return RunRow.of(
-            run, verdict_in(self.workspace, run), remark.name or run_name(run, self._defaults), remark
-        )
+        return RunRow.of(run, verdict_in(self.workspace, run), name_in(self.workspace, run), remark)
 
     def _mark(self, run_id: str, row: RunRow | None) -> None:
         """A row is to be shown again; None: as its run is by then."""
-        self._dirty[run_id] = row
+        self._mark_all({run_id: row})
+
+    def _mark_all(self, rows: Mapping[str, RunRow | None]) -> None:
+        self._dirty |= rows
         if not self._timer.isActive():
             self._timer.start(_REDRAW_MS)
 
     def _runs_changed(self, ids: list[str]) -> None:
-        for run_id in ids:
-            self._mark(run_id, None)
+        self._mark_all(dict.fromkeys(ids))
 
     def _runs_removed(self, ids: list[str]) -> None:
         for run_id in ids:
@@ -349,7 +356,7 @@ class RunsPanel(Panel):
     def _named(self, run_id: str, text: str) -> None:
         """An empty name is the one that it has by itself."""
         remark = self.workspace.remark(run_id)
-        name = "" if text == run_name(self.workspace.runs[run_id], self._defaults) else text
+        name = "" if text == run_name(self.workspace.runs[run_id], self.workspace.defaults) else text
         if name != remark.name:
             self.remarked.emit({run_id: replace(remark, name=name)})
 

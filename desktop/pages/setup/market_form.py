@@ -223,7 +223,7 @@ class MarketForm(QWidget):
         self._set_role("warning" if self._problem else "muted")
         if self._problem:
             self.note.setText(breakable(f"{self._problem}. {_without_network(count, self.model.chosen)}"))
-        elif self._loading and not self.model.chosen:
+        elif self._loading and not (self.model.chosen and count):
             self.note.setText("Loading symbols …" + (f" {_those_held(count)} meanwhile." if count else ""))
         elif not count:
             self.note.setText("No symbols loaded yet; the button above loads them from the exchange.")

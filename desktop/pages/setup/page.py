@@ -28,6 +28,7 @@ from engine.model.market import Market
 from engine.model.parameters import StrategyInfo
 
 _WARM_MS: Final = 2000  # what the window shows first comes first
+_KEEP_MS: Final = 500  # Qt writes its file whole, in a turn of the window's
 
 
 class SetupPage(Page[SetupPanel]):
@@ -66,7 +67,10 @@ class SetupPage(Page[SetupPanel]):
                 f"The period is {name} now", partial(panel.use_preset, name), quiet=True
             )
         )
-        panel.setup_changed.connect(lambda: self._keep(context.preferences))
+        self._keeping = QTimer(self, singleShot=True, interval=_KEEP_MS)
+        self._keeping.timeout.connect(lambda: self._keep(context.preferences))
+        panel.setup_changed.connect(self._keeping.start)
+        context.candles_changed.connect(panel.ask_coverage_again)
         self.bridge.phase_changed.connect(panel.set_phase)
 
     def commands(self) -> Sequence[Command]:
@@ -221,6 +225,7 @@ class SetupPage(Page[SetupPanel]):
     def close(self) -> None:
         """The window closes: look at no more files."""
         self._warming.stop()
+        self._keeping.stop()
         self.files.close()
 
     # -- memory ------------------------------------------------------------------------------------------------------
@@ -231,6 +236,7 @@ class SetupPage(Page[SetupPanel]):
     def save(self, preferences: Preferences) -> None:
         """Keep what is chosen."""
         super().save(preferences)
+        self._keeping.stop()
         self._keep(preferences)
 
     def restore(self, preferences: Preferences) -> None:

@@ -1,4 +1,4 @@
-"""The set-up dock: four sections that scroll, and below them what they add up to with the buttons."""
+"""The set-up dock: sections that scroll, and below them what they add up to with the buttons."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ from engine.model.simulators import ENGINES
 
 _SETTLE_MS = 250
 _LEAST_WIDTH = 312
+_LEAST_HEADER = 64
 
 
 class WideScrollArea(QScrollArea):
@@ -74,9 +75,12 @@ class SetupPanel(Panel):
             Section("Period", _stack(self.period, self.coverage)),
             Section("Strategies", self.strategies),
             Section("Money and costs", self.costs),
+            Section("Terms", self.costs.terms, folded=True),
             Section("Advanced", self.engine, folded=True),
         ]
+        self.sections[-2].header.setMinimumWidth(_LEAST_HEADER)  # cut, where much is told
         self.period.offer(self.market.exchange_id())
+        self.costs.offer(self.market.exchange_id())
         self._build_footer()
         self._lay_out()
         self._connect()
@@ -140,6 +144,7 @@ class SetupPanel(Panel):
     def _connect(self) -> None:
         self.market.changed.connect(self._changed)
         self.market.exchange_changed.connect(self.period.offer)
+        self.market.exchange_changed.connect(self.costs.offer)
         self.market.exchange_changed.connect(lambda _: self._changed())
         self.period.changed.connect(self._changed)
         self.strategies.changed.connect(self._changed)
@@ -168,13 +173,14 @@ class SetupPanel(Panel):
             params=self.strategies.changed_params(),
             costs=self.costs.costs(),
             engine=self.engine.engine(),
-            unreadable=self.period.problem() or self.strategies.problem(),
+            unreadable=self.period.problem() or self.strategies.problem() or self.costs.terms.problem(),
             warmup=self.engine.warmup(),
         )
 
     def set_setup(self, setup: Setup) -> None:
         """Choose all of this."""
         self.strategies.set_choice(setup.strategies, setup.params)
+        self.costs.offer(setup.exchange)
         self.costs.set_costs(setup.costs)
         self.engine.set_choice(setup.engine, setup.warmup)
         self.period.offer(setup.exchange)
@@ -255,6 +261,9 @@ class SetupPanel(Panel):
         if setup.warmup is not None:
             chosen += f" · warm-up of {formats.whole(setup.warmup)}"
         self.sections[-1].header.setText(f"Advanced{chosen}")
+        terms, header = self.costs.terms.words(), self.sections[-2].header
+        header.setText(f"Terms · {terms}" if terms else "Terms")
+        header.setToolTip(terms)
         problem = setup.problem() if idle else f"{self.phase.value} …"
         self.reason.setText(problem or "")
         self.reason.setVisible(problem is not None)

@@ -60,7 +60,11 @@ class StrategyDesk(QObject):
     def edit(self, name: str) -> None:
         """Open a strategy's file in an editor."""
         info = self._form.infos.get(name)
-        if info is not None and not edit_file(Path(info.path)):
+        if info is None:
+            return
+        if edit_file(Path(info.path)):
+            self._context.said.emit(f"Opening {info.path}")
+        else:
             self._context.reported.emit(
                 "warning",
                 f"No editor was found for {info.path}; set VISUAL to one, or open the file yourself: what is saved is "
@@ -72,7 +76,9 @@ class StrategyDesk(QObject):
         """Show the folder of the user's strategies."""
         folder = self._context.bridge.engine.settings.user_strategies
         folder.mkdir(parents=True, exist_ok=True)
-        if not open_path(folder):
+        if open_path(folder):
+            self._context.said.emit(f"Opening {folder}")
+        else:
             self._context.reported.emit("info", f"Your strategies are in {folder}", "")
 
     def show_source(self, name: str) -> None:

@@ -81,6 +81,9 @@ class StrategyForm(QWidget):
         self.loading = QProgressBar(minimum=0, maximum=0, textVisible=False)
         self.loading.setToolTip("Reading the strategy files …")
         self.loading.setAccessibleName("Reading the strategy files")
+        self.loading.setMinimumWidth(
+            1
+        )  # by itself it asks for more room than the dock has beside the buttons
         self.loading.hide()
         self.form: ParamForm | None = None
         self.source_window: SourceWindow | None = None

@@ -9,7 +9,7 @@ from itertools import product
 from typing import Any, Final
 
 from engine.errors import InputError
-from engine.model.account import Costs
+from engine.model.account import AUTO_FUNDING, Costs
 from engine.model.exchanges import EXCHANGES
 from engine.model.market import (
     SAMPLE_EXCHANGE,
@@ -42,7 +42,7 @@ class Setup:
     end: int = SAMPLE_NOW_MS
     strategies: tuple[str, ...] = FIRST_STRATEGIES
     params: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    costs: Costs = field(default_factory=Costs)
+    costs: Costs = field(default_factory=lambda: Costs(funding=AUTO_FUNDING))
     engine: str = ENGINES[0]
     warmup: int | None = None
     unreadable: str = ""
@@ -85,7 +85,18 @@ class Setup:
 
     def problem(self) -> str | None:
         """Why nothing can be run, or None."""
-        return self.data_problem() or (None if self.strategies else "Select a strategy")
+        return (
+            self.data_problem()
+            or (None if self.strategies else "Select a strategy")
+            or self._detail_problem()
+        )
+
+    def _detail_problem(self) -> str | None:
+        try:
+            self.costs.check_detail(Timeframe(self.timeframe))
+        except InputError as error:
+            return f"Terms: {error}"
+        return None
 
     def summary(self) -> str:
         """How many runs that makes: 2 symbols × 3 strategies = 6 runs."""
@@ -106,7 +117,7 @@ class Setup:
 
     def to_json(self) -> dict[str, Any]:
         """A JSON value that `from_json` understands."""
-        return asdict(self)
+        return asdict(self) | {"costs": self.costs.to_json() | {"funding": self.costs.funding}}
 
     @classmethod
     def from_json(cls, value: Any) -> Setup | None:
@@ -120,7 +131,7 @@ class Setup:
                 end=int(value["end"]),
                 strategies=tuple(map(str, value["strategies"])),
                 params={str(name): dict(params) for name, params in value["params"].items()},
-                costs=Costs(**value["costs"]),
+                costs=Costs.from_json({"funding": AUTO_FUNDING} | value["costs"]),
                 engine=str(value.get("engine", ENGINES[0])),
                 warmup=int(value.get("warmup") or 0) or None,
             )

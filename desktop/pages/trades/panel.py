@@ -9,7 +9,6 @@ from PySide6.QtWidgets import (
     QFileDialog,
     QHBoxLayout,
     QLabel,
-    QLineEdit,
     QVBoxLayout,
     QWidget,
 )
@@ -21,6 +20,7 @@ from desktop.tables.trades import OUTCOMES, SIDES, TradesModel, filter_words, ro
 from desktop.theme.colours import Theme
 from desktop.theme.icons import icon
 from desktop.widgets.buttons import chip, combo, tool_button
+from desktop.widgets.filter_field import FilterField
 from desktop.widgets.table_view import TableView
 from desktop.workspace import Workspace
 from engine.model.run import FAILED, FINISHED, RunResult
@@ -43,10 +43,7 @@ class TradesPanel(Panel):
         self.model = TradesModel(self)
         self.table = TableView(self.model, "Trades", _NO_RUN)
         self.side, self.outcome = combo("Side", SIDES), combo("Result", OUTCOMES)
-        self.text = QLineEdit(
-            placeholderText="Filter by signal, reason, date (Ctrl+F)", clearButtonEnabled=True
-        )
-        self.text.setAccessibleName("Filter trades")
+        self.text = FilterField("Filter trades", "Filter by signal, reason, date (Ctrl+F)", self.table)
         self.text.setMaximumWidth(260)
         self.count = QLabel()
         self.count.setProperty("role", "muted")

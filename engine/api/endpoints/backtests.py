@@ -7,9 +7,11 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Response
 from fastapi.responses import HTMLResponse
 
-from engine.api.bodies import RunBody
+from engine.analysis.verdict import verdict
+from engine.api.bodies import CostSurfaceBody, MonteCarloBody, RunBody
 from engine.api.documents import Deleted, Runs, ShownRun, Strategy
 from engine.api.served import Ask, Limit, Server, Wait, answers, begun, in_short, started
+from engine.api.study_documents import CostSurface, MonteCarlo
 from engine.events import CancelToken, OnEvent
 
 router = APIRouter(prefix="/api", tags=["backtests"])
@@ -55,7 +57,9 @@ async def backtest(served: Server, ask: Ask, run_id: RunId) -> Response:
 
     def shown(_: CancelToken) -> dict[str, Any]:
         result = served.engine.runs.get(run_id)
-        return result.to_shown_json(data_changed=served.engine.runs.data_changed(result))
+        changed = served.engine.runs.data_changed(result)
+        facts = verdict(result, data_changed=changed)
+        return result.to_shown_json(data_changed=changed) | {"verdict": [fact.to_json() for fact in facts]}
 
     return await ask(shown)
 
@@ -69,6 +73,29 @@ async def backtest(served: Server, ask: Ask, run_id: RunId) -> Response:
 async def report(served: Server, ask: Ask, run_id: RunId) -> Response:
     """A stored run as one HTML page that needs nothing else."""
     return await ask.page(lambda _: served.engine.runs.report([run_id]))
+
+
+@router.post("/backtest/{run_id}/monte-carlo", responses=started(MonteCarlo, _404=NO_RUN))
+async def monte_carlo(served: Server, run_id: RunId, body: MonteCarloBody, wait: Wait = 0) -> Response:
+    """Other courses that a stored run could have taken. Nothing is stored: the same body makes the same again."""
+    spec = body.spec()
+
+    def work(on_event: OnEvent, cancel: CancelToken) -> dict[str, Any]:
+        research = served.engine.research
+        return research.monte_carlo(run_id, spec, on_event=on_event, cancel=cancel).to_json()
+
+    return await begun(served, "monte-carlo", f"run {in_short([run_id])}: {spec.kind.title}", work, wait)
+
+
+@router.post("/backtest/{run_id}/surface", responses=started(CostSurface, _404=NO_RUN))
+async def surface(served: Server, run_id: RunId, body: CostSurfaceBody, wait: Wait = 0) -> Response:
+    """A stored run at every pair of commission and slippage. Nothing is stored."""
+    spec = body.spec()
+
+    def work(on_event: OnEvent, cancel: CancelToken) -> dict[str, Any]:
+        return served.engine.research.cost_surface(run_id, spec, on_event=on_event, cancel=cancel).to_json()
+
+    return await begun(served, "cost-surface", f"run {in_short([run_id])}: costs", work, wait)
 
 
 @router.delete(

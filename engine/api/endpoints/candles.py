@@ -6,14 +6,15 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
 
-from engine.api.bodies import SYMBOL, FetchBody, one_of
+from engine.api.bodies import KIND, SYMBOL, FetchBody, one_of, read_kind
 from engine.api.documents import Fetch, Fetches, Held, Symbol
 from engine.api.served import Ask, Server, Wait, answers, begun, in_short, started
 from engine.errors import BacktestError, failed_series
 from engine.events import CancelToken, OnEvent
 from engine.model.coverage import FetchReport, symbol_json
 from engine.model.exchanges import EXCHANGES
-from engine.model.market import DEFAULT_EXCHANGE, TIMEFRAMES, Period, Timeframe
+from engine.model.kinds import Kind
+from engine.model.market import DEFAULT_EXCHANGE, TIMEFRAMES, Period, Timeframe, series_name
 from engine.service import Engine
 
 router = APIRouter(prefix="/api", tags=["candles"])
@@ -66,26 +67,38 @@ async def status(
         ),
     ],
     exchange: Exchange = DEFAULT_EXCHANGE,
+    kind: Annotated[
+        str,
+        Query(
+            description=KIND,
+            json_schema_extra=one_of(Kind),
+            openapi_examples={"traded": {"value": Kind.TRADED.value}},
+        ),
+    ] = Kind.TRADED.value,
 ) -> Response:
     """What is held of a period and what is not; asks no exchange for candles."""
-    asked = Timeframe(timeframe), Period.parse(start, end)
+    meant, cells = read_kind(kind, timeframe)
+    period = Period.parse(start, end)
 
     def held(cancel: CancelToken) -> dict[str, Any]:
-        return served.engine.candles.status(symbol, *asked, exchange=exchange, cancel=cancel).to_json()
+        return served.engine.candles.status(
+            symbol, cells, period, exchange=exchange, kind=meant, cancel=cancel
+        ).to_json()
 
     return await ask(held)
 
 
 @router.post("/data/fetch", responses=started(Fetch | Fetches))
 async def fetch(served: Server, body: FetchBody, wait: Wait = 0) -> Response:
-    """Fetch the candles of a period that are not held yet; of several symbols side by side."""
-    timeframe, period, exchange = body.series()
+    """Fetch the candles, or funding rates, of a period that are not held yet; of several symbols side by side."""
+    kind, timeframe, period, exchange = body.series()
     names = list(dict.fromkeys(body.symbols))
 
     def work(on_event: OnEvent, cancel: CancelToken) -> dict[str, Any]:
-        return _fetched(served.engine, names, timeframe, period, exchange, on_event, cancel)
+        shared = {"exchange": exchange, "kind": kind, "on_event": on_event, "cancel": cancel}
+        return _fetched(served.engine, names, timeframe, period, shared)
 
-    return await begun(served, "fetch", f"{in_short(names)} {timeframe}", work, wait)
+    return await begun(served, "fetch", f"{in_short(names)} {series_name(kind, timeframe)}", work, wait)
 
 
 def _fetched(
@@ -93,12 +106,9 @@ def _fetched(
     names: list[str],
     timeframe: Timeframe,
     period: Period,
-    exchange: str,
-    on_event: OnEvent,
-    cancel: CancelToken,
+    shared: dict[str, Any],
 ) -> dict[str, Any]:
     """One series' report, or those of several; raises the worst error where one of them failed."""
-    shared: dict[str, Any] = {"exchange": exchange, "on_event": on_event, "cancel": cancel}
     if len(names) == 1:
         return engine.candles.fetch(names[0], timeframe, period, **shared).to_json()
     outcomes = engine.candles.fetch_all([(name, timeframe) for name in names], period, **shared)

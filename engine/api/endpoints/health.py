@@ -7,7 +7,7 @@ from typing import Final
 
 from fastapi import APIRouter, Request, Response
 
-from engine.api.documents import Document
+from engine.api.document import Document
 from engine.api.problems import problem
 from engine.api.questions import in_thread
 from engine.api.served import Server, answers, json_answer

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Header, Path, Response
 from fastapi.responses import StreamingResponse
 from pydantic import JsonValue
 
-from engine.api.documents import Document
+from engine.api.document import Document
 from engine.api.jobs import Job, encoded
 from engine.api.questions import in_thread
 from engine.api.served import JobDocument, Server, answers

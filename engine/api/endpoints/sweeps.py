@@ -7,12 +7,13 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Response
 
 from engine.api.bodies import SweepBody
-from engine.api.documents import Deleted, Sweep, Sweeps
+from engine.api.documents import Deleted
 from engine.api.served import Ask, Limit, Server, Top, Wait, answers, begun, in_short, started
+from engine.api.sweep_documents import Sweep, Sweeps
 from engine.errors import Interrupted
 from engine.events import CancelToken, OnEvent
 from engine.model.run import CANCELLED
-from engine.model.sweep import TOP
+from engine.model.sweep import TOP, SweepResult
 from engine.service.research import check_sweep
 
 router = APIRouter(prefix="/api", tags=["sweeps"])
@@ -30,20 +31,37 @@ async def optimize(served: Server, body: SweepBody, wait: Wait = 0) -> Response:
     check_sweep(spec)
 
     def work(on_event: OnEvent, cancel: CancelToken) -> dict[str, Any]:
-        result = served.engine.research.optimize(
-            spec, assignments, fetch=body.fetch, on_event=on_event, cancel=cancel
-        )
-        if result.status == CANCELLED:
-            raise Interrupted(f"stopped; {result.kept}")
-        return result.to_json(body.top)
+        research = served.engine.research
+        result = research.optimize(spec, assignments, fetch=body.fetch, on_event=on_event, cancel=cancel)
+        return _ended(served, result, body.top)
 
     return await begun(
         served,
         "sweep",
-        f"{in_short([spec.strategy])} on {in_short([spec.symbol])} {spec.timeframe}",
+        f"{in_short([spec.strategy])} on {in_short(spec.symbols or [spec.symbol])} {spec.timeframe}",
         work,
         wait,
     )
+
+
+@router.post("/sweeps/{sweep_id}/resume", responses=started(Sweep, _404=NO_SWEEP))
+async def resume_sweep(served: Server, sweep_id: SweepId, top: Top = TOP, wait: Wait = 0) -> Response:
+    """Go on with a sweep that was stopped or killed; it ends as if it had not been.
+
+    Refused where the strategy, the candles or the program have changed since it began, and where somebody is at work on it.
+    """
+
+    def work(on_event: OnEvent, cancel: CancelToken) -> dict[str, Any]:
+        result = served.engine.research.resume_sweep(sweep_id, on_event=on_event, cancel=cancel)
+        return _ended(served, result, top)
+
+    return await begun(served, "sweep", f"sweep {in_short([sweep_id])}", work, wait)
+
+
+def _ended(served: Server, result: SweepResult, top: int) -> dict[str, Any]:
+    if result.status == CANCELLED:
+        raise Interrupted(f"stopped; {result.kept}")
+    return result.to_json(top, served.engine.research.statistics(result))
 
 
 @router.get("/sweeps", responses=answers((200, Sweeps)))
@@ -56,8 +74,13 @@ async def sweeps(served: Server, ask: Ask, limit: Limit = 50) -> Response:
 
 @router.get("/sweeps/{sweep_id}", responses=answers((200, Sweep), _404=NO_SWEEP))
 async def sweep(served: Server, ask: Ask, sweep_id: SweepId, top: Top = TOP) -> Response:
-    """A stored sweep with its best trials."""
-    return await ask(lambda _: served.engine.research.sweep(sweep_id).to_json(top))
+    """A stored sweep with its best trials, and whether they are more than luck."""
+
+    def told(_: CancelToken) -> dict[str, Any]:
+        found = served.engine.research.sweep(sweep_id)
+        return found.to_json(top, served.engine.research.statistics(found))
+
+    return await ask(told)
 
 
 @router.delete(

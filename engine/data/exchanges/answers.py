@@ -18,6 +18,10 @@ class Unreachable(ExchangeError):
     """No answer, or one that says "later": worth asking again."""
 
 
+class Refused(ExchangeError):
+    """The exchange itself is not to be had from here: it refuses this place, or it is not to be asked."""
+
+
 class UnexpectedAnswer(ExchangeError):
     """An answer that is not what was asked for: nothing of it is believed. Worth asking again."""
 

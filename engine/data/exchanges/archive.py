@@ -1,6 +1,7 @@
-"""Binance's bulk archive over HTTP: one zip per market, timeframe and UTC day, with its checksum beside it.
+"""Binance's bulk archive over HTTP: one zip per market, series and UTC day or month, with its checksum beside it.
 
-Daily files only: the monthly ones come late, lack days and differ from the REST interface where daily ones do not.
+Daily files where there are any: the monthly ones come late, lack days and differ from the REST interface where daily ones do
+not. Funding rates and candles of more than a day come by months only.
 Nothing is believed that is not proven; a day that is doubtful in any way is reported as such, and REST is asked for it.
 """
 
@@ -11,16 +12,21 @@ import time
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, urlsplit
 
-from engine.data.exchanges.answers import host_of, no_answer
-from engine.data.exchanges.archive_file import DayFile, DoubtfulFile, read_day, zip_limit
+from engine.data.exchanges.answers import Answer, host_of, no_answer
+from engine.data.exchanges.archive_file import DayFile, DoubtfulFile, read_day, read_funding, zip_limit
 from engine.data.exchanges.ccxt_client import LOOPBACK
 from engine.data.exchanges.pages import find_holes
-from engine.model.market import Candles, Market, Period, Timeframe, format_time
+from engine.errors import ExchangeError
+from engine.model.funding import FundingRates
+from engine.model.kinds import Kind
+from engine.model.market import DAY_MS, FUNDING_GRID, Candles, Market, Period, Timeframe, format_time
 
 if TYPE_CHECKING:
     import requests
 
-_FOLDERS: Final = {"binance": "/data/spot/daily/klines", "binanceusdm": "/data/futures/um/daily/klines"}
+_FOLDERS: Final = {"binance": "/data/spot", "binanceusdm": "/data/futures/um"}
+_CONTENTS: Final = {Kind.TRADED: "klines", Kind.MARK: "markPriceKlines", Kind.FUNDING: "fundingRate"}
+_MONTH: Final = Timeframe("1M")
 _CHECKSUM_BYTES: Final = 1024  # 64 hex digits and a file name
 _CHUNK_BYTES: Final = 65_536
 _HEADERS: Final = {"Accept-Encoding": "identity"}  # a zip is packed already; nothing may unpack on the way
@@ -70,18 +76,43 @@ class Archive:
         return DayFile(day, candles, tuple(holes), f"lacks {lacking:,} candles" if holes else "")
 
     def _candles(self, market: Market, timeframe: Timeframe, day: Period, stop: threading.Event) -> Candles:
-        path = file_path(market, timeframe, day)
+        data = self._checked(file_path(market, timeframe, day), zip_limit(timeframe, day), stop)
+        return read_day(data, timeframe, day)
+
+    def funding(self, market: Market, month: Period, stop: threading.Event) -> FundingRates:
+        """The settlements of one UTC month, with intervals and without mark prices; raises DoubtfulFile, Trouble."""
+        data = self._checked(file_path(market, FUNDING_GRID, month), zip_limit(FUNDING_GRID, month), stop)
+        return read_funding(data, month, market.title(FUNDING_GRID))
+
+    def now_ms(self) -> int:
+        """The archive's clock, of whatever it answers; whole seconds. Raises ExchangeError."""
+        import requests
+
+        session = self._take_session()
+        try:
+            with session.head(self._base_url, timeout=self._timeout_s, allow_redirects=False) as response:
+                headers = {name.lower(): value for name, value in response.headers.items()}
+                now = Answer(self._base_url, response.status_code, headers, "").date_ms
+        except (requests.RequestException, OSError) as error:
+            raise no_answer(self._base_url, error) from None
+        finally:
+            self._rest_session(session)
+        if now is None:
+            raise ExchangeError(f"{self.host} does not say what time it is")
+        return now
+
+    def _checked(self, path: str, limit: int, stop: threading.Event) -> bytes:
+        """A file that matches its checksum."""
         # first the checksum: where it is missing the file would be of no use
         announced = (
             self._get(f"{path}.CHECKSUM", _CHECKSUM_BYTES, stop)[:64].decode("ascii", "replace").lower()
         )
-        data = self._get(path, zip_limit(timeframe, day), stop)
+        data = self._get(path, limit, stop)
         digest = hashlib.sha256(data).hexdigest()
         if digest != announced:
             raise DoubtfulFile("does not match its checksum")
-        candles = read_day(data, timeframe, day)
-        _log.info("%s sha256 %s, %d candles", path, digest, len(candles))  # files are replaced at times
-        return candles
+        _log.info("%s sha256 %s", path, digest)  # files are replaced at times
+        return data
 
     # -- HTTP
 
@@ -138,12 +169,23 @@ class Archive:
         session.close()
 
 
-def file_path(market: Market, timeframe: Timeframe, day: Period) -> str:
-    """Where the archive keeps a day: /data/spot/daily/klines/SOLUSDT/1m/SOLUSDT-1m-2024-05-03.zip."""
-    name = quote(market.name, safe="")
-    return (
-        f"{_FOLDERS[market.exchange]}/{name}/{timeframe}/{name}-{timeframe}-{format_time(day.start)[:10]}.zip"
-    )
+def file_span(market: Market, timeframe: Timeframe) -> Timeframe:
+    """How much of a series one file holds: a UTC day, where there are such files, else a month."""
+    is_long = timeframe.count(Period(0, DAY_MS)) < 1 or timeframe.next(0) > DAY_MS
+    return _MONTH if is_long or market.kind is Kind.FUNDING else Timeframe("1d")
+
+
+def file_path(market: Market, timeframe: Timeframe, span: Period) -> str:
+    """Where the archive keeps a day: /data/spot/daily/klines/SOLUSDT/1m/SOLUSDT-1m-2024-05-03.zip; or a month, as
+    /data/futures/um/monthly/fundingRate/SOLUSDT/SOLUSDT-fundingRate-2024-05.zip.
+    """
+    name, content = quote(market.name, safe=""), _CONTENTS[market.kind]
+    is_month = file_span(market, timeframe) == _MONTH
+    folder = f"{_FOLDERS[market.exchange]}/{'monthly' if is_month else 'daily'}/{content}/{name}"
+    when = format_time(span.start)[: 7 if is_month else 10]
+    if market.kind is Kind.FUNDING:
+        return f"{folder}/{name}-{content}-{when}.zip"
+    return f"{folder}/{timeframe.file_name}/{name}-{timeframe.file_name}-{when}.zip"
 
 
 def has_archive(exchange: str) -> bool:

@@ -5,6 +5,7 @@ through the same check as a page of the REST interface, and whatever is odd make
 """
 
 import io
+import math
 import struct
 import zipfile
 import zlib
@@ -13,12 +14,16 @@ from typing import Any, Final
 
 from engine.data.exchanges.answers import UnexpectedAnswer
 from engine.data.exchanges.binance import ROWS
+from engine.data.exchanges.funding_pages import check_funding
 from engine.data.exchanges.pages import check_page
-from engine.model.market import Candles, Period, Timeframe
+from engine.model.funding import REGULAR, FundingRates, FundingRow
+from engine.model.market import FUNDING_GRID, Candles, Period, Timeframe
 
 _ROW_BYTES: Final = 256  # real rows take at most 170
 _ZIP_BYTES: Final = 4096  # what the zip format may add
 _MICROSECONDS: Final = 10**14  # as ms the year 5138, as us 1973: spot files have us from 2025 on
+_LONGEST_TIME: Final = 16  # digits
+_INTERVALS: Final = ("1", "2", "4", "8")
 _PLAIN_METHODS: Final = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # the others unpack without a limit
 _UNREADABLE: Final = (
     zipfile.BadZipFile, zlib.error, struct.error, EOFError, NotImplementedError, RuntimeError,
@@ -75,6 +80,30 @@ def read_day(data: bytes, timeframe: Timeframe, day: Period) -> Candles:
     return page.candles
 
 
+def read_funding(data: bytes, month: Period, title: str) -> FundingRates:
+    """The checked settlements of a month's zip, at least one; raises DoubtfulFile and nothing else, whatever the bytes."""
+    lines = _unpack(data, size_limit(FUNDING_GRID, month)).splitlines()
+    if lines and not lines[0][:1].isdigit():
+        del lines[0]
+    try:
+        rows = [_settlement(line) for line in lines]
+        page = check_funding(rows, month, len(rows) + 1, title)
+    except (ValueError, OverflowError, UnexpectedAnswer) as error:
+        raise DoubtfulFile(f"is not believed ({error})") from None
+    if not len(page.rates):
+        raise DoubtfulFile("holds no settlement")
+    return page.rates
+
+
+def _settlement(line: str) -> FundingRow:
+    """A row `calc_time,funding_interval_hours,last_funding_rate`; raises ValueError."""
+    served, hours, rate = line.split(",")
+    if not (served.isdecimal() and len(served) <= _LONGEST_TIME and hours in _INTERVALS):
+        raise ValueError(f"a row reads {line[:60]!r}")
+    ms = int(served) // 1000 if int(served) > _MICROSECONDS else int(served)
+    return ms, float(rate), math.nan, REGULAR, float(hours)
+
+
 def _unpack(data: bytes, limit: int) -> str:
     """The text of the zip's only member. Its name is ignored, the size it announces is not trusted."""
     try:
@@ -87,7 +116,7 @@ def _unpack(data: bytes, limit: int) -> str:
             with packed.open(members[0]) as member:
                 content = member.read(limit + 1)
         if len(content) > limit:
-            raise DoubtfulFile("unpacks to more than a day of candles can take")
+            raise DoubtfulFile("unpacks to more than its rows can take")
         return content.decode("ascii")
     except _UNREADABLE as error:
         raise DoubtfulFile(f"cannot be read ({type(error).__name__})") from None

@@ -1,5 +1,6 @@
 """Binance's dialect: spot and USD-M perpetuals, klines of twelve columns, weights counted per minute."""
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from engine.data.exchanges.answers import (
     Answer,
     Banned,
     RateLimited,
+    Refused,
     error_code,
     host_of,
     in_trouble,
@@ -20,6 +22,9 @@ from engine.data.exchanges.answers import (
 from engine.data.exchanges.dialect import LAST_MS, Dialect, Listing, Request
 from engine.data.exchanges.pages import RowFormat
 from engine.errors import ExchangeError, InputError
+from engine.model.filters import Filters
+from engine.model.funding import REGULAR, FundingRow
+from engine.model.kinds import Kind
 from engine.model.market import MINUTE_MS, SAMPLE_EXCHANGE, Market, Period, Timeframe, timeframes_of
 
 # open time, open, high, low, close, volume, close time and five more
@@ -36,6 +41,7 @@ _BUSY: Final = frozenset(
     {-1000, -1001, -1006, -1007, -1008, -1016}
 )  # of passing nature, by Binance's error list
 _SHORTEST_BAN_S: Final = 120
+_LONGEST_TYPE: Final = 20
 _MOST_USED: Final = 0.9  # of the weight of a minute
 
 
@@ -81,23 +87,35 @@ class Binance(Dialect):
             parsed["symbol"],
             bool(parsed["active"]),
             listed if listed and 0 < listed <= LAST_MS else None,
+            filters=_filters(entry.get("filters")),
         )
 
-    def candles(self, symbol: str, timeframe: Timeframe, window: Period, limit: int) -> Request:
-        """`GET klines`: both bounds are inclusive and count for the open time; the oldest rows come first."""
+    def candles(self, market: Market, timeframe: Timeframe, window: Period, limit: int) -> Request:
+        """`GET klines` or `markPriceKlines`: both bounds are inclusive and count for open times; the oldest come first."""
         bounds = {"startTime": window.start, "endTime": window.end - 1, "limit": limit}
-        return self._klines(symbol, timeframe, bounds)
+        return self._klines(market, timeframe, bounds)
 
-    def first_candle(self, symbol: str, timeframe: Timeframe, start_ms: int) -> Request:
+    def first_candle(self, market: Market, timeframe: Timeframe, start_ms: int) -> Request:
         """The same without an end, also from long before the listing; a candle still open counts."""
-        return self._klines(symbol, timeframe, {"startTime": start_ms, "limit": 1})
+        return self._klines(market, timeframe, {"startTime": start_ms, "limit": 1})
 
-    def _klines(self, symbol: str, timeframe: Timeframe, bounds: Mapping[str, int]) -> Request:
-        return self._get("Klines", symbol=symbol, interval=self.timeframes[timeframe.name], **bounds)
+    def _klines(self, market: Market, timeframe: Timeframe, bounds: Mapping[str, int]) -> Request:
+        endpoint = "MarkPriceKlines" if market.kind is Kind.MARK else "Klines"
+        return self._get(endpoint, symbol=market.name, interval=self.timeframes[timeframe.name], **bounds)
 
     def read_rows(self, symbol: str, value: Any) -> list[Any] | None:  # noqa: ARG002
         """The answer is the list."""
         return value if isinstance(value, list) else None
+
+    def funding(self, symbol: str, start_ms: int, end_ms: int | None, limit: int) -> Request:
+        """`GET fundingRate`: both bounds are inclusive; the oldest rows come first."""
+        until = {} if end_ms is None else {"endTime": end_ms - 1}
+        return self._get("FundingRate", symbol=symbol, startTime=start_ms, **until, limit=limit)
+
+    def read_funding(self, symbol: str, value: Any) -> list[FundingRow] | None:
+        """The answer is the list of objects `{symbol, fundingTime, fundingRate, markPrice, rateType}`."""
+        rows = [_settlement(symbol, row) for row in value] if isinstance(value, list) else [None]
+        return None if None in rows else [row for row in rows if row is not None]
 
     def fault(self, answer: Answer) -> ExchangeError | InputError | None:
         """Statuses 418, 429, 451, 403, and error objects `{"code": -1121, "msg": "..."}`."""
@@ -112,6 +130,43 @@ class Binance(Dialect):
 
     def _get(self, endpoint: str, **params: Any) -> Request:
         return Request(f"{self.section}Get{endpoint}", params)
+
+
+def _filters(told: Any) -> Filters | None:
+    """Of an entry's list of objects `{"filterType": "PRICE_FILTER", "tickSize": "0.10", ...}`."""
+    values: dict[tuple[str, str], Any] = {}
+    for one in told if isinstance(told, list) else ():
+        if isinstance(one, dict):
+            values |= {(str(one.get("filterType")), name): value for name, value in one.items()}
+    most = values.get(("MARKET_LOT_SIZE", "maxQty"))
+    return Filters.read(
+        {
+            "tick": values.get(("PRICE_FILTER", "tickSize")),
+            "step": values.get(("LOT_SIZE", "stepSize")),
+            "least": values.get(("LOT_SIZE", "minQty")),
+            "most": values.get(("LOT_SIZE", "maxQty")) if most is None else most,
+            # of futures, and of spot by its newer and its older name
+            "notional": values.get(
+                ("MIN_NOTIONAL", "notional"),
+                values.get(("NOTIONAL", "minNotional"), values.get(("MIN_NOTIONAL", "minNotional"))),
+            ),
+        }
+    )
+
+
+def _settlement(symbol: str, row: Any) -> FundingRow | None:
+    """One row of fundingRate. Its mark price is "" or not there at all for all settlements before October 2023."""
+    if not isinstance(row, dict) or row.get("symbol") != symbol:
+        return None
+    served, kind, mark = row.get("fundingTime"), row.get("rateType") or REGULAR, row.get("markPrice")
+    if type(served) is not int or not isinstance(kind, str) or len(kind) > _LONGEST_TYPE:
+        return None
+    try:
+        rate = float(row["fundingRate"])
+        price = math.nan if mark in ("", None) else float(mark)
+    except (KeyError, TypeError, ValueError):
+        return None
+    return served, rate, price, kind, math.nan
 
 
 def used_weight(answer: Answer) -> int | None:
@@ -131,9 +186,9 @@ def fault(answer: Answer) -> ExchangeError | InputError | None:
     if answer.status == 429 or code == _TOO_MANY:
         return RateLimited(f"{host} is rate limiting", retry_after(answer, DEFAULT_RETRY_AFTER_S))
     if answer.status == 451:
-        return ExchangeError(f"{host} {_LOCATION}")
+        return Refused(f"{host} {_LOCATION}")
     if answer.status == 403:
-        return ExchangeError(f"{host}: {_FIREWALL}")
+        return Refused(f"{host}: {_FIREWALL}")
     if answer.status >= 500 or code in _BUSY:
         return in_trouble(answer, text)
     if code == _UNKNOWN_SYMBOL:

@@ -23,6 +23,7 @@ from engine.data.exchanges.answers import (
 from engine.data.exchanges.dialect import LAST_MS, Dialect, Listing, Request
 from engine.data.exchanges.pages import RowFormat
 from engine.errors import ExchangeError, InputError
+from engine.model.filters import Filters
 from engine.model.market import Market, Period, Timeframe
 
 _INTERVALS: Final = {
@@ -102,13 +103,14 @@ class Bybit(Dialect):
             unified += f":{settled}"
         listed = _number(entry.get("launchTime"), least=1)
         is_trading = entry.get("status") not in _GONE
-        return Market(exchange, symbol, unified, is_trading, listed if listed and listed <= LAST_MS else None)
+        listed = listed if listed and listed <= LAST_MS else None
+        return Market(exchange, symbol, unified, is_trading, listed, filters=_filters(entry))
 
-    def candles(self, symbol: str, timeframe: Timeframe, window: Period, limit: int) -> Request:
+    def candles(self, market: Market, timeframe: Timeframe, window: Period, limit: int) -> Request:
         """`GET v5/market/kline`: both bounds are inclusive; a start between two candles would bring the earlier one."""
         params = {
             "category": self.category,
-            "symbol": symbol,
+            "symbol": market.name,
             "interval": self.timeframes[timeframe.name],
             "start": window.start,
             "end": window.end - 1,
@@ -160,6 +162,23 @@ def fault(answer: Answer) -> ExchangeError | InputError | None:
     if answer.status == 200 and not code:
         return None  # code 0, or none that is short enough to be an error: the reader looks for the result
     return refused(answer, code, text) if code else unexpected(answer)
+
+
+def _filters(entry: Mapping[str, Any]) -> Filters | None:
+    """Of an instrument's `priceFilter` and `lotSizeFilter`, whose words for spot are others than for contracts."""
+    price, lot = (
+        value if isinstance(value, dict) else {}
+        for value in (entry.get("priceFilter"), entry.get("lotSizeFilter"))
+    )
+    return Filters.read(
+        {
+            "tick": price.get("tickSize"),
+            "step": lot.get("qtyStep", lot.get("basePrecision")),
+            "least": lot.get("minOrderQty"),
+            "most": lot.get("maxMktOrderQty", lot.get("maxMarketOrderQty")),
+            "notional": lot.get("minNotionalValue", lot.get("minOrderAmt")),
+        }
+    )
 
 
 def _limit_s(answer: Answer) -> float:

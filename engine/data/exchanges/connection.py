@@ -12,15 +12,18 @@ from engine.data.exchanges.answers import (
     Answer,
     Banned,
     RateLimited,
+    Refused,
     UnexpectedAnswer,
     Unreachable,
     unexpected,
 )
 from engine.data.exchanges.ccxt_client import Client
 from engine.data.exchanges.dialect import Dialect, Request
+from engine.data.exchanges.silence import Silence
 from engine.errors import ExchangeError
 from engine.events import CancelToken, Log, OnEvent, ignore_event
 
+OFF: Final = "off"  # in place of an address: nothing is asked
 _CANCEL_POLL_S: Final = 0.1
 _LONGEST_LIMIT_S: Final = 3600  # exchanges count requests by the minute, a rate limit is a matter of minutes
 T = TypeVar("T")
@@ -54,12 +57,20 @@ class ExchangeMemory(Protocol):
 
 
 class Caller:
-    """One caller's work at an exchange: who hears of it, when to stop, how many candle requests it took."""
+    """One caller's work at an exchange: who hears of it, when to stop, how many candle requests it took. `attempts`: ask no
+    oftener, for what can be done without.
+    """
 
     def __init__(
-        self, job: str = "", on_event: OnEvent = ignore_event, cancel: CancelToken | None = None
+        self,
+        job: str = "",
+        on_event: OnEvent = ignore_event,
+        cancel: CancelToken | None = None,
+        silence: Silence | None = None,
+        attempts: int | None = None,
     ) -> None:
         self.job, self.on_event, self.cancel = job, on_event, cancel or CancelToken()
+        self.silence, self.attempts = silence or Silence(), attempts
         self.candle_requests = 0
 
     def log(self, level: str, text: str) -> None:
@@ -104,6 +115,8 @@ class Connection:
     @property
     def host(self) -> str:
         """The host that is asked."""
+        if self._base_url == OFF:
+            return OFF
         client = self._take_client()
         self._rest_client(client)
         return client.host
@@ -121,7 +134,10 @@ class Connection:
         """A checked answer. Passing faults are asked again with growing waits, a rate limit is waited for as told,
         a refusal ends it at once. `on_fault` may still read something from an answer that stays faulty.
         """
+        if self._base_url == OFF:
+            raise Refused(f"{self.name} itself is not asked (its address is set to off)")
         patience = patience or self.patience
+        attempts = self._attempts(caller, patience)
         failures = limits = 0
         while True:
             self._wait_until_allowed(caller)
@@ -135,11 +151,17 @@ class Connection:
                     raise self._blocked_error() or limited from limited
             except (Unreachable, UnexpectedAnswer) as error:
                 failures += 1
-                if failures >= patience.attempts:
+                if failures >= attempts:
+                    if isinstance(error, Unreachable):
+                        caller.silence.note(self.name, failures, error)
                     raise
                 wait_s = patience.wait_s(failures)
                 caller.log("warning", f"{error}; asking again in {wait_s:g} s")
                 caller.cancel.sleep(wait_s)
+
+    def _attempts(self, caller: Caller, patience: Patience) -> int:
+        wanted = min(patience.attempts, caller.attempts or patience.attempts)
+        return caller.silence.attempts(self.name, wanted)
 
     def _send(
         self,

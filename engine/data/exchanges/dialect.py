@@ -10,6 +10,7 @@ from engine.data.exchanges.answers import Answer
 from engine.data.exchanges.pages import RowFormat
 from engine.errors import ExchangeError, InputError
 from engine.model.exchanges import EXCHANGES
+from engine.model.funding import FundingRow
 from engine.model.market import Market, Period, Timeframe
 
 LAST_MS = 2**43 - 1  # year 2248: later times are mistakes, microseconds for milliseconds
@@ -78,16 +79,28 @@ class Dialect(ABC):
     # -- candles
 
     @abstractmethod
-    def candles(self, symbol: str, timeframe: Timeframe, window: Period, limit: int) -> Request:
-        """The request for at most `limit` candles that open inside `window`, whose bounds are on the grid."""
+    def candles(self, market: Market, timeframe: Timeframe, window: Period, limit: int) -> Request:
+        """The request for at most `limit` candles of the market's kind that open inside `window`, whose bounds are on the
+        grid.
+        """
 
-    def first_candle(self, symbol: str, timeframe: Timeframe, start_ms: int) -> Request | None:  # noqa: ARG002
+    def first_candle(self, market: Market, timeframe: Timeframe, start_ms: int) -> Request | None:  # noqa: ARG002
         """The request for the first candle at or after a moment; None where there is no such question."""
         return None
 
     @abstractmethod
     def read_rows(self, symbol: str, value: Any) -> list[Any] | None:
         """The rows of an answer, in any order; `rows` says how each is written."""
+
+    # -- funding, of exchanges whose `kinds` say so
+
+    def funding(self, symbol: str, start_ms: int, end_ms: int | None, limit: int) -> Request:
+        """The request for the first settlements from `start_ms` to before `end_ms` (None: whenever they are)."""
+        raise NotImplementedError
+
+    def read_funding(self, symbol: str, value: Any) -> list[FundingRow] | None:  # noqa: ARG002
+        """The settlements of an answer, in its order; None where any of them is not one of this symbol's."""
+        return None
 
     # -- faults and limits
 

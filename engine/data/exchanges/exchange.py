@@ -7,14 +7,26 @@ from typing import Any, Final
 
 from engine.data.exchanges.answers import UnexpectedAnswer
 from engine.data.exchanges.ccxt_client import Client
-from engine.data.exchanges.connection import Caller, Connection, ExchangeMemory, Patience, local_ms
+from engine.data.exchanges.connection import OFF, Caller, Connection, ExchangeMemory, Patience, local_ms
 from engine.data.exchanges.dialect import LAST_MS, Dialect, Listing, Request
+from engine.data.exchanges.funding_pages import FundingPage, check_funding, served_bounds
+from engine.data.exchanges.pace import Pace
 from engine.data.exchanges.pages import Page, check_page
 from engine.data.exchanges.search import find_first
 from engine.errors import InputError
-from engine.model.market import DAY_MS, MINUTE_MS, SAMPLE_EXCHANGE, Market, Period, Timeframe
+from engine.model.market import (
+    DAY_MS,
+    FUNDING_GRID,
+    MINUTE_MS,
+    SAMPLE_EXCHANGE,
+    Market,
+    Period,
+    Timeframe,
+)
 
 _CLOCK_WARNING_MS: Final = MINUTE_MS
+FUNDING_ROWS: Final = 1000  # that one request is asked for
+_FUNDING_REQUESTS: Final = (450, 300.0)  # Binance allows an address 500 in 5 minutes, beside the weight
 
 
 class Exchange:
@@ -37,6 +49,7 @@ class Exchange:
         self.page_limit = page_limit or dialect.page_limit
         self._memory, self._clock = memory, clock
         self._connection = Connection(name, dialect, memory, base_url, self.patience, clock)
+        self._funding_pace = Pace(*_FUNDING_REQUESTS)
         self._said_offset_ms = 0  # the exchange's clock minus the local one
         self._lock = threading.Lock()
 
@@ -48,6 +61,11 @@ class Exchange:
     def host(self) -> str:
         """The host that is asked."""
         return self._connection.host
+
+    @property
+    def is_off(self) -> bool:
+        """Whether nothing may be asked of it."""
+        return self.host == OFF
 
     # -- markets
 
@@ -123,7 +141,7 @@ class Exchange:
 
     def probe(self, market: Market, timeframe: Timeframe, start_ms: int, caller: Caller) -> Page:
         """The first candle that opens at or after `start_ms`, the one still open included. An empty page: none."""
-        request = self.dialect.first_candle(market.name, timeframe, start_ms)
+        request = self.dialect.first_candle(market, timeframe, start_ms)
         if request is not None:
             return self._candles(market, caller, timeframe, Period(start_ms, LAST_MS), request)
 
@@ -146,7 +164,7 @@ class Exchange:
     ) -> Page:
         """What opens inside `window`; all of it, where no limit is given."""
         rows = limit or timeframe.count(window)
-        request = self.dialect.candles(market.name, timeframe, window, rows)
+        request = self.dialect.candles(market, timeframe, window, rows)
         return self._candles(market, caller, timeframe, window, request, is_exact=is_exact)
 
     def _candles(
@@ -165,13 +183,39 @@ class Exchange:
             rows = self.dialect.read_rows(market.name, value)
             if rows is None:
                 return None
-            found = check_page(rows, timeframe, window, f"{market.name} {timeframe}", self.dialect.rows)
+            found = check_page(rows, timeframe, window, market.title(timeframe), self.dialect.rows)
             return None if is_exact and found.notes else found
 
         page = self._connection.ask(request, read, caller, is_candles=True)
         for note in page.notes:
             caller.log("warning", note)
         return page
+
+    # -- funding
+
+    def funding_page(self, market: Market, window: Period, caller: Caller) -> FundingPage:
+        """The first settlements of the whole hours of `window`, at most FUNDING_ROWS, checked."""
+        start, end = served_bounds(window)
+        request = self.dialect.funding(market.name, start, end, FUNDING_ROWS)
+        return self._funding(market, window, request, FUNDING_ROWS, caller)
+
+    def funding_probe(self, market: Market, start_ms: int, caller: Caller) -> FundingPage:
+        """The first settlement of the hour `start_ms` or a later one; an empty page: none."""
+        window = Period(start_ms, LAST_MS)
+        request = self.dialect.funding(market.name, served_bounds(window)[0], None, 1)
+        return self._funding(market, window, request, 1, caller)
+
+    def _funding(
+        self, market: Market, window: Period, request: Request, limit: int, caller: Caller
+    ) -> FundingPage:
+        title = market.title(FUNDING_GRID)
+
+        def read(value: Any, _: Client) -> FundingPage | None:
+            rows = self.dialect.read_funding(market.name, value)
+            return None if rows is None else check_funding(rows, window, limit, title)
+
+        self._funding_pace.wait(caller)
+        return self._connection.ask(request, read, caller, is_candles=True)
 
     def check_timeframe(self, timeframe: Timeframe) -> None:
         """Raise InputError for a candle length that this exchange does not have."""

@@ -1,10 +1,12 @@
-"""A small exchange on this machine: real HTTP on 127.0.0.1 that answers exchangeInfo, time and klines as Binance does.
+"""A small exchange on this machine: real HTTP on 127.0.0.1 that answers exchangeInfo, time, klines, markPriceKlines and
+fundingRate as Binance does.
 
 Serves the bundled sample market in the product; tests add faults, holes and a settable clock on top.
 """
 
 import contextlib
 import json
+import math
 import socket
 import socketserver
 import threading
@@ -19,6 +21,8 @@ from urllib.parse import parse_qsl, urlsplit
 
 import numpy as np
 
+from engine.model.filters import Filters
+from engine.model.funding import FundingRates
 from engine.model.market import Candles, Timeframe
 
 SPOT_PATH: Final = "/api/v3"
@@ -26,11 +30,15 @@ FUTURES_PATH: Final = "/fapi/v1"
 _PERPETUAL_DELIVERY_MS: Final = 4_133_404_800_000  # Binance's "never"
 _MAX_LIMIT: Final = {SPOT_PATH: 1000, FUTURES_PATH: 1500}
 _DEFAULT_LIMIT: Final = 500
+_DEFAULT_SETTLEMENTS: Final = 100
+_MAX_SETTLEMENTS: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """One symbol that the loopback exchange has: its candles by timeframe ("1h")."""
+    """One symbol that the loopback exchange has: its candles by timeframe ("1h"), those of the mark price, its funding,
+    what it takes of orders.
+    """
 
     path: str  # SPOT_PATH or FUTURES_PATH
     base: str
@@ -38,6 +46,9 @@ class Listing:
     series: Mapping[str, Candles]
     listed_ms: int | None = None
     is_trading: bool = True
+    marks: Mapping[str, Candles] = field(default_factory=dict)
+    funding: FundingRates = field(default_factory=FundingRates.empty)
+    filters: Filters | None = None
 
     @property
     def name(self) -> str:
@@ -109,26 +120,46 @@ class LoopbackExchange:
             return Reply(200, {"serverTime": self.now_ms()})
         if endpoint == "exchangeInfo":
             return Reply(200, self._info(api))
-        if endpoint == "klines":
-            return self._klines(api, params)
+        if endpoint in ("klines", "markPriceKlines", "fundingRate"):
+            return self._rows(api, endpoint, params)
         return Reply(404, body=b"<html>not found</html>", headers={"Content-Type": "text/html"})
 
     def _info(self, api: str) -> dict[str, Any]:
         symbols = [_symbol_info(listing) for listing in self._listings.values() if listing.path == api]
         return {"timezone": "UTC", "serverTime": self.now_ms(), "rateLimits": [], "symbols": symbols}
 
-    def _klines(self, api: str, params: Mapping[str, str]) -> Reply:
+    def _rows(self, api: str, endpoint: str, params: Mapping[str, str]) -> Reply:
         listing = self._listings.get((api, params.get("symbol", "")))
         if listing is None:
             return refusal(-1121, "Invalid symbol.")
-        interval = params.get("interval", "")
-        if interval not in listing.series:
-            return refusal(-1120, "Invalid interval.")
         try:
             bounds = {name: int(params[name]) for name in ("startTime", "endTime", "limit") if name in params}
         except ValueError:
             return refusal(-1100, "Illegal characters found in a parameter.")
-        return Reply(200, self.rows(listing.series[interval], Timeframe(interval), bounds, _MAX_LIMIT[api]))
+        if endpoint == "fundingRate":
+            return Reply(200, self.settlements(listing, bounds))
+        interval = params.get("interval", "")
+        series = listing.series if endpoint == "klines" else listing.marks
+        if interval not in series:
+            return refusal(-1120, "Invalid interval.")
+        return Reply(200, self.rows(series[interval], Timeframe(interval), bounds, _MAX_LIMIT[api]))
+
+    def settlements(self, listing: Listing, bounds: Mapping[str, int]) -> list[dict[str, Any]]:
+        """The rows of fundingRate that Binance would answer."""
+        now = self.now_ms()
+        start, end = bounds.get("startTime", 0), min(bounds.get("endTime", now), now)
+        limit = max(1, min(bounds.get("limit", _DEFAULT_SETTLEMENTS), _MAX_SETTLEMENTS))
+        within = [row for row in listing.funding.rows() if start <= row[0] <= end]
+        return [
+            {
+                "symbol": listing.name,
+                "fundingTime": served,
+                "fundingRate": _decimal(rate),
+                "markPrice": "" if math.isnan(mark) else _decimal(mark),
+                "rateType": kind,
+            }
+            for served, rate, mark, kind, _ in within[:limit]
+        ]
 
     def rows(
         self, candles: Candles, timeframe: Timeframe, bounds: Mapping[str, int], max_limit: int
@@ -168,13 +199,29 @@ def _decimal(number: float) -> str:
     return format(Decimal(text), "f") if "e" in text else text
 
 
+def _filters(listing: Listing) -> list[dict[str, Any]]:
+    """As Binance tells them: on futures the least value has another name than on spot."""
+    told = listing.filters
+    if told is None:
+        return []
+    is_spot = listing.path == SPOT_PATH
+    notional = {"minNotional" if is_spot else "notional": _decimal(told.notional)}
+    most = {} if math.isinf(told.most) else {"maxQty": _decimal(told.most)}
+    return [
+        {"filterType": "PRICE_FILTER", "tickSize": _decimal(told.tick)},
+        {"filterType": "LOT_SIZE", "stepSize": _decimal(told.step), "minQty": _decimal(told.least)},
+        {"filterType": "MARKET_LOT_SIZE", "stepSize": _decimal(told.step), **most},
+        {"filterType": "NOTIONAL" if is_spot else "MIN_NOTIONAL", **notional},
+    ]
+
+
 def _symbol_info(listing: Listing) -> dict[str, Any]:
     info: dict[str, Any] = {
         "symbol": listing.name,
         "status": "TRADING" if listing.is_trading else "BREAK",
         "baseAsset": listing.base,
         "quoteAsset": listing.quote,
-        "filters": [],
+        "filters": _filters(listing),
     }
     if listing.path == SPOT_PATH:
         return {**info, "permissions": ["SPOT"], "isSpotTradingAllowed": True}
@@ -234,6 +281,10 @@ class _Handler(BaseHTTPRequestHandler):
         """Answer one request."""
         url = urlsplit(self.path)
         self.write(self.server.exchange.reply(url.path, dict(parse_qsl(url.query))))
+
+    def do_HEAD(self) -> None:
+        """Tell the time and nothing else."""
+        self.write(Reply(200, body=b""))
 
     def write(self, reply: Reply) -> None:
         """Send the reply."""

@@ -1,7 +1,7 @@
 """Judges one page of candle rows: pure functions from raw rows to checked candles, or to a reason to refuse the page."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -144,31 +144,3 @@ def find_holes(timeframe: Timeframe, window: Period, cells: Iterable[int]) -> li
     if cursor < window.end:
         holes.append(Period(cursor, window.end))
     return holes
-
-
-def merge(periods: Iterable[Period]) -> list[Period]:
-    """The same instants as sorted, disjoint, non-adjacent, non-empty periods."""
-    merged: list[Period] = []
-    for period in sorted(periods):
-        if period.start >= period.end:
-            continue
-        if merged and period.start <= merged[-1].end:
-            merged[-1] = Period(merged[-1].start, max(merged[-1].end, period.end))
-        else:
-            merged.append(period)
-    return merged
-
-
-def subtract(period: Period, others: Sequence[Period]) -> list[Period]:
-    """What is left of `period` without `others`."""
-    left = []
-    cursor = period.start
-    for other in merge(others):
-        if other.start > cursor:
-            left.append(Period(cursor, min(other.start, period.end)))
-        cursor = max(cursor, other.end)
-        if cursor >= period.end:
-            break
-    if cursor < period.end:
-        left.append(Period(cursor, period.end))
-    return merge(left)

@@ -97,20 +97,32 @@ class _Text:
 def csv_rows(stream: IO[bytes], name: str, form: FileFormat) -> FileRows:
     """An open CSV file; raises InputError, also while its blocks are read."""
     text = _Text(stream, name)
-    head = list(itertools.islice(text, _PREAMBLE_LINES))
-    delimiter = max(_DELIMITERS, key=lambda mark: sum(line.count(mark) >= len(FIELDS) - 1 for line in head))
-    rows = _numbered(itertools.chain(head, text), delimiter, name, 0)
-    # addresses and comments may stand above the table
-    above = itertools.islice(rows, _PREAMBLE_LINES)
-    begin = next((one for one in above if len(one[1]) >= len(FIELDS) and not one[1][0].startswith("#")), None)
-    if begin is None:
-        raise InputError(f"{name} holds no table with {', '.join(FIELDS)}; nothing was stored")
+    begin, rows, delimiter = _table(text, FIELDS)
     shown = list(itertools.islice(rows, SHOWN_ROWS))
     layout = find_layout(begin[1], [row for _, row in shown], form, name)
     if layout.first_is_data:
         shown.insert(0, begin)
     blocks = _blocks(text, shown, rows, layout, delimiter)
     return FileRows(layout, tuple(tuple(row) for _, row in shown), blocks)
+
+
+def table_rows(stream: IO[bytes], name: str, fields: Sequence[str]) -> Iterator[Row]:
+    """All rows of a small table as text, from its first on, which may name the columns; raises InputError, also later."""
+    begin, rows, _ = _table(_Text(stream, name), fields)
+    return itertools.chain([begin], rows)
+
+
+def _table(text: _Text, fields: Sequence[str]) -> tuple[Row, Iterator[Row], str]:
+    """The first row that may belong to a table with so many columns, those after it, and what parts their cells."""
+    head, least = list(itertools.islice(text, _PREAMBLE_LINES)), len(fields)
+    delimiter = max(_DELIMITERS, key=lambda mark: sum(line.count(mark) >= least - 1 for line in head))
+    rows = _numbered(itertools.chain(head, text), delimiter, text.name, 0)
+    # addresses and comments may stand above the table
+    above = itertools.islice(rows, _PREAMBLE_LINES)
+    begin = next((one for one in above if len(one[1]) >= least and not one[1][0].startswith("#")), None)
+    if begin is None:
+        raise InputError(f"{text.name} holds no table with {', '.join(fields)}; nothing was stored")
+    return begin, rows, delimiter
 
 
 def _blocks(

@@ -114,8 +114,10 @@ class _Plan:
         self._is_held[cut] = is_held
         self._differs[np.flatnonzero(is_held)[differs] + cut.start] = True
         for at in np.flatnonzero(differs)[: _EXAMPLES - len(self._differences)].tolist():
-            two = (tuple(float(column[at]) for column in _values(part)) for part in (theirs, same))
-            self._differences.append(Difference(int(same.timestamp[at]), *two))
+            held_values, file_values = (
+                tuple(float(column[at]) for column in _values(part)) for part in (theirs, same)
+            )
+            self._differences.append(Difference(int(same.timestamp[at]), held_values, file_values))
 
     def _known_missing(self) -> Bools:
         """Candles of cells that the exchange is known to have none for: two of its answers outweigh a file."""

@@ -28,17 +28,27 @@ def open_rows(path: Path, form: FileFormat) -> Iterator[FileRows]:
 
     Raises InputError for what cannot be read, also while the blocks are read.
     """
+    with opened(path) as (stream, is_parquet):
+        if is_parquet:
+            from engine.data.files.parquet_rows import parquet_rows
+
+            yield parquet_rows(stream, path.name, form)
+        else:
+            yield csv_rows(stream, path.name, form)
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[tuple[IO[bytes], bool]]:
+    """The bytes of a file, unpacked, and whether they are Parquet; raises InputError, also while they are read."""
     try:
         with path.open("rb") as file:
             start = file.read(4)
             file.seek(0)
             if start == b"PAR1":
-                from engine.data.files.parquet_rows import parquet_rows
-
-                yield parquet_rows(file, path.name, form)
+                yield file, True
             else:
                 with _unpacked(file, start, path.name) as stream:
-                    yield csv_rows(stream, path.name, form)
+                    yield stream, False
     except IsADirectoryError:
         raise InputError(f"{path} is a folder; name a file") from None
     except (gzip.BadGzipFile, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -97,3 +98,23 @@ def _times(column: Any, zone: str) -> Any:
             column = pc.assume_timezone(column, zone)
         column = column.cast(pa.timestamp("us", "UTC")).cast(pa.int64())
     return column.cast(pa.int64()).to_numpy(zero_copy_only=False)
+
+
+def parquet_text(file: IO[bytes], name: str, most: int) -> Iterator[tuple[int, list[str]]]:
+    """The names of all columns, then each row as text, as a CSV file would have it; raises InputError beyond `most` rows."""
+    try:
+        table = pq.ParquetFile(file)
+        if table.metadata.num_rows > most:
+            raise InputError(f"{name} has more than {most:,} rows; split it. Nothing was stored")
+        columns = [[_text(value) for value in column.to_pylist()] for column in table.read().columns]
+        yield 0, list(table.schema_arrow.names)
+    except (pa.ArrowException, OSError) as error:
+        raise _damaged(name, error) from error
+    for number, row in enumerate(zip(*columns, strict=True), start=1):
+        yield number, list(row)
+
+
+def _text(value: Any) -> str:
+    if value is None or value != value:
+        return ""
+    return value.isoformat(sep=" ") if isinstance(value, datetime) else str(value)

@@ -4,6 +4,7 @@ import contextlib
 import time
 
 import numpy as np
+import pyqtgraph as pg
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,6 +17,7 @@ from desktop.charts.equity_chart import PERCENT, EquityChart, drawdown_pct, hold
 from desktop.charts.indicator_groups import group_indicators
 from desktop.charts.items.buckets import MOST_BUCKETS, Gathered
 from desktop.charts.items.envelope import Envelope
+from desktop.charts.plot import Plot
 from desktop.charts.price_chart import PriceChart
 from desktop.theme.colours import DARK, LIGHT
 from engine.model.market import HOUR_MS, Candles
@@ -30,6 +32,19 @@ FRAME_S = 0.016
 def pixels_of(image: QImage, colour: str) -> int:
     wanted = QColor(colour).rgb()
     return sum(image.pixel(x, y) == wanted for x in range(image.width()) for y in range(0, image.height(), 3))
+
+
+def test_an_axis_takes_the_place_of_another_before_the_plot_is_anywhere_and_afterwards(
+    app: QApplication,
+) -> None:
+    first, second, third = (pg.AxisItem("left") for _ in range(3))
+    plot = Plot({"left": first})
+    plot.set_axis("left", second)
+    view = pg.GraphicsLayoutWidget()
+    view.addItem(plot)
+    plot.set_axis("left", third)
+    assert plot.axes == {"left": third}
+    assert [item for item in view.scene().items() if isinstance(item, pg.AxisItem)] == [third]
 
 
 @given(n=st.integers(1, 400), most=st.integers(5, 60), start=st.integers(0, 300), width=st.integers(1, 400))

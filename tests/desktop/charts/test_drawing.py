@@ -5,53 +5,29 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QPointF, QRect
+from PySide6.QtCore import QRect
 from PySide6.QtGui import QColor, QFontMetricsF, QImage
 from PySide6.QtWidgets import QApplication
-from pytestqt.qtbot import QtBot
 
 from desktop.charts.axes import TimeAxis
 from desktop.charts.items.envelope import envelope_of
 from desktop.charts.items.hole_item import HoleItem, holes_in
-from desktop.charts.items.trade_item import HALF_PX
-from desktop.charts.items.trade_places import TradePlaces
 from desktop.charts.pane import Pane
 from desktop.charts.price_chart import PriceChart
 from desktop.charts.timeframes import joined, longer_than
 from desktop.tables import formats
 from desktop.theme.colours import DARK
 from engine.model.market import DAY_MS, HOUR_MS, Candles, Period, Timeframe
-from engine.model.run import RunResult, Series
-from tests.desktop.builders import run_on, trade
+from tests.desktop.builders import run_on
+from tests.desktop.charts.pictures import CANDLES, HOLE, HOUR, RUN, column, distance, picture
 from tests.support.builders import START_MS, random_candles
 from tests.support.timezone import Timezone
-
-HOLE = slice(500, 520)
-HOUR = Timeframe("1h")
-
-
-def holed() -> Candles:
-    """Six hundred hours of which twenty are missing."""
-    full = random_candles(600)
-    kept = np.ones(len(full), dtype=np.bool_)
-    kept[HOLE] = False
-    return Candles(full.timestamp[kept], *(column[kept] for column in full.columns().values()))
-
-
-CANDLES = holed()
-RUN = run_on(CANDLES, period=Period(START_MS, START_MS + 600 * HOUR_MS), indicators=None)
 
 
 @pytest.fixture
 def chart(chart: PriceChart) -> PriceChart:
     chart.show_run(RUN, CANDLES)
     return chart
-
-
-def picture(chart: PriceChart) -> QImage:
-    """What is seen of it."""
-    image: QImage = chart.grab().toImage()
-    return image
 
 
 def room(chart: PriceChart, pane: Pane) -> QRect:
@@ -71,11 +47,6 @@ def candle_pixels(image: QImage) -> set[tuple[int, int]]:
 def mean_colour(image: QImage, area: QRect) -> QColor:
     """Of a block: all its pixels in one."""
     return image.copy(area).scaled(1, 1).pixelColor(0, 0)
-
-
-def column(chart: PriceChart, x: float) -> int:
-    """The column of the picture at a time in seconds."""
-    return int(chart.mapFromScene(chart.price.view.mapViewToScene(QPointF(x, 0.0))).x())
 
 
 @pytest.mark.parametrize("zoom", [1.0, 0.2])
@@ -189,48 +160,6 @@ def test_another_timeframe_moves_no_trade_and_says_what_a_candle_lacks(chart: Pr
     assert len(chart._source.candles) == len(CANDLES)
 
 
-def crowded() -> RunResult:
-    """A trade every three hours."""
-    trades = tuple(trade(CANDLES, at, at + 2, side="short" if at % 2 else "long") for at in range(10, 560, 3))
-    return replace(RUN, trades=trades)
-
-
-def test_markers_in_one_place_are_one_with_their_number_and_clicks_go_through_them(
-    chart: PriceChart, qtbot: QtBot
-) -> None:
-    run = crowded()
-    chart.show_run(run, CANDLES)
-    chart.show_all()
-    assert chart.trades is not None
-    markers = chart.trades.markers()
-    assert sum(len(marker.trades) for marker in markers) == 2 * len(run.trades)
-    assert len(markers) < len(run.trades)
-    for below in (True, False):
-        places = sorted(column(chart, marker.x) for marker in markers if marker.below == below)
-        assert min(np.diff(places)) >= round(2 * HALF_PX) - 1
-    several = next(marker for marker in markers if len(marker.trades) > 2)
-    assert f"{len(set(several.trades))} trades" in chart.trades_text(several.trades)
-    clicked: list[int] = []
-    chart.trade_clicked.connect(clicked.append)
-    for _ in several.trades:
-        chart.click_at(QPointF(several.x, several.y))
-        chart.select_trade(clicked[-1], move=False)
-    assert clicked == list(several.trades)
-
-
-def test_markers_of_neighbouring_cells_do_not_overlap(chart: PriceChart) -> None:
-    places = sorted(int(at) for at in np.random.default_rng(3).choice(range(10, 480), 120, replace=False))
-    chart.show_run(replace(RUN, trades=tuple(trade(CANDLES, at, at + 1) for at in places)), CANDLES)
-    for zoom in (1.0, 0.3):
-        chart.show_all()
-        chart.zoom(zoom)
-        assert chart.trades is not None
-        markers = chart.trades.markers()
-        for below in (True, False):
-            drawn = sorted(column(chart, marker.x) for marker in markers if marker.below == below)
-            assert min(np.diff(drawn)) >= round(2 * HALF_PX) - 1
-
-
 def test_a_logarithmic_scale_without_anything_visible_is_no_fault(chart: PriceChart) -> None:
     """Prices of before, taken for logarithms, are numbers beyond all floats, and an error in painting ends the program."""
     last = CANDLES.timestamp[-1] / 1000
@@ -276,36 +205,6 @@ def test_local_times_of_the_shortest_view_are_found_at_once(app: QApplication, z
                     assert all(abs(tick - middle) <= width / 2 for tick in ticks)
     finally:
         formats.use_local_times(on=False)
-
-
-def test_all_of_a_trade_is_said(chart: PriceChart) -> None:
-    words = chart.trades_text((1,))
-    for part in (
-        "Trade 2 of",
-        "▼ Short",
-        "cross sell",
-        "exit short",
-        "MAE −1.00 %",
-        "MFE 2.00 %",
-        "commission",
-    ):
-        assert part in words
-    assert chart.trades_text((10_000,)) == chart.trades_text(()) == ""
-
-
-def test_stops_and_targets_are_those_of_the_candle_before_the_entry(chart: PriceChart) -> None:
-    stops = np.where(np.arange(len(CANDLES)) % 2 == 1, CANDLES.close * 0.98, np.nan)
-    run = replace(RUN, indicators=Series(CANDLES.timestamp, {"stop_loss": stops}))
-    places = TradePlaces.of_run(run)
-    entries = np.searchsorted(CANDLES.timestamp, [one.entry_time for one in run.trades])
-    assert np.array_equal(places.stop, stops[entries - 1], equal_nan=True)
-    assert np.isfinite(places.stop).any()
-    assert np.isnan(places.target).all()
-    chart.show_run(run, CANDLES)
-    chart.show_all()
-    assert chart.lines is not None
-    assert chart.lines.levels().tolist() == np.flatnonzero(np.isfinite(places.stop)).tolist()
-    assert "stop_loss" in chart.hidden
 
 
 def test_nothing_grows_while_a_chart_is_panned(chart: PriceChart) -> None:
@@ -364,10 +263,5 @@ def differing_blocks(one: QImage, other: QImage, size: int = 20) -> list[tuple[i
         (x, y)
         for x in range(small[0].width())
         for y in range(small[0].height())
-        if _distance(small[0].pixelColor(x, y), small[1].pixelColor(x, y)) > 12
+        if distance(small[0].pixelColor(x, y), small[1].pixelColor(x, y)) > 12
     ]
-
-
-def _distance(one: QColor, other: QColor) -> int:
-    parts = (one.red() - other.red(), one.green() - other.green(), one.blue() - other.blue())
-    return max(map(abs, parts))

@@ -3,6 +3,7 @@
 import contextlib
 import math
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -63,6 +64,34 @@ def test_the_crosshair_tells_time_and_price_on_the_axes(panel: ChartPanel, qtbot
     assert not chart.volume.value_mark.isVisible()
     chart.point_at(None)
     assert not any(pane.value_mark.isVisible() or pane.time_mark.isVisible() for pane in chart.panes)
+
+
+def test_the_crosshair_is_on_the_candle_under_the_pointer_also_when_the_view_moves(
+    panel: ChartPanel, qtbot: QtBot
+) -> None:
+    chart = panel.chart
+    scene = chart.mapToScene(
+        place(chart, float(CANDLES.timestamp[200] / 1000) + 700, float(CANDLES.close[200]))
+    )
+    chart._moved((QPointF(scene),))
+
+    def is_under_the_pointer() -> bool:
+        at = chart.price.view.mapSceneToView(QPointF(scene))
+        near = abs(chart.price.cross.x() - at.x()) <= 1800
+        return bool(near and chart.price.level.y() == pytest.approx(at.y()))
+
+    assert is_under_the_pointer()
+    before = chart.price.level.y()
+    chart.zoom(0.3)
+    qtbot.waitUntil(is_under_the_pointer)
+    assert chart.price.level.y() != pytest.approx(before)
+    assert chart.price.cross.x() * 1000 in CANDLES.timestamp
+    told = next(pane.time_mark for pane in chart.panes if pane.time_mark.isVisible())
+    assert told.toPlainText().strip("\u00a0 ") in panel.read_out.text()
+    chart.set_timeframe("1d")
+    chart._moved((QPointF(scene),))
+    assert told.toPlainText().strip("\u00a0 ").endswith("00:00")
+    assert told.toPlainText().strip("\u00a0 ") in panel.read_out.text()
 
 
 def test_the_read_out_shows_every_indicator_and_keeps_its_height(panel: ChartPanel, qtbot: QtBot) -> None:
@@ -212,3 +241,25 @@ def test_the_timeframe_of_the_chart_is_chosen_on_it_and_the_selected_trade_stays
     panel.equity.click()
     assert not panel.chart.equity.plot.isVisible()
     assert "Drawdown" not in panel.read_out.text()
+
+
+def test_in_a_low_chart_the_candles_have_the_room_and_no_number_of_an_axis_stands_on_another(
+    panel: ChartPanel, window: MainWindow, qtbot: QtBot
+) -> None:
+    chart = panel.chart
+    chart.show_all()
+    for height, volume, equity in ((160, False, False), (300, True, False), (700, True, True)):
+        chart.setFixedHeight(height)
+        qtbot.waitUntil(lambda equity=equity: chart.equity.plot.isVisible() == equity)  # type: ignore[misc]
+        assert chart.volume.plot.isVisible() == volume
+        assert chart.price.plot.height() > height / 4
+    overview = window.page(OverviewPage).panel.chart
+    pane = overview.drawdown
+    for pixels in (20, 30, 45, 90, 300):
+        for is_log, low, high in ((False, -97.0, 0.0), (False, 4.1e4, 4.3e4), (True, 1.0, 4.0)):
+            pane.axis.set_log(on=is_log)
+            _, ticks = pane.axis.tickValues(low, high, pixels)[0]
+            places = [(tick - low) / (high - low) * pixels for tick in ticks]
+            assert len(places) >= 1
+            assert all(after - before >= 15.9 for before, after in pairwise(places)), (pixels, ticks)
+    pane.axis.set_log(on=False)

@@ -24,7 +24,12 @@ Open = Callable[..., MainWindow]
 
 @pytest.fixture
 def open_on(
-    app: QApplication, loop: qasync.QEventLoop, qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    app: QApplication,
+    loop: qasync.QEventLoop,
+    qtbot: QtBot,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    lent_workers: None,
 ):
     """Opens a window on a database; the page is not yet looked at."""
     monkeypatch.delenv("DATABASE_URL", raising=False)

@@ -27,16 +27,12 @@ class NotesPanel(Panel):
         self.table.setAccessibleName("Notes")
         self.table.setModel(QStandardItemModel(2, 2, self))
         self.theme: Theme | None = None
-        self.released = False
         layout = QVBoxLayout(self)
         layout.addWidget(self.search)
         layout.addWidget(self.table)
 
     def apply_theme(self, theme: Theme) -> None:
         self.theme = theme
-
-    def release(self) -> None:
-        self.released = True
 
 
 class NotesPage(Page[NotesPanel]):
@@ -102,16 +98,13 @@ def test_a_page_hears_the_jobs_of_its_kinds_and_no_other(window: MainWindow) -> 
     assert window.page(NotesPage).heard == [("id", None, False), ("id", 0.25, False), ("id", 1.0, True)]
 
 
-def test_a_page_is_told_the_theme_keeps_its_columns_and_is_released(
-    window: MainWindow, make_window: MakeWindow
-) -> None:
+def test_a_page_is_told_the_theme_and_keeps_its_columns(window: MainWindow, make_window: MakeWindow) -> None:
     panel = window.page(NotesPage).panel
     assert panel.theme is DARK
     window.use_theme("light")
     assert panel.theme is LIGHT
     panel.table.setColumnWidth(0, 217)
     window.close()
-    assert panel.released
     assert make_window().page(NotesPage).panel.table.columnWidth(0) == 217
 
 
@@ -123,9 +116,18 @@ def test_ctrl_f_goes_to_the_filter_of_the_page_in_front(window: MainWindow) -> N
 
 
 def test_what_another_version_of_the_window_saved_is_read(make_window: MakeWindow, tmp_path: Path) -> None:
-    """The names in the file are those of every version: header/every run, header/trades, header/data, values/setup, ..."""
+    """The names in the file are those of every version: header/runs of all, header/trades, header/data, values/setup, ..."""
     first = make_window(Preferences(tmp_path / "one.ini"))
     first.close()
     text = (tmp_path / "one.ini").read_text()
-    for name in ("[header]", "every%20run=", "trades=", "data=", "setup=", "theme=", "geometry=", "state="):
+    for name in (
+        "[header]",
+        "runs%20of%20all=",
+        "trades=",
+        "data=",
+        "setup=",
+        "theme=",
+        "geometry=",
+        "state=",
+    ):
         assert name in text

@@ -1,10 +1,11 @@
 """Runs that are made, found, told apart, noted: one selection drives everything."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QLineEdit
+from PySide6.QtWidgets import QLineEdit, QStyle, QStyledItemDelegate, QStyleOptionViewItem
 from pytestqt.qtbot import QtBot
 
 from desktop.app.window import MainWindow
@@ -197,8 +198,8 @@ def test_notes_exports_and_reruns_of_real_runs(live_window: MainWindow, qtbot: Q
     assert "ema_cross · fast 9" in names(page.panel)
     page.panel.table.selectAll()
     page.export(page.panel._selected_ids(), tmp_path / "out")
-    qtbot.waitUntil(lambda: "and 4 more files" in window.status.words.text(), timeout=10_000)
-    assert len(list((tmp_path / "out").iterdir())) == 7
+    qtbot.waitUntil(lambda: "and 6 more files" in window.status.words.text(), timeout=10_000)
+    assert len(list((tmp_path / "out").iterdir())) == 9
     page.panel.table.select_row(0)
     run_id = page.panel.model.row_at(0).id
     page.panel.model.noted.emit(run_id, "keep")
@@ -292,3 +293,85 @@ def test_once_the_window_closes_no_cross_check_begins(window: MainWindow) -> Non
     page.cross_checks.stop()
     page.cross_checks._timer.timeout.emit()  # as a check that ended while the window closed has it start again
     assert not page.cross_checks.running
+
+
+def test_a_name_of_the_users_is_the_one_of_the_curve_its_figures_and_the_heading(
+    window: MainWindow, qtbot: QtBot
+) -> None:
+    runs = [a_run(k, params={"fast": 10 + k, "slow": 50}) for k in range(3)]
+    fill(window, *runs)
+    for run in runs:
+        window.workspace.check(run.id, on=True)
+    window.workspace.show(runs[0].id)
+    window.page(SetupPage).show_strategies([CROSS])
+    overview, metrics = window.page(OverviewPage).panel, window.page(MetricsPage).panel
+    qtbot.waitUntil(lambda: len(overview.chart.curves) >= 3)
+    assert overview.heading.title.text().startswith("ema_cross · fast 10")
+    same = {run.id: Remark(name="the slow one") for run in runs[:2]}
+    window.workspace.put_remarks(same)
+    qtbot.waitUntil(lambda: any("the slow one" in curve.label for curve in overview.chart.curves))
+    labels = [curve.label for curve in overview.chart.curves if not curve.dashed]
+    assert labels[2] == "ema_cross · fast 12"
+    assert [label.startswith("the slow one · ") for label in labels] == [True, True, False]
+    assert len(set(labels)) == 3
+    qtbot.waitUntil(lambda: [title for title, _ in metrics.model.headers] == labels)
+    assert overview.heading.title.text().startswith("the slow one")
+
+
+def test_names_stand_below_each_other_whatever_became_of_the_runs(window: MainWindow) -> None:
+    panel = fill(window, a_run(1), a_run(2, status=FAILED, error="no luck"), a_run(3))
+    panel.follow(Job(Task("run"), "run", ("d" * 32,), "ema_cross on SOLUSDT"))
+    panel.flush()
+    table, delegate = panel.table, panel.table.itemDelegate()
+    assert isinstance(delegate, QStyledItemDelegate)
+    lefts = set()
+    for row in range(4):
+        index, option = panel.model.index(row, 0), QStyleOptionViewItem()
+        table.initViewItemOption(option)
+        option.rect = table.visualRect(index)
+        delegate.initStyleOption(option, index)
+        lefts.add(table.style().subElementRect(QStyle.SubElement.SE_ItemViewItemText, option, table).left())
+    assert len(lefts) == 1
+
+
+def test_a_filter_gives_the_keys_back_to_its_table(window: MainWindow, qtbot: QtBot) -> None:
+    run = a_run(1)
+    fill(window, run)
+    window.workspace.show(run.id)
+    window.show_page("Trades")
+    panel = window.page(TradesPage).panel
+    total = panel.model.rowCount()
+    window.activateWindow()
+    panel.text.setFocus()
+    qtbot.keyClicks(panel.text, "long")
+    assert 0 < panel.model.rowCount() < total
+    qtbot.keyClick(panel.text, Qt.Key.Key_Return)
+    assert panel.table.hasFocus()
+    qtbot.keyClick(panel.table, Qt.Key.Key_N)
+    assert panel.table.selected_rows() == [1]
+    panel.text.setFocus()
+    stopped: list[bool] = []
+    window.bridge.phase = Phase.RUNNING
+    window.bridge.phase_changed.connect(lambda _: stopped.append(True))
+    qtbot.keyClick(panel.text, Qt.Key.Key_Escape)
+    assert (panel.text.text(), panel.table.hasFocus(), stopped) == ("", True, [])
+    window.bridge.phase = Phase.IDLE
+    assert panel.model.rowCount() == total
+
+
+def test_in_a_small_window_no_figure_is_cut_and_no_button_is_pushed_out(
+    window: MainWindow, qtbot: QtBot
+) -> None:
+    run = a_run(1)
+    ruined = {"return_pct": -100.0, "cagr_pct": -99.99, "max_drawdown_pct": -100.0}
+    panel = fill(window, replace(run, metrics={**run.metrics, **ruined}))
+    window.workspace.show(run.id)
+    window.resize(960, 600)
+    overview = window.page(OverviewPage).panel
+    qtbot.waitUntil(lambda: overview.tiles.isVisible() and window.width() <= 960)
+    for label in overview.tiles._values.values():
+        assert label.fontMetrics().horizontalAdvance(label.text()) <= label.width(), label.text()
+    assert overview.tiles._values["return_pct"].text().startswith("−100")
+    bar = panel.delete.parentWidget()
+    assert bar is not None
+    assert panel.delete.geometry().right() <= bar.width() <= panel.width()

@@ -3,6 +3,7 @@
 import time
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from PySide6.QtCore import Qt
 from pytestqt.qtbot import QtBot
@@ -11,10 +12,12 @@ from desktop.app.window import MainWindow
 from desktop.pages.optimize.page import OptimizePage
 from desktop.pages.runs.page import RunsPage
 from desktop.pages.setup.page import SetupPage
+from desktop.pages.walk_forward.page import WalkForwardPage
 from desktop.widgets.undo import UNDO_S, Undo
-from engine.model.market import parse_time
+from engine.model.market import Market, parse_time
 from engine.model.run import RunResult
-from tests.desktop.builders import BANDS, CROSS, run_on, sweep_of
+from engine.model.sweep import SweepPart
+from tests.desktop.builders import BANDS, CROSS, run_on, sweep_of, walk_of
 from tests.support.builders import random_candles
 
 IDS = tuple(letter * 8 + "-0000-4000-8000-" + letter * 12 for letter in "abc")
@@ -79,10 +82,37 @@ def test_what_was_purged_meanwhile_is_said_to_be_gone(live_window: MainWindow, q
     assert len(shown(window)) == 2
 
 
+def test_a_deleted_walk_forward_comes_back_until_it_is_too_late(
+    live_window: MainWindow, qtbot: QtBot
+) -> None:
+    window, engine = live_window, live_window.bridge.engine
+    market = Market("sample", "SAMPLEUSDT", "SAMPLE/USDT:USDT")
+    engine._resources.store.walk_forwards.begin(walk_of(), market)
+    page = window.page(WalkForwardPage)
+    page.open()
+    stored = page.panel.stored
+    qtbot.waitUntil(lambda: len(stored.model.rows) == 1, timeout=10_000)
+    assert stored.count.text() == "1 walk-forward"
+    stored.table.selectAll()
+    stored.delete.click()
+    qtbot.waitUntil(lambda: not stored.model.rows, timeout=10_000)
+    assert engine.walk_forwards.stored() == []
+    window.actions_["undo"].trigger()
+    qtbot.waitUntil(lambda: len(stored.model.rows) == 1, timeout=10_000)
+    stored.table.selectAll()
+    stored.delete.click()
+    qtbot.waitUntil(lambda: not stored.model.rows, timeout=10_000)
+    engine.purge(0)
+    window.undo.button.click()
+    qtbot.waitUntil(lambda: "too late" in window.banner.message.text(), timeout=10_000)
+    assert stored.model.rows == []
+
+
 def test_a_deleted_sweep_comes_back(live_window: MainWindow, qtbot: QtBot) -> None:
     window, engine = live_window, live_window.bridge.engine
     made = sweep_of(id=IDS[0])
-    engine._resources.store.sweeps.save(made, [bytes([k % 251, k // 251]) for k in range(len(made))])
+    identities = [bytes([k % 251, k // 251]) for k in range(len(made))]
+    engine._resources.store.sweeps.save(made, SweepPart(np.arange(len(made)), identities))
     page = window.page(OptimizePage)
     page.open()
     stored = page.panel.results.stored
@@ -118,6 +148,24 @@ def test_whatever_overwrites_the_set_up_can_be_taken_back(window: MainWindow, qt
     assert panel.setup() == before
 
 
+def test_the_market_of_a_sweep_comes_back_with_the_plan(window: MainWindow) -> None:
+    page, panel = window.page(OptimizePage), window.page(SetupPage).panel
+    window.page(SetupPage).show_strategies([CROSS, BANDS])
+    panel.set_setup(replace(panel.setup(), exchange="sample", symbols=("SOLUSDT", "BTCUSDT")))
+    plan = page.panel.plan
+    plan.symbol.setCurrentText("worst of all 2")
+    before = plan.spec()
+    page._use_plan(replace(sweep_of().spec, symbol="SOLUSDT"))
+    assert plan.market() == ("SOLUSDT", "")
+    window.undo.undo()
+    assert plan.market() == ("worst of all 2", "worst")
+    assert plan.spec() == before
+    page._use_plan(before)
+    assert not window.undo.isVisible(), "it is chosen already"
+    page._use_plan(replace(before, across="median"))
+    assert window.undo.isVisible()
+
+
 def test_what_is_too_old_is_not_undone_and_the_menu_says_what_would_be(window: MainWindow) -> None:
     taken: list[str] = []
     old = Undo("old", lambda: taken.append("old"), UNDO_S, done_s=time.monotonic() - UNDO_S - 1)
@@ -130,9 +178,14 @@ def test_what_is_too_old_is_not_undone_and_the_menu_says_what_would_be(window: M
 
 
 @pytest.mark.parametrize("width", [900, 1440])
-def test_the_toast_stays_inside_the_window(window: MainWindow, width: int) -> None:
+def test_the_toast_covers_nothing_and_moves_nothing(window: MainWindow, width: int, qtbot: QtBot) -> None:
     window.resize(width, 700)
-    window.context.undo_offered.emit(Undo("3 runs deleted", lambda: None))
-    around = window.undo.parentWidget()
-    assert around is not None
-    assert around.rect().contains(window.undo.geometry())
+    window.context.said.emit("3 of 3 runs finished " * 9)
+    qtbot.wait(30)
+    before = [window.size(), window.centre.geometry(), window.status.geometry()]
+    window.context.undo_offered.emit(Undo("The parameters are their defaults again", lambda: None))
+    qtbot.wait(30)
+    assert [window.size(), window.centre.geometry(), window.status.geometry()] == before
+    assert window.undo.parentWidget() is window.status
+    assert window.status.rect().contains(window.undo.geometry())
+    assert window.undo.button.width() >= window.undo.button.minimumSizeHint().width()

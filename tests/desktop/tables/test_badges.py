@@ -1,5 +1,6 @@
 """What is known of a run, as badges: their words in every state, their stories, and that colour is never the only sign."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,13 +12,16 @@ from pytestqt.qtbot import QtBot
 from desktop.app.window import MainWindow
 from desktop.pages.overview.page import OverviewPage
 from desktop.pages.runs.page import RunsPage
-from desktop.tables.badges import PENDING, SIGNS, badges, verdict
+from desktop.tables.badge import PENDING, SIGNS
+from desktop.tables.badges import badges, sweep_badges, verdict
 from desktop.tables.holdings import GOOD, WARNING
 from desktop.theme.colours import DARK, LIGHT, Theme
 from desktop.widgets.badge_row import level_colour
 from desktop.widgets.table_view import TableView
+from engine.model.account import Costs
 from engine.model.run import CANCELLED, FAILED, RunResult
-from tests.desktop.builders import checks, run_on
+from engine.model.sweep import unmade_checks
+from tests.desktop.builders import checks, run_on, sweep_of
 from tests.desktop.contrast import contrast
 from tests.support.builders import random_candles
 
@@ -29,8 +33,14 @@ DIFFERENT = {
 PASSED_CUTS = {"status": "passed", "columns": [], "cuts": 132, "note": "passed on 132 cuts"}
 
 
+OF_A_RUN = ("metrics", "costs", "symbol", "exchange")
+
+
 def run_with(engine: Any = "compiled", **found: Any) -> RunResult:
-    return run_on(random_candles(100), engine=engine, checks=checks() | found, fingerprint="3f2a1b9c" * 8)
+    of_run = {name: found.pop(name) for name in OF_A_RUN if name in found}
+    return run_on(
+        random_candles(100), engine=engine, checks=checks() | found, fingerprint="3f2a1b9c" * 8, **of_run
+    )
 
 
 def labels(run: RunResult, **more: Any) -> dict[str, str]:
@@ -41,6 +51,10 @@ def labels(run: RunResult, **more: Any) -> dict[str, str]:
     ("name", "check", "words"),
     [
         ("crosscheck", EQUAL, "✓ checked: 412 of 412 trades equal"),
+        ("crosscheck", EQUAL | {"referee": "backtesting"}, "✓ checked: 412 of 412 trades equal"),
+        ("crosscheck", EQUAL | {"referee": "plain"}, "✓ checked by the plain simulator: 412 of 412 trades equal"),
+        ("crosscheck", DIFFERENT | {"referee": "plain"},
+         "⚠ checked by the plain simulator: 411 of 412 trades equal"),
         ("crosscheck", {"status": "passed", "equal": 0, "total": 0}, "✓ checked: no trades"),
         ("crosscheck", DIFFERENT, "⚠ checked: 411 of 412 trades equal"),
         ("crosscheck", EQUAL | {"status": "failed", "note": "412 of 412 trades equal, but the equity is not"},
@@ -57,6 +71,15 @@ def labels(run: RunResult, **more: Any) -> dict[str, str]:
         ("warmup", {"status": "skipped", "held": 0, "wanted": 0}, "no warm-up needed"),
         ("warmup", {"status": "failed", "held": 61, "wanted": 500, "columns": []}, "⚠ warm-up 61 of 500"),
         ("warmup", {"status": "failed", "columns": ["rsi"]}, "⚠ warm-up too short for rsi"),
+        ("funding", {"status": "passed", "settlements": 546, "assumed": 0}, "✓ funding charged, 546 settlements"),
+        ("funding", {"status": "failed", "settlements": 546, "assumed": 12},
+         "⚠ funding: 12 of 546 settlements assumed"),
+        ("funding", {"status": "skipped", "note": "not included: the settlement expected at 2024-01-03 08:00 is not known"},
+         "⚠ funding not included: the settlement expected at 2024-01-03 08:00 is not known"),
+        ("funding", {"status": "skipped", "note": "not included: nothing is known (no rate is served, it stays a gap)"},
+         "⚠ funding not included: nothing is known"),
+        ("entries", {"status": "passed", "note": "12 entries blocked by cooldown", "blocked": {"cooldown": 12},
+                     "clipped": 3, "dropped": 1}, "entries: 12 blocked, 3 clipped, 1 dropped"),
         ("orders", {"status": "failed", "note": "79 orders cancelled: not enough cash; hedging=False"},
          "⚠ 79 orders cancelled: not enough cash"),
         ("orders", {"status": "passed", "note": "exclusive_orders=True"}, "exclusive_orders=True"),
@@ -71,6 +94,131 @@ def test_engine_fingerprint_and_what_is_left_out_are_badges_without_judgement() 
     assert shown["engine"] == "compiled engine"
     assert shown["fingerprint"] == "fingerprint 3f2a1b9c"
     assert "funding not included" in shown.values()
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "words"),
+    [
+        (10_980, 11_300, "7 of 83 trades ambiguous: +12.1 % lies between +9.8 and +13.0 %"),
+        (11_190, 11_215, "7 of 83 trades ambiguous: +12.10 % lies between +11.90 and +12.15 %"),
+        (9_900, 11_300, "⚠ 7 of 83 trades ambiguous: +12.1 % lies between −1.0 and +13.0 %"),
+        (11_210, 11_210, "7 of 83 trades ambiguous: the result is the same either way"),
+        (None, None, "7 of 83 trades ambiguous"),
+    ],
+)
+def test_what_the_inside_of_candles_leaves_open_is_said_as_a_band(low: Any, high: Any, words: str) -> None:
+    metrics = {
+        "trades": 83,
+        "ambiguous_trades": 7,
+        "final_equity": 11_210.0,
+        "equity_low": low,
+        "equity_high": high,
+    }
+    assert labels(run_with(metrics=metrics))["ambiguous"] == words
+
+
+@pytest.mark.parametrize(
+    ("left", "low", "words"),
+    [
+        (
+            1,
+            10_980,
+            "7 of 83 trades ambiguous: +12.1 % lies between +9.8 and +13.0 %; 1m candles settle 6 of them",
+        ),
+        (
+            1,
+            9_900,
+            "⚠ 7 of 83 trades ambiguous: +12.1 % lies between −1.0 and +13.0 %; 1m candles settle 6 of them",
+        ),
+        (
+            0,
+            9_900,
+            "6 of 83 trades ambiguous: +12.1 % lies between −1.0 and +13.0 %; 1m candles settle 6 of them",
+        ),
+    ],
+)
+def test_what_finer_candles_settle_is_said_beside_the_band(left: int, low: float, words: str) -> None:
+    metrics = {
+        "trades": 83, "ambiguous_trades": left, "settled_trades": 6, "final_equity": 11_210.0, "equity_low": low,
+        "equity_high": 11_300.0,
+    }  # fmt: skip
+    detail = {"status": "failed", "note": "1m candles of 8 of 9 candles in doubt; of 1 some are missing"}
+    run = run_with(metrics=metrics, costs=Costs(detail="1m"), detail=detail)
+    assert labels(run)["ambiguous"] == words
+    told = next(badge.finding for badge in badges(run) if badge.key == "ambiguous")
+    assert "of 1 some are missing" in told
+
+
+@pytest.mark.parametrize(
+    ("margin", "metrics", "words"),
+    [
+        ("passed", {"nearest_liquidation_pct": 30.627}, "✓ leverage 3x: no liquidation, nearest 30.6 % away"),
+        (
+            "failed",
+            {"nearest_liquidation_pct": 30.627},
+            "⚠ leverage 3x, liquidation judged by the last price",
+        ),
+        ("failed", {"liquidations": 2, "liquidation_loss": 812.5}, "⚠ 2 liquidations at 3x"),
+    ],
+)
+def test_leverage_says_what_the_exchange_took_or_how_near_it_came(
+    margin: str, metrics: dict[str, Any], words: str
+) -> None:
+    check = {"status": margin, "note": "brackets of 2024-12-31", "brackets": "the exchange's"}
+    run = run_with(margin=check, metrics=metrics, costs=Costs(leverage=3.0))
+    assert labels(run)["margin"] == words
+    told = next(badge.finding for badge in badges(run) if badge.key == "margin")
+    assert "brackets of 2024-12-31" in told
+    assert ("812.50 USDT lost" in told) == bool(metrics.get("liquidations"))
+
+
+def test_a_run_without_terms_has_no_badge_of_them() -> None:
+    assert not labels(run_with(symbol="SOLUSDT", exchange="binance")).keys() & {
+        "funding", "margin", "entries", "ambiguous",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("referee", "named"), [("plain", "the plain simulator"), ("backtesting", "by backtesting.py")]
+)
+def test_the_story_of_the_cross_check_names_who_played_the_run_again(referee: str, named: str) -> None:
+    story = next(
+        badge.meaning
+        for badge in badges(run_with(crosscheck=EQUAL | {"referee": referee}))
+        if badge.key == "crosscheck"
+    )
+    assert f"{named} " in story
+
+
+CHARGED = {"status": "passed", "note": "530 settlements", "settlements": 530, "assumed": 0, "mark_prices": {}}
+LACKING = "not included: the settlement expected at 2024-01-03 08:00 UTC is not known"
+
+
+@pytest.mark.parametrize(
+    ("found", "words"),
+    [
+        ({}, ["funding not included"]),
+        ({"funding": CHARGED}, ["✓ funding charged, 530 settlements"]),
+        ({"funding": {"status": "skipped", "note": LACKING}}, [f"⚠ funding {LACKING}"]),
+        (
+            {"funding": CHARGED | {"status": "failed", "assumed": 12}},
+            ["⚠ funding: 12 of 530 settlements assumed"],
+        ),
+        (
+            {"funding": CHARGED, "margin": {"status": "passed"}},
+            ["✓ funding charged, 530 settlements", "✓ leverage 3x"],
+        ),
+        (
+            {"margin": {"status": "failed", "note": "7 of 9 candles have no mark price"}},
+            ["funding not included", "⚠ leverage 3x, liquidation judged by the last price"],
+        ),
+    ],
+)
+def test_a_sweep_says_what_became_of_funding_and_margin(found: dict[str, Any], words: list[str]) -> None:
+    sweep = sweep_of(checks=unmade_checks() | found)
+    spec = replace(sweep.spec, exchange="binanceusdm", costs=replace(sweep.spec.costs, leverage=3.0))
+
+    assert [badge.label for badge in sweep_badges(replace(sweep, spec=spec))][3:] == words
 
 
 def test_the_reference_engine_needs_no_cross_check() -> None:

@@ -11,6 +11,7 @@ from desktop.pages.metrics.page import MetricsPage
 from desktop.pages.overview.page import OverviewPage
 from desktop.pages.trades.page import TradesPage
 from desktop.tables import formats
+from desktop.tables.metrics import metric_text
 from engine.model.market import Candles
 from tests.desktop.builders import run_on
 from tests.support.builders import random_candles
@@ -25,6 +26,15 @@ FIRST, SECOND = "a" * 32, "b" * 32
 )  # fmt: skip
 def test_a_markets_prices_have_the_decimals_of_its_tick(prices: list[float], digits: int) -> None:
     assert formats.tick_digits(prices) == digits
+
+
+@pytest.mark.parametrize(
+    ("metric", "words"),
+    [("return_pct", "+7.50"), ("alpha_pct", "+7.50"), ("volatility_pct", "7.50"), ("winning_days_pct", "7.50"),
+     ("break_even_cost_pct", "7.50"), ("max_drawdown_pct", "7.50"), ("trades", "8"), ("psr", "7.500")],
+)  # fmt: skip
+def test_only_what_is_gained_or_lost_has_a_sign(metric: str, words: str) -> None:
+    assert metric_text(metric)(7.5) == words
 
 
 def test_the_currency_that_is_counted_in() -> None:

@@ -1,9 +1,11 @@
 """Runs for the tests of the analysis: the compiled engine on a random walk, whatever the signals."""
 
+from typing import Any
+
 import numpy as np
 from hypothesis import strategies as st
 
-from engine.backtest.compiled import run_compiled
+from engine.backtest.kernel.compiled import run_compiled
 from engine.backtest.metrics import compute_metrics
 from engine.model.account import Costs
 from engine.model.market import DAY_MS, HOUR_MS, Candles, Market, Period, Timeframe
@@ -21,7 +23,7 @@ def made(
     start_ms: int = START_MS,
     hole: bool = False,
     volatility: float = 0.01,
-    **costs: float,
+    **costs: Any,
 ) -> tuple[RunResult, Candles]:
     """A run with two entry signals, exits and a stop at random candles, and the candles it saw."""
     rng = np.random.default_rng(seed)

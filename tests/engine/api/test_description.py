@@ -16,6 +16,10 @@ from tests.support.fake_exchange import FakeExchange, grid_candles
 from tests.support.http_server import SAMPLE, HttpServer, StartServer
 
 RUN = {**SAMPLE, "symbols": ["SAMPLEUSDT"], "strategies": ["ema_cross"]}
+WALK = {
+    **SAMPLE, "symbol": "SAMPLEUSDT", "strategy": "ema_cross", "ranges": {"fast": "5:15:5"}, "objective": "return_pct",
+    "train": "10d", "test": "5d",
+}  # fmt: skip
 SWEEP = {**SAMPLE, "symbol": "SAMPLEUSDT", "strategy": "ema_cross", "ranges": {"fast": "5:15:5"}}
 
 
@@ -31,11 +35,16 @@ def test_the_example_of_every_endpoint_does_what_it_says(http_server: HttpServer
     stored = {
         "run_id": http_server.post("/api/backtest/run?wait=60", **RUN)["runs"][0]["id"],
         "sweep_id": http_server.post("/api/optimize?wait=60", **SWEEP)["id"],
+        "walk_id": http_server.post("/api/walk-forward?wait=60", **WALK)["id"],
         "job_id": http_server.get("/api/jobs")["jobs"][0]["id"],
     }
     for path, method in operations(description):
         address, body = example_of(description, path, method)
         reply = http_server(method.upper(), address.format(**stored), body)
+        if path.endswith("/resume"):
+            assert reply.status == 400
+            assert "is finished: there is nothing to go on with" in reply.json["detail"]
+            continue
         assert reply.status == 200, (path, method, reply)
         said = description["paths"][path][method]["responses"]["200"]["content"]
         assert reply.headers["Content-Type"].partition(";")[0] in said, (path, method)
@@ -43,7 +52,7 @@ def test_the_example_of_every_endpoint_does_what_it_says(http_server: HttpServer
 
 def test_every_endpoint_has_words_an_example_and_its_errors(http_server: HttpServer):
     description = http_server.get("/openapi.json")
-    assert len(operations(description)) == 19
+    assert len(operations(description)) == 27
     for path, method in operations(description):
         operation = description["paths"][path][method]
         assert operation["description"]
@@ -54,7 +63,7 @@ def test_every_endpoint_has_words_an_example_and_its_errors(http_server: HttpSer
         for status, answer in operation["responses"].items():
             assert status < "400" or answer["content"].keys() == {"application/problem+json"}
         _, body = example_of(description, path, method)
-        assert (body is not None) == (method == "post")
+        assert (body is not None) == (method == "post" and not path.endswith("/resume"))
 
 
 def test_the_page_shows_every_endpoint_and_asks_no_other_host(http_server: HttpServer):

@@ -9,6 +9,10 @@ import pytest
 from pydantic import TypeAdapter
 
 from engine.api import documents as d
+from engine.api import sweep_documents as s
+from engine.api import walk_documents as w
+from engine.api.study_documents import CostSurface, MonteCarlo
+from engine.model.monte_carlo import METHODS
 from tests.support import command_documents as c
 from tests.support.command_line import CommandLine
 from tests.support.http_server import SAMPLE, HttpServer
@@ -44,7 +48,7 @@ def check(model: Any, document: Any) -> Any:
 
 def test_what_the_command_line_prints_about_candles_and_strategies_is_what_the_models_say(cli: CommandLine):
     check(list[d.Symbol], cli("symbols", "--exchange", "sample", "--json").json)
-    assert len(check(list[d.Strategy], cli("strategies", "--json").json)) == 7
+    assert len(check(list[d.Strategy], cli("strategies", "--json").json)) == 10
     check(d.Fetch, cli("fetch", *SERIES, "--start", "2023-08-10", "--end", "2023-08-20", "--json").json)
     check(d.Fetches, cli("fetch", *SERIES, "-t", "4h", *MARCH, "--json").json)
     held = check(
@@ -70,9 +74,9 @@ def test_what_the_command_line_prints_about_runs_and_sweeps_is_what_the_models_s
         check(d.ShownRun, cli("show", run["id"], "--json").json)
     check(d.Runs, cli("runs", "--json").json)
     grid = ("--grid", "fast=5:15:5", "--grid", "slow=30,50", "--param", "ema_cross.slow=9")
-    sweep = check(d.Sweep, cli("optimize", *RUN[1:], "-S", "ema_cross", *grid[:4], "--json").json)
-    check(d.Sweep, cli("sweeps", "show", sweep["id"], "--json").json)
-    check(d.Sweeps, cli("sweeps", "--json").json)
+    sweep = check(s.Sweep, cli("optimize", *RUN[1:], "-S", "ema_cross", *grid[:4], "--json").json)
+    check(s.Sweep, cli("sweeps", "show", sweep["id"], "--json").json)
+    check(s.Sweeps, cli("sweeps", "--json").json)
     files = check(c.Files, cli("sweeps", "export", sweep["id"], "--out", home / "out", "--json").json)[
         "files"
     ]
@@ -80,6 +84,23 @@ def test_what_the_command_line_prints_about_runs_and_sweeps_is_what_the_models_s
     assert len(trials) == sweep["trials"] > len(sweep["ranges"])
     assert float(trials[0]["sharpe"]) == sweep["best"]["value"]
     check(d.Deleted, cli("sweeps", "delete", sweep["id"], "--json").json)
+    lengths = ("--train", "10d", "--test", "5d", "--objective", "return_pct")
+    walk = check(
+        w.WalkForward, cli("walk-forward", *RUN[1:], "-S", "ema_cross", *grid[:4], *lengths, "--json").json
+    )
+    assert walk["run"]["windows"][0]["params"] == walk["windows"][0]["params"]
+    shown = check(w.WalkForward, cli("walk-forwards", "show", walk["id"], "--json").json)
+    assert shown == walk
+    check(d.ShownRun, cli("show", walk["run"]["id"], "--json").json)
+    check(w.WalkForwards, cli("walk-forwards", "--json").json)
+    files = check(c.Files, cli("walk-forwards", "export", walk["id"], "--out", home / "out", "--json").json)[
+        "files"
+    ]
+    assert json.loads(Path(files[0]).read_text())["wfe"] == walk["wfe"]
+    assert len(list(csv.DictReader(Path(files[1]).read_text().splitlines()))) == walk["trials"] * len(
+        walk["windows"]
+    )
+    check(d.Deleted, cli("walk-forwards", "delete", walk["id"], "--json").json)
     check(d.Deleted, cli("runs", "delete", runs[0]["id"], "--json").json)
 
 
@@ -87,6 +108,9 @@ def test_what_the_command_line_prints_about_runs_and_sweeps_is_what_the_models_s
 def test_every_other_command_prints_what_the_models_say(cli: CommandLine, tmp_path: Path):
     run = cli(*RUN, "-S", "ema_cross", "--json").json["runs"][0]["id"]
     check(c.Rerun, cli("rerun", run, "--json").json)
+    for method in METHODS:
+        check(MonteCarlo, cli("monte-carlo", run, "--method", method, "--paths", "3", "--json").json)
+    check(CostSurface, cli("surface", run, "--commission", "0", "--slippage", "0", "--json").json)
     check(c.Files, cli("export", run, "--out", tmp_path / "out", "--json").json)
     file = tmp_path / "candles.csv"
     check(c.WrittenCandles, cli("candles", *SERIES, *MARCH, "--out", file, "--json").json)
@@ -130,16 +154,27 @@ def test_the_server_answers_with_the_same_documents(http_server: HttpServer):
     assert (reply.status, reply.headers["content-type"]) == (200, "text/html; charset=utf-8")
     assert f"run {run['id']}" in reply.body.decode()
     check(d.Runs, http_server.get("/api/backtests"))
+    path = f"/api/backtest/{run['id']}/monte-carlo?wait=60"
+    paths = check(MonteCarlo, http_server.post(path, method="shuffle", paths=20, seed=4))
+    assert (paths["run"], paths["method"], paths["seed"]) == (run["id"], "shuffle", 4)
+    path = f"/api/backtest/{run['id']}/surface?wait=60"
+    surface = check(CostSurface, http_server.post(path, commission="0.001", slippage=[0, 0.0005]))
+    assert surface["cells"][0]["return_pct"] == run["metrics"]["return_pct"]
     asked = {
         **SAMPLE,
         "symbol": "SAMPLEUSDT",
         "strategy": "ema_cross",
         "ranges": {"fast": [5, 10], "slow": "30,50"},
     }
-    sweep = check(d.Sweep, http_server.post("/api/optimize?wait=60", **asked))
+    sweep = check(s.Sweep, http_server.post("/api/optimize?wait=60", **asked))
     assert sweep["trials"] == 4
-    check(d.Sweep, http_server.get(f"/api/sweeps/{sweep['id']}?top=2"))
-    check(d.Sweeps, http_server.get("/api/sweeps"))
+    check(s.Sweep, http_server.get(f"/api/sweeps/{sweep['id']}?top=2"))
+    check(s.Sweeps, http_server.get("/api/sweeps"))
     check(d.Deleted, http_server("DELETE", f"/api/sweeps/{sweep['id']}").json)
+    lengths = {"train": "10d", "test": "5d", "objective": "return_pct"}
+    walk = check(w.WalkForward, http_server.post("/api/walk-forward?wait=60", **asked, **lengths))
+    check(w.WalkForward, http_server.get(f"/api/walk-forwards/{walk['id'][:10]}"))
+    check(w.WalkForwards, http_server.get("/api/walk-forwards"))
+    check(d.Deleted, http_server("DELETE", f"/api/walk-forwards/{walk['id']}").json)
     check(d.Deleted, http_server("DELETE", f"/api/backtest/{run['id']}").json)
     assert http_server("GET", f"/api/backtest/{run['id']}").status == 404

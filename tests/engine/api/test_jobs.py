@@ -81,6 +81,16 @@ def test_a_sweep_is_stopped_within_two_seconds_and_keeps_what_it_tried(http_serv
     kept = http_server.get(f"/api/sweeps/{sweep}")
     assert (kept["status"], 0 < kept["trials"] < kept["planned"]) == ("cancelled", True)
     assert http_server("DELETE", f"/api/jobs/{job}").json["status"] == "cancelled"
+    again = http_server.begin(f"/api/sweeps/{sweep[:8]}/resume")
+    for _, name, data in http_server.events(again):
+        if name == "progress" and data["unit"] == "trials" and data["done"] > kept["trials"]:
+            break
+    assert http_server("DELETE", f"/api/sweeps/{sweep}").status == 409
+    second = http_server("POST", f"/api/sweeps/{sweep}/resume?wait=30", {})
+    assert second.status == 400
+    assert f"another job of this program is at work on sweep {sweep[:8]}" in second.json["detail"]
+    http_server("DELETE", f"/api/jobs/{again}")
+    assert http_server.get(f"/api/sweeps/{sweep}")["trials"] > kept["trials"]
     assert http_server("DELETE", f"/api/sweeps/{sweep}").status == 200
 
 

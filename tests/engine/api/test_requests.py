@@ -51,8 +51,14 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
     ("optimize", {**SWEEP, "objective": "luck"}, "unknown objective 'luck'"),
     ("optimize", {**SWEEP, "sampler": "random"}, "the random sampler needs a number of trials"),
     ("optimize", {**SWEEP, "trials": 0}, "trials must be at least 1"),
+    ("optimize", {**SWEEP, "symbols": ["BTCUSDT"], "across": "best"}, "unknown way across markets 'best'"),
+    ("optimize", {**SWEEP, "across": "mean"}, "mean is taken across several symbols"),
     ("optimize", {**SWEEP, "ranges": {"fast": "1:100000:0.001"}}, ""),
     ("optimize", {**SWEEP, "top": 0}, "top: "),
+    ("backtest/3f2a/monte-carlo", {"method": "magic"}, "unknown method 'magic'"),
+    ("backtest/3f2a/monte-carlo", {"paths": 10**400}, "paths"),
+    ("backtest/3f2a/surface", {"commission": "0:1:0.5"}, "commission must be at least 0 and below 0.1, not 0.5"),
+    ("backtest/3f2a/surface", {"slippage": [True]}, "slippage must be numbers"),
 ]  # fmt: skip
 
 

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from engine.backtest.compiled import run_compiled
+from engine.backtest.kernel.compiled import run_compiled
+from engine.backtest.library.reference import run_reference
 from engine.backtest.outcome import Outcome
-from engine.backtest.reference import run_reference
 from engine.errors import RunError
 from engine.model.account import Costs
 from engine.model.market import HOUR_MS, Candles
@@ -35,8 +35,8 @@ def play(
 
 def run_both(candles: Candles, signals: Signals, costs: Costs, reverse: bool = False) -> Outcome:
     """What both engines make of it, to the last bit the same; raises what both raise."""
-    compiled = _ending(run_compiled, candles, signals, costs, reverse)
-    reference = _ending(run_reference, candles, signals, costs, reverse)
+    compiled = ending(run_compiled, candles, signals, costs, reverse)
+    reference = ending(run_reference, candles, signals, costs, reverse)
     if isinstance(compiled, RunError) or isinstance(reference, RunError):
         assert str(compiled) == str(reference)
         assert isinstance(compiled, RunError)
@@ -48,9 +48,10 @@ def run_both(candles: Candles, signals: Signals, costs: Costs, reverse: bool = F
     return compiled
 
 
-def _ending(run: Callable[..., Outcome], *scene: Any) -> Outcome | RunError:
+def ending(run: Callable[..., Outcome], *scene: Any, **terms: Any) -> Outcome | RunError:
+    """What a simulator answers, or why it does not."""
     try:
-        return run(*scene)
+        return run(*scene, **terms)
     except RunError as error:
         return error
 

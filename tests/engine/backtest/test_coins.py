@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.backtest.coins import Coins, on_grid, traded
+from engine.backtest.library.coins import Coins, on_grid, traded
 from engine.backtest.rules import UNITS
 
 HELD = Coins(0.21)

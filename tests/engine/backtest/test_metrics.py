@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from engine.backtest.metrics import compute_metrics, daily_returns
 from engine.model.account import Costs
 from engine.model.market import DAY_MS, HOUR_MS, Candles, Timeframe
-from engine.model.metric_definitions import DEFINITIONS
+from engine.model.metric_definitions import DEFINITIONS, OF_TRIALS
 from tests.engine.backtest.accounts import measure, trade
 from tests.engine.backtest.playing import BUY, SELL, near, play
 from tests.support.builders import START_MS, flat_candles, random_candles
@@ -54,6 +54,8 @@ def test_every_metric_of_the_contract_is_there_defined_and_in_order() -> None:
         "money",
         "days",
         "hours",
+        "years",
+        "bps",
         "count",
         "ratio",
         "fraction",
@@ -67,7 +69,18 @@ def test_every_metric_is_a_plain_number_or_none() -> None:
     outcome = play(candles, columns, reverse=True)
     metrics = compute_metrics(outcome, candles, Costs(cash=1000), Timeframe("1h"))
     assert {type(value) for value in metrics.values()} == {float, int, type(None)}
-    assert [name for name, value in metrics.items() if value is None] == ["funding"], (
+    terms = [
+        "funding",
+        "funding_coverage_pct",
+        "funding_edge",
+        "nearest_liquidation_pct",
+        "equity_low",
+        "equity_high",
+        "settled_trades",
+        *OF_TRIALS,
+    ]
+    never = {*terms, "break_even_bps"}
+    assert {name for name, value in metrics.items() if value is None} in (set(terms), never), (
         "one that could be computed was not"
     )
 

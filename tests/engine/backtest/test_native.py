@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from backtesting.lib import crossover
 
-from engine.backtest.native import native_settings, play_native, run_native
+from engine.backtest.library.native import native_settings, play_native, run_native
 from engine.errors import InputError
 from engine.loader.class_variables import native_params, other_variables
 from engine.model.account import Costs
@@ -53,7 +53,7 @@ class Scripted(backtesting.Strategy):  # type: ignore[misc]
         self.script(self, len(self.data) - 1)
 
 
-def run_script(script: Any, prices: Any, **costs: float) -> Any:
+def run_script(script: Any, prices: Any, **costs: Any) -> Any:
     candles = flat_candles(prices) if isinstance(prices[0], int | float) else candles_from(prices)
     return run_native(
         candles, Scripted, {"script": script}, Costs(**({"cash": 1000.0, "commission": 0.0} | costs))
@@ -268,20 +268,23 @@ def test_cancelled_orders_and_settings_are_said() -> None:
     silent = play_native(candles, with_orders(), {}, Costs()).orders_check()
     assert (silent["status"], silent["cancelled"]) == ("failed", 6)
     assert silent["note"] == (
-        "6 orders cancelled: not enough cash; exclusive_orders=False, hedging=False, trade_on_close=False"
+        "6 orders cancelled: not enough cash; exclusive_orders=False, hedging=False, trade_on_close=False, margin=1"
     )
-    stated = with_orders(exclusive_orders=True, margin=0.5)
+    stated = with_orders(exclusive_orders=True)
     said = play_native(candles, stated, {}, Costs()).orders_check()
     assert (said["status"], said["cancelled"], said["settings"]["exclusive_orders"]) == ("passed", 0, True)
-    assert said["note"] == (
-        "margin=0.5 is not used: there is no leverage yet; exclusive_orders=True, hedging=False, trade_on_close=False"
-    )
+    assert said["note"] == "exclusive_orders=True, hedging=False, trade_on_close=False, margin=1"
 
 
-def test_settings_are_no_parameters_and_only_true_or_false() -> None:
-    stated = with_orders(exclusive_orders=True, hedging="grid", trade_on_close=False, n=3)
+def test_settings_are_no_parameters_and_only_true_or_false_or_a_fraction() -> None:
+    stated = with_orders(exclusive_orders=True, hedging="grid", trade_on_close=False, n=3, margin=0.25)
     assert set(native_params(stated)) == {"hedging", "n"}  # its own word for something else
-    assert native_settings(stated) == {"exclusive_orders": True, "hedging": False, "trade_on_close": False}
+    settings = {"exclusive_orders": True, "hedging": False, "trade_on_close": False}
+    assert native_settings(stated) == settings | {"margin": 0.25}
+    assert native_settings(stated, leverage=10) == settings | {"margin": 0.1}
+    points = with_orders(exclusive_orders=True, margin=30)  # not the library's
+    assert set(native_params(points)) == {"margin"}
+    assert native_settings(points)["margin"] == 1
 
 
 def test_a_stop_touched_in_the_candle_of_its_limit_entry_is_said() -> None:

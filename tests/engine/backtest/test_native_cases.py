@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.backtest.native import NativeRun, play_native
+from engine.backtest.library.native import NativeRun, play_native
 from engine.loader import load_strategy
 from engine.model.account import Costs
 from engine.model.market import parse_time

@@ -11,7 +11,7 @@ from backtesting.lib import FractionalBacktest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.backtest.native import NativeRun, native_settings, play_native
+from engine.backtest.library.native import NativeRun, native_settings, play_native
 from engine.model.account import Costs
 from engine.model.market import Candles
 from tests.engine.backtest import native_fractions, native_habits  # noqa: F401 - they join the lists

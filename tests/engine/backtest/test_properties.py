@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.backtest.compiled import run_compiled
+from engine.backtest.kernel.compiled import run_compiled
+from engine.backtest.library.reference import run_reference
 from engine.backtest.outcome import Outcome
-from engine.backtest.reference import run_reference
 from engine.model.account import Costs
 from engine.model.market import Candles
 from engine.strategy import Signals

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from engine.backtest.compiled import run_compiled
+from engine.backtest.kernel.compiled import run_compiled
+from engine.backtest.kernel.summary import SUMMARY, Prepared, run_summary
 from engine.backtest.metrics import compute_metrics
-from engine.backtest.summary import SUMMARY, Prepared, run_summary
 from engine.errors import RunError
 from engine.model.account import Costs
 from engine.model.market import DAY_MS, Candles, Timeframe

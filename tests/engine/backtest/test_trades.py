@@ -33,6 +33,9 @@ def test_a_trade_row_by_hand() -> None:
         candles=1,
         mae_pct=0,
         mfe_pct=near(20),
+        slippage=0,
+        price_pnl=near(size * 20, rel=1e-12),
+        ambiguous=False,
     )
 
 

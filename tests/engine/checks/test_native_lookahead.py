@@ -11,7 +11,7 @@ import pytest
 from backtesting.lib import SignalStrategy, TrailingStrategy
 from backtesting.test import SMA
 
-from engine.backtest.native import ask_native, play_native, said_by
+from engine.backtest.library.native import ask_native, play_native, said_by
 from engine.backtest.questions import Answer, Ask
 from engine.checks.verdicts import native_checks
 from engine.errors import RunError
@@ -154,6 +154,7 @@ def test_a_cut_that_fails_is_counted_and_said() -> None:
     assert "too short for me" in found["note"]
 
 
+@pytest.mark.long
 def test_the_warm_up_is_skipped_for_a_true_reason() -> None:
     checks = checks_of(Follows)
     assert checks["warmup"]["status"] == "skipped"

@@ -26,6 +26,7 @@ def test_a_warm_up_that_is_too_short_names_the_columns_that_still_move() -> None
     assert found["note"].startswith("60 candles of warm-up are too few: drawn, ")
 
 
+@pytest.mark.long
 def test_values_that_are_missing_after_the_warm_up_count_as_moving() -> None:
     assert warmup_of(lambda f: f["close"].rolling(200).mean(), 100)["columns"][0] == "drawn"
     assert warmup_of(lambda f: f["close"].rolling(200).mean(), 0)["status"] == "failed"

@@ -36,6 +36,7 @@ def peeping(home: Path) -> str:
     return "peeping"
 
 
+@pytest.mark.long
 def test_a_strategy_that_peeps_is_named_with_its_columns_and_exit_code_1(cli: CommandLine, peeping: str):
     answer = cli("lookahead", peeping, *SERIES, "--json")
     assert answer.code == 1

@@ -52,7 +52,7 @@ def test_without_a_place_for_errors_the_answer_still_comes(
 ):
     ended = plain_process("strategies", "--json", shell=shell, **known)
     assert (ended.returncode, ended.stderr) == (0, "")
-    assert len(json.loads(ended.stdout)) == 7
+    assert len(json.loads(ended.stdout)) == 10
     assert plain_process("show", "?", shell=shell, **known).returncode == 2
 
 

@@ -124,6 +124,7 @@ REFUSED = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.long_except("a limit of nothing", "no cuts", "unknown parameter", "bad date")
 @pytest.mark.parametrize("case", REFUSED)
 def test_a_bad_value_is_refused_before_anything_starts(

@@ -48,6 +48,7 @@ def revise(fake: FakeExchange, candles: Candles, time: str) -> None:
     fake.add("SOL", "1h", replace(candles, close=close), listed_ms=LISTED.start)
 
 
+@pytest.mark.long
 def test_verify_reports_mends_and_stored_runs_say_so(
     pointed: CommandLine, fake_exchange: FakeExchange, truth: Candles
 ):
@@ -83,6 +84,7 @@ def test_candles_fetched_beside_a_run_do_not_count_as_its_change(
     assert "changed" not in pointed("show", run["id"]).err
 
 
+@pytest.mark.long
 def test_a_run_whose_candles_are_gone_and_one_of_an_older_program(
     pointed: CommandLine, truth: Candles, database_url: str
 ):
@@ -122,7 +124,7 @@ def test_verify_ends_with_the_exit_codes_of_the_contract(
 
 
 @pytest.fixture
-def engine(data_settings: Settings, truth: Candles):
+def engine(data_settings: Settings, truth: Candles, lent_workers: None):
     with Engine(data_settings) as opened:
         yield opened
 
@@ -182,6 +184,7 @@ def test_candles_of_the_engine_are_mapped_and_follow_every_change(
     assert first.timestamp[5] == period.start + 5 * HOUR_MS
 
 
+@pytest.mark.long
 def test_a_damaged_record_is_told_by_status_and_by_a_run_and_mended_by_verify(
     pointed: CommandLine, truth: Candles, database_url: str
 ):

@@ -388,6 +388,7 @@ GRIDS = (("1h",), ("1m", "1h"), ("binance 1d", "1w"), ("1m", "1M"))
 
 
 @pytest.mark.long
+@pytest.mark.longest
 @pytest.mark.parametrize("grids", GRIDS, ids="+".join)
 def test_candles_cannot_lie(
     grids: tuple[str, ...], fake: TruthfulExchange, url: str, admin: psycopg.Connection[Any]

@@ -159,6 +159,7 @@ def test_a_delisted_symbol_does_not_fail(bench: MakeBench, listed: FakeExchange)
 
 
 @pytest.mark.long
+@pytest.mark.longest
 def test_a_night_of_rounds_leaks_neither_memory_nor_connections_nor_threads(
     bench: MakeBench, listed: FakeExchange
 ) -> None:

@@ -81,6 +81,7 @@ def test_candles_that_agree_are_counted_and_nothing_is_written(
         "unified": "SOL/USDT:USDT",
         "exchange": "binanceusdm",
         "timeframe": "1h",
+        "kind": "traded",
         "start": "2024-01-03T00:00:00Z",
         "end": "2024-01-10T00:00:00Z",
         "checked": 168,
@@ -247,7 +248,7 @@ def test_nothing_held_is_nothing_to_verify(
     bench: MakeBench, fake_exchange: FakeExchange, truth: Candles
 ) -> None:
     one = bench()
-    with pytest.raises(InputError, match="nothing of SOLUSDT on binanceusdm 1h is held"):
+    with pytest.raises(InputError, match="nothing of SOLUSDT 1h on binanceusdm is held"):
         verify(one)
     one.fetch("2024-01-03", "2024-01-03")
     with pytest.raises(InputError, match="nothing to verify"):

@@ -46,9 +46,12 @@ def test_data_survives_an_orderly_end_and_the_server_stops_with_its_last_user(em
 @pytest.mark.long
 def test_starting_when_it_already_runs_is_quick(home: Path) -> None:
     url = start_embedded(home)
-    began = time.perf_counter()
-    assert start_embedded(home) == url
-    assert time.perf_counter() - began < 0.3
+    took = []
+    for _ in range(3):  # a busy machine may take longer for one of them
+        began = time.perf_counter()
+        assert start_embedded(home) == url
+        took.append(time.perf_counter() - began)
+    assert min(took) < 0.3
 
 
 @pytest.mark.long

@@ -220,6 +220,7 @@ OLD_RANGE = (
 )
 
 
+@pytest.mark.long
 def test_a_filled_database_of_an_older_version_is_mended_and_then_checked(empty_database_url: str) -> None:
     at_revision(empty_database_url, "0005")
     execute(

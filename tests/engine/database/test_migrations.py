@@ -5,7 +5,9 @@ import subprocess
 import sys
 import threading
 import time
+import uuid
 
+import numpy as np
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
@@ -18,7 +20,8 @@ from engine.database.connection import parse_url
 from engine.database.migrate import LOCK_KEY, MIGRATIONS
 from engine.database.store import Store
 from engine.errors import DatabaseError
-from engine.model.market import Period
+from engine.model.kinds import Kind
+from engine.model.market import Market, Period, Timeframe
 from engine.model.run import RunResult
 from tests.engine.database.test_run_store import a_run
 from tests.support.database import at_revision, execute
@@ -44,7 +47,8 @@ def test_the_migrations_make_the_tables_that_the_program_uses(database_url: str)
 def test_migrating_twice_is_quick_and_does_not_import_alembic(database_url: str) -> None:
     code = (
         "import sys, time; from engine.database.store import Store; store = Store(sys.argv[1]); store.migrate(); "
-        "began = time.perf_counter(); store.migrate(); print(time.perf_counter() - began, 'alembic' in sys.modules)"
+        "times = [time.perf_counter() for _ in range(6) if store.migrate() is None]; "
+        "print(min(later - one for one, later in zip(times, times[1:])), 'alembic' in sys.modules)"
     )
     done = subprocess.run(
         [sys.executable, "-c", code, database_url], capture_output=True, text=True, check=True
@@ -109,6 +113,25 @@ def test_a_newer_schema_is_refused_and_left_alone(database_url: str) -> None:
     assert execute(database_url, "SELECT version_num FROM alembic_version") == [("9999",)]
 
 
+def test_returns_that_a_sweep_kept_before_it_was_stored_in_parts_are_one_part(
+    empty_database_url: str,
+) -> None:
+    at_revision(empty_database_url, "0014")
+    made, numbers, returns = (
+        uuid.uuid4(),
+        np.array([0, 3], "<i8"),
+        np.array([[0.5, -1.0], [2.0, 1e-300]], "<f8"),
+    )
+    packed = f"'\\x{numbers.tobytes().hex()}', '\\x{returns.tobytes().hex()}'"
+    execute(empty_database_url, f"INSERT INTO sweep_returns VALUES ('{made}', {packed})")
+    with contextlib.closing(Store(empty_database_url)) as store:
+        store.migrate()
+        kept = store.sweeps.returns(str(made))
+    assert kept is not None
+    assert kept.numbers.tolist() == [0, 3]
+    assert kept.returns.tolist() == returns.tolist()
+
+
 STORED_BEFORE_8 = """
     INSERT INTO symbols (name, exchange, unified) VALUES ('SOLUSDT', 'binanceusdm', 'SOL/USDT:USDT');
     INSERT INTO backtest_runs (strategy_name, symbol_id, timeframe, start_time, end_time, status, engine, params, costs,
@@ -165,3 +188,22 @@ def test_a_migration_that_fails_leaves_nothing_and_may_be_run_again(empty_databa
         execute(empty_database_url, "DROP TABLE backtest_runs")
         store.migrate()
         assert store.runs.newest() == []
+
+
+def test_what_was_stored_before_there_were_kinds_is_traded_candles(empty_database_url: str) -> None:
+    at_revision(empty_database_url, "0010")
+    execute(
+        empty_database_url,
+        "INSERT INTO symbols (name, exchange, unified) VALUES ('SOLUSDT', 'binanceusdm', 'SOL/USDT:USDT')",
+        "INSERT INTO ohlcv_data SELECT id, '1h', '2024-01-01 00:00+00', 1, 2, 1, 2, 5 FROM symbols",
+        "INSERT INTO data_ranges (symbol_id, timeframe, start_time, end_time, candle_count) "
+        "SELECT id, '1h', '2024-01-01 00:00+00', '2024-01-01 01:00+00', 1 FROM symbols",
+    )
+    with contextlib.closing(Store(empty_database_url)) as store:
+        store.migrate()
+        market = Market("binanceusdm", "SOLUSDT", "SOL/USDT:USDT")
+        day = Period.parse("2024-01-01", "2024-01-01")
+
+        assert len(store.candles.read(market, Timeframe("1h"), day)) == 1
+        assert len(store.candles.read(market.of(Kind.MARK), Timeframe("1h"), day)) == 0
+        assert [held.market.kind for held in store.candles.held_series()] == [Kind.TRADED]

@@ -7,7 +7,7 @@ from engine.errors import InputError
 from engine.model.remark import Remark
 from engine.model.trial import trial_identity
 from tests.engine.database.test_run_store import a_run
-from tests.engine.database.test_sweep_store import a_sweep
+from tests.engine.database.test_sweep_store import a_sweep, all_of
 from tests.support.database import execute
 
 CHECKS = {"crosscheck": {"status": "pending"}}
@@ -51,7 +51,7 @@ def test_only_what_was_removed_long_enough_ago_is_deleted_for_good(store: Store,
 def test_a_removed_sweep_comes_back_with_its_trials_and_purged_ones_stay_counted(store: Store):
     made = a_sweep()
     identities = [trial_identity({"ema_cross.py": "ef" * 32}, made.params_of(k)) for k in range(len(made))]
-    stored = store.sweeps.save(made, identities)
+    stored = store.sweeps.save(made, all_of(made, identities))
     assert store.sweeps.remove([stored.id]) == 1
     assert store.sweeps.newest() == []
     with pytest.raises(InputError, match="no sweep"):

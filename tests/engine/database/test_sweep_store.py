@@ -2,7 +2,9 @@
 
 import hashlib
 import uuid
+from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -15,8 +17,9 @@ from engine.errors import InputError
 from engine.model.account import Costs
 from engine.model.market import Market, Period, Timeframe
 from engine.model.ranges import parse_range
-from engine.model.run import CANCELLED, FINISHED, RunResult, counted_warmup
-from engine.model.sweep import SweepResult, SweepSpec, unmade_checks
+from engine.model.run import CANCELLED, FINISHED, RUNNING, STOPPED, RunResult, counted_warmup
+from engine.model.sweep import SweepPart, SweepResult, TrialReturns, unmade_checks
+from engine.model.sweep_spec import SweepSpec
 from engine.model.trial import trial_identity
 from tests.engine.database.test_run_store import a_run
 from tests.support.database import execute
@@ -74,6 +77,11 @@ def prints(result: SweepResult, salt: str = "") -> list[bytes | None]:
     ]
 
 
+def all_of(result: SweepResult, identities: Sequence[bytes | None] | None = None) -> SweepPart:
+    """All trials of a sweep of which nothing is stored yet."""
+    return SweepPart(np.arange(len(result)), prints(result) if identities is None else identities)
+
+
 def assert_same(left: SweepResult, right: SweepResult) -> None:
     assert left.to_json() == right.to_json()
     assert left.spec == replace(right.spec, ranges=left.spec.ranges)
@@ -90,7 +98,7 @@ def assert_same(left: SweepResult, right: SweepResult) -> None:
 
 def test_a_sweep_is_read_back_as_it_was_stored(store: Store) -> None:
     stored = a_sweep()
-    said = store.sweeps.save(stored, prints(stored), {"candles": {"sha256": "ab"}}, [b"source"])
+    said = store.sweeps.save(stored, all_of(stored), {"candles": {"sha256": "ab"}}, [b"source"])
     assert said.trials_of_strategy == store.sweeps.trial_count("ema_cross") == 4
     stored = said
     found = store.sweeps.get(stored.id[:8])
@@ -101,7 +109,7 @@ def test_a_sweep_is_read_back_as_it_was_stored(store: Store) -> None:
 
 def test_a_sweep_without_finished_trials_is_stored_too(store: Store) -> None:
     stored = a_sweep(0, status=CANCELLED, error="stopped by the user")
-    stored = store.sweeps.save(stored, [])
+    stored = store.sweeps.save(stored, all_of(stored))
     assert_same(stored, store.sweeps.get(stored.id))
     assert store.sweeps.get(stored.id).best is None
 
@@ -124,7 +132,7 @@ def test_any_number_and_any_text_comes_back(
         errors={},
         failed=0,
     )
-    store.sweeps.save(stored, prints(stored))
+    store.sweeps.save(stored, all_of(stored))
     found = store.sweeps.get(stored.id)
     assert np.array_equal(found.metrics["sharpe"], stored.metrics["sharpe"], equal_nan=True)
     assert found.params["fast"].tolist() == whole[:n]
@@ -135,7 +143,7 @@ def test_the_list_shows_the_newest_first_each_with_its_best_trial(store: Store) 
     old, new = a_sweep(created_ms=1_700_000_000_000), a_sweep(created_ms=1_800_000_000_000)
     empty = a_sweep(0, created_ms=1_600_000_000_000)
     for sweep in (old, new, empty):
-        store.sweeps.save(sweep, prints(sweep))
+        store.sweeps.save(sweep, all_of(sweep))
     listed = store.sweeps.newest()
     assert [sweep.id for sweep in listed] == [new.id, old.id, empty.id]
     assert listed[0].best == new.best
@@ -153,10 +161,10 @@ def tried(params: dict[str, Any], source: str = "ef", **changes: Any) -> RunResu
 def test_trials_are_counted_once_over_sweeps_and_runs_and_stay_counted_when_deleted(store: Store) -> None:
     first, again, other = a_sweep(), a_sweep(), a_sweep(4)
     identities = [trial_identity({"ema_cross.py": "ef"}, {"fast": at}) for at in range(4)]
-    store.sweeps.save(first, [*identities, None])
-    store.sweeps.save(again, [*identities, None])  # the same trials once more
+    store.sweeps.save(first, all_of(first, [*identities, None]))
+    store.sweeps.save(again, all_of(again, [*identities, None]))  # the same trials once more
     assert store.sweeps.trial_count("ema_cross") == 4  # one of five failed
-    store.sweeps.save(other, prints(other, "other"))
+    store.sweeps.save(other, all_of(other, prints(other, "other")))
     assert store.sweeps.trial_count("ema_cross") == 4 + 3
     new = tried({"fast": 77})
     same = [
@@ -190,8 +198,118 @@ def test_trials_are_counted_once_over_sweeps_and_runs_and_stay_counted_when_dele
 def test_a_sweep_that_cannot_be_stored_whole_is_not_stored_at_all(store: Store) -> None:
     stored = a_sweep()
     with pytest.raises(IndexError):
-        store.sweeps.save(stored, prints(stored)[:2])
+        store.sweeps.save(stored, all_of(stored, prints(stored)[:2]))
     assert store.sweeps.newest() == []
+
+
+def so_far(sweep: SweepResult, n: int, status: str = RUNNING) -> SweepResult:
+    """The same when n trials of it were made."""
+    return replace(
+        sweep,
+        status=status,
+        numbers=sweep.numbers[:n],
+        params={name: column[:n] for name, column in sweep.params.items()},
+        metrics={name: column[:n] for name, column in sweep.metrics.items()},
+        errors={at: line for at, line in sweep.errors.items() if at < n},
+        done=n,
+        failed=sum(at < n for at in sweep.errors),
+    )
+
+
+def part_of(sweep: SweepResult, first: int, n: int) -> SweepPart:
+    """The trials between, each with a return."""
+    chosen = np.arange(first, n)
+    kept = np.array([at for at in chosen.tolist() if at not in sweep.errors])
+    returns = TrialReturns(sweep.numbers[kept], np.stack([kept + 0.5, -kept], axis=1)) if len(kept) else None
+    return SweepPart(chosen, [prints(sweep)[at] for at in chosen], returns, first or None)
+
+
+@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(cuts=st.sets(st.integers(1, 19)))
+def test_a_sweep_stored_in_parts_is_the_one_stored_at_once(store: Store, cuts: set[int]) -> None:
+    sweep, bounds = a_sweep(20), [0, *sorted(cuts), 20]
+    for first, n in pairwise(bounds):
+        status = FINISHED if n == 20 else RUNNING
+        store.sweeps.save(so_far(sweep, n, status), part_of(sweep, first, n), {"source": {"a": "ef"}}, [b"s"])
+    atonce = replace(sweep, id=str(uuid.uuid4()))
+    store.sweeps.save(atonce, part_of(atonce, 0, 20), {"source": {"a": "ef"}}, [b"s"])
+    found, other = store.sweeps.get(sweep.id), store.sweeps.get(atonce.id)
+    assert_same(replace(found, id=other.id), other)
+    kept, others = store.sweeps.returns(sweep.id), store.sweeps.returns(atonce.id)
+    assert kept is not None
+    assert others is not None
+    assert kept.numbers.tolist() == others.numbers.tolist()
+    assert kept.returns.tobytes() == others.returns.tobytes()
+    listed = {one.id: one for one in store.sweeps.newest()}
+    assert listed[sweep.id].best == listed[atonce.id].best == sweep.best
+
+
+def test_a_sweep_that_nobody_works_on_any_more_is_stopped_and_gone_on_with(store: Store) -> None:
+    sweep, sweeps = a_sweep(), store.sweeps
+    sweeps.save(so_far(sweep, 2), part_of(sweep, 0, 2), {"source": {"a": "ef"}})
+    assert [one.status for one in (sweeps.get(sweep.id), *sweeps.newest())] == [STOPPED] * 2
+    with sweeps.working_on(sweep.id):
+        assert [one.status for one in (sweeps.get(sweep.id), *sweeps.newest())] == [RUNNING] * 2
+        with (
+            pytest.raises(
+                InputError, match=f"another job of this program is at work on sweep {sweep.id[:8]}"
+            ),
+            sweeps.working_on(sweep.id),
+        ):
+            pass
+    begun = sweeps.begun(sweep.id[:9])
+    assert (begun.sweep.done, begun.inputs) == (2, {"source": {"a": "ef"}})
+    assert begun.returns is not None
+    assert begun.returns.numbers.tolist() == [0, 2]
+    assert sweeps.begun(sweep.id).sweep.trials_of_strategy is None
+    assert sweeps.save(sweep, part_of(sweep, 2, 5)).trials_of_strategy == 4
+    with pytest.raises(InputError, match="is finished: there is nothing to go on with"):
+        sweeps.begun(sweep.id)
+
+
+def test_of_two_that_go_on_with_a_sweep_one_stores_and_of_a_deleted_one_nothing_is_stored(
+    store: Store, database_url: str
+) -> None:
+    sweep, sweeps = a_sweep(), store.sweeps
+    sweeps.save(so_far(sweep, 2), part_of(sweep, 0, 2))
+    late = part_of(sweep, 2, 5)
+    sweeps.save(so_far(sweep, 4), part_of(sweep, 2, 4))
+    with pytest.raises(
+        InputError, match="was deleted, or gone on with elsewhere, while it was made; nothing"
+    ):
+        sweeps.save(sweep, late)
+    assert sweeps.get(sweep.id).done == len(sweeps.get(sweep.id)) == 4
+    sweeps.delete(sweep.id)
+    with pytest.raises(InputError, match="was deleted"):
+        sweeps.save(sweep, part_of(sweep, 4, 5))
+    assert sweeps.newest() == []
+    assert execute(database_url, "SELECT count(*) FROM trials WHERE sweep_id IS NOT NULL") == [(0,)]
+    assert execute(database_url, "SELECT count(*) FROM sweep_returns") == [(0,)]
+
+
+def test_a_part_whose_commit_was_not_answered_is_stored_once(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`Database.write` does its work again then."""
+    sweep, once = a_sweep(), store.database.write
+    monkeypatch.setattr(store.database, "write", lambda work: (once(work), once(work))[1])
+    for first, n in pairwise((0, 2, 4, 5)):
+        status = FINISHED if n == 5 else RUNNING
+        said = store.sweeps.save(so_far(sweep, n, status), part_of(sweep, first, n))
+    assert said.trials_of_strategy == 4
+    found, kept = store.sweeps.get(sweep.id), store.sweeps.returns(sweep.id)
+    assert (found.status, found.done, found.numbers.tolist()) == (FINISHED, 5, sweep.numbers.tolist())
+    assert kept is not None
+    assert kept.numbers.tolist() == [0, 2, 4, 8]
+
+
+def test_the_sweep_of_one_of_several_markets_has_no_name_of_its_own(store: Store) -> None:
+    whole, one = a_sweep(0), a_sweep()
+    store.sweeps.save(whole, part_of(whole, 0, 0))
+    store.sweeps.save(one, part_of(one, 0, 5), part_of=(whole.id, 0))
+    for ask in (store.sweeps.get, store.sweeps.begun, store.sweeps.id_of, store.sweeps.delete):
+        with pytest.raises(InputError, match=f"no sweep '{one.id}' is stored"):
+            ask(one.id)
 
 
 def test_ids_of_sweeps_are_asked_for_in_words(store: Store) -> None:
@@ -202,5 +320,5 @@ def test_ids_of_sweeps_are_asked_for_in_words(store: Store) -> None:
 
 def test_a_thousand_trials_are_one_row_each(store: Store, database_url: str) -> None:
     stored = a_sweep(1000)
-    store.sweeps.save(stored, prints(stored))
+    store.sweeps.save(stored, all_of(stored))
     assert execute(database_url, "SELECT count(*), count(error) FROM trials") == [(1000, 1)]

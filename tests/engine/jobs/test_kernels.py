@@ -99,9 +99,11 @@ def placed(folder: Path, name: str) -> Path:
 
 
 def test_kernels_of_a_program_that_was_moved_are_put_where_numba_looks_for_them() -> None:
-    source = kernels._PROGRAM / "backtest" / "compiled.py"
-    looked_for = UserProvidedCacheLocator.get_suitable_cache_subpath(str(source))
-    assert placed(Path(), "backtest_0123456789abcdef/compiled.run-1.py311.nbi").parent.name == looked_for
+    for folder in ("backtest/kernel", "indicators"):
+        source = kernels._PROGRAM / folder / "compiled.py"
+        looked_for = UserProvidedCacheLocator.get_suitable_cache_subpath(str(source))
+        name = f"{source.parent.name}_0123456789abcdef/compiled.run-1.py311.nbi"
+        assert placed(Path(), name).parent.name == looked_for
 
 
 def test_kernels_of_the_environment_are_copied_to_where_they_can_be_written(
@@ -116,6 +118,15 @@ def test_kernels_of_the_environment_are_copied_to_where_they_can_be_written(
     (folder / "own.nbi").write_text("a strategy's own kernel")
     assert kernels.bring_kernels(folder)
     assert (folder / "own.nbi").exists()
+
+
+def test_kernels_are_copied_once_into_a_folder_inside_the_environments(environment: Path) -> None:
+    for folder in (environment, *filter(Path.is_dir, environment.rglob("*"))):
+        folder.chmod(0o755)
+    inside = environment / "own"
+    assert kernels.bring_kernels(inside)
+    copied = sorted(file.name for file in inside.rglob("*") if file.is_file())
+    assert copied == sorted([*(Path(name).name for name in FILES), kernels._WHOLE])
 
 
 def test_kernels_that_a_power_cut_left_empty_are_brought_again(tmp_path: Path, environment: Path) -> None:

@@ -2,28 +2,23 @@
 
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from engine.backtest.evaluation import CandleFrame, evaluate
-from engine.errors import InputError, StrategyError
+from engine.errors import StrategyError
 from engine.loader import (
     find_strategy_files,
     known_infos,
     load,
     load_strategy,
     strategy_infos,
-    template,
 )
 from engine.model.parameters import StrategyInfo
-from engine.parallel.job import OnProgress, Stopped
 from engine.parallel.pool import WorkerPool
-from engine.parallel.tasks import A, Answered, DescribeTask, Task, submit
+from tests.engine.loader.asking import Asked
 from tests.support.builders import GOOD_STRATEGY as GOOD
-from tests.support.builders import random_candles
 
 NATIVE = """
 from backtesting import Strategy
@@ -49,28 +44,6 @@ class Crossing(Strategy):
 
 def broken(signals: str) -> str:
     return GOOD.replace('pd.DataFrame({"signal_up_buy": candles["close"] > candles["open"]})', signals)
-
-
-@pytest.fixture(scope="module")
-def pool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WorkerPool]:
-    with WorkerPool(2, tmp_path_factory.mktemp("scratch"), memory_mb=2048) as pool:
-        yield pool
-
-
-class Asked:
-    """Asks real workers, and remembers what was asked."""
-
-    def __init__(self, pool: WorkerPool, timeout_s: float | None = None) -> None:
-        self.pool, self.timeout_s = pool, timeout_s
-        self.paths: list[str] = []
-
-    def __call__(
-        self, tasks: Sequence[Task[A]], timeout_s: float, on_progress: OnProgress | None = None
-    ) -> list[Answered[A]]:
-        self.paths += [task.path.name for task in tasks if isinstance(task, DescribeTask)]
-        jobs = [submit(self.pool, task, timeout_s=self.timeout_s or timeout_s) for task in tasks]
-        ended = [job.result() for job in jobs]
-        return [one for one in ended if not isinstance(one, Stopped)]
 
 
 @pytest.fixture
@@ -380,24 +353,3 @@ def test_a_damaged_memory_is_written_anew(pool: WorkerPool, tmp_path: Path, cont
     assert info.error is None
     assert [one["title"] for one in json.loads(memory.read_text()).values()] == ["A good one"]
     assert len(list(memory.parent.iterdir())) == 1
-
-
-# -- a new one
-
-
-@pytest.mark.parametrize("name", ["my_first_strategy", "x", "a1"])
-def test_the_template_works_as_it_is(pool: WorkerPool, tmp_path: Path, name: str) -> None:
-    (tmp_path / f"{name}.py").write_text(template(name))
-    (info,) = strategy_infos(find_strategy_files([tmp_path]), Asked(pool), tmp_path / "cache")
-    assert (info.name, info.error) == (name, None)
-    assert info.title == name.replace("_", " ").capitalize()
-    assert [param["name"] for param in info.params] == ["fast", "slow"]
-    strategy, path = load_strategy(tmp_path / f"{name}.py")(), tmp_path / f"{name}.py"
-    said = evaluate(strategy, path, CandleFrame(random_candles(600, 3)))
-    assert np.count_nonzero(said.signals.entry) > 5
-
-
-@pytest.mark.parametrize("name", ["", "a-b", "../x", "class", "_x", "ä", "a b", "x.py"])
-def test_a_template_needs_a_name_that_would_be_found(name: str) -> None:
-    with pytest.raises(InputError, match="cannot name a strategy"):
-        template(name)

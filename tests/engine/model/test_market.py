@@ -9,20 +9,13 @@ from engine.errors import InputError
 from engine.model.market import (
     TIMEFRAMES,
     Candles,
-    Market,
     Period,
     Timeframe,
-    find_market,
     format_time,
     parse_time,
 )
 
 HOUR = Timeframe("1h")
-MARKETS = [
-    Market("binanceusdm", "SOLUSDT", "SOL/USDT:USDT"),
-    Market("binanceusdm", "BTCUSDT", "BTC/USDT:USDT"),
-    Market("binanceusdm", "币安人生USDT", "币安人生/USDT:USDT"),
-]
 
 
 def test_a_bare_end_date_includes_its_whole_day():
@@ -97,30 +90,6 @@ def test_the_grid_is_consistent(name: str, ms: int, cells: int):
     assert timeframe.count(period) == len(opens) == cells
     assert all(timeframe.floor(int(t)) == t for t in opens[:3])
     assert timeframe.shift(timeframe.shift(ms, cells), -cells) == opened
-
-
-@pytest.mark.parametrize("text", ["SOLUSDT", "sol/usdt", "SOL/USDT:USDT", " solusdt "])
-def test_every_way_to_write_a_symbol_finds_it(text: str):
-    assert find_market(text, MARKETS, "binanceusdm").unified == "SOL/USDT:USDT"
-
-
-def test_a_symbol_beyond_ascii_is_found():
-    assert find_market("币安人生USDT", MARKETS, "binanceusdm").name == "币安人生USDT"
-
-
-def test_an_unknown_symbol_gets_a_suggestion():
-    with pytest.raises(InputError, match="did you mean SOLUSDT"):
-        find_market("SOLUSD", MARKETS, "binanceusdm")
-
-
-@pytest.mark.parametrize(
-    "text", ["x'; DROP TABLE symbols;--", "../../x", "A\x00B", "x" * 10_000, "%", "_", ""]
-)
-def test_a_hostile_symbol_is_only_unknown(text: str):
-    with pytest.raises(InputError) as caught:
-        find_market(text, MARKETS, "binanceusdm")
-    assert len(str(caught.value)) < 200
-    assert "\x00" not in str(caught.value)
 
 
 def test_candles_survive_their_file_bit_for_bit(tmp_path):

@@ -12,7 +12,7 @@ from engine.model.account import Costs
 from engine.model.market import Period, Timeframe
 from engine.model.ranges import parse_range
 from engine.model.run import RunSpec
-from engine.model.sweep import SweepSpec
+from engine.model.sweep_spec import SweepSpec
 
 HOUR, MARCH = Timeframe("1h"), Period.parse("2023-03-01", "2023-03-31")
 RUN = RunSpec("ema_cross", "SOLUSDT", "binanceusdm", HOUR, MARCH)

@@ -129,6 +129,7 @@ def test_a_folder_of_a_killed_program_is_removed_by_the_next_one(
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.long
 @pytest.mark.long_except("pass")
 @pytest.mark.parametrize("ending", ["pass", "sys.exit(0)", "raise RuntimeError", "pool.close()"])
 def test_a_program_that_forgets_to_close_its_pool_ends_at_once_and_leaves_nothing(
@@ -149,6 +150,7 @@ def test_a_program_that_forgets_to_close_its_pool_ends_at_once_and_leaves_nothin
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.long
 def test_control_c_reaches_the_program_and_not_its_workers(
     tmp_path: Path, started: list[subprocess.Popen[str]]
 ) -> None:
@@ -243,6 +245,7 @@ def test_workers_start_in_parallel_and_ahead_of_need(tmp_path: Path) -> None:
         assert len({job.result(20).value for job in jobs}) == 3  # type: ignore[union-attr]
 
 
+@pytest.mark.long
 def test_workers_that_cannot_start_fail_the_jobs_with_the_reason(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

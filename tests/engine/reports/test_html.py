@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from engine.analysis.account import Account, calendar
+from engine.model.account import Costs
 from engine.model.market import HOUR_MS, Market, parse_time
 from engine.model.remark import Remark
 from engine.model.run import FAILED, RunResult, Series
@@ -41,11 +42,60 @@ class Reading(HTMLParser):
         return [str(attrs["value"]) for tag, attrs in self.tags if tag == "data"]
 
 
+TERMS = {
+    "funding": {"status": "failed", "note": "546 settlements, 12 of them assumed"},
+    "margin": {"status": "passed", "note": "brackets of 2024-12-31"},
+    "entries": {"status": "passed", "note": "3 entries blocked by cooldown"},
+    "crosscheck": {"status": "passed", "equal": 9, "total": 9, "referee": "plain"},
+}
+FIGURES = {
+    "net_profit": -181.66, "price_pnl": 380.3, "commission": 496.82, "slippage": 0.0, "funding": 65.14, "shortfall": 0.0,
+    "liquidations": 1, "liquidation_loss": 812.5, "ambiguous_trades": 7, "equity_low": 9_700.0, "equity_high": 9_900.0,
+}  # fmt: skip
+
+
 def told(run: RunResult, **other: Any) -> Reported:
     known: dict[str, Any] = {
         "remark": Remark(), "candles": CANDLES, "data_changed": False, "sources": {"ema_cross.py": "x = 1\n"},
     }  # fmt: skip
     return Reported(run, **(known | other))
+
+
+def test_funding_margin_liquidations_and_the_band_are_said_once_each():
+    page = Reading(report([told(run_on(CANDLES, checks=checks() | TERMS, metrics=FIGURES))])).text
+    for words in (
+        "⚠ failed Funding: 546 settlements, 12 of them assumed",
+        "✓ passed Margin: brackets of 2024-12-31",
+        "Entries: 3 entries blocked by cooldown",
+        "9 of 9 trades equal to the plain simulator's",
+        "✖ liquidated 1 position, 812.50 USDT lost",
+        "trades ambiguous: the return lies between -3.00 and -1.00 %",
+        "Net profit -181.66 USDT = price +380.30 − commission 496.82 − slippage 0.00 − funding 65.14",
+    ):
+        assert page.count(words) == 1, words
+    assert page.count("12 of them assumed") == 1
+
+
+def test_what_finer_candles_settle_is_said_once() -> None:
+    note = "1m candles of 8 of 9 candles in doubt; of 1 some are missing"
+    found = checks() | {"detail": {"status": "failed", "note": note}}
+    figures = FIGURES | {"ambiguous_trades": 1, "settled_trades": 6}
+    run = replace(run_on(CANDLES, checks=found, metrics=figures), costs=Costs(detail="1m"))
+    page = Reading(report([told(run)])).text
+    assert page.count("the return lies between -3.00 and -1.00 %; 1m candles settle 6 of them") == 1
+    assert page.count(note) == 1
+
+
+def test_a_run_without_terms_or_of_an_older_version_says_nothing_of_them():
+    old = {"net_profit": 5.0, "commission": 1.0}
+    page = Reading(report([told(run_on(CANDLES, checks=checks(), metrics=old))])).text
+    assert page.count("funding not included") == 1
+    for words in ("Margin:", "liquidated", "trades ambiguous", " = price"):
+        assert words not in page
+    spot = {name: value for name, value in FIGURES.items() if name != "funding"}
+    page = Reading(report([told(run_on(CANDLES, checks=checks(), metrics=spot, exchange="binance"))])).text
+    assert "slippage 0.00" in page
+    assert "− funding" not in page
 
 
 def test_whatever_a_user_or_a_strategy_wrote_stays_text():

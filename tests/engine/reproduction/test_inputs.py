@@ -140,7 +140,8 @@ def test_a_module_that_is_gone_is_an_error_and_not_one_input_less():
 
 # what a worker imports of this program beside the modules that decide: how it is asked, what is found out about an answer
 NOT_DECIDING = {
-    "engine", "engine.backtest", "engine.checks", "engine.jobs", "engine.loader", "engine.model", "engine.parallel",
+    "engine", "engine.backtest", "engine.backtest.kernel", "engine.backtest.library", "engine.backtest.plain",
+    "engine.checks", "engine.jobs", "engine.loader", "engine.model", "engine.parallel",
     "engine.reproduction",
     "engine.jobs.kernels", "engine.model.metric_definitions", "engine.checks.lookahead", "engine.checks.verdicts",
     "engine.jobs.compile", "engine.jobs.describe", "engine.jobs.lookahead", "engine.jobs.prepare", "engine.jobs.registry",
@@ -148,9 +149,15 @@ NOT_DECIDING = {
     "engine.loader.load", "engine.loader.sources", "engine.loader.template",
     "engine.parallel.family", "engine.parallel.interpreter", "engine.parallel.isolated", "engine.parallel.job",
     "engine.parallel.answers", "engine.parallel.executor", "engine.parallel.plain", "engine.parallel.worker",
-    "engine.errors", "engine.model.exchanges", "engine.model.numerals", "engine.model.parameters",
+    "engine.backtest.plain.simulator", "engine.backtest.plain.account", "engine.backtest.plain.position",
+    "engine.backtest.plain.places",
+    "engine.backtest.plain.exchange", "engine.backtest.plain.protections", "engine.backtest.plain.trades",
+    "engine.errors", "engine.syntax", "engine.whole_file",
+    "engine.model.exchanges", "engine.model.kinds", "engine.model.numerals", "engine.model.parameters",
     "engine.model.plots", "engine.model.run", "engine.parallel.tasks",
     "engine.reproduction.own_source",
+    "engine.jobs.slippages", "engine.model.cost_surface",
+    "engine.jobs.paths", "engine.statistics", "engine.statistics.bootstrap", "engine.statistics.synthetic",
 }  # fmt: skip
 
 

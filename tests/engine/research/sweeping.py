@@ -7,11 +7,12 @@ import pytest
 from engine.events import Event
 from engine.model.market import HOUR_MS, Market, Period, Timeframe
 from engine.model.ranges import parse_range
-from engine.model.sweep import SweepSpec
+from engine.model.sweep_spec import SweepSpec
 from engine.service import Engine
 from engine.settings import read_settings
 from tests.support.builders import START_MS, random_candles
 from tests.support.database import execute, fresh_database
+from tests.support.lent_workers import Lender
 
 MARKET = Market("binance", "BTCUSDT", "BTC/USDT")
 HOUR = Timeframe("1h")
@@ -21,11 +22,13 @@ PERIOD = Period(START_MS + WARM * HOUR_MS, WHOLE.end)
 
 
 @pytest.fixture(scope="module")
-def shared_engine(embedded_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+def shared_engine(
+    embedded_url: str, tmp_path_factory: pytest.TempPathFactory, lender: Lender
+) -> Iterator[Engine]:
     """Two workers, warm for all tests of a module."""
     database = fresh_database(embedded_url)
     home, url = tmp_path_factory.mktemp("home"), next(database)
-    with Engine(read_settings(home=home, database_url=url, workers=2)) as engine:
+    with lender.lending(), Engine(read_settings(home=home, database_url=url, workers=2)) as engine:
         engine._resources.store.exchanges.save_markets(MARKET.exchange, [MARKET], START_MS * 2)
         engine._resources.store.candles.add_page(MARKET, HOUR, random_candles(WARM + COUNT, 7), [WHOLE])
         yield engine

@@ -3,6 +3,7 @@
 import hashlib
 import json
 
+import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,7 +20,8 @@ from engine.research.batches import BATCH_S, Deal
 def test_every_trial_is_dealt_once_and_those_that_fell_come_again_alone(
     n: int, workers: int, speeds: list[float], again: list[int]
 ):
-    deal = Deal(n, workers)
+    deal = Deal(workers)
+    deal.add(np.arange(n))
     dealt: list[int] = []
     fallen: list[int] = []
     count = 0
@@ -42,7 +44,8 @@ def test_every_trial_is_dealt_once_and_those_that_fell_come_again_alone(
 
 
 def test_batches_grow_to_their_aim_and_shrink_towards_the_end():
-    deal = Deal(1_000_000, 2)
+    deal = Deal(2)
+    deal.add(np.arange(1_000_000))
     assert len(deal.next()) == 1
     assert deal.depth == 2
     deal.measured(1, 0.001)
@@ -56,7 +59,8 @@ def test_batches_grow_to_their_aim_and_shrink_towards_the_end():
 
 
 def test_a_slow_strategy_goes_trial_by_trial():
-    deal = Deal(50, 2)
+    deal = Deal(2)
+    deal.add(np.arange(50))
     deal.next()
     deal.measured(1, 20.0)
     assert [len(deal.next()) for _ in range(49)] == [1] * 49

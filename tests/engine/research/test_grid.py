@@ -9,11 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.errors import InputError
+from engine.events import CancelToken
 from engine.model.market import Period, Timeframe
 from engine.model.parameters import Param
 from engine.model.ranges import Steps, parse_range, range_of, range_text
-from engine.model.sweep import SweepSpec
-from engine.research.grid import MAX_TRIALS, plan_trials
+from engine.model.sweep_spec import SweepSpec
+from engine.research.grid import MAX_TRIALS
+from engine.research.trials import plan_trials
 
 
 def described(**params):
@@ -35,6 +37,14 @@ PARAMS = described(
 def spec(ranges, **more):
     texts = {name: parse_range(text) for name, text in ranges.items()}
     return SweepSpec("some", "SOLUSDT", "binanceusdm", Timeframe("1h"), Period(0, 3_600_000), texts, **more)
+
+
+def all_of(spec):
+    """The trials of a sweep that knows them before."""
+    trials = plan_trials(spec, PARAMS)
+    assert trials.extend(CancelToken())
+    assert not trials.extend(CancelToken())
+    return trials
 
 
 @pytest.mark.parametrize(
@@ -121,7 +131,7 @@ def test_a_column_of_steps_holds_the_very_values_of_the_range(low, step, count, 
 
 def test_a_whole_number_beyond_64_bits_stays_what_it_is():
     whole = 10**19 - 1
-    trials = plan_trials(spec({"big": f"{whole}:{whole}:1"}), PARAMS)
+    trials = all_of(spec({"big": f"{whole}:{whole}:1"}))
     assert trials.columns["big"].tolist() == [whole]
 
 
@@ -130,7 +140,7 @@ def test_a_range_of_numbers_is_that_of_its_text():
 
 
 def test_a_grid_is_every_combination_and_the_last_range_varies_fastest():
-    trials = plan_trials(spec({"fast": "5:7:1", "width": "1:2:0.5", "mode": "ema,sma"}), PARAMS)
+    trials = all_of(spec({"fast": "5:7:1", "width": "1:2:0.5", "mode": "ema,sma"}))
     expected = list(itertools.product([5, 6, 7], [1.0, 1.5, 2.0], ["ema", "sma"]))
     rows = list(zip(*(column.tolist() for column in trials.columns.values()), strict=True))
     assert rows == expected
@@ -139,15 +149,13 @@ def test_a_grid_is_every_combination_and_the_last_range_varies_fastest():
 
 
 def test_whole_steps_of_a_float_parameter_are_floats_and_fixed_values_are_parsed():
-    trials = plan_trials(spec({"width": "1:3:1"}, params={"slow": "60"}), PARAMS)
+    trials = all_of(spec({"width": "1:3:1"}, params={"slow": "60"}))
     assert trials.columns["width"].dtype == np.float64
     assert trials.fixed["slow"] == 60
 
 
 def test_a_constraint_filters_and_may_name_fixed_parameters():
-    trials = plan_trials(
-        spec({"fast": "1:60:1"}, params={"slow": 20}, constraint="fast < slow and not stops"), PARAMS
-    )
+    trials = all_of(spec({"fast": "1:60:1"}, params={"slow": 20}, constraint="fast < slow and not stops"))
     assert trials.columns["fast"].tolist() == list(range(1, 20))
 
 
@@ -164,7 +172,7 @@ def test_a_constraint_filters_and_may_name_fixed_parameters():
         (
             {"fast": "1:500:1", "slow": "2:1000:1", "width": "0.1:5:0.1"},
             {},
-            r"24,975,000 combinations .*random sampler",
+            r"24,975,000 combinations .*another sampler",
         ),
         ({"big": "1:1000000000:1"}, {}, "1,000,000,000 combinations"),
         ({"fast": "30:50:1", "slow": "2:20:1"}, {"constraint": "fast < slow"}, "none of 399"),
@@ -186,8 +194,8 @@ def test_what_cannot_be_swept_is_refused_with_what_to_do(ranges, more, part):
 def test_random_trials_are_distinct_repeatable_and_inside_the_constraint(size):
     def drawn(seed):
         ranges = {"big": size, "fast": "1:50:1"}
-        return plan_trials(
-            spec(ranges, sampler="random", trials=200, seed=seed, constraint="big % 2 == 0"), PARAMS
+        return all_of(
+            spec(ranges, sampler="random", trials=200, seed=seed, constraint="big % 2 == 0")
         ).columns
 
     first, again, other = drawn(1), drawn(1), drawn(2)
@@ -199,7 +207,7 @@ def test_random_trials_are_distinct_repeatable_and_inside_the_constraint(size):
 
 
 def test_asking_for_more_random_trials_than_there_are_gives_all():
-    trials = plan_trials(spec({"fast": "1:9:1"}, sampler="random", trials=50), PARAMS)
+    trials = all_of(spec({"fast": "1:9:1"}, sampler="random", trials=50))
     assert sorted(trials.columns["fast"].tolist()) == list(range(1, 10))
 
 

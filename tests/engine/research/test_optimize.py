@@ -13,7 +13,8 @@ from engine.events import Cancelled, CancelToken, Event, Failed, Finished, Progr
 from engine.model.account import Costs
 from engine.model.market import HOUR_MS, Period
 from engine.model.run import CANCELLED, FAILED, FINISHED, RunSpec
-from engine.model.sweep import SweepResult, SweepSpec
+from engine.model.sweep import SweepResult
+from engine.model.sweep_spec import GRID, NSGA2, SAMPLERS, SweepSpec
 from engine.research import batches
 from engine.service import Engine
 from tests.engine.research.sweeping import (
@@ -227,6 +228,23 @@ def test_a_stop_keeps_what_is_finished(engine: Engine):  # noqa: F811
 
 
 @pytest.mark.long
+def test_a_stop_while_the_sampler_finds_nothing_new_ends_the_sweep_as_stopped(engine: Engine):  # noqa: F811
+    token = CancelToken()
+
+    def hear(event: Event) -> None:
+        if isinstance(event, Started) and event.kind == "sweep":
+            token.cancel()
+
+    second = "    other = Param(0, low=0, high=100000)\n\n    def signals"
+    name = plug_in(engine, "two", SLOW.replace("    def signals", second))
+    spec = {"number": "1:100000:1", "other": "1:1000:1"}
+    few = sweep_spec(name, spec, constraint="number + other < 4", sampler="tpe", trials=50)
+    result = engine.research.optimize(few, fetch=False, cancel=token, on_event=hear)
+    assert (result.status, result.error, result.done) == (CANCELLED, "stopped by the user", 0)
+    assert engine.research.sweep(result.id).status == CANCELLED
+
+
+@pytest.mark.long
 def test_a_stop_does_not_wait_for_a_trial_that_hangs(engine: Engine):  # noqa: F811
     name, token = plug_in(engine, "stumbling", STUMBLING), CancelToken()
 
@@ -320,10 +338,13 @@ def test_runs_go_on_with_the_source_and_the_modules_they_began_with(engine: Engi
 
 
 @pytest.mark.long
-def test_random_trials_are_the_same_for_one_worker_and_two(engine: Engine):  # noqa: F811
+@pytest.mark.parametrize("sampler", [name for name in SAMPLERS if name != GRID])
+def test_trials_are_the_same_for_one_worker_and_two_and_read_back(engine: Engine, sampler: str):  # noqa: F811
+    second = "max_drawdown_pct" if sampler == NSGA2 else ""
     spec = sweep_spec(
-        "ema_cross", {"fast": "2:400:1", "slow": "2:900:1"}, sampler="random", trials=60, seed=3
-    )
+        "ema_cross", {"fast": "2:400:1", "slow": "2:900:1"}, sampler=sampler, trials=90, seed=3,
+        second_objective=second, constraint="fast < slow",
+    )  # fmt: skip
     two = engine.research.optimize(spec, fetch=False)
     one_settings = replace(engine.settings, workers=1)
     with Engine(one_settings) as single:
@@ -331,3 +352,9 @@ def test_random_trials_are_the_same_for_one_worker_and_two(engine: Engine):  # n
     assert one.to_json()["top"] == two.to_json()["top"]
     assert all(np.array_equal(one.metrics[name], two.metrics[name], equal_nan=True) for name in one.metrics)
     assert MARKET.unified == one.unified
+    assert one.done == 90
+    assert (one.params["fast"] < one.params["slow"]).all()
+    stored = engine.research.sweep(two.id)
+    assert stored.spec == two.spec
+    assert stored.to_json() == two.to_json()
+    assert bool(second) == bool(len(two.front))

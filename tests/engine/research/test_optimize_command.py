@@ -11,6 +11,7 @@ import pytest
 
 from tests.engine.research.sweeping import STUMBLING
 from tests.support.command_line import CommandLine
+from tests.support.database import execute
 
 SERIES = (
     "-s",
@@ -59,8 +60,31 @@ def test_a_sweep_prints_one_document_and_its_best_trial_can_be_run_again(cli: Co
     assert cli("sweeps", "show", found["id"][:8], "--top", "3", "--json").json["top"] == found["top"]
     shown = cli("sweeps", "show", found["id"][:8])
     assert "the best of 12 trials looks better than it is; 12 trials of ema_cross have been made" in shown.err
+    assert cli("sweeps", "resume", found["id"]).error.endswith("is finished: there is nothing to go on with")
     assert cli("sweeps", "delete", found["id"][:8]).code == 0
     assert cli("sweeps", "--json").json == {"sweeps": []}
+
+
+def test_a_sweep_whose_program_was_killed_is_listed_as_stopped_and_gone_on_with(
+    cli: CommandLine, database_url: str
+):
+    whole = cli(*EMA, *GRID, "--constraint", "fast < slow", "--json").json
+    execute(
+        database_url,
+        "UPDATE sweeps SET status = 'running', done = 5",
+        "DELETE FROM trials WHERE number >= 5",
+        "DELETE FROM sweep_returns",
+    )
+    shown = cli("sweeps", "show", whole["id"])
+    short = whole["id"][:8]
+    assert (
+        f"stopped: 5 of 12 trials are stored as sweep {short}, `backtest sweeps resume {short}` goes on"
+        in (shown.err)
+    )
+    assert "stopped" in cli("sweeps").out
+    ended = cli("sweeps", "resume", short, "--json").json
+    assert {**ended, "elapsed_s": 0, "statistics": 0} == {**whole, "elapsed_s": 0, "statistics": 0}
+    assert cli("sweeps", "show", short, "--json").json == ended
 
 
 def test_what_cannot_be_swept_is_exit_code_2_and_names_the_fault(cli: CommandLine):
@@ -71,9 +95,19 @@ def test_what_cannot_be_swept_is_exit_code_2_and_names_the_fault(cli: CommandLin
         (("--grid", "fats=1:5:1"), "did you mean fast?"),
         (("--grid", "fast=1:500:1", "--grid", "slow=2:1000:1", "--constraint", "fast = slow"), "syntax"),
         (("--grid", "fast=1:5:1", "--sampler", "random"), "needs a number of trials"),
+        (("--grid", "fast=1:5:1", "--sampler", "tpe"), "the tpe sampler needs a number of trials"),
+        (("--grid", "fast=1:5:1", "--sampler", "nsga2", "--trials", "9"), "give a second one"),
+        (("--grid", "fast=1:5:1", "--sampler", "cmaes", "--trials", "9"), "at least two ranges"),
+        (("--grid", "fast=1:5:1", "--second-objective", "sharpe"), "another than sharpe"),
+        (("--grid", "fast=1:5:1", "--second-objective", "profit"), "unknown objective"),
+        (("--grid", "fast=1:5:1", "--sampler", "random", "--trials", "9", "--seed", "-1"), "--seed"),
         (("--grid", "fast=1:5:1", "--param", "slwo=5"), "did you mean slow?"),
         (("--grid", "fast=1:5:1", "--objective", "profit"), "unknown objective"),
-        (("--grid", "fast=1:5:1", "-s", "OTHERUSDT"), "one symbol, not 2: SAMPLEUSDT, OTHERUSDT"),
+        (("--grid", "fast=1:5:1", "-s", "OTHERUSDT"), "sample has no market 'OTHERUSDT'"),
+        (
+            ("--grid", "fast=1:5:1", "--across", "mean"),
+            "mean is taken across several symbols; give more than one",
+        ),
         (("--grid", "fast=1:5:1", "-S", "macd_trend"), "one strategy, not 2: ema_cross, macd_trend"),
     ):
         answer = cli(*EMA, *arguments)
@@ -130,7 +164,10 @@ def test_ctrl_c_stores_what_is_finished_and_is_exit_code_130(cli: CommandLine, h
         out = program.stdout.read()
         assert program.wait(30) == 130
     assert out == ""
-    assert "trials are stored as sweep" in (tmp_path / "err").read_text()
     sweep = cli("sweeps", "--json").json["sweeps"][0]
+    words = (
+        f"trials are stored as sweep {sweep['id'][:8]}, `backtest sweeps resume {sweep['id'][:8]}` goes on"
+    )
+    assert words in " ".join((tmp_path / "err").read_text().split())
     assert sweep["status"] == "cancelled"
     assert 0 < sweep["trials"] < sweep["planned"]

@@ -60,11 +60,40 @@ def test_missing_candles_are_told_and_not_called_harmless(cli: CommandLine) -> N
 
 
 @pytest.mark.long
+def test_funding_that_is_left_out_or_assumed_is_told_on_the_screen_and_in_the_document(
+    cli: CommandLine,
+) -> None:
+    days = ("--start", "2024-10-01", "--end", "2024-10-10")
+    cli(
+        "fetch",
+        "SAMPLEUSDT",
+        "--exchange",
+        "sample",
+        "-t",
+        "1h",
+        "--start",
+        "2024-07-01",
+        "--end",
+        "2024-10-10",
+    )
+    held = (*SERIES, *days, "--grid", "fast=5,10", "--no-fetch")
+    left_out = cli("optimize", *held, "--json").json
+    assert left_out["checks"]["funding"]["status"] == "skipped"
+    first = "not included: the settlement expected at 2024-10-01 00:00 UTC is not known"
+    assert f"funding {first}" in left_out["notes"]
+    assert {one["metrics"]["funding"] for one in left_out["top"]} == {None}
+    screen = cli("optimize", *held, "--funding", "zero").err
+    assert "check funding: failed (30 settlements, 30 of them assumed" in screen
+    assert "funding 30 settlements, 30 of them assumed" in screen
+
+
+@pytest.mark.long
 def test_whole_candles_and_a_whole_warm_up_pass_without_a_warning(cli: CommandLine) -> None:
     answer = cli("optimize", *SERIES, "--start", "2024-10-01", "--end", "2024-12-15", *GRID, "--json")
     checks = answer.json["checks"]
     assert {name: check["status"] for name, check in checks.items()} == {
         "data": "passed",
+        "funding": "passed",
         "lookahead": "skipped",
         "warmup": "passed",
     }

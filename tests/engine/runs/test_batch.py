@@ -115,7 +115,7 @@ def sample_specs(*starts: str) -> list[RunSpec]:
 
 
 @pytest.fixture
-def engine(database_url: str, tmp_path: Path) -> Iterator[Engine]:
+def engine(database_url: str, tmp_path: Path, lent_workers: None) -> Iterator[Engine]:
     with Engine(Settings(database_url=database_url, home=tmp_path / "home", workers=2)) as opened:
         yield opened
 

@@ -18,6 +18,7 @@ from engine.service import Engine
 from engine.settings import Settings
 from tests.support.command_line import CommandLine
 from tests.support.database import execute, fresh_database
+from tests.support.lent_workers import Lender
 
 MARCH = Period.parse("2023-03-01", "2023-03-31")
 SPEC = RunSpec("ema_cross", "SAMPLEUSDT", "sample", Timeframe("1h"), MARCH)
@@ -62,8 +63,8 @@ def settings(database: str, tmp_path_factory: pytest.TempPathFactory) -> Setting
 
 
 @pytest.fixture(scope="module")
-def engine(settings: Settings) -> Iterator[Engine]:
-    with Engine(settings) as opened:
+def engine(settings: Settings, lender: Lender) -> Iterator[Engine]:
+    with lender.lending(), Engine(settings) as opened:
         yield opened
 
 
@@ -87,6 +88,7 @@ def test_a_run_is_pending_until_it_is_checked_and_keeps_its_other_checks(engine:
     checked = engine.runs.cross_check(run.id[:8], on_event=heard.append)
     n = len(run.trades)
     said = {"status": "passed", "equal": n, "total": n, "differences": [], "note": f"{n} of {n} trades equal"}
+    said["referee"] = "backtesting"
     assert checked.checks["crosscheck"] == crosscheck(engine, run) == said
     assert {**run.checks, "crosscheck": said} == engine.runs.get(run.id).checks
     assert run.id not in engine.runs.pending_checks()
@@ -190,6 +192,7 @@ def test_an_edited_or_deleted_strategy_is_checked_by_its_stored_source(
     assert (check["status"], "did not store the source of mine" in check["note"]) == ("skipped", True)
 
 
+@pytest.mark.long
 def test_what_backtesting_py_ran_itself_needs_no_check(engine: Engine, plugin: Callable[[str, str], Path]):
     plugin("native.py", NATIVE)
     for result in engine.runs.run([replace(SPEC, engine="reference"), replace(SPEC, strategy="native")]):
@@ -280,7 +283,7 @@ def test_a_program_that_ends_before_the_job_of_a_check_begins_interrupts_it(
         other._resources.executor.close()
         return file_for_workers(*given)
 
-    monkeypatch.setattr("engine.runs.referee.file_for_workers", handed)
+    monkeypatch.setattr("engine.runs.stored_inputs.file_for_workers", handed)
     with pytest.raises(Interrupted, match="closed"):
         other.runs.cross_check(run.id)
     other.close()

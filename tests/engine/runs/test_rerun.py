@@ -16,6 +16,7 @@ from engine.service import Engine
 from engine.settings import Settings
 from tests.support.command_line import CommandLine
 from tests.support.database import execute, fresh_database
+from tests.support.lent_workers import Lender
 
 STRATEGY = """
 import random
@@ -48,7 +49,7 @@ def spec(strategy: str = "mine", **changes: object) -> RunSpec:
 
 @pytest.fixture(scope="module")
 def world(
-    embedded_url: str, tmp_path_factory: pytest.TempPathFactory
+    embedded_url: str, tmp_path_factory: pytest.TempPathFactory, lender: Lender
 ) -> Iterator[tuple[Callable[..., Engine], str]]:
     """Makes engines on one database, with a plug-in folder of their own and so many workers."""
     home = tmp_path_factory.mktemp("home")
@@ -63,7 +64,8 @@ def world(
         made.append(Engine(settings))
         return made[-1]
 
-    yield make, url
+    with lender.lending():
+        yield make, url
     for engine in made:
         engine.close()
     databases.close()

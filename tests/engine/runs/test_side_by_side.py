@@ -5,7 +5,7 @@ from typing import Any
 
 from engine.model.account import Costs
 from engine.model.comparison import MetricDifference, SourceFile
-from engine.runs.compare import side_by_side
+from engine.runs.compare import compare, side_by_side
 from tests.desktop.builders import run_on
 from tests.support.builders import random_candles
 
@@ -72,3 +72,20 @@ def test_lines_of_a_file_then_and_now():
     assert "\n".join(line for sign, line in file.lines() if sign != "-") + "\n" == now
     assert [sign for sign, _ in SourceFile("x.py", None, now).lines()] == [" "] * 4
     assert not SourceFile("x.py", None, None).is_same
+
+
+def test_a_run_made_again_is_not_told_to_differ_in_what_older_versions_did_not_keep():
+    now = run_on(CANDLES, inputs=INPUTS)
+    told = tuple(replace(trade, slippage=1.0, price_pnl=2.0, ambiguous=False) for trade in now.trades)
+    now = replace(now, trades=told)
+    old = tuple(replace(trade, slippage=None, price_pnl=None, ambiguous=None) for trade in now.trades)
+    metrics = {name: value for name, value in now.metrics.items() if name != "return_pct"}
+    then = replace(now, trades=old, metrics=metrics)
+    assert compare(then, now).equal
+    first = replace(now.trades[0], slippage=99.0)
+    assert [
+        row["name"] for row in compare(now, replace(now, trades=(first, *now.trades[1:]))).differences
+    ] == ["trades[0].slippage"]
+    assert [row["name"] for row in compare(now, then).differences] == [
+        "metrics.return_pct", "trades[0].slippage", "trades[0].price_pnl", "trades[0].ambiguous",
+    ]  # fmt: skip

@@ -19,7 +19,7 @@ BTC = Market("binanceusdm", "BTCUSDT", "BTC/USDT:USDT")
 
 
 @pytest.fixture
-def engine(database_url: str, tmp_path: Path) -> Iterator[Engine]:
+def engine(database_url: str, tmp_path: Path, lent_workers: None) -> Iterator[Engine]:
     settings = Settings(
         database_url=database_url, home=tmp_path / "home", workers=1, spot_url=NOWHERE, futures_url=NOWHERE
     )

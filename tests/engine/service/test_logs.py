@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from engine.service.logs import LOGGERS, log_to_file
+from engine.service.logs import LIBRARIES, LOGGERS, log_to_file, take_over
 
 
 @pytest.fixture(autouse=True)
 def _own_handlers() -> Iterator[None]:
-    before = {name: list(logging.getLogger(name).handlers) for name in LOGGERS}
+    before = {name: list(logging.getLogger(name).handlers) for name in (*LOGGERS, *LIBRARIES)}
     yield
     for name, handlers in before.items():
         logger = logging.getLogger(name)
@@ -43,3 +43,14 @@ def test_another_home_takes_the_log_over(tmp_path: Path) -> None:
     logging.getLogger("engine").warning("where")
     assert not (tmp_path / "one.log").exists()
     assert "where" in (tmp_path / "two.log").read_text()
+
+
+def test_a_logger_that_was_taken_over_follows_the_file(tmp_path: Path) -> None:
+    """A closed file would be opened again by its next line, in a folder that may be gone."""
+    log_to_file(tmp_path / "one.log")
+    take_over(["uvicorn.error"])
+    log_to_file(tmp_path / "two.log")
+    logging.getLogger("uvicorn.error").warning("whereto")
+    assert not (tmp_path / "one.log").exists()
+    assert "whereto" in (tmp_path / "two.log").read_text()
+    logging.getLogger("uvicorn.error").handlers.clear()

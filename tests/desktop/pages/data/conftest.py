@@ -36,9 +36,10 @@ def desk(
     qtbot: QtBot,
     tmp_path: Path,
     described: Callable[[], Path],
+    lent_workers: None,
 ) -> Iterator[MainWindow]:
     """A window whose exchange is the fake one; hours and days of SOLUSDT are listed, January is held."""
-    del loop
+    del loop, lent_workers
     fake_exchange.clock_ms = YEAR.end + HOUR_MS
     for timeframe in ("1h", "1d"):
         fake_exchange.add("SOL", timeframe, grid_candles(timeframe, YEAR), listed_ms=YEAR.start)
@@ -48,9 +49,9 @@ def desk(
     with Engine(settings) as engine:
         for timeframe in ("1h", "1d"):
             engine.candles.fetch("SOLUSDT", Timeframe(timeframe), Period.parse("2024-01-01", "2024-01-31"))
-        bridge = Bridge(engine)
-        window = MainWindow(bridge, Preferences(tmp_path / "window.ini"))
-        window.use_theme("dark")
+        bridge, preferences = Bridge(engine), Preferences(tmp_path / "window.ini")
+        preferences.save("theme", "dark")
+        window = MainWindow(bridge, preferences)
         window.show()
         window.show_page("Data")
         window.context.open()

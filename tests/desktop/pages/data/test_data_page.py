@@ -12,6 +12,7 @@ from desktop.pages.log.page import LogPage
 from desktop.pages.setup.page import SetupPage
 from desktop.tables.holdings import GOOD, WARNING, held_note, key_of
 from engine.model.coverage import BEFORE_LISTING, MAINTENANCE, Coverage, Holding, MissingRange
+from engine.model.funding import FundingRates
 from engine.model.market import HOUR_MS, Market, Period, Timeframe, parse_time
 from tests.desktop.pages.data.conftest import DAYS, HOURS, YEAR, choose, dialogs, drop, state, wait, write_csv
 from tests.support.database import execute
@@ -70,7 +71,7 @@ def test_two_series_are_filled_at_once_and_one_is_stopped_with_its_pages_kept(
     choose(desk.page(DataPage).panel, HOURS, DAYS)
     desk.page(DataPage).panel.fetch_now.trigger()
     assert set(desk.page(DataPage).jobs.running) == {HOURS, DAYS}
-    assert desk.results.tabs.tabText(3) == "Data (2)"
+    assert desk.results.tabs.tabText(4) == "Data (2)"
     assert not desk.page(DataPage).panel.fetch.isEnabled()
     qtbot.waitUntil(lambda: desk.page(DataPage).jobs.running[HOURS].progress is not None, timeout=20_000)
     cell = desk.page(DataPage).panel.job_cell(HOURS)
@@ -85,7 +86,7 @@ def test_two_series_are_filled_at_once_and_one_is_stopped_with_its_pages_kept(
     holding = desk.page(DataPage).panel.holding(HOURS)
     assert holding is not None
     assert 744 < holding.candles < 8784
-    assert desk.results.tabs.tabText(3) == "Data"
+    assert desk.results.tabs.tabText(4) == "Data"
     assert not desk.banner.isVisible()
 
 
@@ -246,3 +247,28 @@ def test_fetch_of_the_set_ups_period_shows_in_its_row_too(desk: MainWindow, qtbo
     holding = desk.page(DataPage).panel.holding(DAYS)
     assert holding is not None
     assert held_note(holding).text.startswith("29 not fetched between")
+
+
+def test_funding_rates_are_fetched_from_the_menu_and_have_a_row_of_their_own(
+    desk: MainWindow, fake_exchange: FakeExchange, qtbot: QtBot
+) -> None:
+    panel, exchange, symbol = desk.page(DataPage).panel, *HOURS[:2]
+    month = Period.parse("2024-01-01", "2024-01-31")
+    hours = range(month.start, month.end, 8 * HOUR_MS)
+    rates = FundingRates.from_rows((ms, 1e-4, 100.0, "Regular", float("nan")) for ms in hours)
+    fake_exchange.add_more("SOL", funding=rates)
+    desk.page(SetupPage).panel.period.set_values("1h", month.start, month.end)
+    panel.choose(HOURS)
+
+    assert panel.fetch_funding.isEnabled()
+    panel.fetch_funding.trigger()
+
+    key = (exchange, symbol, "funding")
+    qtbot.waitUntil(lambda: panel.holding(key) is not None, timeout=5000)
+    holding = panel.holding(key)
+    assert holding is not None
+    assert holding.candles == len(rates)
+    row = panel.model.row_of(key)
+    assert row is not None
+    assert panel.model.data(panel.model.index(row, panel.model.column_number("timeframe"))) == "funding"
+    assert held_note(holding).text.endswith(" h behind")

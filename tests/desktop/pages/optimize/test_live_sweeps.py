@@ -14,10 +14,8 @@ from desktop.app.window import MainWindow
 from desktop.pages.optimize.page import OptimizePage
 from desktop.pages.optimize.plan_form import PlanForm
 from desktop.pages.optimize.values import RangeChoice
-from desktop.pages.overview.page import OverviewPage
 from desktop.pages.runs.page import RunsPage
 from desktop.pages.setup.page import SetupPage
-from desktop.tables.badges import is_pending
 from desktop.widgets.preferences import Preferences
 from desktop.work.bridge import Bridge, Phase
 from engine.model.market import parse_time
@@ -98,6 +96,7 @@ def test_a_sweep_fills_table_map_and_list(live_window: MainWindow, qtbot: QtBot)
     assert best == sorted(best, reverse=True)
 
 
+@pytest.mark.long
 def test_run_this_one_has_the_figures_of_the_trial(live_window: MainWindow, qtbot: QtBot) -> None:
     window = live_window
     plan_sweep(window, "ema_cross", fast=(5, 20, 5), slow=(30, 60, 10))
@@ -146,11 +145,11 @@ def test_a_click_on_the_map_loads_the_parameters_that_a_run_then_takes(
 
 
 @pytest.mark.long
-def test_stop_keeps_the_finished_trials_and_the_window_is_ready_again_soon(
+def test_stop_keeps_the_finished_trials_and_go_on_makes_the_others(
     live_window: MainWindow, qtbot: QtBot
 ) -> None:
     window = live_window
-    plan_sweep(window, "slow_sweep", length=(1, 5000, 1))
+    plan_sweep(window, "slow_sweep", length=(1, 600, 1))
     results = window.page(OptimizePage).panel.results
     window.actions_["optimize"].trigger()
     assert window.bridge.phase is Phase.OPTIMIZING
@@ -167,17 +166,31 @@ def test_stop_keeps_the_finished_trials_and_the_window_is_ready_again_soon(
     sweep = results.sweep
     assert sweep is not None
     assert sweep.status == CANCELLED
-    assert 0 < sweep.done < 5000
+    assert 0 < sweep.done < 600
     assert results.model.rowCount() == min(200, sweep.done)
     assert "stopped" in results.words.text()
     assert window.bridge.engine.research.sweep(sweep.id).done == sweep.done
     assert window.page(OptimizePage).panel.plan.run.isEnabled()
+    stored = results.stored
+    qtbot.waitUntil(lambda: bool(stored.model.rows) and stored.model.row_at(0).id == sweep.id, timeout=10_000)
+    assert not stored.resume.isEnabled()
+    stored.table.select_row(0)
+    with qtbot.waitSignal(window.page(OptimizePage).sweep_done, timeout=60_000):
+        stored.resume.click()
+        assert window.bridge.phase is Phase.OPTIMIZING
+        assert not stored.resume.isEnabled()
+    assert results.sweep is not None
+    assert (results.sweep.id, results.sweep.status, results.sweep.done) == (sweep.id, FINISHED, 600)
+    qtbot.waitUntil(lambda: stored.model.row_at(0).status == FINISHED, timeout=10_000)
+    stored.table.select_row(0)
+    assert not stored.resume.isEnabled()
 
 
 def said(plan: PlanForm, words: str) -> bool:
     return words in plan.problem.text()
 
 
+@pytest.mark.long
 def test_a_bad_constraint_and_a_grid_too_large_are_refused_in_place_before_anything_runs(
     live_window: MainWindow, qtbot: QtBot
 ) -> None:
@@ -214,6 +227,7 @@ def test_a_bad_constraint_and_a_grid_too_large_are_refused_in_place_before_anyth
     assert not window.banner.isVisible()
 
 
+@pytest.mark.long
 def test_a_sweep_without_candles_says_so_in_place_and_may_be_tried_again(
     live_window: MainWindow, qtbot: QtBot
 ) -> None:
@@ -232,6 +246,7 @@ def test_a_sweep_without_candles_says_so_in_place_and_may_be_tried_again(
     assert plan.problem.text() == ""
 
 
+@pytest.mark.long
 def test_stored_sweeps_are_there_at_the_next_start_can_be_opened_and_deleted(
     live_window: MainWindow, engine: Engine, qtbot: QtBot, tmp_path: Path
 ) -> None:
@@ -283,56 +298,6 @@ def test_the_window_never_stalls_while_a_thousand_combinations_run(
         assert sweep.done == 1000
         longest.append(gaps[-1][0])
     assert longest[-1] < 0.1, longest
-
-
-def test_a_pending_cross_check_is_completed_in_the_background_and_said(
-    live_window: MainWindow, qtbot: QtBot
-) -> None:
-    window = live_window
-    window.page(SetupPage).panel.strategies.set_choice(("ema_cross",), {})
-    window.page(SetupPage).panel.engine.set_choice("compiled")
-    window.page(SetupPage).panel.period.set_values("1h", parse_time("2024-09-01"), parse_time("2024-11-01"))
-    with qtbot.waitSignal(window.page(RunsPage).batch_done, timeout=90_000):
-        window.page(SetupPage).run()
-    run = window.workspace.current_run()
-    assert run is not None
-    assert run.engine == "compiled"
-    assert run.checks["crosscheck"]["status"] == "pending"
-    total = len(run.trades)
-    row = window.page(OverviewPage).panel.heading
-    qtbot.waitUntil(lambda: row.buttons["crosscheck"].text().startswith("✓"), timeout=60_000)
-    assert row.buttons["crosscheck"].text() in (
-        f"✓ checked: {total} of {total} trades equal", f"✓ {total} of {total} equal",
-    )  # fmt: skip
-    stored = window.bridge.engine.runs.get(run.id)
-    assert stored.checks["crosscheck"]["status"] == "passed"
-    qtbot.waitUntil(lambda: not window.bridge.busy, timeout=20_000)
-    assert not window.banner.isVisible()
-
-
-@pytest.mark.long
-def test_a_check_under_way_gives_way_to_the_users_work_and_is_made_afterwards(
-    live_window: MainWindow, qtbot: QtBot
-) -> None:
-    window = live_window
-    window.page(SetupPage).panel.strategies.set_choice(("vwap_supertrend_ema",), {})
-    window.page(SetupPage).panel.period.set_values("1h", parse_time("2024-01-01"), parse_time("2024-12-01"))
-    checks = window.page(RunsPage).cross_checks
-    with qtbot.waitSignal(window.page(RunsPage).batch_done, timeout=90_000):
-        window.page(SetupPage).run()
-    run = window.workspace.current_run()
-    assert run is not None
-    qtbot.waitUntil(lambda: checks.running, timeout=20_000)
-    with qtbot.waitSignal(window.page(RunsPage).batch_done, timeout=90_000):
-        window.page(SetupPage).run()
-        qtbot.waitUntil(lambda: not checks.running, timeout=4_000)
-        assert is_pending(window.workspace.runs[run.id])
-    qtbot.waitUntil(
-        lambda: not any(is_pending(one) for one in window.workspace.runs.values()), timeout=90_000
-    )
-    qtbot.waitUntil(lambda: not window.bridge.busy, timeout=20_000)
-    assert window.workspace.runs[run.id].checks["crosscheck"]["status"] == "passed"
-    assert not window.banner.isVisible()
 
 
 @pytest.mark.long

@@ -15,6 +15,8 @@ from desktop.app.window import MainWindow
 from desktop.pages.optimize.cells import MOST_CELLS, grid_of
 from desktop.pages.optimize.page import OptimizePage
 from desktop.pages.setup.page import SetupPage
+from engine.model.across import across
+from engine.model.sweep_spec import swept_markets
 from tests.desktop.builders import sweep_of
 from tests.desktop.pages.optimize.conftest import show
 
@@ -39,6 +41,65 @@ def test_a_click_on_the_map_loads_the_parameters_and_marks_row_and_cell(
     assert (results.model.row_at(row).param("fast"), results.model.row_at(row).param("slow")) == (25, 80)
     assert chart._mark.isVisible()
     assert chart._mark.rect().center() == QPointF(3, 5)
+
+
+def test_of_several_markets_the_map_shows_all_or_one_and_the_table_each(filled: MainWindow) -> None:
+    one = sweep_of()
+    spec = replace(one.spec, **swept_markets(["SOLUSDT", "BTCUSDT"], "worst"))
+    lower = {name: column - 1 for name, column in one.metrics.items()}
+    markets = [
+        replace(one, id="1" * 32, spec=spec.on("SOLUSDT")),
+        replace(one, id="2" * 32, spec=spec.on("BTCUSDT"), metrics=lower),
+    ]
+    whole = across(spec, markets, id="3" * 32)
+    show(filled, whole)
+    results = filled.page(OptimizePage).panel.results
+    view, model = results.map, results.model
+    assert [view.market.itemText(at) for at in range(view.market.count())] == ["worst", "SOLUSDT", "BTCUSDT"]
+    assert view.map.grid is not None
+    assert np.nanmax(view.map.grid.values) == 1
+    assert [column.title for column in model.columns][1:4] == ["Sharpe", "SOLUSDT", "BTCUSDT"]
+    best = model.row_at(0)
+    assert (best.on("SOLUSDT"), best.on("BTCUSDT")) == (2, 1)
+    view.market.setCurrentIndex(1)
+    assert view.market_of(whole) is markets[0]
+    results.show_map(grid_of(markets[0], view.axes()))
+    assert np.nanmax(view.map.grid.values) == 2
+    show(filled, one)
+    assert not view.market.isVisibleTo(view)
+
+
+def test_of_one_market_too_the_map_shows_and_picks_only_what_is_brushed(filled: MainWindow) -> None:
+    one = sweep_of()
+    spec = replace(one.spec, **swept_markets(["SOLUSDT", "BTCUSDT"], "worst"))
+    late = np.arange(13, len(one))  # those of fast 10 were not made on the first market: positions differ
+    fewer = replace(
+        one, id="1" * 32, spec=spec.on("SOLUSDT"), numbers=late, done=len(late),
+        params={name: column[late] for name, column in one.params.items()},
+        metrics={name: column[late] for name, column in one.metrics.items()},
+    )  # fmt: skip
+    whole = across(spec, [fewer, replace(one, id="2" * 32, spec=spec.on("BTCUSDT"))], id="3" * 32)
+    show(filled, whole)
+    page = filled.page(OptimizePage)
+    view, parallel = page.panel.results.map, page.panel.results.parallel
+    view.market.setCurrentIndex(1)
+    places = {axis.name: number for number, axis in enumerate(parallel.axes)}
+    parallel.item.set_span(places["fast"], (0.3, 1.0))
+    made = page._ask_map()
+    assert made is not None
+    grid = made()
+    assert grid.sweep is fewer
+    assert sorted(set(grid.sweep.params["fast"][grid.positions[grid.positions >= 0]])) == [
+        25,
+        30,
+        35,
+        40,
+        45,
+        50,
+    ]
+    wanted = page.panel.results.wanted
+    assert wanted is not None
+    assert set(fewer.numbers[grid.positions[grid.positions >= 0]]) <= set(whole.numbers[wanted])
 
 
 @pytest.mark.long

@@ -1,6 +1,7 @@
 """The Optimize tab before a sweep: its ranges, constraint, memory and keys."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,14 @@ from pytestqt.qtbot import QtBot
 
 from desktop.app.window import MainWindow
 from desktop.pages.optimize.page import OptimizePage
-from desktop.pages.optimize.values import RangeChoice, SweepChoice, default_range, round_step, values_of
+from desktop.pages.optimize.values import (
+    RangeChoice,
+    SweepChoice,
+    default_range,
+    round_step,
+    setup_of,
+    values_of,
+)
 from desktop.pages.setup.page import SetupPage
 from desktop.widgets.preferences import Preferences
 from desktop.widgets.value_field import ValueField
@@ -134,6 +142,26 @@ def test_symbol_timeframe_period_costs_and_fixed_values_are_the_set_ups(filled: 
     setup.market.model.set_chosen([])
     assert plan.problem.text() == "Select a symbol"
     assert not plan.run.isEnabled()
+
+
+def test_several_symbols_are_swept_one_by_one_or_across_all_of_them(filled: MainWindow) -> None:
+    plan, setup = filled.page(OptimizePage).panel.plan, filled.page(SetupPage).panel.setup()
+    plan.set_setup(replace(setup, symbols=("SOLUSDT", "BTCUSDT")))
+    assert [plan.symbol.itemText(at) for at in range(plan.symbol.count())] == [
+        "SOLUSDT", "BTCUSDT", "mean of all 2", "median of all 2", "worst of all 2",
+    ]  # fmt: skip
+    assert (plan.spec().symbol, plan.spec().symbols) == ("SOLUSDT", ())
+    plan.symbol.setCurrentText("worst of all 2")
+    spec = plan.spec()
+    assert (spec.symbols, spec.across) == (("SOLUSDT", "BTCUSDT"), "worst")
+    assert setup_of(spec, "auto").symbols == ("SOLUSDT", "BTCUSDT")
+    plan.set_setup(replace(setup, symbols=("SOLUSDT", "BTCUSDT", "ETHUSDT")))
+    assert plan.symbol.currentText() == "worst of all 3", "it stays across all there are"
+    plan.symbol.setCurrentIndex(0)
+    plan.use_plan(spec)
+    assert plan.symbol.currentText() == "worst of all 3"
+    plan.set_setup(replace(setup, symbols=("SOLUSDT",)))
+    assert (plan.symbol.count(), plan.spec().across) == (1, "")
 
 
 @pytest.mark.long

@@ -138,7 +138,7 @@ def test_run_this_one_asks_for_the_very_run_warm_up_included(filled: MainWindow,
 
 def test_stored_sweeps_open_with_enter_and_go_with_del(filled: MainWindow, qtbot: QtBot) -> None:
     stored = filled.page(OptimizePage).panel.results.stored
-    filled.page(OptimizePage).panel.results.stored.set_sweeps([sweep_of(id="1" * 32), sweep_of(id="2" * 32)])
+    filled.page(OptimizePage).panel.results.stored.set_stored([sweep_of(id="1" * 32), sweep_of(id="2" * 32)])
     assert stored.count.text() == "2 sweeps"
     model = stored.model
     row = {column.key: model.data(model.index(0, number)) for number, column in enumerate(model.columns)}
@@ -268,3 +268,17 @@ def test_the_map_is_a_tab_where_the_window_is_narrow(filled: MainWindow, qtbot: 
     qtbot.waitUntil(lambda: results.tabs.indexOf(results.map) == 1)
     filled.resize(1440, 900)
     qtbot.waitUntil(lambda: results.tabs.indexOf(results.map) < 0 and results.map.isVisible())
+
+
+def test_the_plan_gives_its_room_to_the_results(filled: MainWindow, qtbot: QtBot) -> None:
+    filled.resize(1024, 700)
+    filled.show_page("Optimize")
+    show(filled, sweep_of())
+    panel = filled.page(OptimizePage).panel
+    qtbot.waitUntil(lambda: panel.plan.isVisible() and panel.results.width() > 0)
+    before, plan = panel.results.width(), panel.plan.width()
+    panel.results.plan.click()
+    qtbot.waitUntil(lambda: panel.results.width() >= before + plan)
+    assert not panel.plan.isVisible()
+    panel.results.plan.click()
+    qtbot.waitUntil(lambda: panel.plan.isVisible())

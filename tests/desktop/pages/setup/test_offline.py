@@ -26,10 +26,15 @@ NOWHERE = "http://127.0.0.1:9"  # a port that refuses
 
 @pytest.fixture
 def cut_off(
-    app: QApplication, embedded_url: str, loop: qasync.QEventLoop, qtbot: QtBot, tmp_path: Path
+    app: QApplication,
+    embedded_url: str,
+    loop: qasync.QEventLoop,
+    qtbot: QtBot,
+    tmp_path: Path,
+    lent_workers: None,
 ) -> Iterator[MainWindow]:
     """A window whose exchanges do not answer, with candles of one symbol of one of them."""
-    del loop
+    del loop, lent_workers
     candles = random_candles(48)
     first = int(candles.timestamp[0])
     with contextmanager(fresh_database)(embedded_url) as url:
@@ -56,6 +61,8 @@ def test_an_exchange_that_cannot_be_reached_says_so_offers_what_is_held_and_a_re
     cut_off: MainWindow, qtbot: QtBot
 ) -> None:
     form = cut_off.page(SetupPage).panel.market
+    form.set_choice("binance", ("SAMPLEUSDT",))  # checked on another exchange
+    assert form.note.text() == "Loading symbols …"
     form.set_choice("binanceusdm", ())
     qtbot.waitUntil(lambda: form.retry.isVisible(), timeout=120_000)
     assert "Loading" not in form.note.text()

@@ -188,6 +188,9 @@ def test_nothing_that_is_named_or_typed_changes_the_width(panel: SetupPanel, qtb
         panel.strategies.set_choice((word,), {})
         qtbot.wait(20)
         assert (area.minimumSizeHint().width(), panel.minimumSizeHint().width()) == before
+    panel.strategies.set_loading(on=True)
+    qtbot.wait(20)
+    assert (area.minimumSizeHint().width(), panel.minimumSizeHint().width()) == before
 
 
 def test_a_strategy_that_does_not_load_is_listed_with_its_error_and_cannot_be_chosen(
@@ -244,7 +247,7 @@ def test_every_symbol_meets_every_strategy_with_its_own_parameters(panel: SetupP
         ("BTCUSDT", "ema_cross", {"fast": 30}),
         ("SOLUSDT", "ema_cross", {"fast": 30}),
     ]
-    assert specs[0].costs == Costs(commission=0.0005, slippage=0.0001)
+    assert specs[0].costs == Costs(commission=0.0005, slippage=0.0001, funding="auto")
     assert specs[0].timeframe == Timeframe("1h")
 
 

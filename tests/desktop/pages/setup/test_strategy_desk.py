@@ -12,6 +12,7 @@ from pytestqt.qtbot import QtBot
 
 from desktop.app.window import MainWindow
 from desktop.pages.setup.page import SetupPage
+from desktop.pages.setup.panel import WideScrollArea
 from desktop.pages.setup.strategy_files import changed_words
 from desktop.pages.setup.strategy_form import StrategyForm
 from desktop.widgets.opening import edit_file
@@ -145,7 +146,14 @@ def a_new_strategy_is_written_focused_and_checked_and_its_source_follows_the_fil
     live_window: MainWindow, folder: Path, qtbot: QtBot
 ) -> None:
     form = form_of(live_window)
+    live_window.resize(1024, 620)
     form.new.click()
+    area = live_window.page(SetupPage).panel.findChild(WideScrollArea)
+    assert area is not None
+    asked = form.naming
+    qtbot.waitUntil(
+        lambda: area.viewport().rect().contains(asked.mapTo(area.viewport(), asked.rect().bottomLeft()))
+    )
     qtbot.keyClicks(form.naming.field, "mine")
     qtbot.keyClick(form.naming.field, Qt.Key.Key_Return)
     qtbot.waitUntil(lambda: "already a strategy" in form.naming.problem.text(), timeout=10_000)

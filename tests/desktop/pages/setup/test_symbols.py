@@ -73,6 +73,8 @@ def test_symbols_are_starred_filtered_listed_and_remembered(
     assert form.note.text() == "None of 4 symbols contains “xy” among favourites."
     form.search.clear()
     form.favourites.click()
+    form.lists.save.click()
+    assert window.focusWidget() is form.lists.box, "without a name it asks for one"
     form.lists.field.setText("majors")
     qtbot.keyClick(form.lists.field, Qt.Key.Key_Return)
     form.model.set_chosen(["ADAUSDT", "BTCUSDC"])
@@ -93,6 +95,7 @@ def test_symbols_are_starred_filtered_listed_and_remembered(
     assert form.model.starred == ["SOLUSDT", "BTCUSDT"], "each exchange has its own"
 
 
+@pytest.mark.long
 def test_what_is_held_of_a_symbol_and_what_can_be_done_with_it(page: SetupPage, window: MainWindow) -> None:
     form, wanted = page.panel.market, list[object]()
     page.symbols.gaps_wanted.connect(wanted.append)
@@ -115,6 +118,7 @@ def test_what_is_held_of_a_symbol_and_what_can_be_done_with_it(page: SetupPage, 
     assert not free["Delete data"].isEnabled()
 
 
+@pytest.mark.long
 def test_the_footer_says_what_it_comes_to_and_guesses_nothing(page: SetupPage, window: MainWindow) -> None:
     panel, workspace = page.panel, window.workspace
     panel.strategies.set_choice(("ema_cross",), {})

@@ -8,6 +8,7 @@ from engine.data.exchanges.answers import (
     Answer,
     Banned,
     RateLimited,
+    Refused,
     UnexpectedAnswer,
     Unreachable,
     no_answer,
@@ -37,8 +38,8 @@ def coded(code: int, text: str = "some words") -> str:
         (429, "", RateLimited, "rate limiting"),
         (400, coded(-1003), RateLimited, "rate limiting"),
         (418, "", Banned, "locked this address out"),
-        (451, coded(0, "Service unavailable from a restricted location"), ExchangeError, "BACKTEST_SPOT_URL"),
-        (403, "<html>", ExchangeError, "firewall"),
+        (451, coded(0, "Service unavailable from a restricted location"), Refused, "BACKTEST_SPOT_URL"),
+        (403, "<html>", Refused, "firewall"),
         (400, coded(-1121), InputError, "does not know this symbol"),
         (400, coded(-1120), InputError, "does not serve this timeframe"),
         (

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from engine.data.exchanges.answers import UnexpectedAnswer
 from engine.data.exchanges.binance import ROWS
-from engine.data.exchanges.pages import check_page, find_holes, merge, subtract
+from engine.data.exchanges.pages import check_page, find_holes
 from engine.model.market import HOUR_MS, Period, Timeframe
+from engine.model.periods import merge, subtract
 
 HOUR = Timeframe("1h")
 START = 1_704_067_200_000  # 2024-01-01

@@ -9,7 +9,8 @@ from engine.data.exchanges.sample import aggregate, read_sample
 from engine.data.fetcher import DataFetcher
 from engine.database.store import Store
 from engine.errors import InputError
-from engine.model.market import SAMPLE_NOW_MS, TIMEFRAMES, Period, Timeframe
+from engine.model.kinds import Kind
+from engine.model.market import FUNDING_GRID, SAMPLE_NOW_MS, TIMEFRAMES, Period, Timeframe
 from engine.settings import read_settings
 from tests.support.fake_exchange import assert_same_candles
 
@@ -36,6 +37,21 @@ def test_the_sample_market_is_fetched_like_any_other(fetcher: DataFetcher, store
     ]
     assert_same_candles(store.candles.read(market, HOUR, period), read_sample("1h"))
     assert fetcher.fetch(market, HOUR, period, job="sample").requests == 0
+
+
+@pytest.mark.long
+def test_it_ships_funding_rates_of_both_signs_three_a_day(fetcher: DataFetcher, store: Store) -> None:
+    market = fetcher.market("SAMPLEUSDT", "sample").of(Kind.FUNDING)
+    period = Period.parse("2023-01-01", "2024-12-31")
+    report = fetcher.fetch(market, FUNDING_GRID, period, job="sample")
+    held, unknown = store.funding.known(market, period)
+    assert (len(held), unknown, report.missing) == (731 * 3, (), ())
+    assert (held.rate > 0).sum() > (held.rate < 0).sum() > 100
+    assert float(np.abs(held.rate).max()) <= 0.003
+    assert not np.isnan(held.mark).any()
+    assert fetcher.fetch(market, FUNDING_GRID, period, job="sample").requests == 0
+    with pytest.raises(InputError, match="sample lists no mark candles here"):
+        fetcher.fetch(market.of(Kind.MARK), HOUR, period, job="sample")
 
 
 def test_its_clock_stands_still_where_its_candles_end(fetcher: DataFetcher) -> None:

@@ -1,0 +1,1 @@
+"""What else could have become of the current run."""

@@ -1,0 +1,43 @@
+"""The field above a table that filters its rows, and gives the keys back to them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from PySide6.QtCore import QEvent, Qt
+from PySide6.QtGui import QKeyEvent
+from PySide6.QtWidgets import QLineEdit, QTableView
+
+_TO_ROWS: Final = (Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Down)
+
+
+class FilterField(QLineEdit):
+    """Return and Down go to the rows that are left, Esc to all of them: what is typed next is no part of the words."""
+
+    def __init__(self, name: str, hint: str, table: QTableView) -> None:
+        super().__init__(placeholderText=hint, clearButtonEnabled=True)
+        self.setAccessibleName(name)
+        self._table = table
+
+    def event(self, event: QEvent) -> bool:
+        """Esc clears what is typed, and stops no work meanwhile; of an empty field it is the window's."""
+        if (
+            event.type() == QEvent.Type.ShortcutOverride
+            and isinstance(event, QKeyEvent)
+            and event.key() == Qt.Key.Key_Escape
+            and self.text()
+        ):
+            event.accept()
+            return True
+        return super().event(event)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Return, Down and Esc leave it."""
+        if event.key() == Qt.Key.Key_Escape:
+            self.clear()
+        elif event.key() not in _TO_ROWS:
+            super().keyPressEvent(event)
+            return
+        elif not self._table.selectionModel().hasSelection():
+            self._table.selectRow(0)
+        self._table.setFocus(Qt.FocusReason.OtherFocusReason)

@@ -1,0 +1,1 @@
+"""backtesting.py behind our account: the reference engine, and strategies written for the library."""

@@ -1,0 +1,1 @@
+"""Methods of searching a grid, each an `engine.research.search.Sampler`."""

@@ -1,0 +1,151 @@
+"""Walk-forwards: made, gone on with, kept."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from engine.errors import NotStored
+from engine.events import CancelToken, OnEvent, ignore_event
+from engine.model.market import Market
+from engine.model.parameters import Assignment, assign
+from engine.model.run import RunResult
+from engine.model.walk_forward import BegunWalk, WalkForward, WalkForwardSpec
+from engine.runs.plan import PlannedRun
+from engine.service.resources import Resources
+from engine.service.runs import batch_of
+from engine.service.series import Loaders, check_costs
+from engine.service.strategies import Strategies
+
+if TYPE_CHECKING:
+    from engine.research.walk_forward import PlannedWalk
+
+
+class WalkForwards:
+    """`Engine.walk_forwards`."""
+
+    def __init__(self, resources: Resources, strategies: Strategies) -> None:
+        self._resources, self._strategies = resources, strategies
+
+    def make(
+        self,
+        spec: WalkForwardSpec,
+        assignments: Sequence[Assignment] = (),
+        *,
+        fetch: bool = True,
+        on_event: OnEvent = ignore_event,
+        cancel: CancelToken | None = None,
+    ) -> WalkForward:
+        """Fill the gaps, try every combination in every window, choose, make the stitched run, store and return it all.
+        `assignments`: fixed parameters beside the spec's, as a user types them.
+
+        Events: one job of kind "walk-forward" whose Progress counts combinations, and one of kind "run" inside it. When the
+        user stops the work it is returned with status "cancelled", and `resume` goes on with it. Raises before anything runs
+        for whatever is wrong with the spec.
+        """
+        cancel = cancel or CancelToken()
+        planned = self._planned(spec, assignments, None, on_event, cancel)
+        with self._resources.opened(cancel).walk_forwards.working_on(planned.sweep.base.id):
+            return self._made(planned, fetch=fetch, on_event=on_event, cancel=cancel)
+
+    def resume(
+        self, walk_id: str, *, on_event: OnEvent = ignore_event, cancel: CancelToken | None = None
+    ) -> WalkForward:
+        """Go on with one that was stopped, killed or failed, and end as if it had not been; events as `make`.
+
+        Raises InputError where it is finished, somebody is at work on it, or the strategy, the candles or this program have
+        changed since it began: which is named, and what was tried is kept.
+        """
+        cancel = cancel or CancelToken()
+        store = self._resources.opened(cancel).walk_forwards
+        walk_id = store.get(walk_id)[0].id
+        with store.working_on(walk_id):
+            begun = store.begun(walk_id)
+            planned = self._planned(begun.walk.spec, (), begun, on_event, cancel)
+            return self._made(planned, fetch=False, on_event=on_event, cancel=cancel)
+
+    def _planned(
+        self,
+        spec: WalkForwardSpec,
+        assignments: Sequence[Assignment],
+        begun: BegunWalk | None,
+        on_event: OnEvent,
+        cancel: CancelToken,
+    ) -> PlannedWalk:
+        from engine.research.walk_forward import plan_walk
+
+        sweep = spec.sweep
+        info = self._strategies.chosen([sweep.strategy], on_event=on_event, cancel=cancel)[sweep.strategy]
+        sweep = replace(sweep, params={**sweep.params, **assign(assignments, [info])[sweep.strategy]})
+
+        def find_market() -> Market:
+            self._resources.warm_up(on_event, cancel)
+            market = self._resources.market(sweep.symbol, sweep.exchange, cancel=cancel)
+            check_costs(self._resources, sweep.costs, market)
+            return market
+
+        ask = self._resources.workers(cancel).ask
+        return plan_walk(replace(spec, sweep=sweep), info, find_market, ask, begun)
+
+    def _made(
+        self, planned: PlannedWalk, *, fetch: bool, on_event: OnEvent, cancel: CancelToken
+    ) -> WalkForward:
+        from engine.research.walk_forward import WalkForwardWork
+
+        with self._resources.scratch() as scratch:
+            loaders = Loaders.of(self._resources, scratch, on_event, cancel)
+            batch = batch_of(self._resources, loaders, on_event, cancel)
+
+            def make_run(run: PlannedRun) -> RunResult:
+                return batch.run([run], fetch=False)[0]
+
+            work = WalkForwardWork(
+                planned,
+                loaders.series,
+                loaders.terms,
+                self._resources.executor,
+                self._resources.store.walk_forwards,
+                make_run,
+                self._resources.workers(cancel).ask,
+                timeout_s=self._resources.settings.run_timeout_s,
+                on_event=on_event,
+                cancel=cancel,
+            )
+            return work.run(fetch=fetch)
+
+    # -- kept
+
+    def stored(self, limit: int = 100) -> list[WalkForward]:
+        """The newest stored ones, without their trials' figures and stitched runs."""
+        return self._resources.store.walk_forwards.newest(limit)
+
+    def get(self, walk_id: str) -> WalkForward:
+        """A stored one with all its trials and its stitched run. A unique beginning of its id is enough."""
+        store = self._resources.store
+        walk, run_id = store.walk_forwards.get(walk_id)
+        if run_id is None:
+            return walk
+        try:
+            return replace(walk, run=store.runs.get(run_id))
+        except NotStored:
+            return walk
+
+    def export(self, walk_id: str, folder: Path) -> list[Path]:
+        """Write a stored one, and all its trials as a table, as files into `folder`."""
+        from engine.reports.files import export_walk_forward
+
+        return export_walk_forward(self.get(walk_id), folder)
+
+    def delete(self, walk_id: str) -> None:
+        """Delete a stored one at once and for good; its stitched run stays, and its trials stay counted."""
+        self._resources.store.walk_forwards.delete(walk_id)
+
+    def remove(self, walk_ids: Collection[str]) -> int:
+        """Hide some; `restore` brings them back until `Engine.purge`. Returns how many."""
+        return self._resources.store.walk_forwards.remove(walk_ids)
+
+    def restore(self, walk_ids: Collection[str]) -> int:
+        """Bring removed ones back. Returns how many were still there."""
+        return self._resources.store.walk_forwards.restore(walk_ids)
