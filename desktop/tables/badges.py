@@ -12,6 +12,7 @@ from desktop.tables.holdings import GOOD, PLAIN, WARNING, Note
 from desktop.tables.terms_badges import sweep_terms_badges, terms_badges
 from desktop.tables.traces import own_lines_first
 from desktop.workspace import Workspace
+from engine.model.portfolio_result import PortfolioResult
 from engine.model.run import FAILED, FINISHED, RunResult
 from engine.model.simulators import REFERENCE
 from engine.model.sweep import SweepResult
@@ -104,6 +105,16 @@ def sweep_badges(sweep: SweepResult) -> list[Badge]:
         return []
     found = [_data(sweep.checks), _warmup(sweep.checks), _lookahead(sweep.checks)]
     return found + sweep_terms_badges(sweep)
+
+
+def portfolio_badges(result: PortfolioResult) -> list[Badge]:
+    """What is known of the candles, the strategies and the simulation of a portfolio: of all its legs, the worst."""
+    if result.status == FAILED:
+        return [_failure(result)]
+    if result.status != FINISHED:
+        return []
+    found = [_data(result.checks), _crosscheck(result, ""), _lookahead(result.checks), _warmup(result.checks), _fingerprint(result)]
+    return [badge for badge in found if badge is not None]
 
 
 def verdict(shown: Sequence[Badge]) -> Note:
