@@ -24,7 +24,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
-HEAD: Final = "0016"  # the newest migration; a constant, so that an up-to-date start need not import Alembic
+HEAD: Final = "0017"  # the newest migration; a constant, so that an up-to-date start need not import Alembic
 
 metadata = MetaData()
 
@@ -372,4 +372,34 @@ walk_forward_parts = Table(
     Column("figures", LargeBinary, nullable=False),
     Column("errors", JSONB, nullable=False),
     Index("walk_forward_parts_owner_idx", "walk_forward_id"),
+)
+
+# A portfolio as it was asked for (`spec`: as its file says it) and how it ended. `legs`: of each its market, what was tried
+# and what became of it, its trades among it; `figures`: correlation, what each leg adds, how much money was used;
+# `contended`: requests that did not get all they asked for. `series`: of the wallet, `pnl`: of the legs. Its id is no run's.
+portfolios = Table(
+    "portfolios",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("name", String(100), nullable=False),
+    Column("start_time", _TIME, nullable=False),
+    Column("end_time", _TIME, nullable=False),
+    Column("status", String(20), nullable=False),
+    Column("error", Text),
+    Column("traceback", Text),
+    Column("spec", JSONB, nullable=False),
+    Column("legs", JSONB, nullable=False),
+    Column("metrics", JSONB, nullable=False),
+    Column("checks", JSONB, nullable=False),
+    Column("figures", JSONB, nullable=False),
+    Column("contended", JSONB, nullable=False),
+    Column("series", LargeBinary),
+    Column("pnl", LargeBinary),
+    Column("fingerprint", Text),
+    Column("inputs", JSONB(none_as_null=True)),
+    Column("elapsed_s", Double, nullable=False),
+    Column("created_at", _TIME, nullable=False, server_default=_NOW),
+    Column("removed_at", _TIME),
+    *_moments("portfolios", "start_time", "end_time", "created_at", "removed_at"),
+    Index("portfolios_created_idx", "created_at"),
 )
