@@ -49,7 +49,7 @@ class LegBody(SharedBody):
     exchange: ExchangeName | None = None
     weight: Number | None = Field(default=None, description="Where weights are fixed, or risk is allocated.")
     rank: str | None = Field(default=None, description="The column of indicators that says who comes first.")
-    params: dict[str, Value] = {}
+    params: dict[str, Value] = Field(default={})
 
 
 class PortfolioBody(SharedBody):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from pydantic import Field
+
 from engine.api.check_documents import (
     CheckStatus,
     CrossCheck,
@@ -64,7 +66,7 @@ class LegAsked(Document):
     size: float | None = None
     slippage: float | str | None = None
     filters: str | None = None
-    params: dict[str, Value] = {}
+    params: dict[str, Value] = Field(default={})
 
 
 class PortfolioAsked(Document):
@@ -187,6 +189,6 @@ class ShownPortfolio(Portfolio):
 
     equity: list[tuple[str, Number]]
     pnl: dict[str, list[Number]]
-    exposure: list[Number] = []
-    margin: list[Number] = []
+    exposure: list[Number] = Field(default=[])
+    margin: list[Number] = Field(default=[])
     inputs: dict[str, Any] | None

@@ -57,6 +57,8 @@ from engine.model.cost_presets import TAKER
 from engine.model.filters import NO_FILTERS
 from engine.model.market import DEFAULT_EXCHANGE, Period, Timeframe
 from engine.model.parameters import Assignment
+from engine.model.portfolio_result import PortfolioRerun
+from engine.model.rerun import Rerun
 from engine.model.run import FINISHED, RunRequest
 from engine.service import Engine
 
@@ -256,10 +258,15 @@ def rerun(
         progress(quiet=json) as on_event,
     ):
         found = engine.portfolios.find(run_id)
-        made_again = engine.runs.rerun if found is None else engine.portfolios.rerun
-        again = made_again(
-            run_id, stored_source=stored_source, fetch=not no_fetch, on_event=on_event, cancel=cancel
-        )
+        again: Rerun | PortfolioRerun
+        if found is not None:
+            again = engine.portfolios.rerun(
+                found, stored_source=stored_source, fetch=not no_fetch, on_event=on_event, cancel=cancel
+            )
+        else:
+            again = engine.runs.rerun(
+                run_id, stored_source=stored_source, fetch=not no_fetch, on_event=on_event, cancel=cancel
+            )
     if json:
         print_json(again.to_json())
     else:

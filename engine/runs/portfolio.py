@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from engine.errors import BacktestError, InputError
 from engine.events import CancelToken, OnEvent, Progress, ProgressMeter
 from engine.model.market import short_time
-from engine.model.portfolio import PortfolioSpec
 from engine.model.portfolio_result import PortfolioResult
 from engine.model.simulators import COMPILED, PLAIN
 from engine.parallel.job import Done
@@ -26,6 +23,7 @@ from engine.parallel.tasks import Answered, AskWorkers
 from engine.runs.load import LoadedSeries
 from engine.runs.plan import PlannedRun
 from engine.runs.plan_series import PlanSeries
+from engine.runs.portfolio_plan import PlannedPortfolio
 from engine.runs.portfolio_record import (
     crosscheck_of,
     failed_portfolio,
@@ -41,26 +39,6 @@ if TYPE_CHECKING:
 # leg candles that all portfolios with one leg left out may play together: ten seconds or so
 _MOST_LEFT_OUT: Final = 200_000_000
 Made = tuple[PortfolioResult, Mapping[str, bytes]]
-
-
-@dataclass(frozen=True, slots=True)
-class PlannedPortfolio:
-    """A portfolio whose strategies, parameters and markets are known to exist; `runs`: each leg as a run of its own."""
-
-    spec: PortfolioSpec
-    runs: tuple[PlannedRun, ...]
-    id: str
-
-    @classmethod
-    def of(cls, spec: PortfolioSpec, runs: Sequence[PlannedRun]) -> PlannedPortfolio:
-        """With an id of its own."""
-        return cls(spec, tuple(runs), str(uuid.uuid4()))
-
-    @property
-    def title(self) -> str:
-        """One short line for people."""
-        count = len(self.runs)
-        return f"{self.spec.name}: {count} leg{'s' if count > 1 else ''}"
 
 
 class PortfolioWork:

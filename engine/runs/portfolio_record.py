@@ -24,7 +24,7 @@ from engine.runs.record import data_check, funding_coverage, inputs_of
 if TYPE_CHECKING:
     from engine.runs.load import LoadedSeries
     from engine.runs.plan import PlannedRun
-    from engine.runs.portfolio import PlannedPortfolio
+    from engine.runs.portfolio_plan import PlannedPortfolio
 
 _SCALED: Final = "scaled"
 _DROPPED: Final = "dropped:"

@@ -20,7 +20,7 @@ from engine.service.series import Loaders, check_costs
 from engine.service.strategies import Strategies
 
 if TYPE_CHECKING:
-    from engine.runs.portfolio import PlannedPortfolio
+    from engine.runs.portfolio_plan import PlannedPortfolio
 
 
 class Portfolios:
@@ -63,7 +63,7 @@ class Portfolios:
     def _planned(
         self, spec: PortfolioSpec, infos: Mapping[str, StrategyInfo], on_event: OnEvent, cancel: CancelToken
     ) -> PlannedPortfolio:
-        from engine.runs.portfolio import PlannedPortfolio
+        from engine.runs.portfolio_plan import PlannedPortfolio
 
         for number, leg in enumerate(spec.legs):
             if infos[leg.strategy].kind == "native":
