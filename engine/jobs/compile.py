@@ -28,6 +28,7 @@ _FIXED = (
     "engine.backtest.kernel.compiled",
     "engine.backtest.kernel.spans",
     "engine.backtest.kernel.summary",
+    "engine.backtest.portfolio.wallet",
 )  # compiled when they are imported
 
 

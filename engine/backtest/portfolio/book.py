@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
+import numpy as np
+
 from engine.backtest.outcome import Outcome
 from engine.backtest.perpetual import Perpetual
 from engine.model.account import Costs
@@ -50,12 +52,21 @@ class LegInput:
     weight: float
     rank: Float64Array | None = None
 
+    @property
+    def closes(self) -> Int64Array:
+        """When its candles close, ms, (n,): months are not of one length."""
+        opens = self.candles.timestamp
+        closes = opens + self.timeframe_ms
+        closes[:-1] = np.minimum(closes[:-1], opens[1:])
+        return closes
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RequestTable:
     """k requests as columns (k,), in order of time, then of names: entries, adds and rebalancing buys.
 
-    `time`: open of the candle, ms; `leg`: its number; `requested`, `filled`: margin and fee, in money; `why` counts into WHYS.
+    `time`: open of the candle, ms; `leg`: its number; `requested`, `filled`: margin and fee, in money; `why` counts into
+    WHYS.
     """
 
     time: Int64Array
