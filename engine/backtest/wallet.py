@@ -10,10 +10,11 @@ import numpy as np
 
 from engine.backtest.metrics import Metrics, compute_metrics, day_ends
 from engine.backtest.outcome import Outcome, Terms, TradeTable
-from engine.backtest.portfolio.book import LegInput, PortfolioOutcome
+from engine.backtest.portfolio.book import FIXED, LegInput, PortfolioOutcome, PortfolioRules
 from engine.backtest.rules import OPEN, REASONS
 from engine.model.account import BLOCKED, Costs
 from engine.model.market import STILL, Candles, Float64Array, Int64Array, Timeframe
+from engine.model.portfolio_rules import ADDED
 
 # what is told of a leg: its account is the wallet's cash and what the leg alone made of it
 LEG_METRICS: Final = (
@@ -32,15 +33,15 @@ def open_times(outcome: PortfolioOutcome, legs: Sequence[LegInput]) -> Int64Arra
 
 
 def wallet_metrics(
-    outcome: PortfolioOutcome, legs: Sequence[LegInput], costs: Costs, timeframe: Timeframe
+    outcome: PortfolioOutcome, legs: Sequence[LegInput], market: Candles, costs: Costs, timeframe: Timeframe
 ) -> Metrics:
-    """Every metric of a run, for the wallet; `timeframe`: the finest of the legs. The market is the basket of the legs, each
-    bought by its weight and held. What no portfolio has (a break-even commission of trades that overlap) is None.
+    """Every metric of a run, for the wallet; `timeframe`: the finest of the legs; `market`: as `basket` makes it. What no
+    portfolio has (a break-even commission of trades that overlap) is None.
     """
     if len(legs) == 1:  # exactly the run that it is
         own = replace(outcome.legs[0], equity=outcome.equity)
-        return compute_metrics(own, legs[0].candles, costs, timeframe)
-    found = compute_metrics(wallet_outcome(outcome), basket(outcome, legs, costs.cash), costs, timeframe)
+        return compute_metrics(own, market, costs, timeframe)
+    found = compute_metrics(wallet_outcome(outcome), market, costs, timeframe)
     turnover = float(sum(one.traded.sum() for one in outcome.legs))
     made = float(outcome.equity[-1]) - costs.cash
     more = {"turnover": turnover, "break_even_cost_pct": made / turnover * 100 if turnover else None}
@@ -56,7 +57,9 @@ def wallet_outcome(outcome: PortfolioOutcome) -> Outcome:
         for field in fields(TradeTable)
         if field.name not in ("names", "signal", "funding", "ambiguous")
     }
-    columns["signal"] = np.concatenate([table.signal + start for table, start in zip(tables, first, strict=False)])
+    columns["signal"] = np.concatenate(
+        [table.signal + start for table, start in zip(tables, first, strict=False)]
+    )
     order = np.argsort(columns["entry_time"], kind="stable")
     columns = {name: column[order] for name, column in columns.items()}
     last = len(outcome.times) - 1
@@ -98,25 +101,22 @@ def _terms(legs: Sequence[Outcome]) -> Terms | None:
     )
 
 
-def basket(outcome: PortfolioOutcome, legs: Sequence[LegInput], cash: float) -> Candles:
-    """The legs' markets bought by weight at their first opens and held, the rest of the cash idle, as candles over the
-    wallet's closes; one that is listed later is idle cash before.
+def basket(outcome: PortfolioOutcome, legs: Sequence[LegInput], rules: PortfolioRules) -> Candles:
+    """The legs' markets bought at their first opens, by fixed weights or else in equal parts, and held, the rest of the cash
+    idle, as candles over the wallet's closes; one that is listed later is idle cash before.
     """
-    value = np.full(len(outcome.times), cash)
+    if len(legs) == 1:
+        return legs[0].candles
+    value = np.full(len(outcome.times), rules.cash)
     for leg in legs:
+        weight = leg.weight if rules.allocation == FIXED else 1 / len(legs)
         closes = leg.candles.timestamp + leg.timeframe_ms
         seen = np.searchsorted(closes, outcome.times, side="right") - 1
         grown = np.where(seen >= 0, leg.candles.close[np.maximum(seen, 0)] / leg.candles.open[0], 1.0)
-        value += cash * leg.weight * (grown - 1)
-    before = np.concatenate(([cash], value[:-1]))
-    return Candles(
-        open_times(outcome, legs),
-        before,
-        np.maximum(before, value),
-        np.minimum(before, value),
-        value,
-        np.zeros(len(value)),
-    )
+        value += rules.cash * weight * (grown - 1)
+    before = np.concatenate(([rules.cash], value[:-1]))
+    low, high, opens = np.minimum(before, value), np.maximum(before, value), open_times(outcome, legs)
+    return Candles(opens, before, high, low, value, np.zeros(len(value)))
 
 
 def leg_metrics(outcome: Outcome, leg: LegInput, cash: float, timeframe: Timeframe) -> Metrics:
@@ -176,11 +176,11 @@ def use_of_money(outcome: PortfolioOutcome) -> dict[str, dict[str, float]]:
 
 def compared(with_it: Mapping[str, Any], without: Mapping[str, Any]) -> dict[str, dict[str, float | None]]:
     """What a leg adds to a portfolio: figures without it, and the difference it makes."""
-    names = ("return_pct", "sharpe", "max_drawdown_pct")
-    then = {name: without[name] for name in names}
+    then = {name: without[name] for name in ADDED}
     return {
         "without": then,
         "adds": {
-            name: None if with_it[name] is None or then[name] is None else with_it[name] - then[name] for name in names
+            name: None if with_it[name] is None or then[name] is None else with_it[name] - then[name]
+            for name in ADDED
         },
     }

@@ -14,6 +14,7 @@ from engine.cli import (  # noqa: F401 - importing them adds their commands to t
     candles,
     keeping,
     monte_carlo,
+    portfolio,
     research,
     setup,
     surface,

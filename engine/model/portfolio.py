@@ -9,9 +9,9 @@ from typing import Final
 
 from engine.errors import InputError
 from engine.model.account import AUTO_FUNDING, Costs
-from engine.model.market import Period, Timeframe, check_exchange
+from engine.model.market import Period, Timeframe
 from engine.model.numerals import read_number
-from engine.model.parameters import Assignment, ParamValue, StrategyInfo, assign
+from engine.model.parameters import Assignment, Param, ParamValue, StrategyInfo, assign
 from engine.model.portfolio_rules import (
     ALLOCATIONS,
     CONTENTIONS,
@@ -19,7 +19,9 @@ from engine.model.portfolio_rules import (
     FIXED,
     LOOKBACK,
     NEVER,
+    RISK,
     SCALE,
+    WEIGHED,
     PortfolioRules,
 )
 from engine.model.run import RunSpec
@@ -67,8 +69,9 @@ def read_rebalance(text: str) -> tuple[int | None, float | None]:
 @dataclass(frozen=True, slots=True)
 class LegSpec:
     """One strategy on one market. `params` holds only what differs from the strategy's defaults; `weight`: its share of the
-    equity where weights are fixed; `rank`: the column of its indicators that says who comes first when the money does not
-    suffice for all, None = by name. `costs`: its own, with the wallet's leverage and funding.
+    equity where weights are fixed, where risk is allocated the fraction that is lost at the stop; `rank`: the column of its
+    indicators that says who comes first when the money does not suffice for all, None = by name. `costs`: its own, with the
+    wallet's leverage and funding.
     """
 
     name: str
@@ -107,9 +110,13 @@ class PortfolioSpec:
         with faults_of("rebalance"):
             read_rebalance(self.rebalance)
         if self.max_open is not None and self.max_open < 1:
-            raise PortfolioFault(f"max_open must be a whole number from 1 on, not {self.max_open}", "max_open")
+            raise PortfolioFault(
+                f"max_open must be a whole number from 1 on, not {self.max_open}", "max_open"
+            )
         if not 2 <= self.lookback <= MOST_LOOKBACK:
-            raise PortfolioFault(f"lookback must be from 2 to {MOST_LOOKBACK:,} closes, not {self.lookback}", "lookback")
+            raise PortfolioFault(
+                f"lookback must be from 2 to {MOST_LOOKBACK:,} closes, not {self.lookback}", "lookback"
+            )
         _check_name(self.name, None)
         _check_legs(self.legs)
         _check_weights(self)
@@ -124,8 +131,8 @@ class PortfolioSpec:
 
     @property
     def weights(self) -> tuple[float, ...]:
-        """What each leg asks of the equity; of inverse volatility, which is known only at a signal, the mean."""
-        if self.allocation == FIXED:
+        """What each leg asks of the equity, or risks of it; by inverse volatility, told only at a signal, the mean."""
+        if self.allocation in WEIGHED:
             return tuple(leg.weight or 0.0 for leg in self.legs)
         return (1 / len(self.legs),) * len(self.legs)
 
@@ -151,16 +158,22 @@ def assigned(
     PortfolioFault for one that the strategy does not have or refuses.
     """
     takers = [replace(infos[leg.strategy], name=leg.name) for leg in spec.legs]
-    legs = []
     for number, (leg, info) in enumerate(zip(spec.legs, takers, strict=True)):
         for key, value in leg.params.items():
             with faults_of(key, number):
                 assign(Assignment.from_json({f"{leg.name}.{key}": value}), [info], "leg")
-        legs.append(leg)
     won = assign(more, takers, "leg")
-    return replace(
-        spec, legs=tuple(replace(leg, params={**leg.params, **won[leg.name]}) for leg in legs)
+    legs = tuple(
+        replace(leg, params=_typed({**leg.params, **won[leg.name]}, info))
+        for leg, info in zip(spec.legs, takers, strict=True)
     )
+    return replace(spec, legs=legs)
+
+
+def _typed(params: Mapping[str, ParamValue], info: StrategyInfo) -> dict[str, ParamValue]:
+    """Each as the strategy reads it, and not as text."""
+    known = {described["name"]: Param.from_json(described) for described in info.params}
+    return {name: known[name].parse(value) for name, value in params.items()}
 
 
 class faults_of:  # noqa: N801 - reads as a function: `with faults_of("symbol", 3)`
@@ -189,26 +202,42 @@ def _check_legs(legs: Sequence[LegSpec]) -> None:
     if not legs:
         raise PortfolioFault("the portfolio has no leg: add a [[leg]] with name, strategy and symbol")
     if len(legs) > MOST_LEGS:
-        raise PortfolioFault(f"{len(legs)} legs are more than the {MOST_LEGS} that a portfolio can have", None, MOST_LEGS)
+        raise PortfolioFault(
+            f"{len(legs)} legs are more than the {MOST_LEGS} that a portfolio can have", None, MOST_LEGS
+        )
     names = Counter[str]()
     for number, leg in enumerate(legs):
         _check_name(leg.name, number)
         names[leg.name] += 1
         if names[leg.name] > 1:
-            raise PortfolioFault(f"two legs are called {leg.name!r}; each needs a name of its own", "name", number)
+            raise PortfolioFault(
+                f"two legs are called {leg.name!r}; each needs a name of its own", "name", number
+            )
         if leg.weight is not None and not 0 <= leg.weight < float("inf"):
-            raise PortfolioFault(f"leg {leg.name!r}: a weight is not negative, as {leg.weight:g} is", "weight", number)
+            raise PortfolioFault(
+                f"leg {leg.name!r}: a weight is not negative, as {leg.weight:g} is", "weight", number
+            )
         if leg.costs.detail is not None:
-            raise PortfolioFault(f"leg {leg.name!r}: a portfolio does not look inside candles", "detail", number)
+            raise PortfolioFault(
+                f"leg {leg.name!r}: a portfolio does not look inside candles", "detail", number
+            )
 
 
 def _check_weights(spec: PortfolioSpec) -> None:
     given = [leg.weight for leg in spec.legs]
-    if spec.allocation == FIXED:
+    if spec.allocation in WEIGHED:
         for number, leg in enumerate(spec.legs):
             if leg.weight is None:
                 raise PortfolioFault(
-                    f"leg {leg.name!r} has no weight, which allocation = {FIXED!r} needs of every leg", None, number
+                    f"leg {leg.name!r} has no weight, which allocation = {spec.allocation!r} needs of every leg",
+                    None,
+                    number,
+                )
+            if spec.allocation == RISK and leg.weight > 1:
+                raise PortfolioFault(
+                    f"leg {leg.name!r}: the weight is what is lost at the stop, at most 1, not {leg.weight:g}",
+                    "weight",
+                    number,
                 )
     known = [weight for weight in given if weight is not None]
     last = max((number for number, weight in enumerate(given) if weight is not None), default=None)

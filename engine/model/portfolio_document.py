@@ -26,7 +26,9 @@ LEGS: Final = "legs"
 KEYS: Final = (*_OWN, *SHARED)
 LEG_KEYS: Final = ("name", "strategy", "symbol", "weight", "rank", *SHARED, "params")
 _EITHER: Final = {"commission": "costs", "costs": "commission"}  # who gives one takes back the other
-_NUMBER, _TEXT, _WHOLE = (int, float), (str,), (int,)
+_NUMBER: Final[tuple[type, ...]] = (int, float)
+_TEXT: Final[tuple[type, ...]] = (str,)
+_WHOLE: Final[tuple[type, ...]] = (int,)
 _KINDS: Final[Mapping[str, tuple[type, ...]]] = {
     "name": _TEXT, "start": (str, date), "end": (str, date), "cash": _NUMBER, "leverage": _NUMBER, "funding": _TEXT,
     "allocation": _TEXT, "rebalance": _TEXT, "contention": _TEXT, "max_open": _WHOLE, "lookback": _WHOLE,
@@ -34,7 +36,12 @@ _KINDS: Final[Mapping[str, tuple[type, ...]]] = {
     "size": _NUMBER, "slippage": (*_NUMBER, *_TEXT), "filters": _TEXT, "strategy": _TEXT, "symbol": _TEXT,
     "weight": _NUMBER, "rank": _TEXT, "params": (dict,), LEGS: (list,),
 }  # fmt: skip
-_WORDS: Final = {_NUMBER: "a number", _TEXT: "a text", _WHOLE: "a whole number", (str, date): "a date or time"}
+_WORDS: Final = {
+    _NUMBER: "a number",
+    _TEXT: "a text",
+    _WHOLE: "a whole number",
+    (str, date): "a date or time",
+}
 
 
 def spec_of(document: Mapping[str, Any]) -> PortfolioSpec:
@@ -42,9 +49,9 @@ def spec_of(document: Mapping[str, Any]) -> PortfolioSpec:
     given = _checked(document, (*KEYS, LEGS), None)
     with faults_of("start" if "start" not in given else "end"):
         if "start" not in given or "end" not in given:
-            raise InputError("a portfolio needs start and end, as start = \"2024-01-01\"")
+            raise InputError('a portfolio needs start and end, as start = "2024-01-01"')
         period = Period.parse(given["start"], given["end"])
-    defaults = {name: given[name] for name in SHARED if name in given}
+    defaults: dict[str, Any] = {name: given[name] for name in SHARED if name in given}
     wallet = _wallet(given)
     legs = []
     for number, leg in enumerate(given.get(LEGS, ())):
@@ -85,7 +92,7 @@ def _leg(given: Mapping[str, Any], defaults: Mapping[str, Any], wallet: Costs, n
     told = {name: value for name, value in defaults.items() if name not in against} | dict(given)
     with faults_of("timeframe", number):
         if "timeframe" not in told:
-            raise InputError("a leg needs a timeframe, its own or the portfolio's, as timeframe = \"1h\"")
+            raise InputError('a leg needs a timeframe, its own or the portfolio\'s, as timeframe = "1h"')
         timeframe = Timeframe(told["timeframe"])
     with faults_of("exchange", number):
         exchange = check_exchange(told.get("exchange", DEFAULT_EXCHANGE))
@@ -125,7 +132,9 @@ def _costs(told: Mapping[str, Any], wallet: Costs, number: int) -> Costs:
 def _params(given: Mapping[str, Any], number: int) -> dict[str, ParamValue]:
     for name, value in given.items():
         if not isinstance(value, bool | int | float | str):
-            raise PortfolioFault(f"the parameter {name} must be a number, true, false or a text, not {value!r}", name, number)
+            raise PortfolioFault(
+                f"the parameter {name} must be a number, true, false or a text, not {value!r}", name, number
+            )
     return dict(given)
 
 
@@ -139,15 +148,17 @@ def _checked(given: Mapping[str, Any], known: Collection[str], leg: int | None) 
             raise PortfolioFault(f"unknown key {key!r}; {hint}", key, leg)
         if value is None:
             continue
-        kinds = _KINDS[key]
+        kinds: tuple[type, ...] = _KINDS[key]
         if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
-            wanted = _WORDS.get(kinds, "a number or a text" if str in kinds else "a table" if dict in kinds else "a list")
+            wanted = _WORDS.get(
+                kinds, "a number or a text" if str in kinds else "a table" if dict in kinds else "a list"
+            )
             raise PortfolioFault(f"{key} must be {wanted}, not {value!r}", key, leg)
         found[key] = _number(key, value, leg) if kinds == _NUMBER else value
     return found
 
 
-def _number(key: str, value: float, leg: int | None) -> float:
+def _number(key: str, value: Any, leg: int | None) -> float:
     try:
         return float(value)
     except OverflowError:
@@ -179,8 +190,9 @@ def document_of(spec: PortfolioSpec) -> dict[str, Any]:
 def _leg_document(leg: LegSpec, shared: Mapping[str, Any]) -> dict[str, Any]:
     own = {name: value for name, value in _told(leg).items() if value != shared[name]}
     said = {"name": leg.name, "strategy": leg.strategy, "symbol": leg.symbol}
-    said |= {name: value for name, value in (("weight", leg.weight), ("rank", leg.rank)) if value is not None}
-    return said | own | ({"params": dict(leg.params)} if leg.params else {})
+    asked = {"weight": leg.weight, "rank": leg.rank}
+    told = {name: value for name, value in asked.items() if value is not None}
+    return {**said, **told, **own, **({"params": dict(leg.params)} if leg.params else {})}
 
 
 def _told(leg: LegSpec) -> dict[str, Any]:

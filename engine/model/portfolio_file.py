@@ -1,4 +1,4 @@
-"""A portfolio's TOML file: read with the line and column of whatever is wrong in it, and written so that it reads the same."""
+"""A portfolio's TOML file: read with the line and column of what is wrong in it, written so that it reads the same."""
 
 from __future__ import annotations
 

@@ -7,24 +7,26 @@ from typing import Final
 
 EQUAL, FIXED, INVERSE_VOLATILITY, RISK = "equal", "fixed", "inverse_volatility", "risk"
 ALLOCATIONS: Final = (EQUAL, FIXED, INVERSE_VOLATILITY, RISK)
+WEIGHED: Final = (FIXED, RISK)  # for which each leg needs a weight
 SCALE, RANK = "scale", "rank"
 CONTENTIONS: Final = (SCALE, RANK)
 NEVER: Final = "never"
+ADDED: Final = ("return_pct", "sharpe", "max_drawdown_pct")  # of which it is told what a leg adds
 LOOKBACK: Final = 100  # closes that inverse volatility looks back at
 
 
 @dataclass(frozen=True, slots=True)
 class PortfolioRules:
-    """How legs share a wallet. `cash`: money at the start; `max_open`: at most so many legs in a position, None = any number.
+    """The wallet: money at the start, how it is allocated, who comes first where it does not suffice.
 
-    `rebalance_ms`: the weights are restored so often; `band`: whenever one is so far off; at most one of the two.
-    `lookback`: closes whose returns tell the volatility.
+    `max_open`: legs in position at most; `rebalance_ms`: how often weights are brought back, `band`: how far they may be
+    off before; `lookback`: closes that a volatility is of. None = not used.
     """
 
     cash: float
-    allocation: str
-    contention: str
-    max_open: int | None
-    rebalance_ms: int | None
-    band: float | None
+    allocation: str = EQUAL
+    contention: str = SCALE
+    max_open: int | None = None
+    rebalance_ms: int | None = None
+    band: float | None = None
     lookback: int = LOOKBACK

@@ -75,7 +75,7 @@ class PlayedLeg:
 class PortfolioAnswer:
     """A portfolio as a worker played it. `time`: int64 (m,), open times (ms) of its finest candles; `series`: float64 (m,)
     by name; `pnl`: float64 (m, legs); `trades`: of each leg a column per field of Trade; `legs`: what is told of each;
-    `requests`: columns (k,) by name; `figures`: of the whole, by subject. Of the plain simulator only time, series and trades.
+    `requests`: columns (k,) by name; `figures`: of the whole. Of the plain simulator only time, series and trades.
     """
 
     metrics: Mapping[str, float | int | None]
@@ -92,8 +92,8 @@ class PortfolioAnswer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PortfolioTask(Task[PortfolioAnswer]):
-    """Play legs on one wallet. `engine`: compiled, or plain to check that; `others`: for each leg that is to be left out, the
-    weights of those that remain, by name, so that it is known what it adds.
+    """Play legs on one wallet. `engine`: compiled, or plain to check that; `others`: for each leg that is to be left out,
+    the weights of those that remain, by name, so that it is known what it adds.
     """
 
     answer = PortfolioAnswer

@@ -7,6 +7,7 @@ compiled once per installation, when this module is first imported, and loaded f
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numba
@@ -21,8 +22,6 @@ from engine.backtest.kernel.parts import (
     PLACES,
     PRICES,
     SIGNS,
-    TERM_AMOUNTS,
-    TERM_PLACES,
     WORTHS,
     Column,
     floor_division,
@@ -92,30 +91,26 @@ def run_compiled(
         )
     else:
         room = Room.for_signals(signals)
-        places, amounts = room.places, room.amounts
         shortfall, refused = simulate_terms(
             kernel, prices, wanted, candles, signals, costs, perpetual, reverse, equity, room,
             reading=reading, timeframe_ms=timeframe_ms, detail=detail, doubts=doubts,
         )  # fmt: skip
-        count = int(room.state[0]["trades"])
     if refused >= 0:
         check_stops(candles, signals, refused)
         raise AssertionError("the kernel refused what the rules allow")
     equity /= UNITS
     report(n, n, "candles")
-    columns: dict[str, Any] = dict(zip(TERM_PLACES, places[:, :count], strict=False))
-    columns |= dict(zip(TERM_AMOUNTS, amounts[:, :count], strict=False))
     if kernel is None:
+        columns: dict[str, Any] = dict(zip(PLACES, places[:, :count], strict=True))
+        columns |= dict(zip(AMOUNTS, amounts[:, :count], strict=True))
         table = TradeTable.of(candles, signals.names, **columns).with_ambiguous(candles, signals)
         return Outcome(table, equity, shortfall / UNITS)
-    columns["ambiguous"] = columns["ambiguous"].astype(np.bool_)
-    settled = columns.pop("settled").astype(np.bool_)
-    if perpetual is None or perpetual.funding is None:
-        columns["funding"] = None
-    table = TradeTable.of(candles, signals.names, **columns)
-    fills, terms, times = room.fill_table(candles.timestamp), room.terms(), candles.timestamp
-    walked = Walked(times[doubts == LOOKED_INTO], times[doubts == DOUBTED], settled)
-    return Outcome(table, equity, shortfall / UNITS, fills, terms, None if detail is None else walked)
+    charged = perpetual is not None and perpetual.funding is not None
+    outcome, settled = room.outcome(candles, signals.names, charged, equity, shortfall / UNITS)
+    if detail is None:
+        return outcome
+    times = candles.timestamp
+    return replace(outcome, walked=Walked(times[doubts == LOOKED_INTO], times[doubts == DOUBTED], settled))
 
 
 def trade_space(capacity: int) -> tuple[Int64Array, Float64Array]:
