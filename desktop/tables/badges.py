@@ -54,6 +54,8 @@ _FINGERPRINT: Final = (
     "one line below changes, so does it."
 )
 
+Ended = RunResult | PortfolioResult
+
 
 def badges(run: RunResult, *, data_changed: bool = False, checking: str = "") -> list[Badge]:
     """What is known of a finished run, its checks first; `checking` says how far a pending cross-check is. Of a failed one,
@@ -113,7 +115,14 @@ def portfolio_badges(result: PortfolioResult) -> list[Badge]:
         return [_failure(result)]
     if result.status != FINISHED:
         return []
-    found = [_data(result.checks), _crosscheck(result, ""), _lookahead(result.checks), _warmup(result.checks), _fingerprint(result)]
+    checks = result.checks
+    found = [
+        _data(checks),
+        _crosscheck(result, ""),
+        _lookahead(checks),
+        _warmup(checks),
+        _fingerprint(result),
+    ]
     return [badge for badge in found if badge is not None]
 
 
@@ -158,7 +167,7 @@ def _ruin() -> Badge:
     )  # fmt: skip
 
 
-def _failure(run: RunResult) -> Badge:
+def _failure(run: Ended) -> Badge:
     reason = " ".join((run.error or "it failed").split())
     return Badge(
         "failed", WARNING, f"failed: {textwrap.shorten(reason, _LONGEST, placeholder=' …')}", reason,
@@ -190,7 +199,7 @@ def _data(checks: Checks) -> Badge:
     return Badge("data", WARNING, text, f"{formats.whole(missing)} missing", _DATA, _lines(holes))
 
 
-def _crosscheck(run: RunResult, checking: str) -> Badge | None:
+def _crosscheck(run: Ended, checking: str) -> Badge | None:
     check = run.checks.get("crosscheck", {})
     status, note = check.get("status"), str(check.get("note") or "")
     equal, total = formats.whole(check.get("equal") or 0), formats.whole(check.get("total") or 0)
@@ -264,7 +273,7 @@ def _engine(run: RunResult) -> Badge:
     return Badge("engine", PLAIN, f"{run.engine} engine", run.engine, meaning=_ENGINES.get(run.engine, ""))
 
 
-def _fingerprint(run: RunResult) -> Badge | None:
+def _fingerprint(run: Ended) -> Badge | None:
     if not run.fingerprint:
         return None
     inputs = [f"{name}: {value}" for name, value in _flat(run.inputs or {})]

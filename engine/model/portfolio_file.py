@@ -40,6 +40,11 @@ class PortfolioFile:
 
 def read_portfolio(path: Path) -> PortfolioFile:
     """The portfolio in a file; raises InputError that names line and column."""
+    return parse_portfolio(text_of(path), path.name)
+
+
+def text_of(path: Path) -> str:
+    """What stands in a portfolio's file, be it right or wrong; raises InputError."""
     try:
         raw = path.read_bytes()[: _MOST_BYTES + 1]
     except OSError as error:
@@ -47,10 +52,9 @@ def read_portfolio(path: Path) -> PortfolioFile:
     if len(raw) > _MOST_BYTES:
         raise InputError(f"{path.name} is larger than a megabyte: it is no portfolio")
     try:
-        text = raw.decode("utf-8")
+        return raw.decode("utf-8")
     except UnicodeDecodeError as error:
         raise InputError(f"{path.name} is not UTF-8 text; save it as UTF-8") from error
-    return parse_portfolio(text, path.name)
 
 
 def parse_portfolio(text: str, name: str) -> PortfolioFile:

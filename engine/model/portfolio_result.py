@@ -132,6 +132,11 @@ class PortfolioResult:
     traceback: str | None = None
 
     @property
+    def engine(self) -> str:
+        """Which simulator played it."""
+        return COMPILED
+
+    @property
     def timeframe(self) -> Timeframe:
         """The finest of its legs', by whose closes the wallet is valued."""
         start = self.period.start
@@ -183,7 +188,7 @@ class PortfolioResult:
                 f"{leg.name}.{name}": value for leg in self.legs for name, value in leg.params.items()
             },
             "costs": self.spec.legs[0].costs.to_json(),
-            "engine": COMPILED,
+            "engine": self.engine,
             "metrics": dict(self.metrics),
             "signals": {f"{leg.name}.{name}": n for leg in self.legs for name, n in leg.signals.items()},
             "trades": [{"leg": name} | trade.to_json() for name, trade in self.trades],

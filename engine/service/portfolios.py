@@ -13,6 +13,7 @@ from engine.model.parameters import Assignment, StrategyInfo
 from engine.model.portfolio import PortfolioFault, PortfolioSpec, assigned, faults_of
 from engine.model.portfolio_result import PortfolioRerun, PortfolioResult
 from engine.model.run import FAILED
+from engine.reports.files import write_text
 from engine.runs.plan import check_strategies, make_plan
 from engine.service.keeping import keep_portfolio
 from engine.service.resources import Resources
@@ -110,6 +111,10 @@ class Portfolios:
         on_event(Failed(result.id, result.error or FAILED, result) if failed else Finished(result.id, result))
         return result
 
+    def save_file(self, text: str, path: Path) -> None:
+        """Write a portfolio's file, whole or not at all; one that is there is replaced."""
+        write_text(path, text)
+
     # -- kept
 
     def find(self, given: str) -> str | None:
@@ -152,8 +157,6 @@ class Portfolios:
 
     def write_report(self, portfolio_id: str, path: Path) -> None:
         """Write `report` as a file, whole or not at all; one that is there is replaced."""
-        from engine.reports.files import write_text
-
         write_text(path, self.report(portfolio_id))
 
     def rerun(

@@ -86,7 +86,11 @@ class WalletChart(TimeChart):
         if result is None or result.series is None or result.pnl is None:
             return ""
         series = result.series
-        at = len(series.time) - 1 if x is None else envelope_of(series.time, series.columns["equity"]).nearest(x)
+        at = (
+            len(series.time) - 1
+            if x is None
+            else envelope_of(series.time, series.columns["equity"]).nearest(x)
+        )
         if at is None:
             return ""
         columns = series.columns
@@ -158,5 +162,3 @@ def correlation_of(result: PortfolioResult) -> ColourGrid | None:
         return None
     rows = [[np.nan if value is None else value for value in row] for row in result.correlation]
     return ColourGrid.of(("", ""), names, names[::-1], np.array(rows, dtype=np.float64)[::-1])
-
-

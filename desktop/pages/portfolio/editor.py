@@ -34,7 +34,9 @@ class PortfolioEditor(QWidget):
         super().__init__(parent)
         self.path: Path | None = None
         self._saved = ""
-        self.new = tool_button("New from set-up", "Write a portfolio of the set-up's strategies, symbols and period")
+        self.new = tool_button(
+            "New from set-up", "Write a portfolio of the set-up's strategies, symbols and period"
+        )
         self.open = tool_button("Open …", "Open a portfolio's file")
         self.save = tool_button("Save", "Save the file (Ctrl+S)")
         self.save_as = tool_button("Save as …", "Save it as another file")
@@ -116,5 +118,10 @@ class PortfolioEditor(QWidget):
     def apply_theme(self, theme: Theme) -> None:
         """Take the theme's colours."""
         self.view.apply_theme(theme)
-        for button, name in ((self.new, "import"), (self.open, "open"), (self.save, "save"), (self.save_as, "save")):
+        for button, name in (
+            (self.new, "import"),
+            (self.open, "open"),
+            (self.save, "save"),
+            (self.save_as, "save"),
+        ):
             button.setIcon(icon(name, theme.muted))

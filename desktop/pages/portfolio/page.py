@@ -21,10 +21,11 @@ from desktop.work.bridge import Phase, refusable
 from desktop.work.jobs import Job
 from desktop.work.latest import Latest
 from engine.errors import InputError
+from engine.events import CancelToken, OnEvent
 from engine.model.coverage import Coverage
 from engine.model.market import DAY_MS
 from engine.model.portfolio import LegSpec, PortfolioSpec
-from engine.model.portfolio_file import parse_portfolio, portfolio_text
+from engine.model.portfolio_file import PortfolioFile, parse_portfolio, portfolio_text, text_of
 from engine.model.portfolio_result import PortfolioResult
 from engine.model.run import FINISHED, RunSpec
 
@@ -44,11 +45,16 @@ class PortfolioPage(Page[PortfolioPanel]):
 
     def __init__(self, context: Context) -> None:
         super().__init__(context, PortfolioPanel())
-        self.spec: PortfolioSpec | None = None
+        self._file: PortfolioFile | None = None
         self._failure = self._opening = ""
         self._reading = WhenSeen(self.panel, self._read, _SETTLE_MS)
         self._held = Latest(self.bridge, self._ask_held, self.panel.show_held)
         self._connect()
+
+    @property
+    def spec(self) -> PortfolioSpec | None:
+        """What stands in the editor; None where that is none."""
+        return None if self._file is None else self._file.spec
 
     def _connect(self) -> None:
         panel, editor, stored = self.panel, self.panel.editor, self.panel.stored
@@ -62,7 +68,9 @@ class PortfolioPage(Page[PortfolioPanel]):
         panel.run_wanted.connect(self.start)
         panel.stop_wanted.connect(self.bridge.stop)
         panel.leg_wanted.connect(self._run_leg)
-        panel.moment_wanted.connect(lambda at: self.context.range_wanted.emit(at - _AROUND_MS, at + _AROUND_MS))
+        panel.moment_wanted.connect(
+            lambda at: self.context.range_wanted.emit(at - _AROUND_MS, at + _AROUND_MS)
+        )
         stored.open_wanted.connect(self._open_stored)
         stored.export_wanted.connect(self._ask_export)
         stored.delete_wanted.connect(self._delete)
@@ -99,11 +107,12 @@ class PortfolioPage(Page[PortfolioPanel]):
 
     def open_file(self, path: Path) -> None:
         """Show a portfolio's file; what is wrong in it is told there."""
+
         def show(text: str) -> None:
             self.panel.editor.put(text, path, saved=True)
             self.show()
 
-        self.bridge.ask(lambda: self.engine.portfolios.read_file(path), show)
+        self.bridge.ask(lambda: text_of(path), show)
 
     def save_file(self) -> None:
         """Save what stands in the editor in its file; one that has none is asked for it."""
@@ -142,10 +151,10 @@ class PortfolioPage(Page[PortfolioPanel]):
     def _read(self) -> None:
         """What stands in the editor now."""
         editor, idle = self.panel.editor, self.bridge.phase is Phase.IDLE
-        before, self.spec, problem = self.spec, None, ""
+        before, self._file, problem = self.spec, None, ""
         if editor.text.strip():
             try:
-                self.spec = parse_portfolio(editor.text, editor.file_name).spec
+                self._file = parse_portfolio(editor.text, editor.file_name)
             except InputError as error:
                 problem = str(error)
         problem = problem or self._failure
@@ -153,7 +162,10 @@ class PortfolioPage(Page[PortfolioPanel]):
         legs = () if self.spec is None else self.spec.legs
         busy = "" if idle else f"{self.bridge.phase.value} …"
         self.panel.show_plan(
-            legs, _plan_words(self.spec), problem or busy, can_run=idle and self.spec is not None and not problem
+            legs,
+            _plan_words(self.spec),
+            problem or busy,
+            can_run=idle and self.spec is not None and not problem,
         )
         if self.spec != before:
             self._held.want()
@@ -168,7 +180,9 @@ class PortfolioPage(Page[PortfolioPanel]):
             found: dict[str, Coverage] = {}
             for leg in spec.legs:
                 try:
-                    found[leg.name] = candles.status(leg.symbol, leg.timeframe, spec.period, exchange=leg.exchange)
+                    found[leg.name] = candles.status(
+                        leg.symbol, leg.timeframe, spec.period, exchange=leg.exchange
+                    )
                 except InputError:  # a symbol that is not known: the run says so
                     continue
             return found
@@ -181,13 +195,17 @@ class PortfolioPage(Page[PortfolioPanel]):
         """Play what stands in the editor; does nothing while anything runs."""
         self.show()
         self._read()
-        if self.spec is None or not self.bridge.begin(
-            Phase.COMBINING, refusable(partial(self.engine.portfolios.make_file, self.panel.editor.text,
-                                               self.panel.editor.file_name)), self._end
-        ):  # fmt: skip
+        if self._file is None or not self.bridge.begin(
+            Phase.COMBINING, refusable(partial(self._make, self._file)), self._end
+        ):
             return
         self._failure = self._opening = ""
         self.panel.set_running(on=True)
+
+    def _make(self, file: PortfolioFile, *, on_event: OnEvent, cancel: CancelToken) -> PortfolioResult:
+        """What is wrong with it is said with its place in the file."""
+        with file.located():
+            return self.engine.portfolios.make(file.spec, on_event=on_event, cancel=cancel)
 
     def follow(self, job: Job) -> None:
         """It, or the fetch of its candles, went on."""
@@ -209,7 +227,13 @@ class PortfolioPage(Page[PortfolioPanel]):
 
     def _run_leg(self, name: str) -> None:
         """By itself, with the cash of the whole."""
-        spec = self.spec if self.spec is not None else None if self.panel.result is None else self.panel.result.spec
+        spec = (
+            self.spec
+            if self.spec is not None
+            else None
+            if self.panel.result is None
+            else self.panel.result.spec
+        )
         found = [run for leg, run in _runs(spec) if leg.name == name]
         if found:
             self.context.run_wanted.emit(found)
@@ -247,7 +271,9 @@ class PortfolioPage(Page[PortfolioPanel]):
 
         def removed(count: int) -> None:
             self._load()
-            self.context.removed(f"{count} portfolio{'s' * (count != 1)} deleted", lambda: self._bring_back(ids))
+            self.context.removed(
+                f"{count} portfolio{'s' * (count != 1)} deleted", lambda: self._bring_back(ids)
+            )
 
         self.bridge.ask(lambda: self.engine.portfolios.remove(ids), removed)
 
@@ -255,7 +281,9 @@ class PortfolioPage(Page[PortfolioPanel]):
         def restored(count: int) -> None:
             self._load()
             if count != len(ids):
-                self.context.reported.emit("warning", "The deleted portfolios are gone: it is too late to undo that", "")
+                self.context.reported.emit(
+                    "warning", "The deleted portfolios are gone: it is too late to undo that", ""
+                )
 
         self.bridge.ask(lambda: self.engine.portfolios.restore(ids), restored)
 
@@ -263,7 +291,9 @@ class PortfolioPage(Page[PortfolioPanel]):
         """Keep the text, so that nothing that was typed is lost."""
         super().save(preferences)
         editor = self.panel.editor
-        preferences.save(_KEY, {"text": editor.text, "path": str(editor.path or ""), "saved": not editor.is_changed})
+        preferences.save(
+            _KEY, {"text": editor.text, "path": str(editor.path or ""), "saved": not editor.is_changed}
+        )
 
     def restore(self, preferences: Preferences) -> None:
         """What stood in the editor."""
@@ -271,7 +301,9 @@ class PortfolioPage(Page[PortfolioPanel]):
         kept = preferences.read(_KEY)
         if isinstance(kept, Mapping) and kept.get("text"):
             path = str(kept.get("path") or "")
-            self.panel.editor.put(str(kept["text"]), Path(path) if path else None, saved=bool(kept.get("saved")))
+            self.panel.editor.put(
+                str(kept["text"]), Path(path) if path else None, saved=bool(kept.get("saved"))
+            )
 
 
 def portfolio_of(setup: Setup) -> PortfolioSpec:

@@ -22,8 +22,8 @@ from PySide6.QtWidgets import (
 )
 
 from desktop.charts.bar_chart import BarChart
-from desktop.charts.heat_map import HeatMap
 from desktop.charts.colour_grid import Cell, ColourGrid
+from desktop.charts.heat_map import HeatMap
 from desktop.pages.chart_bar import RangeButtons
 from desktop.pages.page import Panel
 from desktop.pages.portfolio.charts import VIEWS, WalletChart, bars_of, correlation_of
@@ -58,7 +58,7 @@ _FIGURES: Final = (
 
 
 class PortfolioPanel(Panel):
-    """Signals: `run_wanted()`, `stop_wanted()`; `leg_wanted(name)` a run of that leg alone; `moment_wanted(ms)` look at it."""
+    """Signals: `run_wanted()`, `stop_wanted()`; `leg_wanted(name)`: a run of it alone; `moment_wanted(ms)`: look at it."""
 
     run_wanted = Signal()
     stop_wanted = Signal()
@@ -105,7 +105,9 @@ class PortfolioPanel(Panel):
         self.leg_table = TableView(self.legs, "Legs", _HINT)
         self.request_table = TableView(self.requests, "Requests", "Every request got all it asked for.")
         self.trade_table = TableView(self.trades, "Trades of all legs", "No trades.")
-        self.stored: StoredList[PortfolioResult] = StoredList("portfolio", STORED, "Show the stored portfolio")
+        self.stored: StoredList[PortfolioResult] = StoredList(
+            "portfolio", STORED, "Show the stored portfolio"
+        )
         self.stored.resume.hide()
 
     @property
@@ -122,16 +124,16 @@ class PortfolioPanel(Panel):
         bar.setObjectName("filterBar")
         row = FlowLayout(bar)
         row.setContentsMargins(6, 3, 6, 3)
-        for part in (self.run, self.stop, self.leg_run, self.plan):
-            row.addWidget(part)
+        for shown in (self.run, self.stop, self.leg_run, self.plan):
+            row.addWidget(shown)
         self.tabs = QTabWidget(documentMode=True)
         for widget, title in (
             (self.leg_table, "Legs"), (self.editor, "File"), (self.request_table, "Requests"),
             (self.trade_table, "Trades"), (self.stored, "Stored"),
         ):  # fmt: skip
             self.tabs.addTab(widget, title)
-        for part in (self.tabs, self.tabs.tabBar()):
-            part.setAccessibleName("Portfolio")
+        for named in (self.tabs, self.tabs.tabBar()):
+            named.setAccessibleName("Portfolio")
         self.splitter = QSplitter(Qt.Orientation.Vertical)
         self.splitter.setChildrenCollapsible(False)
         self.splitter.addWidget(self.tabs)
@@ -144,8 +146,8 @@ class PortfolioPanel(Panel):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(4, 4, 6, 4)
         layout.setSpacing(3)
-        for widget in (bar, self.problem, self.heading, self.notes, self.progress):
-            layout.addWidget(widget)
+        for line in (bar, self.problem, self.heading, self.notes, self.progress):
+            layout.addWidget(line)
         layout.addWidget(area, 1)
 
     def _pictures(self) -> QWidget:
@@ -186,7 +188,9 @@ class PortfolioPanel(Panel):
         self.bars.hovered.connect(lambda _: self._tell())
         self.map.hovered.connect(lambda _: self._tell())
         self.wallet.hovered.connect(lambda x: self.words.setText(self.wallet.words(x)))
-        save = QShortcut(QKeySequence.StandardKey.Save, self.editor, context=Qt.ShortcutContext.WidgetWithChildrenShortcut)
+        save = QShortcut(
+            QKeySequence.StandardKey.Save, self.editor, context=Qt.ShortcutContext.WidgetWithChildrenShortcut
+        )
         save.activated.connect(self.editor.save_wanted)
         self.leg_table.offer(
             table_action("Run leg alone", "Return", self._want_leg, self.leg_table),
@@ -239,7 +243,9 @@ class PortfolioPanel(Panel):
         self.trades.set_rows((name, TradeRow(place, trade)) for place, (name, trade) in enumerate(pairs))
         for table in (self.request_table, self.trade_table):
             table.fit_columns(widest=160)
-        self.tabs.setTabText(2, f"Requests ({formats.whole(len(self.requests.rows))})" if finished else "Requests")
+        self.tabs.setTabText(
+            2, f"Requests ({formats.whole(len(self.requests.rows))})" if finished else "Requests"
+        )
         self.tabs.setTabText(3, f"Trades ({formats.whole(len(pairs))})" if finished else "Trades")
         self._fill_legs()
         self.leg_table.fit_columns(widest=160)
@@ -249,7 +255,9 @@ class PortfolioPanel(Panel):
         """The pictures of what is shown, the picked leg standing out."""
         shown = self.result if self.result is not None and self.result.status == FINISHED else None
         self.wallet.show_result(shown, self.picked)
-        self.words.setText(self.wallet.words(None) if shown is not None else "Appears when a portfolio has finished.")
+        self.words.setText(
+            self.wallet.words(None) if shown is not None else "Appears when a portfolio has finished."
+        )
         self.choose_view(self._view)
         grid = None if shown is None else correlation_of(shown)
         self.map.show_grid(grid, "")
@@ -282,7 +290,7 @@ class PortfolioPanel(Panel):
             return "Correlation of the legs' days"
         column, row = cell
         value = float(grid.values[row, column])
-        told = formats.NO_VALUE if value != value else formats.signed(value)  # noqa: PLR0124 - NaN: one never moved
+        told = formats.NO_VALUE if value != value else formats.signed(value)
         return f"{grid.ys[row]} and {grid.xs[column]}: {told}"
 
     # -- legs and moments --------------------------------------------------------------------------------------------
@@ -315,7 +323,9 @@ class PortfolioPanel(Panel):
                 self.leg_table.fit_columns(widest=160)
             if picked is not None:
                 self.leg_table.select_row(
-                    next((self.legs.view_row(at) for at, row in enumerate(rows) if row.spec.name == picked), -1)
+                    next(
+                        (self.legs.view_row(at) for at, row in enumerate(rows) if row.spec.name == picked), -1
+                    )
                 )
         self.leg_run.setEnabled(self.picked is not None)
 
@@ -339,8 +349,10 @@ class PortfolioPanel(Panel):
 
     def apply_theme(self, theme: Theme) -> None:
         """Take the theme's colours."""
-        for part in (self.wallet, self.bars, self.map, self.heading, self.editor, self.stored, *self.tables.values()):
+        for part in (self.wallet, self.bars, self.map, self.heading, self.editor, self.stored):
             part.apply_theme(theme)
+        for table in self.tables.values():
+            table.apply_theme(theme)
         self.run.setIcon(icon("run", theme.accent_text))
         self.stop.setIcon(icon("stop", theme.negative))
         self.leg_run.setIcon(icon("run", theme.positive))

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-
 from pytestqt.qtbot import QtBot
 
 from desktop.app.window import MainWindow
@@ -48,7 +47,9 @@ def panel_with(window: MainWindow, qtbot: QtBot, text: str) -> PortfolioPanel:
     return page.panel
 
 
-def test_what_is_typed_is_read_and_what_is_wrong_is_told_with_its_line(window: MainWindow, qtbot: QtBot) -> None:
+def test_what_is_typed_is_read_and_what_is_wrong_is_told_with_its_line(
+    window: MainWindow, qtbot: QtBot
+) -> None:
     panel = panel_with(window, qtbot, TWO_LEGS)
     assert [row.spec.name for row in panel.legs.rows] == ["trend", "reversion"]
     assert "2 legs, 2024-06-01 – 2024-09-30, cash 20,000" in panel.plan.text()
@@ -85,7 +86,11 @@ def test_a_new_one_takes_the_set_up_and_gives_back_what_stood_there(window: Main
 
 
 def test_a_set_up_becomes_legs_with_names_of_their_own_that_read_the_same() -> None:
-    setup = Setup(symbols=("SAMPLEUSDT", "BTCUSDT"), strategies=("ema_cross", "macd_trend"), params={"ema_cross": {"fast": 9}})
+    setup = Setup(
+        symbols=("SAMPLEUSDT", "BTCUSDT"),
+        strategies=("ema_cross", "macd_trend"),
+        params={"ema_cross": {"fast": 9}},
+    )
     spec = portfolio_of(setup)
     assert len({leg.name for leg in spec.legs}) == 4
     assert parse_portfolio(portfolio_text(spec), "x.toml").spec == spec
@@ -110,7 +115,9 @@ def test_a_portfolio_is_played_looked_at_saved_and_opened_again(
     qtbot.waitUntil(lambda: not window.bridge.busy, timeout=20_000)
     assert len(panel.trades.rows) == sum(len(leg.trades) for leg in result.legs) > 10
     assert [bar.label for bar in panel.bars.bars] == ["trend", "reversion"]
-    assert sum(bar.value for bar in panel.bars.bars) == pytest.approx(result.metrics["final_equity"] - 20_000)
+    assert sum(bar.value for bar in panel.bars.bars) == pytest.approx(
+        (result.metrics["final_equity"] or 0) - 20_000
+    )
     assert panel.map.grid is not None
     assert panel.map.grid.values[1, 0] == pytest.approx(1.0)  # the first leg with itself, on top
     assert len(panel.wallet.legs.lines()) == 2
