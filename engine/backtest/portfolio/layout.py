@@ -186,12 +186,18 @@ def lay(
     if any(leg.rank is not None for leg in legs):
         rank = np.concatenate([np.zeros(len(leg.candles)) if leg.rank is None else leg.rank for leg in legs])
     changes = market.changes if rules.allocation == INVERSE_VOLATILITY else _NOTHING
-    return Columns._make(
-        (
-            *market.prices, *wanted.values(), *_orders(signals, market.starts), *market.funding, *market.marks, *tiers,
-            impact, market.times, market.closes, rank.astype(np.float64), changes, market.ends,
-        )
+    laid = (
+        *market.prices, *wanted.values(), *_orders(signals, market.starts), *market.funding, *market.marks, *tiers,
+        impact, market.times, market.closes, rank.astype(np.float64), changes, market.ends,
     )  # fmt: skip
+    return Columns._make(map(_read_only, laid))
+
+
+def _read_only(column: Column) -> Column:
+    """The kernel is compiled for columns that it cannot write."""
+    view = column.view()
+    view.flags.writeable = False
+    return view
 
 
 def _impact(leg: LegInput) -> Float64Array:

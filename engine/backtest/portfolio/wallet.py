@@ -62,7 +62,7 @@ def _money_back(b: Any, k: int) -> None:
 def _before_due(r: Any, c: Any, leg: Any, i: int) -> int:
     """The candle from i on at whose open the weight is next brought back, the last where none is."""
     if r.every == 0 or i == leg.first:
-        return leg.last
+        return int(leg.last)
     wanted = r.began + ((c.times[i - 1] - r.began) // r.every + 1) * r.every
     low, high = i, leg.last
     while low < high:
