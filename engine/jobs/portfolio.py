@@ -101,7 +101,7 @@ def portfolio_job(task: PortfolioTask, report: Report) -> PortfolioAnswer:
     report(0, None, "legs")
     outcome = _play(legs, task.rules, task.engine)
 
-    from engine.backtest.wallet import open_times
+    from engine.backtest.portfolio.figures import open_times
 
     opens = open_times(outcome, legs)
     answer = PortfolioAnswer(
@@ -156,25 +156,25 @@ def _measured(
     report: Report,
 ) -> PortfolioAnswer:
     """With all figures of the whole and of its legs."""
-    from engine.backtest import wallet
+    from engine.backtest.portfolio import figures
 
-    market = wallet.basket(outcome, legs, task.rules)
+    market = figures.basket(outcome, legs, task.rules)
     costs = replace(legs[0].costs, cash=task.rules.cash)
     finest = min(task.legs, key=lambda leg: legs[task.legs.index(leg)].timeframe_ms)
-    metrics = wallet.wallet_metrics(outcome, legs, market, costs, Timeframe(finest.timeframe))
+    metrics = figures.wallet_metrics(outcome, legs, market, costs, Timeframe(finest.timeframe))
     told = [
         {
-            "metrics": wallet.leg_metrics(own, leg, task.rules.cash, Timeframe(played.timeframe)),
+            "metrics": figures.leg_metrics(own, leg, task.rules.cash, Timeframe(played.timeframe)),
             "checks": terms_checks(own),
             **contribution,
         }
         for own, leg, played, contribution in zip(
-            outcome.legs, legs, task.legs, wallet.contributions(outcome, answer.time), strict=True
+            outcome.legs, legs, task.legs, figures.contributions(outcome, answer.time), strict=True
         )
     ]
-    figures = {
-        "correlation": wallet.correlation(wallet.daily_pnl(outcome, answer.time)),
-        "use": wallet.use_of_money(outcome),
+    of_all = {
+        "correlation": figures.correlation(figures.daily_pnl(outcome, answer.time)),
+        "use": figures.use_of_money(outcome),
         "marginal": _marginal(task, legs, metrics, costs, report),
         "shortfall": outcome.shortfall,
     }
@@ -184,7 +184,7 @@ def _measured(
         series={**answer.series, "hold": task.rules.cash / market.open[0] * market.close},
         legs=told,
         requests=_requests(outcome),
-        figures=figures,
+        figures=of_all,
     )
 
 
@@ -200,7 +200,7 @@ def _marginal(
     task: PortfolioTask, legs: Sequence[LegInput], metrics: Metrics, costs: Costs, report: Report
 ) -> list[dict[str, Any]]:
     """What each leg that is to be left out adds: the same portfolio is played without it."""
-    from engine.backtest import wallet
+    from engine.backtest.portfolio import figures
 
     found = []
     for done, (left_out, weights) in enumerate(task.others.items()):
@@ -209,7 +209,7 @@ def _marginal(
         outcome = _play(others, task.rules, task.engine)
         base = min(others, key=lambda leg: leg.timeframe_ms)
         name = next(leg.timeframe for leg in task.legs if leg.name == base.name)
-        market = wallet.basket(outcome, others, task.rules)
-        without = wallet.wallet_metrics(outcome, others, market, costs, Timeframe(name))
-        found.append({"leg": left_out, **wallet.compared(metrics, without)})
+        market = figures.basket(outcome, others, task.rules)
+        without = figures.wallet_metrics(outcome, others, market, costs, Timeframe(name))
+        found.append({"leg": left_out, **figures.compared(metrics, without)})
     return found

@@ -31,6 +31,7 @@ from engine.model.walk_forward import parse_duration
 _BAND: Final = "band:"
 MOST_LEGS: Final = 200
 MOST_NAME: Final = 40
+LEAST_LOOKBACK: Final = 3
 MOST_LOOKBACK: Final = 100_000
 _ROUNDING: Final = 1e-9  # thirds need not add up to one exactly
 
@@ -109,13 +110,17 @@ class PortfolioSpec:
                 )
         with faults_of("rebalance"):
             read_rebalance(self.rebalance)
+        if self.rebalance != NEVER and self.allocation == RISK:
+            raise PortfolioFault(
+                "allocation by risk has no weights to go back to; leave rebalance out", "rebalance"
+            )
         if self.max_open is not None and self.max_open < 1:
             raise PortfolioFault(
                 f"max_open must be a whole number from 1 on, not {self.max_open}", "max_open"
             )
-        if not 2 <= self.lookback <= MOST_LOOKBACK:
+        if not LEAST_LOOKBACK <= self.lookback <= MOST_LOOKBACK:
             raise PortfolioFault(
-                f"lookback must be from 2 to {MOST_LOOKBACK:,} closes, not {self.lookback}", "lookback"
+                f"lookback must be from {LEAST_LOOKBACK} to {MOST_LOOKBACK:,} closes, not {self.lookback}", "lookback"
             )
         _check_name(self.name, None)
         _check_legs(self.legs)

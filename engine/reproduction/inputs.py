@@ -80,7 +80,7 @@ DECIDING: Final = (
     "engine.backtest.kernel.summary",
     "engine.backtest.kernel.worth",
     "engine.backtest.trade_metrics",
-    "engine.backtest.wallet",
+    "engine.backtest.portfolio.figures",
     "engine.indicators",
     "engine.indicators.loops",
     "engine.indicators.memory",
