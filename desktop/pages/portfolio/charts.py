@@ -73,11 +73,17 @@ class WalletChart(TimeChart):
         theme, time, columns = self.theme, result.series.time, result.series.columns
         self.wallet.add_line(envelope_of(time, columns["hold"]), theme.muted, dashed=True)
         self.wallet.add_line(envelope_of(time, columns["equity"]), theme.curve(0), width=1.6)
-        for slot, (name, values) in enumerate(result.pnl.columns.items()):
+        colours = {name: theme.curve(slot + 1) for slot, name in enumerate(result.pnl.columns)}
+        for name, values in result.pnl.columns.items():
             width = 2.4 if name == self.chosen else 1.0
-            self.legs.add_line(envelope_of(result.pnl.time, values), theme.curve(slot + 1), width=width)
+            self.legs.add_line(envelope_of(result.pnl.time, values), colours[name], width=width)
+        named = {} if len(colours) > MOST_NAMED else colours
+        self.legs.set_title("Made by each leg", theme, named)
+        self.wallet.set_title("Wallet", theme, {"legs bought and held": theme.muted})
+        used = {"exposure": theme.accent} | ({"margin": theme.warning} if result.spec.leverage else {})
+        self.use.set_title("Used, % of the wallet", theme, used if len(used) > 1 else {})
         worth = np.where(columns["equity"] > 0, columns["equity"], np.nan)
-        for name, colour in (("exposure", theme.accent), ("margin", theme.warning)):
+        for name, colour in used.items():
             self.use.add_line(envelope_of(time, columns[name] / worth * 100), colour)
 
     def words(self, x: float | None) -> str:

@@ -10,11 +10,13 @@ from PySide6.QtGui import QKeySequence, QShortcut
 from PySide6.QtWidgets import (
     QButtonGroup,
     QFrame,
+    QHBoxLayout,
     QLabel,
     QProgressBar,
     QPushButton,
     QScrollArea,
     QSplitter,
+    QStackedWidget,
     QTabWidget,
     QToolButton,
     QVBoxLayout,
@@ -77,6 +79,7 @@ class PortfolioPanel(Panel):
         self._lay_out()
         self._connect()
         self.show_result(None)
+        self.show_plan((), "", "", can_run=False)
         self.set_running(on=False)
 
     # -- building ----------------------------------------------------------------------------------------------------
@@ -124,7 +127,7 @@ class PortfolioPanel(Panel):
         bar.setObjectName("filterBar")
         row = FlowLayout(bar)
         row.setContentsMargins(6, 3, 6, 3)
-        for shown in (self.run, self.stop, self.leg_run, self.plan):
+        for shown in (self.run, self.stop, self.leg_run):
             row.addWidget(shown)
         self.tabs = QTabWidget(documentMode=True)
         for widget, title in (
@@ -146,7 +149,7 @@ class PortfolioPanel(Panel):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(4, 4, 6, 4)
         layout.setSpacing(3)
-        for line in (bar, self.problem, self.heading, self.notes, self.progress):
+        for line in (bar, self.plan, self.problem, self.heading, self.notes, self.progress):
             layout.addWidget(line)
         layout.addWidget(area, 1)
 
@@ -164,10 +167,19 @@ class PortfolioPanel(Panel):
             flow.addWidget(button)
             button.clicked.connect(lambda _=False, key=key: self.choose_view(key))
         self.chips[self._view].setChecked(True)
-        left, right = (
-            _column(RangeButtons(self.wallet), self.words, self.wallet),
-            _column(chips, self.bar_words, self.bars, self.map_words, self.map),
+        self.empty = QLabel(
+            "The wallet and what each leg made of it appear here.", alignment=Qt.AlignmentFlag.AlignCenter
         )
+        self.empty.setProperty("role", "muted")
+        self.drawn = QStackedWidget()
+        ranges, row = QWidget(), QHBoxLayout()
+        ranges.setLayout(row)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.addWidget(RangeButtons(self.wallet))
+        row.addWidget(self.words, 1)
+        for part in (self.empty, _column(ranges, self.wallet)):
+            self.drawn.addWidget(part)
+        left, right = self.drawn, _column(chips, self.bar_words, self.bars, self.map_words, self.map)
         pictures = QSplitter()
         pictures.setChildrenCollapsible(False)
         pictures.addWidget(left)

@@ -11,6 +11,7 @@ from desktop.pages.portfolio.panel import PortfolioPanel
 from desktop.pages.runs.page import RunsPage
 from desktop.pages.setup.values import Setup
 from desktop.widgets.preferences import Preferences
+from desktop.work.bridge import Phase
 from engine.errors import InputError
 from engine.model.portfolio_file import parse_portfolio, portfolio_text
 from engine.model.run import FINISHED
@@ -108,7 +109,8 @@ def test_a_portfolio_is_played_looked_at_saved_and_opened_again(
     qtbot.waitUntil(lambda: panel.legs.rows[0].held_pct is not None, timeout=10_000)
     qtbot.waitUntil(panel.run.isEnabled, timeout=10_000)
     window.actions_["portfolio"].trigger()
-    qtbot.waitUntil(lambda: panel.result is not None or bool(panel.problem.text()), timeout=120_000)
+    qtbot.waitUntil(lambda: window.bridge.phase is Phase.COMBINING)
+    qtbot.waitUntil(lambda: window.bridge.phase is Phase.IDLE, timeout=180_000)
     result = panel.result
     assert result is not None, panel.problem.text()
     assert result.status == FINISHED, result.error
