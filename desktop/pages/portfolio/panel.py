@@ -267,9 +267,8 @@ class PortfolioPanel(Panel):
         """The pictures of what is shown, the picked leg standing out."""
         shown = self.result if self.result is not None and self.result.status == FINISHED else None
         self.wallet.show_result(shown, self.picked)
-        self.words.setText(
-            self.wallet.words(None) if shown is not None else "Appears when a portfolio has finished."
-        )
+        self.words.setText(self.wallet.words(None))
+        self.drawn.setCurrentIndex(int(shown is not None))
         self.choose_view(self._view)
         grid = None if shown is None else correlation_of(shown)
         self.map.show_grid(grid, "")

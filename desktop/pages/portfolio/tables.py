@@ -35,6 +35,11 @@ class LegRow:
         return cls(spec, held, result, added)
 
     @property
+    def weight(self) -> float | None:
+        """As it was played, else as it stands in the file."""
+        return self.spec.weight if self.result is None else self.result.weight
+
+    @property
     def held_pct(self) -> float | None:
         """How much of its period is held, in whole percent; what the exchange does not have counts as held."""
         if self.held is None or not self.held.expected:
@@ -68,7 +73,7 @@ LEGS: Final[tuple[Column[LegRow], ...]] = (
     Column("strategy", "Strategy", lambda row: row.spec.strategy),
     Column("symbol", "Symbol", lambda row: row.spec.symbol),
     Column("timeframe", "TF", lambda row: row.spec.timeframe.name, tooltip="Timeframe"),
-    Column("weight", "Weight", lambda row: row.spec.weight if row.result is None else row.result.weight, formats.number, numeric=True,
+    Column("weight", "Weight", lambda row: row.weight, formats.number, numeric=True,
            tooltip="Its share of the equity, or what it may lose at the stop; – where the allocation decides"),
     Column("held", "Held", lambda row: row.held_pct, _percent, numeric=True,
            tooltip="How much of its candles is held; a run fetches the rest"),

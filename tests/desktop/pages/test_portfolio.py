@@ -123,6 +123,7 @@ def test_a_portfolio_is_played_looked_at_saved_and_opened_again(
     assert panel.map.grid is not None
     assert panel.map.grid.values[1, 0] == pytest.approx(1.0)  # the first leg with itself, on top
     assert len(panel.wallet.legs.lines()) == 2
+    assert panel.wallet.isVisible()
 
     # a click on a bar picks the leg; it can be run alone
     panel.bars.picked.emit(1)
