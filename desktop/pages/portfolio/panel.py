@@ -8,7 +8,6 @@ from typing import Final
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QKeySequence, QShortcut
 from PySide6.QtWidgets import (
-    QButtonGroup,
     QFrame,
     QHBoxLayout,
     QLabel,
@@ -18,7 +17,6 @@ from PySide6.QtWidgets import (
     QSplitter,
     QStackedWidget,
     QTabWidget,
-    QToolButton,
     QVBoxLayout,
     QWidget,
 )
@@ -39,7 +37,7 @@ from desktop.tables.trades import TradeRow
 from desktop.theme.colours import Theme
 from desktop.theme.icons import icon
 from desktop.widgets.badge_row import BadgeRow
-from desktop.widgets.buttons import chip, tool_button
+from desktop.widgets.buttons import combo, tool_button
 from desktop.widgets.flow_layout import FlowLayout
 from desktop.widgets.labels import ElidedLabel
 from desktop.widgets.table_view import TableView, table_action
@@ -53,6 +51,7 @@ _HINT: Final = "No portfolio yet. Write one on the File tab: New from set-up tak
 _BARS_HINT: Final = "What each leg did appears here."
 _MAP_HINT: Final = "How the days of two legs go together appears here."
 _STEPS: Final = 1000
+_PICTURES_PX: Final = 360  # two charts below each other; the page scrolls
 _FIGURES: Final = (
     ("return_pct", "return", formats.percent), ("max_drawdown_pct", "max DD", formats.percent),
     ("sharpe", "Sharpe", formats.number), ("trades", "trades", formats.whole),
@@ -158,15 +157,10 @@ class PortfolioPanel(Panel):
         self.map: HeatMap[ColourGrid] = HeatMap()
         self.map.setAccessibleName("Correlation of the legs' days")
         self.bar_words, self.map_words = ElidedLabel(), ElidedLabel()
-        self.chips: dict[str, QToolButton] = {}
-        group, chips = QButtonGroup(self), QWidget()
-        flow = FlowLayout(chips)
-        for key, view in VIEWS.items():
-            self.chips[key] = button = chip(view.title, view.meaning, checkable=True)
-            group.addButton(button)
-            flow.addWidget(button)
-            button.clicked.connect(lambda _=False, key=key: self.choose_view(key))
-        self.chips[self._view].setChecked(True)
+        self.views = combo("What the bars show of each leg", (view.title for view in VIEWS.values()))
+        for at, view in enumerate(VIEWS.values()):
+            self.views.setItemData(at, view.meaning, Qt.ItemDataRole.ToolTipRole)
+        self.views.currentIndexChanged.connect(lambda at: self.choose_view(list(VIEWS)[at]))
         self.empty = QLabel(
             "The wallet and what each leg made of it appear here.", alignment=Qt.AlignmentFlag.AlignCenter
         )
@@ -179,13 +173,13 @@ class PortfolioPanel(Panel):
         row.addWidget(self.words, 1)
         for part in (self.empty, _column(ranges, self.wallet)):
             self.drawn.addWidget(part)
-        left, right = self.drawn, _column(chips, self.bar_words, self.bars, self.map_words, self.map)
+        left, right = self.drawn, _column(self.views, self.bar_words, self.bars, self.map_words, self.map)
         pictures = QSplitter()
         pictures.setChildrenCollapsible(False)
         pictures.addWidget(left)
         pictures.addWidget(right)
         pictures.setSizes([640, 400])
-        pictures.setMinimumHeight(300)
+        pictures.setMinimumHeight(_PICTURES_PX)
         return pictures
 
     def _connect(self) -> None:
@@ -277,7 +271,7 @@ class PortfolioPanel(Panel):
     def choose_view(self, view: str) -> None:
         """Show another figure of the legs."""
         self._view = view
-        self.chips[view].setChecked(True)
+        self.views.setCurrentIndex(list(VIEWS).index(view))
         shown = self.result if self.result is not None and self.result.status == FINISHED else None
         bars = [] if shown is None else bars_of(shown, view)
         names = [bar.label for bar in bars]
@@ -383,10 +377,5 @@ def _headline(result: PortfolioResult | None) -> str:
     """Which one it is, and what it made."""
     if result is None:
         return ""
-    days = f"{formats.day(result.period.start)} – {formats.day(result.period.end - 1)}"
-    parts = [result.spec.name, f"{formats.whole(len(result.legs))} legs", days]
-    if result.status == FINISHED:
-        parts += [f"{word} {text(result.metrics.get(name))}" for name, word, text in _FIGURES]
-    else:
-        parts.append(result.status)
-    return "  ·  ".join(parts)
+    figures = [f"{word} {text(result.metrics.get(name))}" for name, word, text in _FIGURES]
+    return "  ·  ".join([result.spec.name, *(figures if result.status == FINISHED else [result.status])])
