@@ -102,7 +102,8 @@ class Sharing:
     def _entry(self, leg: Leg, entry: Entry) -> Asked:
         order = entry.order
         weight = self._weight(leg, int(leg.given.closes[order.signal]))
-        leg.account.base = base = weight * self.equity
+        base = weight * self.equity
+        leg.account.base, leg.account.most = base, math.inf
         one = Asked(
             leg, self.now, 0.0, _rank(leg, order.signal), base, enters=True, waits=entry.how != AT_OPEN
         )

@@ -367,7 +367,8 @@ def share_out(c: Any, b: Any, now: int) -> None:
     weighs = r.every > 0 or r.band > 0
     for k in range(len(b.legs)):
         leg = b.legs[k]
-        leg.asks, leg.why, leg.requested = NOTHING, _WHOLE, 0.0
+        if leg.phase == OPENED:
+            leg.asks, leg.why, leg.requested = NOTHING, _WHOLE, 0.0
         asks |= _may_ask(b.states[k], leg, weighs)
     if not asks:
         return
