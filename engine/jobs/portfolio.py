@@ -98,7 +98,6 @@ def portfolio_job(task: PortfolioTask, report: Report) -> PortfolioAnswer:
     """Play the legs on their wallet; by the plain simulator only its trades and equity are told."""
     started = time.monotonic()
     legs = [_input(leg) for leg in task.legs]
-    report(0, None, "legs")
     outcome = _play(legs, task.rules, task.engine)
 
     from engine.backtest.portfolio.figures import open_times

@@ -120,7 +120,8 @@ class PortfolioSpec:
             )
         if not LEAST_LOOKBACK <= self.lookback <= MOST_LOOKBACK:
             raise PortfolioFault(
-                f"lookback must be from {LEAST_LOOKBACK} to {MOST_LOOKBACK:,} closes, not {self.lookback}", "lookback"
+                f"lookback must be from {LEAST_LOOKBACK} to {MOST_LOOKBACK:,} closes, not {self.lookback}",
+                "lookback",
             )
         _check_name(self.name, None)
         _check_legs(self.legs)

@@ -74,7 +74,13 @@ class PortfolioWork:
                 )
         plan = PlanSeries(self._loader, self._terms, self._planned.runs, fetch=fetch)
         loaded = [self._series(plan, planned) for planned in self._planned.runs]
-        self._check_overlap(loaded)
+        spans = [series.candles.within(series.period).timestamp[[0, -1]].tolist() for series in loaded]
+        check_overlap(
+            {
+                leg.name: (first, last)
+                for leg, (first, last) in zip(self._planned.spec.legs, spans, strict=True)
+            }
+        )
         answers = self._legs(loaded)
         for planned, answer in zip(self._planned.runs, answers, strict=True):
             if not isinstance(answer, Done):
@@ -92,20 +98,6 @@ class PortfolioWork:
             return plan.of(planned)
         except BacktestError as error:
             raise type(error)(self._named(planned, str(error))) from error
-
-    def _check_overlap(self, loaded: Sequence[LoadedSeries]) -> None:
-        """Raise InputError where one leg's candles end before another's begin."""
-        names = [leg.name for leg in self._planned.spec.legs]
-        spans = [series.candles.within(series.period).timestamp[[0, -1]].tolist() for series in loaded]
-        (first, name), (last, other) = (
-            max((span[0], name) for span, name in zip(spans, names, strict=True)),
-            min((span[1], name) for span, name in zip(spans, names, strict=True)),
-        )
-        if first > last:
-            raise InputError(
-                f"the legs' periods do not overlap: {other!r} has its last candle at "
-                f"{short_time(last)}, {name!r} its first at {short_time(first)}; leave one of them out"
-            )
 
     def _legs(self, loaded: Sequence[LoadedSeries]) -> Sequence[Answered[LegAnswer]]:
         """What each strategy said, asked in parallel."""
@@ -182,6 +174,17 @@ class PortfolioWork:
 
     def _progress(self, done: float, total: float | None, unit: str) -> None:
         self._on_event(Progress(self._planned.id, done, total, unit))
+
+
+def check_overlap(spans: Mapping[str, tuple[int, int]]) -> None:
+    """Raise InputError where one leg's candles end before another's begin; of each leg the first and last open time, ms."""
+    late, early = max(spans, key=lambda name: spans[name][0]), min(spans, key=lambda name: spans[name][1])
+    first, last = spans[late][0], spans[early][1]
+    if first > last:
+        raise InputError(
+            f"the legs' periods do not overlap: {early!r} has its last candle at {short_time(last)}, {late!r} its first at "
+            f"{short_time(first)}; leave one of them out"
+        )
 
 
 def _too_much(candles: int, most: int) -> str | None:

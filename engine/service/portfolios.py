@@ -54,12 +54,17 @@ class Portfolios:
     def _infos(self, spec: PortfolioSpec, on_event: OnEvent, cancel: CancelToken) -> dict[str, StrategyInfo]:
         names = list(dict.fromkeys(leg.strategy for leg in spec.legs))
         try:
-            return self._strategies.chosen(names, on_event=on_event, cancel=cancel)
+            infos = self._strategies.chosen(names, on_event=on_event, cancel=cancel)
         except InputError:
             for number, leg in enumerate(spec.legs):
                 with faults_of("strategy", number):
                     self._strategies.chosen([leg.strategy], on_event=on_event, cancel=cancel)
             raise
+        for number, leg in enumerate(spec.legs):
+            if infos[leg.strategy].kind == "native":
+                text = f"{leg.strategy} is a backtesting.Strategy, which trades an account of its own and cannot be a leg"
+                raise PortfolioFault(f"leg {leg.name!r}: {text}", "strategy", number)
+        return infos
 
     def _planned(
         self, spec: PortfolioSpec, infos: Mapping[str, StrategyInfo], on_event: OnEvent, cancel: CancelToken
@@ -67,13 +72,6 @@ class Portfolios:
         from engine.runs.portfolio_plan import PlannedPortfolio
 
         for number, leg in enumerate(spec.legs):
-            if infos[leg.strategy].kind == "native":
-                raise PortfolioFault(
-                    f"leg {leg.name!r}: {leg.strategy} is a backtesting.Strategy, which trades an account of its own and "
-                    "cannot be a leg",
-                    "strategy",
-                    number,
-                )
             with faults_of("symbol", number):
                 market = self._resources.market(leg.symbol, leg.exchange, cancel=cancel)
                 check_costs(self._resources, leg.costs, market)
