@@ -75,7 +75,10 @@ def _show(found: TradeListComparison) -> None:
         )
         shown = found.differences[:_MOST]
         table(
-            "", ("#", "theirs", "what", "candles", "ours", "theirs", "money"), list(map(_row, shown)), left=3
+            "",
+            ("our #", "their #", "what differs", "candles", "ours", "theirs", "money"),
+            list(map(_row, shown)),
+            left=3,
         )
         if len(found.differences) > _MOST:
             print_note(f"{len(found.differences) - _MOST} more differences: --json has all of them")

@@ -27,7 +27,8 @@ KINDS: Final[Mapping[str, str]] = {
     "fee": "fee",
     "funding": "funding",
     "exit_reason": "exit reason",
-    "rounding": "within the tolerance",
+    "their_profit": "their profit beside their figures",
+    "rounding": "rounding, within the tolerance",
 }
 _TIMES: Final = ("entry_earlier", "entry_later", "exit_earlier", "exit_later", "missing", "extra")
 Said = float | str | None

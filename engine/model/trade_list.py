@@ -62,9 +62,19 @@ class TheirTrade:
         return 0.0 if self.pnl is None else self.price_pnl - self.pnl - (self.funding or 0.0)
 
     @property
+    def turnover(self) -> float:
+        """The value of its fills."""
+        return self.size * (self.entry_price + (self.exit_price or 0.0))
+
+    @property
+    def reckoned(self) -> float:
+        """The net profit that its own prices, fee and funding make."""
+        return self.price_pnl - self.cost - (self.funding or 0.0)
+
+    @property
     def net(self) -> float:
         """The net profit: told, or reckoned."""
-        return self.pnl if self.pnl is not None else self.price_pnl - self.cost - (self.funding or 0.0)
+        return self.reckoned if self.pnl is None else self.pnl
 
     def to_json(self) -> dict[str, Any]:
         """Times as ISO text."""

@@ -1,8 +1,8 @@
 """What differs between our trade and theirs, by name, and how their profits part: every cent has one cause.
 
-From ours to theirs one thing after the other is changed: price of the entry, price of the exit, size, fee, funding. What a
-change makes of the profit is its money; where a fee follows from another price or size it goes with that. What no named
-difference explains lies within the tolerance, or the file's own figures do not add up: it is told as rounding.
+From ours to theirs one thing after the other is changed: price of the entry, price of the exit, size, fee, funding, and last
+what the file says of the profit beside what its own figures make. What a change makes of the profit is its money; where a
+fee follows from another price or size it goes with that. What no named difference explains lies within the tolerance.
 """
 
 from __future__ import annotations
@@ -69,6 +69,9 @@ class Naming:
             yield _Change("size", None, ours.size, theirs.size, money)
         yield fee
         yield self._funding(ours, theirs)
+        beside = theirs.reckoned - theirs.net
+        if abs(beside) > _HALF_CENT + self.tolerance * theirs.turnover:
+            yield _Change("their_profit", None, theirs.reckoned, theirs.net, beside)
         reason = _REASONS.get(ours.exit_reason, "")
         if reason and theirs.exit_reason and reason != theirs.exit_reason:
             yield _Change("exit_reason", None, ours.exit_reason, theirs.exit_reason, 0.0)
@@ -98,13 +101,8 @@ class Naming:
 
     def _fee(self, ours: Trade, theirs: TheirTrade, leaves: float) -> tuple[_Change | None, float]:
         """The difference in fees at their turnover, and what of the fee follows from turning over another amount."""
-        turned, their_turned = (
-            size * (enters + left)
-            for size, enters, left in (
-                (ours.size, ours.entry_price, ours.exit_price),
-                (theirs.size, theirs.entry_price, leaves),
-            )
-        )
+        turned = ours.size * (ours.entry_price + ours.exit_price)
+        their_turned = theirs.size * (theirs.entry_price + leaves)
         expected = ours.commission / turned * their_turned if turned else 0.0
         slack = (
             0.0 if theirs.fee is not None else self.tolerance * their_turned

@@ -86,7 +86,7 @@ def test_an_exit_two_candles_earlier_of_a_short_counts_the_other_way():
     assert named(found)[0] == ("exit_earlier", -2, pytest.approx(10 + 0.001 * 10))
 
 
-def test_price_size_fee_funding_and_reason_have_their_names():
+def test_price_size_fee_funding_profit_and_reason_have_their_names():
     ours = RUN.trades[0]
     assert named(changed(entry_price=ours.entry_price + 1, fee=ours.commission + 0.01)) == [
         ("entry_price", None, pytest.approx(10 + 0.01))
@@ -98,6 +98,7 @@ def test_price_size_fee_funding_and_reason_have_their_names():
     assert named(changed(size=5.0, fee=half.fee)) == [("size", None, pytest.approx(ours.pnl / 2))]
     assert named(changed(fee=ours.commission / 2)) == [("fee", None, pytest.approx(-ours.commission / 2))]
     assert named(changed(funding=0.5)) == [("funding", None, 0.5)]
+    assert named(changed(pnl=ours.pnl - 7)) == [("their_profit", None, pytest.approx(7))]
     assert named(changed(exit_reason="stop")) == [("exit_reason", None, 0)]
     assert named(changed(exit_reason="signal")) == []
 
