@@ -20,7 +20,7 @@ from desktop.charts.items.view_item import ViewItem
 from desktop.theme.colours import Theme
 from engine.model.trade_list import TheirTrade
 
-LEGEND: Final = "◇ entry  ○ exit of theirs"
+LEGEND: Final = "◇ entry, ○ exit of theirs"
 _CURVE: Final = 3  # of the palette: neither that of a side nor that of a profit
 _DIAMOND_PX: Final = 6.0
 _RING_PX: Final = 4.5

@@ -12,7 +12,6 @@ from desktop.tables.trade_list import ALL, DifferencesModel, difference_rows, ki
 from desktop.theme.colours import Theme
 from desktop.theme.icons import icon
 from desktop.widgets.buttons import tool_button
-from desktop.widgets.labels import ElidedLabel
 from desktop.widgets.table_view import TableView
 from engine.model.run import RunResult
 from engine.model.trade_comparison import TradeListComparison
@@ -25,7 +24,7 @@ _ZONES: Final = (
     "UTC", "Europe/London", "Europe/Berlin", "America/New_York", "America/Chicago", "Asia/Kolkata", "Asia/Shanghai",
     "Asia/Tokyo",
 )  # fmt: skip
-_KINDS_WIDTH: Final = 250
+_KINDS_WIDTH: Final = 200
 
 
 class TradeListPanel(Panel):
@@ -53,10 +52,9 @@ class TradeListPanel(Panel):
             part.setAccessibleName("Time zone of their times that name none")
         self.zone.setToolTip("Time zone of their times that name none: TradingView writes the chart's")
         self.zone.addItems(list(_ZONES))
-        self.open = tool_button("Compare with a trade list …", "Choose a file of another program's trades")
+        self.open = tool_button("Open …", "Choose a file of another program's trades")
         self.close_list = tool_button("Close", "Take their trades away, from the chart too")
-        self.words = ElidedLabel()
-        self.notes = QLabel(wordWrap=True)
+        self.words, self.notes = QLabel(wordWrap=True), QLabel(wordWrap=True)
         self.notes.setProperty("role", "muted")
         self._found: TradeListComparison | None = None
         self._lay_out()
@@ -69,16 +67,17 @@ class TradeListPanel(Panel):
         row = QHBoxLayout(bar)
         row.setContentsMargins(8, 4, 8, 4)
         row.addWidget(self.kind)
-        row.addWidget(self.words, 1)
         row.addWidget(self.zone)
+        row.addStretch(1)
         row.addWidget(self.open)
         row.addWidget(self.close_list)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
         layout.addWidget(bar)
-        self.notes.setContentsMargins(10, 2, 8, 4)
-        layout.addWidget(self.notes)
+        for label in (self.words, self.notes):
+            label.setContentsMargins(10, 2, 8, 3)
+            layout.addWidget(label)
         layout.addWidget(self.table, 1)
 
     def _connect(self) -> None:
@@ -142,6 +141,7 @@ class TradeListPanel(Panel):
     def _show_parts(self, *, on: bool) -> None:
         self.kind.setVisible(on)
         self.close_list.setVisible(on)
+        self.words.setVisible(on)
         self.notes.setVisible(bool(self.notes.text()))
 
     def apply_theme(self, theme: Theme) -> None:

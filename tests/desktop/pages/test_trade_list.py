@@ -15,9 +15,10 @@ from desktop.pages.runs.page import RunsPage
 from desktop.pages.trade_list.page import TradeListPage
 from desktop.pages.trade_list.panel import HINT
 from desktop.pages.trades.page import TradesPage
-from engine.model.market import HOUR_MS
-from engine.model.run import FAILED, RunResult
+from engine.model.market import HOUR_MS, Period, Timeframe
+from engine.model.run import FAILED, RunResult, RunSpec
 from engine.model.trade_comparison import TradeListComparison
+from engine.service import Engine
 from engine.trade_lists.comparing import compare_trades
 from engine.trade_lists.reading import read_trade_list
 from tests.desktop.builders import run_on
@@ -164,3 +165,29 @@ def test_a_run_that_failed_is_not_compared(
     window.workspace.show(bad.id)
     assert not window.page(TradesPage).panel.theirs.isEnabled()
     window.actions_["trade_list"].trigger()
+
+
+@pytest.mark.long
+def test_a_stored_run_is_compared_with_a_file_and_read_again_in_another_zone(
+    live_window: MainWindow, engine: Engine, qtbot: QtBot, tmp_path: Path
+):
+    period = Period.parse("2023-03-01", "2023-04-30")
+    spec = RunSpec("ema_cross", "SAMPLEUSDT", "sample", Timeframe("1h"), period, {"fast": 5, "slow": 12})
+    stored = engine.runs.get(engine.runs.run([spec])[0].id)
+    live_window.workspace.put([stored])
+    live_window.workspace.show(stored.id)
+    page = live_window.page(TradeListPage)
+    path = tmp_path / "theirs.csv"
+    path.write_text(as_tradingview(stored.trades[3:]))
+    page.open_file(path)
+    qtbot.waitUntil(lambda: page.panel.found is not None, timeout=20_000)
+    first = page.panel.found
+    assert first is not None
+    assert sum(row.one.kind == "missing" for row in page.panel.model.shown()) == 3
+    page.panel.zone.setCurrentText("Asia/Tokyo")
+    page.panel.zone_chosen.emit("Asia/Tokyo")
+    qtbot.waitUntil(lambda: page.panel.found is not first, timeout=20_000)
+    assert "is their time zone +00:00? (--tz)" not in page.panel.notes.text()
+    page.open_file(tmp_path / "gone.csv")
+    qtbot.waitUntil(lambda: "No such file" in page.panel.table.hint, timeout=20_000)
+    assert live_window.workspace.trade_list(stored.id) is None
