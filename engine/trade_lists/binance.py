@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from dataclasses import dataclass
 from datetime import UTC, tzinfo
 from typing import Final
 
@@ -17,8 +18,13 @@ from engine.trade_lists.fills import Fill, Folding
 from engine.trade_lists.table import Table, plain
 
 _TIME: Final = re.compile(r"(?:date|time)(utc(\+?-?[0-9:]*))?")
-_SYMBOL: Final = ("symbol", "pair", "market")
-_SIZE: Final = ("quantity", "executed", "qty", "filled", "amount")
+_NEEDED: Final = (
+    ("symbol", "pair", "market"),
+    ("side", "type"),
+    ("quantity", "executed", "qty", "filled", "amount"),
+    ("price",),
+    ("fee", "commission"),
+)
 _ID: Final = ("tradeid", "id")
 _DUST: Final = 0.002  # of the most that was held: twice the dearest fee that is taken of what is bought
 _QUOTES: Final = ("USDT", "USDC", "FDUSD", "BUSD", "TUSD", "USD", "BTC", "ETH", "BNB", "EUR", "TRY")
@@ -26,10 +32,7 @@ _QUOTES: Final = ("USDT", "USDC", "FDUSD", "BUSD", "TUSD", "USD", "BTC", "ETH", 
 
 def is_binance(table: Table) -> bool:
     """Whether a table has the columns of a trade history."""
-    return _time_column(table) is not None and all(
-        table.find(*words) is not None
-        for words in (_SYMBOL, ("side", "type"), ("price",), _SIZE, ("fee", "commission"))
-    )
+    return _Columns.of(table) is not None
 
 
 def read_binance(table: Table) -> TradeList:
@@ -56,8 +59,8 @@ def _time_column(table: Table) -> tuple[int, tzinfo | None] | None:
 
 
 def _fills(table: Table) -> tuple[list[Fill], list[str]]:
-    time = _time_column(table)
-    assert time is not None
+    at = _Columns.of(table)
+    assert at is not None
     found: list[Fill] = []
     ids, same = set(), Counter[tuple[str, ...]]()
     id_at, dropped = table.find(*_ID), 0
@@ -68,7 +71,7 @@ def _fills(table: Table) -> tuple[list[Fill], list[str]]:
                 dropped += 1
                 continue
             ids.add(cells[id_at])
-        found.append(_fill(table, line, cells, time))
+        found.append(_fill(table, line, cells, at))
     if len(found) > 1 and found[0].time > found[-1].time:  # the newest first; those of one second too
         found.reverse()
     notes = [f"{dropped} rows repeat a trade id and were left out"] if dropped else []
@@ -78,38 +81,47 @@ def _fills(table: Table) -> tuple[list[Fill], list[str]]:
     return found, notes
 
 
-def _fill(table: Table, line: int, cells: tuple[str, ...], time: tuple[int, tzinfo | None]) -> Fill:
-    def at(*words: str) -> int:
-        found = table.find(*words)
-        assert found is not None
-        if found >= len(cells):
-            raise table.wrong(line, f"{table.header[found]} is missing")
-        return found
+@dataclass(frozen=True, slots=True)
+class _Columns:
+    """Where things stand; None: nowhere."""
 
-    side = plain(cells[at("side", "type")])
+    time: int
+    zone: tzinfo | None
+    symbol: int
+    side: int
+    size: int
+    price: int
+    fee: int
+    coin: int | None
+    realized: int | None
+    leg: int | None
+
+    @classmethod
+    def of(cls, table: Table) -> _Columns | None:
+        """Those of a trade history; None where one that is needed is not there."""
+        time = _time_column(table)
+        symbol, side, size, price, fee = (table.find(*words) for words in _NEEDED)
+        if time is None or symbol is None or side is None or size is None or price is None or fee is None:
+            return None
+        coin = table.find("feecoin", "commissionasset", "feeasset")
+        realized, leg = table.find("realizedprofit"), table.find("positionside")
+        return cls(*time, symbol, side, size, price, fee, coin, realized, leg)
+
+
+def _fill(table: Table, line: int, cells: tuple[str, ...], at: _Columns) -> Fill:
+    side = plain(table.text(cells, at.side))
     if side not in ("buy", "sell"):
         raise table.wrong(line, f"Side is {side[:20]!r}; BUY and SELL are understood")
-    symbol = plain_symbol(cells[at(*_SYMBOL)])
-    size = abs(table.need(line, cells, at(*_SIZE)))
-    price = table.need(line, cells, at("price"))
-    fee_at, coin_at = at("fee", "commission"), table.find("feecoin", "commissionasset", "feeasset")
-    fee = abs(table.number(line, cells, fee_at) or 0.0)
-    coin = (
-        cells[coin_at].strip().upper()
-        if coin_at is not None and coin_at < len(cells)
-        else _unit(table, cells[fee_at])
-    )
+    symbol = plain_symbol(table.text(cells, at.symbol))
+    size, price = abs(table.need(line, cells, at.size)), table.need(line, cells, at.price)
+    fee = abs(table.number(line, cells, at.fee) or 0.0)
+    coin = table.text(cells, at.coin).upper() or _unit(table, table.text(cells, at.fee))
     base, quote = _parts(symbol)
-    realized = table.number(line, cells, table.find("realizedprofit"))
-    leg = (
-        plain(cells[where])
-        if (where := table.find("positionside")) is not None and where < len(cells)
-        else ""
-    )
+    realized, leg = table.number(line, cells, at.realized), plain(table.text(cells, at.leg))
     return Fill(
-        table.moment(line, cells, *time), symbol, size if side == "buy" else -size, price,
+        table.moment(line, cells, at.time, at.zone), symbol, size if side == "buy" else -size, price,
         fee if coin in ("", quote) else fee * price if coin == base else None,
-        fee if coin == base and base and realized is None else 0.0, realized, line,
+        fee if coin == base and base and at.realized is None else 0.0, realized, line,
         leg if leg in ("long", "short") else "",
     )  # fmt: skip
 

@@ -39,6 +39,11 @@ class Table:
                     return at
         return None
 
+    @staticmethod
+    def text(cells: Sequence[str], at: int | None) -> str:
+        """A cell without blanks around it; empty where it or its column is not there."""
+        return cells[at].strip() if at is not None and at < len(cells) else ""
+
     def number(self, line: int, cells: Sequence[str], at: int | None) -> float | None:
         """The number of a cell, None where the column or its cell is empty; raises InputError, naming the line."""
         if (

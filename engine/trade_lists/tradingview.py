@@ -51,14 +51,14 @@ def read_tradingview(table: Table) -> TradeList:
     at: dict[str, Any] = {name: table.find(*words) for name, words in (_COLUMNS | _MORE).items()}
     sides: dict[str, dict[str, _Row]] = {}
     for line, cells in table.rows:
-        number, what = cells[at["number"]].strip(), _cell(cells, at["type"]).lower()
+        number, what = table.text(cells, at["number"]), table.text(cells, at["type"]).lower()
         role = next((role for role in ("entry", "exit") if role in what), None)
         if role is None or not ("long" in what or "short" in what):
             raise table.wrong(
                 line, f"Type is {what[:30]!r}; Entry long, Exit long, Entry short, Exit short are understood"
             )
         known = sides.setdefault(number, {})
-        if role == "exit" and not _cell(cells, at["price"]):
+        if role == "exit" and not table.text(cells, at["price"]):
             continue  # still open, and not marked
         row = _row(table, line, cells, at, is_short="short" in what)
         if known.setdefault(role, row) != row and (known[role].time, known[role].price) != (
@@ -76,12 +76,8 @@ def _row(table: Table, line: int, cells: tuple[str, ...], at: Mapping[str, Any],
     return _Row(
         line, table.moment(line, cells, at["time"]), table.need(line, cells, at["price"]),
         abs(table.need(line, cells, at["size"])), table.number(line, cells, at["pnl"]),
-        table.number(line, cells, at["fee"]), _cell(cells, at["signal"]), is_short,
+        table.number(line, cells, at["fee"]), table.text(cells, at["signal"]), is_short,
     )  # fmt: skip
-
-
-def _cell(cells: tuple[str, ...], at: int | None) -> str:
-    return cells[at].strip() if at is not None and at < len(cells) else ""
 
 
 def _joined(table: Table, sides: Mapping[str, Mapping[str, _Row]], notes: list[str]) -> TradeList:

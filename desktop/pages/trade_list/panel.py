@@ -8,6 +8,7 @@ from PySide6.QtCore import QItemSelection, Signal
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QLineEdit, QVBoxLayout, QWidget
 
 from desktop.pages.page import Panel
+from desktop.tables import formats
 from desktop.tables.trade_list import ALL, DifferencesModel, difference_rows, kind_words
 from desktop.theme.colours import Theme
 from desktop.theme.icons import icon
@@ -114,8 +115,8 @@ class TradeListPanel(Panel):
         self.table.fit_columns()
         self.zone.setCurrentText(zone)
         told = f"{found.found.file}, {TRADE_LISTS[found.found.kind].partition(' (')[0]}: {found.headline}"
-        self.words.setText(told)
-        self.notes.setText("  ·  ".join(found.notes))
+        self.words.setText(formats.with_minuses(told))
+        self.notes.setText("  ·  ".join(note.replace(" (--tz)", "") for note in found.notes))
         self._show_parts(on=True)
 
     def show_nothing(self, hint: str) -> None:

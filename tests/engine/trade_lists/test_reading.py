@@ -2,9 +2,14 @@
 
 import json
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 
+import numpy as np
 import pytest
+from backtesting import Backtest, Strategy
+from hypothesis import given
+from hypothesis import strategies as st
 
 from engine.errors import InputError
 from engine.model.market import parse_time
@@ -12,6 +17,7 @@ from engine.model.trade_list import TheirTrade, TradeList
 from engine.trade_lists import opening
 from engine.trade_lists.opening import trade_list_text
 from engine.trade_lists.reading import read_trade_list
+from tests.support.builders import random_candles
 
 
 def at(text: str) -> int:
@@ -259,3 +265,54 @@ def test_a_huge_file_a_folder_and_one_that_is_gone_are_refused(tmp_path: Path):
     (tmp_path / "cut.zip").write_bytes(b"PK\x03\x04 and no more")
     with pytest.raises(InputError, match="is damaged, cut off"):
         trade_list_text(tmp_path / "cut.zip")
+
+
+SAMPLES = (
+    OLD_TRADINGVIEW,
+    FUTURES,
+    "type,entry_price,exit_price,qty,opened_at,closed_at\nlong,1,2,3,1704182400000,1704186000000\n",
+    ",Size,EntryPrice,ExitPrice,EntryTime,ExitTime\n0,1,2,3,2024-01-02,2024-01-03\n",
+    '[{"pair": "A/B", "open_rate": 1, "amount": 2, "open_timestamp": 1704182400000}]',
+    '{"trades": [{"type": "short", "entry_price": 1, "exit_price": 2, "qty": 3, "opened_at": 1, "closed_at": null}]}',
+)
+
+
+@given(st.sampled_from(SAMPLES), st.integers(0, 400), st.integers(0, 40), st.text(max_size=8))
+def test_whatever_was_done_to_a_file_it_is_read_or_refused_in_a_line(text: str, at: int, cut: int, put: str):
+    with suppress(InputError):
+        found = read(text[:at] + put + text[at + cut :])
+        assert all(trade.size > 0 and trade.entry_price > 0 for trade in found.trades)
+
+
+class Crossing(Strategy):
+    """Longs and shorts by two means, one of them left in two parts."""
+
+    def init(self) -> None:
+        self.means = [
+            self.I(lambda n=n: np.convolve(self.data.Close, np.ones(n) / n)[: len(self.data)])
+            for n in (5, 20)
+        ]
+
+    def next(self) -> None:
+        fast, slow = (mean[-1] for mean in self.means)
+        if fast > slow and not self.position.is_long:
+            self.position.close()
+            self.buy(size=20)
+        elif fast < slow and not self.position.is_short:
+            self.position.close()
+            self.sell(size=20)
+        elif len(self.data) % 17 == 0 and abs(self.position.size) == 20:
+            self.position.close(0.5)
+
+
+def test_what_backtesting_py_itself_writes_is_read_as_its_positions():
+    candles = random_candles(400, 7).frame().rename(columns=str.capitalize).tz_localize(None)
+    stats = Backtest(candles, Crossing, cash=100_000, commission=0.001, finalize_trades=True).run()
+    written = stats._trades
+    found = read(written.to_csv())
+    assert found.kind == "backtesting.py"
+    assert len(found.trades) < len(written), "parts are joined"
+    assert len(found.trades) == written["EntryTime"].nunique()
+    assert sum(trade.net for trade in found.trades) == pytest.approx(stats["Equity Final [$]"] - 100_000)
+    assert sum(trade.fee or 0 for trade in found.trades) == pytest.approx(written["Commission"].sum())
+    assert all(trade.reckoned == pytest.approx(trade.net) for trade in found.trades)
