@@ -247,9 +247,13 @@ def others() -> list[str]:
 
 def list_of_trades() -> list[Trade]:
     """A day's trade in every month that is held, as another program may have made them."""
-    fields = ["long", 1.0, 0, 100.0, 0, 101.0, 0.8, 0.8, 0.2, None, "", "exit_long", 24, 0.0, 0.0]
-    days = range(HELD.start, HELD.end, 30 * 24 * HOUR_MS)
-    return [Trade(*fields[:2], day, fields[3], day + 24 * HOUR_MS, *fields[5:]) for day in days]  # type: ignore[arg-type]
+    day_ms = 24 * HOUR_MS
+    return [
+        Trade(
+            "long", 1.0, day, 100.0, day + day_ms, 101.0, 0.8, 0.8, 0.2, None, "", "exit_long", 24, 0.0, 0.0
+        )
+        for day in range(HELD.start, HELD.end, 30 * day_ms)
+    ]
 
 
 def rates() -> list[str]:

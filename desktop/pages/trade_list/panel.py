@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from PySide6.QtCore import QItemSelection, Signal
-from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QLineEdit, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from desktop.pages.page import Panel
 from desktop.tables import formats
@@ -14,6 +14,7 @@ from desktop.theme.colours import Theme
 from desktop.theme.icons import icon
 from desktop.widgets.buttons import tool_button
 from desktop.widgets.table_view import TableView
+from desktop.widgets.zone_field import zone_field
 from engine.model.run import RunResult
 from engine.model.trade_comparison import TradeListComparison
 from engine.model.trade_list import TRADE_LISTS
@@ -21,10 +22,6 @@ from engine.model.trade_list import TRADE_LISTS
 HINT: Final = (
     "Compare the current run with trades of freqtrade, Jesse, TradingView, Binance or backtesting.py."
 )
-_ZONES: Final = (
-    "UTC", "Europe/London", "Europe/Berlin", "America/New_York", "America/Chicago", "Asia/Kolkata", "Asia/Shanghai",
-    "Asia/Tokyo",
-)  # fmt: skip
 _KINDS_WIDTH: Final = 200
 
 
@@ -46,13 +43,7 @@ class TradeListPanel(Panel):
         self.kind.setAccessibleName("Kind of difference")
         self.kind.setToolTip("Which differences are shown")
         self.kind.setMinimumWidth(_KINDS_WIDTH)
-        self.zone = QComboBox(editable=True)
-        typed = QLineEdit()
-        self.zone.setLineEdit(typed)
-        for part in (self.zone, typed):
-            part.setAccessibleName("Time zone of their times that name none")
-        self.zone.setToolTip("Time zone of their times that name none: TradingView writes the chart's")
-        self.zone.addItems(list(_ZONES))
+        self.zone = zone_field("Time zone of their times that name none: TradingView writes the chart's")
         self.open = tool_button("Open …", "Choose a file of another program's trades")
         self.close_list = tool_button("Close", "Take their trades away, from the chart too")
         self.words, self.notes = QLabel(wordWrap=True), QLabel(wordWrap=True)

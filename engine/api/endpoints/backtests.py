@@ -105,9 +105,10 @@ async def compare_trades(served: Server, run_id: RunId, body: TradeListBody, wai
 
     def work(on_event: OnEvent, cancel: CancelToken) -> dict[str, Any]:
         del on_event, cancel  # too quick to be told of or stopped
-        compare = served.engine.runs.compare_trades
-        options = {"zone": body.zone, "tolerance": body.tolerance, "within": body.within}
-        return compare(run_id, body.text, **options).to_json()
+        found = served.engine.runs.compare_trades(
+            run_id, body.text, zone=body.zone, tolerance=body.tolerance, within=body.within
+        )
+        return found.to_json()
 
     return await begun(served, "compare-trades", f"run {in_short([run_id])}: trades", work, wait)
 

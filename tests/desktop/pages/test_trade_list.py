@@ -10,6 +10,7 @@ from pytestqt.qtbot import QtBot
 
 from desktop.app.window import MainWindow
 from desktop.charts.items.their_trades import LEGEND
+from desktop.charts.price_chart import PriceChart
 from desktop.pages.chart.page import ChartPage
 from desktop.pages.runs.page import RunsPage
 from desktop.pages.trade_list.page import TradeListPage
@@ -35,6 +36,11 @@ def changed(run: RunResult) -> TradeListComparison:
     dear = replace(third, commission=3.0, pnl=third.pnl - 3)
     own = replace(first, entry_time=first.entry_time - 8 * HOUR_MS, exit_time=first.entry_time - 7 * HOUR_MS)
     return compare_trades(run, read_trade_list(as_tradingview([own, late, dear, *rest]), "theirs.csv"))
+
+
+def shown(chart: PriceChart) -> list[int]:
+    """Places of their trades that are drawn."""
+    return [] if chart.theirs.item is None else chart.theirs.item.visible()
 
 
 @pytest.fixture
@@ -109,15 +115,14 @@ def test_both_are_drawn_with_a_legend_until_the_list_is_closed(
     chart = window.page(ChartPage).panel.chart
     window.show_page("Chart")
     qtbot.waitUntil(lambda: chart.trades is not None)
-    assert chart.theirs.item is None
+    assert not shown(chart)
     answer(page, run, changed(run))
-    qtbot.waitUntil(lambda: chart.theirs.item is not None)
+    qtbot.waitUntil(lambda: bool(shown(chart)))
     assert LEGEND in chart.price.title.toPlainText()
     chart.show_all()
-    assert chart.theirs.item is not None
-    assert len(chart.theirs.item.visible()) == len(run.trades)
+    assert len(shown(chart)) == len(run.trades)
     page.panel.close_list.click()
-    qtbot.waitUntil(lambda: chart.theirs.item is None)
+    qtbot.waitUntil(lambda: not shown(chart))
     assert LEGEND not in chart.price.title.toPlainText()
     assert page.panel.table.hint == HINT
 

@@ -37,17 +37,15 @@ def run(cli: CommandLine) -> dict[str, Any]:
 def trades_of(run: dict[str, Any]) -> list[Trade]:
     """Its trades, from what the command printed."""
     times = ("entry_time", "exit_time")
-    return [
-        Trade(
-            **{name: parse_time(value) if name in times else value for name, value in one.items()}
-            | {"fills": ()}
-        )
+    found: list[dict[str, Any]] = [
+        {name: parse_time(value) if name in times else value for name, value in one.items()}
         for one in run["trades"]
     ]
+    return [Trade(**one | {"fills": ()}) for one in found]
 
 
-def written(folder: Path, text: str) -> Path:
-    path = folder / "trades.txt"
+def written(folder: Path, text: str, name: str = "trades.txt") -> Path:
+    path = folder / name
     path.write_text(text)
     return path
 
@@ -115,7 +113,7 @@ def test_an_unknown_run_a_failed_one_and_a_file_that_is_none_are_refused(
     assert "No such file" in cli("compare", run["id"], "--trades", tmp_path / "gone.csv").error
     assert (
         "is no list of trades that is known"
-        in cli("compare", run["id"], "--trades", written(tmp_path, "a,b\n1,2\n")).error
+        in cli("compare", run["id"], "--trades", written(tmp_path, "a,b\n1,2\n", "other.csv")).error
     )
     (home / "strategies").mkdir(parents=True, exist_ok=True)
     (home / "strategies" / "fails.py").write_text(FAILS)

@@ -8,10 +8,17 @@ import json
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+import pytest
+
 from engine.model.market import format_time
 from engine.model.trade import Trade
 
 Writer = Callable[[Sequence[Trade]], str]
+
+
+def about(value: float, rel: float | None = None, abs: float | None = None) -> Any:  # noqa: A002 - pytest's word
+    """Equal but for rounding, in whatever it stands."""
+    return pytest.approx(value, rel=rel, abs=abs)
 
 
 def as_freqtrade(trades: Sequence[Trade], pair: str = "SAMPLE/USDT", **result: Any) -> str:

@@ -17,6 +17,7 @@ from engine.model.trade_list import TheirTrade, TradeList
 from engine.trade_lists import opening
 from engine.trade_lists.opening import trade_list_text
 from engine.trade_lists.reading import read_trade_list
+from tests.engine.trade_lists.samples import about
 from tests.support.builders import random_candles
 
 
@@ -47,7 +48,7 @@ def test_an_old_list_of_tradingview_joins_entry_and_exit_by_their_number():
     assert found.kind == "tradingview"
     assert (first.side, first.size, first.entry_price, first.exit_price) == ("long", 3, 100, 110)
     assert (first.entry_time, first.exit_time) == (at("2024-01-02T08:00"), at("2024-01-02T12:00"))
-    assert (first.pnl, first.cost) == (28.5, pytest.approx(1.5))  # 30 of the price, 28.5 are left
+    assert (first.pnl, first.cost) == (28.5, about(1.5))  # 30 of the price, 28.5 are left
     assert (second.side, second.entry_price, second.exit_price) == ("short", 1200.5, 1190.5)
     assert (second.exit_time, second.exit_reason) == (None, "end")  # marked, not left
     assert any("no commission" in note for note in found.notes)
@@ -108,7 +109,7 @@ def test_freqtrade_tells_fees_as_fractions_and_funding_that_was_received():
     assert (trade.symbol, trade.side, trade.fee, trade.funding) == (
         "SOLUSDT",
         "short",
-        pytest.approx(0.95),
+        about(0.95),
         -0.3,
     )
     assert (trade.exit_reason, trade.net) == ("target", 99.35)
@@ -135,17 +136,17 @@ def test_futures_fills_are_folded_from_flat_to_flat_and_a_fill_turns_a_position(
     assert (long.side, long.size, long.pnl, long.fee) == (
         "long",
         1,
-        pytest.approx(9.895),
-        pytest.approx(0.105),
+        about(9.895),
+        about(0.105),
     )
     assert (short.side, short.size, short.entry_price, short.exit_price) == ("short", 2, 99.5, 95)
-    assert short.fee == pytest.approx(0.1 + 0.24 * 2 / 5)
+    assert short.fee == about(0.1 + 0.24 * 2 / 5)
     assert (turned.side, turned.size, turned.exit_time) == (
         "long",
         4,
         None,
     )  # 3 of the turn, 1 more: never closed
-    assert turned.entry_price == pytest.approx((3 * 95 + 91) / 4)
+    assert turned.entry_price == about((3 * 95 + 91) / 4)
     assert found.kind == "binance-futures"
 
 
@@ -167,8 +168,8 @@ def test_spot_fees_are_taken_of_what_is_bought_and_the_position_still_closes():
         '2024-01-02 10:00:00,SOLUSDT,SELL,110,"9.99SOL","1,098.90USDT",1.0989USDT\n'
     )
     assert (found.side, found.size, found.exit_time) == ("long", 10, at("2024-01-02T10:00"))
-    assert found.fee == pytest.approx(1 + 1.0989)
-    assert found.net == pytest.approx(100 - 2.0989)
+    assert found.fee == about(1 + 1.0989)
+    assert found.net == about(100 - 2.0989)
 
 
 def test_a_fee_in_another_coin_is_not_known_in_money():
@@ -284,7 +285,7 @@ def test_whatever_was_done_to_a_file_it_is_read_or_refused_in_a_line(text: str, 
         assert all(trade.size > 0 and trade.entry_price > 0 for trade in found.trades)
 
 
-class Crossing(Strategy):
+class Crossing(Strategy):  # type: ignore[misc]
     """Longs and shorts by two means, one of them left in two parts."""
 
     def init(self) -> None:
@@ -313,6 +314,6 @@ def test_what_backtesting_py_itself_writes_is_read_as_its_positions():
     assert found.kind == "backtesting.py"
     assert len(found.trades) < len(written), "parts are joined"
     assert len(found.trades) == written["EntryTime"].nunique()
-    assert sum(trade.net for trade in found.trades) == pytest.approx(stats["Equity Final [$]"] - 100_000)
-    assert sum(trade.fee or 0 for trade in found.trades) == pytest.approx(written["Commission"].sum())
-    assert all(trade.reckoned == pytest.approx(trade.net) for trade in found.trades)
+    assert sum(trade.net for trade in found.trades) == about(stats["Equity Final [$]"] - 100_000)
+    assert sum(trade.fee or 0 for trade in found.trades) == about(written["Commission"].sum())
+    assert all(trade.reckoned == about(trade.net) for trade in found.trades)
