@@ -62,7 +62,7 @@ def compare_trades(
         overlap=overlap, overlap_share=share, left_out=left_out,
         notes=(
             *found.notes, *_period_note(ours, inside, overlap, share), *_left_out_notes(left_out, inside),
-            *_zone_note(ours, inside, run.timeframe),
+            *_zone_note(ours, inside, run.timeframe, found.zone),
         ),
     )  # fmt: skip
 
@@ -200,6 +200,10 @@ def _zone_note(ours: Sequence[Trade], theirs: Sequence[TheirTrade], timeframe: T
     hours = max(_SHIFTS_H, key=lambda hours: (same(hours), -abs(hours)))
     most = same(hours)
     if most >= max(_ENOUGH, 2 * same(0), len(theirs) / 2):
-        way, zone = ("later", "-") if hours > 0 else ("earlier", "+")
-        words = f"{abs(hours)} hours {way}, {most} of their entries would fall on ours"
-        yield f"{words}: is their time zone {zone}{abs(hours):02d}:00? (--tz)"
+        way, sign = ("later", "-") if hours > 0 else ("earlier", "+")
+        zone = (
+            f"is their time zone {sign}{abs(hours):02d}:00?"
+            if read_in == "UTC"
+            else f"is {read_in} their time zone?"
+        )
+        yield f"{abs(hours)} hours {way}, {most} of their entries would fall on ours: {zone} (--tz)"

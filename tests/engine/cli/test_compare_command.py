@@ -85,7 +85,8 @@ def test_what_was_changed_is_named_with_its_money_and_the_document_is_the_models
 def test_another_zone_moves_their_times(cli: CommandLine, run: dict[str, Any], tmp_path: Path):
     path = written(tmp_path, as_tradingview(trades_of(run)))
     answer = cli("compare", run["id"], "--trades", path, "--tz", "+03:00")
-    assert "is their time zone +00:00? (--tz)" in answer.err or "3 hours later" in answer.err
+    assert "3 hours later, " in answer.err
+    assert "is UTC+03:00 their time zone? (--tz)" in answer.err
 
 
 @pytest.mark.parametrize(
