@@ -189,7 +189,9 @@ def _left_out_notes(left_out: Mapping[str, int], theirs: Sequence[TheirTrade]) -
         yield f"{opened} of their trades are still open: they count at the price of our exit, or of the file's"
 
 
-def _zone_note(ours: Sequence[Trade], theirs: Sequence[TheirTrade], timeframe: Timeframe) -> Iterator[str]:
+def _zone_note(
+    ours: Sequence[Trade], theirs: Sequence[TheirTrade], timeframe: Timeframe, read_in: str
+) -> Iterator[str]:
     """Whether their clock seems to be another one: hours by which far more entries fall on the same candles."""
     mine = Counter((trade.side, timeframe.index(trade.entry_time)) for trade in ours)
 
