@@ -183,8 +183,9 @@ class Portfolios(Document):
 
 
 class ShownPortfolio(Portfolio):
-    """A stored portfolio with its equity, `[[time, value]]`; at the same times what each leg made so far, and what of the
-    equity was in positions and bound as margin. `inputs`: all that its fingerprint covers.
+    """A stored portfolio with its equity, `[[time, value]]`, and all that its fingerprint covers (`inputs`).
+
+    At the same times: what each leg made so far, and what of the equity was in positions and bound as margin.
     """
 
     equity: list[tuple[str, Number]]

@@ -40,6 +40,7 @@ _SOURCES: Final = (
     "engine.backtest.portfolio.wallet",
     "engine.backtest.rules",
     "engine.backtest.kernel.spans",
+    "engine.backtest.kernel.seeking",
     "engine.backtest.kernel.state_machine",
     "engine.backtest.kernel.summary",
     "engine.backtest.kernel.worth",

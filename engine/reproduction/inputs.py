@@ -76,6 +76,7 @@ DECIDING: Final = (
     "engine.backtest.slippage",
     "engine.backtest.kernel.spans",
     "engine.backtest.stitching",
+    "engine.backtest.kernel.seeking",
     "engine.backtest.kernel.state_machine",
     "engine.backtest.kernel.summary",
     "engine.backtest.kernel.worth",

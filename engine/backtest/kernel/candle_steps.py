@@ -111,6 +111,17 @@ def _time_up(s: Any, fixed: Any, columns: Any, rows: Any, never: int) -> int:
 
 
 @part
+def is_free(t: Any, s: Any, fixed: Any, columns: Any, rows: Any) -> bool:
+    """Whether a position that is held has nothing that a candle could touch, or a close move: only signals end it."""
+    guarded = s.level == s.level or s.take == s.take or s.aim == s.aim or s.liquidation == s.liquidation
+    moving = s.trail == s.trail or s.break_even == s.break_even or rows[_STOP_NOW] >= 0
+    if guarded or moving or t.charged or not math.isnan(fixed[_STOP_NOW]):
+        return False
+    timed = not math.isnan(asked(fixed, columns, rows, _MAX_CANDLES, s.signal))
+    return not timed and math.isnan(asked(fixed, columns, rows, _ADD_SIZE, s.signal))
+
+
+@part
 def stay(
     t: Any, s: Any, ordered: bool, market: bool, alone: bool, i: int, end: int, high: Any, low: Any, close: Any, entry: Any,
     exits: Any, fixed: Any, columns: Any, rows: Any, add: Any, at_open: Any, inside: Any, mark_open: Any, mark_high: Any,

@@ -84,19 +84,19 @@ class _Played:
         """In the order in which the legs were given."""
         books, place = self.space.books, {leg.name: k for k, leg in enumerate(self.legs)}
         columns = [place[leg.name] for leg in given]
-        pnl = books.pnl[:, columns] / UNITS if columns != sorted(columns) else books.pnl / UNITS
-        told = tuple(self._leg(k) for k in columns)
+        pnl = (books.pnl if columns == sorted(columns) else books.pnl[columns]) / UNITS
+        told = tuple(self._leg(k, pnl[n]) for n, k in enumerate(columns))
         return PortfolioOutcome(
-            self.columns.ends, books.equity / UNITS, pnl, books.margin / UNITS, books.exposure / UNITS, told,
+            self.columns.ends, books.equity / UNITS, pnl.T, books.margin / UNITS, books.exposure / UNITS, told,
             self._requests(columns), float(books.wallet[0]["shortfall"]) / UNITS,
         )  # fmt: skip
 
-    def _leg(self, k: int) -> Outcome:
+    def _leg(self, k: int, pnl: Float64Array) -> Outcome:
         """As a run of its own has it: on plain terms without fills, unless a part of it was let go or bought."""
-        leg, first, books = self.legs[k], int(self.market.starts[k]), self.space.books
+        leg, first, ends = self.legs[k], int(self.market.starts[k]), self.market.ends
         closes = self.market.closes[first : int(self.market.starts[k + 1])]
-        at = np.searchsorted(self.columns.ends, closes)
-        equity = self.rules.cash + books.pnl[at, k] / UNITS
+        own = pnl if len(closes) == len(ends) else pnl[np.searchsorted(ends, closes)]
+        equity = self.rules.cash + own
         charged = leg.perpetual is not None and leg.perpetual.funding is not None
         room = self.space.room(k, first)
         outcome, _ = room.outcome(leg.candles, leg.signals.names, charged, equity, 0.0)

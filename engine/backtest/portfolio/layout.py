@@ -32,17 +32,17 @@ def _record(amounts: str, numbers: str) -> np.dtype[Any]:
     return np.dtype(names, align=True)
 
 
-# What a leg is besides its STATE and TERMS. `first`, `last`: its candles; `at`: the last that has closed; `next`, `phase`,
-# `due`: what happens to it next, to which candle, when; `floor`, `ceiling`: its brackets; `watched`: every close counts.
+# What a leg is besides its STATE and TERMS. `first`, `last`: its candles; `at`: the last that has closed; `next`, `phase`:
+# what happens to it next, to which candle; `floor`, `ceiling`: its brackets; `watched`: every close counts.
 # Of what it asks for now: `asks`, `requested`, `rank`, `base`, `most`, `why`; `reserved` for an order on the open candle.
 # `made`: what it did to the wallet
 LEG: Final = _record(
     "weight base most requested granted reserved rank made",
-    "first last at next phase due floor ceiling reverse watched timeframe asks why",
+    "first last at next phase floor ceiling reverse watched timeframe asks why",
 )
-# `money`, and `value`: with open profits at the last close; `close`: the next of all closes; `refused`, `by`: an entry that
-# cannot be, and whose
-WALLET: Final = _record("money value shortfall", "close asked over refused by")
+# `money`, and `value`: with open profits at the last close; `close`: the next of all closes; `here`: legs that something
+# happens to now; `refused`, `by`: an entry that cannot be, and whose
+WALLET: Final = _record("money value shortfall", "close here asked over refused by")
 # as PortfolioRules; `every`, `places`: 0 = not used, `band`: 0 = not used
 RULES: Final = _record("band", "steady ranked places every began lookback margined detailed")
 
@@ -91,9 +91,11 @@ class Books(NamedTuple):
     states: Any
     legs: Any
     wallet: Any
-    order: Any  # (legs,)
+    due: Any  # (legs,), when something happens next
+    here: Any  # (legs,), those to whom it happens now
+    order: Any  # (legs,), those that ask, as they are served
     equity: Any  # (m,)
-    pnl: Any  # (m, legs)
+    pnl: Any  # (legs, m)
     margin: Any
     exposure: Any
     places: Any
@@ -127,7 +129,6 @@ class Market:
     times: Int64Array
     closes: Int64Array
     ends: Int64Array
-    changes: Float64Array
 
     @classmethod
     def of(cls, legs: Sequence[LegInput]) -> Self:
@@ -149,16 +150,13 @@ class Market:
             ]
             names = ("at_open", "edge", "inside", "inside_paid")
             funding = tuple(_joined([getattr(one, name) for one in paid]) for name in names)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            changes = np.log(prices[3][1:] / prices[3][:-1], out=np.empty(len(prices[3]) - 1))
         return cls(
             np.cumsum([0, *map(len, candles)], dtype=np.int64), prices, marks, funding,
-            _joined([c.timestamp for c in candles]), _joined(closes), _union(closes),
-            np.concatenate(([np.nan], changes)),
+            _joined([c.timestamp for c in candles]), _joined(closes), union(closes),
         )  # fmt: skip
 
 
-def _union(columns: Sequence[Int64Array]) -> Int64Array:
+def union(columns: Sequence[Int64Array]) -> Int64Array:
     """All times that are in any of them, each once; many legs have the same."""
     distinct: list[Int64Array] = []
     for column in columns:
@@ -185,7 +183,10 @@ def lay(
         impact = np.concatenate([_impact(leg) for leg in legs])
     if any(leg.rank is not None for leg in legs):
         rank = np.concatenate([np.zeros(len(leg.candles)) if leg.rank is None else leg.rank for leg in legs])
-    changes = market.changes if rules.allocation == INVERSE_VOLATILITY else _NOTHING
+    changes = _NOTHING
+    if rules.allocation == INVERSE_VOLATILITY:
+        changes = np.empty(len(market.prices[3]))
+        np.log(market.prices[3][1:] / market.prices[3][:-1], out=changes[1:])
     laid = (
         *market.prices, *wanted.values(), *_orders(signals, market.starts), *market.funding, *market.marks, *tiers,
         impact, market.times, market.closes, rank.astype(np.float64), changes, market.ends,
@@ -258,9 +259,11 @@ class Space:
             states=states,
             legs=_legs(legs, rules, market),
             wallet=np.zeros(1, dtype=WALLET),
+            due=np.zeros(n, dtype=np.int64),
+            here=np.zeros(n, dtype=np.int64),
             order=np.zeros(n, dtype=np.int64),
             equity=np.empty(m),
-            pnl=np.empty((m, n) if detailed else (0, 0)),
+            pnl=np.empty((n, m) if detailed else (0, 0)),
             margin=np.empty(m if detailed else 0),
             exposure=np.empty(m if detailed else 0),
             places=np.empty((len(TERM_PLACES), trades[-1]), dtype=np.int64),

@@ -28,8 +28,9 @@ from engine.backtest.rules import REASONS, REBALANCE
 
 # what a leg asks for
 NOTHING, MARKET_ENTRY, BY_OPEN, RESTING, MORE, WEIGHT = (code(k) for k in range(6))
-# where a leg is: nothing comes; the open of a candle comes; it has opened just now; its close comes; the close with a signal
-DONE, OPENS, OPENED, CLOSES, DECIDES = (code(k) for k in range(5))
+# where a leg is: nothing comes; the open of a candle comes; it has opened just now; its close comes; a close with a signal;
+# it has not begun. What takes all columns stands in line: a call would put them on the stack one by one
+DONE, OPENS, OPENED, CLOSES, DECIDES, STARTS = (code(k) for k in range(6))
 
 _WHOLE, _SCALED, _MAX_OPEN = code(WHYS.index(WHOLE)), code(WHYS.index(SCALED)), code(WHYS.index(MAX_OPEN))
 _NO_CASH, _NO_STOP = code(WHYS.index(NO_CASH)), code(WHYS.index(NO_STOP))
@@ -63,7 +64,7 @@ def _price_now(c: Any, leg: Any, now: int) -> float:
     return price
 
 
-@step
+@part
 def _equity_now(c: Any, b: Any, now: int) -> float:
     """The wallet with open profits, at these opens."""
     value: float = b.wallet[0].money
@@ -156,7 +157,7 @@ def _reduce(c: Any, b: Any, k: int, equity: float) -> None:
     wallet.money = s.money
 
 
-@step
+@part
 def _ask_entry(c: Any, b: Any, k: int, equity: float) -> None:
     """What leg k, which is flat, asks for."""
     t, s, leg = b.terms[k], b.states[k], b.legs[k]
@@ -189,7 +190,7 @@ def _ask_entry(c: Any, b: Any, k: int, equity: float) -> None:
         )  # fmt: skip
 
 
-@step
+@part
 def _ask_more(c: Any, b: Any, k: int, equity: float) -> None:
     """What leg k asks for, to add to what it holds."""
     t, s, leg = b.terms[k], b.states[k], b.legs[k]
@@ -214,11 +215,12 @@ def _before(b: Any, j: int, k: int) -> bool:
     return (one == other or (math.isnan(one) and math.isnan(other))) and j < k
 
 
-@step
+@part
 def _put_in_order(b: Any) -> int:
     """The legs that ask and are not refused, in the order in which they are served; how many."""
     count = 0
-    for k in range(len(b.legs)):
+    for n in range(b.wallet[0].here):
+        k = b.here[n]
         leg = b.legs[k]
         if leg.phase != OPENED or leg.asks == NOTHING or leg.why != _WHOLE:
             continue
@@ -245,7 +247,7 @@ def _refuse_beyond_places(b: Any, count: int) -> None:
             left -= 1
 
 
-@step
+@part
 def _grant(b: Any, count: int) -> None:
     """What each gets of the money that is free: all of it where that suffices, else by the rule of contention."""
     free, total = b.wallet[0].money, 0.0
@@ -253,6 +255,8 @@ def _grant(b: Any, count: int) -> None:
     for k in range(len(b.legs)):
         leg = b.legs[k]
         bound += leg.reserved + b.states[k].wallet
+    for n in range(b.wallet[0].here):
+        leg = b.legs[b.here[n]]
         if leg.phase == OPENED and leg.asks != NOTHING and leg.why == _WHOLE:
             total += leg.requested
     free -= bound
@@ -301,7 +305,7 @@ def note(b: Any, k: int, time: int, filled: float, before: int) -> None:
         wallet.asked += 1
 
 
-@step
+@part
 def _serve(c: Any, b: Any, k: int) -> None:
     """Do what leg k asked for, with the money that it got; for an order that waits it is reserved."""
     t, s, leg, wallet = b.terms[k], b.states[k], b.legs[k], b.wallet[0]
@@ -347,10 +351,11 @@ def _may_ask(s: Any, leg: Any, weighs: bool) -> bool:
     return wants
 
 
-@step
+@part
 def _ask(c: Any, b: Any, equity: float, weighs: bool) -> None:
     """What the legs that have just opened ask for."""
-    for k in range(len(b.legs)):
+    for n in range(b.wallet[0].here):
+        k = b.here[n]
         s, leg = b.states[k], b.legs[k]
         if not _may_ask(s, leg, weighs):
             continue
@@ -361,11 +366,21 @@ def _ask(c: Any, b: Any, equity: float, weighs: bool) -> None:
 
 
 @step
+def _reduce_all(c: Any, b: Any, equity: float) -> None:
+    """Legs that have just opened and hold too much let go of it."""
+    for n in range(b.wallet[0].here):
+        k = b.here[n]
+        if b.legs[k].phase == OPENED and b.states[k].units > 0 and not b.states[k].adding:
+            _reduce(c, b, k, equity)
+
+
+@part
 def share_out(c: Any, b: Any, now: int) -> None:
     """The legs whose candles have just opened enter, add and are brought back to their weights."""
     r, asks = b.rules[0], False
     weighs = r.every > 0 or r.band > 0
-    for k in range(len(b.legs)):
+    for n in range(b.wallet[0].here):
+        k = b.here[n]
         leg = b.legs[k]
         if leg.phase == OPENED:
             leg.asks, leg.why, leg.requested = NOTHING, _WHOLE, 0.0
@@ -374,14 +389,13 @@ def share_out(c: Any, b: Any, now: int) -> None:
         return
     equity = _equity_now(c, b, now)
     if weighs:
-        for k in range(len(b.legs)):
-            if b.legs[k].phase == OPENED and b.states[k].units > 0 and not b.states[k].adding:
-                _reduce(c, b, k, equity)
+        _reduce_all(c, b, equity)
     _ask(c, b, equity, weighs)
     count = _put_in_order(b)
     if r.places > 0:
         _refuse_beyond_places(b, count)
     _grant(b, count)
-    for k in range(len(b.legs)):
+    for n in range(b.wallet[0].here):
+        k = b.here[n]
         if b.legs[k].phase == OPENED and b.legs[k].asks != NOTHING:
             _serve(c, b, k)

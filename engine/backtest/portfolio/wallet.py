@@ -23,11 +23,12 @@ from engine.backtest.kernel.candle import (
     rests,
     settle_here,
 )
-from engine.backtest.kernel.candle_steps import leave_whole, stay
+from engine.backtest.kernel.candle_steps import is_free, leave_whole, stay
 from engine.backtest.kernel.decisions import count_entry
 from engine.backtest.kernel.excursions import AT_CLOSE, WALKED
 from engine.backtest.kernel.parts import FLAGS, OPTIONS, PRICES, SIGNS, WORTHS, code, part, step
 from engine.backtest.kernel.positions import STATE, TERMS, begin, find_liquidation
+from engine.backtest.kernel.seeking import next_entry, next_exit
 from engine.backtest.portfolio.layout import LEG, RULES, WALLET, Books, Columns
 from engine.backtest.portfolio.sharing import (
     CLOSES,
@@ -35,10 +36,9 @@ from engine.backtest.portfolio.sharing import (
     DONE,
     OPENED,
     OPENS,
+    STARTS,
     left_out,
-    look_at,
     note,
-    open_profit,
     share_out,
 )
 
@@ -76,37 +76,31 @@ def _before_due(r: Any, c: Any, leg: Any, i: int) -> int:
 
 
 @part
-def _next_signal(c: Any, leg: Any, i: int) -> int:
-    """The candle from i on that signals an entry, the last where none does."""
-    while i < leg.last and c.entry[i] == 0:
-        i += 1
-    found: int = i
-    return found
-
-
-@step
 def _plan(c: Any, b: Any, k: int, i: int) -> None:
     """What happens next to leg k, all before candle i having happened."""
     r, t, s, leg = b.rules[0], b.terms[k], b.states[k], b.legs[k]
     if rests(s, True, i):
-        i = i if leg.watched else _next_signal(c, leg, i)
-        leg.next, leg.phase, leg.due = i, DECIDES, c.closes[i]
+        i = i if leg.watched else next_entry(c.entry, i, leg.last)
+        leg.next, leg.phase, b.due[k] = i, DECIDES, c.closes[i]
         if i == leg.last:
-            leg.phase, leg.due = DONE, _NEVER
+            leg.phase, b.due[k] = DONE, _NEVER
         return
     if s.units > 0 and s.leave < 0 and not s.adding and t.passing and r.band == 0:
         find_liquidation(
             t, s, c.floor[leg.floor : leg.ceiling], c.rate[leg.floor : leg.ceiling], c.cum[leg.floor : leg.ceiling]
         )  # fmt: skip
-        i = stay(
-            t, s, True, True, False, i, _before_due(r, c, leg, i), c.high, c.low, c.close, c.entry,
-            c.exit_long if s.side > 0 else c.exit_short, c.fixed[k], c.columns, c.rows[k], c.add, c.at_open, c.inside,
-            c.mark_open, c.mark_high, c.mark_low, leg.reverse != 0, b.equity,
-        )  # fmt: skip
-    leg.next, leg.phase, leg.due = i, OPENS, c.times[i]
+        exits, end = c.exit_long if s.side > 0 else c.exit_short, _before_due(r, c, leg, i)
+        if is_free(t, s, c.fixed[k], c.columns, c.rows[k]):
+            i = next_exit(c.entry, exits, s.side, leg.reverse != 0, i, end)
+        else:
+            i = stay(
+                t, s, True, True, False, i, end, c.high, c.low, c.close, c.entry, exits, c.fixed[k], c.columns,
+                c.rows[k], c.add, c.at_open, c.inside, c.mark_open, c.mark_high, c.mark_low, leg.reverse != 0, b.equity,
+            )  # fmt: skip
+    leg.next, leg.phase, b.due[k] = i, OPENS, c.times[i]
 
 
-@step
+@part
 def _open_candle(c: Any, b: Any, k: int) -> None:
     """Steps 0 to 3 of leg k at the open of its next candle."""
     t, s, leg = b.terms[k], b.states[k], b.legs[k]
@@ -125,7 +119,7 @@ def _open_candle(c: Any, b: Any, k: int) -> None:
         _money_back(b, k)
 
 
-@step
+@part
 def _close_candle(c: Any, b: Any, k: int) -> None:
     """Steps 5 and 6 of leg k on its candle that closes now."""
     t, s, leg = b.terms[k], b.states[k], b.legs[k]
@@ -152,27 +146,28 @@ def _close_candle(c: Any, b: Any, k: int) -> None:
     _money_back(b, k)
 
 
-@step
-def _mark(c: Any, b: Any, j: int) -> bool:
-    """The equity at close j; whether that ruins the wallet."""
-    r, wallet, detailed = b.rules[0], b.wallet[0], b.rules[0].detailed
-    value, margin, exposure, held = wallet.money, 0.0, 0.0, False
-    for k in range(len(b.legs)):
-        s, leg, profit = b.states[k], b.legs[k], 0.0
-        if s.units > 0:
-            look_at(c, leg, c.ends[j])
-            profit, held = open_profit(s, c.close[leg.at]), True
-            value += profit
-            if detailed:
-                margin += s.wallet
-                exposure += s.units * c.close[leg.at]
+@part
+def _mark_leg(c: Any, b: Any, k: int, first: int, end: int) -> None:
+    """Add what leg k holds to the wallet at closes `first` to before `end`, and write its profit down."""
+    s, leg, detailed = b.states[k], b.legs[k], b.rules[0].detailed
+    at, last, made = leg.at, leg.last, leg.made
+    if s.units == 0:
         if detailed:
-            b.pnl[j, k] = leg.made + profit
-    b.equity[j], wallet.value = value, value
-    if detailed:
-        b.margin[j], b.exposure[j] = margin, exposure
-    ruined: bool = value <= 0 and not (r.margined and held)
-    return ruined
+            for j in range(first, end):
+                b.pnl[k, j] = made
+        return
+    signed = s.side * s.units
+    basis = signed * s.price
+    for j in range(first, end):
+        while at < last and c.closes[at + 1] <= c.ends[j]:
+            at += 1
+        profit = c.close[at] * signed - basis
+        b.equity[j] += profit
+        if detailed:
+            b.pnl[k, j] = made + profit
+            b.margin[j] += s.wallet
+            b.exposure[j] += s.units * c.close[at]
+    leg.at = at
 
 
 @step
@@ -182,6 +177,8 @@ def _ruin(c: Any, b: Any, j: int) -> None:
     for k in range(len(b.legs)):
         t, s, leg = b.terms[k], b.states[k], b.legs[k]
         if s.units > 0:
+            while c.closes[leg.at] > c.ends[j]:  # it was marked beyond
+                leg.at -= 1
             close = c.close[leg.at]
             inside = leg.at < leg.last and c.times[leg.at + 1] < c.ends[j]
             i = leg.at + 1 if inside else leg.at
@@ -196,43 +193,57 @@ def _ruin(c: Any, b: Any, j: int) -> None:
         if detailed:
             b.margin[n] = b.exposure[n] = 0.0
             for k in range(len(b.legs)):
-                b.pnl[n, k] = b.legs[k].made
+                b.pnl[k, n] = b.legs[k].made
 
 
-@step
+@part
 def _mark_until(c: Any, b: Any, now: int) -> bool:
     """All closes before now, between which nothing happens; whether one of them ruins the wallet."""
-    wallet = b.wallet[0]
-    while wallet.close < len(c.ends) and c.ends[wallet.close] < now:
-        if _mark(c, b, wallet.close):
-            _ruin(c, b, wallet.close)
+    wallet, first, held = b.wallet[0], b.wallet[0].close, False
+    end = first
+    while end < len(c.ends) and c.ends[end] < now:
+        b.equity[end] = wallet.money
+        if b.rules[0].detailed:
+            b.margin[end] = b.exposure[end] = 0.0
+        end += 1
+    if end == first:
+        return False
+    for k in range(len(b.legs)):
+        _mark_leg(c, b, k, first, end)
+        held |= b.states[k].units > 0
+    wallet.value, wallet.close = b.equity[end - 1], end
+    if b.rules[0].margined and held:
+        return False
+    for j in range(first, end):
+        if b.equity[j] <= 0:
+            _ruin(c, b, j)
             return True
-        wallet.close += 1
     return False
 
 
-@step
+@part
 def _close_all(c: Any, b: Any, now: int) -> bool:
     """Every candle that closes now, then the equity; whether it ruins the wallet."""
-    for k in range(len(b.legs)):
-        if b.legs[k].due == now and b.legs[k].phase == CLOSES:
-            _close_candle(c, b, k)
+    for n in range(b.wallet[0].here):
+        if b.legs[b.here[n]].phase == CLOSES:
+            _close_candle(c, b, b.here[n])
     return _mark_until(c, b, now + 1)
 
 
-@step
-def _decide_all(c: Any, b: Any, now: int) -> bool:
+@part
+def _decide_all(c: Any, b: Any) -> bool:
     """What is decided at closes; False where an entry asks for what cannot be."""
     wallet = b.wallet[0]
-    for k in range(len(b.legs)):
+    for n in range(wallet.here):
+        k = b.here[n]
         t, s, leg = b.terms[k], b.states[k], b.legs[k]
         i = leg.next
-        if leg.due != now or (leg.phase != CLOSES and leg.phase != DECIDES):
+        if leg.phase == OPENS:
             continue
-        if i == leg.last:
-            leg.phase, leg.due = DONE, _NEVER
+        if leg.phase != STARTS and i == leg.last:
+            leg.phase, b.due[k] = DONE, _NEVER
             continue
-        if not act(
+        if leg.phase != STARTS and not act(
             t, s, True, i, wallet.value, c.close, c.entry, c.exit_long, c.exit_short, c.stop_loss, c.take_profit,
             c.fixed[k], c.columns, c.rows[k], c.add, c.impact, c.times, leg.reverse != 0, b.blocked[k],
         ):  # fmt: skip
@@ -242,29 +253,37 @@ def _decide_all(c: Any, b: Any, now: int) -> bool:
     return True
 
 
-@step
+@part
 def _open_all(c: Any, b: Any, now: int) -> None:
     """Every candle that opens now: exits, then entries."""
     opening = False
-    for k in range(len(b.legs)):
-        if b.legs[k].due == now and b.legs[k].phase == OPENS:
+    for n in range(b.wallet[0].here):
+        k = b.here[n]
+        if b.due[k] == now and b.legs[k].phase == OPENS:
             _open_candle(c, b, k)
             opening = True
     if not opening:
         return
     share_out(c, b, now)
-    for k in range(len(b.legs)):
+    for n in range(b.wallet[0].here):
+        k = b.here[n]
         leg = b.legs[k]
         if leg.phase == OPENED:
             book(b.terms[k], b.states[k], leg.next, c.high, c.low, c.close, b.places, b.amounts)
-            leg.phase, leg.due = CLOSES, c.closes[leg.next]
+            leg.phase, b.due[k] = CLOSES, c.closes[leg.next]
 
 
 @part
-def _next_time(b: Any) -> int:
-    now = _NEVER
-    for k in range(len(b.legs)):
-        now = min(now, b.legs[k].due)
+def _go_on(b: Any) -> int:
+    """The next instant, and whom it is about."""
+    now, here = _NEVER, 0
+    for k in range(len(b.due)):
+        now = min(now, b.due[k])
+    for k in range(len(b.due)):
+        if b.due[k] == now:
+            b.here[here] = k
+            here += 1
+    b.wallet[0].here = here
     return now
 
 
@@ -280,7 +299,8 @@ _COLUMNS: Final = _named(
 )  # fmt: skip
 _BOOKS: Final = _named(
     (
-        *(numba.from_dtype(record)[::1] for record in (RULES, TERMS, STATE, LEG, WALLET)), types.int64[::1],
+        *(numba.from_dtype(record)[::1] for record in (RULES, TERMS, STATE, LEG, WALLET)),
+        *[types.int64[::1]] * 3,
         types.float64[::1], types.float64[:, ::1], *[types.float64[::1]] * 2,
         types.int64[:, ::1], types.float64[:, ::1], types.int64[:, ::1], types.float64[:, ::1], types.int64[:, ::1],
         types.int64[:, ::1], types.float64[:, ::1],
@@ -300,14 +320,14 @@ def play(c: Any, b: Any) -> None:
         trades, fills = s.trades, s.fills
         begin(b.terms[k], s)
         s.trades, s.fills = trades, fills
-        _plan(c, b, k, b.legs[k].first)
+        b.legs[k].phase, b.legs[k].next, b.due[k] = STARTS, b.legs[k].first - 1, -1
     while True:
-        now = _next_time(b)
+        now = _go_on(b)
         if _mark_until(c, b, now) or now == _NEVER:
             break
         if _close_all(c, b, now):
             break
-        if not _decide_all(c, b, now):
+        if not _decide_all(c, b):
             return
         _open_all(c, b, now)
     for k in range(len(b.legs)):
