@@ -4,13 +4,14 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
 
-from PySide6.QtCore import QRect, QTimer
+from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QWidget
 from pytestqt.qtbot import QtBot
 
 from desktop.app.window import MainWindow
 
 PATIENCE_MS = 60_000
+_TURNS = 5  # an answer that came is taken in one, and what it changed is laid out in the next
 _PUT_OFF_MS = (
     1000  # what a window does a little later is due within; what is longer is a reminder or an offer
 )
@@ -33,16 +34,16 @@ class PatientBot(QtBot):
 
 
 def at_rest(widget: QWidget, bot: QtBot) -> None:
-    """Wait until a window, or a part, did what it put off, awaits no answer, and stands where it stood at the last look."""
-    looks: list[list[tuple[QWidget, QRect]]] = []
+    """Wait until a window, or a part, did what it put off, awaits no answer and stays where it stands, for some turns."""
+    turns: list[object] = []  # what each saw, since the last that saw something to do
 
     def rests() -> bool:
-        parts = [part for part in widget.findChildren(QWidget) if part.isVisible()]
-        looks.append([(part, part.geometry()) for part in parts])
-        answered = not (isinstance(widget, MainWindow) and widget.bridge.busy)
-        return (
-            answered and not any(map(_is_put_off, widget.findChildren(QTimer))) and looks[-2:-1] == looks[-1:]
-        )
+        awaits = isinstance(widget, MainWindow) and widget.bridge.busy
+        if awaits or any(map(_is_put_off, widget.findChildren(QTimer))):
+            turns.clear()
+            return False
+        turns.append([part.geometry() for part in widget.findChildren(QWidget) if part.isVisible()])
+        return len(turns) >= _TURNS and all(seen == turns[-1] for seen in turns[-_TURNS:])
 
     bot.waitUntil(rests)
 
