@@ -235,9 +235,14 @@ def test_who_waits_for_a_stopped_program_is_told_its_process_and_can_stop_waitin
     store, cancel = Store(scene.url), CancelToken()
     told: list[Event] = []
     fetcher, exchange = here(scene, store)
-    threading.Timer(0.5, cancel.cancel).start()
+
+    def hear(event: Event) -> None:
+        told.append(event)
+        if "is downloading" in str(event):
+            threading.Timer(0.5, cancel.cancel).start()
+
     with within(2), pytest.raises(Interrupted):
-        fetcher.fetch(SOL, HOUR, DAY, job="x", on_event=told.append, cancel=cancel)
+        fetcher.fetch(SOL, HOUR, DAY, job="x", on_event=hear, cancel=cancel)
     assert f"(process {hanging.pid} on {socket.gethostname()}) is downloading" in str(told)
     exchange.close()
     store.close()
@@ -309,7 +314,7 @@ class MortalScene(Scene):
         server = psutil.Process(pid)
         family = [server, *server.children()]
         server.kill()
-        psutil.wait_procs(family, timeout=10)
+        psutil.wait_procs(family, timeout=60)
 
     def revive(self) -> None:
         assert start_embedded(self.home) == self.url

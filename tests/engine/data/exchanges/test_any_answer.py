@@ -23,7 +23,7 @@ from tests.support.own_time import within
 HOUR = Timeframe("1h")
 DAY = Period.parse("2024-01-01", "2024-01-01")
 SOL = Market("binanceusdm", "SOLUSDT", "SOL/USDT:USDT")
-ONCE = Patience(timeout_s=5, attempts=1, rate_limits=0)
+ONCE = Patience(timeout_s=15, attempts=1, rate_limits=0)
 
 _json = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),

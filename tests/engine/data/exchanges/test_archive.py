@@ -309,10 +309,12 @@ def test_stop_works_within_two_seconds_while_files_hang_and_keeps_finished_days(
         own_s.append(stopwatch())
         token.cancel()
 
-    timer = threading.Timer(1, stop)
-    timer.start()
+    def hear(event: Event) -> None:
+        if isinstance(event, Progress) and event.done >= 96:
+            threading.Timer(0.2, stop).start()
+
     with pytest.raises(Interrupted, match="96 candles are saved; run again to continue"):
-        made.fetch("2024-05-01", "2024-05-10", cancel=token)
+        made.fetch("2024-05-01", "2024-05-10", cancel=token, on_event=hear)
     assert own_s[0]() < 2
     assert made.status("2024-05-01", "2024-05-04").complete
     archive.spoilt.clear()

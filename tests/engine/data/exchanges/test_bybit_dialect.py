@@ -177,7 +177,7 @@ def test_every_registered_exchange_has_its_dialect_and_its_setting(name: str) ->
 
 # -- any answer
 
-ONCE = Patience(timeout_s=5, attempts=1, rate_limits=0)
+ONCE = Patience(timeout_s=15, attempts=1, rate_limits=0)
 SOL = Market("bybitlinear", "SOLUSDT", "SOL/USDT:USDT")
 ENDPOINTS: dict[str, Callable[[Exchange], Any]] = {
     "kline": lambda exchange: exchange.page(SOL, HOUR, DAY, Caller()),
