@@ -15,6 +15,7 @@ import requests
 
 from engine.model.market import Period
 from tests.engine.api.test_jobs import LONG_SWEEP
+from tests.engine.database.homes import eventually
 from tests.support.fake_exchange import FakeExchange, Fault, grid_candles
 from tests.support.figures import own_figures
 from tests.support.http_server import SAMPLE, HttpServer, StartServer
@@ -145,7 +146,7 @@ def test_whoever_waits_for_a_silent_exchange_keeps_nobody_else_waiting(start_ser
         job = server.begin("/api/data/fetch", **FETCH)
         with ThreadPoolExecutor(60) as clients:
             waiting = [clients.submit(asked, server, "/api/symbols") for _ in range(60)]
-            time.sleep(1)
+            wait_for_clients(server, 60)
             with within(6):
                 with within(3):
                     assert server.get("/healthz") == {"status": "ok"}
@@ -163,7 +164,7 @@ def test_a_server_that_is_asked_to_end_while_requests_wait_answers_them_and_ends
         server = start_server(BACKTEST_FUTURES_URL=f"http://{address}")
         with ThreadPoolExecutor(40) as clients:
             waiting = [clients.submit(asked, server, "/api/symbols") for _ in range(40)]
-            time.sleep(1)
+            wait_for_clients(server, 40)
             with within(5):
                 assert server.stop() == 0
             assert {one.result(60)[:2] for one in waiting} == {(503, "application/problem+json")}
@@ -183,10 +184,22 @@ def test_a_database_that_accepts_and_stays_silent_keeps_no_job_from_being_cancel
                 reply = server("DELETE", f"/api/jobs/{job}")
             assert (reply.status, reply.json["status"]) == (200, "cancelled")
         waiting = clients.submit(asked, server, "/api/backtests")
-        time.sleep(0.5)
+        wait_for_clients(server, 1)
         with within(6):
             assert server.stop() == 0
         assert waiting.result(60)[:2] == (503, "application/problem+json")
+
+
+def wait_for_clients(server: HttpServer, count: int) -> None:
+    """Until so many connections to the server stand, and a moment for what they ask."""
+    port, process = int(server.url.rpartition(":")[2]), psutil.Process(server.process.pid)
+
+    def there() -> bool:
+        found = [one for one in process.net_connections("tcp") if one.status == psutil.CONN_ESTABLISHED]
+        return sum(one.laddr.port == port for one in found) >= count
+
+    eventually(there)
+    time.sleep(1)
 
 
 @contextmanager
