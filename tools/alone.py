@@ -29,7 +29,9 @@ def main() -> int:
         print(f"{len(before)} tests failed; up to {MOST} are run once more, alone")
         return 1
     print(f"\n== once more, alone: {', '.join(sorted(before))}", flush=True)
-    again = subprocess.run([sys.executable, "-m", "pytest", "-n", "0", "--last-failed"], check=False).returncode
+    again = subprocess.run(
+        [sys.executable, "-m", "pytest", "-n", "0", "--last-failed"], check=False
+    ).returncode
     after = failed()
     for name in sorted(before - after):
         print(f"== failed beside others, passed alone: {name}")
