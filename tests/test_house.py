@@ -7,7 +7,7 @@ import pytest
 from tools.house import ROOT, House, build
 
 FLOORS = 11
-ARROWS = 132
+ARROWS = 135
 
 
 @pytest.fixture(scope="module")
