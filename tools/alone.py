@@ -1,7 +1,7 @@
 """Runs the tests that failed beside others once more, alone; `make check` calls it where its tests failed.
 
-A test may fail because three others wanted the same two processors. One that passes alone is named, loudly, for somebody to
-mend, and refuses nobody's work; one that fails again fails the check. Where more than a few failed, it is not the neighbours.
+A test may fail because three others want the same two processors. One that passes alone is named, loudly, for somebody to
+mend, and refuses nobody's work; one that fails again fails the check. Where more than a few fail, it is not the neighbours.
 The texts of the first failures stand above, in what the run itself printed.
 """
 

@@ -1,7 +1,6 @@
 """How tests of the window wait: for what is to be, not for a time, and on a busy machine as long as it takes."""
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from typing import Any
 
 from PySide6.QtCore import QTimer
@@ -28,9 +27,8 @@ class PatientBot(QtBot):
         least = 0 if options.get("raising") is False else PATIENCE_MS
         return super().waitSignal(signal, timeout=max(timeout, least), **options)
 
-    def waitExposed(self, widget: QWidget, *, timeout: int = PATIENCE_MS) -> AbstractContextManager[None]:  # noqa: N802
-        waits: AbstractContextManager[None] = super().waitExposed(widget, timeout=max(timeout, PATIENCE_MS))
-        return waits
+    def waitExposed(self, widget: QWidget, *, timeout: int = PATIENCE_MS) -> Any:  # noqa: N802
+        return super().waitExposed(widget, timeout=max(timeout, PATIENCE_MS))
 
 
 def at_rest(widget: QWidget, bot: QtBot) -> None:
