@@ -52,7 +52,9 @@ class Plot(Document):
 
 
 class Strategy(Document):
-    """A strategy; `error` is a line where its file does not load."""
+    """A strategy; `error` is a line where its file does not load. `timeframes`, `symbols_read`: what it reads beside the
+    candles it trades; `warmups`: then candles by timeframe, "" being that of the run.
+    """
 
     name: str
     title: str
@@ -62,6 +64,9 @@ class Strategy(Document):
     kind: str
     path: str
     plots: dict[str, Plot]
+    timeframes: list[str]
+    symbols_read: list[str]
+    warmups: dict[str, int]
     error: str | None
 
 

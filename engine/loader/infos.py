@@ -31,6 +31,7 @@ _DESCRIBING: Final = (
     "engine.model.numerals",
     "engine.model.parameters",
     "engine.model.plots",
+    "engine.model.reads",
     "engine.parallel.tasks",  # the shape of a description
     *DECIDING,  # what a plug-in may import and read while it is loaded
 )
@@ -151,6 +152,9 @@ def _info(file: StrategyFile, described: dict[str, Any] | None) -> StrategyInfo:
         traceback=found.get("traceback"),
         not_params=tuple(found.get("not_params", ())),
         plots=found.get("plots", {}),
+        timeframes=tuple(found.get("timeframes", ())),
+        symbols_read=tuple(found.get("symbols_read", ())),
+        warmups=found.get("warmups", {}),
     )
 
 

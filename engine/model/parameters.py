@@ -129,7 +129,8 @@ class StrategyInfo:
 
     `kind` is "signals" (an engine.strategy.Strategy) or "native" (a backtesting.Strategy subclass). `params`: Param.to_json.
     `not_params`: `{name, why}` of a native one's class variables that are no parameters. `plots`: where columns are drawn,
-    `{column: Plot.to_json}`, of those of which it says so.
+    `{column: Plot.to_json}`, of those of which it says so. `timeframes`, `symbols_read`: what it reads beside the candles
+    that it trades; then `warmups`, candles by timeframe ("" = the run's), is what it wants with its defaults.
     """
 
     name: str
@@ -142,6 +143,9 @@ class StrategyInfo:
     traceback: str | None = None
     not_params: tuple[Mapping[str, str], ...] = ()
     plots: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    timeframes: tuple[str, ...] = ()
+    symbols_read: tuple[str, ...] = ()
+    warmups: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def error_line(self) -> int | None:
@@ -170,6 +174,9 @@ class StrategyInfo:
             "plots": {column: dict(plot) for column, plot in self.plots.items()},
             "kind": self.kind,
             "path": self.path,
+            "timeframes": list(self.timeframes),
+            "symbols_read": list(self.symbols_read),
+            "warmups": dict(self.warmups),
             "error": self.error,
         }
 

@@ -8,7 +8,8 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from engine.backtest.evaluation import CandleFrame, Evaluation, evaluate
+from engine.backtest.evaluation import Evaluation, evaluate
+from engine.backtest.frame import CandleFrame
 from engine.backtest.questions import Ask
 from engine.checks.lookahead import Fresh
 from engine.checks.verdicts import run_checks
