@@ -92,7 +92,7 @@ class Warmup:
 
     @classmethod
     def read(cls, said: Any, reads: Reads) -> Self:
-        """From what `Strategy.warmup` returned; raises RunError where that is neither a number nor one for each timeframe."""
+        """From what `Strategy.warmup` returned; raises RunError where that is no number, nor one for each timeframe."""
         if not isinstance(said, Mapping):
             return cls(_count(said))
         for name in said:
@@ -182,7 +182,7 @@ class ReadSeries:
         }
 
     def period(self, base: Timeframe, period: Period) -> Period:
-        """The candles that decisions in a period of `base` candles see: from the last that was closed at the first of them."""
+        """The candles that decisions in a period of `base` candles see: from the last that had closed at the first."""
         first = latest_closed(self.candle, base.next(period.start))
         return Period(first, max(self.candle.floor(period.end), self.candle.next(first)))
 
@@ -212,6 +212,6 @@ def latest_closed(timeframe: Timeframe, instant: int) -> int:
 
 
 def warmup_start(timeframe: Timeframe, start: int, candles: int) -> int:
-    """Where loading begins for so many candles before `start`: from there back to 00:00 UTC (daily anchors need whole days)."""
+    """Where loading begins for so many candles before `start`: from there back to 00:00 UTC, as anchors need whole days."""
     day = max(0, timeframe.shift(start, -candles) // DAY_MS * DAY_MS)
     return min(timeframe.ceil(day), start)

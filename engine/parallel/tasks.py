@@ -195,8 +195,8 @@ class PathsTask(StrategyTask, Task[PathsAnswer]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PrepareAnswer:
-    """Every parameter, checked and complete, and the warm-up that the strategy asks for with them (`Warmup.to_json`); what it
-    reads beside its candles (`Reads.to_json`).
+    """Every parameter, checked and complete; the warm-up that the strategy asks for with them (`Warmup.to_json`), and what
+    it reads beside its candles (`Reads.to_json`).
     """
 
     params: Mapping[str, ParamValue]

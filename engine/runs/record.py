@@ -130,15 +130,14 @@ def _missing_beside(series: LoadedSeries) -> tuple[int, list[dict[str, Any]]]:
 
 
 def beside_warmup(series: LoadedSeries, check: Mapping[str, Any]) -> dict[str, Any]:
-    """The check of the warm-up, with what of the series read beside the candles is too short for it."""
-    short = [
-        f"{one.title}: {held.file.warmup:,} of {one.wanted:,}"
-        for one, held in series.beside
-        if held is not None and held.file.warmup < one.wanted
-    ]
-    if not short:
+    """The check of the warm-up, with how many candles of each series that is read beside there are of those wanted."""
+    counted = [(one, held.file.warmup) for one, held in series.beside if held is not None and one.wanted]
+    if not counted:
         return dict(check)
-    return {**check, "status": "failed", "note": "; ".join([check["note"], *short])}
+    notes = [f"{one.title}: {min(held, one.wanted):,} of {one.wanted:,}" for one, held in counted]
+    is_short = any(held < one.wanted for one, held in counted)
+    status = "failed" if is_short else check["status"]
+    return {**check, "status": status, "note": "; ".join([check["note"], *notes])}
 
 
 def sweep_checks(series: LoadedSeries, wanted: int) -> dict[str, dict[str, Any]]:
