@@ -66,6 +66,7 @@ class Strategy(Document):
     plots: dict[str, Plot]
     timeframes: list[str]
     symbols_read: list[str]
+    build_timeframes: bool
     warmups: dict[str, int]
     error: str | None
 

@@ -32,7 +32,7 @@ def describe_job(task: DescribeTask, _report: Report) -> DescribeAnswer:
 def _described(path: Path) -> dict[str, Any]:
     info: dict[str, Any] = {"title": path.stem, "description": "", "params": [], "not_params": []}
     info |= {"kind": SIGNALS, "error": None, "traceback": None, "sources": {}, "plots": {}}
-    info |= {"timeframes": [], "symbols_read": [], "warmups": {}}
+    info |= {"timeframes": [], "symbols_read": [], "build_timeframes": False, "warmups": {}}
     try:
         with open_strategy(path) as loaded:
             info |= _description(loaded, path.stem)
@@ -90,7 +90,7 @@ def _reads(loaded: LoadedStrategy, path: Path) -> dict[str, Any]:
 
     warmups = ask_warmup(loaded.strategy({}), path).to_json()
     series = {"timeframes": list(reads.timeframes), "symbols_read": list(reads.symbols)}
-    return {**series, "warmups": warmups}
+    return {**series, "build_timeframes": reads.build, "warmups": warmups}
 
 
 def _check_complete(loaded: LoadedStrategy, path: Path) -> None:

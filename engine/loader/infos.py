@@ -154,6 +154,7 @@ def _info(file: StrategyFile, described: dict[str, Any] | None) -> StrategyInfo:
         plots=found.get("plots", {}),
         timeframes=tuple(found.get("timeframes", ())),
         symbols_read=tuple(found.get("symbols_read", ())),
+        build_timeframes=found.get("build_timeframes", False),
         warmups=found.get("warmups", {}),
     )
 

@@ -306,7 +306,7 @@ class WarmupTask(Task[WarmupAnswer]):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DescribeAnswer:
     """A plug-in file as listed; `error` is None when it loads. `params`, `not_params`, `plots`: as in StrategyInfo;
-    `sources`: the sha256 of each file that was executed for it, by name. `timeframes`, `symbols_read`, `warmups`: as there.
+    `sources`: the sha256 of each file that was executed for it, by name. What is read: as there.
     """
 
     title: str
@@ -320,6 +320,7 @@ class DescribeAnswer:
     plots: Mapping[str, Mapping[str, Any]]
     timeframes: Sequence[str]
     symbols_read: Sequence[str]
+    build_timeframes: bool
     warmups: Mapping[str, int]
 
 

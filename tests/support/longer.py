@@ -46,5 +46,5 @@ def file_with_longer(strategy: Strategy, file: CandleFile) -> CandleFile:
 
 def candles_of(frame: pd.DataFrame) -> Candles:
     """The candles of a table as strategies get it."""
-    times = frame.index.as_unit("ms").asi8
+    times = pd.DatetimeIndex(frame.index).as_unit("ms").asi8
     return Candles(times, *(np.array(frame[name], dtype=np.float64) for name in PRICE_COLUMNS))

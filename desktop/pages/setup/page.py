@@ -11,6 +11,7 @@ from PySide6.QtCore import QTimer, Signal
 from desktop.pages.page import Context, Page, Place
 from desktop.pages.setup.expected import Expected
 from desktop.pages.setup.panel import SetupPanel
+from desktop.pages.setup.reading_view import held_beside
 from desktop.pages.setup.strategy_desk import StrategyDesk
 from desktop.pages.setup.strategy_files import StrategyFiles, all_words, changed_words
 from desktop.pages.setup.symbol_desk import SymbolDesk
@@ -48,6 +49,8 @@ class SetupPage(Page[SetupPanel]):
         panel.fetch_wanted.connect(self.fetch)
         panel.stop_wanted.connect(self.bridge.stop)
         panel.coverage_wanted.connect(self._ask_coverage)
+        panel.coverage_wanted.connect(self._ask_reading)
+        panel.strategies.focus_changed.connect(lambda _: self._ask_reading())
         panel.market.exchange_changed.connect(self._load_markets)
         panel.market.refresh_wanted.connect(lambda _: self.reload_symbols())
         self.files = StrategyFiles(self.bridge, self)
@@ -217,6 +220,24 @@ class SetupPage(Page[SetupPanel]):
         self.bridge.ask(
             lambda: [(symbol, held(symbol, exchange)) for symbol, exchange in setup.series()], show
         )
+
+    def _ask_reading(self) -> None:
+        """Ask what is held of what the strategy in focus reads beside its candles."""
+        form = self.panel.strategies
+        focused, setup = form.focused(), self.panel.setup()
+        info, timeframe = form.infos.get(focused), self.panel.period.chosen_timeframe()
+        if info is None or not info.reading or setup.data_problem() is not None:
+            return
+        series = setup.series(), setup.period, timeframe
+
+        def show(answers: list[tuple[str, Coverage | str]]) -> None:
+            now = self.panel.setup()
+            if (now.series(), now.period, self.panel.period.chosen_timeframe()) != series:
+                return  # asked again since
+            if form.infos.get(form.focused()) == info:
+                form.reading.set_answers(answers)
+
+        self.bridge.ask(lambda: held_beside(self.engine, info, setup, timeframe), show)
 
     def follow(self, job: Job) -> None:
         """The engine is being compiled, or candles come."""

@@ -138,5 +138,6 @@ def test_series_that_are_read_beside_the_candles_travel_with_them(folder: Path, 
     assert built is None
     assert four.warmup == 20
     for sent, got in ((beside[0].candles, four), (beside[1].candles, other), (file, found.candles)):
+        assert sent is not None
         assert sent.load().sha256() == got.load().sha256()
         assert scratch not in got.path.parents

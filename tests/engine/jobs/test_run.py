@@ -344,7 +344,7 @@ def test_a_warm_up_that_cannot_be_told_points_at_its_line(tmp_path: Path, warmup
 def test_before_a_run_parameters_are_checked_and_the_warm_up_is_asked_for() -> None:
     task = PrepareTask(strategy=STRATEGIES / "vwap_supertrend_ema.py", params={"ema_slow": 80})
     ready = prepare_job(task, ignore)
-    assert (ready.warmup, ready.params["ema_slow"], ready.params["lookback"]) == (800, 80, 4)
+    assert (ready.warmup[""], ready.params["ema_slow"], ready.params["lookback"]) == (800, 80, 4)
     with pytest.raises(InputError, match="no parameter 'ema_slo'; did you mean ema_slow"):
         prepare_job(replace(task, params={"ema_slo": 1}), ignore)
 
