@@ -52,8 +52,10 @@ class Plot(Document):
 
 
 class Strategy(Document):
-    """A strategy; `error` is a line where its file does not load. `timeframes`, `symbols_read`: what it reads beside the
-    candles it trades; `warmups`: then candles by timeframe, "" being that of the run.
+    """A strategy; `error` is a line where its file does not load.
+
+    `timeframes`, `symbols_read`: what it reads beside the candles that it trades, longer ones built of those where
+    `build_timeframes`; `warmups`: then candles by timeframe, "" being that of the run.
     """
 
     name: str

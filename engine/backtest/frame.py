@@ -72,6 +72,10 @@ class CandleFrame:
         """What one call of a strategy gets as its candles."""
         return dict(self.arrays) if arrays else self.copy()
 
+    def memory(self, max_bytes: int) -> Memory:
+        """Where indicators of these candles are remembered while many parameters are tried on them."""
+        return Memory(self.table, max_bytes)
+
     def part(self, start: int | None, stop: int | None) -> CandleFrame:
         """The candles at positions start..stop, on the same memory; of other series what was known by then."""
         candles, table = self.candles.slice(start, stop), self.table.iloc[start:stop]

@@ -19,7 +19,6 @@ from engine.backtest.frame import CandleFrame
 from engine.backtest.perpetual import Perpetual
 from engine.backtest.rules import Report
 from engine.errors import BacktestError, RunError
-from engine.indicators import Memory
 from engine.loader import kept_process, load_strategy, open_strategy
 from engine.loader.class_variables import native_params
 from engine.model.market import DAY_MS, Float64Array, Int64Array, Timeframe
@@ -176,7 +175,7 @@ class SweptSeries:
         if not len(self.period):
             raise RunError("the period holds no candle; fetch it or choose another")
         self.frame = CandleFrame.of(task.candles, candles)
-        self.memory = Memory(self.frame.table, task.memory_bytes)
+        self.memory = self.frame.memory(task.memory_bytes)
 
     @property
     def days(self) -> int:

@@ -31,7 +31,6 @@ _DESCRIBING: Final = (
     "engine.model.numerals",
     "engine.model.parameters",
     "engine.model.plots",
-    "engine.model.reads",
     "engine.parallel.tasks",  # the shape of a description
     *DECIDING,  # what a plug-in may import and read while it is loaded
 )

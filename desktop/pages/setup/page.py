@@ -11,7 +11,6 @@ from PySide6.QtCore import QTimer, Signal
 from desktop.pages.page import Context, Page, Place
 from desktop.pages.setup.expected import Expected
 from desktop.pages.setup.panel import SetupPanel
-from desktop.pages.setup.reading_view import held_beside
 from desktop.pages.setup.strategy_desk import StrategyDesk
 from desktop.pages.setup.strategy_files import StrategyFiles, all_words, changed_words
 from desktop.pages.setup.symbol_desk import SymbolDesk
@@ -237,7 +236,16 @@ class SetupPage(Page[SetupPanel]):
             if form.infos.get(form.focused()) == info:
                 form.reading.set_answers(answers)
 
-        self.bridge.ask(lambda: held_beside(self.engine, info, setup, timeframe), show)
+        def ask() -> list[tuple[str, Coverage | str]]:
+            try:
+                held = self.engine.strategies.held_beside(
+                    info, setup.symbols, setup.exchange, timeframe, setup.period
+                )
+            except BacktestError as error:
+                return [(info.name, str(error))]
+            return list(held.items())
+
+        self.bridge.ask(ask, show)
 
     def follow(self, job: Job) -> None:
         """The engine is being compiled, or candles come."""

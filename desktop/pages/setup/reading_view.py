@@ -6,14 +6,9 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from desktop.pages.setup.coverage_view import Answer, CoverageView
-from desktop.pages.setup.values import Setup
 from desktop.theme.colours import Theme
 from desktop.widgets.labels import breakable
-from engine.errors import BacktestError
-from engine.model.market import Period, Timeframe
 from engine.model.parameters import StrategyInfo
-from engine.model.reads import Reads, Warmup, series_of, warmup_start
-from engine.service import Engine
 
 
 class ReadingView(QWidget):
@@ -49,26 +44,3 @@ class ReadingView(QWidget):
     def apply_theme(self, theme: Theme) -> None:
         """Take the theme's colours."""
         self.coverage.apply_theme(theme)
-
-
-def held_beside(engine: Engine, info: StrategyInfo, setup: Setup, base: Timeframe) -> list[Answer]:
-    """What is held of each series that runs of a set-up would read and fetch, with the warm-up of the strategy's defaults; in
-    place of that what is wrong, where they cannot be read.
-    """
-    reads = Reads(info.timeframes, info.symbols_read, info.build_timeframes)
-    found: dict[str, Answer] = {}
-    if not reads or info.error is not None:
-        return []
-    try:
-        reads.check(base, setup.exchange, info.name)
-        for symbol, exchange in setup.series():
-            markets = [engine.candles.market(one, exchange) for one in (symbol, *info.symbols_read)]
-            for read in series_of(reads, Warmup.from_json(info.warmups), base, markets):
-                whole = read.period(base, base.align(setup.period))
-                span = Period(warmup_start(read.candle, whole.start, read.wanted), whole.end)
-                if read.title not in found and not read.is_built:
-                    held = engine.candles.status(read.market.name, read.candle, span, exchange=exchange)
-                    found[read.title] = read.title, held
-    except BacktestError as error:
-        return [*found.values(), (info.name, str(error))]
-    return list(found.values())
