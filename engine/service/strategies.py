@@ -64,8 +64,8 @@ class Strategies:
         timeframe: Timeframe,
         period: Period,
     ) -> dict[str, Coverage]:
-        """What is held of each series that runs of a strategy would fetch beside their candles, by its title; with the warm-up
-        of its defaults. Raises InputError where such a run cannot read them.
+        """What is held of each series that runs of a strategy would fetch beside their candles, by its title; warm-up by its
+        defaults included. Raises InputError where such a run cannot read them.
         """
         reads = Reads(info.timeframes, info.symbols_read, info.build_timeframes)
         reads.check(timeframe, exchange, info.name)

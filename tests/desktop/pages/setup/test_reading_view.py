@@ -11,8 +11,15 @@ from engine.model.market import parse_time
 from engine.model.parameters import StrategyInfo
 
 DAYS = StrategyInfo(
-    "mine", "Mine", "", (), "mine.py", timeframes=("4h", "1d"), symbols_read=("BTCUSDT",), warmups={"": 20, "4h": 60, "1d": 0}
-)  # fmt: skip
+    "mine",
+    "Mine",
+    "",
+    (),
+    "mine.py",
+    timeframes=("4h", "1d"),
+    symbols_read=("BTCUSDT",),
+    warmups={"": 20, "4h": 60, "1d": 0},
+)
 
 
 def test_the_line_says_the_series_and_their_warm_up(qtbot: QtBot):
