@@ -13,6 +13,8 @@ from engine.model.reads import Reads, Warmup
 from engine.strategy import Strategy, reading
 
 HOUR = Timeframe("1h")
+# bundled strategies that read longer candles, of which many a market of a test has too few: asked in tests/strategies
+READING = ("daily_trend_cross",)
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from engine.strategy import Strategy
 from tests.engine.checks.checking import HELD, Column, checks_of, strategy_of
 from tests.support.builders import START_MS, random_candles
 
+pytestmark = pytest.mark.usefixtures("all_the_time_in_the_world")
 HOUR, FOUR = Timeframe("1h"), Timeframe("4h")
 CANDLES = random_candles(1500, 4)
 FOURS = built(random_candles(1900, 4, start_ms=START_MS - 400 * HOUR_MS), HOUR, FOUR)

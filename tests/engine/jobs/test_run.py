@@ -18,6 +18,7 @@ from engine.model.run import json_ready
 from engine.model.trade import Trade
 from engine.parallel.tasks import PrepareTask
 from tests.support.builders import random_candles
+from tests.support.longer import READING
 from tests.support.tasks import IMPORTS, ignore, run_here, run_task
 
 STRATEGIES = Path(__file__).parents[3] / "strategies"
@@ -251,7 +252,9 @@ def test_a_period_without_candles_is_an_error(job: Any) -> None:
 
 
 @pytest.mark.long_except("ema_cross", "buy_and_hold", "vwap_supertrend_ema")
-@pytest.mark.parametrize("name", [path.stem for path in STRATEGIES.glob("[a-z]*.py")])
+@pytest.mark.parametrize(
+    "name", [path.stem for path in STRATEGIES.glob("[a-z]*.py") if path.stem not in READING]
+)
 def test_both_engines_give_the_same_figures_and_say_which_ran(job: Any, name: str) -> None:
     compiled, reference = (
         job(STRATEGIES / f"{name}.py", engine=engine) for engine in ("compiled", "reference")
