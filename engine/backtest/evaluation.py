@@ -79,7 +79,7 @@ def ask_warmup(strategy: Strategy, path: Path) -> Warmup:
     """How many candles the strategy wants before its period; raises RunError where it cannot say."""
     with asking(path, strategy.warmup):
         said = strategy.warmup()
-        return Warmup.read(said, Reads.declared(type(strategy)) if isinstance(said, Mapping) else Reads())
+        return Warmup.read(said, None if type(said) is int else Reads.declared(type(strategy)))
 
 
 @contextmanager

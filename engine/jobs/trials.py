@@ -109,6 +109,8 @@ def _signal_player(task: TrialsTask, kind: type[Strategy], series: SweptSeries) 
 
 def _check_warmup(asked: Warmup, task: SweptTask) -> None:
     """Raise RunError where a combination asks for more than any that was asked before the candles were loaded."""
+    if asked.candles <= task.warmup and not asked.longer:
+        return
     most = {OWN: task.warmup} | {
         side.timeframe: side.wanted for side in task.candles.beside if side.timeframe
     }

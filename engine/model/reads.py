@@ -91,9 +91,11 @@ class Warmup:
     longer: tuple[tuple[str, int], ...] = ()
 
     @classmethod
-    def read(cls, said: Any, reads: Reads) -> Self:
-        """From what `Strategy.warmup` returned; raises RunError where that is no number, nor one for each timeframe."""
-        if not isinstance(said, Mapping):
+    def read(cls, said: Any, reads: Reads | None) -> Self:
+        """From what `Strategy.warmup` returned; raises RunError where that is no number, nor one for each timeframe. `reads`
+        plays no part for a number.
+        """
+        if reads is None or not isinstance(said, Mapping):
             return cls(_count(said))
         for name in said:
             if name != OWN and name not in reads.timeframes:
