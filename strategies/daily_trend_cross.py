@@ -17,7 +17,7 @@ class DailyTrendCross(Strategy):
 
     fast = Param(12, low=1, high=500, help="candles of the fast EMA")
     slow = Param(48, low=2, high=1000, help="candles of the slow EMA")
-    trend = Param(10, low=2, high=400, help="days of the EMA that the last day must lie above or below")
+    trend = Param(5, low=2, high=400, help="days of the EMA that the last day must lie above or below")
 
     def warmup(self) -> dict[str, int]:
         """Ten lengths of each average, each counted in its own candles."""

@@ -46,12 +46,12 @@ def test_a_strategy_in_focus_shows_what_is_held_of_what_it_reads(live_window: Ma
     panel.period.set_values("1h", parse_time("2024-02-01"), parse_time("2024-03-01"))
     form.focus("daily_trend_cross")
     assert not form.reading.isHidden()
-    assert "1d (100 candles warm-up)" in form.reading.words.text().replace("\u200b", "")
+    assert "1d (50 candles warm-up)" in form.reading.words.text().replace("\u200b", "")
     qtbot.waitUntil(lambda: bool(form.reading.coverage.answers), timeout=30_000)
     ((name, held),) = form.reading.coverage.answers
     assert name == "SAMPLEUSDT 1d"
     assert isinstance(held, Coverage)
-    assert held.expected == 29 + 1 + 100  # February, the day before it, and the warm-up
+    assert held.expected == 29 + 1 + 50  # February, the day before it, and the warm-up
     panel.period.set_values("1d", parse_time("2024-02-01"), parse_time("2024-03-01"))
     qtbot.waitUntil(
         lambda: [name for name, _ in form.reading.coverage.answers] == ["daily_trend_cross"], timeout=30_000
