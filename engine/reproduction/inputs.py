@@ -40,6 +40,7 @@ _KNOWN_MODULES: Final = sys.stdlib_module_names | {
 _USED_BY: Final = {"pandas_ta_classic": "talib"}
 # the modules of this program that decide what a run says; a test holds that there are no others among what a worker imports
 DECIDING: Final = (
+    "engine.backtest.beside",
     "engine.backtest.break_even",
     "engine.backtest.library.broker",
     "engine.backtest.kernel.candle_steps",
@@ -53,6 +54,7 @@ DECIDING: Final = (
     "engine.backtest.detail",
     "engine.backtest.evaluation",
     "engine.backtest.kernel.fine_candles",
+    "engine.backtest.frame",
     "engine.backtest.metrics",
     "engine.backtest.library.native",
     "engine.backtest.library.native_windows",
@@ -88,6 +90,7 @@ DECIDING: Final = (
     "engine.model.market",
     "engine.model.orders",
     "engine.model.perpetual",
+    "engine.model.reads",
     "engine.model.simulators",
     "engine.model.slippage",
     "engine.model.trade",

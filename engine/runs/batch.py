@@ -14,6 +14,7 @@ from engine.errors import BacktestError, ClusterError, DatabaseError, Interrupte
 from engine.events import Cancelled, CancelToken, Failed, Finished, OnEvent, Progress, Started, ending
 from engine.model.detail import DetailFile
 from engine.model.market import Market, Period, Timeframe
+from engine.model.reads import ReadSeries
 from engine.model.run import CANCELLED, FAILED, FINISHED, RunResult
 from engine.parallel.job import BadEnd, Done, Job, OnProgress, Raised, Stopped
 from engine.parallel.tasks import RunAnswer, RunTask, submit
@@ -80,7 +81,7 @@ class Batch:
         """
         ready: list[tuple[PlannedRun, LoadedSeries]] = []
         reports: dict[SeriesPeriod, FetchOutcome] = {}
-        files: dict[tuple[Market, Timeframe, Period, Period], LoadedSeries] = {}
+        files: dict[tuple[Market, Timeframe, Period, Period, tuple[ReadSeries, ...]], LoadedSeries] = {}
         for planned in plan:
             try:
                 self._cancel.raise_if_cancelled()
@@ -88,7 +89,9 @@ class Batch:
                     self._fail_early(planned, planned.problem)
                     continue
                 period = self._fetch_once(planned, plan, reports) if fetch else planned.period
-                key = (planned.market, planned.spec.timeframe, planned.period, planned.load_period)
+                if fetch:
+                    self._loader.fetch_beside(planned, period)
+                key = (*planned.series_period, planned.load_period, planned.reads)
                 if key not in files:
                     files[key] = self._loader.load(planned, period)
                 ready.append((planned, self._terms.with_terms(planned, files[key], fetch=fetch)))
