@@ -80,6 +80,8 @@ def strategies(json: Json = False) -> None:
         if info.not_params:
             others = "; ".join(f"{other['name']} ({other['why']})" for other in info.not_params)
             print_line(f"{info.name}: no parameters: {others}")
+        if info.reading:
+            print_line(f"{info.name} {info.reading}")
 
 
 @app.command("new-strategy")

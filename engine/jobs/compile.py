@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from engine import indicators
-from engine.backtest.evaluation import CandleFrame
+from engine.backtest.frame import CandleFrame
 from engine.backtest.rules import Report
 from engine.jobs.describe import describe_job
 from engine.jobs.kernels import VARIABLE, has_kernels, installed_folder, made_with_environment, say_whole

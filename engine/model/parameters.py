@@ -129,7 +129,9 @@ class StrategyInfo:
 
     `kind` is "signals" (an engine.strategy.Strategy) or "native" (a backtesting.Strategy subclass). `params`: Param.to_json.
     `not_params`: `{name, why}` of a native one's class variables that are no parameters. `plots`: where columns are drawn,
-    `{column: Plot.to_json}`, of those of which it says so.
+    `{column: Plot.to_json}`, of those of which it says so. `timeframes`, `symbols_read`, `build_timeframes`: what it reads
+    beside the candles that it trades; then `warmups`, candles by timeframe ("" = the run's), is what it wants with its
+    defaults.
     """
 
     name: str
@@ -142,6 +144,18 @@ class StrategyInfo:
     traceback: str | None = None
     not_params: tuple[Mapping[str, str], ...] = ()
     plots: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    timeframes: tuple[str, ...] = ()
+    symbols_read: tuple[str, ...] = ()
+    build_timeframes: bool = False
+    warmups: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def reading(self) -> str:
+        """What it reads, in words: "reads 4h (60 candles warm-up), BTCUSDT"; empty where it reads nothing."""
+        warm = {name: f" ({count:,} candles warm-up)" for name, count in self.warmups.items() if count}
+        series = [*(name + warm.get(name, "") for name in self.timeframes), *self.symbols_read]
+        built = ", built of the candles of the run" if self.build_timeframes and self.timeframes else ""
+        return f"reads {', '.join(series)}{built}" if series else ""
 
     @property
     def error_line(self) -> int | None:
@@ -170,6 +184,10 @@ class StrategyInfo:
             "plots": {column: dict(plot) for column, plot in self.plots.items()},
             "kind": self.kind,
             "path": self.path,
+            "timeframes": list(self.timeframes),
+            "symbols_read": list(self.symbols_read),
+            "build_timeframes": self.build_timeframes,
+            "warmups": dict(self.warmups),
             "error": self.error,
         }
 

@@ -40,6 +40,7 @@ _KNOWN_MODULES: Final = sys.stdlib_module_names | {
 _USED_BY: Final = {"pandas_ta_classic": "talib"}
 # the modules of this program that decide what a run says; a test holds that there are no others among what a worker imports
 DECIDING: Final = (
+    "engine.backtest.beside",
     "engine.backtest.break_even",
     "engine.backtest.library.broker",
     "engine.backtest.kernel.candle",
@@ -54,6 +55,7 @@ DECIDING: Final = (
     "engine.backtest.detail",
     "engine.backtest.evaluation",
     "engine.backtest.kernel.fine_candles",
+    "engine.backtest.frame",
     "engine.backtest.metrics",
     "engine.backtest.library.native",
     "engine.backtest.library.native_windows",
@@ -99,6 +101,7 @@ DECIDING: Final = (
     "engine.model.orders",
     "engine.model.perpetual",
     "engine.model.portfolio_rules",
+    "engine.model.reads",
     "engine.model.simulators",
     "engine.model.slippage",
     "engine.model.trade",

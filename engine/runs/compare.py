@@ -97,7 +97,8 @@ def changes(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -
     if before is None or after is None:
         return ()
     return (
-        *_candle_changes(before["candles"], after["candles"]),
+        *_candle_changes("candles", before["candles"], after["candles"]),
+        *_read_changes(before["candles"].get("reads", {}), after["candles"].get("reads", {})),
         *_moved("period", _span(before["period"]), _span(after["period"])),
         *_moved("timeframe", before["timeframe"], after["timeframe"]),
         *_moved("warm-up", before["warmup"], after["warmup"]),
@@ -150,7 +151,20 @@ def _version_changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Ite
     )
 
 
-def _candle_changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
+def _read_changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
+    """Of the series that a strategy reads beside its candles."""
+    for name in dict.fromkeys([*before, *after]):
+        then, now = before.get(name), after.get(name)
+        if then is None or now is None:
+            yield f"{name} is {'read now' if then is None else 'not read any more'}"
+        elif then["built"] or now["built"]:
+            yield from _moved(f"{name} built of the candles", then["built"], now["built"])
+        else:
+            yield from _moved(f"{name} warm-up", then["warmup"], now["warmup"])
+            yield from _candle_changes(f"{name} candles", then, now)
+
+
+def _candle_changes(what: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
     if before["sha256"] == after["sha256"]:
         return
     then, now = before["months"], after["months"]
@@ -160,7 +174,7 @@ def _candle_changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iter
             had, has = (int(one.get(month, "0").partition(" ")[0]) for one in (then, now))
             words.append(f"{month} ({had:,} then, {has:,} now)" if had != has else f"{month} (revised)")
     more = f" and {len(words) - _MOST_NAMED} more months" if len(words) > _MOST_NAMED else ""
-    yield f"candles changed: {', '.join(words[:_MOST_NAMED])}{more}"
+    yield f"{what} changed: {', '.join(words[:_MOST_NAMED])}{more}"
 
 
 def _ruled(windows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

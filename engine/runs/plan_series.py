@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from engine.errors import BacktestError
 from engine.model.market import Market, Period, Timeframe
+from engine.model.reads import ReadSeries
 from engine.runs.load import FetchOutcome, LoadedSeries, SeriesLoader
 from engine.runs.plan import PlannedRun, SeriesPeriod
 
@@ -22,12 +23,14 @@ class PlanSeries:
     ) -> None:
         self._loader, self._terms, self._plan, self._fetch = loader, terms, plan, fetch
         self._reports: dict[SeriesPeriod, FetchOutcome] = {}
-        self._files: dict[tuple[Market, Timeframe, Period, Period], LoadedSeries] = {}
+        self._files: dict[tuple[Market, Timeframe, Period, Period, tuple[ReadSeries, ...]], LoadedSeries] = {}
 
     def of(self, planned: PlannedRun) -> LoadedSeries:
         """What a run of the plan sees of its market; raises what kept it from being fetched or loaded."""
         period = self._fetched(planned) if self._fetch else planned.period
-        key = (planned.market, planned.spec.timeframe, planned.period, planned.load_period)
+        if self._fetch:
+            self._loader.fetch_beside(planned, period)
+        key = (*planned.series_period, planned.load_period, planned.reads)
         if key not in self._files:
             self._files[key] = self._loader.load(planned, period)
         return self._terms.with_terms(planned, self._files[key], fetch=self._fetch)

@@ -59,7 +59,7 @@ def check(model: Any, document: Any) -> Any:
 
 def test_what_the_command_line_prints_about_candles_and_strategies_is_what_the_models_say(cli: CommandLine):
     check(list[d.Symbol], cli("symbols", "--exchange", "sample", "--json").json)
-    assert len(check(list[d.Strategy], cli("strategies", "--json").json)) == 10
+    assert len(check(list[d.Strategy], cli("strategies", "--json").json)) == 11
     check(d.Fetch, cli("fetch", *SERIES, "--start", "2023-08-10", "--end", "2023-08-20", "--json").json)
     check(d.Fetches, cli("fetch", *SERIES, "-t", "4h", *MARCH, "--json").json)
     held = check(
