@@ -14,6 +14,7 @@ from PySide6.QtCore import QObject, Signal
 from engine.model.market import Candles, Period
 from engine.model.remark import Remark
 from engine.model.run import FINISHED, RunResult
+from engine.model.trade_comparison import TradeListComparison
 from engine.model.trade_filter import TradeFilter
 
 MAX_SETS: Final = 12
@@ -41,7 +42,8 @@ class Workspace(QObject):
 
     Signals: `runs_changed(ids)` rows came or changed; `runs_removed(ids)`; `checked_changed()`; `current_changed()`;
     `details_changed(id)` equity, trades or candles of a run arrived; `trade_changed()`; `details_wanted(id)`: somebody
-    wants to see a run whose details are not loaded; `filter_changed()` which trades of the current run are looked at.
+    wants to see a run whose details are not loaded; `filter_changed()` which trades of the current run are looked at;
+    `trade_list_changed()` another program's trades came beside a run, or went; `their_trade_changed()`.
     """
 
     runs_changed = Signal(list)
@@ -52,6 +54,8 @@ class Workspace(QObject):
     details_wanted = Signal(str)
     trade_changed = Signal()
     filter_changed = Signal()
+    trade_list_changed = Signal()
+    their_trade_changed = Signal()
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -59,11 +63,13 @@ class Workspace(QObject):
         self.checked: list[str] = []
         self.current: str | None = None
         self.trade: int | None = None
+        self.their_trade: int | None = None
         self.filter = TradeFilter()
         self._slots: dict[str, int] = {}
         self._candles = CandleSets()
         self._changed: dict[str, bool | None] = {}
         self._checking: dict[str, str] = {}
+        self._trade_lists: dict[str, TradeListComparison] = {}
         self.remarks: dict[str, Remark] = {}
         self.defaults: Defaults = {}
         self._recalled: list[str] = []  # overlaid at the end of the last start, and not here yet
@@ -158,7 +164,7 @@ class Workspace(QObject):
         """Make a run the current one: its trades are listed and its candles drawn."""
         if run_id == self.current:
             return
-        self.current, self.trade = run_id, None
+        self.current, self.trade, self.their_trade = run_id, None, None
         self.set_filter(self.filter.without_facets())  # they name places in the list of the run before
         self.current_changed.emit()
         self.trade_changed.emit()
@@ -170,6 +176,24 @@ class Workspace(QObject):
         if index != self.trade:
             self.trade = index
             self.trade_changed.emit()
+
+    def put_trade_list(self, run_id: str, found: TradeListComparison | None) -> None:
+        """Put another program's trades beside a run, until the window closes; None: take them away."""
+        self._trade_lists.pop(run_id, None)
+        if found is not None:
+            self._trade_lists[run_id] = found
+        self.their_trade = None
+        self.trade_list_changed.emit()
+
+    def trade_list(self, run_id: str) -> TradeListComparison | None:
+        """What a run was compared with."""
+        return self._trade_lists.get(run_id)
+
+    def select_their_trade(self, index: int | None) -> None:
+        """Select a trade of the list beside the current run, by its place there."""
+        if index != self.their_trade:
+            self.their_trade = index
+            self.their_trade_changed.emit()
 
     def set_filter(self, wanted: TradeFilter) -> None:
         """Look at other trades of the current run, in every view."""

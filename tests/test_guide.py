@@ -25,7 +25,9 @@ from engine.errors import (
 )
 from engine.model.funding import REGULAR, FundingRates
 from engine.model.market import HOUR_MS, Period, format_time
+from engine.model.trade import Trade
 from engine.settings import VARIABLES
+from tests.engine.trade_lists.samples import as_tradingview
 from tests.support.command_line import CommandLine
 from tests.support.database import execute
 from tests.support.fake_exchange import FakeExchange, grid_candles
@@ -221,6 +223,7 @@ def test_every_line_that_the_pages_tell_people_to_type_does_what_it_should(
     monkeypatch.setenv("BACKTEST_FUTURES_URL", fake_exchange.url)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "other.csv.gz").write_bytes(gzip.compress("\n".join(others()).encode()))
+    (tmp_path / "trades.csv").write_text(as_tradingview(list_of_trades()))
     with ZipFile(tmp_path / "SOLUSDT-fundingRate-2024-01.zip", "w") as file:
         file.writestr("SOLUSDT-fundingRate-2024-01.csv", "\n".join(rates()))
     typed = dict.fromkeys(line for page in PAGES for line in commands(page) if not line.startswith(NOT_HERE))
@@ -239,6 +242,17 @@ def others() -> list[str]:
     return [
         "Date,A,B,C,D,Vol",
         *(f"{format_time(row[0] + HOUR_MS)[:-1]},{str(row[1:])[1:-1]}" for row in rows),
+    ]
+
+
+def list_of_trades() -> list[Trade]:
+    """A day's trade in every month that is held, as another program may have made them."""
+    day_ms = 24 * HOUR_MS
+    return [
+        Trade(
+            "long", 1.0, day, 100.0, day + day_ms, 101.0, 0.8, 0.8, 0.2, None, "", "exit_long", 24, 0.0, 0.0
+        )
+        for day in range(HELD.start, HELD.end, 30 * day_ms)
     ]
 
 

@@ -46,6 +46,7 @@ UTC, LOCAL = "utc", "local"
 _TIMES_WORDS: Final = {UTC: "Times: UTC", LOCAL: "Times: local"}
 _KEYS: Final = 9  # Ctrl+1 to Ctrl+9 go to pages
 _FILTERED: Final = "Trades"  # whose filter is gone to where the visible page has none
+_FRAMED_MS: Final = 400  # a window manager frames a window after it was shown
 
 
 class MainWindow(QMainWindow):
@@ -157,6 +158,9 @@ class MainWindow(QMainWindow):
         """The first time, without a layout to restore, share the room out for this height."""
         super().showEvent(event)
         fit_to_screen(self)
+        QTimer.singleShot(
+            _FRAMED_MS, self, lambda: fit_to_screen(self)
+        )  # with what is drawn around it by then
         if not self._laid_out:
             self._laid_out = True
             self._share_room()

@@ -128,11 +128,15 @@ class Pane:
         """What values become on the screen: their logarithms where the pane is logarithmic, NaN where there is none."""
         return _logarithm if self.axis.is_log else plain
 
-    def set_title(self, text: str, theme: Theme) -> None:
-        """The words in the pane's corner."""
+    def set_title(self, text: str, theme: Theme, legend: tuple[str, str] = ("", "")) -> None:
+        """The words in the pane's corner; behind them a legend in a colour of its own."""
         self.name = text
         ground = f"background-color:{theme.base};" if text else ""
-        self.title.setHtml(f"<span style='color:{theme.muted};font-size:8pt;{ground}'>{escape(text)}</span>")
+        words, colour = legend
+        more = f"<span style='color:{colour};'>&nbsp; {escape(words)}</span>" if words else ""
+        self.title.setHtml(
+            f"<span style='color:{theme.muted};font-size:8pt;{ground}'>{escape(text)}{more}</span>"
+        )
 
     def add_curve(
         self,

@@ -22,6 +22,7 @@ from desktop.charts.items.trade_item import ROOM_PX, TradeItem
 from desktop.charts.items.trade_lines import TradeLines
 from desktop.charts.items.trade_places import TradePlaces
 from desktop.charts.pane import Pane
+from desktop.charts.their_overlay import TheirOverlay
 from desktop.charts.time_chart import TimeChart
 from desktop.charts.timeframes import Joined, joined, longer_than, step_s_of
 from desktop.tables import formats
@@ -62,6 +63,7 @@ class PriceChart(TimeChart):
         self.hidden: set[str] = set()
         self.trades: TradeItem | None = None
         self.lines: TradeLines | None = None
+        self.theirs = TheirOverlay()
         self.holes = NO_HOLES
         self.wants_equity = True
         self._source = Gathered(self.candles, 60.0)
@@ -175,6 +177,7 @@ class PriceChart(TimeChart):
         self._draw_candles(self.run)
         self._draw_indicators(self.run)
         self._draw_trades()
+        self.theirs.draw(self.price, self.theme)
         self._draw_equity(self.run)
         self.fit()
 
@@ -193,7 +196,8 @@ class PriceChart(TimeChart):
 
     def _write_title(self, run: RunResult) -> None:
         timeframe = run.timeframe.name if self.shown is None else f"{self.shown.timeframe} of {run.timeframe}"
-        self.price.set_title(f"{self._name or run.strategy} · {run.symbol} {timeframe}", self.theme)
+        title = f"{self._name or run.strategy} · {run.symbol} {timeframe}"
+        self.price.set_title(title, self.theme, self.theirs.legend(self.theme))
 
     def _draw_trades(self) -> None:
         if self._places is None or not len(self._places):
@@ -380,20 +384,13 @@ class PriceChart(TimeChart):
         text = ""
         for name, colour in self.indicator_colours().items():
             if name not in self.hidden and name in self._columns:
-                text += read_out.curve_text(name, self._value_text(name, _at(self._columns[name], x)), colour)
+                value = self._columns[name].at(x)
+                on_price = name in self.groups.on_price
+                words = formats.number(value, self._digits) if on_price else formats.price(value)
+                text += read_out.curve_text(name, words, colour)
         if run.equity is not None and len(run.equity.time) and self.wants_equity:
             equity = envelope_of(run.equity.time, run.equity.columns["equity"])
             fall = drawdown_of(equity, run.costs.cash)
-            text += read_out.curve_text("Equity", formats.number(_at(equity, x)), self.theme.accent)
-            text += read_out.curve_text("Drawdown", formats.percent(_at(fall, x)), self.theme.negative)
+            text += read_out.curve_text("Equity", formats.number(equity.at(x)), self.theme.accent)
+            text += read_out.curve_text("Drawdown", formats.percent(fall.at(x)), self.theme.negative)
         return text
-
-    def _value_text(self, name: str, value: float) -> str:
-        on_price = name in self.groups.on_price
-        return formats.number(value, self._digits) if on_price else formats.price(value)
-
-
-def _at(line: Envelope, x: float) -> float:
-    """The value of a line at the time nearest to x; NaN where it has none."""
-    position = line.nearest(x)
-    return float("nan") if position is None else float(line.low[position])

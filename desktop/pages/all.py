@@ -18,6 +18,7 @@ from desktop.pages.overview.page import OverviewPage
 from desktop.pages.page import Context, Page
 from desktop.pages.runs.page import RunsPage
 from desktop.pages.setup.page import SetupPage
+from desktop.pages.trade_list.page import TradeListPage
 from desktop.pages.trades.page import TradesPage
 from desktop.pages.verdict.page import VerdictPage
 from desktop.pages.walk_forward.page import WalkForwardPage
@@ -32,6 +33,7 @@ PAGES: Final[tuple[Callable[[Context], Page[Any]], ...]] = (
     TradesPage,
     MetricsPage,
     VerdictPage,
+    TradeListPage,
     DataPage,
     LogPage,
     DatabasePage,

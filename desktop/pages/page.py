@@ -46,8 +46,8 @@ class Context(QObject):
     `reported(level, text, details)` what went wrong, `warned(text, line)` what went wrong and is that line in the log. To
     the log: `logged(level, text, details)`. Between pages: `run_wanted(specs)` make these runs; `candles_changed()` what is
     held may have changed; `range_wanted(start_ms, end_ms)` look at these times in the chart; `details_wanted(line)` the
-    story of a line in the log; `undo_offered(Undo)` it can be taken back; `times_changed()` moments are shown in another
-    zone.
+    story of a line in the log; `trade_list_wanted(id)` compare that run with another program's trades;
+    `undo_offered(Undo)` it can be taken back; `times_changed()` moments are shown in another zone.
     """
 
     database_changed = Signal(bool, str)
@@ -58,6 +58,7 @@ class Context(QObject):
     logged = Signal(str, str, str)
     run_wanted = Signal(list)
     compare_wanted = Signal(list)
+    trade_list_wanted = Signal(str)
     candles_changed = Signal()
     range_wanted = Signal(object, object)
     details_wanted = Signal(str)

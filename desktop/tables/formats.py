@@ -6,6 +6,7 @@ Screen text uses the user's locale; what leaves the program (clipboard, CSV) use
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -17,6 +18,7 @@ from engine.model.market import format_time
 NO_VALUE: Final = "–"
 _LARGE: Final = 1e15
 _MOST_DIGITS: Final = 10
+_NEGATIVE: Final = re.compile(r"(?<!\w)-(?=\d)")  # no hyphen, no part of a date
 
 
 def is_missing(value: Any) -> bool:
@@ -36,6 +38,11 @@ def number(value: float | None, digits: int = 2) -> str:
 def _with_minus(text: str) -> str:
     """The sign as wide as the plus, in whatever part of the window."""
     return text.replace("-", "−", 1) if text.startswith("-") else text
+
+
+def with_minuses(text: str) -> str:
+    """A sentence of the engine, its numbers signed as the window signs them."""
+    return _NEGATIVE.sub("−", text)
 
 
 def whole(value: float | None) -> str:

@@ -32,6 +32,7 @@ from engine.model.simulators import ENGINES
 from engine.model.slippage import SLIPPAGES
 from engine.model.sweep import TOP
 from engine.model.sweep_spec import ACROSS, SAMPLERS, SweepSpec, swept_markets
+from engine.model.trade_comparison import DEFAULT_TOLERANCE, DEFAULT_WITHIN, MOST_WITHIN
 from engine.model.walk_forward import MODES, ROLLING, WalkForwardSpec, parse_duration
 
 
@@ -291,6 +292,33 @@ class CostSurfaceBody(Body):
             () if one is None else read_range(one) for one in (self.commission, self.slippage)
         ]
         return CostSurfaceSpec(commissions=found[0], slippages=found[1])
+
+
+class TradeListBody(Body):
+    """A trade list of another program, as the text of its file."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "text": "Trade #,Type,Signal,Date/Time,Price USDT,Contracts,Profit USDT\n"
+                    "1,Entry long,buy,2023-03-02 08:00,150,10,\n1,Exit long,sell,2023-03-03 08:00,155,10,50\n"
+                }
+            ]
+        }
+    )
+
+    text: str = Field(description="JSON or CSV; what it is is seen in it.")
+    zone: str = Field(default="UTC", description="Time zone of times that name none.")
+    tolerance: float = Field(
+        default=DEFAULT_TOLERANCE, ge=0, le=1, description="The fraction by which equal numbers may differ."
+    )
+    within: int = Field(
+        default=DEFAULT_WITHIN,
+        ge=0,
+        le=MOST_WITHIN,
+        description="Entries more candles apart are not the same trade.",
+    )
 
 
 class WalkForwardBody(SweepBody):

@@ -12,6 +12,7 @@ from engine.cli import (  # noqa: F401 - importing them adds their commands to t
     backtests,
     brackets,
     candles,
+    compare,
     keeping,
     monte_carlo,
     research,

@@ -21,7 +21,9 @@ SYMBOL = "SAMPLEUSDT"
 TIMEFRAME = Timeframe("1h")
 WHOLE = Period.parse("2023-01-01", "2024-12-31")
 HELD_FIRST = (Period.parse("2023-01-01", "2023-05-31"), Period.parse("2023-09-01", "2024-12-31"))
-TRADED = Period.parse("2023-02-01", "2024-12-31")  # January 2023 serves as warm-up
+TRADED = Period.parse(
+    "2023-03-01", "2024-12-31"
+)  # what is before serves as warm-up, of every shipped strategy
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from engine.model.remark import Remark
 from engine.model.rerun import Rerun
 from engine.model.run import CANCELLED, FINISHED, RunRequest, RunResult, RunSpec, SeenCandles
 from engine.model.simulators import COMPILED
+from engine.model.trade_comparison import DEFAULT_TOLERANCE, DEFAULT_WITHIN
 from engine.runs.batch import Batch
 from engine.runs.compare import compare, side_by_side
 from engine.runs.plan import PlannedRun, check_strategies, distinct, make_plan
@@ -30,6 +31,7 @@ from engine.service.strategies import Strategies
 if TYPE_CHECKING:
     from engine.analysis.analysis import Analysis
     from engine.analysis.market import Bitcoin
+    from engine.model.trade_comparison import TradeListComparison
     from engine.reports.html import Reported
 
 
@@ -190,6 +192,30 @@ class Runs:
 
         left, right = self.get(left_id), self.get(right_id)
         return side_by_side(left, right, both(left, right, self._resources.store))
+
+    def compare_trades(
+        self,
+        run_id: str,
+        trades: Path | str,
+        *,
+        zone: str = "UTC",
+        tolerance: float = DEFAULT_TOLERANCE,
+        within: int = DEFAULT_WITHIN,
+    ) -> TradeListComparison:
+        """A stored run's trades beside another program's: a file, or the text of one. See `engine.trade_lists`.
+
+        `zone`: of times that name none. Raises InputError for a file that is not understood, and where nothing overlaps.
+        """
+        from engine.trade_lists.comparing import compare_trades
+        from engine.trade_lists.opening import trade_list_text
+        from engine.trade_lists.reading import read_trade_list
+
+        run = self.get(run_id)
+        text, name = (
+            (trade_list_text(trades), trades.name) if isinstance(trades, Path) else (trades, "the text")
+        )
+        found = read_trade_list(text, name, zone)
+        return compare_trades(run, found, tolerance=tolerance, within=within)
 
     def sources(self, run_id: str) -> list[SourceFile]:
         """The files that a stored run executed, beside what they hold today."""

@@ -48,6 +48,11 @@ class Envelope:
         """The position of the time that is nearest to x, or None where there are none."""
         return nearest(self.time, x)
 
+    def at(self, x: float) -> float:
+        """The value at the time nearest to x; NaN where there is none."""
+        position = self.nearest(x)
+        return float("nan") if position is None else float(self.low[position])
+
     def within(self, start: float, end: float) -> tuple[float, float] | None:
         """Lowest and highest value between two x, or None where there is nothing."""
         first, last = self.positions(start, end)

@@ -113,6 +113,10 @@ class ChartPanel(Panel):
         self.workspace.runs_changed.connect(self._runs_changed)
         self.workspace.details_changed.connect(self._details_changed)
         self.workspace.trade_changed.connect(self._show_trade)
+        self.workspace.trade_list_changed.connect(self._draw_theirs)
+        self.workspace.their_trade_changed.connect(
+            lambda: self.chart.theirs.select(self.workspace.their_trade)
+        )
         self.chart.hovered.connect(self._hover)
         self.chart.trade_clicked.connect(self._marker_clicked)
         self.chart.trades_hovered.connect(self._hover_trades)
@@ -160,11 +164,22 @@ class ChartPanel(Panel):
         self._drawing.done()
         self._hovered = ()
         self.chart.set_name("" if run is None else name_in(self.workspace, run))
+        self._hold_theirs()
         self.chart.show_run(run if ready else None, candles if ready else None, plots)
         self._fill_menu()
         self._fill_timeframes()
         self._hover(None)
         self._show_trade()
+
+    def _hold_theirs(self) -> None:
+        run = self.workspace.current_run()
+        found = None if run is None else self.workspace.trade_list(run.id)
+        self.chart.theirs.show(() if found is None else found.theirs)
+
+    def _draw_theirs(self) -> None:
+        """Another program's trades came or went: the view stays where it is."""
+        self._hold_theirs()
+        self.chart.redraw()
 
     def _fill_menu(self) -> None:
         self.menu.clear()

@@ -27,6 +27,7 @@ from desktop.tables.table import Column, TableModel
 from desktop.theme.colours import Theme
 from desktop.widgets.flow_layout import FlowLayout
 from desktop.widgets.table_view import TableView
+from desktop.widgets.zone_field import zone_field
 from engine.model.candle_files import ImportPreview
 from engine.model.exchanges import EXCHANGES
 from engine.model.market import PRICE_COLUMNS, TIMEFRAMES, format_time, timeframes_of
@@ -38,10 +39,6 @@ _UNITS: Final = {
 }  # fmt: skip
 _DECIMALS: Final = {"auto": "auto", "point": "point 1.5", "comma": "comma 1,5"}
 _HEADERS: Final = {"auto": None, "names the columns": True, "is a candle": False}
-_ZONES: Final = (
-    "UTC", "Europe/London", "Europe/Berlin", "America/New_York", "America/Chicago", "Asia/Kolkata", "Asia/Shanghai",
-    "Asia/Tokyo",
-)  # fmt: skip
 _AUTO: Final = "auto"
 _PAIR: Final = re.compile(r"\w{2,}(USD[TC]?|FDUSD|BUSD|TUSD|BTC|ETH|BNB|EUR|TRY)")
 _SETTLE_MS: Final = 250
@@ -102,7 +99,10 @@ class ImportPanel(QWidget):
             self.exchange.addItem(info.title, name)
         self.symbol = QLineEdit(placeholderText="Symbol")
         self.symbol.setAccessibleName("Symbol of the file")
-        self.unit, self.zone = _combo("Unit of numeric times"), _combo("Time zone of times that name none")
+        self.unit, self.zone = (
+            _combo("Unit of numeric times"),
+            zone_field("Time zone of times that name none"),
+        )
         for unit, text in _UNITS.items():
             self.unit.addItem(text, unit)
         self.decimal, self.header = _combo("Decimal mark of the file"), _combo("What the first row is")
@@ -110,11 +110,6 @@ class ImportPanel(QWidget):
             self.decimal.addItem(text, mark)
         for text, is_header in _HEADERS.items():
             self.header.addItem(text, is_header)
-        typed = QLineEdit()
-        typed.setAccessibleName(self.zone.accessibleName())
-        self.zone.setEditable(True)
-        self.zone.setLineEdit(typed)
-        self.zone.addItems(list(_ZONES))
         self.columns = {name: _combo(f"Column of {_TITLES[name].lower()}") for name in FIELDS}
         self.model: TableModel[CandleRow] = TableModel(_COLUMNS, self)
         self.table = TableView(self.model, "First rows as understood", "Reading …")

@@ -62,6 +62,7 @@ class RunsPage(Page[RunsPanel]):
         self.panel.remarked.connect(self._remark)
         self.panel.report_wanted.connect(self.ask_and_report)
         self.panel.compare_wanted.connect(context.compare_wanted)
+        self.panel.trade_list_wanted.connect(context.trade_list_wanted)
         self._closed = False
 
     def commands(self) -> Sequence[Command]:

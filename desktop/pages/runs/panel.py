@@ -41,7 +41,7 @@ _LEAST_WIDTHS = {
 class RunsPanel(Panel):
     """Signals: `delete_wanted(ids)`, `export_wanted(ids)`, `rerun_wanted(ids)`, `setup_wanted(id)` (load a run's set-up into
     the dock), `remarked({id: Remark})`, `report_wanted(ids)`; `compare_wanted(ids)`: two side by side, or the source of one
-    beside today's.
+    beside today's; `trade_list_wanted(id)`: beside another program's trades.
     """
 
     delete_wanted = Signal(list)
@@ -51,6 +51,7 @@ class RunsPanel(Panel):
     remarked = Signal(dict)
     report_wanted = Signal(list)
     compare_wanted = Signal(list)
+    trade_list_wanted = Signal(str)
 
     def __init__(self, workspace: Workspace, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -109,6 +110,7 @@ class RunsPanel(Panel):
             self._action("Compare, or not", "Space", self._toggle_compared),
             self._action("Compare only these", "Shift+Space", self._compare_only),
             self._action("Side by side", "Ctrl+B", self._side_by_side),
+            self._action("Compare with a trade list …", "", self._compare_with_list),
             self._action("Source as it was", "Ctrl+Shift+U", lambda: self._emit(self.compare_wanted, 1)),
             self._action("Note …", "F2", lambda: self._edit("note")),
             self._action("Name …", "Shift+F2", lambda: self._edit("strategy")),
@@ -314,6 +316,10 @@ class RunsPanel(Panel):
         ids += [other for other in others if other is not None and other not in ids][: 2 - len(ids)]
         if ids:
             self.compare_wanted.emit(ids)
+
+    def _compare_with_list(self) -> None:
+        for run_id in self._selected_ids()[:1]:
+            self.trade_list_wanted.emit(run_id)
 
     def _use(self) -> None:
         selected = self.table.selected_rows()[:1]

@@ -22,6 +22,7 @@ class TradesPage(Page[TradesPanel]):
         super().__init__(context, TradesPanel(context.workspace))
         self.panel.saved.connect(lambda path: context.said.emit(f"Trades written to {path}"))
         self.panel.not_saved.connect(lambda text: context.reported.emit("error", text, ""))
+        self.panel.trade_list_wanted.connect(context.trade_list_wanted)
         self.panel.table.clicked.connect(lambda _: self._show_chart())
 
     def commands(self) -> Sequence[Command]:

@@ -32,9 +32,10 @@ _NO_RUN = "Select a run to see its trades."
 
 
 class TradesPanel(Panel):
-    """`saved(path)` after a CSV was written, `not_saved(reason)` otherwise."""
+    """`saved(path)` after a CSV was written, `not_saved(reason)` otherwise; `trade_list_wanted(id)`: compare that run."""
 
     saved = Signal(str)
+    trade_list_wanted = Signal(str)
     not_saved = Signal(str)
 
     def __init__(self, workspace: Workspace, parent: QWidget | None = None) -> None:
@@ -49,6 +50,7 @@ class TradesPanel(Panel):
         self.count.setProperty("role", "muted")
         self.facets = chip("", "Show all groups of trades again")
         self.export = tool_button("CSV …", "Write the visible trades to a CSV file (Ctrl+E)")
+        self.theirs = tool_button("Compare …", "Compare this run with a trade list of another program")
         self._shown: str | None = None
         self._fitted = False
         self._lay_out()
@@ -64,6 +66,7 @@ class TradesPanel(Panel):
         row.addWidget(self.text, 1)
         row.addWidget(self.facets)
         row.addWidget(self.count, 1)
+        row.addWidget(self.theirs)
         row.addWidget(self.export)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -78,6 +81,7 @@ class TradesPanel(Panel):
         self.facets.clicked.connect(lambda: self.workspace.set_filter(self.workspace.filter.without_facets()))
         self.workspace.filter_changed.connect(self._show_filter)
         self.export.clicked.connect(self.ask_and_export)
+        self.theirs.clicked.connect(lambda: self.trade_list_wanted.emit(self.workspace.current or ""))
         self.table.selectionModel().selectionChanged.connect(self._selected)
         self.workspace.current_changed.connect(self._show_run)
         self.workspace.details_changed.connect(self._details_changed)
@@ -196,6 +200,7 @@ class TradesPanel(Panel):
         quote = "" if run is None else f" {formats.quote_of(run.market.unified)}"
         self.count.setText(f"{text} · sum {formats.signed(self.model.total_pnl())}{quote}" if total else "")
         self.export.setEnabled(shown > 0)
+        self.theirs.setEnabled(run is not None and run.status == FINISHED)
         if total and not shown:
             self.table.hint = "No trade fits the filter."
         elif run is not None:
@@ -205,6 +210,7 @@ class TradesPanel(Panel):
         """Take the theme's colours."""
         self.table.apply_theme(theme)
         self.export.setIcon(icon("export", theme.muted))
+        self.theirs.setIcon(icon("import", theme.muted))
 
 
 def _mark(run: RunResult, *, has_candles: bool) -> str:

@@ -9,6 +9,7 @@ from typing import Final
 from PySide6.QtWidgets import QFrame, QTextBrowser, QVBoxLayout, QWidget
 
 from desktop.pages.page import Panel
+from desktop.tables import formats
 from desktop.tables.run_names import names_in
 from desktop.theme.colours import DARK, Theme
 from desktop.widgets.when_seen import WhenSeen
@@ -68,6 +69,6 @@ def _page(heading: str, facts: Sequence[Fact], theme: Theme) -> Iterator[str]:
     yield f'<p style="margin: 4px">{escape(heading)}</p><table cellpadding="4" width="100%">'
     for fact in facts:
         yield f'<tr><td style="color: {colours[fact.speaks]}">{_SIGNS[fact.speaks]}</td>'
-        yield f"<td>{escape(fact.about.capitalize())}</td><td><b>{escape(fact.figure)}</b></td>"
-        yield f'<td width="70%">{escape(fact.words)}</td></tr>'
+        yield f"<td>{escape(fact.about.capitalize())}</td><td><b>{escape(formats.with_minuses(fact.figure))}</b></td>"
+        yield f'<td width="70%">{escape(formats.with_minuses(fact.words))}</td></tr>'
     yield "</table>"

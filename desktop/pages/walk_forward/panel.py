@@ -73,6 +73,7 @@ class WalkForwardPanel(Panel):
         )
         self.mode = combo("Mode: trainings move on, or all begin with the period", MODES)
         self.run = QPushButton("Walk forward")
+        self.run.setProperty("primary", True)
         self.run.setToolTip(
             "Choose parameters in one window and trade them in the next, again and again (F7)"
         )

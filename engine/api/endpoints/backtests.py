@@ -8,10 +8,11 @@ from fastapi import APIRouter, Path, Response
 from fastapi.responses import HTMLResponse
 
 from engine.analysis.verdict import verdict
-from engine.api.bodies import CostSurfaceBody, MonteCarloBody, RunBody
+from engine.api.bodies import CostSurfaceBody, MonteCarloBody, RunBody, TradeListBody
 from engine.api.documents import Deleted, Runs, ShownRun, Strategy
 from engine.api.served import Ask, Limit, Server, Wait, answers, begun, in_short, started
 from engine.api.study_documents import CostSurface, MonteCarlo
+from engine.api.trade_list_documents import TradeListComparison
 from engine.events import CancelToken, OnEvent
 
 router = APIRouter(prefix="/api", tags=["backtests"])
@@ -96,6 +97,20 @@ async def surface(served: Server, run_id: RunId, body: CostSurfaceBody, wait: Wa
         return served.engine.research.cost_surface(run_id, spec, on_event=on_event, cancel=cancel).to_json()
 
     return await begun(served, "cost-surface", f"run {in_short([run_id])}: costs", work, wait)
+
+
+@router.post("/backtest/{run_id}/compare-trades", responses=started(TradeListComparison, _404=NO_RUN))
+async def compare_trades(served: Server, run_id: RunId, body: TradeListBody, wait: Wait = 0) -> Response:
+    """A stored run's trades beside those of another program, every difference named. Nothing is stored."""
+
+    def work(on_event: OnEvent, cancel: CancelToken) -> dict[str, Any]:
+        del on_event, cancel  # too quick to be told of or stopped
+        found = served.engine.runs.compare_trades(
+            run_id, body.text, zone=body.zone, tolerance=body.tolerance, within=body.within
+        )
+        return found.to_json()
+
+    return await begun(served, "compare-trades", f"run {in_short([run_id])}: trades", work, wait)
 
 
 @router.delete(

@@ -2,14 +2,17 @@
 
 import contextlib
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PySide6.QtCore import QRect
 from PySide6.QtGui import QColor, QFontMetricsF, QImage
 from PySide6.QtWidgets import QApplication
 
-from desktop.charts.axes import TimeAxis
+from desktop.charts.axes import TimeAxis, ValueAxis
 from desktop.charts.items.envelope import envelope_of
 from desktop.charts.items.hole_item import HoleItem, holes_in
 from desktop.charts.pane import Pane
@@ -265,3 +268,13 @@ def differing_blocks(one: QImage, other: QImage, size: int = 20) -> list[tuple[i
         for y in range(small[0].height())
         if distance(small[0].pixelColor(x, y), small[1].pixelColor(x, y)) > 12
     ]
+
+
+@pytest.mark.usefixtures("qapp")
+@given(low=st.floats(-1e6, 1e6), width=st.just(0.0) | st.floats(1e-3, 1e6), pixels=st.integers(40, 900))
+def test_ticks_of_numbers_stand_evenly_at_all_levels_together(low: float, width: float, pixels: int) -> None:
+    axis = ValueAxis()
+    ticks = sorted({tick for _, found in axis.tickValues(low, low + width, pixels) for tick in found})
+    steps = [after - before for before, after in pairwise(ticks)]
+    least = min(steps, default=0.0)
+    assert all(round(step / least) == pytest.approx(step / least, abs=1e-3) for step in steps)

@@ -134,3 +134,8 @@ def test_money_is_called_by_its_currency(window: MainWindow, qtbot: QtBot) -> No
     )
     assert panel.table.columnWidth(2) >= panel.table.fontMetrics().horizontalAdvance(title) + 30
     assert colour
+
+
+def test_minus_signs_of_sentences_are_the_window_s_and_hyphens_stay() -> None:
+    text = "It made -13.24 % on 2024-01-06, look-ahead passed; -1 (-0.5)"
+    assert formats.with_minuses(text) == "It made −13.24 % on 2024-01-06, look-ahead passed; −1 (−0.5)"

@@ -52,7 +52,7 @@ def test_the_example_of_every_endpoint_does_what_it_says(http_server: HttpServer
 
 def test_every_endpoint_has_words_an_example_and_its_errors(http_server: HttpServer):
     description = http_server.get("/openapi.json")
-    assert len(operations(description)) == 27
+    assert len(operations(description)) == 28
     for path, method in operations(description):
         operation = description["paths"][path][method]
         assert operation["description"]

@@ -12,7 +12,11 @@ from engine.api import documents as d
 from engine.api import sweep_documents as s
 from engine.api import walk_documents as w
 from engine.api.study_documents import CostSurface, MonteCarlo
+from engine.api.trade_list_documents import TradeListComparison
+from engine.model.market import HOUR_MS, parse_time
 from engine.model.monte_carlo import METHODS
+from engine.model.trade import Trade
+from tests.engine.trade_lists.samples import as_jesse
 from tests.support import command_documents as c
 from tests.support.command_line import CommandLine
 from tests.support.http_server import SAMPLE, HttpServer
@@ -20,6 +24,12 @@ from tests.support.http_server import SAMPLE, HttpServer
 SERIES = ("SAMPLEUSDT", "-t", "1h", "--exchange", "sample")
 MARCH = ("--start", "2023-03-01", "--end", "2023-03-31")
 RUN = ("run", "-s", *SERIES, *MARCH)
+MIDDLE = parse_time("2023-03-15")
+SAMPLE_TRADES = [
+    Trade(
+        "long", 1.0, MIDDLE, 150.0, MIDDLE + HOUR_MS, 151.0, 1.0, 0.7, 0.0, None, "", "exit_long", 1, 0.0, 0.0
+    )
+]
 NATIVE = """
 from backtesting import Strategy
 
@@ -160,6 +170,11 @@ def test_the_server_answers_with_the_same_documents(http_server: HttpServer):
     path = f"/api/backtest/{run['id']}/surface?wait=60"
     surface = check(CostSurface, http_server.post(path, commission="0.001", slippage=[0, 0.0005]))
     assert surface["cells"][0]["return_pct"] == run["metrics"]["return_pct"]
+    text = as_jesse(SAMPLE_TRADES)
+    trades = check(
+        TradeListComparison, http_server.post(f"/api/backtest/{run['id']}/compare-trades?wait=60", text=text)
+    )
+    assert (trades["trades"]["theirs"], trades["format"]) == (1, "jesse")
     asked = {
         **SAMPLE,
         "symbol": "SAMPLEUSDT",

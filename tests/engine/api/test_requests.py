@@ -58,6 +58,8 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
     ("backtest/3f2a/monte-carlo", {"method": "magic"}, "unknown method 'magic'"),
     ("backtest/3f2a/monte-carlo", {"paths": 10**400}, "paths"),
     ("backtest/3f2a/surface", {"commission": "0:1:0.5"}, "commission must be at least 0 and below 0.1, not 0.5"),
+    ("backtest/3f2a/compare-trades", {"text": "a", "within": -1}, "within"),
+    ("backtest/3f2a/compare-trades", {"text": "a", "tolerance": 2}, "tolerance"),
     ("backtest/3f2a/surface", {"slippage": [True]}, "slippage must be numbers"),
 ]  # fmt: skip
 

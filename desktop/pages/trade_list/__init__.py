@@ -1,0 +1,1 @@
+"""The current run's trades beside those of another program."""
