@@ -289,8 +289,9 @@ def runs(
     with Engine() as engine:
         found, wallets = engine.runs.stored(limit, with_trades=json), engine.portfolios.stored(limit)
     if json:
-        documents = {"runs": found, "portfolios": wallets}
-        print_json({name: [result.to_json() for result in results] for name, results in documents.items()})
+        print_json(
+            {"runs": [one.to_json() for one in found], "portfolios": [one.to_json() for one in wallets]}
+        )
         return
     if found:
         runs_table(found)

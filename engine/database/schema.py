@@ -27,7 +27,6 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 HEAD: Final = "0017"  # the newest migration; a constant, so that an up-to-date start need not import Alembic
 
 metadata = MetaData()
-
 _TIME = DateTime(timezone=True)
 _NOW = text("now()")
 
@@ -371,9 +370,8 @@ walk_forward_parts = Table(
     Index("walk_forward_parts_owner_idx", "walk_forward_id"),
 )
 
-# A portfolio as it was asked for (`spec`: as its file says it) and how it ended. `legs`: of each its market and what became
-# of it, trades too; `figures`: correlation, what each leg adds, how much money was used; `contended`: requests that did not
-# get all they asked for. `series`: of the wallet, `pnl`: of the legs. Its id is no run's.
+# A portfolio as it was asked for (`spec`, as its file) and how it ended. `legs`: each one's market and end, trades too;
+# `figures`: correlation, what a leg adds, use of money; `contended`: requests cut; `series`: of the wallet, `pnl`: of legs.
 portfolios = Table(
     "portfolios",
     metadata,

@@ -181,7 +181,7 @@ class _Wallet:
         leg = one.leg
         if one.why in REFUSED:
             leg.forget_asked()
-            self.requests.append(one)
+            self._write_down(one)
             return
         before, counts = leg.entering, leg.counts
         leg.account.base, leg.account.most = one.base, one.most
@@ -201,7 +201,12 @@ class _Wallet:
                 why for why, more in zip((NO_VOLUME, BEYOND_STOP, BELOW_MINIMUM), grown, strict=True) if more
             ]
             one.why = found[0] if found else TOO_SMALL
-        self.requests.append(one)
+        self._write_down(one)
+
+    def _write_down(self, one: Asked) -> None:
+        """What would bring a weight back and finds nothing is no request."""
+        if one.filled or not one.weighs:
+            self.requests.append(one)
 
     # told
 

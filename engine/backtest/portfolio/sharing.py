@@ -287,8 +287,12 @@ def left_out(s: Any) -> int:
 
 @step
 def note(b: Any, k: int, time: int, filled: float, before: int) -> None:
-    """Write a request down that was met, or came to nothing; `before`: what `left_out` said then."""
+    """Write a request down that was met, or came to nothing; `before`: what `left_out` said then. What would bring a weight
+    back and finds nothing is no request.
+    """
     s, leg, wallet = b.states[k], b.legs[k], b.wallet[0]
+    if filled == 0 and leg.asks == WEIGHT:
+        return
     if filled == 0 and leg.why in (_WHOLE, _SCALED):
         grown = left_out(s) - before
         leg.why = _TOO_SMALL

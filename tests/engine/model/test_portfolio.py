@@ -197,15 +197,13 @@ def test_allocation_by_risk_has_no_weights_to_go_back_to():
     assert "leave rebalance out" in wrong('rebalance = "7d"\n' + weighed("risk", 0.01))
 
 
-NAMES = st.text(st.characters(blacklist_categories=("Cs",)), max_size=12)
+NAMES = st.text(st.characters(codec="utf-8"), max_size=12)
 VALUES = st.one_of(
     st.booleans(), st.integers(-(2**60), 2**60), st.floats(allow_nan=False, allow_infinity=False), NAMES
 )
 LEGS = st.builds(
     LegSpec,
-    name=st.text(
-        st.characters(whitelist_categories=("L", "N", "P"), blacklist_characters="="), min_size=1, max_size=9
-    ),
+    name=st.text(st.characters(categories=("L", "N", "P"), exclude_characters="="), min_size=1, max_size=9),
     strategy=NAMES.filter(bool),
     symbol=NAMES.filter(bool),
     exchange=st.sampled_from(("sample", "binanceusdm")),

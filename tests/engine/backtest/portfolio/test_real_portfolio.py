@@ -48,11 +48,19 @@ def real_legs(**costs: Any) -> tuple[LegInput, ...]:
 
 # (final equity, trades, requests scaled, dropped)
 GOLDENS: dict[str, tuple[dict[str, Any], dict[str, Any], tuple[float, int, int, int]]] = {
-    "equal": ({}, {}, (0.0, 0, 0, 0)),
-    "ranked, two at most": ({}, {"contention": "rank", "max_open": 2}, (0.0, 0, 0, 0)),
-    "three times margined, weekly": ({"leverage": 3.0}, {"rebalance_ms": 168 * HOUR_MS}, (0.0, 0, 0, 0)),
-    "steadier first, in a band": ({}, {"allocation": "inverse_volatility", "band": 0.03}, (0.0, 0, 0, 0)),
-    "by risk": ({"leverage": 2.0}, {"allocation": "risk"}, (0.0, 0, 0, 0)),
+    "equal": ({}, {}, (10102.569359619516, 323, 12, 0)),
+    "ranked, two at most": ({}, {"contention": "rank", "max_open": 2}, (9395.783292076483, 170, 0, 153)),
+    "three times margined, weekly": (
+        {"leverage": 3.0},
+        {"rebalance_ms": 168 * HOUR_MS},
+        (8842.746108031472, 323, 132, 0),
+    ),
+    "steadier first, in a band": (
+        {},
+        {"allocation": "inverse_volatility", "band": 0.03},
+        (10458.341580537564, 323, 126, 0),
+    ),
+    "by risk": ({"leverage": 2.0}, {"allocation": "risk"}, (9815.43147596836, 323, 0, 0)),
 }
 
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.backtest.kernel.compiled import run_compiled
-from engine.backtest.portfolio.book import LegInput, PortfolioOutcome, PortfolioRules
+from engine.backtest.portfolio.book import WHYS, LegInput, PortfolioOutcome, PortfolioRules
 from engine.backtest.portfolio.compiled import run_portfolio, run_portfolio_equity
 from engine.backtest.portfolio.plain import run_portfolio_plain
 from engine.errors import RunError
@@ -38,10 +38,11 @@ def test_both_simulators_agree_on_many_portfolios(world: World) -> None:
     world.compare()
 
 
+@pytest.mark.long
 def test_the_worlds_reach_every_end_of_a_request() -> None:
-    outcomes = [world_of(np.random.default_rng(seed)).compare() for seed in range(120)]
+    outcomes = [world_of(np.random.default_rng(seed)).compare() for seed in range(200)]
     seen = {why for one in outcomes if one is not None for *_, why in one.requests.rows()}
-    assert len(seen) == 10
+    assert seen == {*WHYS}
     reasons = {t.exit_reason for one in outcomes if one is not None for leg in one.legs for t in leg.trades}
     assert {
         "liquidation",
