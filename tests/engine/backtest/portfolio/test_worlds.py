@@ -46,7 +46,6 @@ def test_the_worlds_reach_every_end_of_a_request() -> None:
     reasons = {t.exit_reason for one in outcomes if one is not None for leg in one.legs for t in leg.trades}
     assert {
         "liquidation",
-        "ruin",
         "stop_loss",
         "target_1",
         "reverse",
