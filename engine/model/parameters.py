@@ -229,7 +229,9 @@ class Assignment:
         return cls(text, strategy, name, value)
 
 
-def assign(assignments: Sequence[Assignment], infos: Sequence[StrategyInfo]) -> dict[str, dict[str, str]]:
+def assign(
+    assignments: Sequence[Assignment], infos: Sequence[StrategyInfo], what: str = "strategy"
+) -> dict[str, dict[str, str]]:
     """The parameters that each of the selected strategies gets, by its name; an assignment that names it wins.
 
     Raises InputError when one goes nowhere, is given twice, or has a value that the strategy refuses.
@@ -238,7 +240,7 @@ def assign(assignments: Sequence[Assignment], infos: Sequence[StrategyInfo]) -> 
     general: dict[str, dict[str, str]] = {name: {} for name in known}
     special: dict[str, dict[str, str]] = {name: {} for name in known}
     for one in assignments:
-        for taker in _takers(one, known):
+        for taker in _takers(one, known, what):
             given = (special if one.strategy else general)[taker]
             if one.name in given:
                 raise InputError(f"{one.text}: {one.name} is given twice")
@@ -249,15 +251,15 @@ def assign(assignments: Sequence[Assignment], infos: Sequence[StrategyInfo]) -> 
     return assigned
 
 
-def _takers(one: Assignment, known: Mapping[str, Sequence[str]]) -> list[str]:
+def _takers(one: Assignment, known: Mapping[str, Sequence[str]], what: str) -> list[str]:
     """The strategies that an assignment goes to; `known`: the parameters of each that is selected."""
     if one.strategy and one.strategy not in known:
-        raise InputError(f"{one.text}: the strategy {one.strategy!r} is not selected")
+        raise InputError(f"{one.text}: the {what} {one.strategy!r} is not selected")
     meant = [one.strategy] if one.strategy else list(known)
     takers = [taker for taker in meant if one.name in known[taker]]
     if not takers:
         offered = sorted({param for taker in meant for param in known[taker]})
         near = difflib.get_close_matches(one.name, offered, n=1)
         hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(offered) or 'none'}"
-        raise InputError(f"{one.text}: no selected strategy has a parameter {one.name!r}; {hint}")
+        raise InputError(f"{one.text}: no selected {what} has a parameter {one.name!r}; {hint}")
     return takers

@@ -5,7 +5,7 @@ A task names the class of its answer; `engine.jobs.registry` names the function 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -55,9 +55,13 @@ class AskWorkers(Protocol):
     """Asks workers, one for each task and in parallel; gives in order how they ended. Raises Interrupted when stopped."""
 
     def __call__(
-        self, tasks: Sequence[Task[A]], timeout_s: float, on_progress: OnProgress | None = None
+        self,
+        tasks: Sequence[Task[A]],
+        timeout_s: float,
+        on_progress: OnProgress | None = None,
+        on_done: Callable[[], None] | None = None,
     ) -> Sequence[Answered[A]]:
-        """How each of them ended."""
+        """How each of them ended; `on_done` is called for each that has, in order."""
 
 
 def _read(answer: type[A], fields: Mapping[str, Any]) -> A:

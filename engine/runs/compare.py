@@ -103,10 +103,10 @@ def changes(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -
         *_moved("timeframe", before["timeframe"], after["timeframe"]),
         *_moved("warm-up", before["warmup"], after["warmup"]),
         *_source_changes(before["source"], after["source"]),
-        *_changed_values("parameter ", before["params"], after["params"]),
-        *_changed_values("windows: ", *(_ruled(one.get("windows", ())) for one in (before, after))),
-        *_changed_values("", before["costs"], after["costs"]),
-        *_changed_values("", before.get("perpetual", {}), after.get("perpetual", {})),
+        *changed_values("parameter ", before["params"], after["params"]),
+        *changed_values("windows: ", *(_ruled(one.get("windows", ())) for one in (before, after))),
+        *changed_values("", before["costs"], after["costs"]),
+        *changed_values("", before.get("perpetual", {}), after.get("perpetual", {})),
         *_detail_changes(before.get("detail", {}), after.get("detail", {})),
         *_moved("engine", before["engine"], after["engine"]),
         *_version_changes(before["versions"], after["versions"]),
@@ -130,7 +130,8 @@ def _span(period: Mapping[str, str]) -> str:
     return f"{period['start']}..{period['end']}"
 
 
-def _changed_values(kind: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
+def changed_values(kind: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
+    """Values by name that are others, new or gone, in words."""
     for name in dict.fromkeys([*before, *after]):
         if name not in after:
             yield f"{kind}{name} is gone (it was {before[name]})"
@@ -145,7 +146,7 @@ def _version_changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Ite
     then, now = before.get(_PROGRAM), after.get(_PROGRAM)
     if then != now:
         yield f"program changed (engine source {then} -> {now})"
-    yield from _changed_values(
+    yield from changed_values(
         "", *({name: one[name] for name in one if name != _PROGRAM} for one in (before, after))
     )
 
@@ -194,23 +195,24 @@ def _source_changes(before: Mapping[str, str], after: Mapping[str, str]) -> Iter
 def differences(before: RunResult, after: RunResult) -> list[dict[str, Any]]:
     """Where two results are not exactly equal, as rows `{name, before, after}`; of trades and series the first place."""
     ends = [{"status": run.status, "error": run.error} for run in (before, after)]
-    own = [_own(run.metrics) for run in (before, after)]
+    own = [own_metrics(run.metrics) for run in (before, after)]
     return [
-        *_value_rows("", ends[0], ends[1]),
-        *_value_rows("metrics.", own[0], _kept(own[1], own[0])),
-        *_value_rows("signals.", before.signals, after.signals),
-        *_trade_rows(before.trades, after.trades),
-        *_series_rows("equity", before.equity, after.equity),
-        *_series_rows("indicators", before.indicators, after.indicators),
+        *value_rows("", ends[0], ends[1]),
+        *value_rows("metrics.", own[0], _kept(own[1], own[0])),
+        *value_rows("signals.", before.signals, after.signals),
+        *trade_rows(before.trades, after.trades),
+        *series_rows("equity", before.equity, after.equity),
+        *series_rows("indicators", before.indicators, after.indicators),
     ]
 
 
-def _own(metrics: Mapping[str, Any]) -> dict[str, Any]:
+def own_metrics(metrics: Mapping[str, Any]) -> dict[str, Any]:
     """Without those that change with whatever else was tried meanwhile."""
     return {name: value for name, value in metrics.items() if name not in OF_TRIALS}
 
 
-def _value_rows(kind: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+def value_rows(kind: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """A row for each value by name that differs."""
     then, now = json_ready(before), json_ready(after)  # as they are stored: NaN is null
     for name in then | now:
         if then.get(name) != now.get(name):
@@ -222,19 +224,21 @@ def _kept(values: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, Any]
     return {name: value for name, value in values.items() if name in known}
 
 
-def _trade_rows(before: Sequence[Trade], after: Sequence[Trade]) -> Iterator[dict[str, Any]]:
+def trade_rows(before: Sequence[Trade], after: Sequence[Trade]) -> Iterator[dict[str, Any]]:
+    """How many there are, where that differs, and what of the first that does."""
     if len(before) != len(after):
         yield {"name": "trades", "before": len(before), "after": len(after)}
     for number, (one, other) in enumerate(zip(before, after, strict=False)):
         then, now = one.to_json(), other.to_json()
         known = {name: value for name, value in then.items() if name not in _LATER or value is not None}
-        rows = list(_value_rows(f"trades[{number}].", known, _kept(now, known)))
+        rows = list(value_rows(f"trades[{number}].", known, _kept(now, known)))
         if rows:
             yield from rows
             return
 
 
-def _series_rows(kind: str, before: Series | None, after: Series | None) -> Iterator[dict[str, Any]]:
+def series_rows(kind: str, before: Series | None, after: Series | None) -> Iterator[dict[str, Any]]:
+    """The first value of each column that differs."""
     then, now = ({} if series is None else series.columns for series in (before, after))
     lengths = [0 if series is None else len(series.time) for series in (before, after)]
     if lengths[0] != lengths[1]:
