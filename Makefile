@@ -19,10 +19,10 @@ test: .venv/ready qt ## the tests, without the long ones; SEED=N repeats the ord
 	@BACKTEST_TEST_PROFILE=quick $(PYTEST) -m "not long"
 
 # the types are checked while the engine is compiled: each keeps one core busy for a minute
-check: ## what CI runs: format, lint, types, import contracts, all tests
+check: ## what CI runs: format, lint, types, import contracts, all tests; what fails beside others gets a second try alone
 	@$(MAKE) --no-print-directory -j2 static .venv/ready
 	@$(MAKE) --no-print-directory qt
-	$(PYTEST)
+	$(PYTEST) --cache-clear || { test $$? = 1 && $(BIN)/python -m tools.alone; }
 
 static: .venv/packages ## format, lint, types, import contracts
 	$(BIN)/ruff format --check .

@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 
 from hypothesis import settings
+from hypothesis.internal.conjecture.providers import AVAILABLE_PROVIDERS, HypothesisProvider
+from hypothesis.internal.constants_ast import Constants
 
 from engine.jobs.kernels import VARIABLE, bring_kernels, kernel_folder, made_with_environment
 
@@ -23,6 +25,16 @@ settings.register_profile("quick", max_examples=25, derandomize=True, deadline=N
 settings.register_profile("ci", derandomize=True, deadline=None, stateful_step_count=16)
 settings.register_profile("long", max_examples=2000, deadline=None, stateful_step_count=40, print_blob=True)
 settings.load_profile(os.environ.get("BACKTEST_TEST_PROFILE", "ci"))
+
+
+class SameExamples(HypothesisProvider):
+    """Tries no constants of our modules: which are imported by then depends on earlier tests, and so would the examples."""
+
+    _local_constants = Constants()
+
+
+if settings().derandomize:
+    AVAILABLE_PROVIDERS["hypothesis"] = SameExamples
 
 pytest_plugins = [
     "tests.support.own_home",

@@ -134,5 +134,5 @@ def test_the_window_opens_lists_the_strategies_and_ends(bundle: Path, home: Path
             time.sleep(0.2)
     finally:
         window.terminate()
-        _, errors = window.communicate(timeout=20)
+        _, errors = window.communicate(timeout=60)
     assert "Traceback" not in errors

@@ -2,19 +2,25 @@
 
 from pathlib import Path
 
-from tools.house import ROOT, build
+import pytest
+
+from tools.house import ROOT, House, build
 
 FLOORS = 11
-ARROWS = 135
+ARROWS = 136
 
 
-def test_no_room_and_no_module_imports_itself_round_a_corner():
-    house = build()
+@pytest.fixture(scope="module")
+def house() -> House:
+    """Every file of the program, read once."""
+    return build()
+
+
+def test_no_room_and_no_module_imports_itself_round_a_corner(house: House):
     assert (house.room_circles, house.circles) == ([], [])
 
 
-def test_there_are_no_more_floors_and_arrows_than_were_agreed():
-    house = build()
+def test_there_are_no_more_floors_and_arrows_than_were_agreed(house: House):
     assert max(house.floors.values()) + 1 <= FLOORS
     assert house.arrows <= ARROWS
 
@@ -36,7 +42,7 @@ def test_a_circle_and_a_corridor_are_seen(tmp_path: Path):
     assert house.arrows == 2
 
 
-def test_the_page_about_the_house_names_every_room():
+def test_the_page_about_the_house_names_every_room(house: House):
     text = (ROOT / "docs" / "architecture.md").read_text()
-    rooms = {room.partition(".")[2] for room in build().rooms} - {""}
+    rooms = {room.partition(".")[2] for room in house.rooms} - {""}
     assert not [room for room in rooms if room not in text]

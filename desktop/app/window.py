@@ -32,7 +32,7 @@ from desktop.widgets.actions import Actions, Command
 from desktop.widgets.banner import Banner, Question, with_margins
 from desktop.widgets.bottom_panel import BottomPanel, DockTitle
 from desktop.widgets.preferences import LAYOUT_VERSION, Preferences
-from desktop.widgets.screens import fit_to_screen
+from desktop.widgets.screens import fit_again, fit_to_screen
 from desktop.widgets.status import StatusBar
 from desktop.widgets.tab_order import follow_the_eye
 from desktop.widgets.undo import UndoToast
@@ -158,9 +158,7 @@ class MainWindow(QMainWindow):
         """The first time, without a layout to restore, share the room out for this height."""
         super().showEvent(event)
         fit_to_screen(self)
-        QTimer.singleShot(
-            _FRAMED_MS, self, lambda: fit_to_screen(self)
-        )  # with what is drawn around it by then
+        QTimer.singleShot(_FRAMED_MS, self, partial(fit_again, self, self.size()))
         if not self._laid_out:
             self._laid_out = True
             self._share_room()

@@ -28,3 +28,9 @@ def fit_to_screen(window: QWidget) -> None:
         window.resize(found.size())
     if found.topLeft() != window.pos():
         window.move(found.topLeft())
+
+
+def fit_again(window: QWidget, size: QSize) -> None:
+    """With what is drawn around it by now; a window that was given another size than this meanwhile keeps that."""
+    if window.size() == size:
+        fit_to_screen(window)

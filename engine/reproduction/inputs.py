@@ -40,6 +40,7 @@ _KNOWN_MODULES: Final = sys.stdlib_module_names | {
 _USED_BY: Final = {"pandas_ta_classic": "talib"}
 # the modules of this program that decide what a run says; a test holds that there are no others among what a worker imports
 DECIDING: Final = (
+    "engine.backtest.beside",
     "engine.backtest.break_even",
     "engine.backtest.library.broker",
     "engine.backtest.kernel.candle",
@@ -54,6 +55,7 @@ DECIDING: Final = (
     "engine.backtest.detail",
     "engine.backtest.evaluation",
     "engine.backtest.kernel.fine_candles",
+    "engine.backtest.frame",
     "engine.backtest.metrics",
     "engine.backtest.library.native",
     "engine.backtest.library.native_windows",
@@ -83,9 +85,11 @@ DECIDING: Final = (
     "engine.backtest.kernel.summary",
     "engine.backtest.kernel.worth",
     "engine.backtest.trade_metrics",
+    "engine.backtest.portfolio.figures",
     "engine.indicators",
     "engine.indicators.loops",
     "engine.indicators.memory",
+    "engine.jobs.portfolio",
     "engine.jobs.run",
     "engine.jobs.trials",
     "engine.jobs.window_trials",
@@ -98,6 +102,8 @@ DECIDING: Final = (
     "engine.model.market",
     "engine.model.orders",
     "engine.model.perpetual",
+    "engine.model.portfolio_rules",
+    "engine.model.reads",
     "engine.model.simulators",
     "engine.model.slippage",
     "engine.model.trade",

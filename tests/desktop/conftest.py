@@ -23,12 +23,19 @@ from desktop.work.bridge import Bridge
 from engine.service import Engine
 from engine.settings import Settings
 from tests.desktop.builders import BANDS, CROSS, run_on
+from tests.desktop.waiting import PatientBot
 from tests.support.builders import random_candles
 from tests.support.database import empty, fresh_database
 from tests.support.lent_workers import Lender
 
 FIRST, SECOND = "a" * 32, "b" * 32
 MakeWindow = Callable[..., MainWindow]
+
+
+@pytest.fixture
+def qtbot(qapp: QApplication, request: pytest.FixtureRequest) -> QtBot:
+    """The robot of pytest-qt, with patience."""
+    return PatientBot(request)
 
 
 @pytest.fixture
@@ -48,8 +55,8 @@ def make_window(app: QApplication, qtbot: QtBot, tmp_path: Path) -> Iterator[Mak
         kept.save("theme", "dark")  # before there is a window: to draw it anew takes a tenth of making it
         window = MainWindow(Bridge(engine), kept)
         opened.append(window)
-        window.show()
-        qtbot.waitExposed(window)
+        with qtbot.waitExposed(window):
+            window.show()
         return window
 
     yield make

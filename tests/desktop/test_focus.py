@@ -8,7 +8,7 @@ from PySide6.QtCore import QPoint, QRect, QSize, Qt
 from PySide6.QtWidgets import QApplication, QLineEdit, QWidget
 from pytestqt.qtbot import QtBot
 
-from desktop.app.window import MainWindow
+from desktop.app.window import _FRAMED_MS, MainWindow
 from desktop.pages.database.page import DatabasePage
 from desktop.pages.runs.page import RunsPage
 from desktop.pages.setup.page import SetupPage
@@ -120,3 +120,9 @@ def test_a_window_fits_itself_into_the_screen(make_window: MakeWindow, app: QApp
     fit_to_screen(window)
     assert window.height() <= screen.height()
     assert window.page(SetupPage).panel.run.mapTo(window, QPoint(0, 20)).y() < window.height()
+
+
+def test_a_size_that_was_given_after_it_was_shown_stays(window: MainWindow, qtbot: QtBot) -> None:
+    window.resize(1300, 850)
+    qtbot.wait(_FRAMED_MS + 100)
+    assert window.size() == QSize(1300, 850)

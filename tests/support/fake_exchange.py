@@ -28,7 +28,7 @@ from engine.model.market import FUNDING_GRID, Candles, Period, Timeframe, parse_
 from engine.settings import Settings, read_settings
 
 # asks again at once: the waits themselves have tests of their own
-EAGER = Patience(timeout_s=5, first_wait_s=0, settle_s=0)
+EAGER = Patience(timeout_s=30, first_wait_s=0, settle_s=0)
 NOW = parse_time("2025-01-15T00:30")
 
 

@@ -136,12 +136,12 @@ class HttpServer:
                     yield int(fields["id"]), fields["event"], json.loads(fields["data"])
                     fields = {}
 
-    def stop(self, seconds: float = 20) -> int:
+    def stop(self, seconds: float = 60) -> int:
         """SIGTERM; how it ended."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
         code = self.process.wait(seconds)
-        self._ear.join(5)
+        self._ear.join(60)
         return code
 
     def __enter__(self) -> Self:

@@ -70,7 +70,7 @@ class Fetcher:
         assert self.process.pid is not None
         return self.process.pid
 
-    def hear(self, seconds: float = 20) -> tuple[str, Any]:
+    def hear(self, seconds: float = 60) -> tuple[str, Any]:
         """The next thing it tells."""
         assert self._ear.poll(seconds), f"silence after {self.told}"
         self.told.append(self._ear.recv())
@@ -80,14 +80,14 @@ class Fetcher:
         """kill -9, also when it is stopped; returns when it is gone."""
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.pid, signal.SIGKILL)
-        self.process.join(10)
+        self.process.join(60)
 
     def end(self) -> list[tuple[str, Any]]:
         """Wait for its end; all that it told."""
         with contextlib.suppress(EOFError):
             while self.hear():
                 pass
-        self.process.join(10)
+        self.process.join(60)
         return self.told
 
 
@@ -141,7 +141,7 @@ def held_up(url: str, place: str) -> Iterator[Callable[[], None]]:
         eye.execute(f"CREATE {kind} halt {when} EXECUTE FUNCTION halt()".encode())
 
         def wait() -> None:
-            deadline = time.monotonic() + 20
+            deadline = time.monotonic() + 60
             while not eye.execute("SELECT 1 FROM pg_stat_activity WHERE wait_event = 'PgSleep'").fetchone():
                 assert time.monotonic() < deadline, f"nobody reached {place}"
                 time.sleep(0.005)

@@ -36,7 +36,7 @@ class LentPool:
         for job in self._jobs:
             job.cancel()
         for job in self._jobs:
-            job.result(20)
+            job.result(60)
 
 
 class Lender:

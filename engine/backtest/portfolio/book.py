@@ -12,12 +12,16 @@ from engine.backtest.outcome import Outcome
 from engine.backtest.perpetual import Perpetual
 from engine.model.account import Costs
 from engine.model.market import Candles, Float64Array, Int64Array
+from engine.model.portfolio_rules import ALLOCATIONS as ALLOCATIONS  # whoever plays legs finds all of it here
+from engine.model.portfolio_rules import CONTENTIONS as CONTENTIONS
+from engine.model.portfolio_rules import EQUAL as EQUAL
+from engine.model.portfolio_rules import FIXED as FIXED
+from engine.model.portfolio_rules import INVERSE_VOLATILITY as INVERSE_VOLATILITY
+from engine.model.portfolio_rules import RANK as RANK
+from engine.model.portfolio_rules import RISK as RISK
+from engine.model.portfolio_rules import SCALE as SCALE
+from engine.model.portfolio_rules import PortfolioRules as PortfolioRules
 from engine.strategy import Signals
-
-EQUAL, FIXED, INVERSE_VOLATILITY, RISK = "equal", "fixed", "inverse_volatility", "risk"
-ALLOCATIONS: Final = (EQUAL, FIXED, INVERSE_VOLATILITY, RISK)
-SCALE, RANK = "scale", "rank"
-CONTENTIONS: Final = (SCALE, RANK)
 
 # what became of a request, by number in a table of requests: all of it, a part, or nothing and why
 WHOLE, SCALED = "", "scaled"
@@ -55,23 +59,6 @@ class LegInput:
         closes = opens + self.timeframe_ms
         closes[:-1] = np.minimum(closes[:-1], opens[1:])
         return closes
-
-
-@dataclass(frozen=True, slots=True)
-class PortfolioRules:
-    """The wallet: money at the start, how it is allocated, who comes first where it does not suffice.
-
-    `max_open`: legs in position at most; `rebalance_ms`: how often weights are brought back, `band`: how far they may be
-    off before; `lookback`: closes that a volatility is of. None = not used.
-    """
-
-    cash: float
-    allocation: str = EQUAL
-    contention: str = SCALE
-    max_open: int | None = None
-    rebalance_ms: int | None = None
-    band: float | None = None
-    lookback: int = 100
 
 
 @dataclass(frozen=True, slots=True, eq=False)

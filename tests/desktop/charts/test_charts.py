@@ -23,6 +23,7 @@ from desktop.theme.colours import DARK, LIGHT
 from engine.model.market import HOUR_MS, Candles
 from engine.model.plots import read_plots
 from tests.desktop.builders import many_candles, run_on
+from tests.desktop.waiting import at_rest
 from tests.support.builders import START_MS, random_candles
 from tests.support.timezone import Timezone
 
@@ -92,7 +93,7 @@ def test_half_a_million_candles_are_gathered_and_drawn_within_a_frame(chart: Pri
     spent = []
     for _ in range(5):
         chart.zoom(0.97)
-        started = time.perf_counter()
+        started = time.thread_time()  # its own: the machine may be busy with other things
         item.bars()
         image = QImage(1000, 500, QImage.Format.Format_ARGB32_Premultiplied)
 
@@ -100,7 +101,7 @@ def test_half_a_million_candles_are_gathered_and_drawn_within_a_frame(chart: Pri
         painter.setTransform(item.sceneTransform())
         item.paint(painter, None)
         painter.end()
-        spent.append(time.perf_counter() - started)
+        spent.append(time.thread_time() - started)
     assert min(spent) < FRAME_S
 
 
@@ -261,9 +262,9 @@ def test_drawdown_starts_at_the_cash_and_never_rises_above_zero() -> None:
 def test_the_view_before_comes_back(chart: PriceChart, qtbot: QtBot) -> None:
     candles = random_candles(3000)
     chart.show_run(run_on(candles), candles)
-    qtbot.wait(400)
+    at_rest(chart, qtbot)
     before = chart.x_range()
     chart.show_range(START_MS / 1000, START_MS / 1000 + 100 * HOUR_MS / 1000)
-    qtbot.wait(400)
+    at_rest(chart, qtbot)
     chart.back()
     assert chart.x_range() == pytest.approx(before)

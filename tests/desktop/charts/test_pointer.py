@@ -19,6 +19,7 @@ from desktop.pages.trades.page import TradesPage
 from desktop.widgets.undo import Undo
 from engine.model.run import Series
 from tests.desktop.builders import run_on
+from tests.desktop.waiting import at_rest
 from tests.support.builders import random_candles
 from tests.support.timezone import Timezone
 
@@ -40,7 +41,7 @@ def panel(window: MainWindow, qtbot: QtBot) -> ChartPanel:
     window.show_page("Chart")
     found = window.page(ChartPage).panel
     qtbot.waitUntil(lambda: found.chart.run is not None)
-    qtbot.wait(350)  # a view counts when it has stood for a while
+    at_rest(window, qtbot)  # a view counts when it has stood for a while
     return found
 
 
@@ -141,7 +142,7 @@ def test_views_go_back_and_forth_and_then_the_keys_are_the_windows(
     views = [chart.x_range()]
     for _ in range(2):
         qtbot.keyClick(chart, Qt.Key.Key_Plus)
-        qtbot.wait(350)
+        at_rest(window, qtbot)
         views.append(chart.x_range())
     taken: list[str] = []
     window.context.undo_offered.emit(Undo("something", lambda: taken.append("undone")))

@@ -77,8 +77,8 @@ def test_tiles_that_would_be_too_narrow_stand_in_two_rows(
     metrics = PARTS | {"liquidations": 2, "return_pct": -35.17, "max_drawdown_pct": -49.39}
     strip.show_run(run_on(random_candles(300), metrics=metrics))
     strip.resize(width, 120)
-    strip.show()
-    qtbot.waitExposed(strip)
+    with qtbot.waitExposed(strip):
+        strip.show()
     boxes = [box for box in strip.boxes.values() if box.isVisible()]
     assert len(boxes) == 9
     qtbot.waitUntil(lambda: len({box.y() for box in boxes}) == rows)

@@ -18,6 +18,7 @@ from engine.model.market import Market, parse_time
 from engine.model.run import RunResult
 from engine.model.sweep import SweepPart
 from tests.desktop.builders import BANDS, CROSS, run_on, sweep_of, walk_of
+from tests.desktop.waiting import at_rest
 from tests.support.builders import random_candles
 
 IDS = tuple(letter * 8 + "-0000-4000-8000-" + letter * 12 for letter in "abc")
@@ -181,10 +182,10 @@ def test_what_is_too_old_is_not_undone_and_the_menu_says_what_would_be(window: M
 def test_the_toast_covers_nothing_and_moves_nothing(window: MainWindow, width: int, qtbot: QtBot) -> None:
     window.resize(width, 700)
     window.context.said.emit("3 of 3 runs finished " * 9)
-    qtbot.wait(30)
+    at_rest(window, qtbot)
     before = [window.size(), window.centre.geometry(), window.status.geometry()]
     window.context.undo_offered.emit(Undo("The parameters are their defaults again", lambda: None))
-    qtbot.wait(30)
+    at_rest(window, qtbot)
     assert [window.size(), window.centre.geometry(), window.status.geometry()] == before
     assert window.undo.parentWidget() is window.status
     assert window.status.rect().contains(window.undo.geometry())

@@ -11,6 +11,7 @@ from desktop.pages.walk_forward.charts import TrainedAndTested
 from desktop.pages.walk_forward.page import WalkForwardPage
 from engine.model.run import STOPPED
 from tests.desktop.builders import walk_of
+from tests.desktop.waiting import at_rest
 
 
 def test_a_click_on_any_chart_reaches_the_window_under_it(window: MainWindow, qtbot: QtBot) -> None:
@@ -21,7 +22,7 @@ def test_a_click_on_any_chart_reaches_the_window_under_it(window: MainWindow, qt
         assert chart.name in chart.empty.text()
     walk = walk_of()
     panel.show_walk(walk)
-    qtbot.wait(20)
+    at_rest(window, qtbot)
     test = walk.results[2].window.test
     middle = (test.start + test.end) / 2000
     account, params, timeline, scatter = panel.charts

@@ -227,8 +227,8 @@ def test_the_height_of_some_rows_shows_them_also_where_columns_are_scrolled(
     view = TableView(rows, "Rows", "")
     view.fit_columns()
     view.resize(120, view.height_of(2))
-    view.show()
-    qtbot.waitExposed(view)
+    with qtbot.waitExposed(view):
+        view.show()
     assert view.horizontalScrollBar().maximum() > 0
     assert view.visualRect(rows.index(1, 0)).bottom() <= view.viewport().height()
     view.close()
@@ -244,10 +244,10 @@ def test_the_arrow_of_the_sorted_column_cuts_no_title(app: QApplication, qtbot: 
     qtbot.addWidget(view)
     view.setStyleSheet(style_sheet(DARK))
     view.resize(700, 200)
-    view.show()
+    with qtbot.waitExposed(view):
+        view.show()
     view.table.set_rows([1.0, 2.0])
     view.fit_columns()
-    qtbot.waitExposed(view)
     for column in (0, 1):
         view.sortByColumn(2, Qt.SortOrder.AscendingOrder)
         whole = _ink(view, column, 0)

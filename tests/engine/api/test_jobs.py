@@ -12,6 +12,7 @@ from engine.api.questions import Questions
 from engine.errors import DatabaseError, Interrupted, NotStored
 from tests.support.fake_exchange import FakeExchange, Fault, grid_candles
 from tests.support.http_server import SAMPLE, HttpServer, StartServer
+from tests.support.own_time import within
 
 RUN = {**SAMPLE, "symbols": ["SAMPLEUSDT"], "strategies": ["ema_cross"]}
 LONG_SWEEP = {
@@ -74,9 +75,9 @@ def test_a_sweep_is_stopped_within_two_seconds_and_keeps_what_it_tried(http_serv
         for _, name, data in http_server.events(job)
         if name == "started" and data["kind"] == "sweep"
     )
-    began = time.monotonic()
-    reply = http_server("DELETE", f"/api/jobs/{job}")
-    assert (reply.status, reply.json["status"], time.monotonic() - began < 2.5) == (200, "cancelled", True)
+    with within(2.5):
+        reply = http_server("DELETE", f"/api/jobs/{job}")
+    assert (reply.status, reply.json["status"]) == (200, "cancelled")
     assert f"trials are stored as sweep {sweep[:8]}" in reply.json["error"]
     kept = http_server.get(f"/api/sweeps/{sweep}")
     assert (kept["status"], 0 < kept["trials"] < kept["planned"]) == ("cancelled", True)
@@ -105,7 +106,7 @@ def test_a_fetch_from_a_silent_exchange_is_stopped_within_two_seconds_and_who_wa
 
     held = Period.parse("2024-01-01", "2024-01-31")
     fake_exchange.add("SOL", "1h", grid_candles("1h", held), listed_ms=held.start)
-    fake_exchange.fail(Fault(delay_s=20), on=silent, times=3)
+    fake_exchange.fail(Fault(delay_s=60), on=silent, times=3)
     server = start_server(BACKTEST_FUTURES_URL=fake_exchange.url)
     body = {"symbols": ["SOLUSDT"], "timeframe": "1h", "start": "2024-01-01", "end": "2024-01-31"}
     heard = []
@@ -114,10 +115,10 @@ def test_a_fetch_from_a_silent_exchange_is_stopped_within_two_seconds_and_who_wa
     while len(fake_exchange.faults[silent]) == 3:
         time.sleep(0.02)
     (job,) = server.get("/api/jobs")["jobs"]
-    began = time.monotonic()
-    reply = server("DELETE", f"/api/jobs/{job['id']}")
-    assert (reply.json["status"], time.monotonic() - began < 2.5) == ("cancelled", True)
-    waiting.join(5)
+    with within(2.5):
+        reply = server("DELETE", f"/api/jobs/{job['id']}")
+    assert reply.json["status"] == "cancelled"
+    waiting.join(60)
     assert (heard[0].status, heard[0].problem.startswith("stopped")) == (409, True)
 
 

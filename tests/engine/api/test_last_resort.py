@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.engine.database.homes import PROJECT, discard, server_of
+from tests.support.own_time import within
 
 HANGS = """
 import signal, sys, time
@@ -36,9 +37,10 @@ def test_a_server_that_hangs_at_its_end_takes_its_embedded_database_with_it(tmp_
             assert process.stdout.readline() == "ready\n"
             assert server_of(home) is not None
             began = time.monotonic()
-            process.send_signal(signal.SIGTERM)
-            assert process.wait(15) == 1
-            assert 5 < time.monotonic() - began < 10
+            with within(10, anyhow=60):
+                process.send_signal(signal.SIGTERM)
+                assert process.wait(60) == 1
+            assert time.monotonic() - began > 5
         assert server_of(home) is None
     finally:
         discard(home)

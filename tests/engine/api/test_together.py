@@ -5,7 +5,7 @@ import signal
 import socket
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from typing import Any
 
@@ -15,9 +15,11 @@ import requests
 
 from engine.model.market import Period
 from tests.engine.api.test_jobs import LONG_SWEEP
+from tests.engine.database.homes import eventually
 from tests.support.fake_exchange import FakeExchange, Fault, grid_candles
 from tests.support.figures import own_figures
 from tests.support.http_server import SAMPLE, HttpServer, StartServer
+from tests.support.own_time import stopwatch, within
 
 MONTHS = Period.parse("2024-01-01", "2024-04-30")
 FETCH = {"symbols": ["SOLUSDT"], "timeframe": "1h", "start": "2024-01-01", "end": "2024-04-30"}
@@ -88,9 +90,9 @@ def test_health_is_answered_at_once_while_a_sweep_of_a_thousand_runs(http_server
     took = []
     while http_server.get(f"/api/jobs/{job}")["ended"] is None:
         for _ in range(20):
-            began = time.perf_counter()
+            own_s = stopwatch()
             assert http_server("GET", "/healthz").status == 200
-            took.append(time.perf_counter() - began)
+            took.append(own_s())
     result = http_server.ended(job)["result"]
     assert (result["status"], result["trials"]) == ("finished", 1000)
     assert len(took) >= 100
@@ -113,7 +115,7 @@ def test_a_server_that_is_asked_to_end_stops_its_jobs_says_so_and_leaves_nothing
     for _, event, data in server.events(sweep):
         if event == "progress" and data["unit"] == "trials":
             break
-    listed.always = Fault(delay_s=30)  # an answer that does not come, not even to which markets there are
+    listed.always = Fault(delay_s=90)  # an answer that does not come, not even to which markets there are
     with ThreadPoolExecutor(2) as clients:
         heard = clients.submit(lambda: list(server.events(sweep)))
         waits = clients.submit(server, "POST", "/api/data/fetch?wait=60", FETCH)
@@ -121,17 +123,16 @@ def test_a_server_that_is_asked_to_end_stops_its_jobs_says_so_and_leaves_nothing
             time.sleep(0.02)
         time.sleep(0.3)
         left = family_of(server)
-        began = time.monotonic()
-        os.kill(server.process.pid, getattr(signal, name))
-        assert server.process.wait(15) == 0
-        assert time.monotonic() - began < 10
-        end = heard.result(5)[-1]
-        reply = waits.result(5)
+        with within(10):
+            os.kill(server.process.pid, getattr(signal, name))
+            assert server.process.wait(60) == 0
+        end = heard.result(60)[-1]
+        reply = waits.result(60)
     assert (end[1], end[2]["job"]["status"]) == ("end", "cancelled")
     assert "the server was stopped; stopped; " in end[2]["job"]["error"]
     assert (reply.status, "the server was stopped" in reply.problem) == (503, True)
     assert left
-    assert psutil.wait_procs(left, 3)[1] == []
+    assert psutil.wait_procs(left, 20)[1] == []
     again = start_server()
     stored = again.get("/api/sweeps")["sweeps"]
     assert [one["status"] for one in stored] == ["cancelled"]
@@ -145,14 +146,13 @@ def test_whoever_waits_for_a_silent_exchange_keeps_nobody_else_waiting(start_ser
         job = server.begin("/api/data/fetch", **FETCH)
         with ThreadPoolExecutor(60) as clients:
             waiting = [clients.submit(asked, server, "/api/symbols") for _ in range(60)]
-            time.sleep(1)
-            began = time.monotonic()
-            assert server.get("/healthz") == {"status": "ok"}
-            assert time.monotonic() - began < 3
-            assert server("POST", "/api/data/fetch", {}).status == 400
-            assert server("DELETE", f"/api/jobs/{job}").json["status"] == "cancelled"
-            assert time.monotonic() - began < 6
-            assert waiting[-1].result(15)[0] == 429
+            wait_for_clients(server, 60)
+            with within(6):
+                with within(3):
+                    assert server.get("/healthz") == {"status": "ok"}
+                assert server("POST", "/api/data/fetch", {}).status == 400
+                assert server("DELETE", f"/api/jobs/{job}").json["status"] == "cancelled"
+            assert next(as_completed(waiting, 60)).result()[0] == 429
             assert server.stop() == 0
 
 
@@ -164,11 +164,10 @@ def test_a_server_that_is_asked_to_end_while_requests_wait_answers_them_and_ends
         server = start_server(BACKTEST_FUTURES_URL=f"http://{address}")
         with ThreadPoolExecutor(40) as clients:
             waiting = [clients.submit(asked, server, "/api/symbols") for _ in range(40)]
-            time.sleep(1)
-            began = time.monotonic()
-            assert server.stop() == 0
-            assert time.monotonic() - began < 5
-            assert {one.result(5)[:2] for one in waiting} == {(503, "application/problem+json")}
+            wait_for_clients(server, 40)
+            with within(5):
+                assert server.stop() == 0
+            assert {one.result(60)[:2] for one in waiting} == {(503, "application/problem+json")}
             assert all("the server is being stopped" in one.result()[2] for one in waiting)
 
 
@@ -181,16 +180,26 @@ def test_a_database_that_accepts_and_stays_silent_keeps_no_job_from_being_cancel
         jobs = [server.begin("/api/data/fetch", **FETCH), server.begin("/api/optimize", **LONG_SWEEP)]
         time.sleep(0.5)
         for job in jobs:
-            began = time.monotonic()
-            reply = server("DELETE", f"/api/jobs/{job}")
+            with within(2, anyhow=8):  # the database is given up after 9
+                reply = server("DELETE", f"/api/jobs/{job}")
             assert (reply.status, reply.json["status"]) == (200, "cancelled")
-            assert time.monotonic() - began < 2
         waiting = clients.submit(asked, server, "/api/backtests")
-        time.sleep(0.5)
-        began = time.monotonic()
-        assert server.stop() == 0
-        assert time.monotonic() - began < 6
-        assert waiting.result(5)[:2] == (503, "application/problem+json")
+        wait_for_clients(server, 1)
+        with within(6):
+            assert server.stop() == 0
+        assert waiting.result(60)[:2] == (503, "application/problem+json")
+
+
+def wait_for_clients(server: HttpServer, count: int) -> None:
+    """Until so many connections to the server stand, and a moment for what they ask."""
+    port, process = int(server.url.rpartition(":")[2]), psutil.Process(server.process.pid)
+
+    def there() -> bool:
+        found = [one for one in process.net_connections("tcp") if one.status == psutil.CONN_ESTABLISHED]
+        return sum(one.laddr.port == port for one in found) >= count
+
+    eventually(there)
+    time.sleep(1)
 
 
 @contextmanager
@@ -210,6 +219,5 @@ def asked(server: HttpServer, path: str) -> tuple[int, str, str]:
 def test_a_server_without_work_ends_at_once(start_server: StartServer):
     server = start_server()
     server.get("/readyz")
-    began = time.monotonic()
-    assert server.stop() == 0
-    assert time.monotonic() - began < 10
+    with within(10):
+        assert server.stop() == 0

@@ -3,13 +3,13 @@
 import socket
 import subprocess
 import sys
-import time
 
 import pytest
 
 from engine.errors import InputError
 from engine.settings import read_settings
 from tests.support.command_line import CommandLine
+from tests.support.own_time import within
 from tests.support.plain_process import ROOT
 
 RUN = (
@@ -48,15 +48,14 @@ def test_what_is_no_address_is_refused(cli: CommandLine, address: str):
 
 @pytest.mark.long
 def test_a_scheduler_that_does_not_answer_is_one_line_and_exit_code_3_within_seconds(cli: CommandLine):
-    began = time.monotonic()
     with socket.socket() as taken:  # and nobody listens there
         taken.bind(("127.0.0.1", 0))
         address = f"tcp://127.0.0.1:{taken.getsockname()[1]}"
-    answer = cli(*RUN, "--cluster", address)
+    with within(15, anyhow=60):
+        answer = cli(*RUN, "--cluster", address)
     assert answer.code == 3
     assert answer.error.startswith(f"error: no Dask scheduler answers at {address} (")
     assert "nothing was run" in answer.error
-    assert time.monotonic() - began < 15
     assert cli("doctor", "--cluster", address, "--json").code == 1
 
 

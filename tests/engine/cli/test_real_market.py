@@ -118,7 +118,7 @@ def test_ctrl_c_ends_a_fetch_with_130_and_keeps_its_pages(
     while len(solana.pages) < 3 and time.monotonic() < deadline:
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
     assert out == ""
     assert "Traceback" not in err

@@ -9,6 +9,7 @@ from engine.model.market import HOUR_MS, Candles, Period, Timeframe
 from tests.support.damage import NO_CHECKS
 from tests.support.database import execute
 from tests.support.fake_exchange import FakeExchange, MakeBench, assert_same_candles, grid_candles, without
+from tests.support.own_time import within
 
 HOUR = Timeframe("1h")
 LISTED = Period.parse("2024-01-01", "2024-01-31")
@@ -194,8 +195,6 @@ def test_status_and_fetch_say_what_the_record_claims_wrongly(
 def test_a_damaged_year_of_minutes_is_looked_at_in_a_moment(
     bench: MakeBench, fake_exchange: FakeExchange, database_url: str
 ) -> None:
-    import time
-
     minute, year = Timeframe("1m"), Period.parse("2023-01-01", "2023-12-31")
     candles = grid_candles("1m", year)
     fake_exchange.add("SOL", "1m", candles, listed_ms=year.start)
@@ -203,6 +202,5 @@ def test_a_damaged_year_of_minutes_is_looked_at_in_a_moment(
     market = one.fetcher.market("SOLUSDT")
     one.store.candles.add_page(market, minute, candles, [year])
     execute(database_url, "DELETE FROM ohlcv_data WHERE timestamp >= '2023-06-01'")
-    began = time.perf_counter()
-    assert len(one.store.candles.coverage(market, minute, year).gaps) == 1
-    assert time.perf_counter() - began < 10
+    with within(10, anyhow=60):
+        assert len(one.store.candles.coverage(market, minute, year).gaps) == 1

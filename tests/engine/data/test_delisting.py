@@ -265,7 +265,7 @@ def test_several_fetchers_of_a_silent_market_all_fail_and_none_believes(
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(60)
     assert len(failed) == 3
     assert all("264 stay a gap" in text for text in failed)
     assert many[0].status(*MONTH).gaps == (END,)

@@ -229,7 +229,7 @@ def test_a_candle_that_closed_a_moment_ago_may_still_change_and_is_waited_for(
             waited.append(seconds)
             fake_exchange.add("SOL", "1h", final)
 
-    one = bench(patience=Patience(timeout_s=5, settle_s=1.5))
+    one = bench(patience=Patience(timeout_s=30, settle_s=1.5))
     report = one.fetch("2024-01-19", "2024-01-20", cancel=Waiting())
     assert waited == [1.3]
     assert_same_candles(one.held(report), final.within(report.period))

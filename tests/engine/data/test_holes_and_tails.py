@@ -335,7 +335,7 @@ def test_two_programs_on_the_same_gap_fetch_it_once(bench: MakeBench, list_sol: 
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(60)
     assert [report.candles for report in reports] == [7 * 24 - 6] * 2
     assert sorted(report.fetched for report in reports) == [0, 7 * 24 - 6]
     starts = [request.params["startTime"] for request in fake.pages]
@@ -353,7 +353,7 @@ def test_overlapping_periods_at_once_share_their_candles(bench: MakeBench, list_
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(60)
     status = one.status("2024-01-01", "2024-01-15")
     assert status.complete
     assert status.candles == 15 * 24

@@ -35,6 +35,7 @@ from tests.support.fake_exchange import (
     grid_candles,
     without,
 )
+from tests.support.own_time import within
 
 HOUR, DAY = Timeframe("1h"), Timeframe("1d")
 LISTED = Period.parse("2025-01-01", "2025-03-31")
@@ -164,7 +165,7 @@ def test_a_night_of_rounds_leaks_neither_memory_nor_connections_nor_threads(
     bench: MakeBench, listed: FakeExchange
 ) -> None:
     """Three hundred rounds, every tenth without network; a round more costs nothing that stays."""
-    one = bench(patience=Patience(timeout_s=5, attempts=1, first_wait_s=0, settle_s=0))
+    one = bench(patience=Patience(timeout_s=30, attempts=1, first_wait_s=0, settle_s=0))
     for name in ("SOLUSDT", "BTCUSDT"):
         one.fetch("2025-01-05", "2025-01-06", symbol=name)
     kept, url = (
@@ -236,18 +237,17 @@ class Watch:
             time.sleep(0.02)
         raise AssertionError(f"no round succeeded: {self.told[-3:]}")
 
-    def stop(self) -> float:
-        began = time.monotonic()
-        self._cancel.cancel()
-        self._thread.join(30)
+    def stop(self) -> None:
+        with within(2):
+            self._cancel.cancel()
+            self._thread.join(60)
         assert not self._thread.is_alive()
-        return time.monotonic() - began
 
 
 def test_a_watch_survives_the_loss_of_the_network_and_stops_at_once(
     bench: MakeBench, listed: FakeExchange
 ) -> None:
-    one = bench(patience=Patience(timeout_s=5, attempts=2, first_wait_s=0.01, settle_s=0))
+    one = bench(patience=Patience(timeout_s=30, attempts=2, first_wait_s=0.01, settle_s=0))
     one.fetch("2025-01-05", "2025-01-06")
     cancel = CancelToken()
     watch = Watch(sync_of(one, cancel), cancel)
@@ -255,15 +255,14 @@ def test_a_watch_survives_the_loss_of_the_network_and_stops_at_once(
         watch.wait_for_success()
         listed.always = Fault(drop=True)
         listed.clock_ms += 5 * HOUR_MS
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while not any(not isinstance(f, DatabaseError) and any(s.error for s in f) for f in list(watch.told)):
             assert time.monotonic() < deadline
             time.sleep(0.02)
         listed.always = None
         watch.wait_for_success()
     finally:
-        took_s = watch.stop()
-    assert took_s < 2
+        watch.stop()
     assert isinstance(watch.ended, Interrupted)
     assert one.status("2025-01-05", "2025-01-10T17:00").complete
 
@@ -283,7 +282,7 @@ def test_a_watch_starts_the_killed_embedded_server_again_and_goes_on(
     listed: FakeExchange, own_server: Path
 ) -> None:
     store = open_store(None, own_server)
-    patience = Patience(timeout_s=5, first_wait_s=0, settle_s=0)
+    patience = Patience(timeout_s=30, first_wait_s=0, settle_s=0)
     exchange = Exchange("binanceusdm", FUTURES, store.exchanges, listed.url, patience)
     fetcher = DataFetcher(store, Settings(), {"binanceusdm": exchange})
     market = fetcher.market("SOLUSDT")

@@ -159,7 +159,7 @@ def guarded_url(database_url: str) -> Iterator[str]:
 
 
 def test_a_wrong_password_is_refused_and_not_shown(guarded_url: str) -> None:
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while True:  # a server reads its rules a moment after being told to
         try:
             error = complaint(guarded_url.replace(":right", f":{SECRET}"), Store.describe)
@@ -285,7 +285,7 @@ def test_a_connection_cut_inside_a_page_is_tried_again_and_stored_once(
         )
         thread.start()
         waiting = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while not execute(database_url, waiting):
             assert time.monotonic() < deadline
             time.sleep(0.02)

@@ -13,6 +13,7 @@ from engine.database.store import Store
 from engine.errors import Interrupted
 from engine.events import CancelToken
 from engine.model.market import Market, Period, Timeframe
+from tests.support.own_time import within
 
 HOUR, DAY = Timeframe("1h"), Period.parse("2024-01-01", "2024-01-01")
 
@@ -37,10 +38,9 @@ def test_more_series_than_there_are_connections_are_worked_on_at_once(store: Sto
                 now -= 1
         return found
 
-    began = time.monotonic()
-    with ThreadPoolExecutor(3 * MOST_CONNECTIONS) as threads:
+    with within(15, anyhow=60), ThreadPoolExecutor(3 * MOST_CONNECTIONS) as threads:
         assert list(threads.map(work, range(3 * MOST_CONNECTIONS))) == [24] * 3 * MOST_CONNECTIONS
-    assert (most, time.monotonic() - began < 15) == (MOST_LOCKS, True)
+    assert most == MOST_LOCKS
 
 
 def test_who_waits_for_a_series_takes_nobodys_place_and_can_be_stopped(store: Store):
@@ -54,18 +54,19 @@ def test_who_waits_for_a_series_takes_nobodys_place_and_can_be_stopped(store: St
         ):
             pass
 
-    with ThreadPoolExecutor(3 * MOST_CONNECTIONS) as threads:
-        with store.candles.series_lock(market(0), HOUR, lambda _: None, CancelToken().sleep):
-            waiting = [threads.submit(wait, number) for number in range(2 * MOST_CONNECTIONS)]
-            while not said:
-                time.sleep(0.01)
-            with store.candles.series_lock(market(1), HOUR, lambda _: None, CancelToken().sleep):
-                assert store.candles.coverage(market(1), HOUR, DAY).candles == 0
-            began = time.monotonic()
+    with (
+        ThreadPoolExecutor(3 * MOST_CONNECTIONS) as threads,
+        store.candles.series_lock(market(0), HOUR, lambda _: None, CancelToken().sleep),
+    ):
+        waiting = [threads.submit(wait, number) for number in range(2 * MOST_CONNECTIONS)]
+        while not said:
+            time.sleep(0.01)
+        with store.candles.series_lock(market(1), HOUR, lambda _: None, CancelToken().sleep):
+            assert store.candles.coverage(market(1), HOUR, DAY).candles == 0
+        with within(3):
             cancel.cancel()
             for one in waiting:
-                one.result(5)
-        assert time.monotonic() - began < 3
+                one.result(60)
     full = f"{MOST_LOCKS} other series are being downloaded; A0USDT 1h waits for its turn"
     assert set(said) <= {"another job of this program is downloading A0USDT 1h; waiting for it", full}
 
@@ -82,8 +83,10 @@ def test_who_finds_no_place_says_so_once_before_it_waits(store: Store):
         for number in range(MOST_LOCKS):
             held.enter_context(store.candles.series_lock(market(number), HOUR, pytest.fail))
         ninth = threads.submit(wait)
+        while not said:
+            time.sleep(0.01)
         time.sleep(3 * LOCK_POLL_S)
         assert said == [f"{MOST_LOCKS} other series are being downloaded; A99USDT 1h waits for its turn"]
         held.close()
-        ninth.result(5)
+        ninth.result(60)
     assert len(said) == 1

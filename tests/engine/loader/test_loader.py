@@ -220,8 +220,8 @@ def test_an_endless_loop_at_import_is_ended_and_the_others_load(pool: WorkerPool
     (tmp_path / "loop.py").write_text(
         "from engine.strategy import Strategy\nclass A(Strategy): pass\nwhile True: pass\n"
     )
-    infos = strategy_infos(find_strategy_files([tmp_path]), Asked(pool, timeout_s=6), tmp_path / "cache")
-    assert [(info.name, info.error) for info in infos] == [("good", None), ("loop", "loop.py: exceeded 6 s")]
+    infos = strategy_infos(find_strategy_files([tmp_path]), Asked(pool, timeout_s=8), tmp_path / "cache")
+    assert [(info.name, info.error) for info in infos] == [("good", None), ("loop", "loop.py: exceeded 8 s")]
     assert 'loop.py", line 3' in (infos[1].traceback or "")
 
 

@@ -18,6 +18,7 @@ from engine.parallel.executor import Executor
 from engine.parallel.job import Died, Done, Outcome, Raised, Stopped
 from engine.parallel.pool import WorkerPool
 from tests.support.local_dask import ENVIRONMENT, LocalDask, kill, wait_for
+from tests.support.own_time import within
 from tests.support.plain_process import ROOT
 
 JOBS = "tests.engine.parallel.jobs"
@@ -103,11 +104,10 @@ def test_a_cancelled_job_ends_within_two_seconds_with_all_that_it_started(
     job = cluster.submit(f"{JOBS}:apart", {"name": name}, timeout_s=None)
     started = wait_for(lambda: [one for one in dask.processes() if one.pid not in before])
     time.sleep(0.5)
-    asked = time.monotonic()
-    job.cancel()
-    assert job.result(10) == Stopped()
-    wait_for(lambda: not any(one.is_running() and one.status() != "zombie" for one in started), 2)
-    assert time.monotonic() - asked < 2
+    with within(2):
+        job.cancel()
+        assert job.result(60) == Stopped()
+        wait_for(lambda: not any(one.is_running() and one.status() != "zombie" for one in started), 60)
     assert isinstance(run(cluster, "echo"), Done)
 
 
@@ -231,9 +231,8 @@ def test_closing_stops_what_runs_and_what_waits_within_seconds(dask: LocalDask, 
         for _ in range(6)
     ]
     assert running.wait(30)
-    asked = time.monotonic()
-    own.close()
-    assert time.monotonic() - asked < 5
+    with within(5):
+        own.close()
     assert [job.result(1) for job in jobs] == [Stopped()] * 6
     own.close()
     assert isinstance(run(cluster, "echo"), Done)
@@ -247,9 +246,8 @@ def test_a_scheduler_that_dies_ends_every_job_with_one_line(tmp_path: Path):
         jobs = [cluster.submit(f"{JOBS}:sleep", {"seconds": 60}, timeout_s=None) for _ in range(3)]
         time.sleep(1)
         kill(dask.scheduler)
-        asked = time.monotonic()
-        outcomes = [job.result(30) for job in jobs]
-        assert time.monotonic() - asked < 10
+        with within(10):
+            outcomes = [job.result(60) for job in jobs]
         for outcome in outcomes:
             assert isinstance(outcome, Raised)
             assert outcome.kind == ClusterError.__name__

@@ -10,6 +10,7 @@ import psutil
 import pytest
 
 from engine.parallel.pool import Died, Done, Outcome, Raised, Stopped, TimedOut, WorkerPool
+from tests.support.own_time import within
 
 JOBS = "tests.engine.parallel.jobs"
 
@@ -58,7 +59,7 @@ def test_a_job_that_ends_its_process_fails_alone_and_says_how(
     outcome = run(pool, name)
     assert isinstance(outcome, Died)
     assert outcome.message == message
-    assert all(isinstance(job.result(30), Done) for job in neighbours)
+    assert all(isinstance(job.result(60), Done) for job in neighbours)
 
 
 @RUNS
@@ -127,18 +128,17 @@ def test_a_message_of_fifty_megabytes_is_cut(pool: WorkerPool) -> None:
 @pytest.mark.long_except("run")
 @RUNS
 def test_an_endless_loop_is_ended_at_its_limit_and_says_where_it_was(pool: WorkerPool, run: Run) -> None:
-    started = time.monotonic()
-    outcome = run(pool, "endless_loop", timeout_s=0.7)
+    with within(5):
+        outcome = run(pool, "endless_loop", timeout_s=1.5)
     assert isinstance(outcome, TimedOut)
-    assert outcome.message == "exceeded 0.7 s"
+    assert outcome.message == "exceeded 1.5 s"
     assert "in endless_loop" in outcome.traceback
-    assert time.monotonic() - started < 5
 
 
 @pytest.mark.long_except("run")
 @RUNS
 def test_a_loop_in_native_code_that_keeps_the_gil_is_ended_too(pool: WorkerPool, run: Run) -> None:
-    outcome = run(pool, "endless_loop_in_c", timeout_s=0.7)
+    outcome = run(pool, "endless_loop_in_c", timeout_s=1.5)
     assert isinstance(outcome, TimedOut)
     assert "in endless_loop_in_c" in outcome.traceback
 
@@ -146,8 +146,8 @@ def test_a_loop_in_native_code_that_keeps_the_gil_is_ended_too(pool: WorkerPool,
 @pytest.mark.long
 def test_a_job_within_its_limit_is_not_ended_by_the_watch_of_an_earlier_one(tmp_path: Path) -> None:
     with WorkerPool(1, tmp_path, memory_mb=1024, preload=(JOBS,)) as pool:
-        assert isinstance(run(pool, "sleep", timeout_s=0.5, seconds=0.3), Done)
-        assert isinstance(run(pool, "sleep", timeout_s=None, seconds=0.6), Done)
+        assert isinstance(run(pool, "sleep", timeout_s=3, seconds=0.3), Done)
+        assert isinstance(run(pool, "sleep", timeout_s=None, seconds=3.5), Done)
 
 
 @pytest.mark.long_except("endless_loop_in_c-", "sleep-apart")
@@ -164,10 +164,9 @@ def test_cancelling_a_running_job_ends_it_within_two_seconds(
         on_progress=lambda *_: running.set(),
     )
     running.wait(20 if name != "endless_loop" else 1.5)
-    started = time.monotonic()
-    job.cancel()
-    assert job.result(10) == Stopped()
-    assert time.monotonic() - started < 2
+    with within(2):
+        job.cancel()
+        assert job.result(60) == Stopped()
     job.cancel()  # twice does no harm
     assert isinstance(run(pool, "echo"), Done)
 
@@ -181,8 +180,8 @@ def test_a_cancelled_job_in_the_queue_never_starts(tmp_path: Path) -> None:
         ]
         for job in queued:
             job.cancel()
-        assert {job.result(10) for job in queued} == {Stopped()}
-        assert isinstance(first.result(10), Done)
+        assert {job.result(60) for job in queued} == {Stopped()}
+        assert isinstance(first.result(60), Done)
         assert isinstance(run(pool, "echo"), Done)
     assert not list(tmp_path.glob("touched-*"))
 
@@ -219,10 +218,10 @@ def test_a_job_waits_while_workers_are_killed_as_they_start(tmp_path: Path) -> N
             for pid in set(pool.pids()) - killed:
                 psutil.Process(pid).kill()
                 killed.add(pid)
-        assert isinstance(job.result(30), Done)
+        assert isinstance(job.result(60), Done)
 
 
-def _wait_until_gone(pids: list[int], seconds: float = 3) -> None:
+def _wait_until_gone(pids: list[int], seconds: float = 20) -> None:
     deadline = time.monotonic() + seconds
     while any(psutil.pid_exists(pid) for pid in pids):
         assert time.monotonic() < deadline, (

@@ -17,6 +17,7 @@ import pytest
 
 from engine.errors import Interrupted
 from engine.parallel.pool import Died, Done, Job, Stopped, WorkerPool
+from tests.support.own_time import within
 
 JOBS = "tests.engine.parallel.jobs"
 ROOT = Path(__file__).parents[3]
@@ -33,7 +34,7 @@ FORBIDDEN = (
 )
 
 
-def wait_until_gone(pids: list[int], seconds: float = 3) -> None:
+def wait_until_gone(pids: list[int], seconds: float = 20) -> None:
     deadline = time.monotonic() + seconds
     while left := [pid for pid in pids if psutil.pid_exists(pid)]:
         assert time.monotonic() < deadline, f"still there: {left}"
@@ -101,7 +102,7 @@ def test_workers_are_gone_soon_after_their_program_was_killed(
     owner.kill()
     owner.wait()
     try:
-        wait_until_gone(family, 10)
+        wait_until_gone(family)
     finally:
         for pid in family:
             with contextlib.suppress(psutil.NoSuchProcess):
@@ -124,7 +125,7 @@ def test_a_folder_of_a_killed_program_is_removed_by_the_next_one(
     owner.kill()
     owner.wait()
     with WorkerPool(1, tmp_path, memory_mb=1024) as pool:
-        pool.submit(f"{JOBS}:echo", {}, timeout_s=None).result(20)
+        pool.submit(f"{JOBS}:echo", {}, timeout_s=None).result(60)
         assert not left & set(tmp_path.iterdir())
     assert not list(tmp_path.iterdir())
 
@@ -145,7 +146,7 @@ def test_a_program_that_forgets_to_close_its_pool_ends_at_once_and_leaves_nothin
     owner = start(started, "-c", program(tmp_path, body))
     pids = [int(pid) for pid in first_line(owner).split()]
     assert len(pids) == 2
-    owner.wait(timeout=5)
+    owner.wait(timeout=60)
     assert not [pid for pid in pids if psutil.pid_exists(pid)]
     assert not list(tmp_path.iterdir())
 
@@ -183,9 +184,8 @@ def test_closing_stops_what_runs_and_what_waits_and_can_be_repeated(tmp_path: Pa
     jobs = [pool.submit(f"{JOBS}:sleep", {"seconds": 60}, timeout_s=None) for _ in range(20)]
     time.sleep(0.5)
     pids = pool.pids()
-    started = time.monotonic()
-    pool.close()
-    assert time.monotonic() - started < 2
+    with within(2):
+        pool.close()
     assert {job.result(0) for job in jobs} == {Stopped()}
     assert not [pid for pid in pids if psutil.pid_exists(pid)]  # ended and waited for: no zombies
     assert not list((tmp_path / "scratch").iterdir())
@@ -210,7 +210,7 @@ def test_a_callback_may_close_the_pool(tmp_path: Path) -> None:
         closed.set()
 
     pool.submit(f"{JOBS}:echo", {}, timeout_s=None).add_done_callback(close)
-    assert closed.wait(20)
+    assert closed.wait(60)
     pool.close()
     assert not pool.pids()
 
@@ -227,8 +227,8 @@ def test_callbacks_run_in_the_supervising_thread_and_may_fail(
     with WorkerPool(1, tmp_path, memory_mb=1024) as pool:
         job = pool.submit(f"{JOBS}:sleep", {"seconds": 0.2}, timeout_s=None, on_progress=listen)
         job.add_done_callback(listen)
-        assert isinstance(job.result(20), Done)
-        assert isinstance(pool.submit(f"{JOBS}:echo", {}, timeout_s=None).result(20), Done)
+        assert isinstance(job.result(60), Done)
+        assert isinstance(pool.submit(f"{JOBS}:echo", {}, timeout_s=None).result(60), Done)
     assert names == ["worker-pool"] * 2
     assert "a listener's mistake" in caplog.text
 
@@ -237,12 +237,12 @@ def test_callbacks_run_in_the_supervising_thread_and_may_fail(
 def test_workers_start_in_parallel_and_ahead_of_need(tmp_path: Path) -> None:
     with WorkerPool(3, tmp_path, memory_mb=1024, preload=("decimal",)) as pool:
         pool.warm_up()
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while len(pool.pids()) < 3:
             assert time.monotonic() < deadline
             time.sleep(0.01)
         jobs = [pool.submit(f"{JOBS}:sleep", {"seconds": 1}, timeout_s=None) for _ in range(3)]
-        assert len({job.result(20).value for job in jobs}) == 3  # type: ignore[union-attr]
+        assert len({job.result(60).value for job in jobs}) == 3  # type: ignore[union-attr]
 
 
 @pytest.mark.long
@@ -252,10 +252,10 @@ def test_workers_that_cannot_start_fail_the_jobs_with_the_reason(
     with WorkerPool(2, tmp_path, memory_mb=1024) as pool:
         with monkeypatch.context() as broken:
             broken.setattr(sys, "path", [entry for entry in sys.path if "site-packages" not in entry])
-            outcome = pool.submit(f"{JOBS}:echo", {}, timeout_s=None).result(30)
+            outcome = pool.submit(f"{JOBS}:echo", {}, timeout_s=None).result(60)
         assert isinstance(outcome, Died)
         assert outcome.message.startswith("no worker process could be started: ModuleNotFoundError")
-        assert isinstance(pool.submit(f"{JOBS}:echo", {}, timeout_s=None).result(30), Done)  # and it recovers
+        assert isinstance(pool.submit(f"{JOBS}:echo", {}, timeout_s=None).result(60), Done)  # and it recovers
 
 
 @pytest.mark.long
@@ -269,7 +269,7 @@ def test_progress_arrives_at_most_ten_times_a_second_and_ends_with_the_last(tmp_
             on_progress=lambda *one: seen.append(one),
         )
         started = time.monotonic()
-        job.result(30)
+        job.result(60)
         elapsed = time.monotonic() - started
     assert 3 <= len(seen) <= elapsed * 10 + 2
     assert seen[-1] == (1000.0, 1000.0, "steps")
@@ -278,7 +278,7 @@ def test_progress_arrives_at_most_ten_times_a_second_and_ends_with_the_last(tmp_
 
 def test_a_payload_larger_than_a_pipe_arrives(tmp_path: Path) -> None:
     with WorkerPool(1, tmp_path, memory_mb=1024) as pool:
-        outcome = pool.submit(f"{JOBS}:echo", {"text": "x" * 3_000_000}, timeout_s=30).result(30)
+        outcome = pool.submit(f"{JOBS}:echo", {"text": "x" * 3_000_000}, timeout_s=30).result(60)
     assert outcome == Done({"text": "x" * 3_000_000})
 
 

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -28,6 +29,7 @@ from tests.engine.research.sweeping import (
     shared_engine,  # noqa: F401 - its
     sweep_spec,
 )
+from tests.support.own_time import stopwatch
 
 SEEDED = '''
 import random
@@ -206,11 +208,10 @@ def test_a_strategy_that_ends_every_worker_ends_the_sweep(
 def test_a_stop_keeps_what_is_finished(engine: Engine):  # noqa: F811
     name, token, heard = plug_in(engine, "slow", SLOW), CancelToken(), Heard()
     spec = sweep_spec(name, {"number": "1:100000:1"})
-    stopped = 0.0
+    own_s: list[Callable[[], float]] = []
 
     def stop() -> None:
-        nonlocal stopped
-        stopped = time.monotonic()
+        own_s.append(stopwatch())
         token.cancel()
 
     def tell(partial: SweepResult) -> None:
@@ -218,7 +219,7 @@ def test_a_stop_keeps_what_is_finished(engine: Engine):  # noqa: F811
             threading.Thread(target=stop).start()
 
     result = engine.research.optimize(spec, fetch=False, on_event=heard, cancel=token, on_trials=tell)
-    assert time.monotonic() - stopped < 2 + 1  # storing on a busy machine
+    assert own_s[0]() < 2 + 1  # storing is not stopping
     assert result.status == CANCELLED
     assert 20 < result.done < result.planned
     assert isinstance(heard[-1], Cancelled)

@@ -39,7 +39,7 @@ def kill_server(engine: Engine) -> None:
     server = psutil.Process(pid)
     family = [server, *server.children(recursive=True)]
     server.kill()
-    psutil.wait_procs(family, timeout=10)  # its children end when they notice, within a moment
+    psutil.wait_procs(family, timeout=60)  # its children end when they notice, within a moment
 
 
 @pytest.mark.long
@@ -52,7 +52,7 @@ def test_a_server_of_somebody_else_that_restarts_costs_a_writer_a_moment(engine:
         writing = other.submit(store.exchanges.save_clock_offset, "binance", 2)
         time.sleep(0.2)
         embedded.start_embedded(home)
-        writing.result(timeout=20)
+        writing.result(timeout=60)
     assert store.exchanges.clock_offset_ms("binance") == 2
     store.close()
 

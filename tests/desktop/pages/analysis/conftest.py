@@ -11,6 +11,7 @@ from desktop.app.window import MainWindow
 from desktop.pages.analysis.page import AnalysisPage
 from desktop.work.bridge import Bridge
 from tests.desktop.conftest import MakeWindow
+from tests.desktop.waiting import at_rest
 from tests.engine.analysis.runs import made
 
 FIRST, SECOND = "a" * 32, "b" * 32
@@ -39,6 +40,5 @@ def analysed(make_window: MakeWindow, loop: qasync.QEventLoop, qtbot: QtBot) -> 
 def settled(window: MainWindow, qtbot: QtBot) -> None:
     """Wait until the figures are those of what is asked."""
     page = window.page(AnalysisPage)
-    qtbot.wait(80)
-    qtbot.waitUntil(lambda: not page.bridge.busy and not page._timer.isActive())
+    at_rest(window, qtbot)
     assert page.panel.analysis is not None

@@ -14,6 +14,7 @@ from engine.model.sweep import SweepResult
 from engine.model.sweep_spec import GRID, NSGA2, SAMPLERS, TPE
 from tests.desktop.builders import sweep_of
 from tests.desktop.pages.optimize.conftest import show
+from tests.desktop.waiting import at_rest
 
 
 def two_objectives() -> SweepResult:
@@ -66,7 +67,7 @@ def test_a_click_picks_a_trial_of_the_front_and_the_arrows_walk_along_it(
     sweep = two_objectives()
     show(filled, sweep)
     results.tabs.setCurrentWidget(results.front)
-    qtbot.wait(50)
+    at_rest(filled, qtbot)
     view, last = results.front, int(sweep.front[-1])
     at = QPointF(sweep.metrics["sharpe"][last], sweep.metrics["volatility_pct"][last])
     point = view.plot.vb.mapViewToScene(at)

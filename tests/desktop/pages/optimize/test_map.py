@@ -19,6 +19,7 @@ from engine.model.across import across
 from engine.model.sweep_spec import swept_markets
 from tests.desktop.builders import sweep_of
 from tests.desktop.pages.optimize.conftest import show
+from tests.desktop.waiting import at_rest
 
 
 def cell_point(window: MainWindow, column: int, row: int) -> Any:
@@ -31,7 +32,7 @@ def test_a_click_on_the_map_loads_the_parameters_and_marks_row_and_cell(
 ) -> None:
     filled.resize(1440, 900)
     show(filled, sweep_of())
-    qtbot.wait(50)
+    at_rest(filled, qtbot)
     results, chart = filled.page(OptimizePage).panel.results, filled.page(OptimizePage).panel.results.map.map
     qtbot.mouseClick(chart.viewport(), Qt.MouseButton.LeftButton, pos=cell_point(filled, 3, 5))
     params = dict(filled.page(SetupPage).panel.strategies.params["ema_cross"])
@@ -108,7 +109,7 @@ def test_the_value_under_the_mouse_is_said_and_a_cell_without_one_is_a_dash(
 ) -> None:
     filled.resize(1440, 900)
     show(filled, sweep_of())
-    qtbot.wait(50)
+    at_rest(filled, qtbot)
     view = filled.page(OptimizePage).panel.results.map
     qtbot.mouseMove(view.map.viewport(), cell_point(filled, 2, 6))
     qtbot.waitUntil(lambda: view.read_out.text() == "2.00 at fast 20, slow 90")

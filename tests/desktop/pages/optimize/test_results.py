@@ -23,6 +23,7 @@ from engine.model.run import RunSpec, counted_warmup
 from engine.model.sweep import SweepResult, unmade_checks
 from tests.desktop.builders import sweep_of
 from tests.desktop.pages.optimize.conftest import show
+from tests.desktop.waiting import at_rest
 
 
 def test_an_empty_tab_says_what_would_fill_it(filled: MainWindow) -> None:
@@ -198,7 +199,7 @@ def test_brushing_an_axis_leaves_its_trials_in_the_table_and_the_map_and_a_click
     filled.resize(1440, 900)
     sweep = sweep_of()
     show(filled, sweep)
-    qtbot.wait(50)
+    at_rest(filled, qtbot)
     results = filled.page(OptimizePage).panel.results
     view, item = results.parallel, results.parallel.item
     assert [axis.name for axis in view.axes] == [

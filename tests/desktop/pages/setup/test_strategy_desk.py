@@ -2,7 +2,6 @@
 
 import json
 import os
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from desktop.widgets.opening import edit_file
 from desktop.widgets.value_field import ValueField
 from engine.service import Engine
 from tests.support.builders import GOOD_STRATEGY as GOOD
+from tests.support.own_time import stopwatch
 
 NAMES = ("mine", "other")
 
@@ -46,10 +46,10 @@ def default_of(form: StrategyForm, name: str = "mine") -> object:
 
 
 def until(qtbot: QtBot, seen: object, timeout: int = 10_000) -> float:
-    """Seconds until it is seen."""
-    began = time.monotonic()
+    """Own seconds until it is seen."""
+    own_s = stopwatch()
     qtbot.waitUntil(seen, timeout=timeout)  # type: ignore[arg-type]
-    return time.monotonic() - began
+    return own_s()
 
 
 def test_the_files_of_strategies_are_followed_while_the_window_is_open(

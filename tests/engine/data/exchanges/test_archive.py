@@ -2,7 +2,7 @@
 
 import re
 import threading
-import time
+from collections.abc import Callable
 from functools import partial
 
 import pytest
@@ -11,7 +11,9 @@ from engine.data.exchanges.loopback import SPOT_PATH
 from engine.errors import Interrupted
 from engine.events import CancelToken, Event, Log, Progress
 from engine.model.market import DAY_MS, HOUR_MS, Candles, Period, parse_time
+from tests.engine.database.homes import eventually
 from tests.support.builders import real_candles
+from tests.support.database import execute
 from tests.support.fake_archive import MISSING, FakeArchive, Spoil, make_zip
 from tests.support.fake_exchange import (
     FakeExchange,
@@ -20,6 +22,7 @@ from tests.support.fake_exchange import (
     grid_candles,
     without,
 )
+from tests.support.own_time import stopwatch
 
 START, END = parse_time("2024-05-01"), parse_time("2024-05-11")
 TRUTH = grid_candles("1h", Period(START - 5 * DAY_MS, END + 5 * DAY_MS))
@@ -297,22 +300,24 @@ def test_an_archive_that_is_not_there_changes_nothing(both, bench: MakeBench):
     assert any("connection refused" in text for text in made.logs)
 
 
-def test_stop_works_within_two_seconds_while_files_hang_and_keeps_finished_days(both, bench: MakeBench):
+def test_stop_works_within_two_seconds_while_files_hang_and_keeps_finished_days(
+    both, bench: MakeBench, database_url: str
+):
     _, archive = both
     for day in ALL[4:]:
-        archive.spoilt[day] = Spoil(delay_s=4)
+        archive.spoilt[day] = Spoil(delay_s=30)
     made = bench(10, archive_url=archive.url)
-    token, stopped = CancelToken(), []
+    token, own_s = CancelToken(), list[Callable[[], float]]()
 
     def stop() -> None:
-        stopped.append(time.monotonic())
+        eventually(lambda: execute(database_url, "SELECT count(*) FROM ohlcv_data") == [(96,)])
+        own_s.append(stopwatch())
         token.cancel()
 
-    timer = threading.Timer(1, stop)
-    timer.start()
+    threading.Thread(target=stop).start()
     with pytest.raises(Interrupted, match="96 candles are saved; run again to continue"):
         made.fetch("2024-05-01", "2024-05-10", cancel=token)
-    assert time.monotonic() - stopped[0] < 2
+    assert own_s[0]() < 2
     assert made.status("2024-05-01", "2024-05-04").complete
     archive.spoilt.clear()
     report = made.fetch("2024-05-01", "2024-05-10")

@@ -25,6 +25,7 @@ from tests.support.fake_exchange import (
     html,
     without,
 )
+from tests.support.own_time import within
 
 HOUR = Timeframe("1h")
 DAY = Period.parse("2024-01-01", "2024-01-01")
@@ -313,21 +314,19 @@ def test_a_nearly_used_up_limit_is_waited_for(
     fake_bybit.fail(Fault(headers=told), Fault(headers={**told, "X-Bapi-Limit-Status": "40"}))
     exchange.page(SOL, HOUR, DAY, Caller())
     started = time.monotonic()
-    exchange.page(SOL, HOUR, DAY, Caller())
-    assert 0.7 < time.monotonic() - started < 5
-    started = time.monotonic()
-    exchange.page(SOL, HOUR, DAY, Caller())
-    assert time.monotonic() - started < 0.6
+    with within(5):
+        exchange.page(SOL, HOUR, DAY, Caller())
+    assert time.monotonic() - started > 0.7
+    with within(0.6):
+        exchange.page(SOL, HOUR, DAY, Caller())
 
 
 def test_cancel_does_not_wait_for_an_answer_that_does_not_come(
     exchange: Exchange, fake_bybit: FakeBybit, sol: Candles
 ) -> None:
     exchange.page(SOL, HOUR, DAY, Caller())
-    fake_bybit.always = Fault(delay_s=3)
+    fake_bybit.always = Fault(delay_s=60)
     token = CancelToken()
-    started = time.monotonic()
     threading.Timer(0.2, token.cancel).start()
-    with pytest.raises(Interrupted):
+    with within(1.5), pytest.raises(Interrupted):
         exchange.page(SOL, HOUR, DAY, Caller(cancel=token))
-    assert time.monotonic() - started < 1.5

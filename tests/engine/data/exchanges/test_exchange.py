@@ -16,6 +16,7 @@ from engine.errors import ExchangeError, InputError, Interrupted
 from engine.events import CancelToken, Log
 from engine.model.market import HOUR_MS, Candles, Market, Period, Timeframe, parse_time
 from tests.support.fake_exchange import EAGER, NOW, FakeExchange, Fault, error, grid_candles, html
+from tests.support.own_time import within
 
 HOUR = Timeframe("1h")
 DAY = Period.parse("2024-01-01", "2024-01-01")
@@ -185,13 +186,11 @@ def test_cancel_does_not_wait_for_an_answer_that_does_not_come(
     exchange: Exchange, fake_exchange: FakeExchange, day: Candles
 ) -> None:
     ask(exchange)
-    fake_exchange.always = Fault(delay_s=3)
+    fake_exchange.always = Fault(delay_s=60)
     token = CancelToken()
-    started = time.monotonic()
     threading.Timer(0.2, token.cancel).start()
-    with pytest.raises(Interrupted):
+    with within(1.5), pytest.raises(Interrupted):
         ask(exchange, Caller(cancel=token))
-    assert time.monotonic() - started < 1.5
 
 
 # -- refusals
@@ -252,10 +251,8 @@ def test_cancel_works_during_a_rate_limit(
     fake_exchange.fail(error(429, -1003, "Too many requests", Retry_After="50"))
     token = CancelToken()
     stop = lambda event: token.cancel() if isinstance(event, Log) else None  # noqa: E731
-    started = time.monotonic()
-    with pytest.raises(Interrupted):
+    with within(2), pytest.raises(Interrupted):
         ask(exchange, Caller("j", stop, token))
-    assert time.monotonic() - started < 2
 
 
 def test_a_ban_ends_it_at_once_and_is_kept_by_every_program_until_it_ends(
@@ -282,8 +279,9 @@ def test_nearly_used_up_weight_pauses_until_the_next_minute(
     fake_exchange.fail(Fault(headers={"X-MBX-USED-WEIGHT-1M": "2300"}))
     ask(exchange)
     started = time.monotonic()
-    ask(exchange)
-    assert 0.5 < time.monotonic() - started < 10
+    with within(10, anyhow=50):
+        ask(exchange)
+    assert time.monotonic() - started > 0.5
 
 
 # -- the clock

@@ -33,7 +33,7 @@ def loopback(hours: Candles) -> Iterator[LoopbackExchange]:
 
 def get(loopback: LoopbackExchange, path: str, **params: Any) -> tuple[int, Any, http.client.HTTPMessage]:
     host = loopback.url.removeprefix("http://")
-    connection = http.client.HTTPConnection(host, timeout=5)
+    connection = http.client.HTTPConnection(host, timeout=60)
     connection.request("GET", f"{path}?{urlencode(params)}")
     answer = connection.getresponse()
     body = answer.read()
@@ -129,7 +129,7 @@ def test_tiny_prices_are_written_as_binance_writes_them() -> None:
 def test_after_closing_nobody_gets_an_answer(hours: Candles) -> None:
     exchange = LoopbackExchange([], lambda: NOW)
     host = exchange.start().removeprefix("http://")
-    connection = http.client.HTTPConnection(host, timeout=2)
+    connection = http.client.HTTPConnection(host, timeout=60)
     connection.request("GET", "/fapi/v1/time")
     connection.getresponse().read()
     exchange.close()
