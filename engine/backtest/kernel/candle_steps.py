@@ -9,17 +9,16 @@ from engine.backtest.kernel.excursions import AT_OPEN, BY_LIMIT, BY_STOP, INSIDE
 from engine.backtest.kernel.filling import FIXED_MODEL, on_tick, slipped_by, taken
 from engine.backtest.kernel.parts import code, floor_division, part, step
 from engine.backtest.kernel.positions import (
-    asked,
     buy_in,
     doubt,
     leave_target,
     liquidate,
-    order_column,
     priced,
     sell_out,
     tighten,
 )
 from engine.backtest.kernel.positions import enter as enter_position
+from engine.backtest.kernel.sizing import asked, order_column
 from engine.backtest.rules import (
     ADD,
     AGAINST,

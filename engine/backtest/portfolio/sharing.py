@@ -10,7 +10,8 @@ from engine.backtest.kernel.candle_steps import add_needed, buy_more
 from engine.backtest.kernel.excursions import AT_OPEN
 from engine.backtest.kernel.filling import slipped_by, whole_steps
 from engine.backtest.kernel.parts import code, floor_division, part, step
-from engine.backtest.kernel.positions import needed, risked, sell_out, shared
+from engine.backtest.kernel.positions import sell_out
+from engine.backtest.kernel.sizing import needed, risked, shared
 from engine.backtest.portfolio.book import (
     BELOW_MINIMUM,
     BEYOND_STOP,
@@ -24,6 +25,7 @@ from engine.backtest.portfolio.book import (
     WHOLE,
     WHYS,
 )
+from engine.backtest.portfolio.weights import weight_of
 from engine.backtest.rules import REASONS, REBALANCE
 
 # what a leg asks for
@@ -75,46 +77,6 @@ def _equity_now(c: Any, b: Any, now: int) -> float:
 
 
 @part
-def _volatility(c: Any, leg: Any, by: int, lookback: int) -> float:
-    """Per root of a millisecond, of the last closes by then; NaN where nothing moved, or too few have closed."""
-    low, high = leg.first, leg.last + 1
-    while low < high:
-        middle = (low + high) // 2
-        if c.closes[middle] <= by:
-            low = middle + 1
-        else:
-            high = middle
-    first = max(leg.first, low - lookback) + 1  # of the changes
-    count = low - first
-    if count < 2:
-        return math.nan
-    mean = squares = 0.0
-    for i in range(first, low):
-        mean += c.changes[i]
-    mean /= count
-    for i in range(first, low):
-        squares += (c.changes[i] - mean) ** 2
-    deviation = math.sqrt(squares / (count - 1) / leg.timeframe)
-    return deviation if deviation > 0 else math.nan
-
-
-@step
-def _weight(c: Any, b: Any, k: int, by: int) -> float:
-    """Of leg k, by what had closed by then; NaN = not known."""
-    if not b.rules[0].steady:
-        own: float = b.legs[k].weight
-        return own
-    total, steady = 0.0, math.nan
-    for j in range(len(b.legs)):
-        volatility = _volatility(c, b.legs[j], by, b.rules[0].lookback)
-        if not math.isnan(volatility):
-            total += 1 / volatility
-            if j == k:
-                steady = 1 / volatility
-    return steady / total if total > 0 else math.nan
-
-
-@part
 def is_due(r: Any, c: Any, leg: Any, i: int) -> bool:
     """Whether candle i is its first at or after one of the times at which weights are brought back."""
     if r.every == 0 or i == leg.first:
@@ -132,7 +94,7 @@ def _excess(c: Any, b: Any, k: int, equity: float) -> float:
     risk = risked(t, c.fixed[k], c.columns, c.rows[k], s.signal)
     if not math.isnan(risk) or equity <= 0 or not (due or r.band > 0):
         return 0.0
-    weight = _weight(c, b, k, c.times[i]) * shared(t, c.fixed[k], c.columns, c.rows[k], s.signal)
+    weight = weight_of(c, b, k, c.times[i]) * shared(t, c.fixed[k], c.columns, c.rows[k], s.signal)
     held = s.units * c.opened[i] / t.leverage
     if math.isnan(weight) or not (due or abs(held / equity - weight) > r.band):
         return 0.0
@@ -176,7 +138,7 @@ def _ask_entry(c: Any, b: Any, k: int, equity: float) -> None:
         if s.limit:
             bound = reference
     leg.rank = c.rank[g] if len(c.rank) else 0.0
-    weight = _weight(c, b, k, c.closes[g])
+    weight = weight_of(c, b, k, c.closes[g])
     leg.base = weight * equity
     if math.isnan(weight):
         leg.why = _NO_VOLATILITY
