@@ -211,8 +211,8 @@ def _rounding_note(rounding: Sequence[float]) -> Iterator[str]:
     made = math.fsum(rounding)
     if most >= max(_MANY, _NEARLY_ALL * len(rounding)) and abs(made) > HALF_CENT:
         yield (
-            f"what lies within the tolerance has one sign in {most} of {len(rounding)} pairs and makes {made:+,.2f}: "
-            f"that is no rounding; a smaller tolerance names it (--tolerance)"
+            f"what lies within the tolerance has one sign in {most} of {len(rounding)} pairs and makes {made:+,.2f}, "
+            f"as a cost does that one of them alone has; a smaller tolerance names it (--tolerance)"
         )
 
 

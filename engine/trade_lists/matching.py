@@ -15,7 +15,7 @@ from typing import Final
 from engine.errors import InputError
 from engine.events import CancelToken
 
-MOST_PAIRS: Final = 3_000_000  # that may be: some seconds
+MOST_PAIRS: Final = 3_000_000  # that may be: half a minute
 Cells = tuple[int, int]  # numbers of the candles of entry and exit
 
 

@@ -145,8 +145,15 @@ def test_what_is_refused_is_said_on_the_page(page: TradeListPage, run: RunResult
     answer(page, run, compare_trades(run, read_trade_list(as_tradingview(run.trades), "same.csv")))
     assert page.panel.table.hint == "All equal: nothing differs."
     assert page.panel.words.text().endswith("all equal")
-    dear = [replace(one, entry_price=one.entry_price * 1.00005) for one in run.trades]
-    told = [replace(one, pnl=one.price_pnl or 0.0) for one in dear]
+    told = [
+        replace(
+            one,
+            entry_price=one.entry_price + (cost if one.side == "long" else -cost),
+            pnl=one.pnl - cost * one.size,
+        )
+        for one in run.trades
+        for cost in [0.00005 * one.entry_price]
+    ]
     found = compare_trades(run, read_trade_list(as_tradingview(told), "dear.csv"), tolerance=0.5)
     assert found.all_equal
     answer(page, run, found)
