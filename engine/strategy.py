@@ -5,9 +5,11 @@ from __future__ import annotations
 import functools
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +25,26 @@ from engine.model.parameters import ParamValue, complete
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+class Reader(Protocol):
+    """The other series of a strategy while it is asked."""
+
+    def on(self, timeframe: str, compute: Callable[[Any], Any] | None, symbol: str, *, arrays: bool) -> Any:
+        """As `Strategy.on`."""
+
+
+_reader: ContextVar[Reader | None] = ContextVar("reader", default=None)
+
+
+@contextmanager
+def reading(reader: Reader) -> Iterator[None]:
+    """While this lasts, `Strategy.on` reads from there."""
+    token = _reader.set(reader)
+    try:
+        yield
+    finally:
+        _reader.reset(token)
 
 
 class Strategy(ABC):
@@ -41,6 +63,11 @@ class Strategy(ABC):
     reverse: ClassVar[bool] = False
     # True: `candles` and `indicators` are dicts of read-only numpy arrays in place of pandas, which costs far less
     arrays: ClassVar[bool] = False
+    # longer candles, and other symbols of the exchange, that `on` gives: `timeframes = ("4h", "1d")`; True: longer ones are
+    # built of the candles of the run, and only whole ones, in place of fetching the exchange's own
+    timeframes: ClassVar[tuple[str, ...]] = ()
+    symbols_read: ClassVar[tuple[str, ...]] = ()
+    build_timeframes: ClassVar[bool] = False
 
     def __init__(self, params: Mapping[str, Any] | None = None) -> None:
         vars(self).update(complete(self.params(), params or {}))
@@ -57,9 +84,26 @@ class Strategy(ABC):
         """Every parameter's value, defaults included."""
         return {name: getattr(self, name) for name in self.params()}
 
-    def warmup(self) -> int:
-        """How many candles before the period are needed before the first decision can be trusted."""
+    def warmup(self) -> int | Mapping[str, int]:
+        """How many candles before the period are needed before the first decision can be trusted; of several timeframes
+        each in its own candles: `{"": 200, "4h": 60}`, "" being that of the run.
+        """
         return 0
+
+    def on(
+        self, timeframe: str = "", compute: Callable[[Any], Any] | None = None, *, symbol: str = ""
+    ) -> Any:
+        """Another series beside the candles, as it was known at the close of each: the last candle of `timeframe` that had
+        closed by then. One of `timeframes`, of the own symbol or one of `symbols_read`; without a timeframe that of the run.
+
+        Its columns and `age`, how many candles of the run have passed since it closed (0: it closed with this one); or what
+        `compute` makes of its candles, laid beside ours: a column for a column, a table for a table. NaN, or False, where
+        none had closed yet. Within `indicators` and `signals` only. Raises RunError for what is not declared.
+        """
+        reader = _reader.get()
+        if reader is None:
+            raise RunError(_unread(self, timeframe, symbol))
+        return reader.on(timeframe, compute, symbol, arrays=self.arrays)
 
     def indicators(self, candles: pd.DataFrame) -> Columns:
         """Columns to draw and to use, one value per row of `candles` (open, high, low, close, volume; UTC index).
@@ -76,6 +120,19 @@ class Strategy(ABC):
         prices `stop_loss`, `take_profit`, and the columns of `engine.model.orders` (there a number will do as well).
         A DataFrame or a dict, as above; `indicators` is what `indicators` gave.
         """
+
+
+def _unread(strategy: Strategy, timeframe: str, symbol: str) -> str:
+    asked = named_series(timeframe, symbol)
+    if strategy.timeframes or strategy.symbols_read:
+        return f"{asked} is known in indicators() and signals() only"
+    return f'{asked} is not declared: the class lacks timeframes = ("{timeframe or "4h"}",), or symbols_read'
+
+
+def named_series(timeframe: str, symbol: str) -> str:
+    """How a strategy asks for a series, for sentences: on("4h", symbol="BTCUSDT")."""
+    given = (f'"{timeframe}"' if timeframe else "", f'symbol="{symbol}"' if symbol else "")
+    return f"on({', '.join(filter(None, given))})"
 
 
 ENTRY_COLUMN: Final = re.compile(r"signal_\w+_(buy|sell)")

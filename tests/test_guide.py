@@ -222,6 +222,7 @@ def test_every_line_that_the_pages_tell_people_to_type_does_what_it_should(
     fake_exchange.clock_ms = HELD.end + 1
     monkeypatch.setenv("BACKTEST_FUTURES_URL", fake_exchange.url)
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "four.toml").write_bytes((ROOT / "resources" / "four_legs.toml").read_bytes())
     (tmp_path / "other.csv.gz").write_bytes(gzip.compress("\n".join(others()).encode()))
     (tmp_path / "trades.csv").write_text(as_tradingview(list_of_trades()))
     with ZipFile(tmp_path / "SOLUSDT-fundingRate-2024-01.zip", "w") as file:
@@ -265,7 +266,7 @@ def rates() -> list[str]:
 
 def turn(line: str) -> int:
     """What a line needs is made by another one, wherever that stands: makers come first, last what takes away."""
-    makers = ("fetch", "new-strategy", "walk-forward ", "run ", "optimize", "candles")
+    makers = ("fetch", "new-strategy", "walk-forward ", "run ", "optimize", "candles", "portfolio")
     if " delete " in line or " remove " in line:
         return len(makers) + 1
     return next((at for at, word in enumerate(makers) if line.startswith(word)), len(makers))
@@ -280,6 +281,8 @@ def with_ids(line: str, cli: CommandLine) -> str:
     if "7d2e" in line:
         walks = cli("walk-forwards", "--limit", "1", "--json").json["walk_forwards"]
         line = line.replace("7d2e", walks[0]["id"])
+    if "5c4d" in line:
+        line = line.replace("5c4d", cli("runs", "--json").json["portfolios"][0]["id"])
     if "9b1c" in line:
         line = line.replace("9b1c", cli("sweeps", "--limit", "1", "--json").json["sweeps"][0]["id"])
     return line

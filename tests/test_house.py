@@ -7,7 +7,7 @@ import pytest
 from tools.house import ROOT, House, build
 
 FLOORS = 11
-ARROWS = 135
+ARROWS = 136
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Any, Protocol
@@ -128,15 +128,16 @@ class Pane:
         """What values become on the screen: their logarithms where the pane is logarithmic, NaN where there is none."""
         return _logarithm if self.axis.is_log else plain
 
-    def set_title(self, text: str, theme: Theme, legend: tuple[str, str] = ("", "")) -> None:
-        """The words in the pane's corner; behind them a legend in a colour of its own."""
+    def set_title(self, text: str, theme: Theme, named: Mapping[str, str] | None = None) -> None:
+        """The words in the pane's corner, and behind them the names of its lines, each with its colour."""
         self.name = text
         ground = f"background-color:{theme.base};" if text else ""
-        words, colour = legend
-        more = f"<span style='color:{colour};'>&nbsp; {escape(words)}</span>" if words else ""
-        self.title.setHtml(
-            f"<span style='color:{theme.muted};font-size:8pt;{ground}'>{escape(text)}{more}</span>"
+        words = [(text, theme.muted), *(named or {}).items()]
+        spans = (
+            f"<span style='color:{colour};font-size:8pt;{ground}'>{escape(word)}</span>"
+            for word, colour in words
         )
+        self.title.setHtml(" &nbsp;".join(spans))
 
     def add_curve(
         self,

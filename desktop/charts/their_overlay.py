@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from desktop.charts.items.their_trades import LEGEND, TheirPlaces, TheirTradesItem, their_colour
 from desktop.charts.pane import Pane
@@ -36,6 +36,6 @@ class TheirOverlay:
             self.item.select(self._selected)
             pane.add_item(self.item)
 
-    def legend(self, theme: Theme) -> tuple[str, str]:
-        """What the marks mean, and their colour; no words where there are none."""
-        return ("" if self._places is None else LEGEND), their_colour(theme)
+    def legend(self, theme: Theme) -> Mapping[str, str]:
+        """What the marks mean, with their colour; nothing where there are none."""
+        return {} if self._places is None else {LEGEND: their_colour(theme)}

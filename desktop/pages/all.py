@@ -16,6 +16,7 @@ from desktop.pages.monte_carlo.page import MonteCarloPage
 from desktop.pages.optimize.page import OptimizePage
 from desktop.pages.overview.page import OverviewPage
 from desktop.pages.page import Context, Page
+from desktop.pages.portfolio.page import PortfolioPage
 from desktop.pages.runs.page import RunsPage
 from desktop.pages.setup.page import SetupPage
 from desktop.pages.trade_list.page import TradeListPage
@@ -40,4 +41,5 @@ PAGES: Final[tuple[Callable[[Context], Page[Any]], ...]] = (
     ComparePage,
     WalkForwardPage,
     MonteCarloPage,
+    PortfolioPage,
 )

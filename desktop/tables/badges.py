@@ -12,6 +12,7 @@ from desktop.tables.holdings import GOOD, PLAIN, WARNING, Note
 from desktop.tables.terms_badges import sweep_terms_badges, terms_badges
 from desktop.tables.traces import own_lines_first
 from desktop.workspace import Workspace
+from engine.model.portfolio_result import PortfolioResult
 from engine.model.run import FAILED, FINISHED, RunResult
 from engine.model.simulators import REFERENCE
 from engine.model.sweep import SweepResult
@@ -52,6 +53,8 @@ _FINGERPRINT: Final = (
     "A hash over everything the result depends on. Two runs of one fingerprint have the same result; where "
     "one line below changes, so does it."
 )
+
+Ended = RunResult | PortfolioResult
 
 
 def badges(run: RunResult, *, data_changed: bool = False, checking: str = "") -> list[Badge]:
@@ -106,6 +109,23 @@ def sweep_badges(sweep: SweepResult) -> list[Badge]:
     return found + sweep_terms_badges(sweep)
 
 
+def portfolio_badges(result: PortfolioResult) -> list[Badge]:
+    """What is known of the candles, the strategies and the simulation of a portfolio: of all its legs, the worst."""
+    if result.status == FAILED:
+        return [_failure(result)]
+    if result.status != FINISHED:
+        return []
+    checks = result.checks
+    found = [
+        _data(checks),
+        _crosscheck(result, ""),
+        _lookahead(checks),
+        _warmup(checks),
+        _fingerprint(result),
+    ]
+    return [badge for badge in found if badge is not None]
+
+
 def verdict(shown: Sequence[Badge]) -> Note:
     """All badges in as few words as a cell has room for: the first warning, else what is pending, else the passed ones."""
     warnings = [badge for badge in shown if badge.level == WARNING]
@@ -147,7 +167,7 @@ def _ruin() -> Badge:
     )  # fmt: skip
 
 
-def _failure(run: RunResult) -> Badge:
+def _failure(run: Ended) -> Badge:
     reason = " ".join((run.error or "it failed").split())
     return Badge(
         "failed", WARNING, f"failed: {textwrap.shorten(reason, _LONGEST, placeholder=' …')}", reason,
@@ -179,7 +199,7 @@ def _data(checks: Checks) -> Badge:
     return Badge("data", WARNING, text, f"{formats.whole(missing)} missing", _DATA, _lines(holes))
 
 
-def _crosscheck(run: RunResult, checking: str) -> Badge | None:
+def _crosscheck(run: Ended, checking: str) -> Badge | None:
     check = run.checks.get("crosscheck", {})
     status, note = check.get("status"), str(check.get("note") or "")
     equal, total = formats.whole(check.get("equal") or 0), formats.whole(check.get("total") or 0)
@@ -253,7 +273,7 @@ def _engine(run: RunResult) -> Badge:
     return Badge("engine", PLAIN, f"{run.engine} engine", run.engine, meaning=_ENGINES.get(run.engine, ""))
 
 
-def _fingerprint(run: RunResult) -> Badge | None:
+def _fingerprint(run: Ended) -> Badge | None:
     if not run.fingerprint:
         return None
     inputs = [f"{name}: {value}" for name, value in _flat(run.inputs or {})]

@@ -32,6 +32,7 @@ _SHAPES: Final = {
     "calendar": '<rect x="4" y="5" width="16" height="15" rx="2"/><path d="M4 10h16M8 3v4M16 3v4"/>',
     "columns": '<rect x="4" y="5" width="16" height="14" rx="1"/><path d="M9.5 5v14M14.5 5v14"/>',
     "save": '<path d="M5 4h11l4 4v12H5zM9 4v5h6V4M8 20v-6h8v6"/>',
+    "open": '<path d="M3 6h6l2 2h10v11H3z"/>',
     "edit": '<path d="M4 20l1-4L16 5l3 3L8 19zM14 7l3 3"/>',
     "star": '<path d="M12 3.5l2.6 5.5 6 .8-4.4 4.2 1.1 6L12 17.100l-5.300 2.900 1.100-6-4.400-4.200 6-.8z"/>',
     "starred": '<path d="M12 3.5l2.6 5.5 6 .8-4.4 4.2 1.1 6L12 17.100l-5.300 2.900 1.100-6-4.400-4.200 6-.8z" fill="{c}"/>',

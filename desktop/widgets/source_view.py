@@ -1,4 +1,4 @@
-"""Source as it stands in a file: read-only, monospaced, its lines numbered, one of them marked."""
+"""Text as it stands in a file: monospaced, its lines numbered, one of them marked; read-only unless it is to be edited."""
 
 from __future__ import annotations
 
@@ -41,14 +41,17 @@ class _Margin(QWidget):
 class SourceView(QPlainTextEdit):
     """`show_source` keeps the place where the user looks, unless another line is marked."""
 
-    def __init__(self, name: str, parent: QWidget | None = None) -> None:
+    def __init__(self, name: str, parent: QWidget | None = None, *, editable: bool = False) -> None:
         super().__init__(parent)
         self._theme = DARK
         self.marked: int | None = None
-        self.setReadOnly(True)
-        self.setTextInteractionFlags(
-            Qt.TextInteractionFlag.TextSelectableByMouse | Qt.TextInteractionFlag.TextSelectableByKeyboard
-        )
+        if editable:
+            self.setTabChangesFocus(True)  # else no key would lead out of it
+        else:
+            self.setReadOnly(True)
+            self.setTextInteractionFlags(
+                Qt.TextInteractionFlag.TextSelectableByMouse | Qt.TextInteractionFlag.TextSelectableByKeyboard
+            )
         self.setLineWrapMode(QPlainTextEdit.LineWrapMode.NoWrap)
         self.setFont(QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont))
         self.setAccessibleName(name)
@@ -70,6 +73,13 @@ class SourceView(QPlainTextEdit):
             self.centerCursor()
         else:
             bar.setValue(place)
+
+    def mark_line(self, number: int | None) -> None:
+        """Mark another line, from 1, where it stands; the cursor stays where somebody types."""
+        if number != self.marked:
+            self.marked = number
+            self._mark()
+            self._margin.update()
 
     def _mark(self) -> None:
         if self.marked is None:

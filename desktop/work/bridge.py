@@ -42,10 +42,12 @@ class Phase(Enum):
     RUNNING = "Running"
     OPTIMIZING = "Optimizing"
     WALKING = "Walking forward"
+    COMBINING = "Running the portfolio"
     STOPPING = "Stopping"
 
 
-WORKING: Final = (Phase.FETCHING, Phase.RUNNING, Phase.OPTIMIZING, Phase.WALKING)  # what can be stopped
+# what can be stopped
+WORKING: Final = (Phase.FETCHING, Phase.RUNNING, Phase.OPTIMIZING, Phase.WALKING, Phase.COMBINING)
 
 
 class Call(Protocol):

@@ -14,8 +14,8 @@ import numpy as np
 
 from engine.backtest.metrics import close_times, daily_returns
 from engine.backtest.rules import ROUNDING, UNITS
-from engine.model.market import DAY_MS, DAYS_PER_YEAR, STILL, Float64Array, Int64Array, format_time
-from engine.model.run import RunResult
+from engine.model.market import DAY_MS, DAYS_PER_YEAR, STILL, Float64Array, Int64Array, Timeframe, format_time
+from engine.model.run import RunResult, Series
 
 MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 ROLLING_DAYS: Final = (30, 90, 180)
@@ -38,13 +38,18 @@ class Account:
     @classmethod
     def of(cls, run: RunResult) -> Self | None:
         """The account of a run; None where its equity is not there."""
-        if run.equity is None or not len(run.equity.time):
+        return cls.over(run.equity, run.costs.cash, run.timeframe)
+
+    @classmethod
+    def over(cls, series: Series | None, cash: float, timeframe: Timeframe) -> Self | None:
+        """The account whose `equity` a series has, at the closes of candles that open at its times."""
+        if series is None or not len(series.time):
             return None
-        opens, equity = run.equity.time, run.equity.columns["equity"]
-        cash = run.costs.cash * UNITS / UNITS  # rounded as the engines round it
+        opens, equity = series.time, series.columns["equity"]
+        cash = cash * UNITS / UNITS  # rounded as the engines round it
         days = np.arange(opens[0] // DAY_MS, opens[-1] // DAY_MS + 1, dtype=np.int64) * DAY_MS
         returns = daily_returns(cash, equity, opens)
-        return cls(cash, opens, close_times(opens, run.timeframe), equity, days, returns)
+        return cls(cash, opens, close_times(opens, timeframe), equity, days, returns)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

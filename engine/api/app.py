@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 
 from engine.api.admission import Admitted, KnownNames
-from engine.api.endpoints import backtests, candles, health, jobs, sweeps, walk_forwards
+from engine.api.endpoints import backtests, candles, health, jobs, portfolios, sweeps, walk_forwards
 from engine.api.jobs import Jobs
 from engine.api.page import STYLE_RULE, page_of
 from engine.api.problems import MEDIA_TYPE, answer_error, answer_http_error, answer_invalid
@@ -54,7 +54,7 @@ def make_app(engine: Engine) -> FastAPI:
             Exception: answer_error,
         },
     )
-    for part in (candles, backtests, sweeps, walk_forwards, jobs, health):
+    for part in (candles, backtests, sweeps, walk_forwards, portfolios, jobs, health):
         app.include_router(part.router)
     _add_pages(app)
     _add_middleware(app, engine)

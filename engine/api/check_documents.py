@@ -13,7 +13,8 @@ CheckStatus = Literal["passed", "failed", "pending", "skipped"]
 
 class DataCheck(Document):
     """Missing candles of the period, and the trades beside them by number (null: not told, as in a sweep). `span`: of a
-    sweep on one market, from the first candle to the end of the last.
+    sweep on one market, from the first candle to the end of the last. `read`: missing candles of the series that are read
+    beside, by name, where there are such.
     """
 
     status: CheckStatus
@@ -21,6 +22,7 @@ class DataCheck(Document):
     trades_beside_holes: list[int] | None
     missing: list[Missing] = Field(default=[])
     span: Span | None = None
+    read: dict[str, list[Missing]] | None = None
     note: str = ""
 
 

@@ -52,7 +52,11 @@ class Plot(Document):
 
 
 class Strategy(Document):
-    """A strategy; `error` is a line where its file does not load."""
+    """A strategy; `error` is a line where its file does not load.
+
+    `timeframes`, `symbols_read`: what it reads beside the candles that it trades, longer ones built of those where
+    `build_timeframes`; `warmups`: then candles by timeframe, "" being that of the run.
+    """
 
     name: str
     title: str
@@ -62,6 +66,10 @@ class Strategy(Document):
     kind: str
     path: str
     plots: dict[str, Plot]
+    timeframes: list[str]
+    symbols_read: list[str]
+    build_timeframes: bool
+    warmups: dict[str, int]
     error: str | None
 
 

@@ -1,72 +1,24 @@
-"""Where strategy code is called: its columns over candles, checked before anything believes them.
-
-A strategy gets its candles as lazy copies on read-only memory: whatever it does to them with pandas is its own affair, and
-nothing is copied as long as it does nothing.
-"""
+"""Where strategy code is called: its columns over candles, checked before anything believes them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from engine.backtest.frame import CandleFrame
 from engine.errors import BacktestError, RunError
 from engine.loader import located
 from engine.model.columns import columns_of, float_column
-from engine.model.market import Candles, Float64Array
-from engine.model.simulators import MAX_WARMUP
+from engine.model.market import Float64Array
+from engine.model.reads import Reads, Warmup
 from engine.parallel.seed import seed_random
-from engine.strategy import Signals, Strategy
-
-
-class CandleFrame:
-    """Candles as strategies see them: `table` has columns open, high, low, close, volume and a UTC index.
-
-    Make it once and use it for many evaluations; the memory is that of the candles where those are read-only.
-    """
-
-    def __init__(self, candles: Candles, table: pd.DataFrame | None = None) -> None:
-        self.candles: Final = candles
-        self.table: Final = _table(candles) if table is None else table
-
-    def __len__(self) -> int:
-        return len(self.candles)
-
-    def copy(self) -> pd.DataFrame:
-        """The table for one call of a strategy: a lazy copy."""
-        return self.table.copy(deep=False)
-
-    @cached_property
-    def arrays(self) -> Mapping[str, Float64Array]:
-        """The columns by name, for strategies that want arrays."""
-        return {str(name): column.to_numpy() for name, column in self.table.items()}
-
-    def given_to(self, strategy: Strategy) -> Any:
-        """What one call of the strategy gets as its candles."""
-        return dict(self.arrays) if strategy.arrays else self.copy()
-
-    def part(self, start: int | None, stop: int | None) -> CandleFrame:
-        """The candles at positions start..stop, on the same memory."""
-        return CandleFrame(self.candles.slice(start, stop), self.table.iloc[start:stop])
-
-
-def _table(candles: Candles) -> pd.DataFrame:
-    index = pd.DatetimeIndex(candles.timestamp.astype("datetime64[ms]"), tz="UTC", name="timestamp")
-    columns = {name: _frozen(column) for name, column in candles.columns().items()}
-    return pd.DataFrame(columns, index=index, copy=False)
-
-
-def _frozen(column: Float64Array) -> Float64Array:
-    """The column on read-only memory: itself where it was mapped or frozen before, else a copy."""
-    column = np.array(column) if column.flags.writeable else np.asarray(column)
-    column.flags.writeable = False
-    return column.view()
+from engine.strategy import Signals, Strategy, reading
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -92,14 +44,24 @@ def evaluate(
     because only `held` of the `wanted` warm-up candles lie before its period. Not `lasting`: nobody looks at the indicators
     afterwards, so `signals` may get them themselves.
     """
+    if frame.reading is not None:
+        with reading(frame.reading):
+            return _evaluated(strategy, path, frame, held, wanted, lasting)
+    return _evaluated(strategy, path, frame, held, wanted, lasting)
+
+
+def _evaluated(
+    strategy: Strategy, path: Path, frame: CandleFrame, held: int, wanted: int, lasting: bool
+) -> Evaluation:
     seed_random()  # in a sweep as in a run of its own
+    arrays = bool(strategy.arrays)
     with asking(path, strategy.indicators):
-        answer = strategy.indicators(frame.given_to(strategy))
+        answer = strategy.indicators(frame.given(arrays=arrays))
         columns = columns_of(answer, frame.table.index, "indicators")
         indicators = {name: float_column(column, name, "indicators") for name, column in columns.items()}
     _check_usable(indicators, len(frame), held, wanted)
     with asking(path, strategy.signals):
-        said = strategy.signals(frame.given_to(strategy), _own_copy(answer) if lasting else answer)
+        said = strategy.signals(frame.given(arrays=arrays), _own_copy(answer) if lasting else answer)
         return Evaluation(indicators, Signals.check(said, frame.table))
 
 
@@ -113,15 +75,11 @@ def _own_copy(answer: Any) -> Any:
     }
 
 
-def ask_warmup(strategy: Strategy, path: Path) -> int:
+def ask_warmup(strategy: Strategy, path: Path) -> Warmup:
     """How many candles the strategy wants before its period; raises RunError where it cannot say."""
     with asking(path, strategy.warmup):
-        warmup: Any = strategy.warmup()
-        if isinstance(warmup, bool) or not isinstance(warmup, int) or not 0 <= warmup <= MAX_WARMUP:
-            raise RunError(
-                f"warmup() must return a whole number of candles from 0 to {MAX_WARMUP:,}, not {warmup!r}"
-            )
-    return warmup
+        said = strategy.warmup()
+        return Warmup.read(said, None if type(said) is int else Reads.declared(type(strategy)))
 
 
 @contextmanager

@@ -17,7 +17,8 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from engine.backtest.evaluation import CandleFrame, Evaluation, ask_warmup, asking, evaluate
+from engine.backtest.evaluation import Evaluation, ask_warmup, asking, evaluate
+from engine.backtest.frame import CandleFrame
 from engine.backtest.outcome import Outcome, Terms, TradeTable
 from engine.backtest.perpetual import Perpetual
 from engine.backtest.rules import Report
@@ -28,6 +29,7 @@ from engine.loader.class_variables import native_params
 from engine.model.market import Candles
 from engine.model.orders import Orders
 from engine.model.parameters import complete
+from engine.model.reads import Reads, Warmup
 from engine.parallel.isolated import in_worker
 from engine.parallel.seed import seed_random
 from engine.parallel.tasks import StrategyTask
@@ -83,7 +85,7 @@ def asking_again(task: StrategyTask, timeout_s: float | None = None) -> Iterator
 
 
 def ask_preparation(path: Path, params: Mapping[str, Any]) -> dict[str, Any]:
-    """`{params, warmup}` of a strategy, every parameter checked and complete. A native one needs no warm-up of ours.
+    """`{params, warmup, reads}` of a strategy, every parameter checked and complete. A native one needs nothing of ours.
 
     Raises InputError for a parameter that it refuses.
     """
@@ -108,7 +110,7 @@ def _whole(task: StrategyTask, report: Report) -> dict[str, Any]:
 def _signals(task: StrategyTask, loaded: LoadedStrategy, candles: Candles) -> dict[str, Any]:
     path, started = task.strategy, time.monotonic()
     held, wanted = task.candles.warmup, max(task.warmup, 0)
-    frame, params = CandleFrame(candles), {}
+    frame, params = CandleFrame.of(task.candles, candles), {}
     if task.windows:
         said, reverse = evaluate_windows(loaded.strategy, task.windows, path, frame, held=held, wanted=wanted)
     else:
@@ -164,9 +166,14 @@ def _period(task: StrategyTask, candles: Candles) -> Candles:
 def _preparation(path: Path, params: Mapping[str, Any]) -> dict[str, Any]:
     with open_strategy(path) as loaded:
         if not issubclass(loaded.strategy, Strategy):
-            return {"params": complete(native_params(loaded.strategy), params), "warmup": 0}
+            nothing = {"warmup": Warmup().to_json(), "reads": Reads().to_json()}
+            return {"params": complete(native_params(loaded.strategy), params), **nothing}
         strategy: Strategy = loaded.strategy(params)
-        return {"params": strategy.values(), "warmup": ask_warmup(strategy, path)}
+        return {
+            "params": strategy.values(),
+            "warmup": ask_warmup(strategy, path).to_json(),
+            "reads": Reads.declared(loaded.strategy).to_json(),
+        }
 
 
 class _Asked:
@@ -178,7 +185,10 @@ class _Asked:
         self._kind = self.stack.enter_context(open_strategy(self._path)).strategy
         self._native = not issubclass(self._kind, Strategy)
         candles = task.candles.load()
-        self._frame = CandleFrame(_period(task, candles) if self._native else candles)
+        if self._native:
+            self._frame = CandleFrame(_period(task, candles))
+        else:
+            self._frame = CandleFrame.of(task.candles, candles)
 
     def part(self, start: int, stop: int) -> Evaluation:
         """What it says of these candles alone."""

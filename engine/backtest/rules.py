@@ -36,13 +36,14 @@ TRAILING_STOP: Final = "trailing_stop"  # a stop that was moved, by whatever
 TIME: Final = "time"
 LIQUIDATION: Final = "liquidation"
 WINDOW_END: Final = "window_end"  # of a walk-forward of a backtesting.Strategy: each window begins flat
+REBALANCE: Final = "rebalance"  # of a portfolio: a part that brings the weight of a leg back
 # by number in a table of trades
 REASONS: Final = (
     EXIT_LONG, EXIT_SHORT, STOP_LOSS, TAKE_PROFIT, REVERSE, RUIN, OPEN, TRAILING_STOP, TIME, LIQUIDATION, *TARGETS,
-    WINDOW_END,
+    WINDOW_END, REBALANCE,
 )  # fmt: skip
 EXITS_AT_OPEN: Final = frozenset(
-    (EXIT_LONG, EXIT_SHORT, REVERSE, TIME, WINDOW_END)
+    (EXIT_LONG, EXIT_SHORT, REVERSE, TIME, WINDOW_END, REBALANCE)
 )  # what leaves there and nowhere else
 # by number in a table of fills: the reasons, then what enters
 ENTRY, ADD = "entry", "add"

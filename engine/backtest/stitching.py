@@ -10,7 +10,8 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from engine.backtest.evaluation import CandleFrame, Evaluation, asking, evaluate
+from engine.backtest.evaluation import Evaluation, asking, evaluate
+from engine.backtest.frame import CandleFrame
 from engine.errors import RunError
 from engine.model.market import Candles, Float64Array
 from engine.model.orders import ORDER_COLUMNS, Orders

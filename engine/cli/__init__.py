@@ -15,6 +15,7 @@ from engine.cli import (  # noqa: F401 - importing them adds their commands to t
     compare,
     keeping,
     monte_carlo,
+    portfolio,
     research,
     setup,
     surface,

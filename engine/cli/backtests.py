@@ -37,6 +37,7 @@ from engine.cli.options import (
     given,
     runs_app,
 )
+from engine.cli.portfolio import portfolios_table, show_portfolio
 from engine.cli.terminal import (
     print_files,
     print_json,
@@ -56,6 +57,8 @@ from engine.model.cost_presets import TAKER
 from engine.model.filters import NO_FILTERS
 from engine.model.market import DEFAULT_EXCHANGE, Period, Timeframe
 from engine.model.parameters import Assignment
+from engine.model.portfolio_result import PortfolioRerun
+from engine.model.rerun import Rerun
 from engine.model.run import FINISHED, RunRequest
 from engine.service import Engine
 
@@ -77,6 +80,8 @@ def strategies(json: Json = False) -> None:
         if info.not_params:
             others = "; ".join(f"{other['name']} ({other['why']})" for other in info.not_params)
             print_line(f"{info.name}: no parameters: {others}")
+        if info.reading:
+            print_line(f"{info.name} {info.reading}")
 
 
 @app.command("new-strategy")
@@ -198,8 +203,15 @@ def show(
     ] = False,
     json: Json = False,
 ) -> None:
-    """Show a stored run exactly as it was."""
+    """Show a stored run or portfolio exactly as it was."""
     with Engine() as engine:
+        if (found := engine.portfolios.find(run_id)) is not None:
+            if check or analysis:
+                raise InputError(
+                    "--check and --analysis are for runs; a portfolio was checked as it was made"
+                )
+            show_portfolio(engine, found, json=json)
+            return
         if check:
             with cancel_on_interrupt() as cancel, progress(quiet=json) as on_event:
                 engine.runs.cross_check(run_id, on_event=on_event, cancel=cancel)
@@ -241,15 +253,22 @@ def rerun(
     cluster: Cluster = None,
     json: Json = False,
 ) -> None:
-    """Make a stored run again: say that the result is equal, or which inputs changed and how the figures differ."""
+    """Make a stored run or portfolio again: say that it is equal, or which inputs changed and how the figures differ."""
     with (
         Engine(**given(cluster=cluster)) as engine,
         cancel_on_interrupt() as cancel,
         progress(quiet=json) as on_event,
     ):
-        again = engine.runs.rerun(
-            run_id, stored_source=stored_source, fetch=not no_fetch, on_event=on_event, cancel=cancel
-        )
+        found = engine.portfolios.find(run_id)
+        again: Rerun | PortfolioRerun
+        if found is not None:
+            again = engine.portfolios.rerun(
+                found, stored_source=stored_source, fetch=not no_fetch, on_event=on_event, cancel=cancel
+            )
+        else:
+            again = engine.runs.rerun(
+                run_id, stored_source=stored_source, fetch=not no_fetch, on_event=on_event, cancel=cancel
+            )
     if json:
         print_json(again.to_json())
     else:
@@ -264,29 +283,38 @@ def runs(
     limit: Annotated[int, whole_option(low=1, high=100_000, help="How many of the newest.")] = 50,
     json: Json = False,
 ) -> None:
-    """List stored runs, newest first."""
+    """List stored runs and portfolios, newest first."""
     if context.invoked_subcommand:
         return
     with Engine() as engine:
-        found = engine.runs.stored(limit, with_trades=json)
+        found, wallets = engine.runs.stored(limit, with_trades=json), engine.portfolios.stored(limit)
     if json:
-        print_json({"runs": [result.to_json() for result in found]})
-    elif found:
+        print_json(
+            {"runs": [one.to_json() for one in found], "portfolios": [one.to_json() for one in wallets]}
+        )
+        return
+    if found:
         runs_table(found)
-    else:
+    if wallets:
+        portfolios_table(wallets)
+    if not found and not wallets:
         print_note("no runs yet; `backtest run --help` says how to make one, `backtest demo` makes seven")
 
 
 @runs_app.command("delete")
 def delete_run(run_id: RunId, json: Json = False) -> None:
-    """Delete a stored run."""
+    """Delete a stored run or portfolio."""
     with Engine() as engine:
-        found = engine.runs.get(run_id)
-        engine.runs.delete(found.id)
+        whole = engine.portfolios.find(run_id)
+        if whole is not None:
+            engine.portfolios.delete(whole)
+        else:
+            whole = engine.runs.get(run_id).id
+            engine.runs.delete(whole)
     if json:
-        print_json({"deleted": found.id})
+        print_json({"deleted": whole})
     else:
-        print_note(f"deleted run {found.id}")
+        print_note(f"deleted {whole}")
 
 
 RunIds = Annotated[
@@ -301,9 +329,12 @@ def export(
     out: Annotated[Path, folder_option("--out", help="A folder; it is made when needed.")],
     json: Json = False,
 ) -> None:
-    """Write stored runs' trades, equity and figures as files; of several also a table of all of them."""
+    """Write stored runs' and portfolios' trades, equity and figures as files; of several runs also a table of all."""
     with Engine() as engine:
-        paths = engine.runs.export(run_id, out)
+        wallets = {one: engine.portfolios.find(one) for one in run_id}
+        paths = engine.runs.export([one for one in run_id if wallets[one] is None], out)
+        for found in dict.fromkeys(filter(None, wallets.values())):
+            paths += engine.portfolios.export(found, out)
     print_files(paths, json=json)
 
 
@@ -318,12 +349,18 @@ def report(
     ],
     json: Json = False,
 ) -> None:
-    """Write stored runs as one HTML page with charts, figures, trades and source, which needs nothing else."""
+    """Write stored runs, or a portfolio, as one HTML page with charts, figures, trades and source, for itself."""
     if json and out == _STDOUT:
         raise InputError("--out - and --json would both write to standard output; leave one of them out")
     with Engine() as engine:
+        wallets = [found for found in map(engine.portfolios.find, run_id) if found is not None]
+        if wallets and len(run_id) > 1:
+            raise InputError("a portfolio has a page of its own: name it alone")
         if out == _STDOUT:
-            print_page(engine.runs.report(run_id))
+            print_page(engine.portfolios.report(wallets[0]) if wallets else engine.runs.report(run_id))
             return
-        engine.runs.write_report(run_id, out)
+        if wallets:
+            engine.portfolios.write_report(wallets[0], out)
+        else:
+            engine.runs.write_report(run_id, out)
     print_files([out], json=json)

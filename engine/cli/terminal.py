@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from engine.errors import OutputError, one_line, reason, redacted, redacted_in
 from engine.events import Cancelled, Event, Failed, Finished, Log, OnEvent, Progress, Started
 from engine.model.market import format_time
+from engine.model.portfolio_result import PortfolioRerun
 from engine.model.rerun import Rerun
 from engine.model.run import FINISHED, RunResult, json_ready
 
@@ -249,12 +250,13 @@ def _differences_table(result: RunResult) -> None:
 _MOST_DIFFERENCES = 12
 
 
-def rerun_details(again: Rerun) -> None:
-    """Whether a run made again came out the same; if not, what changed and where the results differ."""
+def rerun_details(again: Rerun | PortfolioRerun) -> None:
+    """Whether what was made again came out the same; if not, what changed and where the results differ."""
     old, new, after = again.before.id[:8], again.result.id[:8], again.result
     what = f"{len(after.trades):,} trades and every figure" if after.status == FINISHED else str(after.error)
-    verdict = f"equal to run {old}: {what}" if again.equal else f"differs from run {old}"
-    for line in (f"run {new} {verdict}", *again.changed, *again.notes):
+    kind = again.kind
+    verdict = f"equal to {kind} {old}: {what}" if again.equal else f"differs from {kind} {old}"
+    for line in (f"{kind} {new} {verdict}", *again.changed, *again.notes):
         print_line(line)
     rows = [
         (row["name"], *(number(row[side], 6) for side in ("before", "after"))) for row in again.differences

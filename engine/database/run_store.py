@@ -174,20 +174,29 @@ def find_id(
     """The id of the one row of `table` that begins with the hex digits `given`, of those that fulfil `which`; `kind` is
     "run", "sweep" or "walk-forward".
     """
-    digits = given.strip().lower().replace("-", "")
     shown = given if len(given) <= 40 else given[:37] + "..."
     lists = f"`backtest {kind}s` lists them"
-    if not _PREFIX.fullmatch(digits):
+    found = ids_from(connection, table, given, *which)
+    if found is None:
         raise NotStored(f"{shown!r} is not a {kind} id; give 4 or more of its hex digits ({lists})")
-    low, high = uuid.UUID(digits.ljust(32, "0")), uuid.UUID(digits.ljust(32, "f"))
-    found: Sequence[uuid.UUID] = connection.scalars(
-        select(table.c.id).where(table.c.id.between(low, high), table.c.removed_at.is_(None), *which).limit(2)
-    ).all()
     if not found:
         raise NotStored(f"no {kind} {shown!r} is stored ({lists})")
     if len(found) > 1:
         raise InputError(f"several {kind}s begin with {shown!r}; give more digits")
     return found[0]
+
+
+def ids_from(
+    connection: Connection, table: Table, given: str, *which: ColumnElement[bool]
+) -> Sequence[uuid.UUID] | None:
+    """The first two ids that begin with the hex digits `given`; None where these are no beginning of an id."""
+    digits = given.strip().lower().replace("-", "")
+    if not _PREFIX.fullmatch(digits):
+        return None
+    low, high = uuid.UUID(digits.ljust(32, "0")), uuid.UUID(digits.ljust(32, "f"))
+    return connection.scalars(
+        select(table.c.id).where(table.c.id.between(low, high), table.c.removed_at.is_(None), *which).limit(2)
+    ).all()
 
 
 def _whole(columns: Any = tuple(backtest_runs.c)) -> Select[Any]:
@@ -251,7 +260,8 @@ def storable(value: Any) -> Any:
     return value
 
 
-def _trade(stored: dict[str, Any]) -> Trade:
+def trade_of(stored: dict[str, Any]) -> Trade:
+    """A trade as it was stored, or as an older version stored it."""
     # JSONB keeps 1e22 as digits, which read back as an int; null stands for NaN, as does what older versions did not keep
     numbers = {name: stored.get(name) for name in _TRADE_FLOATS}
     fills = tuple(Fill(**fill) for fill in stored.get("fills", ()))
@@ -290,7 +300,7 @@ def _result(held: Mapping[str, Any]) -> RunResult:
         error=held["error"],
         metrics=held["metrics"],
         signals=held["signals"],
-        trades=tuple(_trade(stored) for stored in held.get("trades", ())),
+        trades=tuple(trade_of(stored) for stored in held.get("trades", ())),
         checks=held["checks"],
         equity=unpack_series(held.get("equity")),
         indicators=unpack_series(held.get("indicators")),

@@ -24,10 +24,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
-HEAD: Final = "0016"  # the newest migration; a constant, so that an up-to-date start need not import Alembic
+HEAD: Final = "0017"  # the newest migration; a constant, so that an up-to-date start need not import Alembic
 
 metadata = MetaData()
-
 _TIME = DateTime(timezone=True)
 _NOW = text("now()")
 
@@ -218,9 +217,8 @@ backtest_runs = Table(
     Column("equity", LargeBinary),
     Column("indicators", LargeBinary),
     Column("fingerprint", Text),
-    Column(
-        "inputs", JSONB(none_as_null=True)
-    ),  # what the fingerprint covers, by name; null in runs of older versions
+    # what the fingerprint covers, by name; null in runs of older versions
+    Column("inputs", JSONB(none_as_null=True)),
     # which candles the run saw: their hash, from when on, the version of the series
     Column("candles_sha256", Text),
     Column("candles_start", _TIME),
@@ -230,9 +228,8 @@ backtest_runs = Table(
     Column("removed_at", _TIME),  # hidden since then, until it is brought back or deleted for good
     Column("note", Text, nullable=False, server_default=text("''")),
     Column("pinned", Boolean, nullable=False, server_default=text("false")),
-    Column(
-        "title", Text, nullable=False, server_default=text("''")
-    ),  # what the user calls it; `symbols` has a name
+    # what the user calls it; `symbols` has a name
+    Column("title", Text, nullable=False, server_default=text("''")),
     *_moments("backtest_runs", "start_time", "end_time", "candles_start", "created_at", "removed_at"),
     Index("backtest_runs_created_idx", "created_at"),
     Index(
@@ -288,7 +285,6 @@ sweeps = Table(
     *_moments("sweeps", "start_time", "end_time", "created_at", "removed_at"),
     Index("sweeps_created_idx", "created_at"),
 )
-
 # What trials were made on: a period of a series.
 trial_candles = Table(
     "trial_candles",
@@ -372,4 +368,33 @@ walk_forward_parts = Table(
     Column("figures", LargeBinary, nullable=False),
     Column("errors", JSONB, nullable=False),
     Index("walk_forward_parts_owner_idx", "walk_forward_id"),
+)
+
+# A portfolio as it was asked for (`spec`, as its file) and how it ended. `legs`: each one's market and end, trades too;
+# `figures`: correlation, what a leg adds, use of money; `contended`: requests cut; `series`: of the wallet, `pnl`: of legs.
+portfolios = Table(
+    "portfolios",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("name", String(100), nullable=False),
+    Column("start_time", _TIME, nullable=False),
+    Column("end_time", _TIME, nullable=False),
+    Column("status", String(20), nullable=False),
+    Column("error", Text),
+    Column("traceback", Text),
+    Column("spec", JSONB, nullable=False),
+    Column("legs", JSONB, nullable=False),
+    Column("metrics", JSONB, nullable=False),
+    Column("checks", JSONB, nullable=False),
+    Column("figures", JSONB, nullable=False),
+    Column("contended", JSONB, nullable=False),
+    Column("series", LargeBinary),
+    Column("pnl", LargeBinary),
+    Column("fingerprint", Text),
+    Column("inputs", JSONB(none_as_null=True)),
+    Column("elapsed_s", Double, nullable=False),
+    Column("created_at", _TIME, nullable=False, server_default=_NOW),
+    Column("removed_at", _TIME),
+    *_moments("portfolios", "start_time", "end_time", "created_at", "removed_at"),
+    Index("portfolios_created_idx", "created_at"),
 )

@@ -15,6 +15,7 @@ from sqlalchemy import Connection, text
 from engine.database.connection import Database, place
 from engine.database.exchange_store import ExchangeStore
 from engine.database.funding_store import FundingStore
+from engine.database.portfolio_store import PortfolioStore
 from engine.database.run_store import RunStore
 from engine.database.schema import HEAD
 from engine.database.series_store import HeldSeries, SeriesStore
@@ -61,6 +62,7 @@ class Store:
         self.symbols = SymbolStore(database)
         self.exchanges = ExchangeStore(database)
         self.runs = RunStore(database)
+        self.portfolios = PortfolioStore(database)
         self.sweeps = SweepStore(database)
         self.trials = TrialStore(database)
         self.walk_forwards = WalkStore(database)

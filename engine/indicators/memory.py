@@ -30,7 +30,7 @@ class Memory:
 
     def __init__(self, candles: pd.DataFrame, max_bytes: int = MAX_BYTES) -> None:
         self.index: Final = candles.index
-        self._max_bytes = max_bytes
+        self.max_bytes: Final = max_bytes
         self.bytes = 0
         self._given = {
             name: column.to_numpy() for name, column in candles.items()
@@ -42,16 +42,27 @@ class Memory:
         self._learn(
             column for column in self._given.values() if column.flags.c_contiguous and _is_lasting(column)
         )
+        self._held: list[Array] = []
         self._results: OrderedDict[Hashable, tuple[Any, list[Array]]] = OrderedDict()
 
     def key(
         self, name: str, inputs: Sequence[Array], numbers: tuple[float, ...], index: pd.Index[Any] | None
     ) -> Hashable | None:
         """Under what a result is remembered; None where it must not be."""
-        known = tuple(self._known.get(place(column)) for column in inputs)
+        known = tuple(self.number_of(column) for column in inputs)
         if (index is not None and not index.is_(self.index)) or None in known:
             return None
         return name, numbers, known, index is None
+
+    def number_of(self, column: Array) -> int | None:
+        """What stands for an array that is proven to be what it was; None for any other."""
+        return self._known.get(place(column))
+
+    def hold(self, columns: Sequence[Array]) -> None:
+        """Know these too, which stay as long as this does: what is computed on them is remembered."""
+        new = [column for column in columns if self.number_of(column) is None and _is_lasting(column)]
+        self._held += new
+        self._learn(new)
 
     def recall(self, key: Hashable) -> Any:
         """A remembered result as `keep` gives it, or None."""
@@ -66,7 +77,7 @@ class Memory:
         self._results[key] = result, columns
         self._learn(columns)
         self.bytes += sum(column.nbytes for column in columns)
-        while self.bytes > self._max_bytes and len(self._results) > 1:
+        while self.bytes > self.max_bytes and len(self._results) > 1:
             _, (_, forgotten) = self._results.popitem(last=False)
             for column in forgotten:
                 del self._known[place(column)]

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from engine import indicators
-from engine.backtest.evaluation import CandleFrame
+from engine.backtest.frame import CandleFrame
 from engine.backtest.rules import Report
 from engine.jobs.describe import describe_job
 from engine.jobs.kernels import VARIABLE, has_kernels, installed_folder, made_with_environment, say_whole
@@ -28,6 +28,7 @@ _FIXED = (
     "engine.backtest.kernel.compiled",
     "engine.backtest.kernel.spans",
     "engine.backtest.kernel.summary",
+    "engine.backtest.portfolio.wallet",
 )  # compiled when they are imported
 
 
@@ -87,9 +88,11 @@ def main() -> None:
     strategy_infos(find_strategy_files([BUNDLED]), _ask_here, made_with_environment())
 
 
-def _ask_here(tasks: Sequence[Any], timeout_s: float, on_progress: object = None) -> list[Done[Any]]:
+def _ask_here(
+    tasks: Sequence[Any], timeout_s: float, on_progress: object = None, on_done: object = None
+) -> list[Done[Any]]:
     """Describe strategies in this very process: they are the program's own."""
-    del timeout_s, on_progress
+    del timeout_s, on_progress, on_done
     return [Done(describe_job(task, lambda *_: None)) for task in tasks]
 
 

@@ -14,6 +14,7 @@ from engine.loader.libraries import strategy_process
 from engine.loader.load import NATIVE, SIGNALS, LoadedStrategy, located, open_strategy
 from engine.model.parameters import Param
 from engine.model.plots import read_plots
+from engine.model.reads import Reads
 from engine.parallel.tasks import DescribeAnswer, DescribeTask
 from engine.reproduction.inputs import hashes
 from engine.strategy import Strategy
@@ -31,11 +32,13 @@ def describe_job(task: DescribeTask, _report: Report) -> DescribeAnswer:
 def _described(path: Path) -> dict[str, Any]:
     info: dict[str, Any] = {"title": path.stem, "description": "", "params": [], "not_params": []}
     info |= {"kind": SIGNALS, "error": None, "traceback": None, "sources": {}, "plots": {}}
+    info |= {"timeframes": [], "symbols_read": [], "build_timeframes": False, "warmups": {}}
     try:
         with open_strategy(path) as loaded:
             info |= _description(loaded, path.stem)
             _check_complete(loaded, path)
             info["plots"] = _plots(loaded, path)
+            info |= _reads(loaded, path)
             info["sources"] = hashes(loaded.sources)
     except MemoryError:
         raise
@@ -70,6 +73,24 @@ def _plots(loaded: LoadedStrategy, path: Path) -> dict[str, Any]:
         line = inspect.getsourcelines(loaded.strategy)[1]
         raise StrategyError(f"{path.name}:{line}: {error}") from None
     return {column: plot.to_json() for column, plot in found.items()}
+
+
+def _reads(loaded: LoadedStrategy, path: Path) -> dict[str, Any]:
+    """What is read beside the candles, and the warm-up of each timeframe by the defaults: nothing where nothing is read."""
+    if not issubclass(loaded.strategy, Strategy):
+        return {}
+    try:
+        reads = Reads.declared(loaded.strategy)
+    except InputError as error:
+        line = inspect.getsourcelines(loaded.strategy)[1]
+        raise StrategyError(f"{path.name}:{line}: {error}") from None
+    if not reads:
+        return {}
+    from engine.backtest.evaluation import ask_warmup
+
+    warmups = ask_warmup(loaded.strategy({}), path).to_json()
+    series = {"timeframes": list(reads.timeframes), "symbols_read": list(reads.symbols)}
+    return {**series, "build_timeframes": reads.build, "warmups": warmups}
 
 
 def _check_complete(loaded: LoadedStrategy, path: Path) -> None:

@@ -25,6 +25,7 @@ from engine.reproduction.own_source import sources_hash
 VARIABLE: Final = "NUMBA_CACHE_DIR"  # as numba calls it
 # the modules that kernels stand in, and those whose constants are compiled into them
 _SOURCES: Final = (
+    "engine.backtest.kernel.candle",
     "engine.backtest.kernel.candle_steps",
     "engine.backtest.kernel.compiled",
     "engine.backtest.kernel.decisions",
@@ -33,8 +34,15 @@ _SOURCES: Final = (
     "engine.backtest.kernel.fine_candles",
     "engine.backtest.kernel.parts",
     "engine.backtest.kernel.positions",
+    "engine.backtest.portfolio.book",
+    "engine.backtest.portfolio.layout",
+    "engine.backtest.portfolio.sharing",
+    "engine.backtest.portfolio.wallet",
+    "engine.backtest.portfolio.weights",
     "engine.backtest.rules",
     "engine.backtest.kernel.spans",
+    "engine.backtest.kernel.seeking",
+    "engine.backtest.kernel.sizing",
     "engine.backtest.kernel.state_machine",
     "engine.backtest.kernel.summary",
     "engine.backtest.kernel.worth",

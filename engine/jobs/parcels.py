@@ -81,7 +81,8 @@ class _Packer(pickle.Pickler):
         if isinstance(item, CandleFile):
             content = _candles(item)
             self.contents[content.sha256] = content
-            return _CANDLES, content.sha256, item.warmup
+            # pickle asks this again of each file among those beside
+            return _CANDLES, content.sha256, item.warmup, item.timeframe, item.beside
         if isinstance(item, PerpetualFile):
             content = Content.of(functools.partial(_whole, item.path.read_bytes()))
             self.contents[content.sha256] = content
@@ -107,8 +108,8 @@ class _Unpacker(pickle.Unpickler):
         """What stands here for what was replaced."""
         kind, *parts = name
         if kind == _CANDLES:
-            sha256, warmup = parts
-            return CandleFile(self._contents.path(sha256), warmup)
+            sha256, warmup, timeframe, beside = parts
+            return CandleFile(self._contents.path(sha256), warmup, timeframe=timeframe, beside=beside)
         if kind == _PERPETUAL:
             sha256, beside = parts
             return PerpetualFile(self._contents.path(sha256), *beside)
@@ -129,7 +130,9 @@ _candle_contents: Final[OrderedDict[CandleFile, Content]] = OrderedDict()
 def _candles(file: CandleFile) -> Content:
     """The candles that the file stands for, as a file of their own; hashed once, as files for workers do not change."""
     if file not in _candle_contents:
-        _candle_contents[file] = Content.of(functools.partial(_candle_parts, replace(file, warmup=0)))
+        _candle_contents[file] = Content.of(
+            functools.partial(_candle_parts, replace(file, warmup=0, beside=()))
+        )
         while len(_candle_contents) > 100:
             _candle_contents.popitem(last=False)
     return _candle_contents[file]

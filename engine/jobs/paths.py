@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from engine.backtest.evaluation import CandleFrame, asking, evaluate
+from engine.backtest.evaluation import asking, evaluate
+from engine.backtest.frame import CandleFrame
 from engine.backtest.metrics import day_ends, length_ms
 from engine.backtest.outcome import Outcome
 from engine.backtest.perpetual import Funding, Mark, Perpetual
@@ -100,9 +101,8 @@ def _signal_player(task: PathsTask, kind: type[Strategy]) -> Play:
     def play(candles: Candles, perpetual: Perpetual | None) -> Outcome:
         with asking(task.strategy):
             strategy = kind(task.params)
-        said = evaluate(
-            strategy, task.strategy, CandleFrame(candles), held=held, wanted=wanted, lasting=False
-        )
+        frame = CandleFrame.of(task.candles, candles)
+        said = evaluate(strategy, task.strategy, frame, held=held, wanted=wanted, lasting=False)
         period, signals = candles.slice(held, None), said.signals.slice(held, None)
         length = length_ms(period, timeframe)
         return run_compiled(

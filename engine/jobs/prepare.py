@@ -6,8 +6,7 @@ from engine.parallel.tasks import PrepareAnswer, PrepareTask
 
 
 def prepare_job(task: PrepareTask, _report: Report) -> PrepareAnswer:
-    """Every parameter checked and complete, and the warm-up. Raises InputError for a parameter that the strategy refuses.
-
-    A native backtesting.Strategy needs no warm-up of ours.
+    """Every parameter checked and complete, the warm-up, and what is read beside the candles. A native backtesting.Strategy
+    needs neither of ours. Raises InputError for a parameter that the strategy refuses.
     """
     return PrepareAnswer(**ask_preparation(task.strategy, task.params))

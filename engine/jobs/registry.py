@@ -10,12 +10,14 @@ from engine.jobs.compile import compile_job
 from engine.jobs.describe import describe_job
 from engine.jobs.lookahead import lookahead_job
 from engine.jobs.paths import run_paths
+from engine.jobs.portfolio import leg_job, portfolio_job
 from engine.jobs.prepare import prepare_job
 from engine.jobs.run import run_job
 from engine.jobs.slippages import run_slippages
 from engine.jobs.trials import longest_warmup, run_trials
 from engine.jobs.window_trials import run_window_trials
 from engine.loader.sources import go_on_with
+from engine.parallel.portfolio_tasks import LegTask, PortfolioTask
 from engine.parallel.tasks import (
     A,
     CompileTask,
@@ -42,8 +44,10 @@ def probe_job(_task: ProbeTask, _report: Report) -> Nothing:
 FUNCTIONS: Final[Mapping[type[Task[Any]], Callable[[Any, Report], Any]]] = {
     CompileTask: compile_job,
     DescribeTask: describe_job,
+    LegTask: leg_job,
     LookaheadTask: lookahead_job,
     PathsTask: run_paths,
+    PortfolioTask: portfolio_job,
     PrepareTask: prepare_job,
     ProbeTask: probe_job,
     RunTask: run_job,

@@ -86,7 +86,7 @@ def _play_signals(
         "engine": engine,
         "signals": {name: int(column.sum()) for name, column in signals.raw.items()},
         "indicators": columns if task.keep_indicators else None,
-        "checks": {**checks, **_terms_checks(outcome)},
+        "checks": {**checks, **terms_checks(outcome)},
     }
     return outcome, parts, _band(play, outcome)
 
@@ -148,7 +148,7 @@ def _band(play: Play, outcome: Outcome) -> dict[str, float]:
     return {"equity_low": min(finals), "equity_high": max(finals)}
 
 
-def _terms_checks(outcome: Outcome) -> dict[str, dict[str, Any]]:
+def terms_checks(outcome: Outcome) -> dict[str, dict[str, Any]]:
     """What protections and leverage did to entries, where they did anything."""
     terms = outcome.terms
     if terms is None:

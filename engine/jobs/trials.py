@@ -14,16 +14,17 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from engine.backtest.evaluation import CandleFrame, ask_warmup, asking, evaluate
+from engine.backtest.evaluation import ask_warmup, asking, evaluate
+from engine.backtest.frame import CandleFrame
 from engine.backtest.perpetual import Perpetual
 from engine.backtest.rules import Report
 from engine.errors import BacktestError, RunError
-from engine.indicators import Memory
 from engine.loader import kept_process, load_strategy, open_strategy
 from engine.loader.class_variables import native_params
 from engine.model.market import DAY_MS, Float64Array, Int64Array, Timeframe
 from engine.model.metric_definitions import SUMMARY
 from engine.model.parameters import ParamValue, complete
+from engine.model.reads import OWN, Reads, Warmup
 from engine.model.simulators import choose_engine
 from engine.parallel.seed import seed_random
 from engine.parallel.tasks import SweptTask, TrialsAnswer, TrialsTask, WarmupAnswer, WarmupTask
@@ -98,16 +99,27 @@ def _signal_player(task: TrialsTask, kind: type[Strategy], series: SweptSeries) 
 
     def play(params: Mapping[str, ParamValue], row: Float64Array, returns: Float64Array) -> None:
         strategy = made_strategy(kind, params, path)
-        asked = ask_warmup(strategy, path)  # a run of its own would fail there
-        if asked > task.warmup:
-            raise RunError(
-                f"asks for {asked:,} candles of warm-up; other combinations of the sweep ask for at most {task.warmup:,}"
-            )
+        _check_warmup(ask_warmup(strategy, path), task)  # a run of its own would fail there
         said = evaluate(strategy, path, series.frame, held=held, wanted=wanted, lasting=False)
         signals = said.signals.slice(held, None)
         run_summary(prepared, signals, costs, strategy.reverse, row, perpetual, returns)
 
     return play
+
+
+def _check_warmup(asked: Warmup, task: SweptTask) -> None:
+    """Raise RunError where a combination asks for more than any that was asked before the candles were loaded."""
+    if asked.candles <= task.warmup and not asked.longer:
+        return
+    most = {OWN: task.warmup} | {
+        side.timeframe: side.wanted for side in task.candles.beside if side.timeframe
+    }
+    for timeframe, count in asked.to_json().items():
+        if count > most.get(timeframe, count):
+            raise RunError(
+                f"asks for {count:,} {timeframe + ' ' if timeframe else ''}candles of warm-up; "
+                f"other combinations of the sweep ask for at most {most[timeframe]:,}"
+            )
 
 
 def _native_player(task: TrialsTask, kind: type, series: SweptSeries) -> Play:
@@ -132,20 +144,20 @@ def _native_player(task: TrialsTask, kind: type, series: SweptSeries) -> Play:
 def longest_warmup(task: WarmupTask, _report: Report) -> WarmupAnswer:
     """The longest warm-up that any combination asks for. One that cannot say is left to fail as a trial."""
     process = kept_process(task.strategy, key=task.sweep)
-    return WarmupAnswer(longest=process.call(_longest_warmup, task))
+    return WarmupAnswer(**process.call(_longest_warmup, task))
 
 
-def _longest_warmup(task: WarmupTask) -> int:
-    path, longest = task.strategy, 0
+def _longest_warmup(task: WarmupTask) -> dict[str, Any]:
+    path, longest, reads = task.strategy, Warmup(), Reads()
     kind = load_strategy(path)
-    if not issubclass(kind, Strategy):
-        return 0
-    for params in task.combinations:
-        try:
-            longest = max(longest, ask_warmup(made_strategy(kind, params, path), path))
-        except RunError:
-            continue
-    return longest
+    if issubclass(kind, Strategy):
+        reads = Reads.declared(kind)
+        for params in task.combinations:
+            try:
+                longest = longest.longest(ask_warmup(made_strategy(kind, params, path), path))
+            except RunError:
+                continue
+    return {"longest": longest.to_json(), "reads": reads.to_json()}
 
 
 def made_strategy(kind: type[Strategy], params: Mapping[str, ParamValue], path: Path) -> Strategy:
@@ -164,8 +176,8 @@ class SweptSeries:
         self.period = candles.slice(self.held, None)
         if not len(self.period):
             raise RunError("the period holds no candle; fetch it or choose another")
-        self.frame = CandleFrame(candles)
-        self.memory = Memory(self.frame.table, task.memory_bytes)
+        self.frame = CandleFrame.of(task.candles, candles)
+        self.memory = self.frame.memory(task.memory_bytes)
 
     @property
     def days(self) -> int:

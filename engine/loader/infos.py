@@ -151,6 +151,10 @@ def _info(file: StrategyFile, described: dict[str, Any] | None) -> StrategyInfo:
         traceback=found.get("traceback"),
         not_params=tuple(found.get("not_params", ())),
         plots=found.get("plots", {}),
+        timeframes=tuple(found.get("timeframes", ())),
+        symbols_read=tuple(found.get("symbols_read", ())),
+        build_timeframes=found.get("build_timeframes", False),
+        warmups=found.get("warmups", {}),
     )
 
 

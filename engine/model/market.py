@@ -371,14 +371,29 @@ class Candles:
 @dataclass(frozen=True, slots=True)
 class CandleFile:
     """Candles as workers map them: a file of Candles.save, of which positions first..last count (last exclusive; None: all).
-    The first `warmup` of those precede the period.
+    The first `warmup` of those precede the period. `beside`: other series that the strategy reads beside these, which then
+    say their `timeframe`.
     """
 
     path: Path
     warmup: int
     first: int | None = None
     last: int | None = None
+    timeframe: str = ""
+    beside: tuple[SideFile, ...] = ()
 
     def load(self) -> Candles:
         """The candles, warm-up in front."""
         return Candles.load(self.path).slice(self.first, self.last)
+
+
+@dataclass(frozen=True, slots=True)
+class SideFile:
+    """A series beside another, by the names that a strategy has for it: "" is the symbol, and the timeframe, of the run.
+    `wanted`: how many of its candles are to lie before the period. No `candles`: they are built of those of its symbol.
+    """
+
+    symbol: str
+    timeframe: str
+    wanted: int
+    candles: CandleFile | None

@@ -129,7 +129,9 @@ class StrategyInfo:
 
     `kind` is "signals" (an engine.strategy.Strategy) or "native" (a backtesting.Strategy subclass). `params`: Param.to_json.
     `not_params`: `{name, why}` of a native one's class variables that are no parameters. `plots`: where columns are drawn,
-    `{column: Plot.to_json}`, of those of which it says so.
+    `{column: Plot.to_json}`, of those of which it says so. `timeframes`, `symbols_read`, `build_timeframes`: what it reads
+    beside the candles that it trades; then `warmups`, candles by timeframe ("" = the run's), is what it wants with its
+    defaults.
     """
 
     name: str
@@ -142,6 +144,18 @@ class StrategyInfo:
     traceback: str | None = None
     not_params: tuple[Mapping[str, str], ...] = ()
     plots: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    timeframes: tuple[str, ...] = ()
+    symbols_read: tuple[str, ...] = ()
+    build_timeframes: bool = False
+    warmups: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def reading(self) -> str:
+        """What it reads, in words: "reads 4h (60 candles warm-up), BTCUSDT"; empty where it reads nothing."""
+        warm = {name: f" ({count:,} candles warm-up)" for name, count in self.warmups.items() if count}
+        series = [*(name + warm.get(name, "") for name in self.timeframes), *self.symbols_read]
+        built = ", built of the candles of the run" if self.build_timeframes and self.timeframes else ""
+        return f"reads {', '.join(series)}{built}" if series else ""
 
     @property
     def error_line(self) -> int | None:
@@ -170,6 +184,10 @@ class StrategyInfo:
             "plots": {column: dict(plot) for column, plot in self.plots.items()},
             "kind": self.kind,
             "path": self.path,
+            "timeframes": list(self.timeframes),
+            "symbols_read": list(self.symbols_read),
+            "build_timeframes": self.build_timeframes,
+            "warmups": dict(self.warmups),
             "error": self.error,
         }
 
@@ -211,7 +229,9 @@ class Assignment:
         return cls(text, strategy, name, value)
 
 
-def assign(assignments: Sequence[Assignment], infos: Sequence[StrategyInfo]) -> dict[str, dict[str, str]]:
+def assign(
+    assignments: Sequence[Assignment], infos: Sequence[StrategyInfo], what: str = "strategy"
+) -> dict[str, dict[str, str]]:
     """The parameters that each of the selected strategies gets, by its name; an assignment that names it wins.
 
     Raises InputError when one goes nowhere, is given twice, or has a value that the strategy refuses.
@@ -220,7 +240,7 @@ def assign(assignments: Sequence[Assignment], infos: Sequence[StrategyInfo]) -> 
     general: dict[str, dict[str, str]] = {name: {} for name in known}
     special: dict[str, dict[str, str]] = {name: {} for name in known}
     for one in assignments:
-        for taker in _takers(one, known):
+        for taker in _takers(one, known, what):
             given = (special if one.strategy else general)[taker]
             if one.name in given:
                 raise InputError(f"{one.text}: {one.name} is given twice")
@@ -231,15 +251,15 @@ def assign(assignments: Sequence[Assignment], infos: Sequence[StrategyInfo]) -> 
     return assigned
 
 
-def _takers(one: Assignment, known: Mapping[str, Sequence[str]]) -> list[str]:
+def _takers(one: Assignment, known: Mapping[str, Sequence[str]], what: str) -> list[str]:
     """The strategies that an assignment goes to; `known`: the parameters of each that is selected."""
     if one.strategy and one.strategy not in known:
-        raise InputError(f"{one.text}: the strategy {one.strategy!r} is not selected")
+        raise InputError(f"{one.text}: the {what} {one.strategy!r} is not selected")
     meant = [one.strategy] if one.strategy else list(known)
     takers = [taker for taker in meant if one.name in known[taker]]
     if not takers:
         offered = sorted({param for taker in meant for param in known[taker]})
         near = difflib.get_close_matches(one.name, offered, n=1)
         hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(offered) or 'none'}"
-        raise InputError(f"{one.text}: no selected strategy has a parameter {one.name!r}; {hint}")
+        raise InputError(f"{one.text}: no selected {what} has a parameter {one.name!r}; {hint}")
     return takers

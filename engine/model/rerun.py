@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from engine.model.run import RunResult
 
@@ -17,6 +17,7 @@ class Rerun:
     `notes` says what people must know beside: from where the source came, what older runs did not record.
     """
 
+    kind: ClassVar[str] = "run"
     before: RunResult
     result: RunResult
     changed: tuple[str, ...]

@@ -33,7 +33,7 @@ class RunSpec:
     `warmup`: at least so many candles before the period, even where the strategy asks for fewer: recursive averages never
     quite forget how many they saw, so a trial of a sweep is repeated with the sweep's warm-up. `checks`: whether the
     strategy is asked again to find look-ahead and a warm-up that is too short. `windows`: in place of `params`, which rule
-    when (of a walk-forward).
+    when (of a walk-forward). `longer_warmup`: as `warmup`, of longer timeframes that it reads.
     """
 
     strategy: str
@@ -47,6 +47,7 @@ class RunSpec:
     warmup: int | None = None
     checks: bool = True
     windows: tuple[WindowParams, ...] = ()
+    longer_warmup: tuple[tuple[str, int], ...] = ()
 
     def __post_init__(self) -> None:
         _check(self.engine, self.warmup)
@@ -224,7 +225,13 @@ class RunResult:
             self.engine,
             warmup=self.inputs["warmup"] if self.inputs else None,
             windows=self.windows,
+            longer_warmup=self._longer_warmup(),
         )
+
+    def _longer_warmup(self) -> tuple[tuple[str, int], ...]:
+        reads: Mapping[str, Any] = (self.inputs or {}).get("candles", {}).get("reads", {})
+        counts = {one["timeframe"]: one["warmup"] for one in reads.values() if one["timeframe"]}
+        return tuple(counts.items())
 
     @property
     def windows(self) -> tuple[WindowParams, ...]:

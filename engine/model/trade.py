@@ -32,8 +32,9 @@ class Trade:
 
     `pnl` is net of commission, slippage and funding: `price_pnl` - these (None: an older version did not keep it); `funding`
     paid is positive, None = not charged. `exit_reason`: of the last fill: exit_long, exit_short, stop_loss, trailing_stop,
-    take_profit, target_1..3, time, reverse, liquidation, ruin, window_end, or open (marked at the last close). `ambiguous`:
-    a candle of it can be read in two ways (None: not looked at). `fills`: none where it is one market entry and one exit.
+    take_profit, target_1..3, time, reverse, liquidation, ruin, window_end, rebalance, or open (marked at the last close).
+    `ambiguous`: a candle of it can be read in two ways (None: not looked at). `fills`: none where it is one market entry
+    and one exit.
     """
 
     side: str

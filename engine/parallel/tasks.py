@@ -5,7 +5,7 @@ A task names the class of its answer; `engine.jobs.registry` names the function 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -55,9 +55,13 @@ class AskWorkers(Protocol):
     """Asks workers, one for each task and in parallel; gives in order how they ended. Raises Interrupted when stopped."""
 
     def __call__(
-        self, tasks: Sequence[Task[A]], timeout_s: float, on_progress: OnProgress | None = None
+        self,
+        tasks: Sequence[Task[A]],
+        timeout_s: float,
+        on_progress: OnProgress | None = None,
+        on_done: Callable[[], None] | None = None,
     ) -> Sequence[Answered[A]]:
-        """How each of them ended."""
+        """How each of them ended; `on_done` is called for each that has, in order."""
 
 
 def _read(answer: type[A], fields: Mapping[str, Any]) -> A:
@@ -195,10 +199,13 @@ class PathsTask(StrategyTask, Task[PathsAnswer]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PrepareAnswer:
-    """Every parameter, checked and complete, and the warm-up that the strategy asks for with them."""
+    """Every parameter, checked and complete; the warm-up that the strategy asks for with them (`Warmup.to_json`), and what
+    it reads beside its candles (`Reads.to_json`).
+    """
 
     params: Mapping[str, ParamValue]
-    warmup: int
+    warmup: Mapping[str, int]
+    reads: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -281,9 +288,12 @@ class WindowTrialsTask(SweptTask, Task[WindowTrialsAnswer]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WarmupAnswer:
-    """The longest warm-up that any combination asks for."""
+    """The longest warm-up that any combination asks for, timeframe by timeframe (`Warmup.to_json`); what the strategy reads
+    beside its candles (`Reads.to_json`).
+    """
 
-    longest: int
+    longest: Mapping[str, int]
+    reads: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -300,7 +310,7 @@ class WarmupTask(Task[WarmupAnswer]):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DescribeAnswer:
     """A plug-in file as listed; `error` is None when it loads. `params`, `not_params`, `plots`: as in StrategyInfo;
-    `sources`: the sha256 of each file that was executed for it, by name.
+    `sources`: the sha256 of each file that was executed for it, by name. What is read: as there.
     """
 
     title: str
@@ -312,6 +322,10 @@ class DescribeAnswer:
     traceback: str | None
     sources: Mapping[str, str]
     plots: Mapping[str, Mapping[str, Any]]
+    timeframes: Sequence[str]
+    symbols_read: Sequence[str]
+    build_timeframes: bool
+    warmups: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

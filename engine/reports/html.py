@@ -6,41 +6,44 @@ their exact values (`<data value>`).
 
 from __future__ import annotations
 
-import math
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 
-from engine.analysis.account import MONTHS, Account, calendar
+from engine.analysis.account import Account
 from engine.analysis.verdict import AGAINST, FOR, OPEN, PLAIN, verdict
 from engine.errors import redacted
-from engine.model.market import Candles, Float64Array, format_time, short_time
-from engine.model.metric_definitions import DEFINITIONS, group_names
+from engine.model.market import Candles, Float64Array, short_time
 from engine.model.remark import Remark
 from engine.model.run import FINISHED, RunResult
-from engine.model.trade import COLUMNS
 from engine.reports.drawing import Frame, area, candles_of, chart, line, marks_of
-from engine.reports.markup import figure, table, text
-from engine.reports.sentences import left_open, liquidated, profit_split
-from engine.reports.style import RULE, STYLE
-
-_TILES: Final = (
-    "return_pct", "buy_hold_return_pct", "cagr_pct", "max_drawdown_pct", "sharpe", "profit_factor", "win_rate_pct", "trades",
+from engine.reports.markup import table, text
+from engine.reports.pieces import (
+    datum,
+    grouped,
+    listed,
+    metric_groups,
+    metric_name,
+    months_of,
+    page,
+    sources_of,
+    trades_of,
 )  # fmt: skip
-_SIGNED: Final = (
-    "return_pct", "buy_hold_return_pct", "excess_return_pct", "cagr_pct", "alpha_pct", "avg_day_pct", "expectancy_pct",
-    "avg_trade_pct", "net_profit", "long_pnl", "short_pnl", "expectancy", "max_drawdown_pct",
+from engine.reports.sentences import left_open, liquidated, profit_split
+
+TILES: Final = (
+    "return_pct", "buy_hold_return_pct", "cagr_pct", "max_drawdown_pct", "sharpe", "profit_factor", "win_rate_pct", "trades",
 )  # fmt: skip
 _CHECKS: Final = {"data": "Data", "crosscheck": "Cross-check", "lookahead": "Look-ahead", "warmup": "Warm-up"}
 _TERMS: Final = {
     "funding": "Funding", "margin": "Margin", "filters": "Filters", "entries": "Entries", "detail": "Inside candles",
 }  # fmt: skip
 _REFEREES: Final = {"backtesting": "backtesting.py's", "plain": "the plain simulator's"}
-_SIGNS: Final = {"passed": "✓ passed", "failed": "⚠ failed", "pending": "… pending", "skipped": "– not made"}
+SIGNS: Final = {"passed": "✓ passed", "failed": "⚠ failed", "pending": "… pending", "skipped": "– not made"}
 _SPEAKS: Final = {FOR: "✓", AGAINST: "⚠", OPEN: "?", PLAIN: "·"}
-_CURVES: Final = 6  # colours; further curves are dashed
+CURVES: Final = 6  # colours; further curves are dashed
 _MOST_SIDE_BY_SIDE: Final = 8
 
 
@@ -62,15 +65,10 @@ def report(reported: Sequence[Reported]) -> str:
     runs = [one.run for one in reported]
     title = _title(runs[0]) if len(runs) == 1 else f"{len(runs)} backtests"
     parts = [
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">',
-        f'<meta http-equiv="Content-Security-Policy" content="{RULE}">',
-        '<meta name="viewport" content="width=device-width, initial-scale=1">',
-        f"<title>{text(title)}</title><style>{STYLE}</style></head><body><main>",
         *(_side_by_side(runs) if len(runs) > 1 else ()),
         *(part for number, one in enumerate(reported) for part in _article(number, one)),
-        "</main></body></html>\n",
     ]
-    return "".join(parts)
+    return page(title, parts)
 
 
 def _title(run: RunResult) -> str:
@@ -86,23 +84,13 @@ def _quote(run: RunResult) -> str:
     return run.market.unified.partition("/")[2].partition(":")[0] or "money"
 
 
-def _data(run: RunResult, name: str) -> str:
-    """A metric that carries its exact value."""
-    value = run.metrics.get(name)
-    css = ""
-    if name in _SIGNED and value:
-        css = ' class="good"' if value > 0 else ' class="bad"'
-    exact = "" if value is None else repr(value)
-    return f'<data value="{exact}"{css}>{figure(value, _unit(name))}</data>'
-
-
 # -- several runs ----------------------------------------------------------------------------------------------------------
 
 
 def _side_by_side(runs: Sequence[RunResult]) -> Iterator[str]:
     yield f"<h1>{len(runs)} backtests</h1><ol>"
     for number, run in enumerate(runs):
-        words = ", ".join(filter(None, (_title(run), _period(run), _params(run.params))))
+        words = ", ".join(filter(None, (_title(run), _period(run), listed(run.params))))
         key = f'<svg class="key" viewBox="0 0 34 8" aria-hidden="true"><path class="{_curve(number)}" d="M0 4H34"/></svg>'
         yield f'<li>{key}<a href="#run-{number}">{text(words)}</a>'
     yield "</ol>"
@@ -115,11 +103,11 @@ def _side_by_side(runs: Sequence[RunResult]) -> Iterator[str]:
     shown = runs[:_MOST_SIDE_BY_SIDE]
     if len(shown) < len(runs):
         yield f'<p class="muted">The first {len(shown)} of {len(runs)} side by side; all of them follow.</p>'
-    groups = _grouped({name for run in shown for name in run.metrics})
+    groups = grouped({name for run in shown for name in run.metrics})
     quotes = {_quote(run) for run in shown}
     money = quotes.pop() if len(quotes) == 1 else "quote currency"
     rows = (
-        [_metric_name(name, money), *(_data(run, name) for run in shown)]
+        [metric_name(name, money), *(datum(run.metrics, name) for run in shown)]
         for names in groups.values()
         for name in names
     )
@@ -140,7 +128,7 @@ def _overlay(curves: Sequence[tuple[int, RunResult]]) -> str:
 
 
 def _curve(number: int) -> str:
-    return f"c{number % _CURVES}" + (" second" if number >= _CURVES else "")
+    return f"c{number % CURVES}" + (" second" if number >= CURVES else "")
 
 
 # -- one run ---------------------------------------------------------------------------------------------------------------
@@ -165,12 +153,12 @@ def _article(number: int, reported: Reported) -> Iterator[str]:
             yield f"<p>{text(split)}</p>"
         yield from _verdict(reported)
         yield from _charts(reported)
-        yield from _months(run)
-        yield from _metrics(run)
+        yield from months_of(Account.of(run))
+        yield from metric_groups(run.metrics, _quote(run))
     yield from _set_up(run)
     if run.status == FINISHED:
-        yield from _trades(run)
-    yield from _sources(reported.sources)
+        yield from trades_of([(None, trade) for trade in run.trades])
+    yield from sources_of(reported.sources)
     yield "</article>"
 
 
@@ -185,7 +173,7 @@ def _integrity(reported: Reported) -> Iterator[str]:
         check = run.checks.get(name, {})
         status = str(check.get("status", "skipped"))
         finding = _finding(name, check)
-        yield f'<li class="{text(status)}"><b>{text(_SIGNS.get(status, status))}</b> {words}'
+        yield f'<li class="{text(status)}"><b>{text(SIGNS.get(status, status))}</b> {words}'
         yield f": {text(finding)}" if finding else ""
     told = [*(run.left_out if "funding" in terms else []), *run.left_unsettled]
     yield from (f"<li>{text(note)}" for note in run.notes if note not in told)
@@ -217,23 +205,10 @@ def _finding(name: str, check: Mapping[str, Any]) -> str:
     return str(check.get("note") or "")
 
 
-def _unit(name: str) -> str:
-    return DEFINITIONS[name].unit if name in DEFINITIONS else "%" if name.endswith("_pct") else ""
-
-
-def _metric_name(name: str, money: str) -> str:
-    known = DEFINITIONS.get(name)
-    if known is None:
-        return text(name)
-    unit = "" if known.unit in ("%", "count", "ratio", "fraction") else f", {known.unit}"
-    unit = unit.replace("money", text(money))
-    return f'<span title="{text(known.definition)}">{text(known.title)}{unit}</span>'
-
-
 def _tiles(run: RunResult) -> Iterator[str]:
     yield '<div class="tiles">'
-    for name in _TILES:
-        yield f"<div><span>{_metric_name(name, _quote(run))}</span>{_data(run, name)}</div>"
+    for name in TILES:
+        yield f"<div><span>{metric_name(name, _quote(run))}</span>{datum(run.metrics, name)}</div>"
     yield "</div>"
 
 
@@ -273,103 +248,20 @@ def _charts(reported: Reported) -> Iterator[str]:
     yield '<p class="muted">▲ long entry, ▼ short entry, × exit; lines join entry and exit, dashed where the trade lost.</p>'
 
 
-def _months(run: RunResult) -> Iterator[str]:
-    account = Account.of(run)
-    if account is None:
-        return
-    yield "<h2>Returns by month, %</h2>"
-    found = calendar(account)
-    years = zip(found.years, found.months.tolist(), found.totals.tolist(), strict=True)
-    rows = ([str(year), *map(_signed, months), _signed(total)] for year, months, total in years)
-    yield from table(["Year", *MONTHS, "Year's"], rows)
-
-
-def _signed(value: float) -> str:
-    if math.isnan(value):
-        return ""
-    css = "good" if value > 0 else "bad" if value < 0 else ""
-    return f'<span class="{css}">{value:+,.2f}</span>'
-
-
-def _grouped(names: Collection[str]) -> dict[str, list[str]]:
-    """Metrics by group, in their order; what has no definition (of another version) comes last."""
-    known, groups = group_names(), dict[str, list[str]]()
-    for name in [*(name for name in known if name in names), *sorted(set(names).difference(known))]:
-        groups.setdefault(known.get(name, "Other"), []).append(name)
-    return groups
-
-
-def _metrics(run: RunResult) -> Iterator[str]:
-    yield '<h2>Metrics</h2><div class="groups">'
-    for group, names in _grouped(run.metrics.keys()).items():
-        rows = ([_metric_name(name, _quote(run)), _data(run, name)] for name in names)
-        yield f"<section><h3>{group}</h3>" + "".join(table((), rows)) + "</section>"
-    yield "</div>"
-
-
-def _params(params: Mapping[str, Any]) -> str:
-    return ", ".join(
-        f"{name} {value!r}" if isinstance(value, float) else f"{name} {value}"
-        for name, value in params.items()
-    )
-
-
 def _set_up(run: RunResult) -> Iterator[str]:
     yield "<h2>Set-up</h2>"
     warmup = run.inputs.get("warmup") if run.inputs else None
     rows = {
         "Strategy": run.strategy,
-        "Parameters": _params(run.params) or "none",
+        "Parameters": listed(run.params) or "none",
         "Market": f"{run.market.unified} on {run.exchange}, {run.timeframe}",
         "Period": _period(run),
-        "Costs": _params(run.costs.told()),
+        "Costs": listed(run.costs.told()),
         "Engine": run.engine,
         "Warm-up": "not recorded" if warmup is None else f"{warmup} candles",
-        "Signals": _params(run.signals) or "none",
-        "Versions": _params(run.inputs.get("versions") or {}) if run.inputs else "not recorded",
+        "Signals": listed(run.signals) or "none",
+        "Versions": listed(run.inputs.get("versions") or {}) if run.inputs else "not recorded",
     }
     yield "<table><tbody>"
     yield from (f'<tr><td>{name}<td class="text">{text(value)}' for name, value in rows.items())
     yield "</tbody></table>"
-
-
-_TIMES: Final = ("entry_time", "exit_time")
-_TEXTS: Final = ("side", "entry_signal", "exit_reason")
-_EXACT: Final = ("size", "entry_price", "exit_price")
-
-
-def _trades(run: RunResult) -> Iterator[str]:
-    names = [name for name in COLUMNS if any(_is_told(getattr(trade, name)) for trade in run.trades)]
-    yield f"<h2>Trades ({len(run.trades):,})</h2>"
-    if not run.trades:
-        yield '<p class="muted">No trade was made.</p>'
-        return
-    rows = ([str(number), *(_trade_cell(name, getattr(trade, name)) for name in names)]
-            for number, trade in enumerate(run.trades, start=1))  # fmt: skip
-    yield from table(["#", *(name.replace("_pct", " %").replace("_", " ") for name in names)], rows, "trades")
-
-
-def _is_told(value: Any) -> bool:
-    return value is not None and value is not False
-
-
-def _trade_cell(name: str, value: Any) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else ""
-    if name in _TIMES:
-        return format_time(value)[:16].replace("T", " ")
-    if name in _TEXTS:
-        return text(value)
-    if name in _EXACT:
-        return f"{value:,.10g}"
-    return _signed(value) if name == "pnl" else figure(value)
-
-
-def _sources(sources: Mapping[str, str | None]) -> Iterator[str]:
-    yield "<h2>Source</h2>"
-    for name, source in sources.items():
-        if source is None:
-            yield f'<p class="muted">{text(name)}: the source was not kept with this run (an older version made it).</p>'
-        else:
-            yield f"<details><summary>{text(name)}, {len(source.splitlines())} lines</summary>"
-            yield f"<pre>{text(source)}</pre></details>"

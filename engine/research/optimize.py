@@ -6,11 +6,11 @@ import difflib
 import logging
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -20,6 +20,7 @@ from engine.model.across import OVER, across
 from engine.model.market import Market
 from engine.model.metric_definitions import SUMMARY
 from engine.model.parameters import StrategyInfo
+from engine.model.reads import Reads, Warmup
 from engine.model.run import CANCELLED, FAILED, FINISHED, RUNNING, RunSpec
 from engine.model.simulators import choose_engine
 from engine.model.sweep import BegunSweep, SweepPart, SweepResult
@@ -32,7 +33,7 @@ from engine.research.ledger import Ledger, PlannedSweep, most_days
 from engine.research.resuming import Dependence, Paced, refuse_other_source
 from engine.research.trials import Trials, plan_trials
 from engine.runs.load import LoadedSeries, SeriesLoader
-from engine.runs.plan import PlannedRun, sources_now
+from engine.runs.plan import PlannedRun, read_by, sources_now
 from engine.runs.terms import TermsLoader
 
 if TYPE_CHECKING:
@@ -82,23 +83,27 @@ def plan_sweep(
     trials = plan_trials(spec, info.params)
     market, *others = (find_market(symbol) for symbol in spec.symbols or (spec.symbol,))
     sweep, sources = str(uuid.uuid4()), sources_now(info)
+    run = RunSpec(
+        spec.strategy,
+        market.name,
+        market.exchange,
+        spec.timeframe,
+        spec.period,
+        trials.fixed,
+        spec.costs,
+        choose_engine("auto", native=info.kind == "native"),
+    )
+    reads, longest = _longest_warmup(sweep, trials, info, sources, ask)
+    reading = read_by(reads, longest.to_json(), run, lambda symbol, _: find_market(symbol))
     base = PlannedRun(
         id=sweep,
-        spec=RunSpec(
-            spec.strategy,
-            market.name,
-            market.exchange,
-            spec.timeframe,
-            spec.period,
-            trials.fixed,
-            spec.costs,
-            choose_engine("auto", native=info.kind == "native"),
-        ),
+        spec=run,
         market=market,
         strategy_path=Path(info.path),
         params=trials.fixed,
-        warmup=_longest_warmup(sweep, trials, info, sources, ask),
+        warmup=longest.building(reading.reads, spec.timeframe),
         sources=sources,
+        reading=reading,
     )
     names = [one.name for one in (market, *others)]
     planned = PlannedSweep(spec.on(*names), trials, base, time.time_ns() // 1_000_000, begun)
@@ -107,7 +112,10 @@ def plan_sweep(
     return planned.over([market, *others]) if others else planned
 
 
-def _longest_warmup(sweep: str, trials: Trials, info: StrategyInfo, sources: Begun, ask: AskWorkers) -> int:
+def _longest_warmup(
+    sweep: str, trials: Trials, info: StrategyInfo, sources: Begun, ask: AskWorkers
+) -> tuple[Mapping[str, Any], Warmup]:
+    """What the strategy reads beside its candles (`Reads.to_json`), and the longest warm-up of all combinations."""
     probes = trials.probes()
     tasks = [
         WarmupTask(
@@ -118,13 +126,14 @@ def _longest_warmup(sweep: str, trials: Trials, info: StrategyInfo, sources: Beg
         )
         for at in range(0, len(probes), WARMUP_TRIALS)
     ]
-    longest = 0
+    reads, longest = Reads().to_json(), Warmup()
     for outcome in ask(tasks, WARMUP_TIMEOUT_S):
         if not isinstance(outcome, Done):
             kind = StrategyError if getattr(outcome, "kind", "") == StrategyError.__name__ else RunError
             raise kind(f"{info.name}: {outcome.message}; nothing was run")
-        longest = max(longest, outcome.value.longest)
-    return longest
+        reads = dict(outcome.value.reads)
+        longest = longest.longest(Warmup.from_json(outcome.value.longest))
+    return reads, longest
 
 
 @dataclass(frozen=True, slots=True)

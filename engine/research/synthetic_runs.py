@@ -99,6 +99,11 @@ def _task(run: RunResult, inputs: StoredInputs, spec: MonteCarloSpec) -> PathsTa
             f"run {run.id[:8]} looked inside candles by finer ones ({run.costs.detail}), which other candles do not have; "
             "its trades and days can be drawn anew, its candles not"
         )
+    if any(side.candles is not None for side in inputs.file.beside):
+        raise InputError(
+            f"run {run.id[:8]} reads other series beside its candles, which other candles do not have; with "
+            "`build_timeframes = True` and no `symbols_read` they are built anew; its trades and days can be drawn anew"
+        )
     blocks, noise = None, 0.0
     if spec.method == BLOCKS:
         n = len(inputs.candles)

@@ -69,7 +69,7 @@ class PlannedWalk:
 def plan_walk(
     spec: WalkForwardSpec,
     info: StrategyInfo,
-    find_market: Callable[[], Market],
+    find_market: Callable[[str], Market],
     ask: AskWorkers,
     begun: BegunWalk | None = None,
 ) -> PlannedWalk:
@@ -84,7 +84,7 @@ def plan_walk(
             f"{combinations:,} combinations in {len(windows)} windows are more than the {MAX_TRIALS:,} trials that a "
             "walk-forward makes; use larger steps, longer tests, or the random sampler"
         )
-    sweep = plan_sweep(spec.sweep, info, lambda _: find_market(), ask)
+    sweep = plan_sweep(spec.sweep, info, find_market, ask)
     sweep.trials.extend(CancelToken())  # a grid or a draw: all at once
     if begun is not None:
         sweep = sweep.begun_before(begun.walk.id, begun.walk.period, begun.walk.created_ms)

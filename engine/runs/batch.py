@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING
 from engine.errors import BacktestError, ClusterError, DatabaseError, Interrupted, RunError, worst
 from engine.events import Cancelled, CancelToken, Failed, Finished, OnEvent, Progress, Started, ending
 from engine.model.detail import DetailFile
-from engine.model.market import Market, Period, Timeframe
 from engine.model.run import CANCELLED, FAILED, FINISHED, RunResult
 from engine.parallel.job import BadEnd, Done, Job, OnProgress, Raised, Stopped
 from engine.parallel.tasks import RunAnswer, RunTask, submit
 from engine.reproduction.inputs import hashes
 from engine.runs.detail import MOST_ROUNDS, DetailLoader, Inside
-from engine.runs.load import FetchOutcome, LoadedSeries, SeriesLoader
-from engine.runs.plan import PlannedRun, SeriesPeriod
+from engine.runs.load import LoadedSeries, SeriesLoader
+from engine.runs.plan import PlannedRun
+from engine.runs.plan_series import PlanSeries
 from engine.runs.record import failed_run, finished_run
 from engine.runs.terms import TermsLoader
 
@@ -79,19 +79,14 @@ class Batch:
         Raises, after everything else is done and stored, when the user stopped the work or data lacked for a run.
         """
         ready: list[tuple[PlannedRun, LoadedSeries]] = []
-        reports: dict[SeriesPeriod, FetchOutcome] = {}
-        files: dict[tuple[Market, Timeframe, Period, Period], LoadedSeries] = {}
+        series = PlanSeries(self._loader, self._terms, plan, fetch=fetch)
         for planned in plan:
             try:
                 self._cancel.raise_if_cancelled()
                 if planned.problem:
                     self._fail_early(planned, planned.problem)
                     continue
-                period = self._fetch_once(planned, plan, reports) if fetch else planned.period
-                key = (planned.market, planned.spec.timeframe, planned.period, planned.load_period)
-                if key not in files:
-                    files[key] = self._loader.load(planned, period)
-                ready.append((planned, self._terms.with_terms(planned, files[key], fetch=fetch)))
+                ready.append((planned, series.of(planned)))
             except RunError as error:
                 self._fail_early(planned, Raised(str(error), "", RunError.__name__))
             except BacktestError as error:
@@ -108,21 +103,6 @@ class Batch:
         finished = sum(self._results[planned.id].status == FINISHED for planned in plan)
         kept = f"; {finished} of {len(plan)} runs finished and are stored" if len(plan) > 1 else ""
         raise type(decisive)(f"{decisive}{kept}") from decisive
-
-    # -- candles
-
-    def _fetch_once(
-        self, planned: PlannedRun, plan: Sequence[PlannedRun], reports: dict[SeriesPeriod, FetchOutcome]
-    ) -> Period:
-        """Fill the series for all runs on it at once, from the longest warm-up on; returns the effective period."""
-        key = planned.series_period
-        if key not in reports:
-            first = min(other.load_period.start for other in plan if other.series_period == key)
-            reports[key] = self._loader.fetch(planned, first)
-        outcome = reports[key]
-        if isinstance(outcome, BacktestError):
-            raise outcome
-        return outcome.period
 
     # -- runs
 

@@ -97,15 +97,16 @@ def changes(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -
     if before is None or after is None:
         return ()
     return (
-        *_candle_changes(before["candles"], after["candles"]),
+        *_candle_changes("candles", before["candles"], after["candles"]),
+        *_read_changes(before["candles"].get("reads", {}), after["candles"].get("reads", {})),
         *_moved("period", _span(before["period"]), _span(after["period"])),
         *_moved("timeframe", before["timeframe"], after["timeframe"]),
         *_moved("warm-up", before["warmup"], after["warmup"]),
         *_source_changes(before["source"], after["source"]),
-        *_changed_values("parameter ", before["params"], after["params"]),
-        *_changed_values("windows: ", *(_ruled(one.get("windows", ())) for one in (before, after))),
-        *_changed_values("", before["costs"], after["costs"]),
-        *_changed_values("", before.get("perpetual", {}), after.get("perpetual", {})),
+        *changed_values("parameter ", before["params"], after["params"]),
+        *changed_values("windows: ", *(_ruled(one.get("windows", ())) for one in (before, after))),
+        *changed_values("", before["costs"], after["costs"]),
+        *changed_values("", before.get("perpetual", {}), after.get("perpetual", {})),
         *_detail_changes(before.get("detail", {}), after.get("detail", {})),
         *_moved("engine", before["engine"], after["engine"]),
         *_version_changes(before["versions"], after["versions"]),
@@ -129,7 +130,8 @@ def _span(period: Mapping[str, str]) -> str:
     return f"{period['start']}..{period['end']}"
 
 
-def _changed_values(kind: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
+def changed_values(kind: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
+    """Values by name that are others, new or gone, in words."""
     for name in dict.fromkeys([*before, *after]):
         if name not in after:
             yield f"{kind}{name} is gone (it was {before[name]})"
@@ -144,12 +146,25 @@ def _version_changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Ite
     then, now = before.get(_PROGRAM), after.get(_PROGRAM)
     if then != now:
         yield f"program changed (engine source {then} -> {now})"
-    yield from _changed_values(
+    yield from changed_values(
         "", *({name: one[name] for name in one if name != _PROGRAM} for one in (before, after))
     )
 
 
-def _candle_changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
+def _read_changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
+    """Of the series that a strategy reads beside its candles."""
+    for name in dict.fromkeys([*before, *after]):
+        then, now = before.get(name), after.get(name)
+        if then is None or now is None:
+            yield f"{name} is {'read now' if then is None else 'not read any more'}"
+        elif then["built"] or now["built"]:
+            yield from _moved(f"{name} built of the candles", then["built"], now["built"])
+        else:
+            yield from _moved(f"{name} warm-up", then["warmup"], now["warmup"])
+            yield from _candle_changes(f"{name} candles", then, now)
+
+
+def _candle_changes(what: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
     if before["sha256"] == after["sha256"]:
         return
     then, now = before["months"], after["months"]
@@ -159,7 +174,7 @@ def _candle_changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iter
             had, has = (int(one.get(month, "0").partition(" ")[0]) for one in (then, now))
             words.append(f"{month} ({had:,} then, {has:,} now)" if had != has else f"{month} (revised)")
     more = f" and {len(words) - _MOST_NAMED} more months" if len(words) > _MOST_NAMED else ""
-    yield f"candles changed: {', '.join(words[:_MOST_NAMED])}{more}"
+    yield f"{what} changed: {', '.join(words[:_MOST_NAMED])}{more}"
 
 
 def _ruled(windows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -180,23 +195,24 @@ def _source_changes(before: Mapping[str, str], after: Mapping[str, str]) -> Iter
 def differences(before: RunResult, after: RunResult) -> list[dict[str, Any]]:
     """Where two results are not exactly equal, as rows `{name, before, after}`; of trades and series the first place."""
     ends = [{"status": run.status, "error": run.error} for run in (before, after)]
-    own = [_own(run.metrics) for run in (before, after)]
+    own = [own_metrics(run.metrics) for run in (before, after)]
     return [
-        *_value_rows("", ends[0], ends[1]),
-        *_value_rows("metrics.", own[0], _kept(own[1], own[0])),
-        *_value_rows("signals.", before.signals, after.signals),
-        *_trade_rows(before.trades, after.trades),
-        *_series_rows("equity", before.equity, after.equity),
-        *_series_rows("indicators", before.indicators, after.indicators),
+        *value_rows("", ends[0], ends[1]),
+        *value_rows("metrics.", own[0], _kept(own[1], own[0])),
+        *value_rows("signals.", before.signals, after.signals),
+        *trade_rows(before.trades, after.trades),
+        *series_rows("equity", before.equity, after.equity),
+        *series_rows("indicators", before.indicators, after.indicators),
     ]
 
 
-def _own(metrics: Mapping[str, Any]) -> dict[str, Any]:
+def own_metrics(metrics: Mapping[str, Any]) -> dict[str, Any]:
     """Without those that change with whatever else was tried meanwhile."""
     return {name: value for name, value in metrics.items() if name not in OF_TRIALS}
 
 
-def _value_rows(kind: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+def value_rows(kind: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """A row for each value by name that differs."""
     then, now = json_ready(before), json_ready(after)  # as they are stored: NaN is null
     for name in then | now:
         if then.get(name) != now.get(name):
@@ -208,19 +224,21 @@ def _kept(values: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, Any]
     return {name: value for name, value in values.items() if name in known}
 
 
-def _trade_rows(before: Sequence[Trade], after: Sequence[Trade]) -> Iterator[dict[str, Any]]:
+def trade_rows(before: Sequence[Trade], after: Sequence[Trade]) -> Iterator[dict[str, Any]]:
+    """How many there are, where that differs, and what of the first that does."""
     if len(before) != len(after):
         yield {"name": "trades", "before": len(before), "after": len(after)}
     for number, (one, other) in enumerate(zip(before, after, strict=False)):
         then, now = one.to_json(), other.to_json()
         known = {name: value for name, value in then.items() if name not in _LATER or value is not None}
-        rows = list(_value_rows(f"trades[{number}].", known, _kept(now, known)))
+        rows = list(value_rows(f"trades[{number}].", known, _kept(now, known)))
         if rows:
             yield from rows
             return
 
 
-def _series_rows(kind: str, before: Series | None, after: Series | None) -> Iterator[dict[str, Any]]:
+def series_rows(kind: str, before: Series | None, after: Series | None) -> Iterator[dict[str, Any]]:
+    """The first value of each column that differs."""
     then, now = ({} if series is None else series.columns for series in (before, after))
     lengths = [0 if series is None else len(series.time) for series in (before, after)]
     if lengths[0] != lengths[1]:

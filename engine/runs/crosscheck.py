@@ -65,15 +65,21 @@ class CrossCheck:
 
 def cross_check(compiled: RunResult, reference: RunResult) -> CrossCheck:
     """Compare a finished run of the compiled engine with the same run of the reference engine."""
+    equal, total, rows = compare_trades(compiled.trades, reference.trades)
+    rows += equity_rows(compiled.equity, reference.equity, compiled.costs.cash)
+    return CrossCheck(equal, total, tuple(rows))
+
+
+def compare_trades(ours: Sequence[Trade], theirs: Sequence[Trade]) -> tuple[int, int, list[Difference]]:
+    """(how many are equal, of how many, what differs) of two engines' trades, each list in order of entry."""
     rows: list[Difference] = []
     equal = total = 0
-    for ours, theirs in _pairs(compiled.trades, reference.trades):
+    for one, other in _pairs(ours, theirs):
         total += 1
-        found = list(_trade_rows(compiled.trades, ours, reference.trades, theirs))
+        found = list(_trade_rows(ours, one, theirs, other))
         equal += not found
         rows += found
-    rows += _equity_rows(compiled.equity, reference.equity, compiled.costs.cash)
-    return CrossCheck(equal, total, tuple(rows))
+    return equal, total, rows
 
 
 def _pairs(ours: Sequence[Trade], theirs: Sequence[Trade]) -> Iterator[tuple[int | None, int | None]]:
@@ -126,7 +132,7 @@ def _differing(one: Trade, other: Trade) -> Iterator[str]:
         yield "pnl"
 
 
-def _equity_rows(ours: Series | None, theirs: Series | None, cash: float) -> Iterator[Difference]:
+def equity_rows(ours: Series | None, theirs: Series | None, cash: float) -> Iterator[Difference]:
     """The first candle where the equities differ."""
     if ours is None or theirs is None:
         return

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +16,18 @@ from engine.errors import BacktestError, ExchangeError, InputError, MissingDataE
 from engine.events import CancelToken, Finished, Log, OnEvent, Started, ending
 from engine.model.coverage import Coverage, FetchReport
 from engine.model.funding import FundingRates
-from engine.model.market import CandleFile, Candles, Float64Array, Int64Array, Period
+from engine.model.market import (
+    CandleFile,
+    Candles,
+    Float64Array,
+    Int64Array,
+    Market,
+    Period,
+    SideFile,
+    Timeframe,
+)
 from engine.model.perpetual import PerpetualFile
+from engine.model.reads import ReadSeries
 from engine.model.run import SeenCandles
 from engine.reproduction.inputs import candle_inputs
 from engine.runs.plan import PlannedRun
@@ -59,7 +69,8 @@ class LoadedSeries:
     """Candles of one series, warm-up in front, and the `file` in which workers find them.
 
     `period` is the effective one of the runs on it; `inputs` are what of the candles enters a fingerprint; `terms`: of the
-    runs that share them; `detail`: of one run that has a detail, once it is made.
+    runs that share them; `detail`: of one run that has a detail, once it is made; `beside`: what is read beside them, None
+    what is built of them.
     """
 
     file: CandleFile
@@ -70,6 +81,7 @@ class LoadedSeries:
     inputs: Mapping[str, Any] = field(default_factory=dict)
     terms: LoadedTerms = field(default_factory=LoadedTerms)
     detail: LoadedDetail | None = None
+    beside: tuple[tuple[ReadSeries, LoadedSeries | None], ...] = ()
 
 
 class SeriesLoader:
@@ -89,10 +101,13 @@ class SeriesLoader:
         self._silence = silence or Silence()
         self._fetcher, self._cache, self._scratch = fetcher, cache, scratch
         self._on_event, self._cancel = on_event, cancel
+        self._beside: dict[tuple[Market, Timeframe, Period, Period], FetchOutcome] = {}
 
-    def fetch(self, planned: PlannedRun, first: int) -> FetchOutcome:
-        """Fetch the period, then the warm-up in front of it from `first` on; an error is given back, not raised."""
-        job = _job_name("fetch", planned)
+    def fetch(self, planned: PlannedRun, first: int, kind: str = "fetch") -> FetchOutcome:
+        """Fetch the period, then the warm-up in front of it from `first` on; an error is given back, not raised. `kind`: in
+        the name of the job.
+        """
+        job = _job_name(kind, planned)
         self._on_event(
             Started(job, "fetch", f"{planned.market.name} {planned.spec.timeframe}", _series(planned))
         )
@@ -106,21 +121,39 @@ class SeriesLoader:
         self._on_event(Finished(job, report))
         try:
             if first < planned.period.start:
-                self._fetch_warmup(planned, Period(first, planned.period.start))
+                self._fetch_warmup(
+                    planned, Period(first, planned.period.start), kind.replace("fetch", "warmup")
+                )
         except BacktestError as error:
             return error
         return report
 
     def fetched(self, planned: PlannedRun) -> Period:
-        """Fetch the period and the warm-up in front of it; the effective period. Raises what kept it from being fetched."""
+        """Fetch the period, the warm-up in front of it and what is read beside it; the effective period. Raises what kept it
+        from being fetched.
+        """
         outcome = self.fetch(planned, planned.load_period.start)
         if isinstance(outcome, BacktestError):
             raise outcome
+        self.fetch_beside(planned, outcome.period)
         return outcome.period
 
-    def _fetch_warmup(self, planned: PlannedRun, period: Period) -> None:
+    def fetch_beside(self, planned: PlannedRun, period: Period) -> None:
+        """Fetch what a run reads beside its candles of that (effective) period. Raises what kept it from being fetched."""
+        for read in planned.reads:
+            if read.is_built:
+                continue
+            over = planned.over(read, period)
+            key = over.market, over.spec.timeframe, over.period, over.load_period
+            if key not in self._beside:
+                self._beside[key] = self.fetch(over, over.load_period.start, "fetch beside")
+            outcome = self._beside[key]
+            if isinstance(outcome, BacktestError):
+                raise outcome
+
+    def _fetch_warmup(self, planned: PlannedRun, period: Period, kind: str) -> None:
         """A warm-up that does not exist, or cannot be had now, is no failure: the run's check counts what there is."""
-        job, report = _job_name("warmup", planned), None
+        job, report = _job_name(kind, planned), None
         self._on_event(
             Started(
                 job, "warmup", f"{planned.market.name} {planned.spec.timeframe} warm-up", _series(planned)
@@ -152,7 +185,8 @@ class SeriesLoader:
         )
 
     def load(self, planned: PlannedRun, period: Period) -> LoadedSeries:
-        """The candles of a run, which must be held without gaps; raises MissingDataError or InputError otherwise.
+        """The candles of a run and what it reads beside them, which must be held without gaps; raises MissingDataError or
+        InputError otherwise.
 
         `period`: the one fetched, whose end was clipped then; a candle may have closed since.
         """
@@ -172,7 +206,36 @@ class SeriesLoader:
         inputs = candle_inputs(loaded.candles)
         seen = SeenCandles(inputs["sha256"], whole.start, loaded.version)
         file = file_for_workers(loaded, coverage.period.start, self._scratch)
-        return LoadedSeries(file, seen, loaded.candles, coverage.period, coverage, inputs)
+        series = LoadedSeries(file, seen, loaded.candles, coverage.period, coverage, inputs)
+        return self._with_beside(planned, series) if planned.reads else series
+
+    def _with_beside(self, planned: PlannedRun, series: LoadedSeries) -> LoadedSeries:
+        """The same with what the run reads beside it."""
+        beside: list[tuple[ReadSeries, LoadedSeries | None]] = []
+        for read in planned.reads:
+            over = planned.over(read, series.period)
+            beside.append((read, None if read.is_built else self.load(over, over.period)))
+        files = (
+            SideFile(read.symbol, read.timeframe, read.wanted, None if one is None else one.file)
+            for read, one in beside
+        )
+        return replace(
+            series,
+            file=replace(series.file, timeframe=planned.spec.timeframe.name, beside=tuple(files)),
+            inputs={**series.inputs, "reads": {read.name: _beside_inputs(read, one) for read, one in beside}},
+            beside=tuple(beside),
+        )
+
+
+def _beside_inputs(read: ReadSeries, series: LoadedSeries | None) -> dict[str, Any]:
+    """How a series that is read beside the candles of a run enters its fingerprint, and is found again: of one that is built
+    that it is.
+    """
+    found = {**read.to_json(), "built": read.is_built}
+    if series is None:
+        return found
+    span = Period(series.seen.start_ms, series.coverage.period.end)
+    return {**found, **span.to_json(), **series.inputs}
 
 
 def file_for_workers(loaded: LoadedCandles, start: int, scratch: Path) -> CandleFile:

@@ -14,8 +14,9 @@ from engine.errors import InputError, StrategyError
 from engine.loader.modules import sources_of
 from engine.model.account import ON, Costs, FundingPolicy
 from engine.model.exchanges import describe
-from engine.model.market import DAY_MS, Market, Period, Timeframe, timeframes_of
+from engine.model.market import Market, Period, Timeframe, timeframes_of
 from engine.model.parameters import StrategyInfo
+from engine.model.reads import Reads, ReadSeries, Warmup, series_of, warmup_start
 from engine.model.run import RunResult, RunSpec
 from engine.model.simulators import REFERENCE, choose_engine
 from engine.parallel.job import BadEnd, Done, Raised
@@ -24,6 +25,19 @@ from engine.parallel.tasks import Answered, AskWorkers, Begun, PrepareAnswer, Pr
 PREPARE_TIMEOUT_S: Final = 30.0
 
 SeriesPeriod = tuple[Market, Timeframe, Period]
+FindMarket = Callable[[str, str], Market]  # of a symbol and an exchange; raises InputError
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a run reads beside its candles. `warmup`: as the strategy asks for it; `markets`: of `reads.symbols`."""
+
+    reads: Reads = field(default_factory=Reads)
+    warmup: Warmup = field(default_factory=Warmup)
+    markets: tuple[Market, ...] = ()
+
+
+NOTHING_READ: Final = Reading()
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +46,7 @@ class PlannedRun:
     engine of `spec` is the one that runs.
 
     `problem` is how the strategy failed before it saw a candle, else None: such a run fails alone. `sources`: what its files
-    held then, by name; saving one of them changes no run that has begun.
+    held then, by name; saving one of them changes no run that has begun. `reading`: what it reads beside its candles.
     """
 
     id: str
@@ -43,6 +57,24 @@ class PlannedRun:
     warmup: int
     problem: BadEnd | None = None
     sources: Begun = field(default_factory=dict)
+    reading: Reading = field(default_factory=lambda: NOTHING_READ)
+
+    @property
+    def reads(self) -> tuple[ReadSeries, ...]:
+        """The series beside that of the run."""
+        reading = self.reading
+        if not reading.reads:
+            return ()
+        markets = (self.market, *reading.markets)
+        return series_of(reading.reads, reading.warmup, self.spec.timeframe, markets)
+
+    def over(self, read: ReadSeries, period: Period) -> PlannedRun:
+        """The same run as it would be over a series that it reads: what is fetched and loaded of that, for a period of the
+        run's own candles.
+        """
+        whole = read.period(self.spec.timeframe, period)
+        spec = replace(self.spec, symbol=read.market.name, timeframe=read.candle, period=whole, costs=Costs())
+        return replace(self, spec=spec, market=read.market, warmup=read.wanted, reading=NOTHING_READ)
 
     @property
     def period(self) -> Period:
@@ -56,10 +88,8 @@ class PlannedRun:
 
     @property
     def load_period(self) -> Period:
-        """The period with its warm-up in front, from there back to 00:00 UTC (daily anchors need whole days)."""
-        first = self.spec.timeframe.shift(self.period.start, -self.warmup)
-        day = max(0, first // DAY_MS * DAY_MS)
-        return Period(min(self.spec.timeframe.ceil(day), self.period.start), self.period.end)
+        """The period with its warm-up in front, from there back to 00:00 UTC."""
+        return Period(warmup_start(self.spec.timeframe, self.period.start, self.warmup), self.period.end)
 
     @property
     def title(self) -> str:
@@ -87,7 +117,7 @@ class PlannedRun:
 def make_plan(
     specs: Sequence[RunSpec],
     infos: Mapping[str, StrategyInfo],
-    find_market: Callable[[str, str], Market],
+    find_market: FindMarket,
     ask: AskWorkers,
 ) -> list[PlannedRun]:
     """A planned run per spec, its symbol by the market's own name.
@@ -104,23 +134,37 @@ def make_plan(
     plan = []
     for spec, info, outcome in zip(specs, chosen, outcomes, strict=True):
         market = markets[spec.symbol, spec.exchange]
+        reading, warmup = NOTHING_READ, spec.warmup or 0
         if isinstance(outcome, Done):
-            ready, problem = outcome.value, None
+            params, problem = outcome.value.params, None
+            reading = read_by(outcome.value.reads, outcome.value.warmup, spec, find_market)
+            warmup = max(reading.warmup.building(reading.reads, spec.timeframe), warmup)
         else:
-            ready, problem = PrepareAnswer(params=dict(spec.params), warmup=0), outcome
+            params, problem = spec.params, outcome
         plan.append(
             PlannedRun(
                 id=str(uuid.uuid4()),
                 spec=replace(spec, symbol=market.name),
                 market=market,
                 strategy_path=Path(info.path),
-                params={} if spec.windows else ready.params,
-                warmup=max(ready.warmup, spec.warmup or 0),
+                params={} if spec.windows else dict(params),
+                warmup=warmup,
                 problem=problem,
                 sources=sources[info.path],
+                reading=reading,
             )
         )
     return plan
+
+
+def read_by(
+    reads: Mapping[str, Any], warmup: Mapping[str, int], spec: RunSpec, find_market: FindMarket
+) -> Reading:
+    """What a strategy said that it reads, on the exchange of the run. Raises InputError where it cannot."""
+    declared = Reads.from_json(reads)
+    declared.check(spec.timeframe, spec.exchange, spec.strategy)
+    wanted = Warmup.from_json(warmup).longest(Warmup(0, spec.longer_warmup))
+    return Reading(declared, wanted, tuple(find_market(one, spec.exchange) for one in declared.symbols))
 
 
 def sources_now(info: StrategyInfo) -> Begun:

@@ -69,6 +69,7 @@ def finished_run(
             **series.terms.checks,
             **({} if series.detail is None else {"detail": dict(series.detail.check)}),
             "data": data_check(series, trades),
+            "warmup": beside_warmup(series, output.checks["warmup"]),
             "crosscheck": first_crosscheck(output.engine, len(period_candles), most_checked),
         },
         equity=Series(period_candles.timestamp, {"equity": output.equity}),
@@ -108,13 +109,35 @@ def data_check(series: LoadedSeries, trades: Sequence[Trade]) -> dict[str, Any]:
     edges = {edge for gone in holes for edge in (timeframe.shift(gone.period.start, -1), gone.period.end)}
     beside = [number for number, trade in enumerate(trades) if {trade.entry_time, trade.exit_time} & edges]
     missing = sum(timeframe.count(gone.period) for gone in holes)
+    note = f"{missing:,} candles missing, {len(beside)} trades beside them" if missing else "complete"
+    read = {one.title: _missing_beside(held) for one, held in series.beside if held is not None}
+    lacking = "".join(f"; of {title} {count:,} are missing" for title, (count, _) in read.items() if count)
     return {
         "status": "failed" if beside else "passed",
         "missing_candles": missing,
         "trades_beside_holes": beside,
         "missing": [gone.to_json() for gone in series.coverage.missing],
-        "note": f"{missing:,} candles missing, {len(beside)} trades beside them" if missing else "complete",
+        "note": note + lacking,
+        **({"read": {title: gone for title, (_, gone) in read.items()}} if read else {}),
     }
+
+
+def _missing_beside(series: LoadedSeries) -> tuple[int, list[dict[str, Any]]]:
+    """Of a series that is read beside another: how many candles the exchange has none of, and where."""
+    missing = series.coverage.missing
+    holes = [gone.period for gone in missing if gone.reason != BEFORE_LISTING]
+    return sum(map(series.coverage.timeframe.count, holes)), [gone.to_json() for gone in missing]
+
+
+def beside_warmup(series: LoadedSeries, check: Mapping[str, Any]) -> dict[str, Any]:
+    """The check of the warm-up, with how many candles of each series that is read beside there are of those wanted."""
+    counted = [(one, held.file.warmup) for one, held in series.beside if held is not None and one.wanted]
+    if not counted:
+        return dict(check)
+    notes = [f"{one.title}: {min(held, one.wanted):,} of {one.wanted:,}" for one, held in counted]
+    is_short = any(held < one.wanted for one, held in counted)
+    status = "failed" if is_short else check["status"]
+    return {**check, "status": status, "note": "; ".join([check["note"], *notes])}
 
 
 def sweep_checks(series: LoadedSeries, wanted: int) -> dict[str, dict[str, Any]]:
@@ -136,7 +159,7 @@ def sweep_checks(series: LoadedSeries, wanted: int) -> dict[str, dict[str, Any]]
         **{name: dict(check) for name, check in series.terms.checks.items()},
         "data": data,
         "lookahead": {"status": "skipped", "columns": [], "note": ahead},
-        "warmup": counted_warmup(series.file.warmup, wanted),
+        "warmup": beside_warmup(series, counted_warmup(series.file.warmup, wanted)),
     }
 
 

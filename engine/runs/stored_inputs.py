@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from engine.data.candle_cache import CandleCache
+from engine.data.candle_cache import CandleCache, LoadedCandles
 from engine.errors import InputError
 from engine.loader.modules import sources_of
-from engine.model.market import CandleFile, Candles, Period
+from engine.model.market import CandleFile, Candles, Market, Period, SideFile, Timeframe
 from engine.model.run import RunResult
 from engine.parallel.tasks import Begun
 from engine.runs.load import LoadedTerms, file_for_workers
@@ -60,6 +60,7 @@ def stored_inputs(
     if loaded.candles.sha256() != run.seen.sha256:
         raise InputError(_REVISED)
     strategy = _strategy_file(run, store, folders, scratch)
+    beside = _beside(run, cache, scratch)
     series = terms.of_run(run, loaded.candles)
     if series.inputs != run.inputs.get("perpetual", {}):
         raise InputError(_REVISED_TERMS)
@@ -68,10 +69,42 @@ def stored_inputs(
         sources=sources_of(strategy),
         params=dict(run.params),
         candles=loaded.candles,
-        file=file_for_workers(loaded, run.period.start, scratch),
+        file=replace(
+            file_for_workers(loaded, run.period.start, scratch),
+            timeframe=run.timeframe.name if beside else "",
+            beside=beside,
+        ),
         warmup=run.inputs["warmup"],
         terms=series,
     )
+
+
+def _beside(run: RunResult, cache: CandleCache, scratch: Path) -> tuple[SideFile, ...]:
+    """What the run read beside its candles, as it was."""
+    files = []
+    for read, held in held_beside(run, cache):
+        if held is not None and held.candles.sha256() != read["sha256"]:
+            raise InputError(_REVISED)
+        # what precedes the period is not told apart: what is known when follows from the times
+        file = None if held is None else file_for_workers(held, run.period.start, scratch)
+        files.append(SideFile(read["symbol"], read["timeframe"], read["warmup"], file))
+    return tuple(files)
+
+
+def held_beside(
+    run: RunResult, cache: CandleCache
+) -> Iterator[tuple[Mapping[str, Any], LoadedCandles | None]]:
+    """What a run read beside its candles, as it noted it, with what is held of it now; None of what was built of them."""
+    reads: Mapping[str, Mapping[str, Any]] = (run.inputs or {}).get("candles", {}).get("reads", {})
+    for read in reads.values():
+        held = None
+        if not read["built"]:
+            market = (
+                run.market if not read["symbol"] else Market(run.exchange, read["market"], read["market"])
+            )
+            period = Period.parse(read["start"], read["end"])
+            held = cache.load(market, Timeframe(read["candle"]), period)
+        yield read, held
 
 
 def _strategy_file(run: RunResult, store: Store, folders: Sequence[Path], scratch: Path) -> Path:

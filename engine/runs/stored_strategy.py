@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from engine.errors import InputError
 from engine.loader.sources import are_unchanged, file_of
 from engine.model.comparison import SourceFile
+from engine.model.portfolio_result import PortfolioResult
 from engine.model.run import RunResult
 
 if TYPE_CHECKING:
@@ -28,12 +29,34 @@ def is_unchanged(run: RunResult, file: Path) -> bool:
 
 def write_stored(run: RunResult, store: Store, folder: Path) -> Path:
     """Write the source that the run executed into `folder`; gives the strategy's file. InputError where it is not held."""
-    names = dict(run.inputs["source"]) if run.inputs else {}
+    return _written(run.strategy, _source_of(run.inputs), store, folder, f"run {run.id[:8]}")
+
+
+def write_sources_of(portfolio: PortfolioResult, store: Store, folder: Path) -> dict[str, Path]:
+    """The same for the strategy of every leg, by its name, each in a folder of its own."""
+    legs = (portfolio.inputs or {}).get("legs", {})
+    return {
+        leg.spec.strategy: _written(
+            leg.spec.strategy,
+            _source_of(legs.get(leg.name)),
+            store,
+            folder / leg.spec.strategy,
+            f"portfolio {portfolio.id[:8]}",
+        )
+        for leg in portfolio.legs
+    }
+
+
+def _source_of(inputs: Mapping[str, Any] | None) -> dict[str, str]:
+    return dict(inputs["source"]) if inputs else {}
+
+
+def _written(strategy: str, names: Mapping[str, str], store: Store, folder: Path, whose: str) -> Path:
     held = store.sources.get(names.values())
-    main = f"{run.strategy}.py"
+    main = f"{strategy}.py"
     if main not in names or not held.keys() >= set(names.values()):
         raise InputError(
-            f"run {run.id[:8]} did not store the source of {run.strategy}; only the file itself could say what it was"
+            f"{whose} did not store the source of {strategy}; only the file itself could say what it was"
         )
     for name, sha256 in names.items():
         path = folder / name
@@ -44,7 +67,16 @@ def write_stored(run: RunResult, store: Store, folder: Path) -> Path:
 
 def texts_of(run: RunResult, store: Store) -> dict[str, str | None]:
     """The files that the run executed, by name; None for what was not kept (runs of older versions)."""
-    names = dict(run.inputs["source"]) if run.inputs else {f"{run.strategy}.py": ""}
+    return _texts(_source_of(run.inputs) or {f"{run.strategy}.py": ""}, store)
+
+
+def texts_of_portfolio(portfolio: PortfolioResult, store: Store) -> dict[str, str | None]:
+    """The files that its legs executed, by name."""
+    legs = (portfolio.inputs or {}).get("legs", {})
+    return _texts({name: sha256 for one in legs.values() for name, sha256 in one["source"].items()}, store)
+
+
+def _texts(names: Mapping[str, str], store: Store) -> dict[str, str | None]:
     held = store.sources.get(names.values())
     return {
         name: held[sha256].decode("utf-8", "replace") if sha256 in held else None

@@ -11,6 +11,7 @@ from engine.service.choices import Choices
 from engine.service.databases import Databases
 from engine.service.doctor import Doctor
 from engine.service.funding import Funding
+from engine.service.portfolios import Portfolios
 from engine.service.research import Research
 from engine.service.resources import Resources
 from engine.service.runs import Runs
@@ -35,6 +36,7 @@ class Engine:
         self.strategies = Strategies(resources)
         self.runs = Runs(resources, self.strategies)
         self.research = Research(resources, self.strategies)
+        self.portfolios = Portfolios(resources, self.strategies)
         self.walk_forwards = WalkForwards(resources, self.strategies)
         self.doctor = Doctor(resources, self.strategies)
         self.databases = Databases(resources)
@@ -49,9 +51,10 @@ class Engine:
         self.close()
 
     def purge(self, older_than_s: float) -> int:
-        """Delete for good the runs, sweeps, walk-forwards and series that were removed so long ago. Returns how many."""
+        """Delete for good whatever was removed so long ago, series among it. Returns how many."""
         store = self._resources.store
-        gone = sum(kept.purge(older_than_s) for kept in (store.runs, store.sweeps, store.walk_forwards))
+        stores = (store.runs, store.sweeps, store.walk_forwards, store.portfolios)
+        gone = sum(kept.purge(older_than_s) for kept in stores)
         return gone + self.candles.removals.purge(older_than_s)
 
     def close(self) -> None:

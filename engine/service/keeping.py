@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from engine.errors import BacktestError, DatabaseError
 from engine.model.market import Market, Period, Timeframe
+from engine.model.portfolio_result import PortfolioResult
 from engine.model.run import FINISHED, RUNNING, RunResult, json_ready
 from engine.model.sweep import SweepPart, SweepResult
 from engine.model.trial import Tried, identity_of, trial_identity
@@ -129,13 +130,27 @@ def keep_sweep(
     except DatabaseError as error:
         if result.status == RUNNING:
             raise
-        from engine.reports.files import write_text
-
         log.exception("sweep %s could not be stored", result.id)
-        path = unsaved / f"sweep-{result.id}.json"
-        try:
-            write_text(path, json.dumps(json_ready(result.to_json(UNSAVED_TOP))))
-            kept = f"the best trials were written to {path} instead"
-        except BacktestError as second:
-            kept = f"and they could not be kept elsewhere either: {second}"
-        raise DatabaseError(f"{error}; {kept}") from error
+        path, document = unsaved / f"sweep-{result.id}.json", result.to_json(UNSAVED_TOP)
+        raise DatabaseError(f"{error}; {_in_a_file(path, document, 'the best trials were')}") from error
+
+
+def keep_portfolio(store: Store, unsaved: Path, result: PortfolioResult, sources: Sequence[bytes]) -> None:
+    """Store a portfolio with the sources that it executed; raises DatabaseError, as `KeepRuns`."""
+    try:
+        store.portfolios.save(result, sources)
+    except DatabaseError as error:
+        log.exception("portfolio %s could not be stored", result.id)
+        path, document = unsaved / f"portfolio-{result.id}.json", result.to_shown_json()
+        raise DatabaseError(f"{error}; {_in_a_file(path, document, 'the portfolio was')}") from error
+
+
+def _in_a_file(path: Path, document: Mapping[str, Any], what: str) -> str:
+    """Write what the database did not take; in words what became of it."""
+    from engine.reports.files import write_text
+
+    try:
+        write_text(path, json.dumps(json_ready(document)))
+    except BacktestError as second:
+        return f"{what} not kept elsewhere either: {second}"
+    return f"{what} written to {path} instead"

@@ -105,11 +105,12 @@ class Research:
 
         def find_market(symbol: str) -> Market:
             self._resources.warm_up(on_event, cancel)
-            market = self._resources.market(symbol, spec.exchange, cancel=cancel)
-            check_costs(self._resources, spec.costs, market)
-            return market
+            return self._resources.market(symbol, spec.exchange, cancel=cancel)
 
-        return plan_sweep(spec, info, find_market, self._resources.workers(cancel).ask, begun)
+        planned = plan_sweep(spec, info, find_market, self._resources.workers(cancel).ask, begun)
+        for one in planned.markets or (planned,):
+            check_costs(self._resources, spec.costs, one.base.market)
+        return planned
 
     def _tried(
         self,

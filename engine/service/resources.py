@@ -7,7 +7,7 @@ import functools
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -291,7 +291,11 @@ class Workers:
     on_event: OnEvent
 
     def ask(
-        self, tasks: Sequence[Task[A]], timeout_s: float, on_progress: OnProgress | None = None
+        self,
+        tasks: Sequence[Task[A]],
+        timeout_s: float,
+        on_progress: OnProgress | None = None,
+        on_done: Callable[[], None] | None = None,
     ) -> list[Answered[A]]:
         """Have each task done, in parallel; the outcomes in order. Raises Interrupted when it is stopped."""
         if not tasks:
@@ -301,10 +305,12 @@ class Workers:
             submit(self.resources.executor, task, timeout_s=timeout_s, on_progress=on_progress)
             for task in tasks
         ]
-        return _wait(running, self.cancel)
+        return _wait(running, self.cancel, on_done)
 
 
-def _wait(running: Sequence[Job[A]], cancel: CancelToken | None) -> list[Answered[A]]:
+def _wait(
+    running: Sequence[Job[A]], cancel: CancelToken | None, on_done: Callable[[], None] | None = None
+) -> list[Answered[A]]:
     """How each of them ended."""
     outcomes: list[Answered[A]] = []
     for job in running:
@@ -321,4 +327,6 @@ def _wait(running: Sequence[Job[A]], cancel: CancelToken | None) -> list[Answere
         if isinstance(outcome, Raised) and outcome.kind == ClusterError.__name__:
             raise ClusterError(outcome.message)
         outcomes.append(outcome)
+        if on_done is not None:
+            on_done()
     return outcomes

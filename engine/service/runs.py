@@ -134,14 +134,18 @@ class Runs:
         return self._resources.store.runs.get(run_id)
 
     def data_changed(self, result: RunResult) -> bool | None:
-        """Whether what is held now differs from what a stored run saw: its candles, warm-up included; and where it was
-        charged funding or had a margin, settlements, mark prices and brackets.
+        """Whether what is held now differs from what a stored run saw: its candles, warm-up included, and what it read
+        beside them; where it was charged funding or had a margin, settlements, mark prices and brackets.
 
         None where it is not known which ones those were. Quick while the series is as it was.
         """
         if result.seen is None:
             return None
-        return self._candles_changed(result, result.seen) or self._terms_changed(result)
+        return (
+            self._candles_changed(result, result.seen)
+            or self._beside_changed(result)
+            or self._terms_changed(result)
+        )
 
     def _candles_changed(self, result: RunResult, seen: SeenCandles) -> bool:
         market, timeframe = result.market, result.timeframe
@@ -149,6 +153,12 @@ class Runs:
             return False
         period = Period(seen.start_ms, result.period.end)
         return self._resources.cache.load(market, timeframe, period).candles.sha256() != seen.sha256
+
+    def _beside_changed(self, result: RunResult) -> bool:
+        from engine.runs.stored_inputs import held_beside
+
+        pairs = held_beside(result, self._resources.cache)
+        return any(held is not None and held.candles.sha256() != read["sha256"] for read, held in pairs)
 
     def _terms_changed(self, result: RunResult) -> bool:
         seen = (result.inputs or {}).get("perpetual")

@@ -13,7 +13,10 @@ from engine.events import CancelToken, OnEvent, ignore_event
 from engine.jobs.kernels import made_with_environment
 from engine.loader import StrategyFile, find_strategy_files, known_infos, strategy_infos, template
 from engine.loader.template import MARKET
+from engine.model.coverage import Coverage
+from engine.model.market import Period, Timeframe
 from engine.model.parameters import StrategyInfo
+from engine.model.reads import Reads, Warmup, series_of, warmup_start
 from engine.reports.files import write_text
 from engine.runs.plan import check_strategies
 from engine.service.presets import Presets
@@ -52,6 +55,29 @@ class Strategies:
         wanted = [file for file in files if file.name in names]
         infos = self._described(wanted, on_event, cancel)
         return check_strategies(names, [file.name for file in files], infos)
+
+    def held_beside(
+        self,
+        info: StrategyInfo,
+        symbols: Collection[str],
+        exchange: str,
+        timeframe: Timeframe,
+        period: Period,
+    ) -> dict[str, Coverage]:
+        """What is held of each series that runs of a strategy would fetch beside their candles, by its title; warm-up by its
+        defaults included. Raises InputError where such a run cannot read them.
+        """
+        reads = Reads(info.timeframes, info.symbols_read, info.build_timeframes)
+        reads.check(timeframe, exchange, info.name)
+        found: dict[str, Coverage] = {}
+        for symbol in symbols if reads else ():
+            markets = [self._resources.market(one, exchange) for one in (symbol, *reads.symbols)]
+            for read in series_of(reads, Warmup.from_json(info.warmups), timeframe, markets):
+                if read.title not in found and not read.is_built:
+                    whole = read.period(timeframe, timeframe.align(period))
+                    span = Period(warmup_start(read.candle, whole.start, read.wanted), whole.end)
+                    found[read.title] = self._resources.fetcher.status(read.market, read.candle, span)
+        return found
 
     def files(self) -> dict[str, tuple[int, int, int]]:
         """The folders in which strategies and their modules are looked for, and the files there, by path: when each was

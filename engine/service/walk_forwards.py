@@ -80,14 +80,14 @@ class WalkForwards:
         info = self._strategies.chosen([sweep.strategy], on_event=on_event, cancel=cancel)[sweep.strategy]
         sweep = replace(sweep, params={**sweep.params, **assign(assignments, [info])[sweep.strategy]})
 
-        def find_market() -> Market:
+        def find_market(symbol: str) -> Market:
             self._resources.warm_up(on_event, cancel)
-            market = self._resources.market(sweep.symbol, sweep.exchange, cancel=cancel)
-            check_costs(self._resources, sweep.costs, market)
-            return market
+            return self._resources.market(symbol, sweep.exchange, cancel=cancel)
 
         ask = self._resources.workers(cancel).ask
-        return plan_walk(replace(spec, sweep=sweep), info, find_market, ask, begun)
+        planned = plan_walk(replace(spec, sweep=sweep), info, find_market, ask, begun)
+        check_costs(self._resources, sweep.costs, planned.sweep.base.market)
+        return planned
 
     def _made(
         self, planned: PlannedWalk, *, fetch: bool, on_event: OnEvent, cancel: CancelToken

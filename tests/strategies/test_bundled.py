@@ -1,6 +1,7 @@
 """Every bundled strategy keeps the rules of the interface, looks at no later candle, and trades real markets as recorded."""
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from engine.loader import load_strategy
 from engine.model.market import Period
 from engine.strategy import ENTRY_COLUMN, Signals, Strategy
 from tests.support.builders import random_candles, real_candles
+from tests.support.longer import candles_of, file_with_longer, hours_wanted, longer_built
 from tests.support.tasks import run_here, run_task
 
 FOLDER = Path(__file__).parents[2] / "strategies"
@@ -24,8 +26,9 @@ def load(name: str) -> type[Strategy]:
 
 
 def columns_of(strategy: Strategy, candles: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    indicators = strategy.indicators(candles)
-    signals = strategy.signals(candles, indicators)
+    with longer_built(strategy, candles_of(candles)):
+        indicators = strategy.indicators(candles)
+        signals = strategy.signals(candles, indicators)
     return pd.DataFrame(indicators, candles.index), pd.DataFrame(signals, candles.index)
 
 
@@ -33,6 +36,7 @@ def test_the_bundle_is_complete() -> None:
     assert NAMES == [
         "bollinger_reversion",
         "buy_and_hold",
+        "daily_trend_cross",
         "dip_ladder",
         "donchian_breakout",
         "ema_cross",
@@ -81,7 +85,7 @@ def test_no_column_depends_on_later_candles(name: str) -> None:
 @every
 def test_after_its_warm_up_the_start_of_the_data_no_longer_matters(name: str) -> None:
     strategy = load(name)()
-    start = -(-strategy.warmup() // 24) * 24  # whole days: VWAP restarts at midnight
+    start = -(-hours_wanted(strategy) // 24) * 24  # whole days: VWAP restarts at midnight
     candles = random_candles(start + 1500, 10).frame()
     long_history, short_history = (
         columns_of(strategy, candles),
@@ -127,6 +131,7 @@ def test_a_stop_of_the_donchian_breakout_lies_two_true_ranges_away_from_the_clos
 GOLDEN: dict[str, tuple[int, float, dict[str, int]]] = {
     "bollinger_reversion": (154, 6668.386780806734, {"exit_long": 80, "exit_short": 73, "open": 1}),
     "buy_and_hold": (1, 14133.260114636914, {"open": 1}),
+    "daily_trend_cross": (25, 14039.385631722402, {"exit_short": 13, "exit_long": 12}),
     "donchian_breakout": (
         125,
         5437.207041108382,
@@ -137,6 +142,7 @@ GOLDEN: dict[str, tuple[int, float, dict[str, int]]] = {
     "rsi_reversion": (63, 11420.726067245612, {"exit_short": 35, "exit_long": 27, "open": 1}),
     "vwap_supertrend_ema": (83, 4973.207733535567, {"exit_short": 43, "exit_long": 40}),
 }
+SHORTER = {"daily_trend_cross": {"trend": 3}}  # a month precedes the period
 
 
 @pytest.mark.long_except(
@@ -153,11 +159,17 @@ def test_real_solusdt_gives_the_recorded_result(name: str, engine: str, tmp_path
     assert len(whole.within(period)) == 4368
     held = int(np.searchsorted(whole.timestamp, period.start))
     whole.slice(0, held + 4368).save(tmp_path / "candles.npy")
-    wanted = load(name)().warmup()
-    file = tmp_path / "candles.npy"
+    strategy, file = load(name)(SHORTER.get(name)), tmp_path / "candles.npy"
     task = run_task(
-        file, FOLDER / f"{name}.py", held=held, wanted=wanted, engine=engine, keep_indicators=False
+        file,
+        FOLDER / f"{name}.py",
+        params=strategy.values(),
+        held=held,
+        wanted=hours_wanted(strategy),
+        engine=engine,
+        keep_indicators=False,
     )
+    task = replace(task, candles=file_with_longer(strategy, task.candles))
     result = run_here(task)
     trades, equity, exits = GOLDEN[name]
     assert result["metrics"]["trades"] == trades

@@ -6,7 +6,8 @@ from pydantic import JsonValue
 
 from engine.api.check_documents import Change, CheckStatus, WarmupCheck
 from engine.api.document import Document, Span, Value
-from engine.api.documents import Fetch, KindSeries, Run, Symbol
+from engine.api.documents import Fetch, KindSeries, Run, Runs, Symbol
+from engine.api.portfolio_documents import Portfolio, Portfolios
 
 
 class FilledSymbol(Symbol):
@@ -216,3 +217,16 @@ class BracketsShown(Document):
     source: str
     day: str
     symbols: list[SymbolBrackets]
+
+
+class ListedRuns(Runs, Portfolios):
+    """Stored runs and stored portfolios."""
+
+
+class PortfolioRerun(Portfolio):
+    """A portfolio made again, and how it compares."""
+
+    rerun_of: str
+    equal: bool
+    changed: list[str]
+    differences: list[dict[str, JsonValue]]

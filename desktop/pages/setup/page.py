@@ -48,6 +48,8 @@ class SetupPage(Page[SetupPanel]):
         panel.fetch_wanted.connect(self.fetch)
         panel.stop_wanted.connect(self.bridge.stop)
         panel.coverage_wanted.connect(self._ask_coverage)
+        panel.coverage_wanted.connect(self._ask_reading)
+        panel.strategies.focus_changed.connect(lambda _: self._ask_reading())
         panel.market.exchange_changed.connect(self._load_markets)
         panel.market.refresh_wanted.connect(lambda _: self.reload_symbols())
         self.files = StrategyFiles(self.bridge, self)
@@ -217,6 +219,33 @@ class SetupPage(Page[SetupPanel]):
         self.bridge.ask(
             lambda: [(symbol, held(symbol, exchange)) for symbol, exchange in setup.series()], show
         )
+
+    def _ask_reading(self) -> None:
+        """Ask what is held of what the strategy in focus reads beside its candles."""
+        form = self.panel.strategies
+        focused, setup = form.focused(), self.panel.setup()
+        info, timeframe = form.infos.get(focused), self.panel.period.chosen_timeframe()
+        if info is None or not info.reading or setup.data_problem() is not None:
+            return
+        series = setup.series(), setup.period, timeframe
+
+        def show(answers: list[tuple[str, Coverage | str]]) -> None:
+            now = self.panel.setup()
+            if (now.series(), now.period, self.panel.period.chosen_timeframe()) != series:
+                return  # asked again since
+            if form.infos.get(form.focused()) == info:
+                form.reading.set_answers(answers)
+
+        def ask() -> list[tuple[str, Coverage | str]]:
+            try:
+                held = self.engine.strategies.held_beside(
+                    info, setup.symbols, setup.exchange, timeframe, setup.period
+                )
+            except BacktestError as error:
+                return [(info.name, str(error))]
+            return list(held.items())
+
+        self.bridge.ask(ask, show)
 
     def follow(self, job: Job) -> None:
         """The engine is being compiled, or candles come."""

@@ -21,6 +21,7 @@ from PySide6.QtWidgets import (
 )
 
 from desktop.pages.setup.param_form import ParamForm
+from desktop.pages.setup.reading_view import ReadingView
 from desktop.pages.setup.source_window import SourceWindow
 from desktop.tables.traces import own_frames
 from desktop.theme.colours import DARK, Theme
@@ -78,6 +79,7 @@ class StrategyForm(QWidget):
         self.description.setProperty("role", "muted")
         self.description.setMinimumWidth(1)  # no word of it is too long for the dock
         self.description.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.reading = ReadingView()
         self.loading = QProgressBar(minimum=0, maximum=0, textVisible=False)
         self.loading.setToolTip("Reading the strategy files …")
         self.loading.setAccessibleName("Reading the strategy files")
@@ -123,6 +125,7 @@ class StrategyForm(QWidget):
         self._layout.addWidget(self.naming)
         self._layout.addLayout(bar)
         self._layout.addWidget(self.description)
+        self._layout.addWidget(self.reading)
         self._layout.addWidget(self.presets)
 
     def set_loading(self, *, on: bool) -> None:
@@ -276,6 +279,7 @@ class StrategyForm(QWidget):
         if self.source_window is not None:
             self.source_window.apply_theme(theme)
         self.presets.apply_theme(theme)
+        self.reading.apply_theme(theme)
         for row in range(self.list.count()):
             item = self.list.item(row)
             if self.infos[str(item.data(Qt.ItemDataRole.UserRole))].error is not None:
@@ -302,9 +306,10 @@ class StrategyForm(QWidget):
         self.title.setText(info.name)
         self.title.set_tip(info.path)
         self._describe(info)
+        self.reading.show_strategy(info)
         if is_usable and self.form is None:
             self._show_form(info)
-        if before is None or before.name != info.name:
+        if before is None or (before.name, before.reading) != (info.name, info.reading):
             self.focus_changed.emit(info.name)
 
     def _describe(self, info: StrategyInfo) -> None:

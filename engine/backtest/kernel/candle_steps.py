@@ -9,17 +9,16 @@ from engine.backtest.kernel.excursions import AT_OPEN, BY_LIMIT, BY_STOP, INSIDE
 from engine.backtest.kernel.filling import FIXED_MODEL, on_tick, slipped_by, taken
 from engine.backtest.kernel.parts import code, floor_division, part, step
 from engine.backtest.kernel.positions import (
-    asked,
     buy_in,
     doubt,
     leave_target,
     liquidate,
-    order_column,
     priced,
     sell_out,
     tighten,
 )
 from engine.backtest.kernel.positions import enter as enter_position
+from engine.backtest.kernel.sizing import asked, order_column
 from engine.backtest.rules import (
     ADD,
     AGAINST,
@@ -80,11 +79,18 @@ def _follows(side: float, level: float, within: float, adverse: float) -> bool:
 
 @part
 def _falls(
-    market: bool, margin: bool, side: float, fall: float, value: float, mark: float, mark_open: float
+    market: bool,
+    margin: bool,
+    alone: bool,
+    side: float,
+    fall: float,
+    value: float,
+    mark: float,
+    mark_open: float,
 ) -> bool:
     """Whether this candle ruins the account, or liquidates its position."""
     if not margin:
-        return value <= 0
+        return alone and value <= 0
     return market and (side * (mark - fall) <= 0 or side * (mark_open - fall) <= 0)
 
 
@@ -104,14 +110,26 @@ def _time_up(s: Any, fixed: Any, columns: Any, rows: Any, never: int) -> int:
 
 
 @part
+def is_free(t: Any, s: Any, fixed: Any, columns: Any, rows: Any) -> bool:
+    """Whether a position that is held has nothing that a candle could touch, or a close move: only signals end it."""
+    guarded = s.level == s.level or s.take == s.take or s.aim == s.aim or s.liquidation == s.liquidation
+    moving = s.trail == s.trail or s.break_even == s.break_even or rows[_STOP_NOW] >= 0
+    if guarded or moving or t.charged or not math.isnan(fixed[_STOP_NOW]):
+        return False
+    timed = not math.isnan(asked(fixed, columns, rows, _MAX_CANDLES, s.signal))
+    return not timed and math.isnan(asked(fixed, columns, rows, _ADD_SIZE, s.signal))
+
+
+@part
 def stay(
-    t: Any, s: Any, ordered: bool, market: bool, i: int, high: Any, low: Any, close: Any, entry: Any, exits: Any,
-    fixed: Any, columns: Any, rows: Any, add: Any, at_open: Any, inside: Any, mark_open: Any, mark_high: Any,
+    t: Any, s: Any, ordered: bool, market: bool, alone: bool, i: int, end: int, high: Any, low: Any, close: Any, entry: Any,
+    exits: Any, fixed: Any, columns: Any, rows: Any, add: Any, at_open: Any, inside: Any, mark_open: Any, mark_high: Any,
     mark_low: Any, reverse: bool, equity: Any,
 ) -> int:  # fmt: skip
-    """From candle i on pass those that do nothing to a position carried in but move its stop; writes the equity meanwhile.
+    """From candle i on pass those that do nothing to a position carried in but move its stop.
 
-    Returns the first that may do something, or is the last. For speed only: the steps would do the same with each.
+    Returns the first that may do something, at most `end`. For speed only: the steps would do the same with each. `alone`:
+    the account is its own: it writes the equity meanwhile, and stops where that is gone.
     """
     side, price, money = float(s.side), s.price, s.money
     level, best, take, aim = s.level, s.best, s.take, s.aim
@@ -119,7 +137,7 @@ def stay(
     signed = side * s.units
     basis, long = signed * price, s.side > 0
     trails = ordered and not s.ambiguous and not math.isnan(s.trail)
-    end, worst = len(close) - 1, side * math.inf
+    worst = side * math.inf
     # without a better price or a word of the strategy the stop stays where it is
     told, stale = ordered and rows[_STOP_NOW] >= 0, ordered
     if ordered:
@@ -138,10 +156,11 @@ def stay(
                 break
         value, mark = money + (close[i] * signed - basis), (mark_low[i] if long else mark_high[i])
         touched = side * (adverse - level) <= 0 or side * (favour - take) >= 0
-        if touched or _falls(market, margin, side, fall, value, mark, mark_open[i]):
+        if touched or _falls(market, margin, alone, side, fall, value, mark, mark_open[i]):
             break
         worst = side * min(side * worst, side * mark)
-        equity[i] = value
+        if alone:
+            equity[i] = value
         stale = better
         if better:
             best = favour
@@ -192,33 +211,53 @@ def leave_passed(
 
 @step
 def add_more(
-    t: Any, s: Any, fixed: Any, columns: Any, rows: Any, i: int, opened: float, fills: Any, fill_amounts: Any
-) -> None:
-    """At the open: more of the same position, of the equity that it was entered with."""
+    t: Any, s: Any, fixed: Any, columns: Any, rows: Any, i: int, opened: float, free: float, fills: Any,
+    fill_amounts: Any,
+) -> None:  # fmt: skip
+    """At the open: more of the same position, of the equity that it was entered with, and of money that is `free`."""
+    wanted = add_needed(s, fixed, columns, rows)
+    if wanted > 0 and buy_more(
+        t, s, i, opened, min(wanted, max(0.0, free)), opened * t.fee, fills, fill_amounts
+    ):
+        s.adds += 1
+
+
+@part
+def add_needed(s: Any, fixed: Any, columns: Any, rows: Any) -> float:
+    """Money that an add asks for; 0 where the position takes none any more."""
     most, size = (
         asked(fixed, columns, rows, _MAX_ADDS, s.signal),
         asked(fixed, columns, rows, _ADD_SIZE, s.signal),
     )
     if s.hit > 0 or math.isnan(size) or s.adds >= (1 if math.isnan(most) else most):
-        return
-    spent, charge = min(size * s.began, max(0.0, s.money - s.wallet)), opened * t.fee
+        return 0.0
+    wanted: float = size * s.began
+    return wanted
+
+
+@step
+def buy_more(
+    t: Any, s: Any, i: int, opened: float, spent: float, charge: float, fills: Any, fill_amounts: Any
+) -> bool:
+    """Buy more at the open for the money `spent`; whether that was a unit at least."""
     price = opened * (1 + s.side * t.slippage)
     if t.model != FIXED_MODEL:
         price = priced(t, s, s.impact, floor_division(spent, opened / t.leverage + charge), opened)
         if math.isnan(price):
-            return
+            return False
     units = floor_division(spent, price / t.leverage + charge)
     if units >= 1:
         units = taken(t, s, units, price, opened)
-    if units >= 1:
-        s.adds += 1
-        buy_in(t, s, i, units, price, t.fee, opened, _ADD, False, fills, fill_amounts)
+    if units < 1:
+        return False
+    buy_in(t, s, i, units, price, t.fee, opened, _ADD, False, fills, fill_amounts)
+    return True
 
 
 @step
 def enter_by_order(
     t: Any, s: Any, fixed: Any, columns: Any, rows: Any, i: int, sign: int, opened: float, high: float, low: float,
-    stop: float, target: float, fills: Any, fill_amounts: Any,
+    stop: float, target: float, base: float, most: float, fills: Any, fill_amounts: Any,
 ) -> None:  # fmt: skip
     """The waiting order on candle i: filled by the open, inside, or not."""
     side = 1 if sign > 0 else -1
@@ -239,7 +278,7 @@ def enter_by_order(
     s.until = -1
     enter_position(
         t, s, True, fixed, columns, rows, s.order, i, sign, bare, bound, False, rate, late, wanted, opened, stop,
-        target, fills, fill_amounts,
+        target, base, most, fills, fill_amounts,
     )  # fmt: skip
     if s.units > 0 and late == BY_LIMIT:
         doubt(s, distance == 0)

@@ -7,6 +7,7 @@ compiled once per installation, when this module is first imported, and loaded f
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numba
@@ -21,14 +22,13 @@ from engine.backtest.kernel.parts import (
     PLACES,
     PRICES,
     SIGNS,
-    TERM_AMOUNTS,
-    TERM_PLACES,
     WORTHS,
     Column,
     floor_division,
     part,
     plain,
 )
+from engine.backtest.kernel.seeking import next_entry, next_exit
 from engine.backtest.kernel.state_machine import DOUBTED, LOOKED_INTO
 from engine.backtest.kernel.terms import Room, kernel_for, simulate_terms
 from engine.backtest.kernel.worth import AFTER, HELD, MONEY, SIGNED, ruined_at, worth
@@ -58,7 +58,6 @@ _EXIT_LONG, _EXIT_SHORT = REASONS.index(EXIT_LONG), REASONS.index(EXIT_SHORT)
 _STOP, _TARGET = REASONS.index(STOP_LOSS), REASONS.index(TAKE_PROFIT)
 _REVERSE, _RUIN, _OPEN = REASONS.index(REVERSE), REASONS.index(RUIN), REASONS.index(OPEN)
 _NO_EXTREMES, _NO_HELD = np.empty((0, 2)), np.empty((len(HELD), 0))
-_QUIET = 16  # candles at once are looked through for a signal
 
 
 def run_compiled(
@@ -92,30 +91,26 @@ def run_compiled(
         )
     else:
         room = Room.for_signals(signals)
-        places, amounts = room.places, room.amounts
         shortfall, refused = simulate_terms(
             kernel, prices, wanted, candles, signals, costs, perpetual, reverse, equity, room,
             reading=reading, timeframe_ms=timeframe_ms, detail=detail, doubts=doubts,
         )  # fmt: skip
-        count = int(room.state[0]["trades"])
     if refused >= 0:
         check_stops(candles, signals, refused)
         raise AssertionError("the kernel refused what the rules allow")
     equity /= UNITS
     report(n, n, "candles")
-    columns: dict[str, Any] = dict(zip(TERM_PLACES, places[:, :count], strict=False))
-    columns |= dict(zip(TERM_AMOUNTS, amounts[:, :count], strict=False))
     if kernel is None:
+        columns: dict[str, Any] = dict(zip(PLACES, places[:, :count], strict=True))
+        columns |= dict(zip(AMOUNTS, amounts[:, :count], strict=True))
         table = TradeTable.of(candles, signals.names, **columns).with_ambiguous(candles, signals)
         return Outcome(table, equity, shortfall / UNITS)
-    columns["ambiguous"] = columns["ambiguous"].astype(np.bool_)
-    settled = columns.pop("settled").astype(np.bool_)
-    if perpetual is None or perpetual.funding is None:
-        columns["funding"] = None
-    table = TradeTable.of(candles, signals.names, **columns)
-    fills, terms, times = room.fill_table(candles.timestamp), room.terms(), candles.timestamp
-    walked = Walked(times[doubts == LOOKED_INTO], times[doubts == DOUBTED], settled)
-    return Outcome(table, equity, shortfall / UNITS, fills, terms, None if detail is None else walked)
+    charged = perpetual is not None and perpetual.funding is not None
+    outcome, settled = room.outcome(candles, signals.names, charged, equity, shortfall / UNITS)
+    if detail is None:
+        return outcome
+    times = candles.timestamp
+    return replace(outcome, walked=Walked(times[doubts == LOOKED_INTO], times[doubts == DOUBTED], settled))
 
 
 def trade_space(capacity: int) -> tuple[Int64Array, Float64Array]:
@@ -145,48 +140,13 @@ def cost_values(costs: Costs) -> tuple[float, float, float, float]:
 
 
 @part
-def _none_of(flags: Any, at: int) -> bool:
-    """Whether nothing is said at that candle and the next _QUIET - 1. Without a branch: they are compared at once."""
-    said, first = False, np.uint64(at)  # unsigned: numba looks for no negative index
-    for k in range(np.uint64(_QUIET)):
-        said |= flags[first + k] != 0
-    return not said
-
-
-@part
-def _next_entry(entry: Any, first: int, last: int) -> int:
-    """The candle of the next entry signal from `first` on, `last` where there is none before."""
-    i = first
-    while i + _QUIET <= last and _none_of(entry, i):
-        i += _QUIET
-    while i < last and entry[i] == 0:
-        i += 1
-    return i
-
-
-@part
-def _next_exit(entry: Any, exits: Any, side: int, reverse: bool, first: int, last: int) -> int:
-    """The candle at whose close a position without stop and target is told to end, `last` where nothing tells it."""
-    i = first
-    while i < last:
-        if i + _QUIET <= last and _none_of(exits, i) and (not reverse or _none_of(entry, i)):
-            i += _QUIET
-            continue
-        for k in range(i, min(i + _QUIET, last)):
-            if exits[k] or (reverse and side * entry[k] < 0):
-                return k
-        i += _QUIET
-    return last
-
-
-@part
 def _hold_free(
     close: Any, entry: Any, exit_long: Any, exit_short: Any, side: int, first: int, units: float, price: float,
     money: float, reverse: bool, whole: bool, equity: Any, extremes: Any,
 ) -> tuple[int, int]:  # fmt: skip
     """Hold from candle `first` on, without stop and target: (candle of the exit, reason)."""
     last = len(close) - 1
-    k = _next_exit(entry, exit_long if side > 0 else exit_short, side, reverse, first, last)
+    k = next_exit(entry, exit_long if side > 0 else exit_short, side, reverse, first, last)
     signed = side * units
     basis = signed * price
     if whole:
@@ -337,7 +297,7 @@ def simulate(
     money = cash * UNITS
     count = i = 0
     while True:  # flat at the close of candle i; the equity before it is written
-        first, i = i, _next_entry(entry, i, last)
+        first, i = i, next_entry(entry, i, last)
         if whole:
             equity[first : i + 1] = money
         if i == last:

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from engine.backtest.kernel.filling import on_tick
 from engine.backtest.kernel.parts import code, part, step
-from engine.backtest.kernel.positions import asked, order_column
+from engine.backtest.kernel.sizing import asked, order_column
 from engine.model.account import BLOCKED
 from engine.model.market import DAY_MS, HOUR_MS
 

@@ -49,7 +49,24 @@ def _arrive(
     stop: float, target: float, times: Any, fills: Any, fill_amounts: Any,
 ) -> int:  # fmt: skip
     """The waiting order on a finer candle: how it was entered, _NOTHING where it was not."""
-    enter_by_order(t, s, fixed, columns, rows, i, sign, opened, high, low, stop, target, fills, fill_amounts)
+    enter_by_order(
+        t,
+        s,
+        fixed,
+        columns,
+        rows,
+        i,
+        sign,
+        opened,
+        high,
+        low,
+        stop,
+        target,
+        s.money,
+        math.inf,
+        fills,
+        fill_amounts,
+    )
     if s.units == 0:
         return _NOTHING
     entered: int = s.late

@@ -21,9 +21,9 @@ from engine.backtest.kernel.filling import (
     untraded,
     whole_steps,
 )
-from engine.backtest.kernel.parts import code, floor_division, part, step
+from engine.backtest.kernel.parts import code, part, step
+from engine.backtest.kernel.sizing import affordable, asked, charged_per_coin, order_column, risked, shared
 from engine.backtest.rules import (
-    ALMOST_ALL,
     ENTRY,
     FILLS,
     LIQUIDATION,
@@ -31,7 +31,6 @@ from engine.backtest.rules import (
     REASONS,
     UNITS,
 )
-from engine.model.orders import ORDER_COLUMNS
 
 # rows of the two tables of fills, a column per fill
 FILL_PLACES: Final = ("trade", "candle", "kind", "enters")
@@ -47,10 +46,11 @@ def _record(amounts: str, numbers: str) -> np.dtype[Any]:
 
 
 # the terms of a run; `most`: notional that its leverage allows; a protection that is not used is NaN or 0. `tick` counts for
-# the spread, and as `tick_above` / `tick_below` for prices where the exchange's filters count (`filtered`); sizes in units
+# the spread, and as `tick_above` / `tick_below` for prices where the exchange's filters count (`filtered`); sizes in units;
+# `risk`: of entries that ask for none of their own, NaN = none
 TERMS: Final = _record(
     "cash fee maker size slippage leverage most daily_loss max_drawdown"
-    " tick tick_above tick_below step least_units most_units least_notional",
+    " tick tick_above tick_below step least_units most_units least_notional risk",
     "margin charged reading detailed finer protected passing timeframe cooldown per_day first_hour end_hour losing pause"
     " model filtered",
 )
@@ -69,26 +69,12 @@ STATE: Final = _record(
 )
 
 
-def order_column(name: str) -> int:
-    """Its number for `asked`."""
-    return code(ORDER_COLUMNS.index(name))
-
-
-_SIZE, _RISK = order_column("size"), order_column("risk")
 _TARGET, _PART = order_column("target_1"), order_column("part_1")
 _TRAIL, _TRAIL_FROM = order_column("trail"), order_column("trail_from")
 _BREAK_EVEN = order_column("break_even")
 _ENTRY: Final = code(FILLS.index(ENTRY))
 _LIQUIDATED: Final = code(REASONS.index(LIQUIDATION))
 _OPEN: Final = code(REASONS.index(OPEN))
-
-
-@part
-def asked(fixed: Any, columns: Any, rows: Any, k: int, i: int) -> float:
-    """Order column k on candle i."""
-    row = rows[k]
-    value: float = fixed[k] if row < 0 else columns[row, i]
-    return value
 
 
 @part
@@ -226,22 +212,6 @@ def hold_open(s: Any, price: float) -> None:
 
 
 @part
-def _affordable(
-    t: Any, s: Any, ordered: bool, fixed: Any, columns: Any, rows: Any, g: int, price: float, reference: float,
-    charge: float, share: float, stop: float,
-) -> float:  # fmt: skip
-    """How many units the entry of signal candle g buys at that price: by the size, or what a stop may lose."""
-    units = floor_division(max(0.0, s.money) * share, price / t.leverage + charge)
-    if ordered:
-        risk = asked(fixed, columns, rows, _RISK, g)
-        if not math.isnan(risk):
-            lost = abs(reference - stop) + t.fee * (reference + stop)
-            if lost > 0:  # on a coarse grid both may be one price
-                units = min(units, floor_division(max(0.0, risk * s.money), lost))
-    return units
-
-
-@part
 def priced(t: Any, s: Any, impact: float, units: float, bare: float) -> float:
     """The fill of an entry that without slippage would be of `units` at `bare`; NaN where nobody traded before."""
     if untraded(t, impact):
@@ -279,39 +249,36 @@ def _take_orders(t: Any, s: Any, fixed: Any, columns: Any, rows: Any) -> None:
 def enter(
     t: Any, s: Any, ordered: bool, fixed: Any, columns: Any, rows: Any, g: int, i: int, sign: int, bare: float,
     bound: float, market: bool, rate: float, late: int, reference: float, opened: float, stop: float, target: float,
-    fills: Any, fill_amounts: Any,
+    base: float, most: float, fills: Any, fill_amounts: Any,
 ) -> None:  # fmt: skip
     """Enter on candle i what candle g signalled, unless it is too small or dropped.
 
     `bare`: the price without slippage; `bound`: the worst that is taken; `reference`: price that it was asked at; `late`:
-    how, where inside the candle.
+    how, where inside the candle; `base`: money that size and risk are parts of; `most`: that it may take of it.
     """
-    share = t.size
+    share, risk = t.size, math.nan
     s.side = 1 if sign > 0 else -1
     if ordered:
-        size = asked(fixed, columns, rows, _SIZE, g)
-        if not math.isnan(size):
-            share = min(size, ALMOST_ALL)
+        share, risk = shared(t, fixed, columns, rows, g), risked(t, fixed, columns, rows, g)
         stop, target = on_tick(t, -s.side, stop), on_tick(t, s.side, target)
-        if s.side * (opened - stop) <= 0 and not math.isnan(asked(fixed, columns, rows, _RISK, g)):
+        if s.side * (opened - stop) <= 0 and not math.isnan(risk):
             s.dropped += 1
             return
-    # backtesting.py's own expression, so that the last bits agree
-    charge = share * opened * rate / share if market else reference * rate
+    charge = charged_per_coin(market, share, opened, rate, reference)
     price = bare * (1 + s.side * t.slippage)
     if ordered and t.model != FIXED_MODEL and bare != bound:
-        first = _affordable(t, s, ordered, fixed, columns, rows, g, bare, reference, charge, share, stop)
+        first = affordable(t, ordered, risk, base, most, bare, reference, charge, share, stop)
         price = priced(t, s, s.asked_impact, first, bare)
         if math.isnan(price):
             return
     price = s.side * min(s.side * price, s.side * bound)
-    units = _affordable(t, s, ordered, fixed, columns, rows, g, price, reference, charge, share, stop)
+    units = affordable(t, ordered, risk, base, most, price, reference, charge, share, stop)
     if units >= 1:
         units = taken(t, s, units, price, bare)
     if units < 1:
         return
     s.entry, s.signal, s.name, s.late = i, g, abs(sign) - 1, late
-    s.began, s.trading = s.money, 1
+    s.began, s.trading = base, 1
     s.bought = s.sold = s.gained = s.fees = s.slipped = s.funding = s.base = 0.0
     s.moved = s.hit = s.adds = s.ambiguous = s.settled = 0
     s.lowest = s.highest = s.best = price

@@ -13,7 +13,7 @@ from engine.backtest.detail import Detail
 from engine.backtest.kernel.parts import TERM_AMOUNTS, TERM_PLACES, plain
 from engine.backtest.kernel.positions import FILL_AMOUNTS, FILL_PLACES, STATE, TERMS
 from engine.backtest.kernel.state_machine import ALL, MARKET, ORDERED
-from engine.backtest.outcome import FillTable, Terms
+from engine.backtest.outcome import FillTable, Outcome, Terms, TradeTable
 from engine.backtest.perpetual import Perpetual
 from engine.backtest.rules import ALMOST_ALL, DEFAULT, IN_FAVOUR, UNITS
 from engine.backtest.slippage import impact_column
@@ -84,6 +84,22 @@ class Room:
         price, size, commission = self.fill_amounts[:, :count]
         return FillTable(trade, times[candle], price, size, kind, commission, enters.astype(np.bool_))
 
+    def outcome(
+        self, candles: Candles, names: tuple[str, ...], charged: bool, equity: Float64Array, shortfall: float
+    ) -> tuple[Outcome, npt.NDArray[np.bool_]]:
+        """What a kernel left here, over its candles, and which trades finer ones settled. `charged`: whether funding was;
+        `equity`, `shortfall`: in money.
+        """
+        count = int(self.state[0]["trades"])
+        columns: dict[str, Any] = dict(zip(TERM_PLACES, self.places[:, :count], strict=True))
+        columns |= dict(zip(TERM_AMOUNTS, self.amounts[:, :count], strict=True))
+        columns["ambiguous"] = columns["ambiguous"].astype(np.bool_)
+        settled = columns.pop("settled").astype(np.bool_)
+        if not charged:
+            columns["funding"] = None
+        table = TradeTable.of(candles, names, **columns)
+        return Outcome(table, equity, shortfall, self.fill_table(candles.timestamp), self.terms()), settled
+
 
 Kernel = Callable[..., tuple[float, int]]
 
@@ -135,7 +151,7 @@ def simulate_terms(
     room.blocked[:] = 0
     detailed, times = room.fills.shape[1] > 0, candles.timestamp
     impact = impact_column(candles, costs.slips) if costs.slips.by_volume else _NO_VALUES
-    terms = _terms(
+    terms = terms_record(
         costs, perpetual, reading, detailed, _length(times) if timeframe_ms is None else timeframe_ms,
         detail is not None,
     )  # fmt: skip
@@ -183,7 +199,7 @@ def _market_columns(perpetual: Perpetual | None, prices: tuple[Any, ...]) -> tup
     return tuple(plain(column) for column in (*settled, *marks, *rows))
 
 
-def _terms(
+def terms_record(
     costs: Costs, perpetual: Perpetual | None, reading: int, detailed: bool, timeframe_ms: int, finer: bool
 ) -> npt.NDArray[Any]:
     """The terms as the kernel's record."""
@@ -195,6 +211,7 @@ def _terms(
     slips, filtered = costs.slips, perpetual is not None and perpetual.filtered
     values = _filter_values(filters) | {
         "cash": costs.cash,
+        "risk": np.nan,
         "fee": costs.commission,
         "maker": costs.commission if costs.maker is None else costs.maker,
         "size": min(costs.size, ALMOST_ALL),

@@ -18,7 +18,6 @@ from engine.backtest.plain.exchange import Exchange
 from engine.backtest.plain.places import Places
 from engine.backtest.plain.position import AT_OPEN, NONE, Filled, Order, Position, floored
 from engine.backtest.plain.protections import Guard
-from engine.backtest.plain.trades import net_pnl
 from engine.backtest.rules import ADD, ENTRY, LIQUIDATION, UNITS
 from engine.model.account import BLOCKED, Costs
 from engine.model.filters import Filters
@@ -30,12 +29,16 @@ class Account:
     """All money of a run, the position it is in, and every position there was.
 
     `money`: all of it, of which an open position's wallet is not free. `over`: it is flat and has none left, or owes.
+    `base`: money that size and risk of an entry are parts of, None = all that is free; `most`: that an entry or add may
+    take.
     """
 
     places: Places
     costs: Costs
     guard: Guard
     money: float = 0.0
+    base: float | None = None
+    most: float = math.inf
     position: Position | None = None
     positions: list[Position] = field(default_factory=list)
     over: bool = False
@@ -113,21 +116,19 @@ class Account:
         `fee`: per coin, as the size reckons it.
         """
 
-        def affordable(price: float) -> float:
-            units = floored(self.free, order.fraction, price / self.leverage + fee)
-            return min(units, self._risked(order, units))
-
         price = bare
         if bare != bound:
-            slipped = self._entry_price(order.side, order.signal + 1, affordable(bare), bare, 0)
+            slipped = self._entry_price(
+                order.side, order.signal + 1, self._affordable(order, bare, fee), bare, 0
+            )
             if slipped is None:
                 return None
             price = min(slipped, bound) if order.side > 0 else max(slipped, bound)
-        units = self._taken(affordable(price), price, bare, 0)
+        units = self._taken(self._affordable(order, price, fee), price, bare, 0)
         if units < 1:
             return None
         candle = self.places.owner[i]
-        position = Position(order, candle, how, cash_before=self.money, place=i, exchange=self.exchange)
+        position = Position(order, candle, how, cash_before=self._base, place=i, exchange=self.exchange)
         self.position = position
         self.positions.append(position)
         self._buy(position, i, units, price, bare, rate, ENTRY)
@@ -138,6 +139,28 @@ class Account:
         else:
             self._note_settlements(i)
         return position
+
+    @property
+    def _base(self) -> float:
+        return self.free if self.base is None else self.base
+
+    def _affordable(self, order: Order, price: float, fee: float) -> float:
+        """Units that the order buys at that price, with a fee of so much per coin."""
+        money = min(max(0.0, self._base) * order.fraction, self.most)
+        units = money // (price / self.leverage + fee)
+        return min(units, self._risked(order, units))
+
+    def wanted(self, order: Order, bare: float, bound: float, fee: float) -> float:
+        """Money that `enter` would take for the order, were there enough."""
+        most = max(0.0, self._base) * order.fraction
+        if math.isnan(order.asked["risk"]):
+            return most
+        price, candle = bare, self.places.owner[order.signal + 1]
+        if bare != bound and not self.exchange.is_untraded(candle):
+            units = min(self._levered(self._affordable(order, bare, fee), bare, 0), self.exchange.most())
+            slipped = self.slipped(order.signal + 1, units, bare, order.side)
+            price = min(slipped, bound) if order.side > 0 else max(slipped, bound)
+        return min(most, self._affordable(order, price, fee) * (price / self.leverage + fee))
 
     def _entry_price(self, side: int, i: int, units: float, bare: float, held: float) -> float | None:
         """The fill of an order that without slippage would be of so many units, by the market before candle i; None where
@@ -155,23 +178,28 @@ class Account:
         if math.isnan(risk):
             return otherwise
         lost = abs(order.price - order.stop_loss) + self.taker * (order.price + order.stop_loss)
-        return floored(self.free, risk, lost) if lost else otherwise
+        return floored(self._base, risk, lost) if lost else otherwise
 
     def add(self, position: Position, i: int, part: float) -> None:
         """Buy more at the open: that part of the equity the position began with, of what is free."""
+        money = min(part * position.cash_before, max(0.0, self.free), self.most)
+        position.adds += self.buy_more(position, i, money)
+
+    def buy_more(self, position: Position, i: int, money: float) -> bool:
+        """Buy more at the open for so much, fee included; whether that was a unit at least."""
         opened = float(self.candles.open[i])
-        money, fee = min(part * position.cash_before, max(0.0, self.free)), opened * self.taker
+        fee = opened * self.taker
         unslipped = floored(money, 1.0, opened / self.leverage + fee)
         price = self._entry_price(position.side, i, unslipped, opened, position.units)
         if price is None:
-            return
+            return False
         units = floored(money, 1.0, price / self.leverage + fee)
         units = self._taken(units, price, opened, position.units)
         if units < 1:
-            return
-        position.adds += 1
+            return False
         self._buy(position, i, units, price, opened, self.taker, ADD)
         self._would_pay(position, i, units)
+        return True
 
     def _levered(self, units: float, price: float, held: float) -> float:
         """What the leverage allows of so many more than are held."""
@@ -207,10 +235,19 @@ class Account:
 
     def leave_at_open(self, position: Position, i: int, reason: str) -> None:
         """All of it, slipped."""
+        self.reduce_at_open(position, i, position.units, reason)
+
+    def reduce_at_open(self, position: Position, i: int, units: float, reason: str) -> None:
+        """So much of it, slipped."""
         opened = float(self.candles.open[i])
-        self._would_pay(position, i, -position.units)
-        price = self.slipped(i, position.units, opened, -position.side)
-        self.leave(position, i, position.units, price, opened, self.taker, reason)
+        self._would_pay(position, i, -units)
+        price = self.slipped(i, units, opened, -position.side)
+        self.leave(position, i, units, price, opened, self.taker, reason)
+
+    def leave_at_close(self, position: Position, i: int, close: float, reason: str) -> None:
+        """All of it, slipped from that close."""
+        price = self.slipped(i, position.units, close, -position.side)
+        self.leave(position, i, position.units, price, close, self.taker, reason)
 
     def leave_part_at_open(self, position: Position, i: int, units: float, price: float, reason: str) -> None:
         """That much of it, at that price or at the open where that is better."""
@@ -273,7 +310,7 @@ class Account:
     def _flat(self, position: Position, i: int) -> None:
         """All is left; without money the run is over."""
         self.position = None
-        self.guard.left(self.places.owner[i], net_pnl(position, 0.0))
+        self.guard.left(self.places.owner[i], position.net_pnl(0.0))
         self.over = self.money <= 0
 
     # funding

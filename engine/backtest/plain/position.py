@@ -168,6 +168,11 @@ class Position:
         self.slippage += abs(fill.units) * abs(fill.price - bare)
         self.fills.append(fill)
 
+    def net_pnl(self, close: float) -> float:
+        """What it made net of everything, in hundred-millionths; what is still held at that close."""
+        marked = self.side * self.units * (close - self.mean)
+        return self.gained + marked - self.commission - self.funding
+
     def entered_inside(self, i: int) -> bool:
         """Whether candle i is the one inside which it was entered: of that nobody knows what came before."""
         return self.place == i and self.how != AT_OPEN

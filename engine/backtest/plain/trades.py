@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from engine.backtest.outcome import FillTable, TradeTable
+from engine.backtest.outcome import FillTable, Outcome, TradeTable, Walked
+from engine.backtest.plain.account import Account
 from engine.backtest.plain.places import Places
 from engine.backtest.plain.position import AT_OPEN, BY_LIMIT, BY_STOP, Position
 from engine.backtest.rules import FILLS, LIQUIDATION, OPEN, REASONS, STOP_LOSS, TRAILING_STOP, UNITS
-from engine.model.market import Candles
-from engine.strategy import Signals
+from engine.model.market import Candles, Float64Array
 
 
 def entered_units(position: Position) -> float:
@@ -19,14 +19,22 @@ def entered_units(position: Position) -> float:
     return sum(fill.units for fill in position.fills if fill.units > 0)
 
 
-def net_pnl(position: Position, last_close: float) -> float:
-    """What a position made net of everything, in hundred-millionths; what is still held at the last close."""
-    marked = position.side * position.units * (last_close - position.mean)
-    return position.gained + marked - position.commission - position.funding
+def told(
+    account: Account,
+    candles: Candles,
+    names: tuple[str, ...],
+    equity: Float64Array,
+    shortfall: float,
+    walked: Walked | None = None,
+) -> Outcome:
+    """What an account went through over `candles`, as an outcome. `names`: of entry columns; the rest in money."""
+    positions = account.positions
+    table = trade_table(candles, names, positions, account.market.funding is not None, account.places)
+    return Outcome(table, equity, shortfall, fill_table(candles, positions), account.terms(), walked)
 
 
 def trade_table(
-    candles: Candles, signals: Signals, positions: Sequence[Position], charged: bool, places: Places
+    candles: Candles, names: tuple[str, ...], positions: Sequence[Position], charged: bool, places: Places
 ) -> TradeTable:
     """Positions as trades; `charged`: whether funding was; `places`: the candles, and finer ones, that they were held on."""
     last = len(candles) - 1
@@ -39,14 +47,14 @@ def trade_table(
     integers, reals = np.int64, np.float64
     return TradeTable.of(
         candles,
-        signals.names,
+        names,
         side=np.array([p.side for p in positions], dtype=integers),
         size=np.array([entered_units(p) / UNITS for p in positions], dtype=reals),
         entry=np.array([p.entry for p in positions], dtype=integers),
         entry_price=np.array([p.mean for p in positions], dtype=reals),
         exit=np.array([candle for candle, _, _ in exits], dtype=integers),
         exit_price=np.array([price for _, price, _ in exits], dtype=reals),
-        pnl=np.array([net_pnl(p, close) / UNITS for p in positions], dtype=reals),
+        pnl=np.array([p.net_pnl(close) / UNITS for p in positions], dtype=reals),
         commission=np.array([p.commission / UNITS for p in positions], dtype=reals),
         slippage=np.array([p.slippage / UNITS for p in positions], dtype=reals),
         signal=np.array([p.order.column for p in positions], dtype=integers),

@@ -20,6 +20,7 @@ WALK = {
     **SAMPLE, "symbol": "SAMPLEUSDT", "strategy": "ema_cross", "ranges": {"fast": "5:15:5"}, "objective": "return_pct",
     "train": "10d", "test": "5d",
 }  # fmt: skip
+PORTFOLIO = {**SAMPLE, "legs": [{"strategy": "ema_cross", "symbol": "SAMPLEUSDT"}]}
 SWEEP = {**SAMPLE, "symbol": "SAMPLEUSDT", "strategy": "ema_cross", "ranges": {"fast": "5:15:5"}}
 
 
@@ -36,6 +37,7 @@ def test_the_example_of_every_endpoint_does_what_it_says(http_server: HttpServer
         "run_id": http_server.post("/api/backtest/run?wait=60", **RUN)["runs"][0]["id"],
         "sweep_id": http_server.post("/api/optimize?wait=60", **SWEEP)["id"],
         "walk_id": http_server.post("/api/walk-forward?wait=60", **WALK)["id"],
+        "portfolio_id": http_server.post("/api/portfolios?wait=60", **PORTFOLIO)["id"],
         "job_id": http_server.get("/api/jobs")["jobs"][0]["id"],
     }
     for path, method in operations(description):
@@ -52,7 +54,7 @@ def test_the_example_of_every_endpoint_does_what_it_says(http_server: HttpServer
 
 def test_every_endpoint_has_words_an_example_and_its_errors(http_server: HttpServer):
     description = http_server.get("/openapi.json")
-    assert len(operations(description)) == 28
+    assert len(operations(description)) == 33
     for path, method in operations(description):
         operation = description["paths"][path][method]
         assert operation["description"]

@@ -9,6 +9,7 @@ import pytest
 from pydantic import TypeAdapter
 
 from engine.api import documents as d
+from engine.api import portfolio_documents as p
 from engine.api import sweep_documents as s
 from engine.api import walk_documents as w
 from engine.api.study_documents import CostSurface, MonteCarlo
@@ -58,7 +59,7 @@ def check(model: Any, document: Any) -> Any:
 
 def test_what_the_command_line_prints_about_candles_and_strategies_is_what_the_models_say(cli: CommandLine):
     check(list[d.Symbol], cli("symbols", "--exchange", "sample", "--json").json)
-    assert len(check(list[d.Strategy], cli("strategies", "--json").json)) == 10
+    assert len(check(list[d.Strategy], cli("strategies", "--json").json)) == 11
     check(d.Fetch, cli("fetch", *SERIES, "--start", "2023-08-10", "--end", "2023-08-20", "--json").json)
     check(d.Fetches, cli("fetch", *SERIES, "-t", "4h", *MARCH, "--json").json)
     held = check(
@@ -82,7 +83,7 @@ def test_what_the_command_line_prints_about_runs_and_sweeps_is_what_the_models_s
     assert "orders" in runs[1]["checks"]
     for run in runs:
         check(d.ShownRun, cli("show", run["id"], "--json").json)
-    check(d.Runs, cli("runs", "--json").json)
+    check(c.ListedRuns, cli("runs", "--json").json)
     grid = ("--grid", "fast=5:15:5", "--grid", "slow=30,50", "--param", "ema_cross.slow=9")
     sweep = check(s.Sweep, cli("optimize", *RUN[1:], "-S", "ema_cross", *grid[:4], "--json").json)
     check(s.Sweep, cli("sweeps", "show", sweep["id"], "--json").json)
@@ -186,6 +187,19 @@ def test_the_server_answers_with_the_same_documents(http_server: HttpServer):
     check(s.Sweep, http_server.get(f"/api/sweeps/{sweep['id']}?top=2"))
     check(s.Sweeps, http_server.get("/api/sweeps"))
     check(d.Deleted, http_server("DELETE", f"/api/sweeps/{sweep['id']}").json)
+    legs = [{"name": "a", "strategy": "ema_cross", "symbol": "SAMPLEUSDT", "params": {"fast": 9}}]
+    wallet = check(p.Portfolio, http_server.post("/api/portfolios?wait=60", **SAMPLE, legs=legs))
+    shown = check(p.ShownPortfolio, http_server.get(f"/api/portfolios/{wallet['id'][:10]}"))
+    assert {name: shown[name] for name in wallet} == wallet
+    check(p.Portfolios, http_server.get("/api/portfolios"))
+    assert "Source" in http_server("GET", f"/api/portfolios/{wallet['id']}/report").body.decode()
+    twice = http_server("POST", "/api/portfolios", {**SAMPLE, "legs": [*legs, *legs]})
+    assert (twice.status, twice.json["detail"]) == (
+        400,
+        "two legs are called 'a'; each needs a name of its own",
+    )
+    check(d.Deleted, http_server("DELETE", f"/api/portfolios/{wallet['id']}").json)
+    assert http_server("GET", f"/api/portfolios/{wallet['id']}").status == 404
     lengths = {"train": "10d", "test": "5d", "objective": "return_pct"}
     walk = check(w.WalkForward, http_server.post("/api/walk-forward?wait=60", **asked, **lengths))
     check(w.WalkForward, http_server.get(f"/api/walk-forwards/{walk['id'][:10]}"))

@@ -18,11 +18,14 @@ from engine.model.market import HOUR_MS, Candles, Float64Array
 from engine.strategy import Signals
 from tests.engine.backtest.playing import run_both
 from tests.support.builders import START_MS, real_candles
+from tests.support.longer import READING
 
 STRATEGIES = Path(__file__).parents[3] / "strategies"
 # those with orders are equal within rounding only: test_terms_equality.py, test_library_equality.py
 WITH_ORDERS = ("dip_ladder", "limit_pullback", "stop_breakout")
-MARKET_ORDERS = [path for path in sorted(STRATEGIES.glob("[a-z]*.py")) if path.stem not in WITH_ORDERS]
+MARKET_ORDERS = [
+    path for path in sorted(STRATEGIES.glob("[a-z]*.py")) if path.stem not in WITH_ORDERS + READING
+]
 ENTRIES = ("signal_a_buy", "signal_b_sell", "signal_c_buy")
 MANY = settings(max_examples=4 * settings().max_examples)
 

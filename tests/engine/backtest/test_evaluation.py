@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from engine.backtest.evaluation import CandleFrame, Evaluation, ask_warmup, evaluate
+from engine.backtest.evaluation import Evaluation, ask_warmup, evaluate
+from engine.backtest.frame import CandleFrame
 from engine.errors import RunError
 from engine.indicators import crossed_above, ema
 from engine.model.market import Candles

@@ -15,7 +15,7 @@ from engine.backtest.kernel.compiled import run_compiled
 from engine.backtest.library.reference import run_reference
 from engine.backtest.outcome import Outcome
 from engine.backtest.plain.simulator import run_plain
-from engine.backtest.rules import FILLS, LIQUIDATION, WINDOW_END, carries
+from engine.backtest.rules import FILLS, LIQUIDATION, REBALANCE, WINDOW_END, carries
 from engine.errors import RunError
 from engine.model.account import Protections
 from engine.model.orders import ORDER_COLUMNS
@@ -98,4 +98,4 @@ def test_the_scenes_reach_every_order() -> None:
         if isinstance(found, Outcome):
             seen |= {fill.reason for trade in found.trades for fill in trade.fills}
             seen |= {trade.exit_reason for trade in found.trades}
-    assert seen == {*FILLS} - {LIQUIDATION, WINDOW_END}
+    assert seen == {*FILLS} - {LIQUIDATION, REBALANCE, WINDOW_END}

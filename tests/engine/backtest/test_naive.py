@@ -20,6 +20,7 @@ from engine.strategy import Signals
 from tests.engine.backtest.playing import near, run_both
 from tests.engine.backtest.test_properties import scenes
 from tests.support.builders import real_candles, signals_for
+from tests.support.longer import longer_built
 
 STRATEGIES = Path(__file__).parents[3] / "strategies"
 
@@ -167,9 +168,9 @@ def test_the_bundled_strategies_give_the_trades_of_the_plain_loop_on_real_solusd
     whole = real_candles("usdm-SOLUSDT-1h-20231201-20241204")
     frame = whole.frame()
     held = int(np.searchsorted(whole.timestamp, Period.parse("2024-01-01", "2024-06-30").start))
-    signals = Signals.check(strategy.signals(frame, strategy.indicators(frame)), frame).slice(
-        held, held + 4368
-    )
+    with longer_built(strategy, whole):
+        said = strategy.signals(frame, strategy.indicators(frame))
+    signals = Signals.check(said, frame).slice(held, held + 4368)
     candles, costs = whole.slice(held, held + 4368), Costs(slippage=0.0005)
     outcome = run_both(candles, signals, costs, strategy.reverse)
     assert_equal(candles, outcome, Loop(candles, signals, costs, strategy.reverse), costs.cash)

@@ -21,6 +21,7 @@ from engine.backtest.rules import (
     IN_FAVOUR,
     LIQUIDATION,
     REASONS,
+    REBALANCE,
     WINDOW_END,
 )
 from engine.errors import RunError
@@ -171,4 +172,4 @@ def test_the_scenes_reach_every_reason_and_every_term() -> None:
             seen.update(name for name, count in zip(BLOCKED, outcome.terms.blocked, strict=True) if count)
             seen.update(name for name in COUNTED if getattr(outcome.terms, name))
             seen.update("ambiguous" for trade in outcome.trades if trade.ambiguous)
-    assert seen == {*REASONS, "entry", "add", *BLOCKED, *COUNTED, "ambiguous"} - {WINDOW_END}
+    assert seen == {*REASONS, "entry", "add", *BLOCKED, *COUNTED, "ambiguous"} - {WINDOW_END, REBALANCE}

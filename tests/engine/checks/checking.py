@@ -8,11 +8,13 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from engine.backtest.evaluation import CandleFrame, Evaluation, evaluate
+from engine.backtest.evaluation import Evaluation, evaluate
+from engine.backtest.frame import CandleFrame
 from engine.backtest.questions import Ask
 from engine.checks.lookahead import Fresh
 from engine.checks.verdicts import run_checks
 from engine.model.market import Candles
+from engine.model.reads import Reads, Warmup
 from engine.strategy import Strategy
 from tests.support.builders import random_candles
 
@@ -64,8 +66,12 @@ def whole_of(kind: type[Strategy], candles: Candles = CANDLES, path: Path = Path
     return evaluate(kind(), path, CandleFrame(candles))
 
 
+def wanted_by(kind: type[Strategy]) -> int:
+    return Warmup.read(kind().warmup(), Reads()).candles
+
+
 def checks_of(
     kind: type[Strategy], candles: Candles = CANDLES, held: int = HELD, path: Path = Path(__file__)
 ) -> dict[str, dict[str, Any]]:
     full = whole_of(kind, candles, path)
-    return run_checks(fresh_of(kind, candles, path), candles, full, held, kind().warmup(), own_s=0.01)
+    return run_checks(fresh_of(kind, candles, path), candles, full, held, wanted_by(kind), own_s=0.01)

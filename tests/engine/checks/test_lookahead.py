@@ -22,6 +22,7 @@ from tests.engine.checks.checking import (
     strategy_of,
 )
 from tests.support.builders import random_candles, real_candles
+from tests.support.longer import READING
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
@@ -261,7 +262,7 @@ REAL: Final = {
 
 @pytest.mark.long_except("bollinger_reversion-1h", "ema_cross-1m", "macd_trend-4h", "vwap_supertrend_ema-1h")
 @pytest.mark.parametrize("timeframe", REAL)
-@pytest.mark.parametrize("name", sorted(path.stem for path in STRATEGIES.glob("[a-z]*.py")))
+@pytest.mark.parametrize("name", sorted({path.stem for path in STRATEGIES.glob("[a-z]*.py")} - set(READING)))
 def test_every_bundled_strategy_passes_on_real_markets(name: str, timeframe: str) -> None:
     file, wanted = REAL[timeframe]
     candles = real_candles(file)

@@ -27,7 +27,7 @@ def test_nothing_lands_in_the_home_folder_but_below_the_data_folder(
     listed = plain_process("strategies", "--json")
     assert listed.returncode == 0, listed.stderr
     assert "compiling" not in listed.stderr  # the environment has the kernels
-    assert len(json.loads(listed.stdout)) == 10
+    assert len(json.loads(listed.stdout)) == 11
     fetched = plain_process(
         "run", "-s", "SAMPLEUSDT", "-S", "ema_cross", "-t", "1h", "--exchange", "sample",
         "--start", "2023-03-01", "--end", "2023-03-31", "--json", DATABASE_URL=database_url,

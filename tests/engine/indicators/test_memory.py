@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine import indicators as ta
-from engine.backtest.evaluation import CandleFrame
+from engine.backtest.frame import CandleFrame
 from engine.indicators import Memory, remembered
 from tests.support.builders import random_candles
 

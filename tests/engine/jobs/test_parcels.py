@@ -11,9 +11,12 @@ from engine.jobs import parcels
 from engine.jobs.parcels import pack, program_source, unpack
 from engine.loader import BUNDLED
 from engine.loader.modules import sources_of
-from engine.model.market import CandleFile
+from engine.model.account import Costs
+from engine.model.market import CandleFile, SideFile
+from engine.model.portfolio_rules import PortfolioRules
 from engine.parallel.content import ContentFolder
 from engine.parallel.parcel import Unfit
+from engine.parallel.portfolio_tasks import PlayedLeg, PortfolioTask, SaidSignals
 from engine.parallel.tasks import DescribeTask, RunTask
 from tests.support.builders import random_candles
 
@@ -108,3 +111,59 @@ def test_a_library_of_another_version_there_is_named(
 
 def test_the_program_is_known_by_all_of_its_source():
     assert len(program_source()) == 16
+
+
+def test_series_that_are_read_beside_the_candles_travel_with_them(folder: Path, tmp_path: Path):
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    for name, seed in (("hours", 1), ("fours", 2)):
+        random_candles(200, seed).save(scratch / f"{name}.npy")
+    beside = (
+        SideFile("", "4h", 60, CandleFile(scratch / "fours.npy", 20, 5, 105)),
+        SideFile("BTCUSDT", "4h", 60, CandleFile(scratch / "hours.npy", 0)),
+        SideFile("BTCUSDT", "1d", 3, None),
+    )
+    file = CandleFile(scratch / "hours.npy", 10, 0, 150, timeframe="1h", beside=beside)
+    task = RunTask(
+        strategy=folder / "neighbour.py",
+        params={},
+        candles=file,
+        warmup=10,
+        engine="compiled",
+        timeframe="1h",
+    )
+    found, _ = there(tmp_path, task)
+    assert found.candles.timeframe == "1h"
+    assert [(one.symbol, one.timeframe, one.wanted) for one in found.candles.beside] == [
+        ("", "4h", 60), ("BTCUSDT", "4h", 60), ("BTCUSDT", "1d", 3),
+    ]  # fmt: skip
+    four, other, built = (one.candles for one in found.candles.beside)
+    assert built is None
+    assert four.warmup == 20
+    for sent, got in ((beside[0].candles, four), (beside[1].candles, other), (file, found.candles)):
+        assert sent is not None
+        assert sent.load().sha256() == got.load().sha256()
+        assert scratch not in got.path.parents
+
+
+def test_the_legs_of_a_portfolio_travel_with_what_their_strategies_said(tmp_path: Path):
+    (tmp_path / "scratch").mkdir()
+    candles, said = random_candles(60, 4), np.arange(50) % 5 == 0
+    candles.save(tmp_path / "scratch" / "a.npy")
+    file = CandleFile(tmp_path / "scratch" / "a.npy", 10)
+    signals = SaidSignals(
+        raw={"signal_up_buy": said}, prices={"stop_loss": None, "take_profit": None}, orders=None
+    )
+    legs = [
+        PlayedLeg(
+            name=name, candles=file, timeframe="1h", said=signals, reverse=False, weight=0.5, costs=Costs()
+        )
+        for name in ("a", "b")
+    ]
+    task = PortfolioTask(legs=legs, rules=PortfolioRules(1000.0), engine="compiled", others={"a": {"b": 1.0}})
+    arrived, _ = there(tmp_path, task)
+    assert (arrived.rules, arrived.others) == (task.rules, task.others)
+    for leg in arrived.legs:
+        assert leg.candles.path != file.path
+        assert leg.candles.load().sha256() == candles.sha256()
+        assert np.array_equal(leg.said.raw["signal_up_buy"], said)

@@ -54,7 +54,7 @@ import engine.runs.crosscheck, engine.model.metric_definitions
 from engine.events import CancelToken, ignore_event
 with engine.service.Engine() as program:
     program.runs.warm_up(ignore_event, CancelToken())
-    assert [info.error for info in program.strategies.all()] == [None] * 10
+    assert [info.error for info in program.strategies.all()] == [None] * 11
 print(json.dumps(sorted(sys.modules)))
 """
     environment = os.environ | {"BACKTEST_HOME": str(tmp_path)}
@@ -136,7 +136,7 @@ def test_where_the_environment_has_no_kernels_they_are_compiled_once_and_said_be
     for _ in range(2):
         events: list[Event] = []
         with Engine(settings) as program:
-            assert [info.error for info in program.strategies.all(on_event=events.append)] == [None] * 10
+            assert [info.error for info in program.strategies.all(on_event=events.append)] == [None] * 11
             program.runs.warm_up(events.append, CancelToken())
             assert has_kernels(program._resources.kernels)
         said.append(events)

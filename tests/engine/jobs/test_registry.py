@@ -13,7 +13,7 @@ from engine.jobs.registry import FUNCTIONS, perform
 from engine.model.account import Costs
 from engine.model.combinations import Combinations
 from engine.model.market import CandleFile
-from engine.parallel import tasks
+from engine.parallel import portfolio_tasks, tasks
 from engine.parallel.job import Died, Done
 from engine.parallel.plain import decode, encode
 from engine.parallel.pool import WorkerPool
@@ -22,7 +22,7 @@ from tests.support.tasks import ignore
 
 KINDS = [
     one
-    for one in vars(tasks).values()
+    for one in (*vars(tasks).values(), *vars(portfolio_tasks).values())
     if isinstance(one, type) and issubclass(one, Task) and one is not Task and "answer" in vars(one)
 ]
 SAMPLES: dict[Any, Any] = {

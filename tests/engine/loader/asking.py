@@ -1,6 +1,6 @@
 """Asks real workers what strategy files hold."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from engine.parallel.job import OnProgress, Stopped
 from engine.parallel.pool import WorkerPool
@@ -15,7 +15,11 @@ class Asked:
         self.paths: list[str] = []
 
     def __call__(
-        self, tasks: Sequence[Task[A]], timeout_s: float, on_progress: OnProgress | None = None
+        self,
+        tasks: Sequence[Task[A]],
+        timeout_s: float,
+        on_progress: OnProgress | None = None,
+        on_done: Callable[[], None] | None = None,
     ) -> list[Answered[A]]:
         self.paths += [task.path.name for task in tasks if isinstance(task, DescribeTask)]
         jobs = [submit(self.pool, task, timeout_s=self.timeout_s or timeout_s) for task in tasks]

@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.backtest.evaluation import CandleFrame, evaluate
+from engine.backtest.evaluation import evaluate
+from engine.backtest.frame import CandleFrame
 from engine.errors import InputError
 from engine.loader import (
     find_strategy_files,

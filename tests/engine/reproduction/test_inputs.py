@@ -149,6 +149,8 @@ NOT_DECIDING = {
     "engine.loader.load", "engine.loader.sources", "engine.loader.template",
     "engine.parallel.family", "engine.parallel.interpreter", "engine.parallel.isolated", "engine.parallel.job",
     "engine.parallel.answers", "engine.parallel.executor", "engine.parallel.plain", "engine.parallel.worker",
+    "engine.backtest.portfolio", "engine.backtest.portfolio.plain", "engine.backtest.portfolio.plain_leg",
+    "engine.backtest.portfolio.plain_sharing", "engine.backtest.plain.course", "engine.parallel.portfolio_tasks",
     "engine.backtest.plain.simulator", "engine.backtest.plain.account", "engine.backtest.plain.position",
     "engine.backtest.plain.places",
     "engine.backtest.plain.exchange", "engine.backtest.plain.protections", "engine.backtest.plain.trades",

@@ -1,0 +1,99 @@
+"""Portfolios beside single runs, in one process: 20 legs on one wallet, and a thousand portfolios of four legs.
+
+    .venv/bin/python -m benchmarks.portfolio [--repeat 5]
+
+EMA crosses, long and short; signals are computed beforehand. Prints a Markdown table of processor time and the ratio that
+counts: a portfolio to one run with its metrics. What is compared takes turns.
+"""
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable
+
+import numpy as np
+
+from engine.backtest.kernel.compiled import run_compiled
+from engine.backtest.metrics import compute_metrics
+from engine.backtest.portfolio.book import LegInput, PortfolioRules
+from engine.backtest.portfolio.compiled import market_of, run_portfolio, run_portfolio_equity
+from engine.indicators import ema
+from engine.model.account import Costs
+from engine.model.market import HOUR_MS, MINUTE_MS, Candles, Timeframe
+from engine.strategy import Signals
+from tests.support.builders import random_candles
+
+COSTS = Costs(commission=0.0005)
+YEAR_OF_QUARTERS, YEAR_OF_HOURS = 35_040, 8_760
+
+
+def crosses(candles: Candles, fast: int, slow: int) -> Signals:
+    """An EMA cross both ways."""
+    frame = candles.frame()
+    above = (ema(frame["close"], fast) > ema(frame["close"], slow)).to_numpy()
+    turned = np.diff(above, prepend=above[:1])
+    return Signals.check({"signal_up_buy": above & turned, "signal_down_sell": ~above & turned}, frame)
+
+
+def legs_of(count: int, n: int, step_ms: int, pairs: list[tuple[int, int]]) -> list[LegInput]:
+    """Legs on markets of their own."""
+    found = []
+    for k in range(count):
+        candles = random_candles(n, k, step_ms=step_ms, volatility=0.003)
+        signals = crosses(candles, *pairs[k % len(pairs)])
+        found.append(LegInput(f"leg {k:02}", candles, signals, COSTS, None, True, step_ms, 1 / count))
+    return found
+
+
+def alone(leg: LegInput, timeframe: Timeframe) -> float:
+    """One run of the kernel with its metrics."""
+    outcome = run_compiled(leg.candles, leg.signals, COSTS, True, timeframe_ms=leg.timeframe_ms)
+    return float(compute_metrics(outcome, leg.candles, COSTS, timeframe)["return_pct"] or 0.0)
+
+
+def timed(work: Callable[[], object]) -> float:
+    """Processor seconds."""
+    began = time.process_time()
+    work()
+    return time.process_time() - began
+
+
+def main() -> None:
+    """The table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--repeat", type=int, default=5)
+    repeat = parser.parse_args().repeat
+    pairs = [(fast, slow) for fast in range(8, 48, 4) for slow in range(50, 250, 2)]
+    wide = legs_of(20, YEAR_OF_QUARTERS, 15 * MINUTE_MS, pairs[::47])
+    narrow = legs_of(4, YEAR_OF_HOURS, HOUR_MS, pairs[:4])
+    rules, quarter = PortfolioRules(10_000.0), Timeframe("15m")
+    made = [[crosses(leg.candles, *pair) for pair in pairs] for leg in narrow]
+    market = market_of(narrow)
+
+    def sweep() -> None:
+        for trial in range(1000):
+            legs = [
+                LegInput(leg.name, leg.candles, made[k][trial], COSTS, None, True, HOUR_MS, 0.25)
+                for k, leg in enumerate(narrow)
+            ]
+            run_portfolio_equity(legs, rules, market)
+
+    works: dict[str, Callable[[], object]] = {
+        "one run with metrics, 35,040 candles": lambda: [alone(leg, quarter) for leg in wide[:5]],
+        "20 legs x 35,040 candles, all that is told": lambda: run_portfolio(wide, rules),
+        "20 legs x 35,040 candles, the equity": lambda: run_portfolio_equity(wide, rules),
+        "1,000 portfolios of 4 legs x 8,760 candles": sweep,
+    }
+    used: dict[str, list[float]] = {name: [] for name in works}
+    for _ in range(repeat):
+        for name, work in works.items():
+            used[name].append(timed(work) / (5 if "one run" in name else 1))
+    one = statistics.median(used["one run with metrics, 35,040 candles"])
+    print("| work | processor time | to one run |\n|---|---|---|")
+    for name, times in used.items():
+        seconds = statistics.median(times)
+        print(f"| {name} | {seconds * 1000:.2f} ms | {seconds / one:.1f} |")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,214 @@
+"""The bodies of a portfolio's jobs inside workers: what a leg's strategy says; and all legs played on one wallet."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from engine.backtest.perpetual import Perpetual
+from engine.backtest.portfolio.book import LegInput, PortfolioOutcome, PortfolioRules
+from engine.backtest.questions import Answer, ask_whole, asking_again
+from engine.backtest.rules import Report
+from engine.checks.verdicts import SWITCHED_OFF, run_checks, unmade_checks
+from engine.errors import RunError
+from engine.jobs.run import terms_checks
+from engine.model.account import Costs
+from engine.model.market import Float64Array, Timeframe
+from engine.model.orders import Orders
+from engine.model.simulators import PLAIN
+from engine.parallel.portfolio_tasks import (
+    LegAnswer,
+    LegTask,
+    PlayedLeg,
+    PortfolioAnswer,
+    PortfolioTask,
+    SaidSignals,
+)
+from engine.reproduction.inputs import versions, versions_for
+from engine.strategy import Signals
+
+if TYPE_CHECKING:
+    from engine.backtest.metrics import Metrics
+
+
+def leg_job(task: LegTask, report: Report) -> LegAnswer:
+    """Ask a leg's strategy. Raises RunError with its file and line where its code fails."""
+    started = time.monotonic()
+    if len(task.candles.load()) <= task.candles.warmup:
+        raise RunError("the period holds no candle; fetch it or choose another")
+    answer = ask_whole(task, report)
+    if answer.outcome is not None:
+        raise RunError("a backtesting.Strategy trades an account of its own and cannot be a leg")
+    held, wanted = answer.first, max(task.warmup, 0)
+    if task.checks:
+        fresh = partial(asking_again, task)
+        checks = run_checks(fresh, answer.candles, answer.said, held, wanted, answer.own_s)
+    else:
+        checks = unmade_checks(held, wanted, SWITCHED_OFF)
+    signals = answer.said.signals.slice(held, None)
+    return LegAnswer(
+        params=answer.params,
+        said=_said(signals),
+        rank=_rank(task.rank, answer),
+        reverse=answer.reverse,
+        signals={name: int(column.sum()) for name, column in signals.raw.items()},
+        checks=checks,
+        versions=versions_for({name: source.tobytes() for name, source in answer.sources.items()}),
+        sources=answer.sources,
+        elapsed_s=time.monotonic() - started,
+    )
+
+
+def _said(signals: Signals) -> dict[str, Any]:
+    """The fields of SaidSignals."""
+    prices = {"stop_loss": signals.stop_loss, "take_profit": signals.take_profit}
+    return {
+        "raw": dict(signals.raw),
+        "prices": {name: None if np.isnan(column).all() else column for name, column in prices.items()},
+        "orders": None if signals.orders is None else signals.orders.plain(),
+    }
+
+
+def _rank(name: str | None, answer: Answer) -> Float64Array | None:
+    if name is None:
+        return None
+    columns = answer.said.indicators
+    if name not in columns:
+        known = ", ".join(columns) or "none"
+        raise RunError(f"rank names the column {name!r}, which indicators() does not give; it gives: {known}")
+    return columns[name][answer.first :]
+
+
+def _signals(said: SaidSignals, n: int) -> Signals:
+    given = (said.prices[name] for name in ("stop_loss", "take_profit"))
+    stop, target = (np.full(n, np.nan) if column is None else column for column in given)
+    orders = None if said.orders is None else Orders.of_plain(said.orders, n)
+    return Signals.of(said.raw, stop, target, orders)
+
+
+# -- all legs together
+
+
+def portfolio_job(task: PortfolioTask, report: Report) -> PortfolioAnswer:
+    """Play the legs on their wallet; by the plain simulator only its trades and equity are told."""
+    started = time.monotonic()
+    legs = [_input(leg) for leg in task.legs]
+    outcome = _play(legs, task.rules, task.engine)
+
+    from engine.backtest.portfolio.figures import open_times
+
+    opens = open_times(outcome, legs)
+    answer = PortfolioAnswer(
+        metrics={},
+        time=opens,
+        series={name: getattr(outcome, name) for name in ("equity", "exposure", "margin")},
+        pnl=outcome.leg_pnl,
+        trades=[one.columns() for one in outcome.legs],
+        legs=[],
+        requests={},
+        figures={},
+        versions=versions(),
+        elapsed_s=0.0,
+    )
+    if task.engine != PLAIN:
+        answer = _measured(task, legs, outcome, answer, report)
+    return replace(answer, elapsed_s=time.monotonic() - started)
+
+
+def _input(leg: PlayedLeg) -> LegInput:
+    from engine.backtest.metrics import length_ms
+
+    candles = leg.candles.load().slice(leg.candles.warmup, None)
+    return LegInput(
+        name=leg.name,
+        candles=candles,
+        signals=_signals(leg.said, len(candles)),
+        costs=leg.costs,
+        perpetual=Perpetual.of_file(leg.perpetual),
+        reverse=leg.reverse,
+        timeframe_ms=length_ms(candles, Timeframe(leg.timeframe)),
+        weight=leg.weight,
+        rank=leg.rank,
+    )
+
+
+def _play(legs: Sequence[LegInput], rules: PortfolioRules, engine: str) -> PortfolioOutcome:
+    if engine == PLAIN:
+        from engine.backtest.portfolio.plain import run_portfolio_plain
+
+        return run_portfolio_plain(legs, rules)
+    from engine.backtest.portfolio.compiled import run_portfolio
+
+    return run_portfolio(legs, rules)
+
+
+def _measured(
+    task: PortfolioTask,
+    legs: Sequence[LegInput],
+    outcome: PortfolioOutcome,
+    answer: PortfolioAnswer,
+    report: Report,
+) -> PortfolioAnswer:
+    """With all figures of the whole and of its legs."""
+    from engine.backtest.portfolio import figures
+
+    market = figures.basket(outcome, legs, task.rules)
+    costs = replace(legs[0].costs, cash=task.rules.cash)
+    finest = min(task.legs, key=lambda leg: legs[task.legs.index(leg)].timeframe_ms)
+    metrics = figures.wallet_metrics(outcome, legs, market, costs, Timeframe(finest.timeframe))
+    told = [
+        {
+            "metrics": figures.leg_metrics(own, leg, task.rules.cash, Timeframe(played.timeframe)),
+            "checks": terms_checks(own),
+            **contribution,
+        }
+        for own, leg, played, contribution in zip(
+            outcome.legs, legs, task.legs, figures.contributions(outcome, answer.time), strict=True
+        )
+    ]
+    of_all = {
+        "correlation": figures.correlation(figures.daily_pnl(outcome, answer.time)),
+        "use": figures.use_of_money(outcome),
+        "marginal": _marginal(task, legs, metrics, costs, report),
+        "shortfall": outcome.shortfall,
+    }
+    return replace(
+        answer,
+        metrics=metrics,
+        series={**answer.series, "hold": task.rules.cash / market.open[0] * market.close},
+        legs=told,
+        requests=_requests(outcome),
+        figures=of_all,
+    )
+
+
+def _requests(outcome: PortfolioOutcome) -> dict[str, Any]:
+    from engine.backtest.portfolio.book import WHYS
+
+    table = outcome.requests
+    columns = {name: getattr(table, name) for name in ("time", "leg", "requested", "filled")}
+    return columns | {"why": [WHYS[k] for k in table.why.tolist()]}
+
+
+def _marginal(
+    task: PortfolioTask, legs: Sequence[LegInput], metrics: Metrics, costs: Costs, report: Report
+) -> list[dict[str, Any]]:
+    """What each leg that is to be left out adds: the same portfolio is played without it."""
+    from engine.backtest.portfolio import figures
+
+    found = []
+    for done, (left_out, weights) in enumerate(task.others.items()):
+        report(done, len(task.others), "legs left out")
+        others = [replace(leg, weight=weights[leg.name]) for leg in legs if leg.name != left_out]
+        outcome = _play(others, task.rules, task.engine)
+        base = min(others, key=lambda leg: leg.timeframe_ms)
+        name = next(leg.timeframe for leg in task.legs if leg.name == base.name)
+        market = figures.basket(outcome, others, task.rules)
+        without = figures.wallet_metrics(outcome, others, market, costs, Timeframe(name))
+        found.append({"leg": left_out, **figures.compared(metrics, without)})
+    return found
