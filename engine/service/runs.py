@@ -227,7 +227,8 @@ class Runs:
             (trade_list_text(trades), trades.name) if isinstance(trades, Path) else (trades, "the text")
         )
         found = read_trade_list(text, name, zone)
-        return compare_trades(run, found, tolerance=tolerance, within=within, cancel=cancel)
+        go_on = None if cancel is None else cancel.raise_if_cancelled
+        return compare_trades(run, found, tolerance=tolerance, within=within, go_on=go_on)
 
     def sources(self, run_id: str) -> list[SourceFile]:
         """The files that a stored run executed, beside what they hold today."""

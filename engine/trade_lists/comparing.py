@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
 from engine.errors import InputError
-from engine.events import CancelToken
 from engine.model.market import HOUR_MS, Period, Timeframe, short_time
 from engine.model.run import FINISHED, RunResult
 from engine.model.trade import Trade
@@ -43,12 +42,12 @@ def compare_trades(
     *,
     tolerance: float = DEFAULT_TOLERANCE,
     within: int = DEFAULT_WITHIN,
-    cancel: CancelToken | None = None,
+    go_on: Callable[[], object] | None = None,
 ) -> TradeListComparison:
     """What differs, named; see `engine.trade_lists.differences`. `tolerance` is a fraction, `within` counts candles.
 
     Raises InputError for a run that has not ended, another symbol, periods that do not overlap, and more pairs
-    than can be tried; Interrupted when `cancel` is set.
+    than can be tried; and whatever `go_on`, asked now and then, raises to stop.
     """
     if run.status != FINISHED:
         raise InputError(f"run {run.id[:8]} {run.status}: it has no trades to compare with")
@@ -58,7 +57,7 @@ def compare_trades(
     places = [place for place, trade in enumerate(run.trades) if _is_told(trade, found)]
     left_out |= {"theirs_outside": len(theirs) - len(inside), "ours_outside": len(run.trades) - len(places)}
     ours = [run.trades[place] for place in places]
-    pairs = _pairs(ours, inside, run, within, cancel)
+    pairs = _pairs(ours, inside, run, within, go_on)
     inside = _marked(ours, inside, pairs)
     differences, rounding = _differences(ours, inside, pairs, Naming(run.timeframe, tolerance))
     touched = {one.ours for one in differences if one.theirs is not None and one.ours is not None}
@@ -122,7 +121,7 @@ def _pairs(
     theirs: Sequence[TheirTrade],
     run: RunResult,
     within: int,
-    cancel: CancelToken | None,
+    go_on: Callable[[], object] | None,
 ) -> list[tuple[int, int]]:
     """Places of the same trade in both, side by side; then those of the other side that enter on the same candle."""
     last = run.period.end - 1  # of what is still open
@@ -135,7 +134,7 @@ def _pairs(
     for side in (LONG, SHORT):
         here = [at for at, trade in enumerate(ours) if trade.side == side]
         there = [at for at, trade in enumerate(theirs) if trade.side == side]
-        found = matched([mine[at] for at in here], [others[at] for at in there], within, cancel)
+        found = matched([mine[at] for at in here], [others[at] for at in there], within, go_on)
         pairs += [(here[one], there[other]) for one, other in found]
     taken, used = ({pair[number] for pair in pairs} for number in (0, 1))
     free = {mine[at][0]: at for at in reversed(range(len(ours))) if at not in taken}

@@ -8,12 +8,11 @@ the same every time. Of k pairs that may be, it takes k x log k steps.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from engine.errors import InputError
-from engine.events import CancelToken
 
 MOST_PAIRS: Final = 3_000_000  # that may be: half a minute
 Cells = tuple[int, int]  # numbers of the candles of entry and exit
@@ -61,16 +60,17 @@ def pair_cost(ours: Cells, theirs: Cells, within: int) -> int | None:
 
 
 def matched(
-    ours: Sequence[Cells], theirs: Sequence[Cells], within: int, cancel: CancelToken | None = None
+    ours: Sequence[Cells], theirs: Sequence[Cells], within: int, go_on: Callable[[], object] | None = None
 ) -> list[tuple[int, int]]:
     """Places in `ours` and `theirs`, both sorted by entry: pairs of which none crosses another, of the least cost in all.
 
-    Raises InputError where more than MOST_PAIRS may be, and Interrupted when `cancel` is set.
+    Raises InputError where more than MOST_PAIRS may be, and whatever `go_on` raises to stop; it is asked for each of
+    ours.
     """
     best = _BestBefore(len(theirs))
     for place, (mine, (first, last)) in enumerate(zip(ours, _near(ours, theirs, within), strict=True)):
-        if cancel is not None:
-            cancel.raise_if_cancelled()
+        if go_on is not None:
+            go_on()
         found = []
         for other in range(first, last):
             cost = pair_cost(mine, theirs[other], within)

@@ -263,7 +263,7 @@ def test_what_rounded_prices_leave_of_a_fee_has_no_name():
     told = []
     for one in RUN.trades:
         exact = theirs_of(one)
-        prices = {"entry_price": round(one.entry_price, 2), "exit_price": round(one.exit_price, 2)}
+        prices: dict[str, Any] = {"entry_price": round(one.entry_price, 2), "exit_price": round(one.exit_price, 2)}
         told.append(replace(exact, pnl=exact.net, fee=None, **prices))
     assert compared(told).all_equal
 
@@ -279,7 +279,7 @@ def test_a_profit_that_misses_by_a_tenth_of_a_thousandth_of_the_turnover_has_its
 def test_funding_of_another_size_goes_with_the_size():
     ours = replace(RUN.trades[0], funding=4.0, pnl=RUN.trades[0].pnl - 4)
     run = replace(RUN, trades=(ours, *RUN.trades[1:]))
-    half = {"size": ours.size / 2, "fee": ours.commission / 2}
+    half: dict[str, Any] = {"size": ours.size / 2, "fee": ours.commission / 2}
     rest = [theirs_of(one) for one in RUN.trades[1:]]
     assert named(compared([theirs_of(ours, funding=2.0, **half), *rest], run)) == [
         ("size", None, about(ours.pnl / 2))
@@ -292,7 +292,7 @@ def test_a_comparison_stops_when_it_is_asked_to():
     token = CancelToken()
     token.cancel()
     with pytest.raises(Interrupted):
-        compared(list(map(theirs_of, RUN.trades)), cancel=token)
+        compared(list(map(theirs_of, RUN.trades)), go_on=token.raise_if_cancelled)
 
 
 def test_a_run_that_failed_has_nothing_to_compare_with():

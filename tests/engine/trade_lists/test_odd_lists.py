@@ -73,7 +73,8 @@ def test_a_position_that_lacks_a_fill_is_left_out_alone(rows: tuple[str, ...]):
 
 @given(st.lists(st.tuples(st.integers(1, 9), st.integers(50, 150), st.booleans()), min_size=1, max_size=30))
 def test_no_fill_of_a_whole_history_is_left_out(steps: list[tuple[int, int, bool]]):
-    held, mean, rows = 0.0, 0.0, []
+    held, mean = 0.0, 0.0
+    rows: list[str] = []
     for size, price, buys in steps:
         change = size if buys else -size
         closes = min(size, abs(held)) if held * change < 0 else 0
