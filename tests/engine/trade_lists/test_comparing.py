@@ -263,7 +263,10 @@ def test_what_rounded_prices_leave_of_a_fee_has_no_name():
     told = []
     for one in RUN.trades:
         exact = theirs_of(one)
-        prices: dict[str, Any] = {"entry_price": round(one.entry_price, 2), "exit_price": round(one.exit_price, 2)}
+        prices: dict[str, Any] = {
+            "entry_price": round(one.entry_price, 2),
+            "exit_price": round(one.exit_price, 2),
+        }
         told.append(replace(exact, pnl=exact.net, fee=None, **prices))
     assert compared(told).all_equal
 
