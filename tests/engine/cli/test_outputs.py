@@ -52,7 +52,7 @@ def test_without_a_place_for_errors_the_answer_still_comes(
 ):
     ended = plain_process("strategies", "--json", shell=shell, **known)
     assert (ended.returncode, ended.stderr) == (0, "")
-    assert len(json.loads(ended.stdout)) == 10
+    assert len(json.loads(ended.stdout)) == 11
     assert plain_process("show", "?", shell=shell, **known).returncode == 2
 
 
@@ -139,7 +139,11 @@ def test_a_log_that_is_a_folder_stops_nothing_and_is_found_by_the_doctor(
 ):
     (user_home / DATA / "logs" / "backtest.log").mkdir(parents=True)
     ended = plain_process("runs", "--json", DATABASE_URL=database_url)
-    assert (ended.returncode, ended.stderr, json.loads(ended.stdout)) == (0, "", {"runs": []})
+    assert (ended.returncode, ended.stderr, json.loads(ended.stdout)) == (
+        0,
+        "",
+        {"runs": [], "portfolios": []},
+    )
     refused = plain_process("show", "abcd", DATABASE_URL=database_url)
     assert refused.returncode == 2
     assert "no run 'abcd'" in error_line(refused)
