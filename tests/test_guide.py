@@ -222,7 +222,10 @@ def test_every_line_that_the_pages_tell_people_to_type_does_what_it_should(
     fake_exchange.clock_ms = HELD.end + 1
     monkeypatch.setenv("BACKTEST_FUTURES_URL", fake_exchange.url)
     monkeypatch.chdir(tmp_path)
-    for name in ("four.toml", "resources/four_legs.toml"):  # the guide's own copy, and where the README finds it
+    for name in (
+        "four.toml",
+        "resources/four_legs.toml",
+    ):  # the guide's own copy, and where the README finds it
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes((ROOT / "resources" / "four_legs.toml").read_bytes())
     (tmp_path / "other.csv.gz").write_bytes(gzip.compress("\n".join(others()).encode()))

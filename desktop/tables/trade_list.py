@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
@@ -89,3 +90,8 @@ def kind_words(found: TradeListComparison) -> dict[str, str]:
             title = KINDS[total.kind].capitalize()
             counts[total.kind] = f"{title} ({formats.whole(total.count)}), {formats.signed(total.money)}"
     return counts
+
+
+def in_the_window(words: str) -> str:
+    """A note or an error of the engine without the options of the command: "(--tz)"."""
+    return re.sub(r" \(--[a-z]+\)", "", words)

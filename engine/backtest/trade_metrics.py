@@ -17,8 +17,11 @@ Hits = npt.NDArray[np.bool_]
 
 
 def trade_metrics(trades: TradeTable, cash: float) -> Mapping[str, float | None]:
-    """Counts over all rows; everything else over closed trades only. Break-even trades are neither won nor lost."""
-    closed = ~trades.is_open
+    """Counts over all rows; everything else over closed trades only, in the order in which they ended. Break-even trades are
+    neither won nor lost.
+    """
+    closed = np.flatnonzero(~trades.is_open)
+    closed = closed[np.argsort(trades.exit_time[closed], kind="stable")]  # trades of many legs overlap
     pnl, percent = trades.pnl[closed], trades.return_pct[closed]
     hours = (trades.exit_time - trades.entry_time)[closed] / HOUR_MS
     won, lost = pnl > 0, pnl < 0
@@ -34,7 +37,7 @@ def trade_metrics(trades: TradeTable, cash: float) -> Mapping[str, float | None]
         **_money(pnl, cash),
         "expectancy_pct": _mean(percent),
         "avg_trade_pct": _mean(percent),
-        **_mean_test(percent[np.argsort(trades.exit_time[closed], kind="stable")]),
+        **_mean_test(percent),
         "best_trade_pct": percent.max() if len(pnl) else None,
         "worst_trade_pct": percent.min() if len(pnl) else None,
         "avg_win_pct": _mean(percent[won]),

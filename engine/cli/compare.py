@@ -66,13 +66,14 @@ def compare(
 def _show(found: TradeListComparison) -> None:
     print_line(f"run {found.run[:8]} and {found.found.file}: {found.headline}", bold=True)
     print_line(f"read as {TRADE_LISTS[found.found.kind]}; times: {found.found.stamps}, {found.found.zone}")
-    if found.differences:
-        rows = [(KINDS[total.kind], total.count, total.money) for total in found.totals()]
+    rows = [(KINDS[total.kind], total.count, total.money) for total in found.totals()]
+    if rows:
         table(
             "",
             ("what differs", "how often", "money"),
             [*rows, ("our profit less theirs", "", found.difference)],
         )
+    if found.differences:
         shown = found.differences[:_MOST]
         table(
             "",

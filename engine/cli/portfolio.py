@@ -81,7 +81,10 @@ def portfolio_details(result: PortfolioResult, titles: Mapping[str, str]) -> Non
     """A portfolio for people; `titles`: of the metrics to be shown."""
     spec, period = result.spec, result.period
     span = f"{short_time(period.start)} to {short_time(period.end)}"
-    print_line(f"{result.id[:8]}  {spec.name}: {len(result.legs)} legs, {span}: {result.status}", bold=True)
+    print_line(
+        f"{result.id[:8]}  {spec.name}: {len(result.legs)} leg{'s' * (len(result.legs) != 1)}, {span}: {result.status}",
+        bold=True,
+    )
     if result.error:
         print_line(result.error)
     if result.status == FINISHED:

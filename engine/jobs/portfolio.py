@@ -98,6 +98,10 @@ def _signals(said: SaidSignals, n: int) -> Signals:
 def portfolio_job(task: PortfolioTask, report: Report) -> PortfolioAnswer:
     """Play the legs on their wallet; by the plain simulator only its trades and equity are told."""
     started = time.monotonic()
+    asked = task.legs
+    task = replace(
+        task, legs=sorted(asked, key=lambda leg: leg.name)
+    )  # whatever the file's order, one order of sums
     legs = [_input(leg) for leg in task.legs]
     outcome = _play(legs, task.rules, task.engine)
 
@@ -118,7 +122,29 @@ def portfolio_job(task: PortfolioTask, report: Report) -> PortfolioAnswer:
     )
     if task.engine != PLAIN:
         answer = _measured(task, legs, outcome, answer, report)
+    places = {leg.name: place for place, leg in enumerate(task.legs)}
+    answer = _told_as(answer, [places[leg.name] for leg in asked])
     return replace(answer, elapsed_s=time.monotonic() - started)
+
+
+def _told_as(answer: PortfolioAnswer, places: Sequence[int]) -> PortfolioAnswer:
+    """The same with what is told of legs in the order in which they were asked for; `places`: of each in the answer."""
+    told = np.empty(len(places), dtype=np.int64)
+    told[list(places)] = np.arange(len(places))
+    requests = dict(answer.requests)
+    if "leg" in requests:
+        requests["leg"] = told[requests["leg"]]
+    figures = dict(answer.figures)
+    if "correlation" in figures:
+        figures["correlation"] = [[figures["correlation"][a][b] for b in places] for a in places]
+    return replace(
+        answer,
+        pnl=np.ascontiguousarray(answer.pnl[:, list(places)]),
+        trades=[answer.trades[place] for place in places],
+        legs=[answer.legs[place] for place in places] if answer.legs else [],
+        requests=requests,
+        figures=figures,
+    )
 
 
 def _input(leg: PlayedLeg) -> LegInput:

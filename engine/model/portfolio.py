@@ -114,9 +114,9 @@ class PortfolioSpec:
             raise PortfolioFault(
                 "allocation by risk has no weights to go back to; leave rebalance out", "rebalance"
             )
-        if self.max_open is not None and self.max_open < 1:
+        if self.max_open is not None and not 1 <= self.max_open <= MOST_LEGS:
             raise PortfolioFault(
-                f"max_open must be a whole number from 1 on, not {self.max_open}", "max_open"
+                f"max_open must be a whole number from 1 to {MOST_LEGS}, not {self.max_open}", "max_open"
             )
         if not LEAST_LOOKBACK <= self.lookback <= MOST_LOOKBACK:
             raise PortfolioFault(
@@ -152,9 +152,9 @@ class PortfolioSpec:
         ]  # fmt: skip
 
     def without(self, name: str) -> PortfolioSpec | None:
-        """The same without that leg; None where nothing is left."""
+        """The same without that leg; None where nothing is left, or nothing that is bought."""
         left = tuple(leg for leg in self.legs if leg.name != name)
-        return replace(self, legs=left) if left else None
+        return replace(self, legs=left) if left and any(leg.weight != 0 for leg in left) else None
 
 
 def assigned(
@@ -221,7 +221,7 @@ def _check_legs(legs: Sequence[LegSpec]) -> None:
             )
         if leg.weight is not None and not 0 <= leg.weight < float("inf"):
             raise PortfolioFault(
-                f"leg {leg.name!r}: a weight is not negative, as {leg.weight:g} is", "weight", number
+                f"leg {leg.name!r}: a weight is a number from 0 on, not {leg.weight:g}", "weight", number
             )
         if leg.costs.detail is not None:
             raise PortfolioFault(

@@ -63,12 +63,20 @@ def parse_portfolio(text: str, name: str) -> PortfolioFile:
         document: dict[str, Any] = tomllib.loads(text)
     except (ValueError, RecursionError) as error:  # a number of 5,000 digits, a thousand brackets
         raise InputError(f"{name}: {error}") from error
-    if _LEG in document:
-        document[LEGS] = document.pop(_LEG)
     try:
-        return PortfolioFile(name, text, spec_of(document))
+        return PortfolioFile(name, text, spec_of(_with_legs(document)))
     except PortfolioFault as fault:
         raise InputError(_placed(name, text, fault)) from fault
+
+
+def _with_legs(document: dict[str, Any]) -> dict[str, Any]:
+    """The document with its tables of legs under the name that they have elsewhere."""
+    if LEGS in document:
+        raise PortfolioFault(f"unknown key {LEGS!r}; did you mean [[{_LEG}]]?", LEGS)
+    legs = document.pop(_LEG, [])
+    if not isinstance(legs, list):
+        raise PortfolioFault(f"a leg is a table of its own: write [[{_LEG}]] above its keys", _LEG)
+    return document | {LEGS: legs}
 
 
 def _placed(name: str, text: str, fault: PortfolioFault) -> str:

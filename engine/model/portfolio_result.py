@@ -10,12 +10,13 @@ from typing import Any, ClassVar, Final
 from engine.model.market import Market, Period, Timeframe, format_time
 from engine.model.portfolio import LegSpec, PortfolioSpec
 from engine.model.portfolio_document import document_of
-from engine.model.portfolio_rules import WEIGHED
-from engine.model.run import Series, funding_left_out, skipped_checks
+from engine.model.portfolio_rules import FIXED, WEIGHED
+from engine.model.run import FINISHED, Series, funding_left_out, skipped_checks
 from engine.model.simulators import COMPILED
 from engine.model.trade import Trade
 
 KIND: Final = "portfolio"
+_WHOLE: Final = 1 + 1e-9  # thirds need not add up to one exactly
 Check = Mapping[str, Any]
 
 
@@ -165,6 +166,15 @@ class PortfolioResult:
         told += [f"{note}: {', '.join(names)}" for note, names in silent.items()]
         if self.spec.allocation not in WEIGHED and any(leg.weight is not None for leg in self.spec.legs):
             told.append(f"allocation {self.spec.allocation} reads no weights: those of the legs are not used")
+        asked = sum(leg.weight or 0.0 for leg in self.spec.legs)
+        if self.spec.allocation == FIXED and asked > _WHOLE:
+            told.append(
+                f"the weights are margin and sum to {asked:g} of the equity: not all legs can be held whole at once"
+            )
+        if self.status == FINISHED and len(self.legs) > 1 and not self.marginal:
+            told.append(
+                "what each leg adds is not told: too many candles to play the portfolio once more without each"
+            )
         return told
 
     def _distinct(self, values: Sequence[str]) -> str:

@@ -13,6 +13,8 @@ from engine.model.trade_list import TheirTrade, TradeList
 DEFAULT_TOLERANCE: Final = 0.0001  # a fraction: prices and sizes that differ by no more are equal
 DEFAULT_WITHIN: Final = 5  # candles: entries further apart are not one trade
 MOST_WITHIN: Final = 1000
+HALF_CENT: Final = 0.005  # files round money to cents
+SEEN: Final = 1e-6  # money: less is what floats make
 KINDS: Final[Mapping[str, str]] = {
     "missing": "missing in theirs",
     "extra": "only in theirs",
@@ -119,9 +121,10 @@ class TradeListComparison:
     def headline(self) -> str:
         """How many were compared and what came of it, in words."""
         counts = f"{self.ours:,} trades of ours, {len(self.theirs):,} of theirs, {len(self.pairs):,} pairs"
-        if self.all_equal:
-            return f"{counts}: all equal"
         money = f"our profit less theirs {self.difference:+,.2f}"
+        if self.all_equal:
+            more = f" within the tolerance, {money}" if abs(self.difference) > HALF_CENT else ""
+            return f"{counts}: all equal{more}"
         return f"{counts}, {self.equal:,} equal; {len(self.differences):,} differences, {money}"
 
     def totals(self) -> list[KindTotal]:

@@ -10,6 +10,7 @@ from typing import Any, Final
 from engine.model.market import format_time
 
 LONG, SHORT = "long", "short"
+NAMED: Final = "as the file names it"  # the zone of times that name their own
 TRADE_LISTS: Final[Mapping[str, str]] = {
     "freqtrade": "freqtrade (backtest result, JSON or the zip with it)",
     "jesse": "Jesse (trades, JSON or CSV)",
@@ -90,7 +91,8 @@ class TheirTrade:
 @dataclass(frozen=True, slots=True)
 class TradeList:
     """What a file holds. `kind`: a key of TRADE_LISTS; `stamps`: what its times are, in words; `start`, `end`: the period
-    that it says it covers, ms; `notes`: what was left out or assumed.
+    that it says it covers, ms; `notes`: what was left out or assumed; `asks_zone`: times name no zone, and `zone` is what
+    was asked for.
     """
 
     kind: str
@@ -101,6 +103,7 @@ class TradeList:
     start: int | None = None
     end: int | None = None
     notes: tuple[str, ...] = field(default=())
+    asks_zone: bool = False
 
 
 def is_trade(trade: TheirTrade) -> bool:

@@ -165,7 +165,9 @@ class PortfolioWork:
         spec = self._planned.spec
         if candles * len(spec.legs) > _MOST_LEFT_OUT:
             return {}
-        rest = {leg.name: spec.without(leg.name) for leg in spec.legs}
+        rest = {
+            leg.name: spec.without(leg.name) for leg in spec.legs
+        }  # none of one without which nothing is bought
         return {
             name: {leg.name: weight for leg, weight in zip(left.legs, left.weights, strict=True)}
             for name, left in rest.items()

@@ -19,7 +19,7 @@ from engine.model.trade import Trade
 from engine.parallel.portfolio_tasks import LegAnswer, PortfolioAnswer
 from engine.reproduction.inputs import fingerprint, hashes
 from engine.runs.crosscheck import CrossCheck, Difference, compare_trades, equity_rows
-from engine.runs.record import data_check, funding_coverage, inputs_of
+from engine.runs.record import beside_warmup, data_check, funding_coverage, inputs_of
 
 if TYPE_CHECKING:
     from engine.runs.load import LoadedSeries
@@ -130,6 +130,7 @@ def _leg(
         **series.terms.checks,
         **told["checks"],
         "data": data_check(series, trades),
+        "warmup": beside_warmup(series, said.checks["warmup"]),
     }
     return LegResult(
         leg,

@@ -211,10 +211,12 @@ class Runs:
         zone: str = "UTC",
         tolerance: float = DEFAULT_TOLERANCE,
         within: int = DEFAULT_WITHIN,
+        cancel: CancelToken | None = None,
     ) -> TradeListComparison:
         """A stored run's trades beside another program's: a file, or the text of one. See `engine.trade_lists`.
 
-        `zone`: of times that name none. Raises InputError for a file that is not understood, and where nothing overlaps.
+        `zone`: of times that name none. Raises InputError for a file that is not understood, and where nothing overlaps;
+        Interrupted when `cancel` is set.
         """
         from engine.trade_lists.comparing import compare_trades
         from engine.trade_lists.opening import trade_list_text
@@ -225,7 +227,8 @@ class Runs:
             (trade_list_text(trades), trades.name) if isinstance(trades, Path) else (trades, "the text")
         )
         found = read_trade_list(text, name, zone)
-        return compare_trades(run, found, tolerance=tolerance, within=within)
+        go_on = None if cancel is None else cancel.raise_if_cancelled
+        return compare_trades(run, found, tolerance=tolerance, within=within, go_on=go_on)
 
     def sources(self, run_id: str) -> list[SourceFile]:
         """The files that a stored run executed, beside what they hold today."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from typing import Final
 
-from engine.model.trade_list import LONG, SHORT, TheirTrade, TradeList
+from engine.model.trade_list import LONG, NAMED, SHORT, TheirTrade, TradeList
 from engine.trade_lists.table import Table
 
 _NEEDED: Final = ("Size", "EntryPrice", "ExitPrice", "EntryTime", "ExitTime")
@@ -42,4 +42,8 @@ def read_backtesting_py(table: Table) -> TradeList:
             )
         )
     note = "the file names no symbol: all its trades are taken to be the run's"
-    return TradeList("backtesting.py", table.file, tuple(trades), _STAMPS, str(table.zone), notes=(note,))
+    asks = table.asks_zone(entry_at)
+    zone = str(table.zone) if asks else NAMED
+    return TradeList(
+        "backtesting.py", table.file, tuple(trades), _STAMPS, zone, notes=(note,), asks_zone=asks
+    )

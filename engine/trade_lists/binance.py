@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, tzinfo
 from typing import Final
 
-from engine.model.trade_list import TradeList
+from engine.model.trade_list import NAMED, TradeList
 from engine.trade_lists.cells import number_of, plain_symbol, zone_of
 from engine.trade_lists.fills import Fill, Folding
 from engine.trade_lists.table import Table, plain
@@ -37,14 +37,20 @@ def is_binance(table: Table) -> bool:
 
 def read_binance(table: Table) -> TradeList:
     """Its fills as round trips; raises InputError, naming the line."""
-    fills, notes = _fills(table)
+    at = _Columns.of(table)
+    assert at is not None
+    fills, notes = _fills(table, at)
     is_futures = table.find("realizedprofit") is not None
     folding = Folding(0.0 if is_futures else _DUST)
     for fill in sorted(fills, key=lambda one: one.time):
         folding.add(fill)
     trades, more = folding.ended()
     kind = "binance-futures" if is_futures else "binance-spot"
-    return TradeList(kind, table.file, trades, "the second of the fill", notes=(*notes, *more))
+    asks = at.zone is None and table.asks_zone(at.time)
+    zone = str(at.zone or table.zone) if at.zone is not None or asks else NAMED
+    return TradeList(
+        kind, table.file, trades, "the second of the fill", zone, notes=(*notes, *more), asks_zone=asks
+    )
 
 
 def _time_column(table: Table) -> tuple[int, tzinfo | None] | None:
@@ -58,9 +64,7 @@ def _time_column(table: Table) -> tuple[int, tzinfo | None] | None:
     return None
 
 
-def _fills(table: Table) -> tuple[list[Fill], list[str]]:
-    at = _Columns.of(table)
-    assert at is not None
+def _fills(table: Table, at: _Columns) -> tuple[list[Fill], list[str]]:
     found: list[Fill] = []
     ids, same = set(), Counter[tuple[str, ...]]()
     id_at, dropped = table.find(*_ID), 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -15,6 +15,8 @@ from engine.model.trade import Trade
 from engine.model.trade_comparison import (
     DEFAULT_TOLERANCE,
     DEFAULT_WITHIN,
+    HALF_CENT,
+    SEEN,
     TradeListComparison,
     TradeListDifference,
 )
@@ -25,6 +27,8 @@ from engine.trade_lists.matching import Cells, matched
 _WHOLE: Final = 0.9  # of the period: less is said
 _SHIFTS_H: Final = tuple(hours for hours in range(-14, 15) if hours)
 _ENOUGH: Final = 5  # trades: of fewer no time zone is guessed
+_MANY: Final = 10  # pairs: of fewer one sign may be chance
+_NEARLY_ALL: Final = 0.9
 _LEFT_OUT: Final = {
     "other_symbols": "of their trades are of other symbols",
     "theirs_outside": "of their trades lie outside the run's period",
@@ -33,11 +37,17 @@ _LEFT_OUT: Final = {
 
 
 def compare_trades(
-    run: RunResult, found: TradeList, *, tolerance: float = DEFAULT_TOLERANCE, within: int = DEFAULT_WITHIN
+    run: RunResult,
+    found: TradeList,
+    *,
+    tolerance: float = DEFAULT_TOLERANCE,
+    within: int = DEFAULT_WITHIN,
+    go_on: Callable[[], object] | None = None,
 ) -> TradeListComparison:
     """What differs, named; see `engine.trade_lists.differences`. `tolerance` is a fraction, `within` counts candles.
 
-    Raises InputError for a run that has not ended, another symbol, and periods that do not overlap.
+    Raises InputError for a run that has not ended, another symbol, periods that do not overlap, and more pairs
+    than can be tried; and whatever `go_on`, asked now and then, raises to stop.
     """
     if run.status != FINISHED:
         raise InputError(f"run {run.id[:8]} {run.status}: it has no trades to compare with")
@@ -47,7 +57,7 @@ def compare_trades(
     places = [place for place, trade in enumerate(run.trades) if _is_told(trade, found)]
     left_out |= {"theirs_outside": len(theirs) - len(inside), "ours_outside": len(run.trades) - len(places)}
     ours = [run.trades[place] for place in places]
-    pairs = _pairs(ours, inside, run, within)
+    pairs = _pairs(ours, inside, run, within, go_on)
     inside = _marked(ours, inside, pairs)
     differences, rounding = _differences(ours, inside, pairs, Naming(run.timeframe, tolerance))
     touched = {one.ours for one in differences if one.theirs is not None and one.ours is not None}
@@ -57,12 +67,12 @@ def compare_trades(
         differences=tuple(
             replace(one, ours=None if one.ours is None else places[one.ours]) for one in differences
         ),
-        equal=len(pairs) - len(touched), rounding=math.fsum(rounding), rounded=sum(abs(one) > 1e-6 for one in rounding),
+        equal=len(pairs) - len(touched), rounding=math.fsum(rounding), rounded=sum(abs(one) > SEEN for one in rounding),
         our_pnl=math.fsum(trade.pnl for trade in ours), their_pnl=math.fsum(trade.net for trade in inside),
         overlap=overlap, overlap_share=share, left_out=left_out,
         notes=(
             *found.notes, *_period_note(ours, inside, overlap, share), *_left_out_notes(left_out, inside),
-            *_zone_note(ours, inside, run.timeframe, found.zone),
+            *_rounding_note(rounding), *_zone_note(ours, inside, run.timeframe, found),
         ),
     )  # fmt: skip
 
@@ -107,7 +117,11 @@ def _cells(timeframe: Timeframe, entry: int, leaves: int) -> Cells:
 
 
 def _pairs(
-    ours: Sequence[Trade], theirs: Sequence[TheirTrade], run: RunResult, within: int
+    ours: Sequence[Trade],
+    theirs: Sequence[TheirTrade],
+    run: RunResult,
+    within: int,
+    go_on: Callable[[], object] | None,
 ) -> list[tuple[int, int]]:
     """Places of the same trade in both, side by side; then those of the other side that enter on the same candle."""
     last = run.period.end - 1  # of what is still open
@@ -120,7 +134,7 @@ def _pairs(
     for side in (LONG, SHORT):
         here = [at for at, trade in enumerate(ours) if trade.side == side]
         there = [at for at, trade in enumerate(theirs) if trade.side == side]
-        found = matched([mine[at] for at in here], [others[at] for at in there], within)
+        found = matched([mine[at] for at in here], [others[at] for at in there], within, go_on)
         pairs += [(here[one], there[other]) for one, other in found]
     taken, used = ({pair[number] for pair in pairs} for number in (0, 1))
     free = {mine[at][0]: at for at in reversed(range(len(ours))) if at not in taken}
@@ -189,23 +203,50 @@ def _left_out_notes(left_out: Mapping[str, int], theirs: Sequence[TheirTrade]) -
         yield f"{opened} of their trades are still open: they count at the price of our exit, or of the file's"
 
 
+def _rounding_note(rounding: Sequence[float]) -> Iterator[str]:
+    """Whether what is within the tolerance looks like a cost of one program alone: it has one sign in nearly all pairs."""
+    signs = Counter(rest > 0 for rest in rounding if abs(rest) > SEEN)
+    most = max(signs.values(), default=0)
+    made = math.fsum(rounding)
+    if most >= max(_MANY, _NEARLY_ALL * len(rounding)) and abs(made) > HALF_CENT:
+        yield (
+            f"what lies within the tolerance has one sign in {most} of {len(rounding)} pairs and makes {made:+,.2f}, "
+            f"as a cost does that one of them alone has; a smaller tolerance names it (--tolerance)"
+        )
+
+
 def _zone_note(
-    ours: Sequence[Trade], theirs: Sequence[TheirTrade], timeframe: Timeframe, read_in: str
+    ours: Sequence[Trade], theirs: Sequence[TheirTrade], timeframe: Timeframe, found: TradeList
 ) -> Iterator[str]:
     """Whether their clock seems to be another one: hours by which far more entries fall on the same candles."""
     mine = Counter((trade.side, timeframe.index(trade.entry_time)) for trade in ours)
 
-    def same(hours: int) -> int:
-        moved = Counter((one.side, timeframe.index(one.entry_time + hours * HOUR_MS)) for one in theirs)
+    def same(hours: float) -> int:
+        moved = Counter(
+            (one.side, timeframe.index(one.entry_time + round(hours * HOUR_MS))) for one in theirs
+        )
         return (mine & moved).total()
 
-    hours = max(_SHIFTS_H, key=lambda hours: (same(hours), -abs(hours)))
+    hours: float = max(_SHIFTS_H, key=lambda hours: (same(hours), -abs(hours)))
     most = same(hours)
     if most >= max(_ENOUGH, 2 * same(0), len(theirs) / 2):
-        way, sign = ("later", "-") if hours > 0 else ("earlier", "+")
-        zone = (
-            f"is their time zone {sign}{abs(hours):02d}:00?"
-            if read_in == "UTC"
-            else f"is {read_in} their time zone?"
+        candle = math.copysign(timeframe.shift(0, 1) / HOUR_MS, hours)
+        is_candle = same(candle) == most
+        hours = candle if is_candle else hours
+        way = "later" if hours > 0 else "earlier"
+        far = f"{abs(hours):g} hour{'' if abs(hours) == 1 else 's'}"
+        yield f"{far} {way}, {most} of their entries would fall on ours: {_why(hours, found, is_candle=is_candle)}"
+
+
+def _why(hours: float, found: TradeList, *, is_candle: bool) -> str:
+    """What may move their times by so many hours, as a question."""
+    asks = []
+    if found.asks_zone and hours in _SHIFTS_H:
+        sign = "-" if hours > 0 else "+"
+        other = f"is their time zone {sign}{abs(int(hours)):02d}:00"
+        asks.append(f"{other if found.zone == 'UTC' else f'is {found.zone} their time zone'}? (--tz)")
+    if is_candle:
+        asks.append(
+            "are they stamped by the close?" if hours < 0 else "do they fill on the candle that decided?"
         )
-        yield f"{abs(hours)} hours {way}, {most} of their entries would fall on ours: {zone} (--tz)"
+    return " Or ".join(asks) or "is their clock another one?"

@@ -10,14 +10,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Final
 
 from engine.model.market import Timeframe
 from engine.model.trade import Trade
-from engine.model.trade_comparison import Said, TradeListDifference
+from engine.model.trade_comparison import HALF_CENT, Said, TradeListDifference
 from engine.model.trade_list import LONG, TheirTrade
 
-_HALF_CENT: Final = 0.005  # files round money to cents
 _OPEN: Final = "open"
 _REASONS: Final = {
     "stop_loss": "stop", "trailing_stop": "stop", "take_profit": "target", "target_1": "target", "target_2": "target",
@@ -60,17 +60,19 @@ class Naming:
         leaves = ours.exit_price if theirs.exit_price is None else theirs.exit_price
         fee, follows = self._fee(ours, theirs, leaves)
         sized = self._differ(ours.size, theirs.size)
+        paid = (ours.funding or 0.0) * (theirs.size / ours.size if sized else 1.0)  # on their size
         left = self._exit(ours, theirs, leaves, 0.0 if sized else follows)
         entered = self._entry(ours, theirs, 0.0 if sized or left else follows)
         yield entered
         yield left
         if sized:
             money = _sign(ours) * (ours.size - theirs.size) * (leaves - theirs.entry_price) + follows
+            money += paid - (ours.funding or 0.0)
             yield _Change("size", None, ours.size, theirs.size, money)
         yield fee
-        yield self._funding(ours, theirs)
+        yield self._funding(ours, theirs, paid)
         beside = theirs.reckoned - theirs.net
-        if abs(beside) > _HALF_CENT + self.tolerance * theirs.turnover:
+        if abs(beside) > HALF_CENT + self._rounded(ours, theirs, leaves):
             yield _Change("their_profit", None, theirs.reckoned, theirs.net, beside)
         reason = _REASONS.get(ours.exit_reason, "")
         if reason and theirs.exit_reason and reason != theirs.exit_reason:
@@ -104,25 +106,35 @@ class Naming:
         turned = ours.size * (ours.entry_price + ours.exit_price)
         their_turned = theirs.size * (theirs.entry_price + leaves)
         expected = ours.commission / turned * their_turned if turned else 0.0
-        slack = (
-            0.0 if theirs.fee is not None else self.tolerance * their_turned
-        )  # prices that leave it are rounded
+        slack = 0.0 if theirs.fee is not None else self._rounded(ours, theirs, leaves)
         follows = expected - ours.commission
-        if not self._differ(expected, theirs.cost, _HALF_CENT + slack):
+        if not self._differ(expected, theirs.cost, HALF_CENT + slack):
             return None, follows
         known = theirs.fee is not None or theirs.pnl is not None
         return _Change(
             "fee", None, ours.commission, theirs.cost if known else None, theirs.cost - expected
         ), follows
 
-    def _funding(self, ours: Trade, theirs: TheirTrade) -> _Change | None:
-        paid, their_paid = ours.funding or 0.0, theirs.funding or 0.0
-        if not self._differ(paid, their_paid, _HALF_CENT):
+    def _rounded(self, ours: Trade, theirs: TheirTrade, leaves: float) -> float:
+        """The money that rounding of their prices may make: of a price that is not ours, half its last digit."""
+        digits = min(_last_digit(theirs.entry_price), _last_digit(leaves))
+        pairs = ((ours.entry_price, theirs.entry_price), (ours.exit_price, leaves))
+        return theirs.size * sum(min(digits / 2, self.tolerance * said) for own, said in pairs if own != said)
+
+    def _funding(self, ours: Trade, theirs: TheirTrade, paid: float) -> _Change | None:
+        """`paid`: ours, on their size."""
+        their_paid = theirs.funding or 0.0
+        if not self._differ(paid, their_paid, HALF_CENT):
             return None
         return _Change("funding", None, ours.funding, theirs.funding, their_paid - paid)
 
     def _differ(self, one: float, other: float, slack: float = 0.0) -> bool:
         return abs(one - other) > self.tolerance * max(abs(one), abs(other)) + slack
+
+
+def _last_digit(price: float) -> float:
+    """What one in the last written digit is worth: 0.01 of 150.25."""
+    return float(10.0 ** min(0, int(Decimal(repr(float(price))).normalize().as_tuple().exponent)))
 
 
 def _sign(trade: Trade) -> int:

@@ -9,6 +9,7 @@ from datetime import UTC
 from typing import Any, Final
 
 from engine.errors import InputError
+from engine.model.trade_list import LONG, SHORT
 from engine.trade_lists.cells import moment_of
 
 MOST_TRADES: Final = 400_000
@@ -37,6 +38,13 @@ class Entry:
         """The same of what must be there."""
         found = self.number_or_none(name)
         if found is None:
+            raise self._wrong(name, self.fields.get(name))
+        return found
+
+    def side(self, name: str) -> str:
+        """LONG or SHORT."""
+        found = str(self.fields.get(name, "")).strip().lower()
+        if found not in (LONG, SHORT):
             raise self._wrong(name, self.fields.get(name))
         return found
 

@@ -6,6 +6,7 @@ positive `funding_fees` are received.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -20,6 +21,7 @@ _REASONS: Final = {
     "exit_signal": "signal", "sell_signal": "signal", "force_exit": "end", "force_sell": "end",
     "liquidation": "liquidation",
 }  # fmt: skip
+_END: Final = 10**14  # ms: far beyond any year of data
 _STAMPS: Final = "the open of the candle that filled"
 
 
@@ -38,11 +40,30 @@ def is_freqtrade(document: Any) -> bool:
 def read_freqtrade(document: Any, file: str) -> TradeList:
     """The trades of the one strategy in it; raises InputError."""
     result = {"trades": document} if isinstance(document, list) else _only(document["strategy"], file)
-    trades = tuple(_trade(entry) for entry in entries(result.get("trades"), file))
+    found = list(entries(result.get("trades"), file))
+    notes = []
+    unknown = sum(_is_in_parts(entry) and _filled(entry) is None for entry in found)
+    if unknown:
+        notes.append(
+            f"{unknown} trades were left in parts and their orders tell no sizes and prices: those of the last part count"
+        )
+    start, end = _period(result, file)
+    return TradeList(
+        "freqtrade", file, tuple(map(_trade, found)), _STAMPS, start=start, end=end, notes=tuple(notes)
+    )
+
+
+def _period(result: Mapping[str, Any], file: str) -> tuple[int, int] | tuple[None, None]:
+    """The period that was backtested, ms; None where the result does not tell it."""
     start, end = result.get("backtest_start_ts"), result.get("backtest_end_ts")
-    if not (isinstance(start, int) and isinstance(end, int)):
-        start = end = None
-    return TradeList("freqtrade", file, trades, _STAMPS, start=start, end=end)
+    if start is None or end is None:
+        return None, None
+    if type(start) is not int or type(end) is not int or not 0 <= start <= end < _END:  # true is no number
+        raise InputError(
+            f"{file}: backtest_start_ts {str(start)[:30]} and backtest_end_ts {str(end)[:30]} are no period; "
+            f"nothing was compared"
+        )
+    return start, end
 
 
 def _only(strategies: Mapping[str, Any], file: str) -> Mapping[str, Any]:
@@ -57,6 +78,37 @@ def _only(strategies: Mapping[str, Any], file: str) -> Mapping[str, Any]:
     return result
 
 
+def _orders(entry: Entry, *, is_entry: bool) -> list[Mapping[str, Any]]:
+    """The filled orders that enter, or leave."""
+    found = entry.fields.get("orders")
+    orders = found if isinstance(found, list) else []
+    return [
+        one
+        for one in orders
+        if isinstance(one, Mapping)
+        and one.get("ft_is_entry") is is_entry
+        and one.get("order_filled_timestamp")
+    ]
+
+
+def _is_in_parts(entry: Entry) -> bool:
+    return len(_orders(entry, is_entry=False)) > 1
+
+
+def _filled(entry: Entry) -> tuple[float, float, float] | None:
+    """Size, mean price of the entries and of the exits, by the filled orders; None where they do not tell."""
+    sums = []
+    for is_entry in (True, False):
+        orders = [Entry(entry.file, entry.row, one) for one in _orders(entry, is_entry=is_entry)]
+        filled = [(one.number_or_none("amount"), one.number_or_none("safe_price")) for one in orders]
+        known = [(size, price) for size, price in filled if size and price and size > 0 and price > 0]
+        if not known or len(known) < len(filled):
+            return None
+        sums.append((math.fsum(size for size, _ in known), math.fsum(size * price for size, price in known)))
+    (size, paid), (left, got) = sums
+    return size, paid / size, got / left
+
+
 def _trade(entry: Entry) -> TheirTrade:
     opened = entry.time("open_timestamp", "open_date")
     closed = None if entry.flag("is_open") else entry.time_or_none("close_timestamp", "close_date")
@@ -65,6 +117,8 @@ def _trade(entry: Entry) -> TheirTrade:
         entry.number("open_rate"),
         entry.number_or_none("close_rate"),
     )
+    if closed is not None and _is_in_parts(entry):
+        size, enters, leaves = _filled(entry) or (size, enters, leaves)  # `amount` is of the last part
     rates = [entry.number_or_none(name) for name in ("fee_open", "fee_close")]
     values = [size * enters, 0.0 if leaves is None else size * leaves]
     fee = (

@@ -6,15 +6,19 @@ the next one; what rests, at the end of its minute.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import UTC
 from typing import Any, Final
 
-from engine.model.trade_list import LONG, SHORT, TheirTrade, TradeList
+from engine.model.trade_list import TheirTrade, TradeList
 from engine.trade_lists.cells import plain_symbol
 from engine.trade_lists.entries import Entry, entries
 from engine.trade_lists.table import Table
 
 _NEEDED: Final = frozenset(("type", "entry_price", "exit_price", "qty", "opened_at", "closed_at"))
+_NUMBERS: Final = ("entry_price", "exit_price", "qty", "fee", "PNL")
+_TIMES: Final = ("opened_at", "closed_at")
+_NONE: Final = ("", "0", "none", "nan", "null")
 _STAMPS: Final = "the moment of the fill"
 
 
@@ -40,18 +44,30 @@ def read_jesse(document: Any, file: str) -> TradeList:
 def read_jesse_table(table: Table) -> TradeList:
     """The trades of a CSV; raises InputError."""
     rows = (
-        Entry(table.file, row, dict(zip(table.header, cells, strict=False)))
-        for row, (_, cells) in enumerate(table.rows, start=1)
+        Entry(table.file, row, _fields(table, line, cells))
+        for row, (line, cells) in enumerate(table.rows, start=1)
     )
     return TradeList("jesse", table.file, tuple(map(_trade, rows)), _STAMPS)
 
 
+def _fields(table: Table, line: int, cells: Sequence[str]) -> dict[str, Any]:
+    """A row as the object that the JSON has: numbers with the file's decimal mark, times as ms."""
+    fields: dict[str, Any] = dict(zip(table.header, cells, strict=False))
+    for at, name in enumerate(table.header):
+        if name in _NUMBERS:
+            fields[name] = table.number(line, cells, at)
+        elif name in _TIMES:
+            text = table.text(cells, at)
+            fields[name] = None if text.lower() in _NONE else table.moment(line, cells, at, UTC)
+    return fields
+
+
 def _trade(entry: Entry) -> TheirTrade:
+    side = entry.side("type")
     leaves = entry.number_or_none("exit_price")
     closed = entry.time_or_none("closed_at")
     return TheirTrade(
-        SHORT if str(entry.fields.get("type", "")).lower() == SHORT else LONG,
-        abs(entry.number("qty")), entry.time("opened_at"), entry.number("entry_price"),
+        side, abs(entry.number("qty")), entry.time("opened_at"), entry.number("entry_price"),
         closed, leaves if closed is not None else None, entry.number_or_none("PNL"), entry.number_or_none("fee"),
         symbol=plain_symbol(str(entry.fields.get("symbol", ""))), row=entry.row,
     )  # fmt: skip

@@ -8,9 +8,13 @@ the same every time. Of k pairs that may be, it takes k x log k steps.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Final
 
+from engine.errors import InputError
+
+MOST_PAIRS: Final = 3_000_000  # that may be: half a minute
 Cells = tuple[int, int]  # numbers of the candles of entry and exit
 
 
@@ -55,12 +59,18 @@ def pair_cost(ours: Cells, theirs: Cells, within: int) -> int | None:
     return apart + min(abs(ours[1] - theirs[1]), within + 1)
 
 
-def matched(ours: Sequence[Cells], theirs: Sequence[Cells], within: int) -> list[tuple[int, int]]:
-    """Places in `ours` and `theirs`, both sorted by entry: pairs of which none crosses another, of the least cost in all."""
-    starts = [entry for entry, _ in theirs]
+def matched(
+    ours: Sequence[Cells], theirs: Sequence[Cells], within: int, go_on: Callable[[], object] | None = None
+) -> list[tuple[int, int]]:
+    """Places in `ours` and `theirs`, both sorted by entry: pairs of which none crosses another, of the least cost in all.
+
+    Raises InputError where more than MOST_PAIRS may be, and whatever `go_on` raises to stop; it is asked for each of
+    ours.
+    """
     best = _BestBefore(len(theirs))
-    for place, mine in enumerate(ours):
-        first, last = bisect_left(starts, mine[0] - within), bisect_right(starts, mine[0] + within)
+    for place, (mine, (first, last)) in enumerate(zip(ours, _near(ours, theirs, within), strict=True)):
+        if go_on is not None:
+            go_on()
         found = []
         for other in range(first, last):
             cost = pair_cost(mine, theirs[other], within)
@@ -75,3 +85,16 @@ def matched(ours: Sequence[Cells], theirs: Sequence[Cells], within: int) -> list
         chosen.append(end.pair)
         end = end.before
     return chosen[::-1]
+
+
+def _near(ours: Sequence[Cells], theirs: Sequence[Cells], within: int) -> list[tuple[int, int]]:
+    """Of each of ours the places in theirs, first and end, whose entries are near enough."""
+    starts = [entry for entry, _ in theirs]
+    near = [(bisect_left(starts, entry - within), bisect_right(starts, entry + within)) for entry, _ in ours]
+    count = sum(last - first for first, last in near)
+    if count > MOST_PAIRS:
+        raise InputError(
+            f"{count:,} pairs of a trade of ours and one of theirs lie within {within} candles, more than {MOST_PAIRS:,}; "
+            f"use a smaller distance (--within)"
+        )
+    return near

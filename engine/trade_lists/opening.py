@@ -13,6 +13,7 @@ from engine.errors import InputError
 MOST_BYTES: Final = 1 << 26  # unpacked
 _MOST_MEMBERS: Final = 1000
 _UTF16: Final = (b"\xff\xfe", b"\xfe\xff")
+_OF_MACOS: Final = "__MACOSX/"
 _BESIDE_RESULT: Final = ("_config.json", ".meta.json")  # what freqtrade packs beside the result
 
 
@@ -52,12 +53,20 @@ def _bounded(stream: IO[bytes], name: str) -> bytes:
 def _unpacked(file: IO[bytes], name: str) -> bytes:
     with zipfile.ZipFile(io.BytesIO(_bounded(file, name))) as archive:
         names = [one.filename for one in archive.infolist()[:_MOST_MEMBERS] if not one.is_dir()]
+        names = [one for one in names if not one.startswith(_OF_MACOS)]
         if any(one.startswith("xl/") for one in names):
             raise InputError(f"{name} is an Excel workbook; save its list of trades as CSV")
         results = [one for one in names if one.endswith(".json") and not one.endswith(_BESIDE_RESULT)]
-        results = results or [one for one in names if one.endswith(".csv")]
+        results = _result_alone(results) or [one for one in names if one.endswith(".csv")]
         if len(results) != 1:
             held = ", ".join(names[:5]) or "nothing"
             raise InputError(f"{name} must hold one result (.json or .csv); it holds {held}")
         with archive.open(results[0]) as stream:
             return _bounded(stream, f"{results[0]} in {name}")
+
+
+def _result_alone(names: list[str]) -> list[str]:
+    """freqtrade packs a strategy's parameters beside the result as RESULT_STRATEGY.json: the result, or all of them."""
+    first = min(names, key=len, default="")
+    stem = first.removesuffix(".json")
+    return [first] if first and all(name == first or name.startswith(f"{stem}_") for name in names) else names

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import tzinfo
 from typing import Any, Final
 
 from engine.errors import InputError
 from engine.model.trade_list import TRADE_LISTS, TheirTrade, TradeList, is_trade
 from engine.trade_lists.backtesting_py import is_backtesting_py, read_backtesting_py
 from engine.trade_lists.binance import is_binance, read_binance
-from engine.trade_lists.cells import zone_of
+from engine.trade_lists.cells import in_second_hour, zone_of
 from engine.trade_lists.freqtrade import is_freqtrade, read_freqtrade
 from engine.trade_lists.jesse import is_jesse, is_jesse_table, read_jesse, read_jesse_table
 from engine.trade_lists.round_trips import round_trips
@@ -28,6 +29,10 @@ _ONCE: Final = (
     "freqtrade",
     "jesse",
 )  # hold one position of a symbol at a time: equal trades are a repetition
+_ASSUMED: Final = {
+    ".": "the file does not tell thousands from decimals: a decimal point was assumed, 1,234 is 1234",
+    ",": "the file does not tell thousands from decimals: a decimal comma was assumed, 1.234 is 1234",
+}
 _SHOWN_NAMES: Final = 8
 
 
@@ -45,7 +50,15 @@ def read_trade_list(text: str, file: str, zone: str = "UTC") -> TradeList:
         found = next((read(table) for fits, read in _TABLES if fits(table)), None)  # type: ignore[assignment]
         if found is None:
             raise _unknown(file, f"columns {_named(table.header)}")
-    return _tidied(found)
+        if table.assumed:
+            found = _noted(found, _ASSUMED[table.mark])
+    if not found.asks_zone and str(where) != "UTC":
+        found = _noted(found, f"{zone} was not used: the file's times are of a known zone, {found.zone}")
+    return _tidied(found, where)
+
+
+def _noted(found: TradeList, *notes: str) -> TradeList:
+    return replace(found, notes=(*found.notes, *notes))
 
 
 def _document(text: str, file: str) -> Any:
@@ -77,7 +90,7 @@ def _unknown(file: str, found: str) -> InputError:
     )
 
 
-def _tidied(found: TradeList) -> TradeList:
+def _tidied(found: TradeList, zone: tzinfo) -> TradeList:
     """Round trips alone, with what was left out said."""
     notes = list(found.notes)
     trades = [trade for trade in found.trades if is_trade(trade)]
@@ -85,9 +98,9 @@ def _tidied(found: TradeList) -> TradeList:
         notes.append(
             f"{len(found.trades) - len(trades)} rows have no size or price above 0 and were left out"
         )
-    backward = [
-        trade for trade in trades if trade.exit_time is not None and trade.exit_time < trade.entry_time
-    ]
+    if found.asks_zone:
+        trades = [_in_order(trade, zone) for trade in trades]
+    backward = list(filter(_is_backward, trades))
     if backward:
         row = backward[0].row
         raise InputError(
@@ -97,13 +110,43 @@ def _tidied(found: TradeList) -> TradeList:
         once = list({_content(trade): trade for trade in reversed(trades)}.values())[::-1]
         if len(once) < len(trades):
             notes.append(f"{len(trades) - len(once)} trades are in the file twice; each counts once")
-        trades = once
+        trades, more = _ended(once)
+        notes += more
     joined = round_trips(trades)
     if len(joined) < len(trades):
         notes.append(
             f"{len(trades)} rows are {len(joined)} round trips: parts held at the same time count as one position"
         )
     return replace(found, trades=tuple(joined), notes=tuple(notes))
+
+
+def _is_backward(trade: TheirTrade) -> bool:
+    return trade.exit_time is not None and trade.exit_time < trade.entry_time
+
+
+def _in_order(trade: TheirTrade, zone: tzinfo) -> TheirTrade:
+    """Where a clock was set back, an exit that seems to come before its entry is of the hour's second time."""
+    if trade.exit_time is None or not _is_backward(trade):
+        return trade
+    return replace(trade, exit_time=in_second_hour(trade.exit_time, zone))
+
+
+def _ended(trades: list[TheirTrade]) -> tuple[list[TheirTrade], list[str]]:
+    """Trades of programs that hold one position of a symbol at a time: what is open while a later one begins ends there."""
+    following: dict[str, TheirTrade] = {}
+    ended, rows = [], []
+    for trade in sorted(trades, key=lambda one: one.entry_time, reverse=True):
+        later = following.get(trade.symbol)
+        following[trade.symbol] = trade
+        if trade.exit_time is None and later is not None and later.entry_time > trade.entry_time:
+            rows.append(trade.row)
+            leaves = trade.exit_price or later.entry_price
+            trade = replace(trade, exit_time=later.entry_time, exit_price=leaves)
+        ended.append(trade)
+    if not rows:
+        return trades, []
+    count = f"{len(rows)} trades are not closed though later ones follow, first that of row {min(rows)}"
+    return ended, [f"{count}: each was taken to end where the next one enters"]
 
 
 def _content(trade: TheirTrade) -> TheirTrade:

@@ -11,7 +11,7 @@ from datetime import tzinfo
 from typing import Final
 
 from engine.errors import InputError
-from engine.trade_lists.cells import decimal_mark, moment_of, number_of
+from engine.trade_lists.cells import decimal_mark, moment_of, names_zone, number_of
 
 MOST_ROWS: Final = 400_000
 _DELIMITERS: Final = ",;\t"
@@ -20,13 +20,16 @@ _SAMPLE_ROWS: Final = 200
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """`header`: the names as they stand; `rows`: line and cells; `mark`: the decimal one; `zone` of times that name none."""
+    """`header`: the names as they stand; `rows`: line and cells; `mark`: the decimal one, `assumed`: it may be the other;
+    `zone` of times that name none.
+    """
 
     file: str
     header: tuple[str, ...]
     rows: tuple[tuple[int, tuple[str, ...]], ...]
     mark: str
     zone: tzinfo
+    assumed: bool = False
 
     def find(self, *words: str) -> int | None:
         """The first column whose plain name is one of these words, or begins so where the word ends in *."""
@@ -71,6 +74,10 @@ class Table:
         except (ValueError, OverflowError) as error:
             raise self.wrong(line, f"{self.header[at]} {error}") from None
 
+    def asks_zone(self, at: int) -> bool:
+        """Whether times of a column name no zone."""
+        return not all(names_zone(self.text(cells, at)) for _, cells in self.rows)
+
     def wrong(self, line: int, why: str) -> InputError:
         """An error about a line."""
         return InputError(f"{self.file} line {line}: {why}; nothing was compared")
@@ -89,9 +96,9 @@ def read_table(text: str, file: str, zone: tzinfo) -> Table:
     if not rows:
         raise InputError(f"{file} is empty")
     sample = (cell for _, cells in rows[1 : 1 + _SAMPLE_ROWS] for cell in cells)
-    mark = decimal_mark(sample, delimiter)
+    mark, assumed = decimal_mark(sample, delimiter)
     header = tuple(name.strip() for name in rows[0][1])
-    return Table(file, header, tuple(rows[1:]), mark, zone)
+    return Table(file, header, tuple(rows[1:]), mark, zone, assumed)
 
 
 def _rows(text: str, file: str, delimiter: str) -> Iterator[tuple[int, tuple[str, ...]]]:

@@ -90,7 +90,9 @@ def _joined(table: Table, sides: Mapping[str, Mapping[str, _Row]], notes: list[s
         trades.append(_trade(entry, rows.get("exit")))
     if orphans:
         notes.append(f"{orphans} exits have no entry in the file and were left out")
-    return TradeList("tradingview", table.file, tuple(trades), _STAMPS, str(table.zone), notes=tuple(notes))
+    return TradeList(
+        "tradingview", table.file, tuple(trades), _STAMPS, str(table.zone), notes=tuple(notes), asks_zone=True
+    )
 
 
 def _trade(entry: _Row, leaves: _Row | None) -> TheirTrade:

@@ -11,8 +11,10 @@ from PySide6.QtWidgets import QFileDialog, QTableView
 
 from desktop.pages.page import Context, Page, Place
 from desktop.pages.trade_list.panel import HINT, TradeListPanel
+from desktop.tables.trade_list import in_the_window
 from desktop.widgets.actions import Command
-from engine.errors import InputError
+from engine.errors import InputError, Interrupted
+from engine.events import CancelToken
 from engine.model.run import FINISHED
 from engine.model.trade_comparison import TradeListComparison, TradeListDifference
 
@@ -31,7 +33,7 @@ class TradeListPage(Page[TradeListPanel]):
         self._workspace = context.workspace
         self._files: dict[str, tuple[Path, str]] = {}  # of runs: the file and its zone
         self._problems: dict[str, str] = {}
-        self._asked: object = None
+        self._asked: dict[str, CancelToken] = {}  # of runs: what the question that counts is stopped with
         context.trade_list_wanted.connect(self.ask_file)
         self.panel.open_wanted.connect(lambda: self.ask_file(self._workspace.current or ""))
         self.panel.closed.connect(self._close_list)
@@ -61,28 +63,35 @@ class TradeListPage(Page[TradeListPanel]):
             self.open_file(Path(path), self.panel.zone.currentText().strip() or "UTC")
 
     def open_file(self, path: Path, zone: str = "UTC") -> None:
-        """Compare the current run with a file; whoever asked last is answered."""
+        """Compare the current run with a file; of a run the last question is answered, the others are stopped."""
         run_id = self._workspace.current
         if run_id is None:
             return
-        asked = self._asked = object()
+        self._stop(run_id)
+        asked = self._asked[run_id] = CancelToken()
         self._files[run_id] = path, zone
-        question = partial(self._compared, run_id, path, zone)
         self.bridge.ask(
-            question, lambda found: self._show_answer(run_id, found) if asked is self._asked else None
+            partial(self._compared, run_id, path, zone, asked),
+            lambda found: self._show_answer(run_id, found) if asked is self._asked.get(run_id) else None,
         )
         self.show()
 
-    def _compared(self, run_id: str, path: Path, zone: str) -> TradeListComparison | str:
+    def _stop(self, run_id: str) -> None:
+        """Whatever is asked of a run is not wanted any more."""
+        asked = self._asked.pop(run_id, None)
+        if asked is not None:
+            asked.cancel()
+
+    def _compared(self, run_id: str, path: Path, zone: str, cancel: CancelToken) -> TradeListComparison | str:
         """In a thread; what cannot be compared is said where it was asked."""
         try:
-            return self.engine.runs.compare_trades(run_id, path, zone=zone)
-        except InputError as error:
+            return self.engine.runs.compare_trades(run_id, path, zone=zone, cancel=cancel)
+        except (InputError, Interrupted) as error:
             return str(error)
 
     def _show_answer(self, run_id: str, found: TradeListComparison | str) -> None:
         if isinstance(found, str):
-            self._problems[run_id] = found.replace(" (--tz)", "")
+            self._problems[run_id] = in_the_window(found)
             self._workspace.put_trade_list(run_id, None)
         else:
             self._problems.pop(run_id, None)
@@ -109,6 +118,7 @@ class TradeListPage(Page[TradeListPanel]):
     def _close_list(self) -> None:
         run_id = self._workspace.current
         if run_id is not None:
+            self._stop(run_id)
             self._files.pop(run_id, None)
             self._problems.pop(run_id, None)
             self._workspace.put_trade_list(run_id, None)

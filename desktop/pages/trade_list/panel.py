@@ -9,14 +9,14 @@ from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QVBoxLayout, QWidg
 
 from desktop.pages.page import Panel
 from desktop.tables import formats
-from desktop.tables.trade_list import ALL, DifferencesModel, difference_rows, kind_words
+from desktop.tables.trade_list import ALL, DifferencesModel, difference_rows, in_the_window, kind_words
 from desktop.theme.colours import Theme
 from desktop.theme.icons import icon
 from desktop.widgets.buttons import tool_button
 from desktop.widgets.table_view import TableView
 from desktop.widgets.zone_field import zone_field
 from engine.model.run import RunResult
-from engine.model.trade_comparison import TradeListComparison
+from engine.model.trade_comparison import HALF_CENT, TradeListComparison
 from engine.model.trade_list import TRADE_LISTS
 
 HINT: Final = (
@@ -101,13 +101,13 @@ class TradeListPanel(Panel):
         """Show what differs; `zone` is what was asked for."""
         self._found, self._asked_zone = found, zone
         self._fill_kinds(kind_words(found))
-        self.table.hint = "All equal: nothing differs." if found.all_equal else "No difference of this kind."
+        self.table.hint = _hint(found)
         self.model.set_rows(difference_rows(found, lambda place: run.trades[place].entry_time))
         self.table.fit_columns()
         self.zone.setCurrentText(zone)
         told = f"{found.found.file}, {TRADE_LISTS[found.found.kind].partition(' (')[0]}: {found.headline}"
         self.words.setText(formats.with_minuses(told))
-        self.notes.setText("  ·  ".join(note.replace(" (--tz)", "") for note in found.notes))
+        self.notes.setText("  ·  ".join(map(in_the_window, found.notes)))
         self._show_parts(on=True)
 
     def show_nothing(self, hint: str) -> None:
@@ -140,3 +140,12 @@ class TradeListPanel(Panel):
         """Take the theme's colours."""
         self.table.apply_theme(theme)
         self.open.setIcon(icon("import", theme.muted))
+
+
+def _hint(found: TradeListComparison) -> str:
+    """What the table says where it has no row."""
+    if not found.all_equal:
+        return "No difference of this kind."
+    if abs(found.difference) > HALF_CENT:
+        return "Nothing differs by more than the tolerance."
+    return "All equal: nothing differs."

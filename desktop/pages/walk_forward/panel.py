@@ -94,6 +94,7 @@ class WalkForwardPanel(Panel):
         self._lay_out()
         self._connect()
         self.show_walk(None)
+        self.show_plan("", "", can_run=False)  # until it is known what would be run
         self.set_running(on=False)
 
     def _lay_out(self) -> None:

@@ -104,9 +104,9 @@ async def compare_trades(served: Server, run_id: RunId, body: TradeListBody, wai
     """A stored run's trades beside those of another program, every difference named. Nothing is stored."""
 
     def work(on_event: OnEvent, cancel: CancelToken) -> dict[str, Any]:
-        del on_event, cancel  # too quick to be told of or stopped
+        del on_event  # too quick to be told of
         found = served.engine.runs.compare_trades(
-            run_id, body.text, zone=body.zone, tolerance=body.tolerance, within=body.within
+            run_id, body.text, zone=body.zone, tolerance=body.tolerance, within=body.within, cancel=cancel
         )
         return found.to_json()
 

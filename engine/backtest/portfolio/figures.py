@@ -28,7 +28,12 @@ LEG_METRICS: Final = (
 
 def open_times(outcome: PortfolioOutcome, legs: Sequence[LegInput]) -> Int64Array:
     """When the finest candle that closes at each instant opened, ms, (m,): times in results are open times."""
-    opens: Int64Array = outcome.times - min(leg.timeframe_ms for leg in legs)
+    finest = min(legs, key=lambda leg: leg.timeframe_ms)
+    closes = finest.closes
+    at = np.minimum(np.searchsorted(closes, outcome.times), len(closes) - 1)
+    opens: Int64Array = np.where(
+        closes[at] == outcome.times, finest.candles.timestamp[at], outcome.times - finest.timeframe_ms
+    )
     return opens
 
 
@@ -110,8 +115,7 @@ def basket(outcome: PortfolioOutcome, legs: Sequence[LegInput], rules: Portfolio
     value = np.full(len(outcome.times), rules.cash)
     for leg in legs:
         weight = leg.weight if rules.allocation == FIXED else 1 / len(legs)
-        closes = leg.candles.timestamp + leg.timeframe_ms
-        seen = np.searchsorted(closes, outcome.times, side="right") - 1
+        seen = np.searchsorted(leg.closes, outcome.times, side="right") - 1
         grown = np.where(seen >= 0, leg.candles.close[np.maximum(seen, 0)] / leg.candles.open[0], 1.0)
         value += rules.cash * weight * (grown - 1)
     before = np.concatenate(([rules.cash], value[:-1]))

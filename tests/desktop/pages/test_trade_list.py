@@ -1,7 +1,9 @@
 """The Trade list page: what differs from another program's trades, filtered by kind, each shown in the chart; both drawn."""
 
+import threading
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PySide6.QtCore import Qt
@@ -143,6 +145,20 @@ def test_what_is_refused_is_said_on_the_page(page: TradeListPage, run: RunResult
     answer(page, run, compare_trades(run, read_trade_list(as_tradingview(run.trades), "same.csv")))
     assert page.panel.table.hint == "All equal: nothing differs."
     assert page.panel.words.text().endswith("all equal")
+    told = [
+        replace(
+            one,
+            entry_price=one.entry_price + (cost if one.side == "long" else -cost),
+            pnl=one.pnl - cost * one.size,
+        )
+        for one in run.trades
+        for cost in [0.00005 * one.entry_price]
+    ]
+    found = compare_trades(run, read_trade_list(as_tradingview(told), "dear.csv"), tolerance=0.5)
+    assert found.all_equal
+    answer(page, run, found)
+    assert page.panel.table.hint == "Nothing differs by more than the tolerance."
+    assert "all equal within the tolerance, our profit less theirs" in page.panel.words.text()
 
 
 def test_button_menu_and_run_menu_ask_for_a_file(
@@ -196,3 +212,38 @@ def test_a_stored_run_is_compared_with_a_file_and_read_again_in_another_zone(
     page.open_file(tmp_path / "gone.csv")
     qtbot.waitUntil(lambda: "No such file" in page.panel.table.hint, timeout=20_000)
     assert live_window.workspace.trade_list(stored.id) is None
+
+
+@pytest.mark.long
+def test_answers_come_to_their_runs_and_none_after_close(
+    live_window: MainWindow, engine: Engine, qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    period = Period.parse("2023-03-01", "2023-03-31")
+    specs = [
+        RunSpec("ema_cross", "SAMPLEUSDT", "sample", Timeframe("1h"), period, {"fast": fast, "slow": 12})
+        for fast in (4, 5)
+    ]
+    runs = [engine.runs.get(one.id) for one in engine.runs.run(specs)]
+    page, workspace = live_window.page(TradeListPage), live_window.workspace
+    workspace.put(runs)
+    path = tmp_path / "theirs.csv"
+    path.write_text(as_tradingview(runs[0].trades))
+    go_on, real = threading.Event(), type(engine.runs).compare_trades
+
+    def slowly(*args: Any, **options: Any) -> TradeListComparison:
+        assert go_on.wait(60)
+        return real(*args, **options)
+
+    monkeypatch.setattr(type(engine.runs), "compare_trades", slowly)
+    for run in runs:
+        workspace.show(run.id)
+        page.open_file(path)
+    go_on.set()
+    qtbot.waitUntil(lambda: None not in [workspace.trade_list(run.id) for run in runs], timeout=20_000)
+    go_on.clear()
+    page.open_file(path)
+    page.panel.close_list.click()
+    go_on.set()
+    qtbot.waitUntil(lambda: not live_window.bridge.busy, timeout=20_000)
+    assert workspace.trade_list(runs[1].id) is None
+    assert page.panel.table.hint == HINT

@@ -34,8 +34,7 @@ def test_windows_are_walked_shown_picked_opened_again_and_exported(
     window, page = live_window, live_window.page(WalkForwardPage)
     window.resize(1440, 900)
     panel = asked(window, "60d", "30d")
-    qtbot.waitUntil(panel.run.isEnabled, timeout=10_000)
-    assert "in 4 windows" in panel.plan.text()
+    qtbot.waitUntil(lambda: "in 4 windows" in panel.plan.text() and panel.run.isEnabled(), timeout=10_000)
     with qtbot.waitSignal(page.walk_done, timeout=120_000):
         window.actions_["walk_forward"].trigger()
     qtbot.waitUntil(lambda: not window.bridge.busy, timeout=20_000)

@@ -43,8 +43,9 @@ def test_trade_figures_by_hand() -> None:
     assert (metrics["avg_trade_hours"], metrics["max_trade_hours"], metrics["min_trade_hours"]) == (4, 10, 1)
     assert (metrics["avg_win_hours"], metrics["avg_loss_hours"]) == (7, 2)
     assert (metrics["avg_mae_pct"], metrics["avg_mfe_pct"]) == (-1, 3)
-    assert (metrics["max_consecutive_wins"], metrics["max_consecutive_losses"]) == (1, 2)
-    assert metrics["max_closed_drawdown_pct"] == near(-30 / 1030 * 100)
+    # as they ended, after 1, 2, 3, 4 and 10 hours: lost, even, lost, won, won
+    assert (metrics["max_consecutive_wins"], metrics["max_consecutive_losses"]) == (2, 1)
+    assert metrics["max_closed_drawdown_pct"] == near(-3)
 
 
 def test_turnover_counts_every_fill_and_costs_are_shown_as_they_were() -> None:

@@ -240,7 +240,7 @@ def test_run_refuses_in_one_line_with_exit_code_2(cli: CommandLine, arguments: t
     answer = cli(*RUN, "-S", "ema_cross", *arguments)
     assert answer.code == 2
     assert answer.error
-    assert cli("runs", "--json").json == {"runs": []}
+    assert cli("runs", "--json").json == {"runs": [], "portfolios": []}
 
 
 def test_a_parameter_given_to_one_strategy_wins_over_one_given_to_all(cli: CommandLine):
@@ -304,7 +304,7 @@ def test_a_strategy_that_does_not_load_is_refused_before_anything_runs(cli: Comm
     answer = cli(*RUN, "-S", "broken", "-S", "ema_cross")
     assert answer.code == 5
     assert "broken.py:1" in answer.error
-    assert cli("runs", "--json").json == {"runs": []}
+    assert cli("runs", "--json").json == {"runs": [], "portfolios": []}
 
 
 def test_no_fetch_with_gaps_is_refused_with_exit_code_3(cli: CommandLine):

@@ -82,6 +82,22 @@ def test_what_was_changed_is_named_with_its_money_and_the_document_is_the_models
     assert "entry later in theirs" in lines
 
 
+def test_what_lies_within_the_tolerance_is_a_table_too(cli: CommandLine, run: dict[str, Any], tmp_path: Path):
+    trades = [
+        replace(
+            one,
+            pnl=one.pnl - cost,
+            entry_price=one.entry_price + cost / one.size * (1 if one.side == "long" else -1),
+        )
+        for one in trades_of(run)
+        for cost in [0.00005 * one.size * one.entry_price]
+    ]
+    answer = cli("compare", run["id"], "--trades", written(tmp_path, as_tradingview(trades)))
+    assert "all equal within the tolerance, our profit less theirs +" in answer.out.splitlines()[0]
+    assert "rounding, within the tolerance" in answer.out
+    assert "has one sign in" in answer.err
+
+
 def test_another_zone_moves_their_times(cli: CommandLine, run: dict[str, Any], tmp_path: Path):
     path = written(tmp_path, as_tradingview(trades_of(run)))
     answer = cli("compare", run["id"], "--trades", path, "--tz", "+03:00")
@@ -95,6 +111,7 @@ def test_another_zone_moves_their_times(cli: CommandLine, run: dict[str, Any], t
         (("--within", "-1"), "-1 is not a whole number of at least 0"),
         (("--tolerance", "2"), "2 is not a number of at least 0 and at most 1"),
         (("--tz", "Mars"), "unknown time zone 'Mars'"),
+        (("--tz", "+23:99"), "unknown time zone '+23:99'"),
     ],
 )
 def test_what_makes_no_sense_is_refused(

@@ -90,7 +90,7 @@ def test_leverage_above_the_brackets_is_refused_before_anything_runs(
     answer = cli(*command, "--leverage", "51")
     assert answer.code == 2
     assert "51 is above the most that SAMPLEUSDT on sample allows, 50" in answer.error
-    assert cli("runs", "--json").json == {"runs": []}
+    assert cli("runs", "--json").json == {"runs": [], "portfolios": []}
 
 
 # -- brackets

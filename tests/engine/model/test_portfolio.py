@@ -81,7 +81,9 @@ FAULTS = [
     ("params = {", "prams = {", "line 13, column 1: unknown key 'prams'; did you mean params?"),
     ('timeframe = "4h"', 'timeframe = "5h"', "line 19, column 1: unknown timeframe '5h'; known: "),
     ('timeframe = "1h"', 'timeframe = "5h"', "line 5, column 1: unknown timeframe '5h'; known: "),
-    ("cash = 5_000", "max_open = 0", "line 3, column 1: max_open must be a whole number from 1 on, not 0"),
+    ("cash = 5_000", "max_open = 0", "line 3, column 1: max_open must be a whole number from 1 to 200, not 0"),
+    ("cash = 5_000", "max_open = 99999999999999999999", "max_open must be a whole number from 1 to 200, not 999"),
+    ("cash = 5_000", "legs = []", "line 3, column 1: unknown key 'legs'; did you mean [[leg]]?"),
     ("cash = 5_000", "max_open = 1.5", "line 3, column 1: max_open must be a whole number, not 1.5"),
     ("cash = 5_000", "max_open = true", "line 3, column 1: max_open must be a whole number, not True"),
     ("cash = 5_000", 'cash = "much"', "line 3, column 1: cash must be a number, not 'much'"),
@@ -128,9 +130,13 @@ def weighed(allocation: str, *weights: float, leverage: str = "") -> str:
 
 
 def test_weights_that_cannot_be_are_refused():
-    assert "line 10, column 1: leg '0': a weight is not negative, as -0.1 is" in wrong(
+    assert "line 10, column 1: leg '0': a weight is a number from 0 on, not -0.1" in wrong(
         weighed("fixed", -0.1, 0.5)
     )
+    assert "line 10, column 1: leg '0': a weight is a number from 0 on, not nan" in wrong(
+        weighed("fixed", float("nan"), 0.5)
+    )
+    assert "a leg is a table of its own: write [[leg]] above its keys" in wrong("leg = 5\n")
     assert "line 15, column 1: the weights sum to 0: nothing would be bought" in wrong(weighed("fixed", 0, 0))
     assert "line 15, column 1: the weights sum to 1.2, above 1, all of the equity" in wrong(
         weighed("fixed", 0.6, 0.6)
@@ -272,3 +278,11 @@ def test_a_parameter_that_no_leg_has_is_refused_in_the_words_of_param():
         with pytest.raises(PortfolioFault, match=words) as caught:
             assigned(two_legs(**params), {"ema_cross": INFO})
         assert (caught.value.key, caught.value.leg) == (next(iter(params)), 0)
+
+
+def test_without_the_only_leg_that_is_bought_nothing_is_left():
+    spec = parse_portfolio(weighed("fixed", 0.5, 0), "four.toml").spec
+    assert spec.without("0") is None
+    left = spec.without("1")
+    assert left is not None
+    assert [leg.name for leg in left.legs] == ["0"]

@@ -147,17 +147,19 @@ def assert_equal_parts(engine: Engine, ended: SweepResult, whole: SweepResult) -
 @pytest.mark.long
 @pytest.mark.parametrize("sampler", ["grid", "tpe", "nsga2"])
 def test_one_that_was_stopped_goes_on_and_ends_as_if_it_had_not_been(markets: Engine, sampler: str):
-    more: dict[str, Any] = {} if sampler == "grid" else {"sampler": sampler, "trials": 12, "seed": 3}
+    more: dict[str, Any] = {} if sampler == "grid" else {"sampler": sampler, "trials": 60, "seed": 3}
     if sampler == "nsga2":
         more["second_objective"] = "max_drawdown_pct"
-    whole = markets.research.optimize(over_both(**more), fetch=False)
+    ranges = {"number": "1:12:1", "length": "1:9:1"}  # of a strategy that leaves time to stop it
+    spec = replace(sweep_spec(plug_in(markets, "slow", SLOW), ranges, **more), **BOTH)
+    whole = markets.research.optimize(spec, fetch=False)
     cancel = CancelToken()
 
     def stop(event: object) -> None:
         if isinstance(event, Progress) and event.unit == "trials" and event.done >= 5:
             cancel.cancel()
 
-    stopped = markets.research.optimize(over_both(**more), fetch=False, on_event=stop, cancel=cancel)
+    stopped = markets.research.optimize(spec, fetch=False, on_event=stop, cancel=cancel)
     assert stopped.status == "cancelled"
     again = markets.research.resume_sweep(stopped.id)
     assert (again.id, again.status) == (stopped.id, "finished")

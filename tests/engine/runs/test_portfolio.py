@@ -164,6 +164,33 @@ def test_without_a_leg_it_is_the_portfolio_that_lacks_it_in_its_file(engine: Eng
     assert told["adds"]["return_pct"] == return_pct - told["without"]["return_pct"]
 
 
+def test_the_order_of_the_legs_changes_no_figure_and_each_is_told_in_its_place(engine: Engine):
+    coarse = leg("months", "buy_and_hold", "4h")
+    asked = (TREND, coarse, EVERY_DAY)
+    one = engine.portfolios.make(PortfolioSpec(MARCH, asked))
+    other = engine.portfolios.make(PortfolioSpec(MARCH, asked[::-1]))
+    assert one.metrics == other.metrics
+    assert [leg.name for leg in other.legs] == ["days", "months", "trend"]
+    assert {leg.name: (leg.metrics, leg.pnl, leg.risk_share_pct, leg.contention) for leg in one.legs} == {
+        leg.name: (leg.metrics, leg.pnl, leg.risk_share_pct, leg.contention) for leg in other.legs
+    }
+    assert one.correlation[0][1] == other.correlation[2][1]
+    assert one.pnl is not None
+    assert other.pnl is not None
+    assert all((one.pnl.columns[name] == other.pnl.columns[name]).all() for name in one.pnl.columns)
+
+
+def test_the_warm_up_of_longer_candles_is_checked_as_in_a_run(engine: Engine):
+    start = Period.parse("2023-01-20", "2023-03-31")
+    alone = engine.portfolios.make(PortfolioSpec(start, (leg("days", "daily_trend_cross"),)))
+    (run,) = engine.runs.run(
+        [RunSpec("daily_trend_cross", "SAMPLEUSDT", "sample", Timeframe("1h"), start, {}, COSTS)]
+    )
+    assert run.checks["warmup"]["status"] == "failed"
+    assert alone.legs[0].checks["warmup"]["note"] == run.checks["warmup"]["note"]
+    assert alone.checks["warmup"]["status"] == "failed"
+
+
 def test_coarser_legs_act_at_their_own_opens_and_the_wallet_is_valued_at_every_close(engine: Engine):
     found = engine.portfolios.make(replace(TWO, legs=(leg("slow", "every", "4h"), EVERY_DAY)))
     assert found.timeframe == Timeframe("1h")

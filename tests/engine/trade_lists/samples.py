@@ -101,7 +101,7 @@ def as_binance_futures(trades: Sequence[Trade]) -> str:
         prices, times = (one.entry_price, one.exit_price), (one.entry_time, one.exit_time)
         fills = list(zip(buys, prices, times, strict=True))
         for number, (side, price, time) in enumerate(fills):
-            gross = one.pnl + one.commission if number else 0.0
+            gross = one.pnl + one.commission + (one.funding or 0.0) if number else 0.0  # told before both
             rows.append({
                 "Date(UTC)": format_time(time)[:19].replace("T", " "), "Symbol": "SAMPLEUSDT", "Side": side,
                 "Price": price, "Quantity": one.size, "Amount": one.size * price,

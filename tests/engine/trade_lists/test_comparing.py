@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.errors import InputError
-from engine.model.market import HOUR_MS, Period
+from engine.errors import InputError, Interrupted
+from engine.events import CancelToken
+from engine.model.market import HOUR_MS, Period, Timeframe
 from engine.model.run import FAILED, RunResult
 from engine.model.trade import Trade
 from engine.model.trade_comparison import KINDS, TradeListComparison
@@ -47,7 +48,11 @@ def theirs_of(trade: Trade, **other: Any) -> TheirTrade:
 
 
 def compared(theirs: list[TheirTrade], run: RunResult = RUN, **options: Any) -> TradeListComparison:
-    return compare_trades(run, TradeList("jesse", "list", tuple(round_trips(theirs)), "x"), **options)
+    return compare_trades(run, listed(theirs), **options)
+
+
+def listed(theirs: list[TheirTrade], **other: Any) -> TradeList:
+    return TradeList("tradingview", "list", tuple(round_trips(theirs)), "x", asks_zone=True, **other)
 
 
 def named(found: TradeListComparison) -> list[tuple[str, int | None, float]]:
@@ -189,6 +194,108 @@ def test_a_clock_of_another_zone_is_recognised():
     ]
     assert any("is their time zone +08:00? (--tz)" in note for note in compared(away).notes)
     assert not any("--tz" in note for note in compared(list(map(theirs_of, RUN.trades))).notes)
+
+
+def moved(hours: int, run: RunResult = RUN, **other: Any) -> list[str]:
+    """The notes of a list that is the run's, so many hours later."""
+    late = [
+        theirs_of(one, entry_time=one.entry_time + hours * HOUR_MS, exit_time=one.exit_time + hours * HOUR_MS)
+        for one in run.trades
+    ]
+    return [
+        note
+        for note in compare_trades(run, replace(listed(late), **other)).notes
+        if "would fall on ours" in note
+    ]
+
+
+def test_a_list_one_candle_late_may_be_stamped_by_the_close():
+    (both,) = moved(1)
+    assert both.startswith("1 hour earlier, ")
+    assert both.endswith("is their time zone +01:00? (--tz) Or are they stamped by the close?")
+    (named,) = moved(1, asks_zone=False)
+    assert named.endswith("fall on ours: are they stamped by the close?")
+    (far,) = moved(3, asks_zone=False)
+    assert far.startswith("3 hours earlier, ")
+    assert far.endswith("is their clock another one?")
+    (early,) = moved(-1, asks_zone=False)
+    assert early.endswith("do they fill on the candle that decided?")
+    candles = random_candles(600, 4, step_ms=4 * HOUR_MS)
+    period = Period(START_MS, START_MS + 2400 * HOUR_MS)
+    slow = run_on(candles, symbol="SAMPLEUSDT", timeframe=Timeframe("4h"), period=period)
+    (four,) = moved(4, slow, asks_zone=False)
+    assert four.startswith("4 hours earlier, ")
+    assert four.endswith("are they stamped by the close?")
+
+
+def worse(trade: Trade, share: float) -> TheirTrade:
+    """Theirs with both fills worse by a share of the price, the fee as ours."""
+    sign = 1 if trade.side == "long" else -1
+    return theirs_of(
+        trade,
+        entry_price=trade.entry_price * (1 + sign * share),
+        exit_price=trade.exit_price * (1 - sign * share),
+    )
+
+
+def test_a_cost_within_the_tolerance_is_told_in_the_headline_and_a_note():
+    found = compared([worse(one, 0.00009) for one in RUN.trades])
+    assert found.all_equal
+    assert found.difference > 1
+    assert found.headline.endswith(
+        f": all equal within the tolerance, our profit less theirs {found.difference:+,.2f}"
+    )
+    count = len(found.pairs)
+    (note,) = [note for note in found.notes if "within the tolerance" in note]
+    assert f"one sign in {count} of {count} pairs and makes {found.difference:+,.2f}" in note
+    mixed = [worse(one, 0.00009 * (-1) ** place) for place, one in enumerate(RUN.trades)]
+    assert not any("within the tolerance" in note for note in compared(mixed).notes)
+
+
+def test_a_lower_fee_that_only_profit_tells_has_its_name():
+    dear = [theirs_of(one, fee=one.commission * 0.91) for one in RUN.trades]
+    found = compared([replace(one, fee=None, pnl=one.net) for one in dear])
+    assert [one.kind for one in found.differences] == ["fee"] * len(RUN.trades)
+    assert found.difference == about(-0.09 * sum(one.commission for one in RUN.trades))
+
+
+def test_what_rounded_prices_leave_of_a_fee_has_no_name():
+    told = []
+    for one in RUN.trades:
+        exact = theirs_of(one)
+        prices: dict[str, Any] = {
+            "entry_price": round(one.entry_price, 2),
+            "exit_price": round(one.exit_price, 2),
+        }
+        told.append(replace(exact, pnl=exact.net, fee=None, **prices))
+    assert compared(told).all_equal
+
+
+def test_a_profit_that_misses_by_a_tenth_of_a_thousandth_of_the_turnover_has_its_name():
+    told = [
+        theirs_of(one, pnl=one.pnl - 0.00009 * one.size * (one.entry_price + one.exit_price))
+        for one in RUN.trades
+    ]
+    assert {one.kind for one in compared(told).differences} == {"their_profit"}
+
+
+def test_funding_of_another_size_goes_with_the_size():
+    ours = replace(RUN.trades[0], funding=4.0, pnl=RUN.trades[0].pnl - 4)
+    run = replace(RUN, trades=(ours, *RUN.trades[1:]))
+    half: dict[str, Any] = {"size": ours.size / 2, "fee": ours.commission / 2}
+    rest = [theirs_of(one) for one in RUN.trades[1:]]
+    assert named(compared([theirs_of(ours, funding=2.0, **half), *rest], run)) == [
+        ("size", None, about(ours.pnl / 2))
+    ]
+    untold = named(compared([theirs_of(ours, **half), *rest], run))
+    assert untold == [("size", None, about(ours.pnl / 2)), ("funding", None, about(-2))]
+
+
+def test_a_comparison_stops_when_it_is_asked_to():
+    token = CancelToken()
+    token.cancel()
+    with pytest.raises(Interrupted):
+        compared(list(map(theirs_of, RUN.trades)), go_on=token.raise_if_cancelled)
 
 
 def test_a_run_that_failed_has_nothing_to_compare_with():

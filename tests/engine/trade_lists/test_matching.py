@@ -3,9 +3,11 @@
 import itertools
 from functools import cache
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine.errors import InputError
 from engine.trade_lists import matching
 from engine.trade_lists.matching import Cells, matched, pair_cost
 
@@ -69,3 +71,13 @@ def test_ten_thousand_trades_look_only_at_their_neighbours(monkeypatch):
 
 def test_a_thousand_trades_within_one_candle_are_no_thousand_pairs():
     assert len(matched([(5, 6)], [(5, 5)] * 1000, 5)) == 1
+
+
+def test_more_pairs_than_can_be_tried_are_refused(monkeypatch):
+    ours = [(place, place + 1) for place in range(20)]
+    monkeypatch.setattr(matching, "MOST_PAIRS", 399)
+    assert len(matched(ours, ours, 5)) == 20
+    with pytest.raises(
+        InputError, match=r"400 pairs .* lie within 50 candles, more than 399; use a smaller distance"
+    ):
+        matched(ours, ours, 50)

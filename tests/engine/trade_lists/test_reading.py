@@ -1,6 +1,7 @@
 """Trade lists are recognised by what is in them, read as they are written, or refused in a line that says what was found."""
 
 import json
+import re
 import zipfile
 from contextlib import suppress
 from pathlib import Path
@@ -67,8 +68,9 @@ def test_the_charts_clock_is_the_zone_that_was_named_and_utc_without():
     assert only(text).entry_time == at("2024-01-02T08:00")
     assert only(text, "Europe/Berlin").entry_time == at("2024-01-02T07:00")
     assert only(text, "+08:00").entry_time == at("2024-01-02T00:00")
-    with pytest.raises(InputError, match="unknown time zone 'Mars'"):
-        read(text, "Mars")
+    for wrong in ("Mars", "+23:99", "+08:75", "+24:00"):
+        with pytest.raises(InputError, match=f"unknown time zone '{re.escape(wrong)}'"):
+            read(text, wrong)
 
 
 def test_semicolons_and_decimal_commas_are_read():
@@ -120,7 +122,7 @@ def test_freqtrade_tells_fees_as_fractions_and_funding_that_was_received():
 
 FUTURES = """Date(UTC),Symbol,Side,Price,Quantity,Amount,Fee,Realized Profit,Quote Asset
 2024-01-05 09:00:09,SOLUSDT,BUY,91,1,91,0.05,0,USDT
-2024-01-04 10:00:02,SOLUSDT,BUY,95,5,475,0.24,15,USDT
+2024-01-04 10:00:02,SOLUSDT,BUY,95,5,475,0.24,9,USDT
 2024-01-04 08:00:01,SOLUSDT,SELL,100,1,100,0.05,0,USDT
 2024-01-04 08:00:01,SOLUSDT,SELL,99,1,99,0.05,0,USDT
 2024-01-03 08:00:00,ETHUSDT,BUY,2000,1,2000,1,0,USDT
@@ -147,7 +149,9 @@ def test_futures_fills_are_folded_from_flat_to_flat_and_a_fill_turns_a_position(
         None,
     )  # 3 of the turn, 1 more: never closed
     assert turned.entry_price == about((3 * 95 + 91) / 4)
+    assert short.pnl == about(9 - 0.1 - 0.24 * 2 / 5)
     assert found.kind == "binance-futures"
+    assert found.zone == "UTC"
 
 
 def test_rows_with_a_trade_id_count_once_and_equal_rows_without_count_each():
@@ -177,6 +181,7 @@ def test_a_fee_in_another_coin_is_not_known_in_money():
         "Date(UTC),Pair,Side,Price,Executed,Amount,Fee\n2024-01-02 08:00:00,SOLUSDT,BUY,100,1SOL,100USDT,0.0003BNB\n"
     )
     assert found.trades[0].fee is None
+    assert found.trades[0].pnl is None
     assert "the fees of 1 fills were paid in another coin and are not known in money" in found.notes
 
 
@@ -187,6 +192,14 @@ def test_backtesting_py_tells_profit_after_commission_or_before(pnl: float):
         f"0,-2,1,5,110,100,,,{pnl},1.0,0.09,2024-01-02 08:00:00,2024-01-02 12:00:00,0 days 04:00:00,\n"
     )
     assert (found.side, found.size, found.net, found.fee) == ("short", 2, 19, 1)
+
+
+JESSE = "type,entry_price,exit_price,qty,opened_at,closed_at\nlong,1,2,3,1704182400000,1704186000000\n"
+
+
+def _backtested(start: object, end: object) -> str:
+    told = {"trades": [], "backtest_start_ts": start, "backtest_end_ts": end}
+    return json.dumps({"strategy": {"A": told}})
 
 
 @pytest.mark.parametrize(
@@ -203,6 +216,13 @@ def test_backtesting_py_tells_profit_after_commission_or_before(pnl: float):
         (OLD_TRADINGVIEW.replace("2024-01-02 08:00", "02.01.2024 08:00"), "line 2: Date/Time '02.01.2024 08:00' is no time"),
         (OLD_TRADINGVIEW.replace("100,3", "x,3"), "line 2: Price USDT 'x' is not a number"),
         (OLD_TRADINGVIEW.replace("2024-01-02 12:00", "2024-01-01 12:00"), "leaves before it enters"),
+        (OLD_TRADINGVIEW.replace("110,3", '110,"0,5"'), "'28.5' is not a number with a decimal comma"),
+        (OLD_TRADINGVIEW.replace("100,3", '"12,34,567.5",3'), "'12,34,567.5' is not a number with a decimal point"),
+        (OLD_TRADINGVIEW.replace("2024-01-02 08:00", "2024-01-02 08:00+23:99"), "line 2: Date/Time .* is no time: its zone"),
+        (_backtested(10**23, 10**23 + 1), "backtest_start_ts 1000.* are no period; nothing was compared"),
+        (_backtested(2, 1), "backtest_start_ts 2 and backtest_end_ts 1 are no period"),
+        (_backtested(True, 5), "backtest_start_ts True and backtest_end_ts 5 are no period"),
+        (JESSE.replace("long", "sell"), "trade 1: type is 'sell'"),
         (FUTURES.replace("BUY,95", "HOLD,95"), "line 3: Side is 'hold'; BUY and SELL"),
     ],
 )  # fmt: skip
@@ -223,6 +243,15 @@ def test_the_result_in_freqtrades_zip_is_found_beside_its_set_up(tmp_path: Path)
         archive.writestr("backtest-result_config.json", "{}")
         archive.writestr("backtest-result_Sample.py", "pass")
         archive.writestr("backtest-result.json", '{"strategy": {}}')
+    assert trade_list_text(path) == '{"strategy": {}}'
+
+
+def test_parameters_of_the_strategy_and_what_macos_adds_are_not_the_result(tmp_path: Path):
+    path = tmp_path / "backtest-result.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("backtest-result_Sample.json", '{"params": {}}')
+        archive.writestr("backtest-result.json", '{"strategy": {}}')
+        archive.writestr("__MACOSX/._backtest-result.json", "x")
     assert trade_list_text(path) == '{"strategy": {}}'
 
 
@@ -271,7 +300,7 @@ def test_a_huge_file_a_folder_and_one_that_is_gone_are_refused(tmp_path: Path):
 SAMPLES = (
     OLD_TRADINGVIEW,
     FUTURES,
-    "type,entry_price,exit_price,qty,opened_at,closed_at\nlong,1,2,3,1704182400000,1704186000000\n",
+    JESSE,
     ",Size,EntryPrice,ExitPrice,EntryTime,ExitTime\n0,1,2,3,2024-01-02,2024-01-03\n",
     '[{"pair": "A/B", "open_rate": 1, "amount": 2, "open_timestamp": 1704182400000}]',
     '{"trades": [{"type": "short", "entry_price": 1, "exit_price": 2, "qty": 3, "opened_at": 1, "closed_at": null}]}',

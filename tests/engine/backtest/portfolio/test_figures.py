@@ -1,5 +1,7 @@
 """The figures of a portfolio in numbers that can be checked by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -17,8 +19,8 @@ from engine.backtest.portfolio.figures import (
     wallet_outcome,
 )
 from engine.model.account import Costs
-from engine.model.market import DAY_MS, HOUR_MS, Float64Array, Timeframe
-from tests.support.builders import START_MS, flat_candles, signals_for
+from engine.model.market import DAY_MS, HOUR_MS, Float64Array, Timeframe, parse_time
+from tests.support.builders import START_MS, flat_candles, random_candles, signals_for
 
 RULES = PortfolioRules(1000.0)
 FREE = Costs(commission=0.0, size=1.0)
@@ -105,6 +107,42 @@ def test_trades_of_all_legs_are_one_table_whose_positions_count_the_wallets_clos
     assert found["turnover"] == pytest.approx(500 + 550 + 500)
     assert found["buy_hold_return_pct"] == pytest.approx((0.1 + 0.2) / 2 * 100)
     assert found["break_even_bps"] is None
+
+
+def test_drawdown_and_streaks_go_by_the_order_in_which_trades_of_many_legs_end():
+    # a enters first and leaves last, with the loss; b wins twice meanwhile
+    long = leg("a", [100.0, 100, 100, 100, 100, 100, 50, 50], {"signal_up_buy": [0], "exit_long": [5]})
+    twice = leg(
+        "b", [100.0, 100, 110, 110, 110, 121, 121, 121], {"signal_up_buy": [0, 3], "exit_long": [1, 4]}
+    )
+    for legs in ([long, twice], [twice, long]):
+        outcome = run_portfolio(legs, RULES)
+        found = wallet_metrics(
+            outcome, legs, basket(outcome, legs, RULES), replace(FREE, cash=1000.0), Timeframe("1h")
+        )
+        pnl = [one.table.pnl.tolist() for one in outcome.legs]
+        lost, won = sorted(pnl, key=len)
+        assert (len(lost), len(won)) == (1, 2)
+        assert (found["max_consecutive_wins"], found["max_consecutive_losses"]) == (2, 1)
+        peak = 1000 + sum(won)
+        assert found["max_closed_drawdown_pct"] == pytest.approx(lost[0] / peak * 100)
+
+
+def test_months_open_when_they_open_and_close_when_the_next_one_does():
+    candles = random_candles(12, seed=3)
+    opens = [parse_time(f"2023-{month:02}-01") for month in range(1, 13)]
+    monthly = replace(candles, timestamp=np.array(opens, dtype=np.int64))
+    one = LegInput(
+        "m",
+        monthly,
+        signals_for(monthly, {"signal_up_buy": [1], "exit_long": [4]}),
+        FREE,
+        None,
+        False,
+        31 * DAY_MS,
+        1.0,
+    )
+    assert open_times(run_portfolio([one], RULES), [one]).tolist() == opens
 
 
 def test_what_a_leg_adds_is_the_difference_to_the_portfolio_without_it():
