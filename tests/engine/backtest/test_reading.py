@@ -150,7 +150,7 @@ def words(own: Strategy, _: Any) -> Any:
         ),
         (
             lambda own, _: {"a": own.on("4h", lambda c: c["close"].iloc[1:])},
-            r'on\("4h"\): .*another index than the 160 candles; keep the index of the candles that compute was given',
+            r'on\("4h"\): .*another index than the 150 candles; keep the index of the candles that compute was given',
         ),
         (lambda own, _: own.on(["4h"]), r'py:\d+: on\(\) takes one timeframe, on\("4h"\), not \[\'4h\'\]'),
         (
