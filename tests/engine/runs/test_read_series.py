@@ -324,7 +324,9 @@ def test_the_stitched_run_of_a_swept_warm_up_can_be_made_again(engine: Engine):
 
 @pytest.mark.long
 def test_a_walk_forward_fails_combinations_that_ask_for_more_than_was_loaded(engine: Engine):
-    text = READING.replace('"4h": self.length,', '"4h": 5 if current() is None else 50,')  # more while it is tried
+    text = READING.replace(
+        '"4h": self.length,', '"4h": 5 if current() is None else 50,'
+    )  # more while it is tried
     write(engine, text.replace("import numpy as np", "from engine.indicators.memory import current"))
     ranges = {"length": parse_range("3:9:3")}
     sweep = SweepSpec(
