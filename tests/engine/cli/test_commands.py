@@ -169,7 +169,7 @@ def test_symbols_and_strategies_have_the_contracts_shape(cli: CommandLine):
         {"name": "SAMPLEUSDT", "unified": "SAMPLE/USDT:USDT", "exchange": "sample", "is_active": False}
     ]
     found = {info["name"]: info for info in cli("strategies", "--json").json}
-    assert len(found) == 10
+    assert len(found) == 11
     fast = found["ema_cross"]["params"][0]
     assert (fast["name"], fast["type"], fast["default"]) == ("fast", "int", 21)
     assert {"name", "type", "default", "low", "high", "choices"} <= set(fast)
