@@ -100,6 +100,7 @@ class Strategy(ABC):
         `compute` makes of its candles, laid beside ours: a column for a column, a table for a table. NaN, or False, where
         none had closed yet. Within `indicators` and `signals` only. Raises RunError for what is not declared.
         """
+        _check_asked(timeframe, compute, symbol)
         reader = _reader.get()
         if reader is None:
             raise RunError(_unread(self, timeframe, symbol))
@@ -120,6 +121,19 @@ class Strategy(ABC):
         prices `stop_loss`, `take_profit`, and the columns of `engine.model.orders` (there a number will do as well).
         A DataFrame or a dict, as above; `indicators` is what `indicators` gave.
         """
+
+
+def _check_asked(timeframe: Any, compute: Any, symbol: Any) -> None:
+    """Raise RunError where `on` is called with what it cannot take, saying how it is written."""
+    if not isinstance(timeframe, str):
+        raise RunError(f'on() takes one timeframe, on("4h"), not {timeframe!r}')
+    if not isinstance(symbol, str):
+        raise RunError(f'on() takes one symbol, symbol="BTCUSDT", or none at all, not {symbol!r}')
+    if compute is not None and not callable(compute):
+        asked = named_series(timeframe, symbol)
+        raise RunError(
+            f"{asked} takes a function of its candles beside that, such as lambda c: ..., not {compute!r}"
+        )
 
 
 def _unread(strategy: Strategy, timeframe: str, symbol: str) -> str:

@@ -196,6 +196,10 @@ class RunBody(TestedBody):
     strategies: Texts
     engine: str = Field(default="auto", json_schema_extra=one_of(ENGINES))
     warmup: int | None = Field(default=None, description="At least so many candles before the period.")
+    longer_warmup: dict[str, int] = Field(
+        default={},
+        description="The same of longer timeframes that a strategy reads, each in its own candles.",
+    )
     checks: bool = Field(default=True, description="false: look for no look-ahead and no short warm-up.")
 
     def request(self) -> RunRequest:
@@ -203,6 +207,7 @@ class RunBody(TestedBody):
         check_exchange(self.exchange)
         document = self.model_dump(exclude={"params", "fetch", "costs"})
         document["costs"] = self.costs.costs().to_json()
+        document["longer_warmup"] = tuple(self.longer_warmup.items())
         return RunRequest(**values_of_spec(document), assignments=self.assignments)
 
 

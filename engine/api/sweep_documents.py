@@ -118,6 +118,7 @@ class Sweep(Series):
     costs: CostsDocument
     engine: str
     warmup: int
+    longer_warmup: dict[str, int]
     fixed: dict[str, Value]
     trials: int
     planned: int

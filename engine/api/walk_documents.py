@@ -46,6 +46,7 @@ class WalkForward(Series):
     mode: str
     gap: str
     warmup: int
+    longer_warmup: dict[str, int]
     fixed: dict[str, Value]
     trials: int
     planned: int

@@ -18,10 +18,12 @@ import pandas as pd
 from engine.backtest.beside import Beside, Side, ages, closes_of, latest_seen
 from engine.errors import RunError
 from engine.indicators.memory import Memory, current
-from engine.model.columns import columns_of, float_column
+from engine.model.columns import columns_of, float_column, kind_of
 from engine.model.market import CandleFile, Candles, Float64Array
 from engine.strategy import named_series
 
+_ANSWERS: Final = "a Series, a one-dimensional array, a DataFrame or a mapping of columns"
+_HINT: Final = "keep the index of the candles that compute was given"
 _ONE: Final = "the column"  # what is said of a column that has no name
 Array = npt.NDArray[Any]
 
@@ -141,7 +143,7 @@ class _Laid:
     @cached_property
     def _columns(self) -> Mapping[str, Array]:
         """The candles' own columns and their age, laid beside the run's: read-only."""
-        found = {name: self._lay(column) for name, column in self._side.candles.columns().items()}
+        found = {name: _frozen(self._lay(column)) for name, column in self._side.candles.columns().items()}
         return found | {"age": _frozen(ages(self._closes, self._base_closes, self._seen, self._unit))}
 
     def columns(self, *, arrays: bool) -> Any:
@@ -149,7 +151,12 @@ class _Laid:
         memory = current()
         if memory is not None:
             memory.hold(list(self._columns.values()))
-        return dict(self._columns) if arrays else pd.DataFrame(self._columns, index=self._index, copy=False)
+        return dict(self._columns) if arrays else self._table.copy(deep=False)
+
+    @cached_property
+    def _table(self) -> pd.DataFrame:
+        """Kept, so that who changes a lazy copy of it with pandas changes a copy of the column."""
+        return pd.DataFrame(self._columns, index=self._index, copy=False)
 
     def remembering(self, memory: Memory | None, series: int) -> AbstractContextManager[None]:
         """Indicators of these candles are remembered while trials are made; all series share as much room as the candles."""
@@ -162,8 +169,12 @@ class _Laid:
     def beside(self, answer: Any, asked: str, memory: Memory | None) -> Any:
         """What was computed on the candles, laid beside the run's in the same shape."""
         single = isinstance(answer, pd.Series | np.ndarray)
+        if not single and not isinstance(answer, pd.DataFrame | Mapping):
+            raise RunError(f"{asked}: compute must return {_ANSWERS}, not {kind_of(answer)}")
         try:
-            columns = columns_of({_ONE: answer} if single else answer, self.frame.table.index, "compute")
+            columns = columns_of(
+                {_ONE: answer} if single else answer, self.frame.table.index, "compute", hint=_HINT
+            )
             found = {name: self._column(name, column, memory) for name, column in columns.items()}
         except RunError as error:
             raise RunError(f"{asked}: {error}") from None
@@ -175,17 +186,18 @@ class _Laid:
         is_bool = column.dtype == np.bool_ and not isinstance(column, np.ma.MaskedArray)
         values = np.asarray(column) if is_bool else float_column(column, name, "compute")
         number = None if self._memory is None else self._memory.number_of(values)
+        is_array = isinstance(column, np.ndarray)
         if memory is None or number is None:
-            laid = self._lay(values)
-        else:
-            key = ("beside", self._side.symbol, self._side.timeframe, number)
-            laid = memory.recall(key)
-            if laid is None:
-                made = self._lay(values)
-                laid = memory.keep(key, made, [made])
-        return laid if isinstance(column, np.ndarray) else pd.Series(laid, self._index, copy=False)
+            made = self._lay(values)  # nobody else has it
+            return _frozen(made) if is_array else pd.Series(made, self._index, copy=False)
+        key = ("beside", self._side.symbol, self._side.timeframe, number, is_array)
+        laid = memory.recall(key)
+        if laid is None:
+            made = _frozen(self._lay(values))
+            laid = memory.keep(key, made if is_array else pd.Series(made, self._index, copy=False), [made])
+        return laid
 
     def _lay(self, column: Array) -> Array:
         """Of each candle of the run what the last one that had closed says: NaN, or False, where there was none."""
         nothing = False if column.dtype == np.bool_ else np.nan
-        return _frozen(np.append(column, nothing)[self._seen])  # the one before the first is the last
+        return np.append(column, nothing)[self._seen]  # the one before the first is the last

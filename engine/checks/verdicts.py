@@ -31,6 +31,7 @@ MOST_S: Final = 10.0
 SAMPLES: Final = 24  # candles that are seen again with less history
 MOST_SAMPLES: Final = 1_000  # of an exhaustive search
 NO_WARMUP: Final = "a backtesting.Strategy is given no candles before its period"
+NOTHING_LONGER: Final[Mapping[str, int]] = {}
 SWITCHED_OFF: Final = "switched off"
 REMEMBERS: Final = "the strategy remembers what it was asked before, or answers by chance or by the clock"
 
@@ -38,9 +39,16 @@ Check = dict[str, Any]
 
 
 def run_checks(
-    fresh: Fresh, candles: Candles, full: Evaluation, held: int, wanted: int, own_s: float
+    fresh: Fresh,
+    candles: Candles,
+    full: Evaluation,
+    held: int,
+    wanted: int,
+    own_s: float,
+    longer: Mapping[str, int] = NOTHING_LONGER,
 ) -> dict[str, Check]:
-    """The checks `lookahead` and `warmup` of a run whose period begins at position `held`.
+    """The checks `lookahead` and `warmup` of a run whose period begins at position `held`; `longer`: the warm-up of longer
+    candles that it reads.
 
     Each takes about as long as the strategy itself did (`own_s`), at least 2 and at most 10 seconds; no run fails by them.
     """
@@ -51,7 +59,7 @@ def run_checks(
         samples = sample_candles(len(candles), held, full, SAMPLES)
         budget = Budget(CANDLES, limit_s, pace_s)
         short = find_short_warmup(fresh, candles, full, samples, wanted, budget)
-        warmup |= _tried_warmup(short, found, candles, warmup)
+        warmup |= _tried_warmup(short, found, candles, warmup, longer)
     return {"lookahead": lookahead_check(found, candles), "warmup": warmup}
 
 
@@ -65,7 +73,9 @@ def native_checks(fresh: Fresh, answer: Answer) -> dict[str, Check]:
     return {"lookahead": lookahead_check(found, candles), "warmup": _no_warmup()}
 
 
-def search(fresh: Fresh, answer: Answer, cuts: int, wanted: int, report: Report) -> dict[str, Any]:
+def search(
+    fresh: Fresh, answer: Answer, cuts: int, wanted: int, report: Report, longer: Mapping[str, int]
+) -> dict[str, Any]:
     """Search a strategy for look-ahead, cutting after every candle of its period, or `cuts` of them spread over it.
 
     Returns the checks `lookahead` and `warmup`, and `candles`, after how many a cut is possible.
@@ -84,7 +94,7 @@ def search(fresh: Fresh, answer: Answer, cuts: int, wanted: int, report: Report)
         if first >= wanted:
             samples = spread(every, MOST_SAMPLES)
             short = find_short_warmup(fresh, candles, full, samples, wanted, Budget(FOREVER, FOREVER))
-            warmup |= _tried_warmup(short, found, candles, warmup)
+            warmup |= _tried_warmup(short, found, candles, warmup, longer)
     return {"lookahead": lookahead_check(found, candles), "warmup": warmup, "candles": len(every)}
 
 
@@ -98,7 +108,9 @@ def unmade_checks(held: int, wanted: int, why: str) -> dict[str, Check]:
     return {"lookahead": skipped, "warmup": counted_warmup(held, wanted)}
 
 
-def _tried_warmup(found: Findings, ahead: Findings, candles: Candles, counted: Check) -> Check:
+def _tried_warmup(
+    found: Findings, ahead: Findings, candles: Candles, counted: Check, longer: Mapping[str, int]
+) -> Check:
     """What trying adds to a warm-up of which enough candles are held; columns that look ahead are another story."""
     known = ahead.changes | ahead.remembered
     changes = {name: change for name, change in found.changes.items() if name not in known}
@@ -108,8 +120,13 @@ def _tried_warmup(found: Findings, ahead: Findings, candles: Candles, counted: C
         return {"status": status, "note": counted["note"] + tried + _failures(found)}
     first = min(changes.values(), key=lambda change: change.candle)
     when = short_time(int(candles.timestamp[first.candle]))
-    few = f"{counted['wanted']:,} candles of warm-up are too few"
-    note = f"{few}: {', '.join(changes)} at {when} changes with more of them before" + _failures(found)
+    named = [f"{name} {count:,}" for name, count in longer.items() if count]
+    own = [f"{counted['wanted']:,}"] if counted["wanted"] or not named else []
+    wanted = ", ".join(own + named)
+    note = (
+        f"the warm-up ({wanted}) is too short: {', '.join(changes)} at {when} changes with more of them before"
+        + _failures(found)
+    )
     return {"status": "failed", "columns": list(changes), "note": note}
 
 

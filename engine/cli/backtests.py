@@ -58,6 +58,7 @@ from engine.model.filters import NO_FILTERS
 from engine.model.market import DEFAULT_EXCHANGE, Period, Timeframe
 from engine.model.parameters import Assignment
 from engine.model.portfolio_result import PortfolioRerun
+from engine.model.reads import Warmup
 from engine.model.rerun import Rerun
 from engine.model.run import FINISHED, RunRequest
 from engine.service import Engine
@@ -128,8 +129,10 @@ def run(
     filters: Filtered = NO_FILTERS,
     detail: Detail = None,
     warmup: Annotated[
-        int | None,
-        whole_option(help="At least so many candles before the period; repeats a trial of a sweep."),
+        list[str] | None,
+        typer.Option(
+            help="At least so many candles before the period; 4h=800: of longer ones it reads. Repeats a trial of a sweep."
+        ),
     ] = None,
     engine_name: Annotated[str, typer.Option("--engine", help="auto, compiled or reference.")] = "auto",
     check: Annotated[
@@ -144,6 +147,7 @@ def run(
     json: Json = False,
 ) -> None:
     """Fetch what is missing, then run every strategy on every symbol in parallel, and store the runs."""
+    before = Warmup.parse(warmup or ())
     request = RunRequest(
         strategy,
         symbol,
@@ -166,8 +170,9 @@ def run(
             detail,
         ),
         engine_name,
-        warmup,
+        before.candles if warmup else None,
         checks=not no_checks,
+        longer_warmup=before.longer,
     )
     with (
         Engine(**given(cluster=cluster)) as engine,

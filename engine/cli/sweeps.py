@@ -42,6 +42,7 @@ from engine.model.filters import NO_FILTERS
 from engine.model.market import DEFAULT_EXCHANGE, Period, Timeframe, format_time
 from engine.model.parameters import Assignment, ParamValue
 from engine.model.ranges import parse_range
+from engine.model.reads import Warmup
 from engine.model.run import CANCELLED, FINISHED, RUNNING
 from engine.model.sweep import TOP, SweepResult
 from engine.model.sweep_spec import SAMPLERS, SweepSpec, swept_markets
@@ -200,9 +201,8 @@ def sweep_table(result: SweepResult, statistics: SweepStatistics, top: int) -> N
         print_note(f"check {name}: {check['status']} ({check['note']})")
     for note in (*result.notes, *statistics.sentences):
         print_note(note)
-    print_note(
-        f"sweep {result.id[:8]}; a trial again with all its details: `backtest run --warmup {result.warmup}`"
-    )
+    again = f"backtest run {Warmup(result.warmup, result.longer_warmup).words}"
+    print_note(f"sweep {result.id[:8]}; a trial again with all its details: `{again}`")
 
 
 def _trials_table(title: str, result: SweepResult, trials: Sequence[Mapping[str, Any]]) -> None:

@@ -25,6 +25,7 @@ from engine.model.across import across
 from engine.model.market import Float64Array, Int64Array, Market, Period, Timeframe
 from engine.model.parameters import ParamValue
 from engine.model.ranges import Steps, parse_range
+from engine.model.reads import longer_warmup
 from engine.model.run import FINISHED, RUNNING, json_ready
 from engine.model.sweep import BegunSweep, Column, SweepPart, SweepResult, TrialReturns, unmade_checks
 from engine.model.sweep_spec import SweepSpec
@@ -359,6 +360,7 @@ def _result(connection: Connection, held: RowMapping, rows: Sequence[Any]) -> Sw
         unified=held["unified"],
         period=Period(to_ms(held["start_time"]), to_ms(held["end_time"])),
         warmup=held["warmup"],
+        longer_warmup=longer_warmup((held["inputs"] or {}).get("candles", {})),
         numbers=np.array(numbers, dtype=np.int64),
         params={name: _param_column(params, name, kinds[name]) for name in spec.ranges if name in kinds},
         fixed=held["fixed"],

@@ -24,6 +24,7 @@ from engine.database.sweep_store import asked_of, spec_of
 from engine.database.trial_rows import candles_id, trial_count
 from engine.errors import DatabaseError, InputError
 from engine.model.market import Float64Array, Market, Period, parse_time
+from engine.model.reads import longer_warmup
 from engine.model.run import FINISHED, json_ready
 from engine.model.sweep import Column
 from engine.model.walk_forward import (
@@ -275,6 +276,7 @@ def _walk(connection: Connection, held: RowMapping) -> WalkForward:
         unified=held["unified"],
         period=Period(to_ms(held["start_time"]), to_ms(held["end_time"])),
         warmup=held["warmup"],
+        longer_warmup=longer_warmup((held["inputs"] or {}).get("candles", {})),
         columns=_unpacked(held["columns"]),
         fixed=held["fixed"],
         figures=np.empty((held["planned"], 0, *_SHAPE)),

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.backtest.rules import Report
-from engine.errors import InputError, StrategyError
+from engine.errors import InputError, RunError, StrategyError
 from engine.loader.class_variables import native_params, other_variables
 from engine.loader.libraries import strategy_process
 from engine.loader.load import NATIVE, SIGNALS, LoadedStrategy, located, open_strategy
@@ -86,11 +86,20 @@ def _reads(loaded: LoadedStrategy, path: Path) -> dict[str, Any]:
         raise StrategyError(f"{path.name}:{line}: {error}") from None
     if not reads:
         return {}
-    from engine.backtest.evaluation import ask_warmup
-
-    warmups = ask_warmup(loaded.strategy({}), path).to_json()
     series = {"timeframes": list(reads.timeframes), "symbols_read": list(reads.symbols)}
-    return {**series, "build_timeframes": reads.build, "warmups": warmups}
+    return {**series, "build_timeframes": reads.build, "warmups": _warmups(loaded.strategy, path)}
+
+
+def _warmups(kind: type[Strategy], path: Path) -> dict[str, int]:
+    """Nothing where the strategy cannot say by its defaults: a run of it fails there, alone and with the reason."""
+    from engine.backtest.evaluation import ask_warmup, asking
+
+    try:
+        with asking(path):
+            strategy = kind({})
+        return ask_warmup(strategy, path).to_json()
+    except RunError:
+        return {}
 
 
 def _check_complete(loaded: LoadedStrategy, path: Path) -> None:

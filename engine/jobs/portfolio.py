@@ -20,6 +20,7 @@ from engine.jobs.run import terms_checks
 from engine.model.account import Costs
 from engine.model.market import Float64Array, Timeframe
 from engine.model.orders import Orders
+from engine.model.reads import longer_wanted
 from engine.model.simulators import PLAIN
 from engine.parallel.portfolio_tasks import (
     LegAnswer,
@@ -46,8 +47,8 @@ def leg_job(task: LegTask, report: Report) -> LegAnswer:
         raise RunError("a backtesting.Strategy trades an account of its own and cannot be a leg")
     held, wanted = answer.first, max(task.warmup, 0)
     if task.checks:
-        fresh = partial(asking_again, task)
-        checks = run_checks(fresh, answer.candles, answer.said, held, wanted, answer.own_s)
+        fresh, longer = partial(asking_again, task), longer_wanted(task.candles)
+        checks = run_checks(fresh, answer.candles, answer.said, held, wanted, answer.own_s, longer)
     else:
         checks = unmade_checks(held, wanted, SWITCHED_OFF)
     signals = answer.said.signals.slice(held, None)

@@ -17,6 +17,7 @@ from engine.errors import RunError
 from engine.model.account import BLOCKED
 from engine.model.market import Candles, Timeframe
 from engine.model.plots import LEVELS
+from engine.model.reads import longer_wanted
 from engine.model.simulators import PLAIN, REFERENCE, choose_engine
 from engine.parallel.tasks import PlayedTask, RunAnswer, RunTask
 from engine.reproduction.inputs import versions_for
@@ -74,7 +75,9 @@ def _play_signals(
     outcome = play(report)
     if task.checks:
         fresh = partial(asking_again, task)
-        checks = run_checks(fresh, candles, answer.said, held, wanted, answer.own_s)
+        checks = run_checks(
+            fresh, candles, answer.said, held, wanted, answer.own_s, longer_wanted(task.candles)
+        )
     else:
         checks = unmade_checks(held, wanted, SWITCHED_OFF)
     columns = {name: column[held:] for name, column in answer.said.indicators.items()}

@@ -24,7 +24,7 @@ from engine.loader.class_variables import native_params
 from engine.model.market import DAY_MS, Float64Array, Int64Array, Timeframe
 from engine.model.metric_definitions import SUMMARY
 from engine.model.parameters import ParamValue, complete
-from engine.model.reads import OWN, Reads, Warmup
+from engine.model.reads import OWN, Reads, Warmup, longer_wanted
 from engine.model.simulators import choose_engine
 from engine.parallel.seed import seed_random
 from engine.parallel.tasks import SweptTask, TrialsAnswer, TrialsTask, WarmupAnswer, WarmupTask
@@ -99,7 +99,7 @@ def _signal_player(task: TrialsTask, kind: type[Strategy], series: SweptSeries) 
 
     def play(params: Mapping[str, ParamValue], row: Float64Array, returns: Float64Array) -> None:
         strategy = made_strategy(kind, params, path)
-        _check_warmup(ask_warmup(strategy, path), task)  # a run of its own would fail there
+        check_warmup(ask_warmup(strategy, path), task)  # a run of its own would fail there
         said = evaluate(strategy, path, series.frame, held=held, wanted=wanted, lasting=False)
         signals = said.signals.slice(held, None)
         run_summary(prepared, signals, costs, strategy.reverse, row, perpetual, returns)
@@ -107,13 +107,11 @@ def _signal_player(task: TrialsTask, kind: type[Strategy], series: SweptSeries) 
     return play
 
 
-def _check_warmup(asked: Warmup, task: SweptTask) -> None:
+def check_warmup(asked: Warmup, task: SweptTask) -> None:
     """Raise RunError where a combination asks for more than any that was asked before the candles were loaded."""
     if asked.candles <= task.warmup and not asked.longer:
         return
-    most = {OWN: task.warmup} | {
-        side.timeframe: side.wanted for side in task.candles.beside if side.timeframe
-    }
+    most = {OWN: task.warmup} | longer_wanted(task.candles)
     for timeframe, count in asked.to_json().items():
         if count > most.get(timeframe, count):
             raise RunError(

@@ -12,7 +12,7 @@ from engine.backtest.evaluation import ask_warmup, asking, evaluate
 from engine.backtest.perpetual import Perpetual
 from engine.backtest.rules import Report
 from engine.errors import BacktestError
-from engine.jobs.trials import SweptSeries, made_strategy
+from engine.jobs.trials import SweptSeries, check_warmup, made_strategy
 from engine.loader import kept_process, open_strategy
 from engine.loader.class_variables import native_params
 from engine.model.market import Float64Array
@@ -83,7 +83,7 @@ def _signal_player(task: WindowTrialsTask, kind: type[Strategy], series: SweptSe
 
     def play(params: Mapping[str, ParamValue], rows: Float64Array) -> Sequence[tuple[int, str]]:
         strategy = made_strategy(kind, params, path)
-        ask_warmup(strategy, path)  # a run of its own would fail there
+        check_warmup(ask_warmup(strategy, path), task)  # a run of its own would fail there
         said = evaluate(strategy, path, series.frame, held=held, wanted=wanted, lasting=False)
         return run_spans(spans, said.signals.slice(held, None), costs, strategy.reverse, rows)
 

@@ -17,27 +17,30 @@ if TYPE_CHECKING:
 Columns: TypeAlias = "pd.DataFrame | Mapping[str, Any]"  # what a strategy answers: Series or arrays by name
 
 
-def columns_of(answer: Any, index: pd.Index[Any], method: str) -> dict[str, Any]:
+def columns_of(
+    answer: Any, index: pd.Index[Any], method: str, *, hint: str = "build the frame with index=candles.index"
+) -> dict[str, Any]:
     """The columns that a strategy's `method` returned, a Series or array (n,) each, in order.
 
-    Raises RunError unless `answer` is a DataFrame, or a mapping of Series and one-dimensional arrays, on `index`.
+    Raises RunError unless `answer` is a DataFrame, or a mapping of Series and one-dimensional arrays, on `index`; `hint`:
+    what is to be done about another index.
     """
     import pandas as pd
 
     if isinstance(answer, pd.DataFrame):
-        _check_rows(len(answer), answer.index, index, method)
+        _check_rows(len(answer), answer.index, index, method, hint)
         if not answer.columns.is_unique:
             twice = answer.columns[answer.columns.duplicated()][0]
             raise RunError(f"{method}() returned the column {twice!r} twice")
         return {str(name): column for name, column in answer.items()}
     if not isinstance(answer, Mapping):
-        raise RunError(f"{method}() must return a DataFrame or a mapping of columns, not {_kind(answer)}")
+        raise RunError(f"{method}() must return a DataFrame or a mapping of columns, not {kind_of(answer)}")
     for name, column in answer.items():
         if isinstance(column, pd.Series):
-            _check_rows(len(column), column.index, index, method)
+            _check_rows(len(column), column.index, index, method, hint)
         elif not isinstance(column, np.ndarray) or column.ndim != 1:
             raise RunError(
-                f"{method}() column {name!r} must be a Series or a one-dimensional array, not {_kind(column)}"
+                f"{method}() column {name!r} must be a Series or a one-dimensional array, not {kind_of(column)}"
             )
         elif len(column) != len(index):
             raise RunError(
@@ -46,7 +49,7 @@ def columns_of(answer: Any, index: pd.Index[Any], method: str) -> dict[str, Any]
     return {str(name): column for name, column in answer.items()}
 
 
-def _kind(given: Any) -> str:
+def kind_of(given: Any) -> str:
     """What was given, for a sentence: the library too, as others have a Series and a DataFrame of their own."""
     if isinstance(given, np.ndarray):
         return f"an array of shape {given.shape}"
@@ -55,11 +58,10 @@ def _kind(given: Any) -> str:
     return kind.__name__ if library in ("builtins", "pandas") else f"{library}'s {kind.__name__}"
 
 
-def _check_rows(rows: int, found: pd.Index[Any], index: pd.Index[Any], method: str) -> None:
+def _check_rows(rows: int, found: pd.Index[Any], index: pd.Index[Any], method: str, hint: str) -> None:
     if found is not index and not found.is_(index) and not found.equals(index):
         raise RunError(
-            f"{method}() returned {rows} rows with another index than the {len(index)} candles; "
-            "build the frame with index=candles.index"
+            f"{method}() returned {rows} rows with another index than the {len(index)} candles; {hint}"
         )
 
 
@@ -86,7 +88,7 @@ def _check_numbers(column: Any, wanted: str) -> None:
         raise RunError(f"{wanted}, not {column.dtype}")
     for at, value in enumerate(column):
         if not (isinstance(value, int | float | np.number) or value is None or value is pd.NA):
-            raise RunError(f"{wanted}, not {value!r} ({_kind(value)}) as in row {at}")
+            raise RunError(f"{wanted}, not {value!r} ({kind_of(value)}) as in row {at}")
 
 
 def boolean_column(column: Any, name: str) -> npt.NDArray[np.bool_]:
@@ -114,4 +116,4 @@ def _check_booleans(column: Any, name: str) -> None:
         if at is None:
             raise RunError(f"{wanted}, not objects that are; .astype(bool) makes it so")
         other = list(column)[at]
-        raise RunError(f"{wanted}, not {other!r} ({_kind(other)}) as in row {at}; a comparison gives one")
+        raise RunError(f"{wanted}, not {other!r} ({kind_of(other)}) as in row {at}; a comparison gives one")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
 from engine.errors import InputError, RunError
-from engine.model.market import DAY_MS, Market, Period, Timeframe, timeframes_of
+from engine.model.market import DAY_MS, CandleFile, Market, Period, Timeframe, timeframes_of
+from engine.model.numerals import read_whole
 from engine.model.simulators import MAX_WARMUP
 
 OWN: Final = ""  # the symbol, and the timeframe, of the run itself
@@ -122,18 +123,37 @@ class Warmup:
         """How many candles of `base` are wanted before the period where the longer ones are built of them."""
         if not reads.build:
             return self.candles
-        return max(
-            [self.candles, *((count + 1) * _cells(base, name) for name, count in self.longer if count)]
-        )
+        return max([self.candles, *(_built_of(base, name, count) for name, count in self.longer if count)])
 
     def to_json(self) -> dict[str, int]:
         """`{"": candles, "4h": ...}`."""
         return {OWN: self.candles, **dict(self.longer)}
 
     @classmethod
+    def parse(cls, texts: Iterable[str]) -> Self:
+        """From "200" (candles of the run's timeframe) and "4h=800", as on the command line; raises InputError."""
+        counts: dict[str, int] = {}
+        for text in texts:
+            name, equals, count = text.rpartition("=")
+            timeframe = Timeframe(name.strip()).name if equals else OWN
+            if timeframe in counts:
+                raise InputError(f"--warmup {text}: the warm-up of {timeframe or 'the run'} is given twice")
+            try:
+                counts[timeframe] = read_whole(count)
+            except ValueError:
+                raise InputError(f"--warmup {text!r} must read 200 or, of longer candles, 4h=800") from None
+        return cls.from_json(counts)
+
+    @property
+    def words(self) -> str:
+        """As `parse` reads it, each behind the option's name."""
+        given = [str(self.candles), *(f"{name}={count}" for name, count in self.longer)]
+        return " ".join(f"--warmup {one}" for one in given)
+
+    @classmethod
     def from_json(cls, counts: Mapping[str, int]) -> Self:
         """What `to_json` described."""
-        return cls(counts[OWN], tuple((name, count) for name, count in counts.items() if name != OWN))
+        return cls(counts.get(OWN, 0), tuple((name, count) for name, count in counts.items() if name != OWN))
 
 
 def _count(said: Any) -> int:
@@ -142,6 +162,15 @@ def _count(said: Any) -> int:
             f"warmup() must return a whole number of candles from 0 to {MAX_WARMUP:,}, not {said!r}"
         )
     return said
+
+
+def _built_of(base: Timeframe, longer: str, count: int) -> int:
+    """How many candles of `base` make so many longer ones before the one that a decision sees, wherever that begins. Loading
+    begins with a whole day, so that only longer ones than that may have begun before what is counted.
+    """
+    cells = _cells(base, longer)
+    begun = cells - 1 if cells > _cells(base, "1d") else 0
+    return (count + 1) * cells + begun
 
 
 def _cells(base: Timeframe, longer: str) -> int:
@@ -206,6 +235,17 @@ def series_of(
         )
         for symbol, timeframe in reads.series()
     )
+
+
+def longer_warmup(candles: Mapping[str, Any]) -> tuple[tuple[str, int], ...]:
+    """The warm-up of each longer timeframe that was read, by what a run or sweep depends on: its inputs' `candles`."""
+    reads = candles.get("reads", {}).values()
+    return tuple(sorted({one["timeframe"]: one["warmup"] for one in reads if one["timeframe"]}.items()))
+
+
+def longer_wanted(file: CandleFile) -> dict[str, int]:
+    """Of each longer timeframe that is read beside the candles of a task, how many are to lie before the period."""
+    return {side.timeframe: side.wanted for side in file.beside if side.timeframe}
 
 
 def latest_closed(timeframe: Timeframe, instant: int) -> int:

@@ -14,6 +14,7 @@ from engine.model.account import Costs
 from engine.model.exchanges import describe
 from engine.model.market import Float64Array, Int64Array, Market, Period, Timeframe, format_time
 from engine.model.parameters import Assignment, StrategyInfo, assign
+from engine.model.reads import longer_warmup
 from engine.model.simulators import AUTO, ENGINES, MAX_WARMUP
 from engine.model.trade import Trade
 from engine.model.window_params import WindowParams, windows_json
@@ -23,6 +24,7 @@ FAILED: Final = "failed"
 CANCELLED: Final = "cancelled"
 RUNNING: Final = "running"
 STOPPED: Final = "stopped"  # by the end of its program: it goes on where it was
+NO_WARMUP: Final = "no warm-up wanted"
 MOST_CUTS: Final = 20_000  # of a search for look-ahead: each computes all candles before it again
 
 
@@ -50,7 +52,7 @@ class RunSpec:
     longer_warmup: tuple[tuple[str, int], ...] = ()
 
     def __post_init__(self) -> None:
-        _check(self.engine, self.warmup)
+        _check(self.engine, self.warmup, self.longer_warmup)
         self.costs.check_detail(self.timeframe)
 
     def to_json(self) -> dict[str, Any]:
@@ -99,29 +101,42 @@ class RunRequest:
     engine: str = AUTO
     warmup: int | None = None
     checks: bool = True
+    longer_warmup: tuple[tuple[str, int], ...] = ()
 
     def __post_init__(self) -> None:
-        _check(self.engine, self.warmup)
+        _check(self.engine, self.warmup, self.longer_warmup)
         self.costs.check_detail(self.timeframe)
 
     def specs(self, infos: Mapping[str, StrategyInfo]) -> list[RunSpec]:
-        """A run per symbol and strategy, symbols as they were typed; raises InputError for assignments that fit nowhere."""
+        """A run per symbol and strategy, symbols as they were typed; raises InputError for what fits nowhere: assignments,
+        a warm-up of longer candles that none of them reads.
+        """
         names = list(dict.fromkeys(self.strategies))
+        longer = {name: self._longer_read(infos[name]) for name in names}
+        for one in self.longer_warmup:
+            if not any(one in read for read in longer.values()):
+                raise InputError(
+                    f"a warm-up of {one[0]} candles is asked for, which {', '.join(names)} does not read; nothing was run"
+                )
         params = assign(self.assignments, [infos[name] for name in names])
         return [
             RunSpec(
                 name, symbol, self.exchange, self.timeframe, self.period, params[name], self.costs, self.engine,
-                self.warmup, self.checks,
+                self.warmup, self.checks, longer_warmup=longer[name],
             )
             for symbol in dict.fromkeys(self.symbols)
             for name in names
         ]  # fmt: skip
 
+    def _longer_read(self, info: StrategyInfo) -> tuple[tuple[str, int], ...]:
+        return tuple(one for one in self.longer_warmup if one[0] in info.timeframes)
 
-def _check(engine: str, warmup: int | None) -> None:
+
+def _check(engine: str, warmup: int | None, longer: Sequence[tuple[str, int]]) -> None:
     """Raise InputError for options that no run can have."""
-    if warmup is not None and not 0 <= warmup <= MAX_WARMUP:
-        raise InputError(f"the warm-up must be from 0 to {MAX_WARMUP:,} candles, not {warmup}")
+    for count in (warmup, *dict(longer).values()):
+        if count is not None and not 0 <= count <= MAX_WARMUP:
+            raise InputError(f"the warm-up must be from 0 to {MAX_WARMUP:,} candles, not {count}")
     if engine not in ENGINES:
         raise InputError(f"unknown engine {engine!r}; known: {', '.join(ENGINES)}")
 
@@ -149,7 +164,7 @@ def funding_left_out(exchange: str, checks: Mapping[str, Mapping[str, Any]]) -> 
 def counted_warmup(held: int, wanted: int) -> dict[str, Any]:
     """The check of the warm-up as far as counting goes: `wanted` candles before the period, of which `held` are there."""
     status = "skipped" if not wanted else "passed" if held >= wanted else "failed"
-    note = f"{held} of {wanted}" if wanted else "no warm-up wanted"
+    note = f"{held:,} of {wanted:,}" if wanted else NO_WARMUP
     return {"status": status, "columns": [], "wanted": wanted, "held": held, "note": note}
 
 
@@ -225,13 +240,8 @@ class RunResult:
             self.engine,
             warmup=self.inputs["warmup"] if self.inputs else None,
             windows=self.windows,
-            longer_warmup=self._longer_warmup(),
+            longer_warmup=longer_warmup((self.inputs or {}).get("candles", {})),
         )
-
-    def _longer_warmup(self) -> tuple[tuple[str, int], ...]:
-        reads: Mapping[str, Any] = (self.inputs or {}).get("candles", {}).get("reads", {})
-        counts = {one["timeframe"]: one["warmup"] for one in reads.values() if one["timeframe"]}
-        return tuple(counts.items())
 
     @property
     def windows(self) -> tuple[WindowParams, ...]:

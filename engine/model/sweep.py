@@ -51,10 +51,10 @@ class SweepResult:
     """One sweep as far as it came: columns over its n trials, in the order of their numbers.
 
     `done` of `planned` trials were made, `failed` of them failed; n = done, but 1 (the best, or 0) in a list of sweeps.
-    `period` is the effective one; `warmup` candles before it were asked for (the longest of all combinations), so
-    `RunSpec(warmup=...)` repeats any trial. `numbers`: int64 (n,), which combination of the plan each was. `params`: the
-    ranged parameters, `fixed`: all the others. `metrics`: float64 (n,), NaN where a figure has no meaning or the trial
-    failed. `errors`: one line per failed trial, by position 0..n-1.
+    `period` is the effective one; `warmup` candles before it were asked for (the longest of all combinations), and of longer
+    timeframes `longer_warmup`, so `RunSpec(warmup=..., longer_warmup=...)` repeats any trial. `numbers`: int64 (n,), which
+    combination of the plan each was. `params`: the ranged parameters, `fixed`: all the others. `metrics`: float64 (n,), NaN
+    where a figure has no meaning or the trial failed. `errors`: one line per failed trial, by position 0..n-1.
     `trials_of_strategy`: how many distinct trials of this strategy were ever made, these included. `checks`: of the
     candles that all trials saw, as a run's. `markets`: of a sweep over several, those on each alone; then figures are across
     them, `period` holds all of theirs, and n counts the combinations that every market has tried.
@@ -80,6 +80,7 @@ class SweepResult:
     created_ms: int = 0
     error: str | None = None
     checks: Mapping[str, Mapping[str, Any]] = field(default_factory=unmade_checks)
+    longer_warmup: tuple[tuple[str, int], ...] = ()
     markets: Sequence[SweepResult] = ()
 
     def __len__(self) -> int:
@@ -185,6 +186,8 @@ class SweepResult:
         found = []
         if warmup["status"] == "failed":
             short = f"only {warmup['held']:,} of {warmup['wanted']:,} candles of warm-up are held"
+            if warmup["held"] >= warmup["wanted"]:
+                short = f"of what is read the warm-up is not held whole ({warmup['note']})"
             found.append(f"{short}: trials that ask for more of them begin with too few")
         if data["missing_candles"]:
             found.append(str(data["note"]))
@@ -247,6 +250,7 @@ class SweepResult:
             "unified": self.unified,
             "engine": self.engine,
             "warmup": self.warmup,
+            "longer_warmup": dict(self.longer_warmup),
             "fixed": dict(self.fixed),
             "trials": self.done,
             "planned": self.planned,

@@ -219,6 +219,7 @@ class WalkForward:
     results: Sequence[WindowResult] = ()
     measures: Mapping[str, Any] = field(default_factory=dict)
     run: RunResult | None = None
+    longer_warmup: tuple[tuple[str, int], ...] = ()
     trials_of_strategy: int | None = None
     elapsed_s: float = 0.0
     created_ms: int = 0
@@ -254,6 +255,7 @@ class WalkForward:
             unified=self.unified,
             period=sweep.period,
             warmup=self.warmup,
+            longer_warmup=self.longer_warmup,
             numbers=np.arange(self.planned),
             params=self.columns,
             fixed=self.fixed,
@@ -330,6 +332,7 @@ class WalkForward:
             "error": self.error,
             "unified": self.unified,
             "warmup": self.warmup,
+            "longer_warmup": dict(self.longer_warmup),
             "fixed": dict(self.fixed),
             "trials": self.done,
             "planned": self.planned,

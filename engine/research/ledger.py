@@ -13,6 +13,7 @@ import numpy as np
 from engine.errors import InputError
 from engine.model.market import DAY_MS, Float64Array, Int64Array, Market, Period
 from engine.model.metric_definitions import SUMMARY
+from engine.model.reads import longer_warmup
 from engine.model.sweep import BegunSweep, SweepPart, SweepResult, TrialReturns, loss_sign
 from engine.model.sweep_spec import SweepSpec
 from engine.model.trial import trial_identities
@@ -206,6 +207,7 @@ class Ledger:
             unified=planned.base.market.unified,
             period=self._series.period,
             warmup=planned.base.warmup,
+            longer_warmup=longer_warmup(self._series.inputs),
             numbers=numbers,
             params=planned.trials.combinations(numbers).columns,
             fixed=planned.trials.fixed,

@@ -11,6 +11,7 @@ from engine.parallel.job import Done
 from engine.parallel.tasks import AskWorkers, LookaheadTask
 from engine.runs.load import SeriesLoader
 from engine.runs.plan import PlannedRun
+from engine.runs.record import beside_warmup
 
 TIMEOUT_S: Final = 7 * 86_400.0  # the user stops it, nothing else
 
@@ -46,8 +47,9 @@ def search(
         if not isinstance(outcome, Done):
             raise RunError(outcome.message)
         found = outcome.value
+        warmup = beside_warmup(series, found.warmup)
         return LookaheadReport(
-            planned.spec, series.period, planned.params, found.lookahead, found.warmup, found.candles
+            planned.spec, series.period, planned.params, found.lookahead, warmup, found.candles
         )
 
     return as_job(

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from engine.model.market import Market
+from engine.model.reads import longer_warmup
 from engine.model.trial import trial_identities
 from engine.model.walk_forward import FIGURES, BegunWalk, TriedPart, WalkForward, WalkForwardSpec, Window
 from engine.parallel.tasks import WindowTrialsAnswer
@@ -113,6 +114,7 @@ class WalkLedger:
             unified=base.market.unified,
             period=self._series.period,
             warmup=base.warmup,
+            longer_warmup=longer_warmup(self._series.inputs),
             columns=planned.trials.columns,
             fixed=planned.trials.fixed,
             figures=self._figures,

@@ -138,7 +138,7 @@ def make_plan(
         if isinstance(outcome, Done):
             params, problem = outcome.value.params, None
             reading = read_by(outcome.value.reads, outcome.value.warmup, spec, find_market)
-            warmup = max(reading.warmup.building(reading.reads, spec.timeframe), warmup)
+            warmup = reading.warmup.building(reading.reads, spec.timeframe)
         else:
             params, problem = spec.params, outcome
         plan.append(
@@ -163,8 +163,17 @@ def read_by(
     """What a strategy said that it reads, on the exchange of the run. Raises InputError where it cannot."""
     declared = Reads.from_json(reads)
     declared.check(spec.timeframe, spec.exchange, spec.strategy)
-    wanted = Warmup.from_json(warmup).longest(Warmup(0, spec.longer_warmup))
-    return Reading(declared, wanted, tuple(find_market(one, spec.exchange) for one in declared.symbols))
+    wanted = Warmup.from_json(warmup).longest(Warmup(spec.warmup or 0, spec.longer_warmup))
+    return Reading(declared, wanted, tuple(_market_read(one, spec, find_market) for one in declared.symbols))
+
+
+def _market_read(symbol: str, spec: RunSpec, find_market: FindMarket) -> Market:
+    try:
+        return find_market(symbol, spec.exchange)
+    except InputError as error:
+        raise InputError(
+            f"{spec.strategy}: symbols_read names {symbol!r}: {error}; nothing was run"
+        ) from error
 
 
 def sources_now(info: StrategyInfo) -> Begun:

@@ -279,7 +279,7 @@ class OptimizePage(Page[OptimizePanel]):
         self.context.run_wanted.emit([
             RunSpec(
                 spec.strategy, one.spec.symbol, spec.exchange, spec.timeframe, one.period, sweep.params_of(position),
-                spec.costs, sweep.engine, warmup=sweep.warmup,
+                spec.costs, sweep.engine, warmup=sweep.warmup, longer_warmup=sweep.longer_warmup,
             )
             for one in sweep.markets or (sweep,)
         ])  # fmt: skip

@@ -169,7 +169,7 @@ class WalkForwardPage(Page[WalkForwardPanel]):
         self.context.run_wanted.emit([
             RunSpec(
                 sweep.strategy, sweep.symbol, sweep.exchange, sweep.timeframe, one.window.train, one.params, sweep.costs,
-                warmup=walk.warmup,
+                warmup=walk.warmup, longer_warmup=walk.longer_warmup,
             )
         ])  # fmt: skip
 

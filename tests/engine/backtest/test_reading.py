@@ -1,6 +1,7 @@
 """What a strategy gets of the series that it reads beside its candles, in pandas and in arrays, and what it is refused."""
 
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -145,7 +146,20 @@ def words(own: Strategy, _: Any) -> Any:
         (lambda own, _: own.on(), r"on\(\) is not declared"),
         (
             lambda own, _: {"a": own.on("4h", lambda c: 1)},
-            r'on\("4h"\): compute\(\) must return a DataFrame or a mapping',
+            r'on\("4h"\): compute must return a Series, .* array, a DataFrame or a mapping of columns, not int',
+        ),
+        (
+            lambda own, _: {"a": own.on("4h", lambda c: c["close"].iloc[1:])},
+            r'on\("4h"\): .*another index than the 150 candles; keep the index of the candles that compute was given',
+        ),
+        (lambda own, _: own.on(["4h"]), r'py:\d+: on\(\) takes one timeframe, on\("4h"\), not \[\'4h\'\]'),
+        (
+            lambda own, _: own.on("4h", 200),
+            r'on\("4h"\) takes a function of its candles beside that, .* not 200',
+        ),
+        (
+            lambda own, _: own.on("4h", symbol=None),
+            r'on\(\) takes one symbol, symbol="BTCUSDT", or none at all, not None',
         ),
         (
             lambda own, _: {"a": own.on("4h", lambda c: np.zeros(3))},
@@ -222,3 +236,35 @@ def test_remembered_results_of_many_lengths_stay_apart():
         for length in [*range(2, 40)] * 3:
             said = asked(partial(averages, length), frame=frame)
             assert equal(said.indicators["a"], ema(FOURS.close, length)[SEEN])
+
+
+def changed_with_pandas(own: Strategy, _: Any) -> dict[str, Any]:
+    four = own.on("4h")
+    four.loc[four["age"] > 2, "close"] = np.nan
+    line = own.on("4h", lambda c: ema(c["close"], 20))
+    line.iloc[:7] = 1.0
+    plain = own.on("4h", lambda c: c["close"] * 2)
+    plain[plain > 0] = 3.0
+    both = own.on("4h", lambda c: {"a": c["high"], "b": ema(c["low"], 5)})
+    both["a"].iloc[0] = both["b"].iloc[0] = 4.0
+    trend = own.on("4h", lambda c: supertrend(c["high"], c["low"], c["close"], 10, 3.0))
+    trend.loc[trend.index[:5], "supertrend"] = 5.0
+    return {"close": four["close"], "line": line, "plain": plain, **both, "trend": trend["supertrend"]}
+
+
+@pytest.mark.parametrize("is_sweep", [False, True])
+def test_what_is_read_can_be_changed_with_pandas_and_is_read_again_as_it_was(is_sweep: bool):
+    frame = CandleFrame(HOURS, beside=beside())
+    with Memory(frame.table).used() if is_sweep else nullcontext():
+        for _ in range(2):  # the second time it would see what the first one wrote
+            said = asked(changed_with_pandas, frame=frame).indicators
+            old = (PLACES + 1) % 4 == 3
+            assert equal(said["close"], np.where(old, np.nan, FOURS.close[SEEN]))
+            assert equal(said["line"], np.where(PLACES < 7, 1.0, ema(FOURS.close, 20)[SEEN]))
+            assert set(said["plain"]) == {3.0}
+            assert said["a"][0] == said["b"][0] == 4.0
+            assert equal(said["a"][1:], FOURS.high[SEEN][1:])
+            assert set(said["trend"][:5]) == {5.0}
+            assert 5.0 not in said["trend"][5:]
+        untouched = asked(lambda own, _: own.on("4h"), frame=frame).indicators
+        assert equal(untouched["close"], FOURS.close[SEEN])

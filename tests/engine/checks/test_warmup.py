@@ -23,7 +23,7 @@ def test_a_warm_up_that_is_long_enough_passes_and_says_how_it_was_tried() -> Non
 def test_a_warm_up_that_is_too_short_names_the_columns_that_still_move() -> None:
     found = warmup_of(lambda f: ta.ema(f["close"], 40), 60)
     assert (found["status"], found["columns"][0]) == ("failed", "drawn")
-    assert found["note"].startswith("60 candles of warm-up are too few: drawn, ")
+    assert found["note"].startswith("the warm-up (60) is too short: drawn, ")
 
 
 @pytest.mark.long

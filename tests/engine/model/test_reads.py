@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from engine.errors import InputError, RunError
-from engine.model.market import Market, Period, Timeframe, format_time
-from engine.model.reads import Reads, Warmup, series_of
+from engine.model.market import HOUR_MS, Market, Period, Timeframe, format_time, parse_time
+from engine.model.reads import Reads, Warmup, latest_closed, series_of, warmup_start
 from engine.strategy import Param
 
 SOL, BTC = (
@@ -128,5 +128,33 @@ def test_built_candles_lengthen_the_warm_up_of_the_run():
     warmup = Warmup(200, (("4h", 60), ("1d", 3)))
     assert warmup.building(Reads(("4h", "1d")), HOUR) == 200
     assert warmup.building(Reads(("4h", "1d"), build=True), HOUR) == 61 * 4
-    assert Warmup(0, (("1M", 1),)).building(Reads(("1M",), build=True), Timeframe("1d")) == 62
+    assert Warmup(0, (("1M", 1),)).building(Reads(("1M",), build=True), Timeframe("1d")) == 31 * 2 + 30
     assert Warmup(7, (("4h", 0),)).building(Reads(("4h",), build=True), HOUR) == 7
+
+
+@pytest.mark.parametrize("timeframe", ["4h", "1d", "3d", "1w", "1M"])
+@pytest.mark.parametrize("count", [1, 2, 5])
+def test_wherever_a_period_begins_as_many_built_candles_lie_before_the_one_that_it_sees_first(
+    timeframe: str, count: int
+):
+    longer = Timeframe(timeframe)
+    wanted = Warmup(0, ((timeframe, count),)).building(Reads((timeframe,), build=True), HOUR)
+    for start in range(parse_time("2024-02-20"), parse_time("2024-04-02"), 5 * HOUR_MS):
+        loaded = warmup_start(HOUR, start, wanted)
+        first = longer.ceil(loaded)  # the first that is made of whole hours
+        assert longer.count(Period(first, latest_closed(longer, HOUR.next(start)))) >= count
+
+
+def test_a_warm_up_is_typed_as_it_is_printed():
+    warmup = Warmup.parse(["200", "4h=800", " 1d = 30"])
+    assert warmup == Warmup(200, (("4h", 800), ("1d", 30)))
+    assert warmup.words == "--warmup 200 --warmup 4h=800 --warmup 1d=30"
+    assert Warmup.parse(["4h=5"]).candles == 0
+    for texts, wanted in {
+        ("4h=x",): "must read 200 or, of longer candles, 4h=800",
+        ("4x=3",): "unknown timeframe",
+        ("1", "2"): "warm-up of the run is given twice",
+        ("4h=1", "4h=2"): "warm-up of 4h is given twice",
+    }.items():
+        with pytest.raises(InputError, match=wanted):
+            Warmup.parse(texts)

@@ -12,7 +12,7 @@ from engine.events import Event, Finished, Started
 from engine.model.market import HOUR_MS, Period, Timeframe
 from engine.model.monte_carlo import NOISE, MonteCarloSpec
 from engine.model.ranges import parse_range
-from engine.model.run import RunResult, RunSpec
+from engine.model.run import RunRequest, RunResult, RunSpec
 from engine.model.sweep_spec import SweepSpec
 from engine.model.walk_forward import WalkForwardSpec
 from engine.service import Engine
@@ -258,6 +258,118 @@ def test_a_sweep_over_two_symbols_reads_the_longer_candles_of_each(engine: Engin
             assert run.metrics["trades"]
 
 
+SWEPT = READING.replace(
+    '{"": 20, "4h": self.length, "1d": 3}', '{"": 10 * self.length, "4h": 5 * self.length}'
+)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("stored", [False, True])
+def test_a_trial_is_made_again_with_the_longest_warm_up_of_every_timeframe(engine: Engine, stored: bool):
+    text = SWEPT.replace(
+        '"other": self.on(symbol="BTCUSDT")', '"other": self.on("", ema_of, symbol="BTCUSDT")'
+    )
+    text = text.replace("ema_of", 'lambda c: {"close": ema(c["close"], 30)}')
+    write(
+        engine,
+        text.replace('up = indicators["four"] >', 'up = indicators["other"] + indicators["four"] > 2 *'),
+    )
+    ranges = {"length": parse_range("3:9:3")}
+    sweep = engine.research.optimize(
+        SweepSpec(
+            "reading", "SOLUSDT", "binanceusdm", Timeframe("1h"), PERIOD, ranges, objective="return_pct"
+        )
+    )
+    if stored:
+        sweep = engine.research.sweep(sweep.id)
+    assert (sweep.warmup, sweep.longer_warmup) == (90, (("1d", 0), ("4h", 45)))
+    assert sweep.to_json()["longer_warmup"] == {"1d": 0, "4h": 45}
+    request = RunRequest(
+        ["reading"],
+        ["SOLUSDT"],
+        "binanceusdm",
+        Timeframe("1h"),
+        PERIOD,
+        warmup=90,
+        longer_warmup=(("4h", 45),),
+    )
+    infos = engine.strategies.chosen({"reading"})
+    (asked,) = request.specs(infos)
+    for at in range(3):
+        run = ran(engine, replace(asked, params=sweep.params_of(at)))
+        assert run.metrics["trades"] == sweep.metrics["trades"][at]
+        assert run.metrics["final_equity"] == sweep.metrics["final_equity"][at]
+        assert run.inputs is not None
+        assert run.inputs["candles"]["reads"]["BTCUSDT"]["warmup"] == 90
+    with pytest.raises(InputError, match="a warm-up of 2h candles is asked for, which reading does not read"):
+        replace(request, longer_warmup=(("2h", 45),)).specs(infos)
+    with pytest.raises(InputError, match="the warm-up must be from 0"):
+        replace(request, longer_warmup=(("4h", -1),))
+
+
+@pytest.mark.long
+def test_the_stitched_run_of_a_swept_warm_up_can_be_made_again(engine: Engine):
+    write(engine, SWEPT)
+    ranges = {"length": parse_range("3:9:3")}
+    sweep = SweepSpec(
+        "reading", "SOLUSDT", "binanceusdm", Timeframe("1h"), PERIOD, ranges, objective="return_pct"
+    )
+    walk = engine.walk_forwards.make(WalkForwardSpec(sweep, 5 * 24 * HOUR_MS, 3 * 24 * HOUR_MS))
+    assert walk.run is not None, walk.error
+    again = engine.runs.rerun(walk.run.id)
+    assert (again.equal, again.changed) == (True, ())
+    assert walk.longer_warmup == (("1d", 0), ("4h", 45))
+    assert engine.walk_forwards.get(walk.id).longer_warmup == walk.longer_warmup
+
+
+@pytest.mark.long
+def test_a_walk_forward_fails_combinations_that_ask_for_more_than_was_loaded(engine: Engine):
+    text = READING.replace(
+        '"4h": self.length,', '"4h": 5 if current() is None else 50,'
+    )  # more while it is tried
+    write(engine, text.replace("import numpy as np", "from engine.indicators.memory import current"))
+    ranges = {"length": parse_range("3:9:3")}
+    sweep = SweepSpec(
+        "reading", "SOLUSDT", "binanceusdm", Timeframe("1h"), PERIOD, ranges, objective="return_pct"
+    )
+    walk = engine.walk_forwards.make(WalkForwardSpec(sweep, 5 * 24 * HOUR_MS, 3 * 24 * HOUR_MS))
+    assert "asks for 50 4h candles of warm-up; other combinations of the sweep ask for at most 5" in str(
+        [walk.error, *walk.errors.values()]
+    )
+
+
+@pytest.mark.long
+def test_the_search_for_look_ahead_counts_the_warm_up_of_what_is_read_as_a_run_does(engine: Engine):
+    write(engine, READING.replace('{"": 20, "4h": self.length, "1d": 3}', '{"1d": 4000}'))
+    run = ran(engine)
+    found = engine.research.lookahead(replace(SPEC, checks=True), cuts=5).warmup
+    for check in (run.checks["warmup"], found):
+        assert check["status"] == "failed"
+        assert "no warm-up wanted" not in check["note"]
+        assert "SOLUSDT 1d: " in check["note"]
+        assert " of 4,000" in check["note"]
+
+
+@pytest.mark.long
+def test_a_warm_up_that_is_too_short_is_named_with_its_timeframes(engine: Engine):
+    text = READING.replace('{"": 20, "4h": self.length, "1d": 3}', '{"4h": 1}')
+    write(engine, text.replace('ema(c["close"], self.length)', 'ema(c["close"], 50)'))
+    check = ran(engine).checks["warmup"]
+    assert check["status"] == "failed"
+    assert check["note"].startswith("the warm-up (4h 1) is too short: line")
+
+
+@pytest.mark.long
+def test_a_strategy_that_cannot_say_its_warm_up_fails_alone(engine: Engine):
+    write(engine, READING.replace('return {"": 20', 'return {"": 20 // (self.length - 5)'))
+    (info,) = [one for one in engine.strategies.all() if one.name == "reading"]
+    assert (info.error, dict(info.warmups), info.timeframes) == (None, {}, ("4h", "1d"))
+    (run,) = engine.runs.run([SPEC])
+    assert run.status == "failed"
+    assert "ZeroDivisionError" in str(run.error)
+    ran(engine, replace(SPEC, params={"length": 6}))
+
+
 @pytest.mark.long
 def test_the_stitched_run_of_a_walk_forward_reads_on_and_can_be_made_again(engine: Engine):
     ranges = {"length": parse_range("3:9:3")}
@@ -309,7 +421,8 @@ def test_a_timeframe_that_does_not_fit_is_refused_before_anything_runs(
 @pytest.mark.long
 def test_symbols_that_cannot_be_read_are_named(engine: Engine, fake_exchange: FakeExchange):
     write(engine, READING.replace("BTCUSDT", "NOPEUSDT"))
-    with pytest.raises(InputError, match="NOPEUSDT"):
+    wanted = "reading: symbols_read names 'NOPEUSDT': .*; nothing was run"
+    with pytest.raises(InputError, match=wanted):
         engine.runs.run([SPEC])
     assert not fake_exchange.candle_requests
     write(engine, READING.replace("BTCUSDT", "NEWUSDT"))
