@@ -57,7 +57,6 @@ from engine.model.cost_presets import TAKER
 from engine.model.filters import NO_FILTERS
 from engine.model.market import DEFAULT_EXCHANGE, Period, Timeframe
 from engine.model.parameters import Assignment
-from engine.model.portfolio_result import PortfolioRerun
 from engine.model.reads import Warmup
 from engine.model.rerun import Rerun
 from engine.model.run import FINISHED, RunRequest
@@ -265,7 +264,7 @@ def rerun(
         progress(quiet=json) as on_event,
     ):
         found = engine.portfolios.find(run_id)
-        again: Rerun | PortfolioRerun
+        again: Rerun[Any]
         if found is not None:
             again = engine.portfolios.rerun(
                 found, stored_source=stored_source, fetch=not no_fetch, on_event=on_event, cancel=cancel

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any, TextIO
 from engine.errors import OutputError, one_line, reason, redacted, redacted_in
 from engine.events import Cancelled, Event, Failed, Finished, Log, OnEvent, Progress, Started
 from engine.model.market import format_time
-from engine.model.portfolio_result import PortfolioRerun
 from engine.model.rerun import Rerun
 from engine.model.run import FINISHED, RunResult, json_ready
 
@@ -250,7 +249,7 @@ def _differences_table(result: RunResult) -> None:
 _MOST_DIFFERENCES = 12
 
 
-def rerun_details(again: Rerun | PortfolioRerun) -> None:
+def rerun_details(again: Rerun[Any]) -> None:
     """Whether what was made again came out the same; if not, what changed and where the results differ."""
     old, new, after = again.before.id[:8], again.result.id[:8], again.result
     what = f"{len(after.trades):,} trades and every figure" if after.status == FINISHED else str(after.error)

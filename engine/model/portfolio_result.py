@@ -11,6 +11,7 @@ from engine.model.market import Market, Period, Timeframe, format_time
 from engine.model.portfolio import LegSpec, PortfolioSpec
 from engine.model.portfolio_document import document_of
 from engine.model.portfolio_rules import FIXED, WEIGHED
+from engine.model.rerun import Rerun
 from engine.model.run import FINISHED, Series, funding_left_out, skipped_checks
 from engine.model.simulators import COMPILED
 from engine.model.trade import Trade
@@ -235,27 +236,7 @@ class PortfolioResult:
 
 
 @dataclass(frozen=True, slots=True)
-class PortfolioRerun:
-    """A stored portfolio made again as `result`, a portfolio of its own; the rest as `Rerun`."""
+class PortfolioRerun(Rerun[PortfolioResult]):
+    """A stored portfolio made again as a portfolio of its own."""
 
     kind: ClassVar[str] = KIND
-    before: PortfolioResult
-    result: PortfolioResult
-    changed: tuple[str, ...]
-    differences: Sequence[Mapping[str, Any]]
-    notes: tuple[str, ...] = ()
-
-    @property
-    def equal(self) -> bool:
-        """Whether metrics, trades and every series are the same to the last bit."""
-        return not self.differences
-
-    def to_json(self) -> dict[str, Any]:
-        """The portfolio, and how it compares."""
-        return self.result.to_json() | {
-            "rerun_of": self.before.id,
-            "equal": self.equal,
-            "changed": list(self.changed),
-            "differences": [dict(row) for row in self.differences],
-            "notes": [*self.result.notes, *self.notes],
-        }

@@ -21,7 +21,7 @@ _MOST_NAMED: Final = 6
 _PROGRAM: Final = "engine source"
 
 
-def compare(before: RunResult, after: RunResult, *notes: str) -> Rerun:
+def compare(before: RunResult, after: RunResult, *notes: str) -> Rerun[RunResult]:
     """How a stored run and the same run made again compare."""
     changed, differing = changes(before.inputs, after.inputs), differences(before, after)
     if before.inputs is None and before.status == FINISHED:

@@ -300,7 +300,7 @@ class Runs:
         fetch: bool = True,
         on_event: OnEvent = ignore_event,
         cancel: CancelToken | None = None,
-    ) -> Rerun:
+    ) -> Rerun[RunResult]:
         """Make a stored run again, store it as a run of its own, and compare: equal, or which inputs changed.
 
         The strategy is the one of that name now, or where it is gone, or with `stored_source`, the source that the run
