@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Final
 
 from PySide6.QtCore import Signal
-from PySide6.QtGui import QTextCursor
 from PySide6.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from desktop.theme.colours import Theme
@@ -84,16 +83,6 @@ class PortfolioEditor(QWidget):
         """Show another text, of a file where there is one; `saved`: as it stands in it."""
         self.path, self._saved = path, text if saved else ""
         self.view.show_source(text)
-        self._changed()
-
-    def replace(self, text: str) -> None:
-        """Write another text that no file holds; Ctrl+Z in the editor brings back what stood there."""
-        self.path, self._saved = None, ""
-        cursor = self.view.textCursor()
-        cursor.select(QTextCursor.SelectionType.Document)
-        cursor.insertText(text)
-        cursor.setPosition(0)
-        self.view.setTextCursor(cursor)
         self._changed()
 
     def kept(self, path: Path, text: str) -> None:

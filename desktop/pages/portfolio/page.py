@@ -16,6 +16,7 @@ from desktop.pages.setup.values import Setup
 from desktop.tables import formats
 from desktop.widgets.actions import Command
 from desktop.widgets.preferences import Preferences
+from desktop.widgets.undo import Undo
 from desktop.widgets.when_seen import WhenSeen
 from desktop.work.bridge import Phase, refusable
 from desktop.work.jobs import Job
@@ -95,7 +96,7 @@ class PortfolioPage(Page[PortfolioPanel]):
     # -- the file ----------------------------------------------------------------------------------------------------
 
     def write_new(self) -> None:
-        """Write a portfolio of what the set-up holds; what stood in the editor can be brought back."""
+        """Write a portfolio of what the set-up holds."""
         setup = self.context.page(SetupPage).panel.setup()
         try:
             text = portfolio_text(portfolio_of(setup))
@@ -103,13 +104,25 @@ class PortfolioPage(Page[PortfolioPanel]):
             self.context.reported.emit("warning", f"{error}; no portfolio was written", "")
             return
         self.panel.tabs.setCurrentWidget(self.panel.editor)
-        self.panel.editor.replace(text)
+        self._overwrite(text, None, "A new portfolio is written")
+
+    def _overwrite(self, text: str, path: Path | None, words: str) -> None:
+        """Show another text, of a file where there is one; what stood there can be brought back."""
+        editor = self.panel.editor
+        before, where, is_saved = editor.text, editor.path, not editor.is_changed
+
+        def take_back() -> None:
+            editor.put(before, where, saved=is_saved)
+
+        editor.put(text, path, saved=path is not None)
+        if before.strip() and before != text:
+            self.context.undo_offered.emit(Undo(words, take_back, quiet=is_saved))
 
     def open_file(self, path: Path) -> None:
         """Show a portfolio's file; what is wrong in it is told there."""
 
         def show(text: str) -> None:
-            self.panel.editor.put(text, path, saved=True)
+            self._overwrite(text, path, f"{path.name} is open")
             self.show()
 
         self.bridge.ask(lambda: text_of(path), show)
@@ -167,6 +180,7 @@ class PortfolioPage(Page[PortfolioPanel]):
             problem or busy,
             can_run=idle and self.spec is not None and not problem,
         )
+        self._keep(self.context.preferences)
         if self.spec != before:
             self._held.want()
 
@@ -244,7 +258,7 @@ class PortfolioPage(Page[PortfolioPanel]):
         def show(result: PortfolioResult) -> None:
             if self._opening != portfolio_id:  # another one was opened meanwhile, or begun
                 return
-            self.panel.editor.replace(portfolio_text(result.spec))
+            self._overwrite(portfolio_text(result.spec), None, f"{result.spec.name} is open")
             self.panel.show_result(result)
             self.panel.tabs.setCurrentIndex(0)
 
@@ -288,8 +302,12 @@ class PortfolioPage(Page[PortfolioPanel]):
         self.bridge.ask(lambda: self.engine.portfolios.restore(ids), restored)
 
     def save(self, preferences: Preferences) -> None:
-        """Keep the text, so that nothing that was typed is lost."""
+        """Keep the text."""
         super().save(preferences)
+        self._keep(preferences)
+
+    def _keep(self, preferences: Preferences) -> None:
+        """What was typed outlives a crash too."""
         editor = self.panel.editor
         preferences.save(
             _KEY, {"text": editor.text, "path": str(editor.path or ""), "saved": not editor.is_changed}

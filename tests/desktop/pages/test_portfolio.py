@@ -82,8 +82,16 @@ def test_a_new_one_takes_the_set_up_and_gives_back_what_stood_there(window: Main
     window.page(PortfolioPage).write_new()
     written = parse_portfolio(panel.editor.text, "x.toml").spec
     assert {leg.strategy for leg in written.legs} == {"vwap_supertrend_ema", "ema_cross", "buy_and_hold"}
-    panel.editor.view.undo()
+    window.actions_["undo"].trigger()
     assert panel.editor.text == TWO_LEGS
+    assert panel.editor.is_changed
+
+
+def test_what_was_typed_outlives_a_program_that_is_killed(
+    make_window: MakeWindow, qtbot: QtBot, tmp_path: Path
+) -> None:
+    panel_with(make_window(), qtbot, TWO_LEGS)  # and never closed
+    assert make_window(Preferences(tmp_path / "window.ini")).page(PortfolioPage).panel.editor.text == TWO_LEGS
 
 
 def test_a_set_up_becomes_legs_with_names_of_their_own_that_read_the_same() -> None:
