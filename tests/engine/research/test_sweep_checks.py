@@ -25,7 +25,7 @@ def test_too_short_a_warm_up_is_told_on_the_screen_in_the_document_and_by_the_st
         "columns": [],
         "wanted": found["warmup"],
         "held": 240,
-        "note": f"240 of {found['warmup']}",
+        "note": f"240 of {found['warmup']:,}",
     }
     told = f"only 240 of {found['warmup']:,} candles of warm-up are held"
     assert told in found["notes"][0]
@@ -36,7 +36,7 @@ def test_too_short_a_warm_up_is_told_on_the_screen_in_the_document_and_by_the_st
         cli("optimize", *SERIES, *FIRST_DAYS, *GRID),
     ):
         assert told in screen.err
-        assert f"check warmup: failed (240 of {found['warmup']})" in screen.err
+        assert f"check warmup: failed (240 of {found['warmup']:,})" in screen.err
 
 
 @pytest.mark.long
