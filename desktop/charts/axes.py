@@ -20,7 +20,6 @@ _KEPT = 16  # ranges whose ticks are known
 _LINE_PX: Final = 16  # the height of a text
 _GRID_STRENGTH = (1.0, 0.5)  # of the coarsest level, of the others
 _LABEL_PX = 36  # a month or an hour
-_ROUNDED: Final = 1e-6  # of a ratio of two spacings
 Levels = list[tuple[float, list[float]]]
 
 
@@ -73,7 +72,7 @@ class _DirectAxis(pg.AxisItem):  # type: ignore[misc]
 
     def tickValues(self, low: float, high: float, size: float) -> Levels:
         """The ticks by level, coarsest first; levels that would only crowd the grid are left out."""
-        return _evenly(_uncrowded(super().tickValues(low, high, size)), low, high)
+        return _uncrowded(super().tickValues(low, high, size))
 
 
 def _mixed(colour: QColor, ground: QColor) -> QColor:
@@ -92,17 +91,6 @@ def _uncrowded(levels: Levels) -> Levels:
             break
         kept.append(level)
     return kept
-
-
-def _evenly(levels: Levels, low: float, high: float) -> Levels:
-    """Without a coarse level that the next does not divide: pyqtgraph's 0.5 among its 0.2 reads 0.4, 0.5, 0.6."""
-    if len(levels) < 2 or levels[1][0] <= 0:
-        return levels
-    (coarse, _), (fine, _) = levels[:2]
-    if abs(coarse / fine - round(coarse / fine)) < _ROUNDED:
-        return levels
-    ticks = [number * fine for number in range(math.ceil(low / fine), math.floor(high / fine) + 1)]
-    return [(fine, ticks), *levels[2:]]
 
 
 class TimeAxis(_DirectAxis, pg.DateAxisItem):  # type: ignore[misc]

@@ -42,9 +42,15 @@ class StoredList(QWidget, Generic[StoredT]):
     delete_wanted = Signal(list)
 
     def __init__(
-        self, what: str, columns: Sequence[Column[StoredT]], shown: str, parent: QWidget | None = None
+        self,
+        what: str,
+        columns: Sequence[Column[StoredT]],
+        shown: str,
+        parent: QWidget | None = None,
+        *,
+        written: str = "as JSON and all its trials as CSV",
     ) -> None:
-        """`what` is stored, in the singular ("sweep"); `shown`: what opening one does."""
+        """`what` is stored, in the singular ("sweep"); `shown`: what opening one does; `written`: how it is exported."""
         super().__init__(parent)
         self._what, self._idle = what, True
         self.model: TableModel[StoredT] = TableModel(columns, self)
@@ -53,9 +59,7 @@ class StoredList(QWidget, Generic[StoredT]):
         self.count.setProperty("role", "muted")
         self.open = tool_button("Open", f"{shown} (Enter, or double click)")
         self.resume = tool_button("Go on", f"Go on with a {what} that was stopped, killed or failed")
-        self.export = tool_button(
-            "Export …", f"Write the {what} as JSON and all its trials as CSV (Ctrl+Shift+E)"
-        )
+        self.export = tool_button("Export …", f"Write the {what} {written} (Ctrl+Shift+E)")
         self.delete = tool_button("Delete", f"Delete the selected {what}s (Del); that can be undone")
         bar = QWidget()
         bar.setObjectName("filterBar")

@@ -30,7 +30,7 @@ from engine.parallel.portfolio_tasks import (
     PortfolioTask,
     SaidSignals,
 )
-from engine.reproduction.inputs import versions, versions_for
+from engine.reproduction.inputs import portfolio_source, versions_for
 from engine.strategy import Signals
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ def portfolio_job(task: PortfolioTask, report: Report) -> PortfolioAnswer:
         legs=[],
         requests={},
         figures={},
-        versions=versions(),
+        source=portfolio_source(),
         elapsed_s=0.0,
     )
     if task.engine != PLAIN:

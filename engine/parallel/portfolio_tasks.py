@@ -75,7 +75,8 @@ class PlayedLeg:
 class PortfolioAnswer:
     """A portfolio as a worker played it. `time`: int64 (m,), open times (ms) of its finest candles; `series`: float64 (m,)
     by name; `pnl`: float64 (m, legs); `trades`: of each leg a column per field of Trade; `legs`: what is told of each;
-    `requests`: columns (k,) by name; `figures`: of the whole. Of the plain simulator only time, series and trades.
+    `requests`: columns (k,) by name; `figures`: of the whole; `source`: the worker's `portfolio_source`. Of the plain
+    simulator only time, series and trades.
     """
 
     metrics: Mapping[str, float | int | None]
@@ -86,7 +87,7 @@ class PortfolioAnswer:
     legs: Sequence[Mapping[str, Any]]
     requests: Mapping[str, Any]
     figures: Mapping[str, Any]
-    versions: Mapping[str, str]
+    source: str
     elapsed_s: float
 
 

@@ -65,13 +65,6 @@ DECIDING: Final = (
     "engine.backtest.outcome",
     "engine.backtest.kernel.parts",
     "engine.backtest.perpetual",
-    "engine.backtest.portfolio.book",
-    "engine.backtest.portfolio.checks",
-    "engine.backtest.portfolio.compiled",
-    "engine.backtest.portfolio.layout",
-    "engine.backtest.portfolio.sharing",
-    "engine.backtest.portfolio.wallet",
-    "engine.backtest.portfolio.weights",
     "engine.backtest.kernel.positions",
     "engine.backtest.questions",
     "engine.backtest.library.reference",
@@ -85,11 +78,9 @@ DECIDING: Final = (
     "engine.backtest.kernel.summary",
     "engine.backtest.kernel.worth",
     "engine.backtest.trade_metrics",
-    "engine.backtest.portfolio.figures",
     "engine.indicators",
     "engine.indicators.loops",
     "engine.indicators.memory",
-    "engine.jobs.portfolio",
     "engine.jobs.run",
     "engine.jobs.trials",
     "engine.jobs.window_trials",
@@ -102,7 +93,6 @@ DECIDING: Final = (
     "engine.model.market",
     "engine.model.orders",
     "engine.model.perpetual",
-    "engine.model.portfolio_rules",
     "engine.model.reads",
     "engine.model.simulators",
     "engine.model.slippage",
@@ -113,6 +103,19 @@ DECIDING: Final = (
     "engine.statistics.sharpe",
     "engine.statistics.trade_mean",
     "engine.strategy",
+)
+# and those that decide beside them what many legs on one wallet do; no run of one strategy imports any
+DECIDING_TOGETHER: Final = (
+    "engine.backtest.portfolio.book",
+    "engine.backtest.portfolio.checks",
+    "engine.backtest.portfolio.compiled",
+    "engine.backtest.portfolio.figures",
+    "engine.backtest.portfolio.layout",
+    "engine.backtest.portfolio.sharing",
+    "engine.backtest.portfolio.wallet",
+    "engine.backtest.portfolio.weights",
+    "engine.jobs.portfolio",
+    "engine.model.portfolio_rules",
 )
 
 
@@ -126,6 +129,7 @@ def engine_source(sources: Mapping[str, bytes]) -> str:
 
 # read when this process loads the code: who edits a file later does not change what runs here
 _SOURCES: Final = {module: source_of(module) for module in DECIDING}
+_SOURCES_TOGETHER: Final = {module: source_of(module) for module in DECIDING_TOGETHER}
 
 
 @functools.cache
@@ -139,6 +143,12 @@ def versions() -> dict[str, str]:
         **{name: metadata.version(name) for name in LIBRARIES},
         "engine source": engine_source(_SOURCES),
     }
+
+
+@functools.cache
+def portfolio_source() -> str:
+    """`engine_source` of what decides how legs share a wallet."""
+    return engine_source(_SOURCES_TOGETHER)
 
 
 def versions_for(sources: Mapping[str, bytes]) -> dict[str, str]:

@@ -82,7 +82,7 @@ def finished_portfolio(
         for number, (run, series, said) in enumerate(zip(planned.runs, loaded, answers, strict=True))
     )
     inputs = {
-        "portfolio": asdict(spec.rules) | {"weights": list(spec.weights)},
+        "portfolio": asdict(spec.rules) | {"weights": list(spec.weights), "portfolio source": answer.source},
         "legs": {
             leg.name: inputs_of(run, series, said.params, COMPILED, said.versions, source)
             | {"rank": leg.rank}

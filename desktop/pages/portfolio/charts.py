@@ -11,15 +11,15 @@ import pyqtgraph as pg
 
 from desktop.charts.bar_chart import Bar
 from desktop.charts.colour_grid import ColourGrid
-from desktop.charts.items.envelope import envelope_of
+from desktop.charts.items.envelope import envelope_of, nearest
 from desktop.charts.pane import Pane
 from desktop.charts.time_chart import TimeChart
 from desktop.tables import formats
 from desktop.tables.metrics import metric_text
 from desktop.theme.colours import Theme
-from engine.model.portfolio_result import PortfolioResult
+from engine.model.portfolio_result import LegResult, PortfolioResult
 
-MOST_NAMED: Final = 12  # legs whose colours can be told apart
+MOST_NAMED: Final = 10  # legs whose colours can be told apart: as many as a palette has
 _MONEY_STRETCH, _LEGS_STRETCH, _USE_STRETCH = 4, 3, 1
 
 
@@ -39,6 +39,8 @@ class WalletChart(TimeChart):
     def show_result(self, result: PortfolioResult | None, chosen: str | None = None) -> None:
         """Draw another one, whole; the leg called `chosen` stands out."""
         other = result is not self.result
+        if not other and chosen == self.chosen:
+            return  # as it is drawn
         self.result, self.chosen = result, chosen
         self._draw()
         if result is None or result.series is None or not other:
@@ -92,11 +94,7 @@ class WalletChart(TimeChart):
         if result is None or result.series is None or result.pnl is None:
             return ""
         series = result.series
-        at = (
-            len(series.time) - 1
-            if x is None
-            else envelope_of(series.time, series.columns["equity"]).nearest(x)
-        )
+        at = len(series.time) - 1 if x is None else nearest(series.time, x)
         if at is None:
             return ""
         columns = series.columns
@@ -139,7 +137,7 @@ def bars_of(result: PortfolioResult, view: str) -> list[Bar]:
     """A bar for each leg of which the figure is known."""
     found = []
     for leg in result.legs:
-        value = _value(result, leg.name, view)
+        value = _value(result, leg, view)
         if value is None or not np.isfinite(value):
             continue
         text = formats.signed(value) if view == "profit" else metric_text(view)(value)
@@ -149,11 +147,10 @@ def bars_of(result: PortfolioResult, view: str) -> list[Bar]:
     return found
 
 
-def _value(result: PortfolioResult, name: str, view: str) -> float | None:
-    leg = next(one for one in result.legs if one.name == name)
-    if view in ("profit", "risk"):
-        return leg.pnl if view == "profit" else leg.risk_share_pct
-    return added_by(result, name).get(view)
+def _value(result: PortfolioResult, leg: LegResult, view: str) -> float | None:
+    if view == "profit":
+        return leg.pnl
+    return leg.risk_share_pct if view == "risk" else added_by(result, leg.name).get(view)
 
 
 def added_by(result: PortfolioResult, name: str) -> Mapping[str, float | None]:

@@ -21,14 +21,14 @@ from desktop.widgets.when_seen import WhenSeen
 from desktop.work.bridge import Phase, refusable
 from desktop.work.jobs import Job
 from desktop.work.latest import Latest
-from engine.errors import InputError
+from engine.errors import ExchangeError, InputError
 from engine.events import CancelToken, OnEvent
 from engine.model.coverage import Coverage
 from engine.model.market import DAY_MS
-from engine.model.portfolio import LegSpec, PortfolioSpec
+from engine.model.portfolio import MOST_NAME, LegSpec, PortfolioSpec
 from engine.model.portfolio_file import PortfolioFile, parse_portfolio, portfolio_text, text_of
 from engine.model.portfolio_result import PortfolioResult
-from engine.model.run import FINISHED, RunSpec
+from engine.model.run import FINISHED
 
 _KEY: Final = "portfolio"
 _SETTLE_MS: Final = 200
@@ -178,7 +178,7 @@ class PortfolioPage(Page[PortfolioPanel]):
             legs,
             _plan_words(self.spec),
             problem or busy,
-            can_run=idle and self.spec is not None and not problem,
+            can_run=idle and self.spec is not None,
         )
         self._keep(self.context.preferences)
         if self.spec != before:
@@ -197,7 +197,10 @@ class PortfolioPage(Page[PortfolioPanel]):
                     found[leg.name] = candles.status(
                         leg.symbol, leg.timeframe, spec.period, exchange=leg.exchange
                     )
-                except InputError:  # a symbol that is not known: the run says so
+                except (
+                    InputError,
+                    ExchangeError,
+                ):  # a symbol that is not known, nobody to ask: the run says so
                     continue
             return found
 
@@ -241,14 +244,11 @@ class PortfolioPage(Page[PortfolioPanel]):
 
     def _run_leg(self, name: str) -> None:
         """By itself, with the cash of the whole."""
-        spec = (
-            self.spec
-            if self.spec is not None
-            else None
-            if self.panel.result is None
-            else self.panel.result.spec
-        )
-        found = [run for leg, run in _runs(spec) if leg.name == name]
+        shown = self.panel.result
+        spec = self.spec or (None if shown is None else shown.spec)
+        if spec is None:
+            return
+        found = [run for leg, run in zip(spec.legs, spec.run_specs(), strict=True) if leg.name == name]
         if found:
             self.context.run_wanted.emit(found)
 
@@ -331,15 +331,11 @@ def portfolio_of(setup: Setup) -> PortfolioSpec:
         raise InputError(problem)
     costs = setup.costs
     legs = tuple(
-        LegSpec(f"{run.strategy} {run.symbol}"[-40:], run.strategy, run.symbol, run.exchange, run.timeframe,
+        LegSpec(f"{run.strategy} {run.symbol}"[-MOST_NAME:], run.strategy, run.symbol, run.exchange, run.timeframe,
                 params=dict(run.params), costs=costs)
         for run in setup.specs()
     )  # fmt: skip
     return PortfolioSpec(setup.period, legs, costs.cash, costs.leverage, costs.funding)
-
-
-def _runs(spec: PortfolioSpec | None) -> list[tuple[LegSpec, RunSpec]]:
-    return [] if spec is None else list(zip(spec.legs, spec.run_specs(), strict=True))
 
 
 def _plan_words(spec: PortfolioSpec | None) -> str:

@@ -72,7 +72,6 @@ class PortfolioPanel(Panel):
         self.specs: Sequence[LegSpec] = ()
         self.held: Mapping[str, Coverage] = {}
         self.result: PortfolioResult | None = None
-        self._view = "profit"
         self._make_fields()
         self._make_tables()
         self._lay_out()
@@ -108,7 +107,10 @@ class PortfolioPanel(Panel):
         self.request_table = TableView(self.requests, "Requests", "Every request got all it asked for.")
         self.trade_table = TableView(self.trades, "Trades of all legs", "No trades.")
         self.stored: StoredList[PortfolioResult] = StoredList(
-            "portfolio", STORED, "Show the stored portfolio"
+            "portfolio",
+            STORED,
+            "Show the stored portfolio",
+            written="as JSON and TOML, its trades, equity and contention as CSV",
         )
         self.stored.resume.hide()
 
@@ -160,7 +162,7 @@ class PortfolioPanel(Panel):
         self.views = combo("What the bars show of each leg", (view.title for view in VIEWS.values()))
         for at, view in enumerate(VIEWS.values()):
             self.views.setItemData(at, view.meaning, Qt.ItemDataRole.ToolTipRole)
-        self.views.currentIndexChanged.connect(lambda at: self.choose_view(list(VIEWS)[at]))
+        self.views.currentIndexChanged.connect(lambda _: self._draw_bars())
         self.empty = QLabel(
             "The wallet and what each leg made of it appear here.", alignment=Qt.AlignmentFlag.AlignCenter
         )
@@ -235,45 +237,48 @@ class PortfolioPanel(Panel):
 
     # -- what came out -----------------------------------------------------------------------------------------------
 
+    @property
+    def _finished(self) -> PortfolioResult | None:
+        """What is shown, where it has figures."""
+        return self.result if self.result is not None and self.result.status == FINISHED else None
+
+    @property
+    def _view(self) -> str:
+        """What the bars show."""
+        return list(VIEWS)[self.views.currentIndex()]
+
     def show_result(self, result: PortfolioResult | None) -> None:
         """Show what came of one."""
         self.result = result
-        finished = result is not None and result.status == FINISHED
+        finished = self._finished
         self.heading.show_badges(_headline(result), portfolio_badges(result) if result is not None else ())
         self.heading.setVisible(result is not None)
         notes = [] if result is None else [result.error or "", *result.notes]
         self.notes.setText(" · ".join(note for note in notes if note))
         self.notes.setVisible(bool(self.notes.text()))
-        self.requests.set_rows(result.contended if finished and result is not None else ())
-        pairs = result.trades if finished and result is not None else []
+        self.requests.set_rows(() if finished is None else finished.contended)
+        pairs = [] if finished is None else finished.trades
         self.trades.set_rows((name, TradeRow(place, trade)) for place, (name, trade) in enumerate(pairs))
         for table in (self.request_table, self.trade_table):
             table.fit_columns(widest=160)
-        self.tabs.setTabText(
-            2, f"Requests ({formats.whole(len(self.requests.rows))})" if finished else "Requests"
-        )
-        self.tabs.setTabText(3, f"Trades ({formats.whole(len(pairs))})" if finished else "Trades")
+        for tab, words, count in ((2, "Requests", len(self.requests.rows)), (3, "Trades", len(pairs))):
+            self.tabs.setTabText(tab, words if finished is None else f"{words} ({formats.whole(count)})")
         self._fill_legs()
         self.leg_table.fit_columns(widest=160)
         self.draw()
 
     def draw(self) -> None:
         """The pictures of what is shown, the picked leg standing out."""
-        shown = self.result if self.result is not None and self.result.status == FINISHED else None
+        shown = self._finished
         self.wallet.show_result(shown, self.picked)
         self.words.setText(self.wallet.words(None))
         self.drawn.setCurrentIndex(int(shown is not None))
-        self.choose_view(self._view)
-        grid = None if shown is None else correlation_of(shown)
-        self.map.show_grid(grid, "")
-        self._tell()
+        self.map.show_grid(None if shown is None else correlation_of(shown), "")
+        self._draw_bars()
 
-    def choose_view(self, view: str) -> None:
-        """Show another figure of the legs."""
-        self._view = view
-        self.views.setCurrentIndex(list(VIEWS).index(view))
-        shown = self.result if self.result is not None and self.result.status == FINISHED else None
-        bars = [] if shown is None else bars_of(shown, view)
+    def _draw_bars(self) -> None:
+        """The chosen figure of the legs."""
+        bars = [] if self._finished is None else bars_of(self._finished, self._view)
         names = [bar.label for bar in bars]
         self.bars.show_bars(bars, names.index(self.picked) if self.picked in names else None, _BARS_HINT)
         self._tell()
@@ -329,7 +334,8 @@ class PortfolioPanel(Panel):
             if picked is not None:
                 self.leg_table.select_row(
                     next(
-                        (self.legs.view_row(at) for at, row in enumerate(rows) if row.spec.name == picked), -1
+                        (self.legs.view_row(at) for at, row in enumerate(rows) if row.spec.name == picked),
+                        None,
                     )
                 )
         self.leg_run.setEnabled(self.picked is not None)

@@ -45,7 +45,7 @@ class LegRow:
         if self.held is None or not self.held.expected:
             return None
         lacking = sum(map(self.held.timeframe.count, self.held.gaps))
-        return float(int(100 * (1 - lacking / self.held.expected)))
+        return float(100 * (self.held.expected - lacking) // self.held.expected)
 
 
 def _params(row: LegRow) -> str:

@@ -42,7 +42,7 @@ class SetupPage(Page[SetupPanel]):
 
     def __init__(self, context: Context) -> None:
         super().__init__(context, SetupPanel())
-        self._coverage_asked = 0
+        self._coverage_asked = self._reading_asked = 0
         panel = self.panel
         panel.run_wanted.connect(self.run)
         panel.fetch_wanted.connect(self.fetch)
@@ -221,19 +221,16 @@ class SetupPage(Page[SetupPanel]):
         )
 
     def _ask_reading(self) -> None:
-        """Ask what is held of what the strategy in focus reads beside its candles."""
-        form = self.panel.strategies
+        """Ask what is held of what the strategy in focus reads beside its candles; as above."""
+        self._reading_asked += 1
+        asked, form = self._reading_asked, self.panel.strategies
         focused, setup = form.focused(), self.panel.setup()
         info, timeframe = form.infos.get(focused), self.panel.period.chosen_timeframe()
         if info is None or not info.reading or setup.data_problem() is not None:
             return
-        series = setup.series(), setup.period, timeframe
 
         def show(answers: list[tuple[str, Coverage | str]]) -> None:
-            now = self.panel.setup()
-            if (now.series(), now.period, self.panel.period.chosen_timeframe()) != series:
-                return  # asked again since
-            if form.infos.get(form.focused()) == info:
+            if asked == self._reading_asked:
                 form.reading.set_answers(answers)
 
         def ask() -> list[tuple[str, Coverage | str]]:

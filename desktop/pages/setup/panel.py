@@ -249,6 +249,7 @@ class SetupPanel(Panel):
         self._asked = asked
         if setup.data_problem() is not None:
             self.set_coverage([])
+            self.strategies.reading.set_answers([])
             return
         self.coverage.set_waiting()
         self.coverage_wanted.emit()

@@ -306,10 +306,10 @@ class StrategyForm(QWidget):
         self.title.setText(info.name)
         self.title.set_tip(info.path)
         self._describe(info)
-        self.reading.show_strategy(info)
         if is_usable and self.form is None:
             self._show_form(info)
         if before is None or (before.name, before.reading) != (info.name, info.reading):
+            self.reading.show_strategy(info)
             self.focus_changed.emit(info.name)
 
     def _describe(self, info: StrategyInfo) -> None:

@@ -76,7 +76,7 @@ class TradeListPanel(Panel):
         self.open.clicked.connect(lambda: self.open_wanted.emit())
         self.close_list.clicked.connect(lambda: self.closed.emit())
         self.kind.currentIndexChanged.connect(lambda _: self.model.show_kind(self.kind.currentData() or ALL))
-        self.zone.activated.connect(lambda _: self.zone_chosen.emit(self.zone.currentText()))
+        self.zone.activated.connect(lambda _: self._choose_zone())
         line = self.zone.lineEdit()
         assert line is not None
         line.editingFinished.connect(self._zone_typed)
@@ -84,7 +84,11 @@ class TradeListPanel(Panel):
 
     def _zone_typed(self) -> None:
         if self._found is not None and self.zone.currentText() != self._asked_zone:
-            self.zone_chosen.emit(self.zone.currentText())
+            self._choose_zone()
+
+    def _choose_zone(self) -> None:
+        self._asked_zone = self.zone.currentText()
+        self.zone_chosen.emit(self._asked_zone)
 
     def _selected(self, selected: QItemSelection, deselected: QItemSelection) -> None:
         del selected, deselected

@@ -8,11 +8,14 @@ from pytestqt.qtbot import QtBot
 from desktop.app.window import MainWindow
 from desktop.pages.portfolio.page import PortfolioPage, portfolio_of
 from desktop.pages.portfolio.panel import PortfolioPanel
+from desktop.pages.portfolio.tables import LegRow
 from desktop.pages.runs.page import RunsPage
 from desktop.pages.setup.values import Setup
 from desktop.widgets.preferences import Preferences
 from desktop.work.bridge import Phase
-from engine.errors import InputError
+from engine.errors import InputError, Interrupted
+from engine.model.coverage import Coverage
+from engine.model.market import HOUR_MS, Market, Period, Timeframe, parse_time
 from engine.model.portfolio_file import parse_portfolio, portfolio_text
 from engine.model.run import FINISHED
 from tests.desktop.conftest import MakeWindow
@@ -63,6 +66,25 @@ def test_what_is_typed_is_read_and_what_is_wrong_is_told_with_its_line(
     panel.editor.view.setPlainText(TWO_LEGS)
     qtbot.waitUntil(lambda: not panel.editor.problem.text())
     assert panel.editor.view.marked is None
+
+
+def test_what_was_stopped_or_failed_can_be_run_again(window: MainWindow, qtbot: QtBot) -> None:
+    panel = panel_with(window, qtbot, TWO_LEGS)
+    qtbot.waitUntil(panel.run.isEnabled)
+    window.page(PortfolioPage)._end(None, Interrupted("stopped"))
+    assert panel.problem.text() == "stopped"
+    assert panel.run.isEnabled()
+
+
+def test_what_is_held_is_told_to_the_last_whole_percent(window: MainWindow, qtbot: QtBot) -> None:
+    panel = panel_with(window, qtbot, TWO_LEGS)
+    leg = panel.legs.rows[0].spec
+    period = Period(parse_time("2024-06-01"), parse_time("2024-06-01") + 100 * HOUR_MS)
+    gap = Period(period.start, period.start + 42 * HOUR_MS)
+    held = Coverage(
+        Market("sample", "SAMPLEUSDT", "SAMPLE/USDT:USDT"), Timeframe("1h"), period, 58, (gap,), ()
+    )
+    assert LegRow(leg, held).held_pct == 58
 
 
 def test_what_was_typed_is_there_after_a_restart_and_known_as_not_saved(

@@ -14,10 +14,12 @@ from engine.model.account import Costs
 from engine.model.market import DAY_MS, HOUR_MS, Candles, Period
 from engine.reproduction.inputs import (
     DECIDING,
+    DECIDING_TOGETHER,
     candle_inputs,
     engine_source,
     fingerprint,
     hashes,
+    portfolio_source,
     run_inputs,
     versions,
     versions_for,
@@ -171,7 +173,14 @@ def test_every_module_that_a_worker_imports_decides_or_is_known_not_to():
     """A module that is moved, split or new is in neither list, and somebody has to say which."""
     jobs = {f"engine.jobs.{file.stem}" for file in Path(engine.jobs.__file__).parent.glob("[a-z]*.py")}
     entries = {*jobs, "engine.parallel.worker"} - ASKING
-    assert imported_by(entries) == {*DECIDING, *NOT_DECIDING}
+    assert imported_by(entries) == {*DECIDING, *DECIDING_TOGETHER, *NOT_DECIDING}
+
+
+def test_an_edit_of_what_only_portfolios_use_changes_no_run_of_one_strategy():
+    alone = {"engine.jobs.run", "engine.jobs.trials", "engine.jobs.window_trials", "engine.jobs.paths"}
+    assert imported_by(alone).isdisjoint(DECIDING_TOGETHER)
+    assert portfolio_source() != versions()["engine source"]
+    assert portfolio_source() == engine_source({name: source_of(name) for name in DECIDING_TOGETHER})
 
 
 def imported_by(entries: set[str]) -> set[str]:
