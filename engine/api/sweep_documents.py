@@ -98,25 +98,22 @@ class SweptMarket(Span):
     notes: list[str]
 
 
-class Sweep(Series):
-    """A sweep as far as it came. `ranges`: low:high:step, a,b,c or a list; `trials` were made of `planned`.
-
-    `status`: of one whose program was killed `stopped`; all but `finished` and `running` can be gone on with.
+class Tried(Series):
+    """What a sweep and a walk-forward both tell: what was asked, and how much of it was tried. `ranges`: low:high:step,
+    a,b,c or a list; `trials` were made of `planned`.
     """
 
     id: str
-    status: Literal["finished", "failed", "cancelled", "running", "stopped"]
     error: str | None
     strategy: str
     ranges: dict[str, str | list[Value]]
     params: dict[str, Value]
     constraint: str
     objective: str
+    second_objective: str
     sampler: str
     seed: int
-    second_objective: str
     costs: CostsDocument
-    engine: str
     warmup: int
     longer_warmup: dict[str, int]
     fixed: dict[str, Value]
@@ -126,12 +123,22 @@ class Sweep(Series):
     trials_of_strategy: int | None
     elapsed_s: float
     created: str
+    notes: list[str]
+
+
+class Sweep(Tried):
+    """A sweep as far as it came.
+
+    `status`: of one whose program was killed `stopped`; all but `finished` and `running` can be gone on with.
+    """
+
+    status: Literal["finished", "failed", "cancelled", "running", "stopped"]
+    engine: str
     best: Best | None
     top: list[Trial]
     front: list[Trial]
     checks: SweepChecks
     failures: list[Failure]
-    notes: list[str]
     statistics: SweepStatistics | None
     symbols: list[str] | None = None
     across: str | None = None

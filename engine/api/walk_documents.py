@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from engine.api.document import Document, Number, Value
-from engine.api.documents import CostsDocument, Run, Series
+from engine.api.documents import Run
+from engine.api.sweep_documents import Tried
 
 
 class WalkWindow(Document):
@@ -26,34 +27,14 @@ class WalkWindow(Document):
     is_oos_rho: float | None
 
 
-class WalkForward(Series):
+class WalkForward(Tried):
     """A walk-forward as far as it came: its windows, the measures over them, and the stitched run."""
 
-    id: str
     status: str
-    error: str | None
-    strategy: str
-    ranges: dict[str, str | list[Value]]
-    params: dict[str, Value]
-    constraint: str
-    objective: str
-    second_objective: str
-    sampler: str
-    seed: int
-    costs: CostsDocument
     train: str
     test: str
     mode: str
     gap: str
-    warmup: int
-    longer_warmup: dict[str, int]
-    fixed: dict[str, Value]
-    trials: int
-    planned: int
-    failed: int
-    trials_of_strategy: int | None
-    elapsed_s: float
-    created: str
     windows: list[WalkWindow]
     wfe: float | None
     oos_rank: float | None
@@ -63,7 +44,6 @@ class WalkForward(Series):
     profitable_windows: float | None
     largest_window_share: float | None
     run: Run | None
-    notes: list[str]
 
 
 class WalkForwards(Document):

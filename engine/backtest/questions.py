@@ -231,17 +231,33 @@ def _close() -> None:
 
 def _plain(said: Evaluation) -> dict[str, Any]:
     signals = said.signals
-    prices = {"stop_loss": signals.stop_loss, "take_profit": signals.take_profit}
     return {
         "indicators": dict(said.indicators),
-        "raw": dict(signals.raw),
+        **plain_signals(signals),
         "acts": None
         if signals.raw
         else signals.entry,  # of a native strategy, which has no columns of signals
-        "prices": {name: None if np.isnan(column).all() else column for name, column in prices.items()},
-        "orders": None if signals.orders is None else signals.orders.plain(),
         "candles": len(signals.entry),
     }
+
+
+def plain_signals(signals: Signals) -> dict[str, Any]:
+    """`{raw, prices, orders}`: signals as they cross borders; a price that is never given is None."""
+    prices = {"stop_loss": signals.stop_loss, "take_profit": signals.take_profit}
+    return {
+        "raw": dict(signals.raw),
+        "prices": {name: None if np.isnan(column).all() else column for name, column in prices.items()},
+        "orders": None if signals.orders is None else signals.orders.plain(),
+    }
+
+
+def signals_of(
+    raw: Mapping[str, Any], prices: Mapping[str, Any], orders: Mapping[str, Any] | None, n: int
+) -> Signals:
+    """What `plain_signals` made of signals over n candles."""
+    given = (prices[name] for name in ("stop_loss", "take_profit"))
+    stop, target = (np.full(n, np.nan) if column is None else column for column in given)
+    return Signals.of(raw, stop, target, None if orders is None else Orders.of_plain(orders, n))
 
 
 def _evaluation(plain: Mapping[str, Any]) -> Evaluation:
@@ -249,9 +265,7 @@ def _evaluation(plain: Mapping[str, Any]) -> Evaluation:
     columns = {**plain["indicators"], **plain["raw"], **plain["prices"], "acts": plain["acts"]}
     if any(column is not None and column.shape != (n,) for column in columns.values()):
         raise RunError("the strategy's process answered in columns of other lengths than its candles")
-    stop, target = (np.full(n, np.nan) if column is None else column for column in plain["prices"].values())
-    orders = None if plain["orders"] is None else Orders.of_plain(plain["orders"], n)
-    signals = Signals.of(plain["raw"], stop, target, orders)
+    signals = signals_of(plain["raw"], plain["prices"], plain["orders"], n)
     if plain["acts"] is not None:
         signals = replace(signals, entry=plain["acts"])
     return Evaluation(plain["indicators"], signals)

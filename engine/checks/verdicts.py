@@ -31,7 +31,6 @@ MOST_S: Final = 10.0
 SAMPLES: Final = 24  # candles that are seen again with less history
 MOST_SAMPLES: Final = 1_000  # of an exhaustive search
 NO_WARMUP: Final = "a backtesting.Strategy is given no candles before its period"
-NOTHING_LONGER: Final[Mapping[str, int]] = {}
 SWITCHED_OFF: Final = "switched off"
 REMEMBERS: Final = "the strategy remembers what it was asked before, or answers by chance or by the clock"
 
@@ -45,7 +44,7 @@ def run_checks(
     held: int,
     wanted: int,
     own_s: float,
-    longer: Mapping[str, int] = NOTHING_LONGER,
+    longer: Mapping[str, int],
 ) -> dict[str, Check]:
     """The checks `lookahead` and `warmup` of a run whose period begins at position `held`; `longer`: the warm-up of longer
     candles that it reads.

@@ -8,21 +8,7 @@ import typer
 
 from engine.analysis.verdict import verdict
 from engine.cli.analysis import analysis_tables
-from engine.cli.costs import (
-    Cash,
-    Commission,
-    Detail,
-    Filtered,
-    Funding,
-    Leverage,
-    LimitFee,
-    Preset,
-    Protect,
-    Side,
-    Size,
-    Slippage,
-    costs_of,
-)
+from engine.cli.costs import charged
 from engine.cli.options import (
     Cluster,
     End,
@@ -37,7 +23,7 @@ from engine.cli.options import (
     given,
     runs_app,
 )
-from engine.cli.portfolio import portfolios_table, show_portfolio
+from engine.cli.portfolio import metric_titles, portfolios_table, show_portfolio
 from engine.cli.terminal import (
     print_files,
     print_json,
@@ -52,9 +38,7 @@ from engine.cli.terminal import (
 )
 from engine.cli.values import file_option, folder_option, whole_option
 from engine.errors import InputError
-from engine.model.account import AUTO_FUNDING, BOTH
-from engine.model.cost_presets import TAKER
-from engine.model.filters import NO_FILTERS
+from engine.model.account import Costs
 from engine.model.market import DEFAULT_EXCHANGE, Period, Timeframe
 from engine.model.parameters import Assignment
 from engine.model.reads import Warmup
@@ -102,7 +86,9 @@ def new_strategy(
 
 
 @app.command()
+@charged
 def run(
+    *,
     symbol: Annotated[list[str], typer.Option("-s", "--symbol", help="Repeat for several.")],
     strategy: Annotated[list[str], typer.Option("-S", "--strategy", help="Repeat for several.")],
     timeframe: Tf,
@@ -115,18 +101,14 @@ def run(
         str | None,
         typer.Option("--preset", help="Parameters as they were saved under that name; --param wins."),
     ] = None,
-    cash: Cash = 10_000,
-    commission: Commission = None,
-    costs: Preset = None,
-    limit_fee: LimitFee = TAKER,
-    size: Size = 0.95,
-    slippage: Slippage = "0",
-    leverage: Leverage = None,
-    side: Side = BOTH,
-    funding: Funding = AUTO_FUNDING,
-    protect: Protect = None,
-    filters: Filtered = NO_FILTERS,
-    detail: Detail = None,
+    costs: Costs,
+    detail: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TF",
+            help="A finer timeframe, whose candles settle what came first inside ambiguous ones; fetched for just those.",
+        ),
+    ] = None,
     warmup: Annotated[
         list[str] | None,
         typer.Option(
@@ -154,20 +136,7 @@ def run(
         Timeframe(timeframe),
         Period.parse(start, end),
         Assignment.parse_all(param or ()),
-        costs_of(
-            cash,
-            commission,
-            costs,
-            limit_fee,
-            size,
-            slippage,
-            leverage,
-            side,
-            funding,
-            protect,
-            filters,
-            detail,
-        ),
+        replace(costs, detail=detail),
         engine_name,
         before.candles if warmup else None,
         checks=not no_checks,
@@ -226,10 +195,7 @@ def show(
         if analysis and result.status == FINISHED:
             bitcoin = {"bitcoin": engine.runs.bitcoin(result).to_json()}
             more = {"analysis": engine.runs.analysis(result).to_json() | bitcoin}
-        titles = {
-            name: f"{metric.title} ({metric.unit})"
-            for name, metric in engine.runs.metric_definitions().items()
-        }
+        titles = metric_titles(engine)
     if json:
         shown = {"verdict": [fact.to_json() for fact in facts]}
         print_json(result.to_shown_json(data_changed=changed) | shown | more)

@@ -1,14 +1,18 @@
-"""The options that say what trading costs and on which terms, and what they make together."""
+"""The options that say what trading costs and on which terms, and the commands that have them all."""
 
 from __future__ import annotations
 
-from typing import Annotated
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Annotated, Any, Final
 
 import typer
 
 from engine.cli.values import number_option
-from engine.model.account import PROTECTIONS, SIDES, Costs, Protections, slippage_values
-from engine.model.cost_presets import commission_rates
+from engine.model.account import AUTO_FUNDING, BOTH, PROTECTIONS, SIDES, Costs, Protections, slippage_values
+from engine.model.cost_presets import TAKER, commission_rates
+from engine.model.filters import NO_FILTERS
 from engine.model.slippage import SLIPPAGES
 
 Cash = Annotated[float, number_option(help="Starting cash.")]
@@ -67,32 +71,22 @@ Protect = Annotated[
     typer.Option("--protect", metavar="NAME=VALUE", help=f"When nothing is entered: {PROTECTIONS}. Repeat."),
 ]
 
-Detail = Annotated[
-    str | None,
-    typer.Option(
-        "--detail",
-        metavar="TF",
-        help="A finer timeframe, whose candles settle what came first inside ambiguous ones; fetched for just those.",
-    ),
-]
 
-
-def costs_of(
-    cash: float,
-    commission: float | None,
-    preset: str | None,
-    limit_fee: str,
-    size: float,
-    slippage: str,
-    leverage: float | None,
-    side: str,
-    funding: str,
-    protect: list[str] | None,
-    filters: str,
-    detail: str | None = None,
+def _costs_of(
+    cash: Cash = 10_000,
+    commission: Commission = None,
+    costs: Preset = None,
+    limit_fee: LimitFee = TAKER,
+    size: Size = 0.95,
+    slippage: Slippage = "0",
+    leverage: Leverage = None,
+    side: Side = BOTH,
+    funding: Funding = AUTO_FUNDING,
+    protect: Protect = None,
+    filters: Filtered = NO_FILTERS,
 ) -> Costs:
     """What these options make; raises InputError."""
-    taker, maker = commission_rates(commission, preset, limit_fee)
+    taker, maker = commission_rates(commission, costs, limit_fee)
     return Costs(
         cash=cash,
         commission=taker,
@@ -103,6 +97,29 @@ def costs_of(
         funding=funding,
         protect=Protections.parse(protect or ()),
         filters=filters,
-        detail=detail,
         **slippage_values(slippage),
     )
+
+
+_OPTIONS: Final = inspect.signature(_costs_of, eval_str=True).parameters
+
+
+def charged(command: Callable[..., None]) -> Callable[..., None]:
+    """A command whose keyword `costs` is made of all the options of costs, which stand in its place: Typer reads options
+    from the signature.
+    """
+    own = inspect.signature(command, eval_str=True)
+    parameters = [
+        one.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+        for name, said in own.parameters.items()
+        for one in (_OPTIONS.values() if name == "costs" else (said,))
+    ]
+
+    @functools.wraps(command)
+    def made(**given: Any) -> None:
+        asked = {name: given.pop(name) for name in _OPTIONS}
+        command(**given, costs=_costs_of(**asked))
+
+    made.__signature__ = own.replace(parameters=parameters)  # type: ignore[attr-defined]
+    made.__annotations__ = {one.name: one.annotation for one in parameters}
+    return made

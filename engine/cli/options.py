@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from engine.cli.values import whole_option
 from engine.events import CancelToken
 from engine.model.exchanges import EXCHANGES
 from engine.model.market import check_exchange
@@ -52,6 +53,16 @@ Cluster = Annotated[
         help="A Dask scheduler whose workers do the work; off: this machine's (default: BACKTEST_CLUSTER).",
     ),
 ]
+Workers = Annotated[int | None, whole_option(low=1, high=256, help="Processes; default: one per core.")]
+
+# of commands that try many parameters of one strategy
+OneStrategy = Annotated[list[str], typer.Option("-S", "--strategy", help="One strategy.")]
+Grid = Annotated[
+    list[str],
+    typer.Option("--grid", help="name=low:high:step, both ends included, or name=a,b,c. Repeat."),
+]
+Constraint = Annotated[str, typer.Option(help='What must hold, such as "fast < slow".')]
+FixedParam = Annotated[list[str] | None, typer.Option("--param", help="A fixed parameter, name=value.")]
 
 
 def given(**options: Any) -> dict[str, Any]:

@@ -6,28 +6,20 @@ from typing import Annotated, Any
 
 import typer
 
-from engine.cli.costs import (
-    Cash,
-    Commission,
-    Filtered,
-    Funding,
-    Leverage,
-    LimitFee,
-    Preset,
-    Protect,
-    Side,
-    Size,
-    Slippage,
-    costs_of,
-)
+from engine.cli.costs import charged
 from engine.cli.options import (
     Cluster,
+    Constraint,
     End,
     Exchange,
+    FixedParam,
+    Grid,
     Json,
     NoFetch,
+    OneStrategy,
     Start,
     Tf,
+    Workers,
     app,
     cancel_on_interrupt,
     given,
@@ -36,9 +28,7 @@ from engine.cli.options import (
 from engine.cli.terminal import RUN_COLUMNS, print_files, print_json, print_line, print_note, progress, table
 from engine.cli.values import folder_option, whole_option
 from engine.errors import InputError, Interrupted, RunError
-from engine.model.account import AUTO_FUNDING, BOTH
-from engine.model.cost_presets import TAKER
-from engine.model.filters import NO_FILTERS
+from engine.model.account import Costs
 from engine.model.market import DEFAULT_EXCHANGE, Period, Timeframe, format_time
 from engine.model.parameters import Assignment, ParamValue
 from engine.model.ranges import parse_range
@@ -55,23 +45,22 @@ Top = Annotated[int, whole_option("--top", low=1, high=10_000, help="How many of
 
 
 @app.command()
+@charged
 def optimize(
+    *,
     symbols: Annotated[
         list[str], typer.Option("-s", "--symbol", help="A symbol; repeat it, or A,B, for several.")
     ],
-    strategies: Annotated[list[str], typer.Option("-S", "--strategy", help="One strategy.")],
+    strategies: OneStrategy,
     timeframe: Tf,
     start: Start,
     end: End,
-    grid: Annotated[
-        list[str],
-        typer.Option("--grid", help="name=low:high:step, both ends included, or name=a,b,c. Repeat."),
-    ],
+    grid: Grid,
     across: Annotated[
         str,
         typer.Option(help="Of several symbols: how their figures become one: mean (default), median, worst."),
     ] = "",
-    constraint: Annotated[str, typer.Option(help='What must hold, such as "fast < slow".')] = "",
+    constraint: Constraint = "",
     objective: Annotated[str, typer.Option(help="The metric that decides which trial is best.")] = "sharpe",
     second_objective: Annotated[
         str, typer.Option(help="A second metric; what no trial beats in both is shown as the front.")
@@ -87,21 +76,9 @@ def optimize(
         int | None, whole_option(low=1, help="How many combinations to try, where not all.")
     ] = None,
     seed: Annotated[int, whole_option(low=0, help="Tries the same again.")] = 0,
-    param: Annotated[list[str] | None, typer.Option("--param", help="A fixed parameter, name=value.")] = None,
-    cash: Cash = 10_000,
-    commission: Commission = None,
-    costs: Preset = None,
-    limit_fee: LimitFee = TAKER,
-    size: Size = 0.95,
-    slippage: Slippage = "0",
-    leverage: Leverage = None,
-    side: Side = BOTH,
-    funding: Funding = AUTO_FUNDING,
-    protect: Protect = None,
-    filters: Filtered = NO_FILTERS,
-    workers: Annotated[
-        int | None, whole_option(low=1, high=256, help="Processes; default: one per core.")
-    ] = None,
+    param: FixedParam = None,
+    costs: Costs,
+    workers: Workers = None,
     cluster: Cluster = None,
     top: Top = TOP,
     no_fetch: NoFetch = False,
@@ -116,9 +93,7 @@ def optimize(
         timeframe=Timeframe(timeframe),
         period=Period.parse(start, end),
         ranges=ranges_of(grid),
-        costs=costs_of(
-            cash, commission, costs, limit_fee, size, slippage, leverage, side, funding, protect, filters
-        ),
+        costs=costs,
         constraint=constraint,
         objective=objective,
         sampler=sampler or (SAMPLERS[0] if trials is None else SAMPLERS[1]),

@@ -5,28 +5,20 @@ from typing import Annotated
 
 import typer
 
-from engine.cli.costs import (
-    Cash,
-    Commission,
-    Filtered,
-    Funding,
-    Leverage,
-    LimitFee,
-    Preset,
-    Protect,
-    Side,
-    Size,
-    Slippage,
-    costs_of,
-)
+from engine.cli.costs import charged
 from engine.cli.options import (
     Cluster,
+    Constraint,
     End,
     Exchange,
+    FixedParam,
+    Grid,
     Json,
     NoFetch,
+    OneStrategy,
     Start,
     Tf,
+    Workers,
     app,
     cancel_on_interrupt,
     given,
@@ -36,9 +28,7 @@ from engine.cli.sweeps import only, ranges_of
 from engine.cli.terminal import print_files, print_json, print_line, print_note, progress, table
 from engine.cli.values import folder_option, whole_option
 from engine.errors import Interrupted, RunError
-from engine.model.account import AUTO_FUNDING, BOTH
-from engine.model.cost_presets import TAKER
-from engine.model.filters import NO_FILTERS
+from engine.model.account import Costs
 from engine.model.market import DEFAULT_EXCHANGE, Period, Timeframe, format_time
 from engine.model.parameters import Assignment
 from engine.model.run import CANCELLED, FINISHED
@@ -58,16 +48,15 @@ WalkId = Annotated[str, typer.Argument(help="A walk-forward's id, or a unique be
 
 
 @app.command("walk-forward")
+@charged
 def walk_forward(
+    *,
     symbols: Annotated[list[str], typer.Option("-s", "--symbol", help="One symbol.")],
-    strategies: Annotated[list[str], typer.Option("-S", "--strategy", help="One strategy.")],
+    strategies: OneStrategy,
     timeframe: Tf,
     start: Start,
     end: End,
-    grid: Annotated[
-        list[str],
-        typer.Option("--grid", help="name=low:high:step, both ends included, or name=a,b,c. Repeat."),
-    ],
+    grid: Grid,
     train: Annotated[
         str, typer.Option(metavar="LENGTH", help="What each choice is made from, as 180d or 12h.")
     ] = "180d",
@@ -81,7 +70,7 @@ def walk_forward(
     gap: Annotated[
         str, typer.Option(metavar="LENGTH", help="What is left out between training and test.")
     ] = "0",
-    constraint: Annotated[str, typer.Option(help='What must hold, such as "fast < slow".')] = "",
+    constraint: Constraint = "",
     objective: Annotated[
         str, typer.Option(help="The metric that decides which combination is best.")
     ] = "sharpe",
@@ -89,21 +78,9 @@ def walk_forward(
         int | None, whole_option(help="How many combinations to draw at random, in place of all.")
     ] = None,
     seed: Annotated[int, whole_option(help="Draws the same combinations again.")] = 0,
-    param: Annotated[list[str] | None, typer.Option("--param", help="A fixed parameter, name=value.")] = None,
-    cash: Cash = 10_000,
-    commission: Commission = None,
-    costs: Preset = None,
-    limit_fee: LimitFee = TAKER,
-    size: Size = 0.95,
-    slippage: Slippage = "0",
-    leverage: Leverage = None,
-    side: Side = BOTH,
-    funding: Funding = AUTO_FUNDING,
-    protect: Protect = None,
-    filters: Filtered = NO_FILTERS,
-    workers: Annotated[
-        int | None, whole_option(low=1, high=256, help="Processes; default: one per core.")
-    ] = None,
+    param: FixedParam = None,
+    costs: Costs,
+    workers: Workers = None,
     cluster: Cluster = None,
     no_fetch: NoFetch = False,
     exchange: Exchange = DEFAULT_EXCHANGE,
@@ -119,9 +96,7 @@ def walk_forward(
         Period.parse(start, end),
         ranges_of(grid),
         {},
-        costs_of(
-            cash, commission, costs, limit_fee, size, slippage, leverage, side, funding, protect, filters
-        ),
+        costs,
         constraint,
         objective,
         SAMPLERS[0] if trials is None else SAMPLERS[1],

@@ -13,7 +13,7 @@ from engine.data.locked_series import LockedSeries, verifying
 from engine.database.store import Store
 from engine.errors import InputError
 from engine.events import ProgressMeter
-from engine.model.coverage import AFTER_DELISTING, BEFORE_LISTING, Coverage, VerifyReport
+from engine.model.coverage import Coverage, VerifyReport
 from engine.model.market import DAY_MS, PRICE_COLUMNS, Candles, Int64Array, Market, Period, Timeframe
 from engine.model.periods import merge, subtract
 
@@ -80,12 +80,8 @@ class SeriesCheck(LockedSeries):
         found = self._compare(windows)
         added, old, new = (Candles.joined(parts) for parts in (found.added, found.old, found.new))
         came = _cells(timeframe, added.timestamp)
-        still = {
-            gone: subtract(gone.period, came) for gone in coverage.missing if gone.reason != BEFORE_LISTING
-        }
-        reopened = self._not_delisted(
-            merge(part for gone, parts in still.items() if gone.reason == AFTER_DELISTING for part in parts)
-        )
+        still, tails = coverage.still_missing(came)
+        reopened = self._not_delisted(tails)
         if not dry_run:
             self._apply(windows, added, new, merge(found.only_here), reopened, listing)
         if reopened:
@@ -105,7 +101,7 @@ class SeriesCheck(LockedSeries):
             found.checked,
             (old, new),
             len(added),
-            tuple(merge(part for parts in still.values() for part in parts)),
+            tuple(still),
             tuple(merge(found.only_here)),
             damage.ranges + (listing is not None) + len(reopened),
             self.caller.candle_requests,
@@ -205,9 +201,7 @@ class SeriesCheck(LockedSeries):
 
 def _windows(coverage: Coverage, claimed: list[Period]) -> list[Period]:
     """What to ask for: cells that are held, known missing or claimed, without those before the listing."""
-    before = [gone.period for gone in coverage.missing if gone.reason == BEFORE_LISTING]
-    known = subtract(coverage.period, [*coverage.gaps, *before])
-    return merge([*known, *(part.clip(coverage.period) for part in claimed)])
+    return merge([*coverage.answered, *(part.clip(coverage.period) for part in claimed)])
 
 
 def _pick(candles: Candles, positions: Int64Array) -> Candles:

@@ -11,7 +11,7 @@ from engine.data.locked_series import LockedSeries, verifying
 from engine.database.store import Store
 from engine.errors import InputError
 from engine.events import ProgressMeter
-from engine.model.coverage import AFTER_DELISTING, BEFORE_LISTING, VerifyReport
+from engine.model.coverage import VerifyReport
 from engine.model.funding import FundingRates, FundingRow, snap
 from engine.model.market import FUNDING_GRID, HOUR_MS, Market, Period, format_time
 from engine.model.periods import merge, subtract
@@ -58,19 +58,13 @@ class _FundingCheck(LockedSeries):
         market, store = self.market, self.store
         period = FUNDING_GRID.align(wanted) if wanted else store.verification.extent(market, FUNDING_GRID)
         coverage = None if period is None else store.funding.coverage(market, period)
-        before = [one.period for one in coverage.missing if one.reason == BEFORE_LISTING] if coverage else []
-        windows = subtract(coverage.period, [*coverage.gaps, *before]) if coverage else []
+        windows = [] if coverage is None else coverage.answered
         if coverage is None or not windows:
             raise InputError(f"nothing of {market.title(FUNDING_GRID)} is held: there is nothing to verify")
         first = self._earlier_first()
         found = self._compare(windows)
         came = _hours(found.added)
-        still = {
-            gone: subtract(gone.period, came) for gone in coverage.missing if gone.reason != BEFORE_LISTING
-        }
-        tails = merge(
-            part for gone, parts in still.items() if gone.reason == AFTER_DELISTING for part in parts
-        )
+        still, tails = coverage.still_missing(came)
         reopened = tails if tails and self.still_trades() else []
         if not dry_run:
             self._apply(found, reopened, first)
@@ -89,7 +83,7 @@ class _FundingCheck(LockedSeries):
             found.checked,
             (FundingRates.from_rows(found.old), FundingRates.from_rows(found.new)),
             len(found.added),
-            tuple(merge(part for parts in still.values() for part in parts)),
+            tuple(still),
             tuple(_hours(found.only_here)),
             (first is not None) + len(reopened),
             self.caller.candle_requests,

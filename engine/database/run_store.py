@@ -172,10 +172,11 @@ def find_id(
     connection: Connection, table: Table, given: str, kind: str, *which: ColumnElement[bool]
 ) -> uuid.UUID:
     """The id of the one row of `table` that begins with the hex digits `given`, of those that fulfil `which`; `kind` is
-    "run", "sweep" or "walk-forward".
+    "run", "sweep", "walk-forward" or "portfolio".
     """
     shown = given if len(given) <= 40 else given[:37] + "..."
-    lists = f"`backtest {kind}s` lists them"
+    command = "runs" if kind == "portfolio" else f"{kind}s"  # which lists both
+    lists = f"`backtest {command}` lists them"
     found = ids_from(connection, table, given, *which)
     if found is None:
         raise NotStored(f"{shown!r} is not a {kind} id; give 4 or more of its hex digits ({lists})")

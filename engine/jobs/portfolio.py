@@ -12,14 +12,12 @@ import numpy as np
 
 from engine.backtest.perpetual import Perpetual
 from engine.backtest.portfolio.book import LegInput, PortfolioOutcome, PortfolioRules
-from engine.backtest.questions import Answer, ask_whole, asking_again
+from engine.backtest.questions import Answer, ask_whole, asking_again, plain_signals, signals_of
 from engine.backtest.rules import Report
 from engine.checks.verdicts import SWITCHED_OFF, run_checks, unmade_checks
 from engine.errors import RunError
 from engine.jobs.run import terms_checks
-from engine.model.account import Costs
-from engine.model.market import Float64Array, Timeframe
-from engine.model.orders import Orders
+from engine.model.market import Candles, Float64Array, Timeframe
 from engine.model.reads import longer_wanted
 from engine.model.simulators import PLAIN
 from engine.parallel.portfolio_tasks import (
@@ -28,10 +26,8 @@ from engine.parallel.portfolio_tasks import (
     PlayedLeg,
     PortfolioAnswer,
     PortfolioTask,
-    SaidSignals,
 )
 from engine.reproduction.inputs import portfolio_source, versions_for
-from engine.strategy import Signals
 
 if TYPE_CHECKING:
     from engine.backtest.metrics import Metrics
@@ -54,7 +50,7 @@ def leg_job(task: LegTask, report: Report) -> LegAnswer:
     signals = answer.said.signals.slice(held, None)
     return LegAnswer(
         params=answer.params,
-        said=_said(signals),
+        said=plain_signals(signals),
         rank=_rank(task.rank, answer),
         reverse=answer.reverse,
         signals={name: int(column.sum()) for name, column in signals.raw.items()},
@@ -65,16 +61,6 @@ def leg_job(task: LegTask, report: Report) -> LegAnswer:
     )
 
 
-def _said(signals: Signals) -> dict[str, Any]:
-    """The fields of SaidSignals."""
-    prices = {"stop_loss": signals.stop_loss, "take_profit": signals.take_profit}
-    return {
-        "raw": dict(signals.raw),
-        "prices": {name: None if np.isnan(column).all() else column for name, column in prices.items()},
-        "orders": None if signals.orders is None else signals.orders.plain(),
-    }
-
-
 def _rank(name: str | None, answer: Answer) -> Float64Array | None:
     if name is None:
         return None
@@ -83,13 +69,6 @@ def _rank(name: str | None, answer: Answer) -> Float64Array | None:
         known = ", ".join(columns) or "none"
         raise RunError(f"rank names the column {name!r}, which indicators() does not give; it gives: {known}")
     return columns[name][answer.first :]
-
-
-def _signals(said: SaidSignals, n: int) -> Signals:
-    given = (said.prices[name] for name in ("stop_loss", "take_profit"))
-    stop, target = (np.full(n, np.nan) if column is None else column for column in given)
-    orders = None if said.orders is None else Orders.of_plain(said.orders, n)
-    return Signals.of(said.raw, stop, target, orders)
 
 
 # -- all legs together
@@ -150,11 +129,11 @@ def _told_as(answer: PortfolioAnswer, places: Sequence[int]) -> PortfolioAnswer:
 def _input(leg: PlayedLeg) -> LegInput:
     from engine.backtest.metrics import length_ms
 
-    candles = leg.candles.load().slice(leg.candles.warmup, None)
+    candles, said = leg.candles.load().slice(leg.candles.warmup, None), leg.said
     return LegInput(
         name=leg.name,
         candles=candles,
-        signals=_signals(leg.said, len(candles)),
+        signals=signals_of(said.raw, said.prices, said.orders, len(candles)),
         costs=leg.costs,
         perpetual=Perpetual.of_file(leg.perpetual),
         reverse=leg.reverse,
@@ -184,10 +163,7 @@ def _measured(
     """With all figures of the whole and of its legs."""
     from engine.backtest.portfolio import figures
 
-    market = figures.basket(outcome, legs, task.rules)
-    costs = replace(legs[0].costs, cash=task.rules.cash)
-    finest = min(task.legs, key=lambda leg: legs[task.legs.index(leg)].timeframe_ms)
-    metrics = figures.wallet_metrics(outcome, legs, market, costs, Timeframe(finest.timeframe))
+    market, metrics = _of_the_wallet(task, legs, outcome)
     told = [
         {
             "metrics": figures.leg_metrics(own, leg, task.rules.cash, Timeframe(played.timeframe)),
@@ -201,8 +177,7 @@ def _measured(
     of_all = {
         "correlation": figures.correlation(figures.daily_pnl(outcome, answer.time)),
         "use": figures.use_of_money(outcome),
-        "marginal": _marginal(task, legs, metrics, costs, report),
-        "shortfall": outcome.shortfall,
+        "marginal": _marginal(task, legs, metrics, report),
     }
     return replace(
         answer,
@@ -214,6 +189,18 @@ def _measured(
     )
 
 
+def _of_the_wallet(
+    task: PortfolioTask, legs: Sequence[LegInput], outcome: PortfolioOutcome
+) -> tuple[Candles, Metrics]:
+    """(the basket, every metric) of legs that were played together."""
+    from engine.backtest.portfolio import figures
+
+    market, costs = figures.basket(outcome, legs, task.rules), replace(legs[0].costs, cash=task.rules.cash)
+    finest = min(legs, key=lambda leg: leg.timeframe_ms).name
+    timeframe = next(Timeframe(leg.timeframe) for leg in task.legs if leg.name == finest)
+    return market, figures.wallet_metrics(outcome, legs, market, costs, timeframe)
+
+
 def _requests(outcome: PortfolioOutcome) -> dict[str, Any]:
     from engine.backtest.portfolio.book import WHYS
 
@@ -223,7 +210,7 @@ def _requests(outcome: PortfolioOutcome) -> dict[str, Any]:
 
 
 def _marginal(
-    task: PortfolioTask, legs: Sequence[LegInput], metrics: Metrics, costs: Costs, report: Report
+    task: PortfolioTask, legs: Sequence[LegInput], metrics: Metrics, report: Report
 ) -> list[dict[str, Any]]:
     """What each leg that is to be left out adds: the same portfolio is played without it."""
     from engine.backtest.portfolio import figures
@@ -233,9 +220,6 @@ def _marginal(
         report(done, len(task.others), "legs left out")
         others = [replace(leg, weight=weights[leg.name]) for leg in legs if leg.name != left_out]
         outcome = _play(others, task.rules, task.engine)
-        base = min(others, key=lambda leg: leg.timeframe_ms)
-        name = next(leg.timeframe for leg in task.legs if leg.name == base.name)
-        market = figures.basket(outcome, others, task.rules)
-        without = figures.wallet_metrics(outcome, others, market, costs, Timeframe(name))
+        _, without = _of_the_wallet(task, others, outcome)
         found.append({"leg": left_out, **figures.compared(metrics, without)})
     return found

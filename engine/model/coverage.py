@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from engine.errors import BacktestError
 from engine.model.funding import FundingRates
 from engine.model.market import Candles, Market, Period, Timeframe, format_time, short_time
+from engine.model.periods import merge, subtract
 
 MAINTENANCE = "maintenance"
 BEFORE_LISTING = "before_listing"
@@ -111,6 +113,24 @@ class Coverage:
     def missing_candles(self) -> int:
         """How many cells are known missing."""
         return sum(self.timeframe.count(gone.period) for gone in self.missing)
+
+    @property
+    def answered(self) -> list[Period]:
+        """Cells that are held or known missing, without those before the listing."""
+        before = [gone.period for gone in self.missing if gone.reason == BEFORE_LISTING]
+        return subtract(self.period, [*self.gaps, *before])
+
+    def still_missing(self, came: Sequence[Period]) -> tuple[list[Period], list[Period]]:
+        """What is known missing since the listing and did not come: all of it, and what counts as delisted."""
+        left = [
+            (gone.reason, subtract(gone.period, came))
+            for gone in self.missing
+            if gone.reason != BEFORE_LISTING
+        ]
+        return (
+            merge(part for _, parts in left for part in parts),
+            merge(part for why, parts in left if why == AFTER_DELISTING for part in parts),
+        )
 
     def to_json(self) -> dict[str, Any]:
         """The contract's `status`."""

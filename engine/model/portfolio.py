@@ -154,7 +154,8 @@ class PortfolioSpec:
     def without(self, name: str) -> PortfolioSpec | None:
         """The same without that leg; None where nothing is left, or nothing that is bought."""
         left = tuple(leg for leg in self.legs if leg.name != name)
-        return replace(self, legs=left) if left and any(leg.weight != 0 for leg in left) else None
+        is_bought = self.allocation not in WEIGHED or any(leg.weight != 0 for leg in left)
+        return replace(self, legs=left) if left and is_bought else None
 
 
 def assigned(
@@ -247,7 +248,7 @@ def _check_weights(spec: PortfolioSpec) -> None:
                 )
     known = [weight for weight in given if weight is not None]
     last = max((number for number, weight in enumerate(given) if weight is not None), default=None)
-    if len(known) == len(given) and not sum(known):
+    if spec.allocation in WEIGHED and not sum(known):
         raise PortfolioFault("the weights sum to 0: nothing would be bought", "weight", last)
     most = spec.leverage or 1.0
     if spec.allocation == FIXED and sum(known) > most * (1 + _ROUNDING):

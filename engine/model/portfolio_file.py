@@ -46,7 +46,8 @@ def read_portfolio(path: Path) -> PortfolioFile:
 def text_of(path: Path) -> str:
     """What stands in a portfolio's file, be it right or wrong; raises InputError."""
     try:
-        raw = path.read_bytes()[: _MOST_BYTES + 1]
+        with path.open("rb") as file:
+            raw = file.read(_MOST_BYTES + 1)
     except OSError as error:
         raise InputError(f"cannot read {path}: {reason(error)}") from error
     if len(raw) > _MOST_BYTES:

@@ -229,10 +229,7 @@ class PortfolioResult:
 
     def equity_points(self) -> list[tuple[str, float]]:
         """`[[time, value]]`, one per close of the wallet, by the open time of the candle that closes."""
-        if self.series is None:
-            return []
-        values = self.series.columns["equity"].tolist()
-        return [(format_time(t), v) for t, v in zip(self.series.time.tolist(), values, strict=True)]
+        return [] if self.series is None else self.series.points("equity")
 
 
 @dataclass(frozen=True, slots=True)

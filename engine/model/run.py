@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Self
+from typing import Any, Final
 
 import numpy as np
 
@@ -54,26 +54,6 @@ class RunSpec:
     def __post_init__(self) -> None:
         _check(self.engine, self.warmup, self.longer_warmup)
         self.costs.check_detail(self.timeframe)
-
-    def to_json(self) -> dict[str, Any]:
-        """The spec for programs."""
-        return {
-            "strategy": self.strategy,
-            "symbol": self.symbol,
-            "exchange": self.exchange,
-            "timeframe": self.timeframe.name,
-            **self.period.to_json(),
-            "params": dict(self.params),
-            "costs": self.costs.to_json(),
-            "engine": self.engine,
-            "warmup": self.warmup,
-            "checks": self.checks,
-        }
-
-    @classmethod
-    def from_json(cls, document: Mapping[str, Any]) -> Self:
-        """The spec that `to_json` described; dates as on the command line. Raises InputError."""
-        return cls(**values_of_spec(document))
 
 
 def values_of_spec(document: Mapping[str, Any]) -> dict[str, Any]:
@@ -174,6 +154,11 @@ class Series:
 
     time: Int64Array
     columns: Mapping[str, Float64Array]
+
+    def points(self, name: str) -> list[tuple[str, float]]:
+        """`[[time, value]]` of a column."""
+        values = self.columns[name].tolist()
+        return [(format_time(t), v) for t, v in zip(self.time.tolist(), values, strict=True)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,10 +285,7 @@ class RunResult:
 
     def equity_points(self) -> list[tuple[str, float]]:
         """`[[time, value]]`, one per candle of the period."""
-        if self.equity is None:
-            return []
-        values = self.equity.columns["equity"]
-        return [(format_time(t), v) for t, v in zip(self.equity.time.tolist(), values.tolist(), strict=True)]
+        return [] if self.equity is None else self.equity.points("equity")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

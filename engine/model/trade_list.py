@@ -63,11 +63,6 @@ class TheirTrade:
         return 0.0 if self.pnl is None else self.price_pnl - self.pnl - (self.funding or 0.0)
 
     @property
-    def turnover(self) -> float:
-        """The value of its fills."""
-        return self.size * (self.entry_price + (self.exit_price or 0.0))
-
-    @property
     def reckoned(self) -> float:
         """The net profit that its own prices, fee and funding make."""
         return self.price_pnl - self.cost - (self.funding or 0.0)

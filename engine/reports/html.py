@@ -18,10 +18,11 @@ from engine.errors import redacted
 from engine.model.market import Candles, Float64Array, short_time
 from engine.model.remark import Remark
 from engine.model.run import FINISHED, RunResult
-from engine.reports.drawing import Frame, area, candles_of, chart, line, marks_of
+from engine.reports.drawing import Frame, candles_of, chart, line, marks_of
 from engine.reports.markup import table, text
 from engine.reports.pieces import (
     datum,
+    drawdown_of,
     grouped,
     listed,
     metric_groups,
@@ -233,10 +234,7 @@ def _charts(reported: Reported) -> Iterator[str]:
         + ("Dashed: buy and hold." if hold is not None else "")
         + "</p>"
     )
-    peak = np.maximum.accumulate(np.maximum(equity, run.costs.cash))
-    fall = (equity / peak - 1) * 100
-    frame = Frame.over(time, [np.append(fall, 0.0)], 150)
-    yield "<h2>Drawdown</h2>" + chart(frame, [area(frame, time, fall, "fall")], "Drawdown in percent", " %")
+    yield drawdown_of(time, equity, run.costs.cash)
     yield "<h2>Price and trades</h2>"
     if candles is None or not len(candles):
         yield '<p class="muted">The candles of this run are not held any more.</p>'

@@ -6,10 +6,13 @@ import math
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
+import numpy as np
+
 from engine.analysis.account import MONTHS, Account, calendar
-from engine.model.market import format_time
+from engine.model.market import Float64Array, Int64Array, format_time
 from engine.model.metric_definitions import DEFINITIONS, group_names
 from engine.model.trade import COLUMNS, Trade
+from engine.reports.drawing import Frame, area, chart
 from engine.reports.markup import figure, table, text
 from engine.reports.style import RULE, STYLE
 
@@ -52,6 +55,14 @@ def metric_name(name: str, money: str) -> str:
     unit = "" if known.unit in ("%", "count", "ratio", "fraction") else f", {known.unit}"
     unit = unit.replace("money", text(money))
     return f'<span title="{text(known.definition)}">{text(known.title)}{unit}</span>'
+
+
+def drawdown_of(time: Int64Array, equity: Float64Array, cash: float) -> str:
+    """How far an account was below the most that it had been, over time."""
+    peak = np.maximum.accumulate(np.maximum(equity, cash))
+    fall = (equity / peak - 1) * 100
+    frame = Frame.over(time, [np.append(fall, 0.0)], 150)
+    return "<h2>Drawdown</h2>" + chart(frame, [area(frame, time, fall, "fall")], "Drawdown in percent", " %")
 
 
 def months_of(account: Account | None) -> Iterator[str]:

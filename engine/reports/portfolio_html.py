@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import numpy as np
-
 from engine.analysis.account import Account
 from engine.errors import redacted
 from engine.model.market import short_time
@@ -14,11 +12,12 @@ from engine.model.portfolio_file import portfolio_text
 from engine.model.portfolio_result import PortfolioResult
 from engine.model.portfolio_rules import ADDED
 from engine.model.run import FINISHED
-from engine.reports.drawing import Frame, area, chart, line
+from engine.reports.drawing import Frame, chart, line
 from engine.reports.html import CURVES, SIGNS, TILES
 from engine.reports.markup import figure, table, text
 from engine.reports.pieces import (
     datum,
+    drawdown_of,
     metric_groups,
     metric_name,
     months_of,
@@ -82,10 +81,7 @@ def _charts(result: PortfolioResult) -> Iterator[str]:
     lines = [line(frame, time, hold, "hold"), line(frame, time, equity, "curve")]
     yield "<h2>Equity</h2>" + chart(frame, lines, "Equity over time", "")
     yield '<p class="muted">Solid: the wallet. Dashed: the markets of its legs, bought and held.</p>'
-    peak = np.maximum.accumulate(np.maximum(equity, result.spec.cash))
-    fall = (equity / peak - 1) * 100
-    frame = Frame.over(time, [np.append(fall, 0.0)], 150)
-    yield "<h2>Drawdown</h2>" + chart(frame, [area(frame, time, fall, "fall")], "Drawdown in percent", " %")
+    yield drawdown_of(time, equity, result.spec.cash)
     frame = Frame.over(time, list(pnl.columns.values()), 260)
     curves = [line(frame, time, one, _curve(number)) for number, one in enumerate(pnl.columns.values())]
     yield "<h2>What each leg made</h2>" + chart(frame, curves, "Profit of each leg", "")

@@ -195,10 +195,9 @@ def _source_changes(before: Mapping[str, str], after: Mapping[str, str]) -> Iter
 def differences(before: RunResult, after: RunResult) -> list[dict[str, Any]]:
     """Where two results are not exactly equal, as rows `{name, before, after}`; of trades and series the first place."""
     ends = [{"status": run.status, "error": run.error} for run in (before, after)]
-    own = [own_metrics(run.metrics) for run in (before, after)]
     return [
         *value_rows("", ends[0], ends[1]),
-        *value_rows("metrics.", own[0], _kept(own[1], own[0])),
+        *metric_rows("metrics.", before.metrics, after.metrics),
         *value_rows("signals.", before.signals, after.signals),
         *trade_rows(before.trades, after.trades),
         *series_rows("equity", before.equity, after.equity),
@@ -206,9 +205,12 @@ def differences(before: RunResult, after: RunResult) -> list[dict[str, Any]]:
     ]
 
 
-def own_metrics(metrics: Mapping[str, Any]) -> dict[str, Any]:
-    """Without those that change with whatever else was tried meanwhile."""
-    return {name: value for name, value in metrics.items() if name not in OF_TRIALS}
+def metric_rows(kind: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """A row for each metric that differs, without those that change with whatever else was tried meanwhile and those that
+    an older version did not have.
+    """
+    then = {name: value for name, value in before.items() if name not in OF_TRIALS}
+    return value_rows(kind, then, _kept(after, then))
 
 
 def value_rows(kind: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

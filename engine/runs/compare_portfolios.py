@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from engine.model.portfolio_result import PortfolioRerun, PortfolioResult
-from engine.runs.compare import changed_values, changes, own_metrics, series_rows, trade_rows, value_rows
+from engine.runs.compare import changed_values, changes, metric_rows, series_rows, trade_rows, value_rows
 
 
 def compare_portfolios(before: PortfolioResult, after: PortfolioResult, *notes: str) -> PortfolioRerun:
@@ -39,10 +39,10 @@ def _differences(before: PortfolioResult, after: PortfolioResult) -> Iterator[di
     """Where two results are not exactly equal, as rows `{name, before, after}`."""
     ends = [{"status": one.status, "error": one.error} for one in (before, after)]
     yield from value_rows("", ends[0], ends[1])
-    yield from value_rows("metrics.", own_metrics(before.metrics), own_metrics(after.metrics))
+    yield from metric_rows("metrics.", before.metrics, after.metrics)
     for one, other in zip(before.legs, after.legs, strict=True):
         yield from value_rows(f"{one.name}: signals.", one.signals, other.signals)
-        yield from value_rows(f"{one.name}: metrics.", one.metrics, other.metrics)
+        yield from metric_rows(f"{one.name}: metrics.", one.metrics, other.metrics)
         for row in trade_rows(one.trades, other.trades):
             yield row | {"name": f"{one.name}: {row['name']}"}
     yield from series_rows("wallet", before.series, after.series)

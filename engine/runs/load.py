@@ -102,6 +102,7 @@ class SeriesLoader:
         self._fetcher, self._cache, self._scratch = fetcher, cache, scratch
         self._on_event, self._cancel = on_event, cancel
         self._beside: dict[tuple[Market, Timeframe, Period, Period], FetchOutcome] = {}
+        self._held_beside: dict[tuple[Market, Timeframe, Period, Period], LoadedSeries] = {}
 
     def fetch(self, planned: PlannedRun, first: int, kind: str = "fetch") -> FetchOutcome:
         """Fetch the period, then the warm-up in front of it from `first` on; an error is given back, not raised. `kind`: in
@@ -214,7 +215,7 @@ class SeriesLoader:
         beside: list[tuple[ReadSeries, LoadedSeries | None]] = []
         for read in planned.reads:
             over = planned.over(read, series.period)
-            beside.append((read, None if read.is_built else self.load(over, over.period)))
+            beside.append((read, None if read.is_built else self._load_beside(over)))
         files = (
             SideFile(read.symbol, read.timeframe, read.wanted, None if one is None else one.file)
             for read, one in beside
@@ -225,6 +226,13 @@ class SeriesLoader:
             inputs={**series.inputs, "reads": {read.name: _beside_inputs(read, one) for read, one in beside}},
             beside=tuple(beside),
         )
+
+    def _load_beside(self, over: PlannedRun) -> LoadedSeries:
+        """Once for all runs that read it."""
+        key = (*over.series_period, over.load_period)
+        if key not in self._held_beside:
+            self._held_beside[key] = self.load(over, over.period)
+        return self._held_beside[key]
 
 
 def _beside_inputs(read: ReadSeries, series: LoadedSeries | None) -> dict[str, Any]:

@@ -57,7 +57,7 @@ class PlannedRun:
     warmup: int
     problem: BadEnd | None = None
     sources: Begun = field(default_factory=dict)
-    reading: Reading = field(default_factory=lambda: NOTHING_READ)
+    reading: Reading = NOTHING_READ
 
     @property
     def reads(self) -> tuple[ReadSeries, ...]:

@@ -215,13 +215,23 @@ def crosscheck_of(spec: PortfolioSpec, ours: PortfolioAnswer, theirs: PortfolioA
     """The compiled simulator beside the plain one: the trades of each leg, and the wallet's equity."""
     equal = total = 0
     rows: list[Difference] = []
-    for leg, mine, its in zip(spec.legs, ours.trades, theirs.trades, strict=True):
-        same, count, found = compare_trades(Trade.from_columns(mine), Trade.from_columns(its))
+    mine, its = ([Trade.from_columns(one) for one in answer.trades] for answer in (ours, theirs))
+    numbers = zip(_numbers(mine), _numbers(its), strict=True)
+    for leg, one, other, (own, plain) in zip(spec.legs, mine, its, numbers, strict=True):
+        same, count, found = compare_trades(one, other)
         equal, total = equal + same, total + count
-        rows += [
-            Difference(row.trade, row.time, f"{leg.name}: {row.column}", row.compiled, row.reference)
-            for row in found
-        ]
-    one, other = (Series(answer.time, {"equity": answer.series["equity"]}) for answer in (ours, theirs))
-    rows += equity_rows(one, other, spec.cash)
+        for row in found:
+            lacks = row.column == "trade" and row.compiled is None
+            number = None if row.trade is None else (plain if lacks else own)[row.trade]
+            rows.append(replace(row, trade=number, column=f"{leg.name}: {row.column}"))
+    equity, plain_equity = (Series(one.time, {"equity": one.series["equity"]}) for one in (ours, theirs))
+    rows += equity_rows(equity, plain_equity, spec.cash)
     return CrossCheck(equal, total, tuple(rows)).to_check() | {"referee": "plain"}
+
+
+def _numbers(legs: Sequence[Sequence[Trade]]) -> list[list[int]]:
+    """Of each leg's trades their numbers among those of all, as `PortfolioResult.trades` has them."""
+    entries = np.array([trade.entry_time for trades in legs for trade in trades], dtype=np.int64)
+    numbers = np.argsort(np.argsort(entries, kind="stable"))
+    ends = np.cumsum([len(trades) for trades in legs])
+    return [own.tolist() for own in np.split(numbers, ends[:-1])]

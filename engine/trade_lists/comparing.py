@@ -21,6 +21,7 @@ from engine.model.trade_comparison import (
     TradeListDifference,
 )
 from engine.model.trade_list import LONG, SHORT, TheirTrade, TradeList
+from engine.trade_lists.cells import plain_symbol
 from engine.trade_lists.differences import Naming
 from engine.trade_lists.matching import Cells, matched
 
@@ -79,12 +80,13 @@ def compare_trades(
 
 def _of_symbol(run: RunResult, found: TradeList) -> tuple[list[TheirTrade], dict[str, int]]:
     """Their trades of the run's symbol, those that name none among them, and how many there are of others."""
-    mine = [trade for trade in found.trades if trade.symbol in ("", run.symbol)]
-    others = Counter(trade.symbol for trade in found.trades if trade.symbol not in ("", run.symbol))
+    names = ("", run.symbol, plain_symbol(run.market.unified))  # SOLPERP is SOL/USDC:USDC
+    mine = [trade for trade in found.trades if trade.symbol in names]
+    others = Counter(trade.symbol for trade in found.trades if trade.symbol not in names)
     if others and not mine:
-        names = ", ".join(name for name, _ in others.most_common(5))
+        named = ", ".join(name for name, _ in others.most_common(5))
         raise InputError(
-            f"{found.file} holds trades of {names}; the run is on {run.symbol}: nothing to compare"
+            f"{found.file} holds trades of {named}; the run is on {run.symbol}: nothing to compare"
         )
     return mine, {"other_symbols": others.total()}
 
@@ -227,14 +229,20 @@ def _zone_note(
         )
         return (mine & moved).total()
 
-    hours: float = max(_SHIFTS_H, key=lambda hours: (same(hours), -abs(hours)))
+    candle = timeframe.shift(0, 1) / HOUR_MS
+    tried = (*_SHIFTS_H, -candle, candle) if candle < 1 else _SHIFTS_H
+    hours: float = max(tried, key=lambda hours: (same(hours), -abs(hours)))
     most = same(hours)
     if most >= max(_ENOUGH, 2 * same(0), len(theirs) / 2):
-        candle = math.copysign(timeframe.shift(0, 1) / HOUR_MS, hours)
+        candle = math.copysign(candle, hours)
         is_candle = same(candle) == most
         hours = candle if is_candle else hours
         way = "later" if hours > 0 else "earlier"
-        far = f"{abs(hours):g} hour{'' if abs(hours) == 1 else 's'}"
+        far = (
+            f"{abs(hours):g} hour{'' if abs(hours) == 1 else 's'}"
+            if abs(hours) >= 1
+            else f"{abs(hours) * 60:g} minutes"
+        )
         yield f"{far} {way}, {most} of their entries would fall on ours: {_why(hours, found, is_candle=is_candle)}"
 
 

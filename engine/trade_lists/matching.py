@@ -14,7 +14,7 @@ from typing import Final
 
 from engine.errors import InputError
 
-MOST_PAIRS: Final = 3_000_000  # that may be: half a minute
+MOST_PAIRS: Final = 3_000_000  # that may be: some ten seconds
 Cells = tuple[int, int]  # numbers of the candles of entry and exit
 
 

@@ -74,4 +74,6 @@ def checks_of(
     kind: type[Strategy], candles: Candles = CANDLES, held: int = HELD, path: Path = Path(__file__)
 ) -> dict[str, dict[str, Any]]:
     full = whole_of(kind, candles, path)
-    return run_checks(fresh_of(kind, candles, path), candles, full, held, wanted_by(kind), own_s=0.01)
+    return run_checks(
+        fresh_of(kind, candles, path), candles, full, held, wanted_by(kind), own_s=0.01, longer={}
+    )

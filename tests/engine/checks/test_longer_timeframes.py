@@ -38,7 +38,7 @@ def checked(kind: type[Strategy], *, wanted: int = 0, is_built: bool = False) ->
     def fresh(_limit_s: float | None) -> Iterator[Ask]:
         yield ask
 
-    return run_checks(fresh, CANDLES, ask(0, len(CANDLES)), HELD, 0, own_s=0.01)
+    return run_checks(fresh, CANDLES, ask(0, len(CANDLES)), HELD, 0, own_s=0.01, longer={})
 
 
 def reading(column: Any) -> type[Strategy]:

@@ -76,7 +76,7 @@ def test_it_says_on_how_many_of_the_cuts_it_passed_when_there_was_no_room_for_al
 def test_a_strategy_too_slow_for_a_second_look_is_not_kept_waiting_for() -> None:
     kind = strategy_of(lambda f: f["close"])
     asked: Asked = []
-    made = run_checks(fresh_of(kind, asked=asked), CANDLES, whole_of(kind), HELD, 24, own_s=1e9)
+    made = run_checks(fresh_of(kind, asked=asked), CANDLES, whole_of(kind), HELD, 24, own_s=1e9, longer={})
     assert asked == []
     assert made["lookahead"]["note"] == "the strategy is too slow to be asked again"
     assert (made["lookahead"]["status"], made["warmup"]["note"]) == ("skipped", "300 of 24")

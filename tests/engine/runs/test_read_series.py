@@ -9,95 +9,26 @@ import pytest
 
 from engine.errors import ExchangeError, InputError, MissingDataError, StrategyError
 from engine.events import Event, Finished, Started
+from engine.model.cost_surface import FIGURES, CostSurfaceSpec
 from engine.model.market import HOUR_MS, Period, Timeframe
 from engine.model.monte_carlo import NOISE, MonteCarloSpec
-from engine.model.ranges import parse_range
-from engine.model.run import RunRequest, RunResult, RunSpec
-from engine.model.sweep_spec import SweepSpec
-from engine.model.walk_forward import WalkForwardSpec
 from engine.service import Engine
 from engine.settings import Settings
 from tests.support.database import execute
 from tests.support.fake_exchange import FakeExchange, grid_candles, html, without
+from tests.support.reading import CANDLES, PERIOD, READING, SPEC, WHOLE, engine_reading, ran, seen, write
 
-READING = '''"""Reads."""
-import numpy as np
-from engine.indicators import ema
-from engine.strategy import Param, Strategy
-
-
-class Reading(Strategy):
-    """Reads four hours, days and BTCUSDT"""
-
-    timeframes = ("4h", "1d")
-    symbols_read = ("BTCUSDT",)
-    length = Param(5, low=1, high=50)
-
-    def warmup(self):
-        return {"": 20, "4h": self.length, "1d": 3}
-
-    def indicators(self, candles):
-        four = self.on("4h")
-        return {
-            "four": four["close"],
-            "age": four["age"],
-            "line": self.on("4h", lambda c: ema(c["close"], self.length)),
-            "day": self.on("1d")["close"],
-            "other": self.on(symbol="BTCUSDT")["close"],
-            "other_day": self.on("1d", symbol="BTCUSDT")["close"],
-        }
-
-    def signals(self, candles, indicators):
-        up = indicators["four"] > indicators["line"]
-        return {"signal_up_buy": up & (indicators["age"] == 0), "exit_long": ~up}
-'''
-WHOLE = Period.parse("2024-10-01", "2025-01-14")
-PERIOD = Period.parse("2024-12-10T02:00", "2024-12-24T00:00")
-SPEC = RunSpec("reading", "SOLUSDT", "binanceusdm", Timeframe("1h"), PERIOD)
-SEEDS = {
-    ("SOL", "1h"): 1,
-    ("SOL", "4h"): 2,
-    ("SOL", "1d"): 3,
-    ("BTC", "1h"): 4,
-    ("BTC", "4h"): 5,
-    ("BTC", "1d"): 6,
-}
-CANDLES = {(base, name): grid_candles(name, WHOLE, seed=seed) for (base, name), seed in SEEDS.items()}
+pytestmark = pytest.mark.long
 
 
 @pytest.fixture
 def engine(
     fake_exchange: FakeExchange, data_settings: Settings, lent_workers: None, impatient: None
 ) -> Iterator[Engine]:
-    """An engine whose exchange lists SOLUSDT and BTCUSDT, of which nothing is held yet."""
-    for (base, timeframe), candles in CANDLES.items():
-        fake_exchange.add(base, timeframe, candles, listed_ms=WHOLE.start)
-    with Engine(replace(data_settings, workers=2)) as opened:
-        write(opened, READING)
+    with engine_reading(fake_exchange, data_settings) as opened:
         yield opened
 
 
-def write(engine: Engine, text: str, name: str = "reading") -> None:
-    engine.settings.user_strategies.mkdir(parents=True, exist_ok=True)
-    (engine.settings.user_strategies / f"{name}.py").write_text(text)
-
-
-def ran(engine: Engine, spec: RunSpec = SPEC, **options: Any) -> RunResult:
-    (run,) = engine.runs.run([spec], **options)
-    assert run.status == "finished", run.error
-    return run
-
-
-def seen(base: str, timeframe: str, run: RunResult, column: str = "close") -> Any:
-    """What was known of a series at each close of a run, by a plain loop."""
-    candles, cell = CANDLES[base, timeframe], Timeframe(timeframe)
-    closes = [cell.next(one) for one in candles.timestamp.tolist()]
-    assert run.equity is not None
-    at = [sum(close <= opened + HOUR_MS for close in closes) - 1 for opened in run.equity.time.tolist()]
-    return getattr(candles, column)[at]
-
-
-@pytest.mark.long
 def test_a_run_fetches_what_it_reads_and_sees_what_was_known(engine: Engine, fake_exchange: FakeExchange):
     heard: list[Event] = []
     run = ran(engine, on_event=heard.append)
@@ -129,7 +60,6 @@ def test_a_run_fetches_what_it_reads_and_sees_what_was_known(engine: Engine, fak
     assert offline.fingerprint == run.fingerprint
 
 
-@pytest.mark.long
 def test_without_fetching_a_gap_in_what_is_read_is_named(engine: Engine):
     ran(engine)
     url = str(engine.settings.database_url)
@@ -144,7 +74,6 @@ def test_without_fetching_a_gap_in_what_is_read_is_named(engine: Engine):
     ran(engine)  # fetched again
 
 
-@pytest.mark.long
 def test_an_exchange_that_does_not_answer_for_what_is_read_is_an_error_of_the_exchange(
     engine: Engine, fake_exchange: FakeExchange
 ):
@@ -154,7 +83,6 @@ def test_an_exchange_that_does_not_answer_for_what_is_read_is_an_error_of_the_ex
         engine.runs.run([SPEC])
 
 
-@pytest.mark.long
 def test_missing_candles_of_what_is_read_are_named_and_its_last_value_grows_old(
     engine: Engine, fake_exchange: FakeExchange
 ):
@@ -168,11 +96,10 @@ def test_missing_candles_of_what_is_read_are_named_and_its_last_value_grows_old(
     assert run.equity is not None
     at = int(np.searchsorted(run.equity.time, hole.start))
     age = run.indicators.columns["age"]
-    assert age[at - 1 : at + 13].tolist() == [0, *range(1, 12), 0, 1][:14]
+    assert age[at - 1 : at + 13].tolist() == [0, *range(1, 12), 0, 1]
     assert len(set(run.indicators.columns["four"][at - 1 : at + 11].tolist())) == 1
 
 
-@pytest.mark.long
 def test_a_candle_of_what_is_read_that_changed_is_named_by_rerun_and_makes_the_run_old(engine: Engine):
     run = ran(engine)
     assert engine.runs.data_changed(run) is False
@@ -192,15 +119,16 @@ def test_a_candle_of_what_is_read_that_changed_is_named_by_rerun_and_makes_the_r
     assert "candles have changed" in checked.checks["crosscheck"]["note"]
 
 
-@pytest.mark.long
 def test_the_cross_check_and_the_cost_surface_see_the_same_series(engine: Engine):
     run = ran(engine)
     checked = engine.runs.cross_check(run.id)
     assert checked.checks["crosscheck"]["status"] == "passed"
     assert checked.checks["crosscheck"]["total"] > 5
+    surface = engine.research.cost_surface(run.id, CostSurfaceSpec(commissions=[0.002], slippages=[0.0]))
+    (own,) = (one for one in surface.cells if (one.commission, one.slippage) == surface.own)
+    assert dict(own.figures) == {name: run.metrics[name] for name in FIGURES}
 
 
-@pytest.mark.long
 def test_built_candles_are_those_of_the_run_and_cost_no_request(engine: Engine, fake_exchange: FakeExchange):
     write(
         engine,
@@ -231,126 +159,6 @@ def test_built_candles_are_those_of_the_run_and_cost_no_request(engine: Engine, 
     assert len(set(noisy.figures["final_equity"].quantiles)) > 1
 
 
-@pytest.mark.long
-def test_a_sweep_over_two_symbols_reads_the_longer_candles_of_each(engine: Engine):
-    ranges = {"length": parse_range("3:9:3")}
-    symbols = ("SOLUSDT", "BTCUSDT")
-    spec = SweepSpec(
-        "reading",
-        "SOLUSDT",
-        "binanceusdm",
-        Timeframe("1h"),
-        PERIOD,
-        ranges,
-        objective="return_pct",
-        symbols=symbols,
-        across="mean",
-    )
-    sweep = engine.research.optimize(spec)
-    assert sweep.status == "finished", sweep.error
-    for symbol, one in zip(symbols, sweep.markets, strict=True):
-        for at in range(3):
-            params = one.params_of(at)
-            wanted = replace(SPEC, symbol=symbol, params=params, longer_warmup=(("4h", 9),))
-            run = ran(engine, wanted)
-            assert run.metrics["trades"] == one.metrics["trades"][at]
-            assert run.metrics["final_equity"] == one.metrics["final_equity"][at]
-            assert run.metrics["trades"]
-
-
-SWEPT = READING.replace(
-    '{"": 20, "4h": self.length, "1d": 3}', '{"": 10 * self.length, "4h": 5 * self.length}'
-)
-
-
-@pytest.mark.long
-@pytest.mark.parametrize("stored", [False, True])
-def test_a_trial_is_made_again_with_the_longest_warm_up_of_every_timeframe(engine: Engine, stored: bool):
-    text = SWEPT.replace(
-        '"other": self.on(symbol="BTCUSDT")', '"other": self.on("", ema_of, symbol="BTCUSDT")'
-    )
-    text = text.replace("ema_of", 'lambda c: {"close": ema(c["close"], 30)}')
-    write(
-        engine,
-        text.replace('up = indicators["four"] >', 'up = indicators["other"] + indicators["four"] > 2 *'),
-    )
-    ranges = {"length": parse_range("3:9:3")}
-    sweep = engine.research.optimize(
-        SweepSpec(
-            "reading", "SOLUSDT", "binanceusdm", Timeframe("1h"), PERIOD, ranges, objective="return_pct"
-        )
-    )
-    if stored:
-        sweep = engine.research.sweep(sweep.id)
-    assert (sweep.warmup, sweep.longer_warmup) == (90, (("1d", 0), ("4h", 45)))
-    assert sweep.to_json()["longer_warmup"] == {"1d": 0, "4h": 45}
-    request = RunRequest(
-        ["reading"],
-        ["SOLUSDT"],
-        "binanceusdm",
-        Timeframe("1h"),
-        PERIOD,
-        warmup=90,
-        longer_warmup=(("4h", 45),),
-    )
-    infos = engine.strategies.chosen({"reading"})
-    (asked,) = request.specs(infos)
-    for at in range(3):
-        run = ran(engine, replace(asked, params=sweep.params_of(at)))
-        assert run.metrics["trades"] == sweep.metrics["trades"][at]
-        assert run.metrics["final_equity"] == sweep.metrics["final_equity"][at]
-        assert run.inputs is not None
-        assert run.inputs["candles"]["reads"]["BTCUSDT"]["warmup"] == 90
-    with pytest.raises(InputError, match="a warm-up of 2h candles is asked for, which reading does not read"):
-        replace(request, longer_warmup=(("2h", 45),)).specs(infos)
-    with pytest.raises(InputError, match="the warm-up must be from 0"):
-        replace(request, longer_warmup=(("4h", -1),))
-
-
-@pytest.mark.long
-def test_the_stitched_run_of_a_swept_warm_up_can_be_made_again(engine: Engine):
-    write(engine, SWEPT)
-    ranges = {"length": parse_range("3:9:3")}
-    sweep = SweepSpec(
-        "reading", "SOLUSDT", "binanceusdm", Timeframe("1h"), PERIOD, ranges, objective="return_pct"
-    )
-    walk = engine.walk_forwards.make(WalkForwardSpec(sweep, 5 * 24 * HOUR_MS, 3 * 24 * HOUR_MS))
-    assert walk.run is not None, walk.error
-    again = engine.runs.rerun(walk.run.id)
-    assert (again.equal, again.changed) == (True, ())
-    assert walk.longer_warmup == (("1d", 0), ("4h", 45))
-    assert engine.walk_forwards.get(walk.id).longer_warmup == walk.longer_warmup
-
-
-@pytest.mark.long
-def test_a_walk_forward_fails_combinations_that_ask_for_more_than_was_loaded(engine: Engine):
-    text = READING.replace(
-        '"4h": self.length,', '"4h": 5 if current() is None else 50,'
-    )  # more while it is tried
-    write(engine, text.replace("import numpy as np", "from engine.indicators.memory import current"))
-    ranges = {"length": parse_range("3:9:3")}
-    sweep = SweepSpec(
-        "reading", "SOLUSDT", "binanceusdm", Timeframe("1h"), PERIOD, ranges, objective="return_pct"
-    )
-    walk = engine.walk_forwards.make(WalkForwardSpec(sweep, 5 * 24 * HOUR_MS, 3 * 24 * HOUR_MS))
-    assert "asks for 50 4h candles of warm-up; other combinations of the sweep ask for at most 5" in str(
-        [walk.error, *walk.errors.values()]
-    )
-
-
-@pytest.mark.long
-def test_the_search_for_look_ahead_counts_the_warm_up_of_what_is_read_as_a_run_does(engine: Engine):
-    write(engine, READING.replace('{"": 20, "4h": self.length, "1d": 3}', '{"1d": 4000}'))
-    run = ran(engine)
-    found = engine.research.lookahead(replace(SPEC, checks=True), cuts=5).warmup
-    for check in (run.checks["warmup"], found):
-        assert check["status"] == "failed"
-        assert "no warm-up wanted" not in check["note"]
-        assert "SOLUSDT 1d: " in check["note"]
-        assert " of 4,000" in check["note"]
-
-
-@pytest.mark.long
 def test_a_warm_up_that_is_too_short_is_named_with_its_timeframes(engine: Engine):
     text = READING.replace('{"": 20, "4h": self.length, "1d": 3}', '{"4h": 1}')
     write(engine, text.replace('ema(c["close"], self.length)', 'ema(c["close"], 50)'))
@@ -359,7 +167,6 @@ def test_a_warm_up_that_is_too_short_is_named_with_its_timeframes(engine: Engine
     assert check["note"].startswith("the warm-up (4h 1) is too short: line")
 
 
-@pytest.mark.long
 def test_a_strategy_that_cannot_say_its_warm_up_fails_alone(engine: Engine):
     write(engine, READING.replace('return {"": 20', 'return {"": 20 // (self.length - 5)'))
     (info,) = [one for one in engine.strategies.all() if one.name == "reading"]
@@ -370,32 +177,6 @@ def test_a_strategy_that_cannot_say_its_warm_up_fails_alone(engine: Engine):
     ran(engine, replace(SPEC, params={"length": 6}))
 
 
-@pytest.mark.long
-def test_the_stitched_run_of_a_walk_forward_reads_on_and_can_be_made_again(engine: Engine):
-    ranges = {"length": parse_range("3:9:3")}
-    sweep = SweepSpec(
-        "reading", "SOLUSDT", "binanceusdm", Timeframe("1h"), PERIOD, ranges, objective="return_pct"
-    )
-    walk = engine.walk_forwards.make(WalkForwardSpec(sweep, 5 * 24 * HOUR_MS, 3 * 24 * HOUR_MS))
-    assert walk.status == "finished", walk.error
-    assert walk.run is not None
-    assert walk.run.metrics["trades"]
-    assert walk.run.inputs is not None
-    assert walk.run.inputs["candles"]["reads"]["4h"]["warmup"] == 9  # of the longest
-    again = engine.runs.rerun(walk.run.id)
-    assert (again.equal, again.changed) == (True, ())
-
-
-@pytest.mark.long
-def test_other_candles_are_refused_in_words(engine: Engine):
-    run = ran(engine)
-    with pytest.raises(
-        InputError, match="reads other series beside its candles, which other candles do not have"
-    ):
-        engine.research.monte_carlo(run.id, MonteCarloSpec(method=NOISE, paths=2))
-
-
-@pytest.mark.long
 @pytest.mark.parametrize(
     ("changes", "wanted"),
     [
@@ -418,7 +199,6 @@ def test_a_timeframe_that_does_not_fit_is_refused_before_anything_runs(
     assert not fake_exchange.candle_requests
 
 
-@pytest.mark.long
 def test_symbols_that_cannot_be_read_are_named(engine: Engine, fake_exchange: FakeExchange):
     write(engine, READING.replace("BTCUSDT", "NOPEUSDT"))
     wanted = "reading: symbols_read names 'NOPEUSDT': .*; nothing was run"
@@ -433,7 +213,6 @@ def test_symbols_that_cannot_be_read_are_named(engine: Engine, fake_exchange: Fa
         engine.runs.run([SPEC])
 
 
-@pytest.mark.long
 def test_a_symbol_that_was_delisted_within_the_period_stays_at_its_last_value(
     engine: Engine, fake_exchange: FakeExchange
 ):
@@ -447,7 +226,6 @@ def test_a_symbol_that_was_delisted_within_the_period_stays_at_its_last_value(
     assert "of BTCUSDT 1h 168 are missing" in run.checks["data"]["note"]
 
 
-@pytest.mark.long
 def test_a_declaration_that_cannot_be_read_is_a_file_that_does_not_load(engine: Engine):
     write(engine, READING.replace('timeframes = ("4h", "1d")', 'timeframes = ("4x",)'))
     with pytest.raises(StrategyError, match=r"reading.py:\d+: unknown timeframe '4x'"):
@@ -456,7 +234,6 @@ def test_a_declaration_that_cannot_be_read_is_a_file_that_does_not_load(engine: 
     assert "unknown timeframe" in str(broken.error)
 
 
-@pytest.mark.long
 def test_what_is_read_and_not_declared_fails_the_run_naming_it(engine: Engine):
     write(engine, READING.replace('self.on("1d")["close"]', 'self.on("2h")["close"]'))
     (run,) = engine.runs.run([SPEC])
@@ -464,7 +241,6 @@ def test_what_is_read_and_not_declared_fails_the_run_naming_it(engine: Engine):
     assert 'on("2h") is not declared' in str(run.error)
 
 
-@pytest.mark.long
 def test_a_strategy_is_listed_with_what_it_reads(engine: Engine):
     (info,) = [one for one in engine.strategies.all() if one.name == "reading"]
     listed = info.to_json()

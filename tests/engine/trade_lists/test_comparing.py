@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from engine.errors import InputError, Interrupted
 from engine.events import CancelToken
-from engine.model.market import HOUR_MS, Period, Timeframe
+from engine.model.market import HOUR_MS, Market, Period, Timeframe
 from engine.model.run import FAILED, RunResult
 from engine.model.trade import Trade
 from engine.model.trade_comparison import KINDS, TradeListComparison
@@ -196,10 +196,14 @@ def test_a_clock_of_another_zone_is_recognised():
     assert not any("--tz" in note for note in compared(list(map(theirs_of, RUN.trades))).notes)
 
 
-def moved(hours: int, run: RunResult = RUN, **other: Any) -> list[str]:
+def moved(hours: float, run: RunResult = RUN, **other: Any) -> list[str]:
     """The notes of a list that is the run's, so many hours later."""
     late = [
-        theirs_of(one, entry_time=one.entry_time + hours * HOUR_MS, exit_time=one.exit_time + hours * HOUR_MS)
+        theirs_of(
+            one,
+            entry_time=one.entry_time + round(hours * HOUR_MS),
+            exit_time=one.exit_time + round(hours * HOUR_MS),
+        )
         for one in run.trades
     ]
     return [
@@ -226,6 +230,20 @@ def test_a_list_one_candle_late_may_be_stamped_by_the_close():
     (four,) = moved(4, slow, asks_zone=False)
     assert four.startswith("4 hours earlier, ")
     assert four.endswith("are they stamped by the close?")
+    quick = run_on(
+        random_candles(600, 4, step_ms=HOUR_MS // 4), symbol="SAMPLEUSDT", timeframe=Timeframe("15m"),
+        period=Period(START_MS, START_MS + 150 * HOUR_MS),
+    )  # fmt: skip
+    (fifteen,) = moved(0.25, quick, asks_zone=False)
+    assert fifteen.startswith("15 minutes earlier, ")
+    assert fifteen.endswith("are they stamped by the close?")
+
+
+def test_a_perpetual_in_usdc_is_known_by_the_name_that_others_have_for_it():
+    run = replace(RUN, market=Market("bybitlinear", "SOLPERP", "SOL/USDC:USDC"))
+    found = compared([theirs_of(one, symbol="SOLUSDC") for one in RUN.trades], run)
+    assert found.all_equal
+    assert len(found.pairs) == len(RUN.trades)
 
 
 def worse(trade: Trade, share: float) -> TheirTrade:
