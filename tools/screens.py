@@ -12,9 +12,9 @@ import sys
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")  # before Qt is loaded
 
@@ -26,16 +26,23 @@ from desktop.app.window import MainWindow
 from desktop.pages.analysis.page import AnalysisPage
 from desktop.pages.analysis.panel import VIEWS
 from desktop.pages.optimize.page import OptimizePage
+from desktop.pages.portfolio.page import PortfolioPage
+from desktop.pages.stored_list import StoredList
+from desktop.pages.walk_forward.page import WalkForwardPage
 from desktop.widgets.preferences import Preferences
 from desktop.work.bridge import Bridge
 from engine.events import CancelToken, ignore_event
+from engine.model.market import DAY_MS
+from engine.model.portfolio_file import read_portfolio
 from engine.model.ranges import parse_range
 from engine.model.sweep_spec import SweepSpec
+from engine.model.walk_forward import WalkForwardSpec
 from engine.service import Engine
 from engine.service.demo import SYMBOL, TIMEFRAME, TRADED, run_demo
 from engine.settings import Settings
 
 FOLDER: Final = Path("build/screens")
+PORTFOLIO: Final = Path("resources/four_legs.toml")
 STRATEGIES: Final = {
     "broken": "def oops(:\n",
     "unlucky": (
@@ -93,16 +100,19 @@ def main(folder: Path = FOLDER) -> int:
 
 
 def fill(engine: Engine) -> None:
-    """Runs of every strategy, of which one fails, and a sweep; one file is broken."""
+    """Runs of every strategy, of which one fails, a sweep, a walk-forward and a portfolio; one file is broken."""
     engine.settings.user_strategies.mkdir(parents=True, exist_ok=True)
     for name, source in STRATEGIES.items():
         (engine.settings.user_strategies / f"{name}.py").write_text(source)
+    ranges = {"fast": parse_range("5:40:5"), "slow": parse_range("40:200:20")}
+    sweep = SweepSpec(
+        "ema_cross", SYMBOL, "sample", TIMEFRAME, TRADED, ranges=ranges, constraint="fast < slow"
+    )
+    engine.research.optimize(sweep)
+    engine.walk_forwards.make(WalkForwardSpec(sweep, 180 * DAY_MS, 60 * DAY_MS))
+    engine.portfolios.make(replace(read_portfolio(PORTFOLIO).spec, period=TRADED))
     with tempfile.TemporaryDirectory() as files:
         run_demo(engine, Path(files), ignore_event, CancelToken())
-    ranges = {"fast": parse_range("5:40:5"), "slow": parse_range("40:200:20")}
-    engine.research.optimize(
-        SweepSpec("ema_cross", SYMBOL, "sample", TIMEFRAME, TRADED, ranges=ranges, constraint="fast < slow")
-    )
 
 
 async def draw(folder: Path, state: str, looks: Sequence[Look]) -> None:
@@ -150,12 +160,14 @@ def scenes(window: MainWindow, state: str) -> dict[str, Callable[[], Awaitable[Q
         window.context.compare_wanted.emit(list(window.workspace.runs)[:2])
         return window
 
-    async def sweep() -> QWidget:
-        window.show_page("Optimize")
-        stored = window.page(OptimizePage).panel.results.stored
-        stored.table.select_row(0)
-        stored.open_wanted.emit(stored.model.rows[0].id)
-        return window
+    def opened_again(title: str, stored: StoredList[Any]) -> Callable[[], Awaitable[QWidget]]:
+        async def show() -> QWidget:
+            window.show_page(title)
+            stored.table.select_row(0)
+            stored.open_wanted.emit(stored.model.rows[0].id)
+            return window
+
+        return show
 
     async def banner() -> QWidget:
         window.report(
@@ -167,7 +179,13 @@ def scenes(window: MainWindow, state: str) -> dict[str, Callable[[], Awaitable[Q
     if state == "full":
         found |= {name: beside(name) for name in ("about", "settings", "shortcuts", "glossary", "licences")}
         found |= {f"analysis-{title.split()[0].lower()}": figures(title) for title in VIEWS}
-        found |= {"compare-two": two_runs, "optimize-sweep": sweep, "error": banner}
+        found["compare-two"] = two_runs
+        found |= {
+            "optimize-sweep": opened_again("Optimize", window.page(OptimizePage).panel.results.stored),
+            "walk-forward-walk": opened_again("Walk-forward", window.page(WalkForwardPage).panel.stored),
+            "portfolio-played": opened_again("Portfolio", window.page(PortfolioPage).panel.stored),
+            "error": banner,  # stays
+        }
     return found
 
 
