@@ -52,6 +52,13 @@ class LegBody(SharedBody):
     params: dict[str, Value] = Field(default={})
 
 
+class WindowBody(Body):
+    """What rules from a time on in place of what the legs say."""
+
+    start: Start
+    params: dict[str, Value] = Field(description="Parameters as `LEG.name`, weights as `LEG.weight`.")
+
+
 class PortfolioBody(SharedBody):
     """Legs, and how they share one wallet."""
 
@@ -87,6 +94,7 @@ class PortfolioBody(SharedBody):
     max_open: int | None = Field(default=None, description="At most so many legs in a position.")
     lookback: int = Field(default=LOOKBACK, description="Closes that inverse volatility looks back at.")
     legs: list[LegBody] = Field(min_length=1, max_length=MOST_LEGS)
+    windows: list[WindowBody] = Field(default=[], description="Parameters and weights that change with time.")
     fetch: bool = Field(default=True, description="false: fail instead of fetching.")
 
     def spec(self) -> PortfolioSpec:

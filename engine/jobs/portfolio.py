@@ -14,12 +14,15 @@ from engine.backtest.perpetual import Perpetual
 from engine.backtest.portfolio.book import LegInput, PortfolioOutcome, PortfolioRules
 from engine.backtest.questions import Answer, ask_whole, asking_again, plain_signals, signals_of
 from engine.backtest.rules import Report
+from engine.backtest.stitching import ruled_spans
 from engine.checks.verdicts import SWITCHED_OFF, run_checks, unmade_checks
 from engine.errors import RunError
 from engine.jobs.run import terms_checks
 from engine.model.market import Candles, Float64Array, Timeframe
+from engine.model.portfolio_rules import WEIGHT
 from engine.model.reads import longer_wanted
 from engine.model.simulators import PLAIN
+from engine.model.window_params import WindowParams
 from engine.parallel.portfolio_tasks import (
     LegAnswer,
     LegTask,
@@ -140,7 +143,16 @@ def _input(leg: PlayedLeg) -> LegInput:
         timeframe_ms=length_ms(candles, Timeframe(leg.timeframe)),
         weight=leg.weight,
         rank=leg.rank,
+        weights=_weights_over(leg.weights, candles) if leg.weights else None,
     )
+
+
+def _weights_over(ruling: Sequence[WindowParams], candles: Candles) -> Float64Array:
+    """The weight on each candle: windows rule weights as they rule signals."""
+    weights = np.empty(len(candles))
+    for window, (start, stop) in ruled_spans(ruling, candles):
+        weights[start:stop] = window.params[WEIGHT]
+    return weights
 
 
 def _play(legs: Sequence[LegInput], rules: PortfolioRules, engine: str) -> PortfolioOutcome:

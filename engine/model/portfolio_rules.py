@@ -8,6 +8,7 @@ from typing import Final
 EQUAL, FIXED, INVERSE_VOLATILITY, RISK = "equal", "fixed", "inverse_volatility", "risk"
 ALLOCATIONS: Final = (EQUAL, FIXED, INVERSE_VOLATILITY, RISK)
 WEIGHED: Final = (FIXED, RISK)  # for which each leg needs a weight
+WEIGHT: Final = "weight"  # of a leg, beside its parameters: LEG.weight
 SCALE, RANK = "scale", "rank"
 CONTENTIONS: Final = (SCALE, RANK)
 NEVER: Final = "never"

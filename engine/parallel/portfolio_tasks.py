@@ -14,6 +14,7 @@ from engine.model.market import CandleFile, Float64Array, Int64Array
 from engine.model.parameters import ParamValue
 from engine.model.perpetual import PerpetualFile
 from engine.model.portfolio_rules import PortfolioRules
+from engine.model.window_params import WindowParams
 from engine.parallel.tasks import Checks, Sources, StrategyTask, Task
 
 
@@ -58,7 +59,9 @@ class LegTask(StrategyTask, Task[LegAnswer]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlayedLeg:
-    """A leg of which it is known what its strategy said. `weight`: what it asks of the equity."""
+    """A leg of which it is known what its strategy said. `weight`: what it asks of the equity; `weights`: `{weight}` from
+    when on, in place of that where it changes with time.
+    """
 
     name: str
     candles: CandleFile
@@ -67,6 +70,7 @@ class PlayedLeg:
     reverse: bool
     weight: float
     costs: Costs
+    weights: Sequence[WindowParams] = ()
     rank: Float64Array | None = None
     perpetual: PerpetualFile | None = None
 

@@ -22,7 +22,7 @@ def _changes(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) 
     """Every input that changed, in words; one that all legs share is said once."""
     if before is None or after is None:
         return
-    yield from changed_values("", before["portfolio"], after["portfolio"])
+    yield from changed_values("", _told(before["portfolio"]), _told(after["portfolio"]))
     told = {
         name: changes(before["legs"][name], after["legs"][name])
         for name in before["legs"]
@@ -33,6 +33,12 @@ def _changes(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) 
     yield from (text for text in first if text in shared)
     for name, texts in told.items():
         yield from (f"leg {name}: {text}" for text in texts if text not in shared)
+
+
+def _told(rules: Mapping[str, Any]) -> dict[str, Any]:
+    """The rules with the weights of each window by when they began to rule."""
+    windows = {f"weights from {one['start']} on": one["weights"] for one in rules.get("windows", ())}
+    return {name: value for name, value in rules.items() if name != "windows"} | windows
 
 
 def _differences(before: PortfolioResult, after: PortfolioResult) -> Iterator[dict[str, Any]]:

@@ -110,6 +110,7 @@ class PortfolioWork:
                 warmup=planned.warmup,
                 costs=leg.costs,
                 perpetual=series.terms.file,
+                windows=planned.spec.windows,
                 rank=leg.rank,
                 checks=planned.spec.checks,
             )
@@ -153,11 +154,14 @@ class PortfolioWork:
                 said=SaidSignals(**answer.said),
                 reverse=answer.reverse,
                 weight=weight,
+                weights=ruling,
                 costs=leg.costs,
                 rank=answer.rank,
                 perpetual=series.terms.file,
             )
-            for leg, series, answer, weight in zip(spec.legs, loaded, answers, spec.weights, strict=True)
+            for leg, series, answer, weight, ruling in zip(
+                spec.legs, loaded, answers, self._planned.weights, self._planned.ruling_weights, strict=True
+            )
         ]
 
     def _left_out(self, candles: int) -> dict[str, dict[str, float]]:
@@ -169,7 +173,7 @@ class PortfolioWork:
             leg.name: spec.without(leg.name) for leg in spec.legs
         }  # none of one without which nothing is bought
         return {
-            name: {leg.name: weight for leg, weight in zip(left.legs, left.weights, strict=True)}
+            name: {leg.name: weight for leg, weight in zip(left.legs, left.stages[0][1].weights, strict=True)}
             for name, left in rest.items()
             if left is not None
         }

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from engine.model.market import Period
+from engine.model.market import Period, format_time
 from engine.model.portfolio import LegSpec, PortfolioSpec
 from engine.model.portfolio_result import Contention, LegResult, PortfolioResult, Request, checks_of_a_leg
 from engine.model.run import FAILED, FINISHED, Series
@@ -38,8 +38,8 @@ def failed_portfolio(
     """One that did not get through: its legs as they were asked for, and no figures."""
     spec = planned.spec
     legs = tuple(
-        LegResult(leg, run.market, run.period, run.params, weight)
-        for leg, run, weight in zip(spec.legs, planned.runs, spec.weights, strict=True)
+        LegResult(leg, run.market, run.period, run.params, weight, run.spec.windows)
+        for leg, run, weight in zip(spec.legs, planned.runs, planned.weights, strict=True)
     )
     result = PortfolioResult(
         planned.id, FAILED, spec, spec.period, legs, error, created_ms=_now(), traceback=traceback
@@ -78,11 +78,13 @@ def finished_portfolio(
     for request in requests:
         by_leg[request.leg].append(request)
     legs = tuple(
-        _leg(number, spec, run, series, said, answer, by_leg[spec.legs[number].name])
+        _leg(number, planned, run, series, said, answer, by_leg[spec.legs[number].name])
         for number, (run, series, said) in enumerate(zip(planned.runs, loaded, answers, strict=True))
     )
     inputs = {
-        "portfolio": asdict(spec.rules) | {"weights": list(spec.weights), "portfolio source": answer.source},
+        "portfolio": asdict(spec.rules)
+        | {"weights": list(planned.weights), "portfolio source": answer.source}
+        | _windows_of(planned),
         "legs": {
             leg.name: inputs_of(run, series, said.params, COMPILED, said.versions, source)
             | {"rank": leg.rank}
@@ -113,16 +115,27 @@ def finished_portfolio(
     return _with_checks(found, crosscheck)
 
 
+def _windows_of(planned: PlannedPortfolio) -> dict[str, Any]:
+    """Which weights rule from when on, where they change with time."""
+    if not any(planned.ruling_weights):
+        return {}
+    return {
+        "windows": [
+            {"start": format_time(start), "weights": list(stage.weights)} for start, stage in planned.spec.stages
+        ]
+    }
+
+
 def _leg(
     number: int,
-    spec: PortfolioSpec,
+    planned: PlannedPortfolio,
     run: PlannedRun,
     series: LoadedSeries,
     said: LegAnswer,
     answer: PortfolioAnswer,
     requests: Sequence[Request],
 ) -> LegResult:
-    leg, told = spec.legs[number], answer.legs[number]
+    leg, told = planned.spec.legs[number], answer.legs[number]
     trades = Trade.from_columns(answer.trades[number])
     checks = {
         **checks_of_a_leg(),
@@ -137,7 +150,8 @@ def _leg(
         run.market,
         series.period,
         said.params,
-        spec.weights[number],
+        planned.weights[number],
+        run.spec.windows,
         said.signals,
         {**told["metrics"], "funding_coverage_pct": funding_coverage(series, trades)},
         trades,

@@ -14,7 +14,7 @@ from engine.model.portfolio import PortfolioFault, PortfolioSpec, assigned, faul
 from engine.model.portfolio_result import PortfolioRerun, PortfolioResult
 from engine.model.run import FAILED
 from engine.reports.files import write_text
-from engine.runs.plan import check_strategies, make_plan
+from engine.runs.plan import check_strategies
 from engine.service.keeping import keep_portfolio
 from engine.service.resources import Resources
 from engine.service.series import Loaders, check_costs
@@ -69,7 +69,7 @@ class Portfolios:
     def _planned(
         self, spec: PortfolioSpec, infos: Mapping[str, StrategyInfo], on_event: OnEvent, cancel: CancelToken
     ) -> PlannedPortfolio:
-        from engine.runs.portfolio_plan import PlannedPortfolio
+        from engine.runs.portfolio_plan import plan_portfolio
 
         for number, leg in enumerate(spec.legs):
             with faults_of("symbol", number):
@@ -77,8 +77,7 @@ class Portfolios:
                 check_costs(self._resources, leg.costs, market)
         self._resources.warm_up(on_event, cancel, len(spec.legs))
         find_market = partial(self._resources.market, cancel=cancel)
-        plan = make_plan(spec.run_specs(), infos, find_market, self._resources.workers(cancel).ask)
-        return PlannedPortfolio.of(spec, plan)
+        return plan_portfolio(spec, infos, find_market, self._resources.workers(cancel).ask)
 
     def _made(
         self, planned: PlannedPortfolio, *, fetch: bool, on_event: OnEvent, cancel: CancelToken
