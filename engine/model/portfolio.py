@@ -9,6 +9,7 @@ from typing import Final
 
 from engine.errors import InputError
 from engine.model.account import AUTO_FUNDING, Costs
+from engine.model.durations import parse_duration
 from engine.model.market import Period, Timeframe
 from engine.model.numerals import read_number
 from engine.model.parameters import Assignment, Param, ParamValue, StrategyInfo, assign
@@ -26,14 +27,13 @@ from engine.model.portfolio_rules import (
 )
 from engine.model.run import RunSpec
 from engine.model.simulators import COMPILED
-from engine.model.walk_forward import parse_duration
 
 _BAND: Final = "band:"
 MOST_LEGS: Final = 200
 MOST_NAME: Final = 40
 LEAST_LOOKBACK: Final = 3
 MOST_LOOKBACK: Final = 100_000
-_ROUNDING: Final = 1e-9  # thirds need not add up to one exactly
+WEIGHT_ROUNDING: Final = 1e-9  # thirds need not add up to one exactly
 
 
 class PortfolioFault(InputError):
@@ -251,6 +251,6 @@ def _check_weights(spec: PortfolioSpec) -> None:
     if spec.allocation in WEIGHED and not sum(known):
         raise PortfolioFault("the weights sum to 0: nothing would be bought", "weight", last)
     most = spec.leverage or 1.0
-    if spec.allocation == FIXED and sum(known) > most * (1 + _ROUNDING):
+    if spec.allocation == FIXED and sum(known) > most * (1 + WEIGHT_ROUNDING):
         why = "the leverage" if spec.leverage else "all of the equity; a leverage would allow more"
         raise PortfolioFault(f"the weights sum to {sum(known):g}, above {most:g}, {why}", "weight", last)
