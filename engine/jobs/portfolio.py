@@ -12,12 +12,13 @@ import numpy as np
 
 from engine.backtest.perpetual import Perpetual
 from engine.backtest.portfolio.book import LegInput, PortfolioOutcome, PortfolioRules
-from engine.backtest.questions import Answer, ask_whole, asking_again, plain_signals, signals_of
+from engine.backtest.questions import ask_whole, asking_again, plain_signals, signals_of
 from engine.backtest.rules import Report
 from engine.checks.verdicts import SWITCHED_OFF, run_checks, unmade_checks
 from engine.errors import RunError
+from engine.jobs.leg_signals import ranked
 from engine.jobs.run import terms_checks
-from engine.model.market import Candles, Float64Array, Timeframe
+from engine.model.market import Candles, Timeframe
 from engine.model.reads import longer_wanted
 from engine.model.simulators import PLAIN
 from engine.parallel.portfolio_tasks import (
@@ -51,7 +52,7 @@ def leg_job(task: LegTask, report: Report) -> LegAnswer:
     return LegAnswer(
         params=answer.params,
         said=plain_signals(signals),
-        rank=_rank(task.rank, answer),
+        rank=None if task.rank is None else ranked(task.rank, answer.said, answer.first),
         reverse=answer.reverse,
         signals={name: int(column.sum()) for name, column in signals.raw.items()},
         checks=checks,
@@ -59,16 +60,6 @@ def leg_job(task: LegTask, report: Report) -> LegAnswer:
         sources=answer.sources,
         elapsed_s=time.monotonic() - started,
     )
-
-
-def _rank(name: str | None, answer: Answer) -> Float64Array | None:
-    if name is None:
-        return None
-    columns = answer.said.indicators
-    if name not in columns:
-        known = ", ".join(columns) or "none"
-        raise RunError(f"rank names the column {name!r}, which indicators() does not give; it gives: {known}")
-    return columns[name][answer.first :]
 
 
 # -- all legs together

@@ -32,6 +32,15 @@ def dotted(leg: str, name: str) -> str:
     return f"{leg}.{name}"
 
 
+def by_owner(params: Mapping[str, ParamValue]) -> dict[str, dict[str, ParamValue]]:
+    """Parameters by whose they are, a leg's or the wallet's, then by their own name."""
+    found: dict[str, dict[str, ParamValue]] = {}
+    for name, value in params.items():
+        owner, _, own = name.rpartition(".")
+        found.setdefault(owner, {})[own] = value
+    return found
+
+
 def described(
     spec: PortfolioSpec, infos: Mapping[str, StrategyInfo], ranged: Collection[str]
 ) -> list[dict[str, Any]]:
@@ -80,9 +89,7 @@ def _unknown(spec: PortfolioSpec, name: str, names: Sequence[str]) -> str:
     if not dot:
         return f"the range of {name!r} names no leg; write LEG.{name}, there are the legs {', '.join(legs)}"
     if owner in legs and own == WEIGHT:
-        return (
-            f"the range of {name!r}: allocation = {spec.allocation!r} reads no weights; {' and '.join(WEIGHED)} do"
-        )
+        return f"the range of {name!r}: allocation = {spec.allocation!r} reads no weights; {' and '.join(WEIGHED)} do"
     if owner == WALLET and own == LOOKBACK:
         return f"the range of {name!r}: allocation = {spec.allocation!r} looks back at nothing; {INVERSE_VOLATILITY} does"
     if owner not in legs and owner != WALLET:
@@ -97,17 +104,13 @@ def _unknown(spec: PortfolioSpec, name: str, names: Sequence[str]) -> str:
 
 def with_params(spec: PortfolioSpec, params: Mapping[str, ParamValue]) -> PortfolioSpec:
     """The portfolio with these values in place of its own. Raises PortfolioFault where its weights do not fit then."""
-    weighs = spec.allocation in WEIGHED
-    own: dict[str, dict[str, ParamValue]] = {leg.name: {} for leg in spec.legs}
-    wallet: dict[str, Any] = {}
-    for name, value in params.items():
-        owner, _, bare = name.rpartition(".")
-        (own[owner] if owner in own else wallet)[bare] = value
+    weighs, told = spec.allocation in WEIGHED, by_owner(params)
     legs = []
     for leg in spec.legs:
-        given = own[leg.name]
+        given = told.pop(leg.name, {})
         weight = float(given.pop(WEIGHT)) if weighs and WEIGHT in given else leg.weight
         legs.append(replace(leg, weight=weight, params={**leg.params, **given}))
+    wallet: dict[str, Any] = told.get(WALLET, {})
     return replace(spec, legs=tuple(legs), **wallet)
 
 

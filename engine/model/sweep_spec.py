@@ -102,7 +102,9 @@ class SweepSpec:
 
     def _check_markets(self) -> None:
         if self.portfolio is not None and (self.symbols or self.across):
-            raise InputError("the legs of a portfolio say their symbols themselves; leave symbols and across out")
+            raise InputError(
+                "the legs of a portfolio say their symbols themselves; leave symbols and across out"
+            )
         if not self.symbols:
             if self.across:
                 raise InputError(f"{self.across} is taken across several symbols; give more than one")
@@ -125,7 +127,14 @@ class SweepSpec:
         name = PORTFOLIO if portfolio.name == PORTFOLIO else f"{PORTFOLIO} {portfolio.name}"
         finest = min((leg.timeframe for leg in portfolio.legs), key=lambda one: one.next(0))
         return cls(
-            name, first.symbol, first.exchange, finest, portfolio.period, costs=wallet, portfolio=portfolio, **more
+            name,
+            first.symbol,
+            first.exchange,
+            finest,
+            portfolio.period,
+            costs=wallet,
+            portfolio=portfolio,
+            **more,
         )
 
     @property

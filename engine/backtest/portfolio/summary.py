@@ -107,4 +107,3 @@ def _held(legs: Sequence[LegInput], rules: PortfolioRules) -> float:
         weight = leg.weight if rules.allocation == FIXED else 1 / len(ordered)
         value += rules.cash * weight * (leg.candles.close[-1] / leg.candles.open[0] - 1)
     return float(value / rules.cash - 1)
-
