@@ -33,8 +33,9 @@ MOST_FRAMES: Final = 16  # of candles with a warm-up of one length, each with wh
 def leg_signals(
     leg: SweptLeg, combinations: Sequence[Mapping[str, ParamValue]], memory_bytes: int, report: Report
 ) -> dict[str, Any]:
-    """`{said, sources}`: of each combination what `plain_signals` makes of it with `rank` and `reverse`, or `{error}`, a line;
-    and the leg's files as they were executed. Raises StrategyError when the file does not load, RunError for a native one.
+    """`{said, sources}`: of each combination what `plain_signals` makes of it with `rank` and `reverse`, or `{error}`, a
+    line; and the leg's files as they were executed. Raises StrategyError when the file does not load,
+    RunError for a native one.
     """
     with open_strategy(leg.strategy) as loaded:
         if not issubclass(loaded.strategy, Strategy):

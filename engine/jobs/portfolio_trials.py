@@ -25,8 +25,7 @@ from engine.loader import kept_process
 from engine.model.market import Float64Array, Timeframe
 from engine.model.metric_definitions import SUMMARY
 from engine.model.parameters import ParamValue
-from engine.model.portfolio_params import WALLET, WEIGHT, by_owner
-from engine.model.portfolio_rules import WEIGHED
+from engine.model.portfolio_rules import WALLET, WEIGHED, WEIGHT, by_owner
 from engine.model.simulators import COMPILED
 from engine.parallel.isolated import Ended
 from engine.parallel.job import TimedOut
@@ -188,10 +187,7 @@ class SweptPortfolio:
         for index, trial in self._asked(combinations, task.rules, report):
             own = returns[place[index]] if index in place else spare
             try:
-                legs = [
-                    leg.played(*given)
-                    for leg, *given in zip(self.legs, trial.own, trial.weights, strict=True)
-                ]
+                legs = trial.legs_of(self.legs)
                 run_portfolio_summary(self._prepared, legs, trial.rules, table[index], own)
             except BacktestError as error:
                 table[index], own[:] = np.nan, np.nan
@@ -230,6 +226,12 @@ class Trial:
         else:
             weights = [leg.silent.weight for leg in legs]
         return cls(own, weights, replace(rules, **told.get(WALLET, {})))  # type: ignore[arg-type]
+
+    def legs_of(self, legs: Sequence[AskedLeg]) -> list[LegInput]:
+        """What each brings; raises RunError where one failed with its parameters."""
+        return [
+            leg.played(own, weight) for leg, own, weight in zip(legs, self.own, self.weights, strict=True)
+        ]
 
 
 _kept: Final[dict[tuple[Any, ...], SweptPortfolio]] = {}

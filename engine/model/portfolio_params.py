@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,25 +20,23 @@ from engine.model.portfolio import (
     LegSpec,
     PortfolioSpec,
 )
-from engine.model.portfolio_rules import CONTENTIONS, FIXED, INVERSE_VOLATILITY, RISK, WEIGHED
+from engine.model.portfolio_rules import (
+    CONTENTIONS,
+    FIXED,
+    INVERSE_VOLATILITY,
+    RISK,
+    WALLET,
+    WEIGHED,
+    WEIGHT,
+    by_owner,
+)  # fmt: skip
 
-WALLET: Final = "wallet"
-WEIGHT: Final = "weight"
 MAX_OPEN, LOOKBACK, CONTENTION = "max_open", "lookback", "contention"
 
 
 def dotted(leg: str, name: str) -> str:
     """What a parameter of a leg is called among those of all legs."""
     return f"{leg}.{name}"
-
-
-def by_owner(params: Mapping[str, ParamValue]) -> dict[str, dict[str, ParamValue]]:
-    """Parameters by whose they are, a leg's or the wallet's, then by their own name."""
-    found: dict[str, dict[str, ParamValue]] = {}
-    for name, value in params.items():
-        owner, _, own = name.rpartition(".")
-        found.setdefault(owner, {})[own] = value
-    return found
 
 
 def described(
@@ -62,7 +60,7 @@ def _of_leg(spec: PortfolioSpec, leg: LegSpec, info: StrategyInfo) -> Iterable[d
         name = str(one["name"])
         if name == WEIGHT and spec.allocation in WEIGHED:
             raise InputError(
-                f"leg {leg.name!r}: its strategy has a parameter called weight, which nobody could tell from the leg's weight; "
+                f"leg {leg.name!r}: its strategy has a parameter called weight, as the leg has one; "
                 "rename it to sweep this portfolio"
             )
         yield {**one, "name": dotted(leg.name, name), "default": leg.params.get(name, one["default"])}

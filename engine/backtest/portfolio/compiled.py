@@ -44,8 +44,8 @@ def run_portfolio_trades(
     legs: Sequence[LegInput], rules: PortfolioRules, market: Market
 ) -> tuple[Float64Array, Int64Array, Float64Array]:
     """(equity at each close in units of money (m,); places (len(TERM_PLACES), k) and amounts (len(TERM_AMOUNTS), k) of all
-    trades, leg by leg in the order of names): `run_portfolio` without fills and requests, for trials. Entries and exits count
-    the candles of all legs, one leg behind the other. `market`, and what it raises: as `run_portfolio_equity`.
+    trades, leg by leg in the order of names): `run_portfolio` without fills and requests, for trials. Entries and exits
+    count the candles of all legs, one leg behind the other. `market`, and what it raises: as `run_portfolio_equity`.
     """
     check_portfolio(legs, rules)
     played = _Played.of(legs, rules, market, False)
