@@ -12,6 +12,7 @@ from engine.model.market import Period, Timeframe
 from engine.model.parameters import ParamValue
 from engine.model.portfolio import PortfolioSpec
 from engine.model.portfolio_document import document_of, spec_of
+from engine.model.portfolio_rules import WEIGHED, WEIGHT
 from engine.model.ranges import range_json, read_range
 from engine.model.run import values_of_spec
 
@@ -153,6 +154,12 @@ class SweepSpec:
     def objectives(self) -> tuple[str, ...]:
         """What counts: one metric, or two."""
         return (self.objective, self.second_objective) if self.second_objective else (self.objective,)
+
+    @property
+    def weights_vary(self) -> bool:
+        """Whether the weights of a portfolio's legs are among what is tried."""
+        weighs = self.portfolio is not None and self.portfolio.allocation in WEIGHED
+        return weighs and any(name.rpartition(".")[2] == WEIGHT for name in self.ranges)
 
     def on(self, *symbols: str) -> Self:
         """The same sweep with the markets' own names, or on one of them alone."""
