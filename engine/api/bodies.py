@@ -11,6 +11,7 @@ from engine.errors import InputError
 from engine.model.account import AUTO_FUNDING, BOTH, SIDES, Costs, Protections, slippage_values
 from engine.model.cost_presets import COST_PRESETS, TAKER, commission_rates
 from engine.model.cost_surface import CostSurfaceSpec
+from engine.model.durations import parse_duration
 from engine.model.exchanges import EXCHANGES
 from engine.model.filters import FILTERS, NO_FILTERS
 from engine.model.kinds import Kind
@@ -33,7 +34,7 @@ from engine.model.slippage import SLIPPAGES
 from engine.model.sweep import TOP
 from engine.model.sweep_spec import ACROSS, SAMPLERS, SweepSpec, swept_markets
 from engine.model.trade_comparison import DEFAULT_TOLERANCE, DEFAULT_WITHIN, MOST_WITHIN
-from engine.model.walk_forward import MODES, ROLLING, WalkForwardSpec, parse_duration
+from engine.model.walk_forward import MODES, ROLLING, WalkForwardSpec
 
 
 def one_of(names: Any) -> dict[str, Any]:

@@ -29,6 +29,7 @@ from engine.cli.terminal import print_files, print_json, print_line, print_note,
 from engine.cli.values import folder_option, whole_option
 from engine.errors import Interrupted, RunError
 from engine.model.account import Costs
+from engine.model.durations import duration_text, parse_duration
 from engine.model.market import DEFAULT_EXCHANGE, Period, Timeframe, format_time
 from engine.model.parameters import Assignment
 from engine.model.run import CANCELLED, FINISHED
@@ -38,8 +39,6 @@ from engine.model.walk_forward import (
     ROLLING,
     WalkForward,
     WalkForwardSpec,
-    duration_text,
-    parse_duration,
 )
 from engine.service import Engine
 from engine.service.research import check_sweep

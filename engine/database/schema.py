@@ -24,17 +24,17 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
-HEAD: Final = "0017"  # the newest migration; a constant, so that an up-to-date start need not import Alembic
+HEAD: Final = "0018"  # the newest migration; a constant, so that an up-to-date start need not import Alembic
 
 metadata = MetaData()
 _TIME = DateTime(timezone=True)
 _NOW = text("now()")
 
 
-def _series_key(*, primary: bool = False) -> tuple[Column[int], Column[str]]:
+def _series_key(*, primary: bool = False, nullable: bool = False) -> tuple[Column[int], Column[str]]:
     """The two columns that name a series."""
     return (
-        Column("symbol_id", Integer, ForeignKey("symbols.id"), primary_key=primary, nullable=False),
+        Column("symbol_id", Integer, ForeignKey("symbols.id"), primary_key=primary, nullable=nullable),
         Column("timeframe", String(5), primary_key=primary, nullable=False),
     )
 
@@ -250,13 +250,14 @@ strategy_sources = Table(
 # A sweep as it was asked for (`asked`: ranges, fixed parameters, constraint, ...) and how it ended. `kinds`: numpy's kind of
 # each ranged parameter; `metric_names`: of the numbers in trials.metrics; `best`: the number of the best trial so far.
 # `status` "running" of one whose lock nobody holds: its program was killed. One over several markets has a row that keeps
-# its best trial alone, and rows for each of them, which are `part_of` it, in their `place`: those have the trials.
+# its best trial alone, and rows for each of them, which are `part_of` it, in their `place`: those have the trials. One over
+# a `portfolio` is on the markets that its legs name and on none of its own.
 sweeps = Table(
     "sweeps",
     metadata,
     Column("id", Uuid, primary_key=True),
     Column("strategy_name", String(100), nullable=False),
-    *_series_key(),
+    *_series_key(nullable=True),
     Column("start_time", _TIME, nullable=False),
     Column("end_time", _TIME, nullable=False),
     Column("status", String(20), nullable=False),
@@ -280,7 +281,9 @@ sweeps = Table(
     Column("removed_at", _TIME),
     Column("part_of", Uuid),
     Column("place", Integer),
+    Column("portfolio", JSONB(none_as_null=True)),
     CheckConstraint("(part_of IS NULL) = (place IS NULL)", name="sweeps_part_check"),
+    CheckConstraint("(portfolio IS NULL) = (symbol_id IS NOT NULL)", name="sweeps_subject_check"),
     Index("sweeps_part_idx", "part_of", "place", unique=True, postgresql_where=text("part_of IS NOT NULL")),
     *_moments("sweeps", "start_time", "end_time", "created_at", "removed_at"),
     Index("sweeps_created_idx", "created_at"),

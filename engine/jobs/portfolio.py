@@ -12,12 +12,13 @@ import numpy as np
 
 from engine.backtest.perpetual import Perpetual
 from engine.backtest.portfolio.book import LegInput, PortfolioOutcome, PortfolioRules
-from engine.backtest.questions import Answer, ask_whole, asking_again, plain_signals, signals_of
+from engine.backtest.questions import ask_whole, asking_again, plain_signals, signals_of
 from engine.backtest.rules import Report
 from engine.backtest.stitching import ruled_spans
 from engine.checks.verdicts import SWITCHED_OFF, run_checks, unmade_checks
 from engine.errors import RunError
-from engine.jobs.run import terms_checks
+from engine.jobs.leg_signals import ranked
+from engine.jobs.run import band_of, terms_checks
 from engine.model.market import Candles, Float64Array, Timeframe
 from engine.model.portfolio_rules import WEIGHT
 from engine.model.reads import longer_wanted
@@ -54,7 +55,7 @@ def leg_job(task: LegTask, report: Report) -> LegAnswer:
     return LegAnswer(
         params=answer.params,
         said=plain_signals(signals),
-        rank=_rank(task.rank, answer),
+        rank=None if task.rank is None else ranked(task.rank, answer.said, answer.first),
         reverse=answer.reverse,
         signals={name: int(column.sum()) for name, column in signals.raw.items()},
         checks=checks,
@@ -62,16 +63,6 @@ def leg_job(task: LegTask, report: Report) -> LegAnswer:
         sources=answer.sources,
         elapsed_s=time.monotonic() - started,
     )
-
-
-def _rank(name: str | None, answer: Answer) -> Float64Array | None:
-    if name is None:
-        return None
-    columns = answer.said.indicators
-    if name not in columns:
-        known = ", ".join(columns) or "none"
-        raise RunError(f"rank names the column {name!r}, which indicators() does not give; it gives: {known}")
-    return columns[name][answer.first :]
 
 
 # -- all legs together
@@ -193,7 +184,7 @@ def _measured(
     }
     return replace(
         answer,
-        metrics=metrics,
+        metrics=metrics | _band(legs, task.rules, outcome),
         series={**answer.series, "hold": task.rules.cash / market.open[0] * market.close},
         legs=told,
         requests=_requests(outcome),
@@ -211,6 +202,15 @@ def _of_the_wallet(
     finest = min(legs, key=lambda leg: leg.timeframe_ms).name
     timeframe = next(Timeframe(leg.timeframe) for leg in task.legs if leg.name == finest)
     return market, figures.wallet_metrics(outcome, legs, market, costs, timeframe)
+
+
+def _band(legs: Sequence[LegInput], rules: PortfolioRules, outcome: PortfolioOutcome) -> dict[str, float]:
+    """Between what the ambiguous candles of all legs, read one way, leave in the wallet; nothing where there are none."""
+    from engine.backtest.portfolio.compiled import run_portfolio_equity
+
+    if not any(one.table.ambiguous is not None and one.table.ambiguous.any() for one in outcome.legs):
+        return {}
+    return band_of(outcome.equity, lambda reading: run_portfolio_equity(legs, rules, reading=reading)[1])
 
 
 def _requests(outcome: PortfolioOutcome) -> dict[str, Any]:

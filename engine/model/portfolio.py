@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Any, Final
 
 from engine.errors import InputError
 from engine.model.account import AUTO_FUNDING, Costs
+from engine.model.durations import parse_duration
 from engine.model.market import Period, Timeframe, short_time
 from engine.model.numerals import read_number
 from engine.model.parameters import Assignment, Param, ParamValue, StrategyInfo, assign
@@ -21,21 +22,22 @@ from engine.model.portfolio_rules import (
     NEVER,
     RISK,
     SCALE,
+    WALLET,
     WEIGHED,
     WEIGHT,
     PortfolioRules,
+    by_owner,
 )
 from engine.model.run import RunSpec
 from engine.model.simulators import COMPILED
-from engine.model.walk_forward import MOST_WINDOWS, parse_duration
-from engine.model.window_params import WindowParams
+from engine.model.window_params import MOST_WINDOWS, WindowParams
 
 _BAND: Final = "band:"
 MOST_LEGS: Final = 200
 MOST_NAME: Final = 40
 LEAST_LOOKBACK: Final = 3
 MOST_LOOKBACK: Final = 100_000
-_ROUNDING: Final = 1e-9  # thirds need not add up to one exactly
+WEIGHT_ROUNDING: Final = 1e-9  # thirds need not add up to one exactly
 
 
 class PortfolioFault(InputError):
@@ -165,7 +167,10 @@ class PortfolioSpec:
         """The same without that leg; None where nothing is left, or nothing that is bought."""
         left = tuple(leg for leg in self.legs if leg.name != name)
         windows = tuple(
-            replace(one, params={key: value for key, value in one.params.items() if key.rpartition(".")[0] != name})
+            replace(
+                one,
+                params={key: value for key, value in one.params.items() if key.rpartition(".")[0] != name},
+            )
             for one in self.windows
         )
         try:
@@ -174,23 +179,21 @@ class PortfolioSpec:
             return None
 
     def with_values(self, values: Mapping[str, ParamValue]) -> PortfolioSpec:
-        """The same without windows, and with other parameters (`LEG.name`) and weights (`LEG.weight`) of its legs. Raises
-        PortfolioFault for a leg that there is not, a weight that nothing reads, and weights that do not go together.
+        """The same without windows, with these in place of its own: parameters of legs (`LEG.name`), their weights where
+        they are read (`LEG.weight`), rules (`wallet.name`). Raises PortfolioFault where its weights do not fit then.
         """
-        legs = {leg.name: leg for leg in self.legs}
-        for key, value in values.items():
-            leg, name = legs.get(key.rpartition(".")[0]), key.rpartition(".")[2]
-            if leg is None:
-                raise PortfolioFault(
-                    f"{key} names no leg; write LEG.name, of the legs {', '.join(map(repr, legs))}", key
-                )
-            if name != WEIGHT:
-                legs[leg.name] = replace(leg, params={**leg.params, name: value})
-            elif self.allocation in WEIGHED:
-                legs[leg.name] = replace(leg, weight=_weight(key, value))
-            else:
-                raise PortfolioFault(f"{key}: allocation {self.allocation} reads no weights", key)
-        return replace(self, legs=tuple(legs.values()), windows=())
+        weighs, told = self.allocation in WEIGHED, by_owner(values)
+        legs = []
+        for leg in self.legs:
+            given = told.pop(leg.name, {})
+            weight = _weight(leg.name, given.pop(WEIGHT)) if weighs and WEIGHT in given else leg.weight
+            legs.append(replace(leg, weight=weight, params={**leg.params, **given}))
+        wallet: dict[str, Any] = told.pop(WALLET, {})
+        if told:
+            raise PortfolioFault(
+                f"there is no leg {next(iter(told))!r}; there are: {', '.join(leg.name for leg in legs)}"
+            )
+        return replace(self, legs=tuple(legs), windows=(), **wallet)
 
     @property
     def stages(self) -> list[tuple[int, PortfolioSpec]]:
@@ -222,21 +225,21 @@ def assigned(
     for key in (f"{leg}.{name}" for leg, given in won.items() for name in given):
         if key in ruled:
             raise PortfolioFault(f"{key} is what the windows say; change it there")
-    return replace(spec, legs=legs, windows=tuple(_typed_windows(spec.windows, known)))
+    return replace(spec, legs=legs, windows=tuple(_typed_windows(spec, known)))
 
 
-def _typed_windows(
-    windows: Sequence[WindowParams], infos: Mapping[str, StrategyInfo]
-) -> Iterator[WindowParams]:
+def _typed_windows(spec: PortfolioSpec, infos: Mapping[str, StrategyInfo]) -> Iterator[WindowParams]:
     """With every parameter as the strategy of its leg reads it; `infos`: by leg."""
-    for number, window in enumerate(windows):
+    for number, window in enumerate(spec.windows):
         typed: dict[str, ParamValue] = {}
         for key, value in window.params.items():
             leg, name = key.rpartition(".")[0], key.rpartition(".")[2]
             with faults_of(key, window=number):
-                if name == WEIGHT:
+                if name == WEIGHT and spec.allocation in WEIGHED:
                     typed[key] = value
                     continue
+                if name == WEIGHT and all(param["name"] != WEIGHT for param in infos[leg].params):
+                    raise InputError(f"{key}: allocation {spec.allocation} reads no weights")
                 assign(Assignment.from_json({key: value}), [infos[leg]], "leg")
                 typed[key] = _typed({name: value}, infos[leg])[name]
         yield replace(window, params=typed)
@@ -251,7 +254,7 @@ def _typed(params: Mapping[str, ParamValue], info: StrategyInfo) -> dict[str, Pa
 class faults_of:  # noqa: N801 - reads as a function: `with faults_of("symbol", 3)`
     """What is raised inside as InputError is a fault of that key, in that leg where one is given."""
 
-    def __init__(self, key: str | None, leg: int | None = None, window: int | None = None) -> None:
+    def __init__(self, key: str, leg: int | None = None, window: int | None = None) -> None:
         self._key, self._leg, self._window = key, leg, window
 
     def __enter__(self) -> None:
@@ -301,9 +304,9 @@ def _check_legs(legs: Sequence[LegSpec]) -> None:
             )
 
 
-def _weight(key: str, value: ParamValue) -> float:
+def _weight(leg: str, value: ParamValue) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise PortfolioFault(f"{key} must be a number, not {value!r}", key)
+        raise PortfolioFault(f"the weight of leg {leg!r} must be a number, not {value!r}")
     return float(value)
 
 
@@ -317,11 +320,15 @@ def _check_windows(spec: PortfolioSpec) -> None:
     for number, window in enumerate(spec.windows):
         with faults_of("start", window=number):
             if not spec.period.start <= window.start_ms < spec.period.end:
-                raise InputError(f"it starts at {short_time(window.start_ms)}, outside the period {spec.period}")
+                raise InputError(
+                    f"it starts at {short_time(window.start_ms)}, outside the period {spec.period}"
+                )
             if window.start_ms <= before:
                 raise InputError("it starts no later than the one before it; put them in order of time")
         before = window.start_ms
-        with faults_of(None, window=number):
+        with faults_of("params", window=number):
+            if WALLET in by_owner(window.params) and WALLET not in [leg.name for leg in spec.legs]:
+                raise InputError("the rules of the wallet cannot change with time; leave wallet.* out")
             spec.with_values(window.params)
 
 
@@ -346,6 +353,6 @@ def _check_weights(spec: PortfolioSpec) -> None:
     if spec.allocation in WEIGHED and not sum(known):
         raise PortfolioFault("the weights sum to 0: nothing would be bought", "weight", last)
     most = spec.leverage or 1.0
-    if spec.allocation == FIXED and sum(known) > most * (1 + _ROUNDING):
+    if spec.allocation == FIXED and sum(known) > most * (1 + WEIGHT_ROUNDING):
         why = "the leverage" if spec.leverage else "all of the equity; a leverage would allow more"
         raise PortfolioFault(f"the weights sum to {sum(known):g}, above {most:g}, {why}", "weight", last)

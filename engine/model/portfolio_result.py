@@ -151,9 +151,14 @@ class PortfolioResult:
     @property
     def windows(self) -> list[WindowParams]:
         """All parameters and weights by when they begin to rule, as `LEG.name`; none where nothing changes with time."""
-        return [] if not self.spec.windows else [
-            WindowParams(start, self._ruling(number, stage)) for number, (start, stage) in enumerate(self.spec.stages)
-        ]
+        return (
+            []
+            if not self.spec.windows
+            else [
+                WindowParams(start, self._ruling(number, stage))
+                for number, (start, stage) in enumerate(self.spec.stages)
+            ]
+        )
 
     def _ruling(self, number: int, stage: PortfolioSpec) -> dict[str, Any]:
         found: dict[str, Any] = {}

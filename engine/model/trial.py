@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from engine.model.market import Market, Period, Timeframe
+
 
 @dataclass(frozen=True, slots=True)
 class Tried:
@@ -27,6 +29,17 @@ class Tried:
     independent: float | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class TriedLeg:
+    """A strategy with parameters that a portfolio tried on a leg's candles; `identity`: of `trial_identity`."""
+
+    strategy: str
+    identity: bytes
+    market: Market
+    timeframe: Timeframe
+    period: Period
+
+
 def trial_identity(source: Mapping[str, str], params: Mapping[str, Any]) -> bytes:
     """What a trial tries, as 32 bytes: a strategy's source (sha256 by file name) with these parameters, whatever program,
     library, costs or candles it is tried with.
@@ -38,6 +51,11 @@ def identity_of(inputs: Mapping[str, Any]) -> bytes:
     """`trial_identity` of a run by what it depends on; of a stitched one by which parameters ruled when."""
     ruled = {"windows": inputs["windows"]} if inputs.get("windows") else inputs["params"]
     return trial_identity(inputs["source"], ruled)
+
+
+def text_hash(document: Any) -> str:
+    """sha256 of JSON values, whatever the order of their names."""
+    return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
 
 
 def trial_identities(source: Mapping[str, str], params: Iterable[Mapping[str, Any]]) -> Iterator[bytes]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Self
@@ -10,46 +9,20 @@ from typing import Any, Final, Self
 import numpy as np
 
 from engine.errors import InputError
-from engine.model.market import DAY_MS, HOUR_MS, MIN_DAYS, Float64Array, Int64Array, Period, format_time
-from engine.model.numerals import read_number
+from engine.model.durations import duration_text, parse_duration
+from engine.model.market import DAY_MS, MIN_DAYS, Float64Array, Int64Array, Period, format_time
 from engine.model.parameters import ParamValue
 from engine.model.run import FINISHED, RunResult
 from engine.model.simulators import REFERENCE
 from engine.model.sweep import FEW_TRADES, Column, SweepResult, loss_sign
 from engine.model.sweep_spec import GRID, RANDOM, SweepSpec
-from engine.model.window_params import WindowParams
+from engine.model.window_params import MOST_WINDOWS, WindowParams
 
 ROLLING, ANCHORED = "rolling", "anchored"
 MODES: Final = (ROLLING, ANCHORED)
 IN_SAMPLE, OUT_OF_SAMPLE = 0, 1  # of an array over both
 FIGURES: Final = ("value", "trades")  # kept of every trial in every window
 ANNUAL: Final = ("cagr_pct", "volatility_pct", "sharpe", "sortino", "calmar")  # None below MIN_DAYS
-MOST_WINDOWS: Final = 1_000
-_UNITS: Final = {"m": 60_000, "h": HOUR_MS, "d": DAY_MS, "w": 7 * DAY_MS}
-
-
-def parse_duration(text: str, name: str) -> int:
-    """Milliseconds of "180d", "12h", "30m", "4w", or "0"; raises InputError that says how to write `name`."""
-    bare = text.strip()
-    unit = _UNITS.get(bare[-1:])
-    try:
-        value = read_number(bare[:-1]) if unit else read_number(bare)
-    except ValueError:
-        value = math.nan
-    if math.isnan(value) or (unit is None and value != 0):
-        raise InputError(f"{name} must be a length such as 180d, 12h or 4w, not {text!r}")
-    ms = value * (unit or 1)
-    if not 0 <= ms <= 36_500 * DAY_MS:
-        raise InputError(f"{name} must be from 0 to 36500d, not {text!r}")
-    return round(ms)
-
-
-def duration_text(ms: int) -> str:
-    """As `parse_duration` reads it."""
-    for unit in ("d", "h"):
-        if ms and ms % _UNITS[unit] == 0:
-            return f"{ms // _UNITS[unit]}{unit}"
-    return f"{ms / _UNITS['m']:g}m" if ms else "0"
 
 
 @dataclass(frozen=True, slots=True)

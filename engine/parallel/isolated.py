@@ -57,6 +57,7 @@ _REPORT_S: Final = 0.1  # between two reports of how far code is: the law of eve
 # the watch of the process itself strikes first, as it can say where the code hangs; then its worker's, then the pool's
 _GRACE_S: Final = 1.0
 _OWN_GRACE_S: Final = 1.5
+MOST_KEPT: Final = 16  # processes of one sweep, each with a strategy's libraries and candles
 
 OnProgress = Callable[[float, float | None, str], None]
 
@@ -76,7 +77,7 @@ class _Remote(Exception):
 @dataclass(slots=True)
 class Owner:
     """What a worker knows of itself. `private` are descriptors that strategy code must not find; `deadline` is that of the
-    job under way (`time.monotonic`), `limit_s` its time limit; `kept` is the process of the sweep under way.
+    job under way (`time.monotonic`), `limit_s` its time limit; `kept` are the processes of the sweep under way, `sweep`.
     """
 
     scratch: Path
@@ -86,6 +87,7 @@ class Owner:
     limit_s: float | None = None
     deadline: float = float("inf")
     kept: dict[str, IsolatedProcess] = field(default_factory=dict)
+    sweep: str = ""
 
     def watch(self) -> None:
         """At the limit write where the worker hangs and end it: in C, which needs no GIL. The pool has another watch."""
@@ -126,18 +128,23 @@ def isolated(timeout_s: float | None = None) -> Iterator[Process]:
         process.end()
 
 
-def kept(key: str) -> Process:
-    """The process that was asked under the same key before, as long as nothing else was asked in between."""
+def kept(sweep: str, key: str = "") -> Process:
+    """The process that was asked for the same sweep under the same key before, as long as nothing else was asked in between,
+    and not too many others of the sweep.
+    """
     if _owner is None:
         return Process()
-    if key not in _owner.kept or not _owner.kept[key].is_alive:
-        forget_kept()
-        _owner.kept[key] = IsolatedProcess(_owner, None)
+    found = _owner.kept.get(key)
+    if sweep != _owner.sweep or found is None or not found.is_alive:
+        # where one process ends, all that descends from the worker does
+        if sweep != _owner.sweep or found is not None or len(_owner.kept) >= MOST_KEPT:
+            forget_kept()
+        _owner.sweep, _owner.kept[key] = sweep, IsolatedProcess(_owner, None)
     return _owner.kept[key]
 
 
 def forget_kept() -> None:
-    """End the process that `kept` holds."""
+    """End the processes that `kept` holds."""
     if _owner is not None:
         while _owner.kept:
             _owner.kept.popitem()[1].end()
@@ -191,7 +198,8 @@ class IsolatedProcess(Process):
         try:
             os.setsid()
             die_with_parent(parent)
-            for descriptor in (*self._owner.private, self._connection.fileno()):
+            others = [one.descriptor for one in self._owner.kept.values()]
+            for descriptor in (*self._owner.private, *others, self.descriptor):
                 os.close(descriptor)
             _serve(theirs, self._folder, self._owner)
         finally:
@@ -276,6 +284,11 @@ class IsolatedProcess(Process):
         if report.startswith("Timeout"):
             return self._ended_by(self._timed_out(report))
         return self._ended_by(Died(cause_of_death(code), report))
+
+    @property
+    def descriptor(self) -> int:
+        """The worker's end of its pipe, which strategy code must not find."""
+        return self._connection.fileno()
 
     @property
     def is_alive(self) -> bool:

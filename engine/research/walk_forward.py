@@ -32,8 +32,10 @@ from engine.parallel.tasks import AskWorkers, WindowTrialsTask
 from engine.research.batches import Batches, Deal
 from engine.research.grid import MAX_TRIALS, Numbers
 from engine.research.ledger import PlannedSweep
-from engine.research.optimize import MEMORY_BYTES, check_objective, plan_sweep
+from engine.research.optimize import MEMORY_BYTES
+from engine.research.plan import check_objectives, plan_sweep
 from engine.research.resuming import Paced, refuse_other_source
+from engine.research.run_subject import RunSubject
 from engine.research.selection import (
     Choice,
     choose,
@@ -62,7 +64,7 @@ class PlannedWalk:
     """A walk-forward whose strategy, parameters, market and windows are known to be possible; `begun`: it goes on."""
 
     spec: WalkForwardSpec
-    sweep: PlannedSweep
+    sweep: PlannedSweep[RunSubject]
     begun: BegunWalk | None = None
 
 
@@ -77,7 +79,7 @@ def plan_walk(
     if begun is not None:
         refuse_other_source("walk-forward", begun.walk.id, begun.inputs, Path(info.path))
     windows = spec.windows(spec.sweep.timeframe.align(spec.sweep.period))
-    check_objective(spec.sweep.objective)
+    check_objectives(spec.sweep)
     combinations = plan_trials(spec.sweep, info.params).planned
     if combinations * len(windows) > MAX_TRIALS:
         raise InputError(
@@ -87,7 +89,8 @@ def plan_walk(
     sweep = plan_sweep(spec.sweep, info, find_market, ask)
     sweep.trials.extend(CancelToken())  # a grid or a draw: all at once
     if begun is not None:
-        sweep = sweep.begun_before(begun.walk.id, begun.walk.period, begun.walk.created_ms)
+        subject = sweep.subject.begun_before(begun.walk.id, begun.walk.period)
+        sweep = replace(sweep, subject=subject, created_ms=begun.walk.created_ms)
     return PlannedWalk(spec, sweep, begun)
 
 
@@ -108,7 +111,7 @@ class WalkForwardWork:
         on_event: OnEvent,
         cancel: CancelToken,
     ) -> None:
-        self._planned, self._sweep, self._base = planned, planned.sweep, planned.sweep.base
+        self._planned, self._sweep, self._base = planned, planned.sweep, planned.sweep.subject.run
         self._loader, self._terms, self._executor, self._keep = loader, terms, executor, keep
         self._make_run, self._ask, self._timeout_s = make_run, ask, timeout_s
         self._on_event, self._cancel = on_event, cancel

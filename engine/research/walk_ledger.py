@@ -16,7 +16,8 @@ from engine.model.walk_forward import FIGURES, BegunWalk, TriedPart, WalkForward
 from engine.parallel.tasks import WindowTrialsAnswer
 from engine.research.grid import Numbers
 from engine.research.ledger import PlannedSweep
-from engine.research.resuming import Dependence
+from engine.research.resuming import Dependence, RunDepends
+from engine.research.run_subject import RunSubject
 from engine.runs.load import LoadedSeries
 
 
@@ -40,7 +41,7 @@ class WalkLedger:
 
     def __init__(
         self,
-        planned: PlannedSweep,
+        planned: PlannedSweep[RunSubject],
         spec: WalkForwardSpec,
         series: LoadedSeries,
         windows: Sequence[Window],
@@ -55,7 +56,12 @@ class WalkLedger:
         self._done, self._unsaved = np.zeros(n, dtype=np.bool_), np.zeros(n, dtype=np.bool_)
         self._errors: dict[int, str] = {}
         self._identities: list[bytes | None] = [None] * n
-        self.depends = Dependence("walk-forward", planned.base, series, begun.inputs if begun else None)
+        self.depends = Dependence(
+            "walk-forward",
+            planned.id,
+            RunDepends(planned.subject.run, series),
+            begun.inputs if begun else None,
+        )
         if begun:
             for part in begun.parts:
                 self._figures[part.numbers], self._done[part.numbers] = part.figures, True
@@ -105,7 +111,7 @@ class WalkLedger:
 
     def result(self, status: str, error: str | None = None) -> WalkForward:
         """What is known so far."""
-        planned, base = self._planned, self._planned.base
+        planned, base = self._planned, self._planned.subject.run
         return WalkForward(
             id=planned.id,
             spec=replace(self._spec, sweep=planned.spec),

@@ -11,14 +11,17 @@ from engine.runs.compare import changed_values, changes, metric_rows, series_row
 
 def compare_portfolios(before: PortfolioResult, after: PortfolioResult, *notes: str) -> PortfolioRerun:
     """How they compare."""
-    changed, differing = tuple(_changes(before.inputs, after.inputs)), list(_differences(before, after))
+    changed, differing = (
+        tuple(portfolio_changes(before.inputs, after.inputs)),
+        list(_differences(before, after)),
+    )
     if differing and not changed:
         again = "a strategy answers otherwise each time (by the time, threads, chance)"
         notes += (f"no recorded input changed: {again}, or a file that it reads changed",)
     return PortfolioRerun(before, after, changed, differing, notes)
 
 
-def _changes(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> Iterator[str]:
+def portfolio_changes(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> Iterator[str]:
     """Every input that changed, in words; one that all legs share is said once."""
     if before is None or after is None:
         return

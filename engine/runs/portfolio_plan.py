@@ -39,8 +39,13 @@ class PlannedPortfolio:
     @property
     def ruling_weights(self) -> list[tuple[WindowParams, ...]]:
         """Of each leg, which weight rules from when on; empty where one rules throughout."""
-        told = [[WindowParams(start, {WEIGHT: one}) for one in stage.weights] for start, stage in self.spec.stages]
-        return [one if len({ruling.params[WEIGHT] for ruling in one}) > 1 else () for one in zip(*told, strict=True)]
+        told = [
+            [WindowParams(start, {WEIGHT: one}) for one in stage.weights] for start, stage in self.spec.stages
+        ]
+        return [
+            one if len({ruling.params[WEIGHT] for ruling in one}) > 1 else ()
+            for one in zip(*told, strict=True)
+        ]
 
 
 def plan_portfolio(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -81,18 +81,11 @@ def finished_portfolio(
         _leg(number, planned, run, series, said, answer, by_leg[spec.legs[number].name])
         for number, (run, series, said) in enumerate(zip(planned.runs, loaded, answers, strict=True))
     )
-    inputs = {
-        "portfolio": asdict(spec.rules)
-        | {"weights": list(planned.weights), "portfolio source": answer.source}
-        | _windows_of(planned),
-        "legs": {
-            leg.name: inputs_of(run, series, said.params, COMPILED, said.versions, source)
-            | {"rank": leg.rank}
-            for leg, run, series, said, source in zip(
-                spec.legs, planned.runs, loaded, answers, sources, strict=True
-            )
-        },
-    }
+    executed = [
+        ExecutedInputs(said.params, said.versions, source)
+        for said, source in zip(answers, sources, strict=True)
+    ]
+    inputs = portfolio_inputs(planned, loaded, executed, answer.source)
     elapsed = answer.elapsed_s + sum(said.elapsed_s for said in answers)
     found = PortfolioResult(
         planned.id,
@@ -121,8 +114,38 @@ def _windows_of(planned: PlannedPortfolio) -> dict[str, Any]:
         return {}
     return {
         "windows": [
-            {"start": format_time(start), "weights": list(stage.weights)} for start, stage in planned.spec.stages
+            {"start": format_time(start), "weights": list(stage.weights)}
+            for start, stage in planned.spec.stages
         ]
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutedInputs:
+    """What a leg depends on that its worker tells: parameters, versions, hashes of what was executed by name."""
+
+    params: Mapping[str, Any]
+    versions: Mapping[str, str]
+    source: Mapping[str, str]
+
+
+def portfolio_inputs(
+    planned: PlannedPortfolio,
+    loaded: Sequence[LoadedSeries],
+    executed: Sequence[ExecutedInputs],
+    portfolio_source: str,
+) -> dict[str, Any]:
+    """All that a portfolio depends on, `{portfolio, legs}`; the rest leg by leg, in the order of the portfolio's."""
+    spec = planned.spec
+    return {
+        "portfolio": asdict(spec.rules)
+        | {"weights": list(planned.weights), "portfolio source": portfolio_source}
+        | _windows_of(planned),
+        "legs": {
+            leg.name: inputs_of(run, series, told.params, COMPILED, told.versions, told.source)
+            | {"rank": leg.rank}
+            for leg, run, series, told in zip(spec.legs, planned.runs, loaded, executed, strict=True)
+        },
     }
 
 

@@ -7,17 +7,17 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine.errors import InputError
 from engine.events import CancelToken, Failed, Finished, OnEvent, Started, ending, ignore_event
 from engine.model.parameters import Assignment, StrategyInfo
-from engine.model.portfolio import PortfolioFault, PortfolioSpec, assigned, faults_of
+from engine.model.portfolio import PortfolioSpec, assigned
 from engine.model.portfolio_result import PortfolioRerun, PortfolioResult
 from engine.model.run import FAILED
 from engine.reports.files import write_text
 from engine.runs.plan import check_strategies
 from engine.service.keeping import keep_portfolio
+from engine.service.legs import check_legs, leg_infos
 from engine.service.resources import Resources
-from engine.service.series import Loaders, check_costs
+from engine.service.series import Loaders
 from engine.service.strategies import Strategies
 
 if TYPE_CHECKING:
@@ -47,34 +47,16 @@ class Portfolios:
         fails the portfolio is a result with that status, which names the leg. Raises as `run` where candles cannot be had.
         """
         cancel = cancel or CancelToken()
-        infos = self._infos(spec, on_event, cancel)
+        infos = leg_infos(self._strategies, spec, on_event, cancel)
         planned = self._planned(assigned(spec, infos, assignments), infos, on_event, cancel)
         return self._made(planned, fetch=fetch, on_event=on_event, cancel=cancel)
-
-    def _infos(self, spec: PortfolioSpec, on_event: OnEvent, cancel: CancelToken) -> dict[str, StrategyInfo]:
-        names = list(dict.fromkeys(leg.strategy for leg in spec.legs))
-        try:
-            infos = self._strategies.chosen(names, on_event=on_event, cancel=cancel)
-        except InputError:
-            for number, leg in enumerate(spec.legs):
-                with faults_of("strategy", number):
-                    self._strategies.chosen([leg.strategy], on_event=on_event, cancel=cancel)
-            raise
-        for number, leg in enumerate(spec.legs):
-            if infos[leg.strategy].kind == "native":
-                text = f"{leg.strategy} is a backtesting.Strategy, which trades an account of its own and cannot be a leg"
-                raise PortfolioFault(f"leg {leg.name!r}: {text}", "strategy", number)
-        return infos
 
     def _planned(
         self, spec: PortfolioSpec, infos: Mapping[str, StrategyInfo], on_event: OnEvent, cancel: CancelToken
     ) -> PlannedPortfolio:
         from engine.runs.portfolio_plan import plan_portfolio
 
-        for number, leg in enumerate(spec.legs):
-            with faults_of("symbol", number):
-                market = self._resources.market(leg.symbol, leg.exchange, cancel=cancel)
-                check_costs(self._resources, leg.costs, market)
+        check_legs(self._resources, spec, cancel)
         self._resources.warm_up(on_event, cancel, len(spec.legs))
         find_market = partial(self._resources.market, cancel=cancel)
         return plan_portfolio(spec, infos, find_market, self._resources.workers(cancel).ask)
@@ -174,7 +156,7 @@ class Portfolios:
 
         before, cancel = self.get(portfolio_id), cancel or CancelToken()
         if not stored_source:
-            infos = self._infos(before.spec, on_event, cancel)
+            infos = leg_infos(self._strategies, before.spec, on_event, cancel)
             planned = self._planned(before.spec, infos, on_event, cancel)
             after = self._made(planned, fetch=fetch, on_event=on_event, cancel=cancel)
             return compare_portfolios(before, after)

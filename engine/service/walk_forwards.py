@@ -47,7 +47,7 @@ class WalkForwards:
         """
         cancel = cancel or CancelToken()
         planned = self._planned(spec, assignments, None, on_event, cancel)
-        with self._resources.opened(cancel).walk_forwards.working_on(planned.sweep.base.id):
+        with self._resources.opened(cancel).walk_forwards.working_on(planned.sweep.subject.run.id):
             return self._made(planned, fetch=fetch, on_event=on_event, cancel=cancel)
 
     def resume(
@@ -86,7 +86,7 @@ class WalkForwards:
 
         ask = self._resources.workers(cancel).ask
         planned = plan_walk(replace(spec, sweep=sweep), info, find_market, ask, begun)
-        check_costs(self._resources, sweep.costs, planned.sweep.base.market)
+        check_costs(self._resources, sweep.costs, planned.sweep.subject.run.market)
         return planned
 
     def _made(

@@ -22,9 +22,10 @@ from desktop.work.bridge import Call, Phase, refusable
 from desktop.work.jobs import Job
 from desktop.work.latest import Latest
 from engine.errors import InputError
+from engine.model.durations import parse_duration
 from engine.model.ranges import range_text
 from engine.model.run import FINISHED, RunSpec
-from engine.model.walk_forward import WalkForward, WalkForwardSpec, parse_duration
+from engine.model.walk_forward import WalkForward, WalkForwardSpec
 
 _KEY: Final = "walk forward"
 _SETTLE_MS: Final = 150

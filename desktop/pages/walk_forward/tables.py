@@ -11,7 +11,8 @@ from desktop.tables.metrics import metric_text
 from desktop.tables.run_names import value_text
 from desktop.tables.runs import STATUS_WORDS
 from desktop.tables.table import Column
-from engine.model.walk_forward import WalkForward, WindowResult, duration_text
+from engine.model.durations import duration_text
+from engine.model.walk_forward import WalkForward, WindowResult
 
 Row = tuple[int, WindowResult]
 
