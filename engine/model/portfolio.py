@@ -265,7 +265,7 @@ class faults_of:  # noqa: N801 - reads as a function: `with faults_of("symbol", 
             return
         if self._window is not None:
             text = f"window {self._window + 1}: {error}"
-            key = error.key if isinstance(error, PortfolioFault) else self._key
+            key = (error.key if isinstance(error, PortfolioFault) else None) or self._key
             raise PortfolioFault(text, key, None, self._window) from error
         if not isinstance(error, PortfolioFault):
             raise PortfolioFault(str(error), self._key, self._leg) from error

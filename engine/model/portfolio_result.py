@@ -160,6 +160,13 @@ class PortfolioResult:
             ]
         )
 
+    def changing(self) -> tuple[list[str], list[tuple[int, list[Any]]]]:
+        """(names of what changes with time; the values of each window by when it begins to rule, ms)."""
+        told = self.windows
+        first = told[0].params if told else {}
+        names = [name for name in first if len({repr(one.params[name]) for one in told}) > 1]
+        return names, [(one.start_ms, [one.params[name] for name in names]) for one in told]
+
     def _ruling(self, number: int, stage: PortfolioSpec) -> dict[str, Any]:
         found: dict[str, Any] = {}
         for leg, weight in zip(self.legs, stage.weights, strict=True):

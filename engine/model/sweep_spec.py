@@ -106,6 +106,10 @@ class SweepSpec:
             raise InputError(
                 "the legs of a portfolio say their symbols themselves; leave symbols and across out"
             )
+        if self.portfolio is not None and self.portfolio.windows:
+            raise InputError(
+                "the windows of the portfolio would rule in place of what is tried; leave them out to try values"
+            )
         if not self.symbols:
             if self.across:
                 raise InputError(f"{self.across} is taken across several symbols; give more than one")
