@@ -248,7 +248,7 @@ class SweepResult:
             "id": self.id,
             "status": self.status,
             "error": self.error,
-            "unified": self.unified,
+            "unified": self.unified or None,
             "engine": self.engine,
             "warmup": self.warmup,
             "longer_warmup": dict(self.longer_warmup),

@@ -71,8 +71,8 @@ class PortfolioGround:
 
     @property
     def unified(self) -> str:
-        """Of `Ground`."""
-        return self.planned.runs[0].market.unified
+        """Of `Ground`: it is on several."""
+        return ""
 
     @property
     def warmup(self) -> int:
