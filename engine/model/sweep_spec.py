@@ -139,13 +139,16 @@ class SweepSpec:
         )
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """The symbols that it is on, each once."""
+        if self.portfolio is not None:
+            return tuple(dict.fromkeys(leg.symbol for leg in self.portfolio.legs))
+        return self.symbols or (self.symbol,)
+
+    @property
     def markets(self) -> str:
         """On what, for people: SOLUSDT; median of SOLUSDT, BTCUSDT and 3 more."""
-        names = self.symbols
-        if self.portfolio is not None:
-            names = tuple(dict.fromkeys(leg.symbol for leg in self.portfolio.legs))
-        if not names:
-            return self.symbol
+        names = self.names
         more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
         how = f"{self.across} of " if self.across else ""
         return f"{how}{', '.join(names[:MOST_NAMED])}{more}"
