@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from engine.cli.costs import UNSAID
 from engine.errors import InputError
 from engine.model.account import Costs
 from engine.model.market import DEFAULT_EXCHANGE, Period, Timeframe
@@ -85,7 +86,7 @@ class Subject:
             "--end": self.end,
             "--across": self.across,
             "--exchange": self.exchange != DEFAULT_EXCHANGE,
-            "options of costs": self.costs != Costs(),
+            "options of costs": self.costs != UNSAID,
         }
         both = [name for name, value in given.items() if value]
         if both:
