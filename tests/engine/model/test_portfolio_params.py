@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.errors import InputError
+from engine.model.parameters import ParamValue
 from engine.model.portfolio import PortfolioSpec
 from engine.model.portfolio_document import spec_of
 from engine.model.portfolio_params import weights_fit, with_params
@@ -41,7 +42,7 @@ def test_weights_fit_where_the_portfolio_takes_them(
 
 def test_parameters_belong_to_the_leg_with_the_longest_name_and_the_wallet_is_none():
     spec = of_legs(4, allocation="equal")
-    params = {
+    params: dict[str, ParamValue] = {
         "a.b.x": 1,
         "a.x": 2,
         "ema_cross-SOLUSDT.x": 3,
