@@ -155,7 +155,7 @@ def test_weights_of_which_none_fit_are_refused_before_anything_runs(engine: Engi
         ({}, {"slwo.fast": "1,2"}, "the portfolio has no leg 'slwo'; did you mean slow?"),
         ({}, {"fast": "1,2"}, "names no leg; write LEG.fast, there are the legs slow, quick"),
         ({}, {"slow.speed": "1,2"}, "there is no such parameter; there are: slow.fast, slow.slow"),
-        ({}, {"slow.fast": "0,1"}, "slow.fast must be a whole number from 2"),
+        ({}, {"slow.fast": "0,1"}, "slow.fast must be a whole number from 1 to 500"),
         ({}, {"slow.weight": "-1,1"}, "slow.weight must be a number of at least 0"),
         ({"allocation": "equal"}, {"slow.weight": "0.1,0.2"}, "allocation = 'equal' reads no weights"),
         ({}, {"wallet.lookback": "10,20"}, "allocation = 'fixed' looks back at nothing"),
