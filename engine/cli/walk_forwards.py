@@ -24,7 +24,7 @@ from engine.cli.options import (
     given,
     walk_forwards_app,
 )
-from engine.cli.sweeps import only, ranges_of
+from engine.cli.swept import only, ranges_of
 from engine.cli.terminal import print_files, print_json, print_line, print_note, progress, table
 from engine.cli.values import folder_option, whole_option
 from engine.errors import Interrupted, RunError

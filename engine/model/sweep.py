@@ -228,7 +228,9 @@ class SweepResult:
     @property
     def left_out(self) -> list[str]:
         """What the figures of all trials do not contain, or contain by assumption."""
-        return funding_left_out(self.spec.exchange, self.checks)
+        legs = self.spec.portfolio.legs if self.spec.portfolio else ()
+        exchanges = dict.fromkeys([leg.exchange for leg in legs] or [self.spec.exchange])
+        return list(dict.fromkeys(note for one in exchanges for note in funding_left_out(one, self.checks)))
 
     @property
     def kept(self) -> str:
@@ -248,7 +250,7 @@ class SweepResult:
             "id": self.id,
             "status": self.status,
             "error": self.error,
-            "unified": self.unified,
+            "unified": self.unified or None,
             "engine": self.engine,
             "warmup": self.warmup,
             "longer_warmup": dict(self.longer_warmup),

@@ -128,7 +128,7 @@ class SweepSpec:
         """A sweep over the legs of a portfolio: where one of a strategy names what it is on, that is the first leg's market,
         the finest timeframe, and the wallet's money. `more`: ranges and the other fields.
         """
-        first, wallet = portfolio.legs[0], Costs(cash=portfolio.cash, funding=portfolio.funding)
+        first, wallet = portfolio.legs[0], _wallet(portfolio)
         name = PORTFOLIO if portfolio.name == PORTFOLIO else f"{PORTFOLIO} {portfolio.name}"
         finest = min((leg.timeframe for leg in portfolio.legs), key=lambda one: one.next(0))
         return cls(
@@ -143,13 +143,16 @@ class SweepSpec:
         )
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """The symbols that it is on, each once."""
+        if self.portfolio is not None:
+            return tuple(dict.fromkeys(leg.symbol for leg in self.portfolio.legs))
+        return self.symbols or (self.symbol,)
+
+    @property
     def markets(self) -> str:
         """On what, for people: SOLUSDT; median of SOLUSDT, BTCUSDT and 3 more."""
-        names = self.symbols
-        if self.portfolio is not None:
-            names = tuple(dict.fromkeys(leg.symbol for leg in self.portfolio.legs))
-        if not names:
-            return self.symbol
+        names = self.names
         more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
         how = f"{self.across} of " if self.across else ""
         return f"{how}{', '.join(names[:MOST_NAMED])}{more}"
@@ -187,7 +190,7 @@ class SweepSpec:
             "trials": self.trials,
             "seed": self.seed,
             "second_objective": self.second_objective,
-            "costs": self.costs.to_json(),
+            "costs": None if self.portfolio else self.costs.to_json(),
             **({"symbols": list(self.symbols), "across": self.across} if self.symbols else {}),
             **({"portfolio": document_of(self.portfolio)} if self.portfolio else {}),
         }
@@ -204,6 +207,11 @@ class SweepSpec:
         if symbols := tuple(values.get("symbols") or ()):
             values |= {"symbols": symbols, "symbol": symbols[0]}
         return cls(**values | {"ranges": ranges})
+
+
+def _wallet(portfolio: PortfolioSpec) -> Costs:
+    """What is asked of the wallet; the rest of the costs is each leg's."""
+    return Costs(cash=portfolio.cash, leverage=portfolio.leverage, funding=portfolio.funding)
 
 
 def swept_markets(symbols: Sequence[str], across: str) -> dict[str, Any]:

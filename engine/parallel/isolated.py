@@ -310,7 +310,10 @@ class _Forked:
     def poll(self) -> int | None:
         """Its exit code once it has ended, the negative number of the signal where one ended it."""
         if self.returncode is None:
-            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            try:
+                pid, status = os.waitpid(self.pid, os.WNOHANG)
+            except ChildProcessError:  # ended and waited for with another that was kept (`end_children`)
+                pid, status = self.pid, signal.SIGKILL
             if pid:
                 self.returncode = os.waitstatus_to_exitcode(status)
         return self.returncode

@@ -71,8 +71,8 @@ class PortfolioGround:
 
     @property
     def unified(self) -> str:
-        """Of `Ground`."""
-        return self.planned.runs[0].market.unified
+        """Of `Ground`: it is on several."""
+        return ""
 
     @property
     def warmup(self) -> int:
@@ -98,6 +98,10 @@ class PortfolioGround:
             for series, run in zip(self.loaded, self.planned.runs, strict=True)
         ]
         found = worst_checks(list(zip(names, legs, strict=True)))
+        for name, check in found.items():
+            notes = {str(one[name].get("note", "")) for one in legs if name in one}
+            if len(notes) == 1:  # nothing of one leg alone
+                check["note"] = notes.pop()
         found["data"] |= {
             "missing_candles": sum(one["data"]["missing_candles"] for one in legs),
             "span": self._span(legs),

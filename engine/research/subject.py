@@ -53,7 +53,7 @@ class Ground(Protocol):
 
     @property
     def unified(self) -> str:
-        """The market's name as the exchange's library has it; of a portfolio the first leg's."""
+        """The market's name as the exchange's library has it; "" of several."""
 
     @property
     def warmup(self) -> int:

@@ -192,6 +192,12 @@ def test_the_server_answers_with_the_same_documents(http_server: HttpServer):
     shown = check(p.ShownPortfolio, http_server.get(f"/api/portfolios/{wallet['id'][:10]}"))
     assert {name: shown[name] for name in wallet} == wallet
     check(p.Portfolios, http_server.get("/api/portfolios"))
+    swept = {"portfolio": {**SAMPLE, "legs": legs}, "ranges": {"a.slow": [30, 50]}, "params": {"a.fast": 9}}
+    of_legs = check(s.Sweep, http_server.post("/api/optimize?wait=60", **swept))
+    assert (of_legs["trials"], of_legs["symbol"], of_legs["portfolio"]["legs"][0]["name"]) == (2, None, "a")
+    assert check(s.Sweep, http_server.get(f"/api/sweeps/{of_legs['id']}"))["best"] == of_legs["best"]
+    twin = {**swept, "ranges": {"b.slow": [30, 50]}}
+    assert "no leg 'b'" in http_server("POST", "/api/optimize?wait=60", twin).json["detail"]
     assert "Source" in http_server("GET", f"/api/portfolios/{wallet['id']}/report").body.decode()
     twice = http_server("POST", "/api/portfolios", {**SAMPLE, "legs": [*legs, *legs]})
     assert (twice.status, twice.json["detail"]) == (
