@@ -31,7 +31,7 @@ class Swept:
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """The options that say what is swept."""
+    """The options that say what is swept, for a `work` that takes `several` symbols or one."""
 
     symbols: Sequence[str] | None
     strategies: Sequence[str] | None
@@ -41,6 +41,14 @@ class Subject:
     across: str
     costs: Costs
     exchange: str
+    work: str = "sweep"
+    several: bool = True
+
+    def swept(
+        self, file: Path | None, grid: Sequence[str], param: Sequence[str], asked: Mapping[str, Any]
+    ) -> Swept:
+        """Of the portfolio in a file, or of one strategy where there is none."""
+        return self.portfolio(file, grid, param, asked) if file else self.strategy(grid, param, asked)
 
     def strategy(self, grid: Sequence[str], param: Sequence[str], asked: Mapping[str, Any]) -> Swept:
         """A sweep of one strategy. Raises InputError where something lacks."""
@@ -49,13 +57,15 @@ class Subject:
         lacking = [name for name, value in needed.items() if not value]
         if lacking:
             raise InputError(
-                f"a sweep needs {', '.join(lacking)}; or --portfolio FILE with --grid LEG.name=values"
+                f"a {self.work} needs {', '.join(lacking)}; or --portfolio FILE with --grid LEG.name=values"
             )
         assert self.strategies
         assert self.timeframe
         symbols = [name.strip() for text in self.symbols or () for name in text.split(",")]
+        if not self.several:
+            only("symbol", symbols, self.work)
         spec = SweepSpec(
-            strategy=only("strategy", self.strategies),
+            strategy=only("strategy", self.strategies, self.work),
             exchange=self.exchange,
             timeframe=Timeframe(self.timeframe),
             period=Period.parse(self.start or "", self.end or ""),

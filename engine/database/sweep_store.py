@@ -337,7 +337,7 @@ def _values(stored: str | list[ParamValue]) -> Sequence[ParamValue]:
     return parse_range(stored) if isinstance(stored, str) else tuple(stored)
 
 
-def spec_of(held: RowMapping) -> SweepSpec:
+def spec_of(held: Mapping[str, Any] | RowMapping) -> SweepSpec:
     """The spec of a row that has what `asked_of` gave beside its columns."""
     asked = held["asked"]
     ranges = {name: _values(stored) for name, stored in asked["ranges"]}

@@ -29,7 +29,12 @@ from engine.model.portfolio_rules import WALLET, WEIGHED, WEIGHT, by_owner
 from engine.model.simulators import COMPILED
 from engine.parallel.isolated import Ended
 from engine.parallel.job import TimedOut
-from engine.parallel.portfolio_tasks import PortfolioTrialsAnswer, PortfolioTrialsTask, SweptLeg
+from engine.parallel.portfolio_tasks import (
+    PortfolioTrialsAnswer,
+    PortfolioTrialsTask,
+    SweptLeg,
+    SweptLegsTask,
+)
 from engine.reproduction.inputs import portfolio_source, versions_for
 from engine.strategy import Signals
 
@@ -152,7 +157,7 @@ class AskedLeg:
 class SweptPortfolio:
     """The legs of one sweep in a worker, by name, and what all trials on their candles share."""
 
-    def __init__(self, task: PortfolioTrialsTask) -> None:
+    def __init__(self, task: SweptLegsTask) -> None:
         from engine.backtest.portfolio.summary import PreparedLegs
 
         share = task.memory_bytes // len(task.legs)
@@ -163,7 +168,7 @@ class SweptPortfolio:
         self._prepared = PreparedLegs.of(silent, self.legs[finest].timeframe)
 
     @classmethod
-    def of(cls, task: PortfolioTrialsTask) -> SweptPortfolio:
+    def of(cls, task: SweptLegsTask) -> SweptPortfolio:
         """The kept one where the batch belongs to the same sweep."""
         key = task.sweep, tuple((leg.name, leg.candles, leg.perpetual) for leg in task.legs)
         if key not in _kept:
@@ -184,7 +189,7 @@ class SweptPortfolio:
             {index: at for at, index in enumerate(task.kept.tolist())},
         )
         errors = []
-        for index, trial in self._asked(combinations, task.rules, report):
+        for index, trial in self.asked(combinations, task.rules, report):
             own = returns[place[index]] if index in place else spare
             try:
                 legs = trial.legs_of(self.legs)
@@ -195,7 +200,7 @@ class SweptPortfolio:
             report(index + 1, len(combinations), "trials")
         return table, errors, returns
 
-    def _asked(
+    def asked(
         self, combinations: Sequence[Params], rules: PortfolioRules, report: Report
     ) -> Iterator[tuple[int, Trial]]:
         """Each trial with its number, once its legs were asked for it."""

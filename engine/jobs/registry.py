@@ -12,13 +12,19 @@ from engine.jobs.lookahead import lookahead_job
 from engine.jobs.paths import run_paths
 from engine.jobs.portfolio import leg_job, portfolio_job
 from engine.jobs.portfolio_trials import run_portfolio_trials
+from engine.jobs.portfolio_window_trials import run_portfolio_window_trials
 from engine.jobs.prepare import prepare_job
 from engine.jobs.run import run_job
 from engine.jobs.slippages import run_slippages
 from engine.jobs.trials import longest_warmup, run_trials
 from engine.jobs.window_trials import run_window_trials
 from engine.loader.sources import go_on_with
-from engine.parallel.portfolio_tasks import LegTask, PortfolioTask, PortfolioTrialsTask
+from engine.parallel.portfolio_tasks import (
+    LegTask,
+    PortfolioTask,
+    PortfolioTrialsTask,
+    PortfolioWindowTrialsTask,
+)
 from engine.parallel.tasks import (
     A,
     CompileTask,
@@ -50,6 +56,7 @@ FUNCTIONS: Final[Mapping[type[Task[Any]], Callable[[Any, Report], Any]]] = {
     PathsTask: run_paths,
     PortfolioTask: portfolio_job,
     PortfolioTrialsTask: run_portfolio_trials,
+    PortfolioWindowTrialsTask: run_portfolio_window_trials,
     PrepareTask: prepare_job,
     ProbeTask: probe_job,
     RunTask: run_job,

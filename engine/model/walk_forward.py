@@ -12,10 +12,12 @@ from engine.errors import InputError
 from engine.model.durations import duration_text, parse_duration
 from engine.model.market import DAY_MS, MIN_DAYS, Float64Array, Int64Array, Period, format_time
 from engine.model.parameters import ParamValue
+from engine.model.portfolio_result import PortfolioResult
 from engine.model.run import FINISHED, RunResult
 from engine.model.simulators import REFERENCE
 from engine.model.sweep import FEW_TRADES, Column, SweepResult, loss_sign
 from engine.model.sweep_spec import GRID, RANDOM, SweepSpec
+from engine.model.trial import TriedLeg
 from engine.model.window_params import MOST_WINDOWS, WindowParams
 
 ROLLING, ANCHORED = "rolling", "anchored"
@@ -175,7 +177,7 @@ class WalkForward:
     `figures`: float64 (n, windows, 2, 2) over all combinations of the plan, both sides (IN_SAMPLE, OUT_OF_SAMPLE) and
     FIGURES, NaN where one has no meaning or was not tried; `columns`: their ranged parameters, `fixed`: all the others;
     `errors`: one line for each that failed in a window, by its number. `results` and `measures` once it is finished; `run`:
-    the stitched one, None where it was deleted.
+    the stitched one, or the `portfolio` of a walk over one's legs, None where it was deleted.
     """
 
     id: str
@@ -192,11 +194,17 @@ class WalkForward:
     results: Sequence[WindowResult] = ()
     measures: Mapping[str, Any] = field(default_factory=dict)
     run: RunResult | None = None
+    portfolio: PortfolioResult | None = None
     longer_warmup: tuple[tuple[str, int], ...] = ()
     trials_of_strategy: int | None = None
     elapsed_s: float = 0.0
     created_ms: int = 0
     error: str | None = None
+
+    @property
+    def stitched(self) -> RunResult | PortfolioResult | None:
+        """What all tests are together."""
+        return self.run or self.portfolio
 
     @property
     def planned(self) -> int:
@@ -266,16 +274,19 @@ class WalkForward:
             found.append(
                 f"{len(self.errors):,} combinations failed in a window; the first, trial {number}: {line}"
             )
-        if self.run is not None:
-            if self.run.engine == REFERENCE:  # of what gives no signals
+        if self.stitched is not None:
+            if self.stitched.engine == REFERENCE:  # of what gives no signals
                 found.append(
                     "a strategy of backtesting.py sees in a window that window's candles only: its averages begin anew "
                     "there, and what is longer than a test never trades in one"
                 )
-            trades = self.run.metrics.get("trades") or 0
+            trades = self.stitched.metrics.get("trades") or 0
             if trades < FEW_TRADES:
-                found.append(f"the stitched run made only {trades} trades: too few to tell skill from luck")
-            ahead = self.run.checks.get("lookahead", {})
+                kind = "run" if self.portfolio is None else "portfolio"
+                found.append(
+                    f"the stitched {kind} made only {trades} trades: too few to tell skill from luck"
+                )
+            ahead = self.stitched.checks.get("lookahead", {})
             if ahead.get("status") == "failed":
                 found.append("the strategy looks ahead: its training saw what came after it")
         if self.trials_of_strategy is not None:
@@ -316,6 +327,7 @@ class WalkForward:
             "windows": [one.to_json() for one in self.results],
             **{name: self.measures.get(name) for name in MEASURES},
             "run": None if self.run is None else self.run.to_json(),
+            **({"stitched": self.portfolio.to_json()} if self.portfolio is not None else {}),
             "notes": self.notes,
         }
 
@@ -323,13 +335,14 @@ class WalkForward:
 @dataclass(frozen=True, slots=True, eq=False)
 class TriedPart:
     """Combinations that were tried: `figures` (m, windows, 2, len(FIGURES)) of those `numbers`, and the `errors` among
-    them; `identities`: what was tried, None of one that failed everywhere.
+    them; `identities`: what was tried, None of one that failed everywhere; `legs`: what legs of a portfolio tried.
     """
 
     numbers: Int64Array
     figures: Float64Array
     errors: Mapping[int, str]
     identities: Sequence[bytes | None] = ()
+    legs: frozenset[TriedLeg] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

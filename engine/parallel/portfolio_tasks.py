@@ -158,16 +158,46 @@ class PortfolioTrialsAnswer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PortfolioTrialsTask(Task[PortfolioTrialsAnswer]):
-    """Play a portfolio with each of some combinations (`engine.model.portfolio_params` names what they vary). A worker asks
-    each leg of one `sweep` in a process of the leg's own, and keeps what it said; `memory_bytes`: for that. `kept`: as in
-    TrialsTask.
+class SweptLegsTask:
+    """Combinations to play a portfolio with (`engine.model.portfolio_params` names what they vary). A worker asks each leg
+    of one `sweep` in a process of the leg's own, and keeps what it said; `memory_bytes`: for that.
     """
 
-    answer = PortfolioTrialsAnswer
     sweep: str
     legs: Sequence[SweptLeg]
     rules: PortfolioRules
     combinations: Combinations
     memory_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PortfolioTrialsTask(SweptLegsTask, Task[PortfolioTrialsAnswer]):
+    """Play them over the whole period. `kept`: as in TrialsTask."""
+
+    answer = PortfolioTrialsAnswer
     kept: Int64Array
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PortfolioWindowTrialsAnswer:
+    """A batch of portfolios as a worker played it in every span. `figures`: as in WindowTrialsAnswer, of the wallet; the
+    rest as in PortfolioTrialsAnswer.
+    """
+
+    figures: Float64Array
+    errors: Sequence[tuple[int, str]]
+    engine: str
+    legs: Mapping[str, Any]
+    source: str
+    elapsed_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PortfolioWindowTrialsTask(SweptLegsTask, Task[PortfolioWindowTrialsAnswer]):
+    """Play them over every span (from start to before end, ms), each time from a flat wallet with all its cash; the legs are
+    asked once over all candles. `figures`: of SUMMARY, which are wanted.
+    """
+
+    answer = PortfolioWindowTrialsAnswer
+    spans: Sequence[tuple[int, int]]
+    figures: Sequence[str]

@@ -118,6 +118,7 @@ DECIDING_TOGETHER: Final = (
     "engine.jobs.leg_signals",
     "engine.jobs.portfolio",
     "engine.jobs.portfolio_trials",
+    "engine.jobs.portfolio_window_trials",
     "engine.model.portfolio_rules",
 )
 

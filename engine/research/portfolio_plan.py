@@ -15,7 +15,7 @@ from engine.errors import InputError, RunError
 from engine.model.combinations import Combinations
 from engine.model.market import Period
 from engine.model.parameters import StrategyInfo
-from engine.model.portfolio import LegSpec
+from engine.model.portfolio import LegSpec, PortfolioSpec
 from engine.model.portfolio_params import described
 from engine.model.portfolio_rules import WEIGHED, WEIGHT
 from engine.model.sweep import BegunSweep
@@ -47,17 +47,27 @@ def plan_portfolio_sweep(
     portfolio = spec.portfolio
     assert portfolio is not None
     if begun is not None:
-        _refuse_other_sources(spec, begun, infos)
+        refuse_other_sources("sweep", begun.sweep.id, begun.inputs, portfolio, infos)
     check_objectives(spec)
     trials = plan_trials(spec, described(portfolio, infos, list(spec.ranges)))
     runs = make_plan(portfolio.run_specs(), infos, find_market, ask)
     sweep = begun.sweep.id if begun else str(uuid.uuid4())
     runs = _with_longest(sweep, spec, runs, trials.probes(), infos, find_market, ask)
-    if begun is not None and begun.inputs is not None:
-        runs = [_as_begun(leg, run, begun.inputs) for leg, run in zip(portfolio.legs, runs, strict=True)]
+    subject = PortfolioSubject(PlannedPortfolio(portfolio, tuple(runs), sweep))
+    if begun is not None:
+        subject = begun_before(subject, sweep, begun.inputs)
     created_ms = begun.sweep.created_ms if begun else time.time_ns() // 1_000_000
-    planned = PlannedPortfolio(portfolio, tuple(runs), sweep)
-    return PlannedSweep(spec, trials, PortfolioSubject(planned), created_ms, begun)
+    return PlannedSweep(spec, trials, subject, created_ms, begun)
+
+
+def begun_before(subject: PortfolioSubject, made: str, inputs: Mapping[str, Any] | None) -> PortfolioSubject:
+    """As one that was begun under that id, each leg over the period that it had then; `inputs` None: nothing was tried."""
+    planned = subject.planned
+    runs = planned.runs
+    if inputs is not None:
+        legs = planned.spec.legs
+        runs = tuple(_as_begun(leg, run, inputs) for leg, run in zip(legs, runs, strict=True))
+    return replace(subject, planned=replace(planned, runs=runs, id=made))
 
 
 def _as_begun(leg: LegSpec, run: PlannedRun, inputs: Mapping[str, Any]) -> PlannedRun:
@@ -66,17 +76,23 @@ def _as_begun(leg: LegSpec, run: PlannedRun, inputs: Mapping[str, Any]) -> Plann
     return replace(run, spec=replace(run.spec, period=Period.parse(told["start"], told["end"])))
 
 
-def _refuse_other_sources(spec: SweepSpec, begun: BegunSweep, infos: Mapping[str, StrategyInfo]) -> None:
-    """Where a leg's files have changed since, before any of their code is asked."""
-    if begun.inputs is None or spec.portfolio is None:
+def refuse_other_sources(
+    kind: str,
+    made: str,
+    inputs: Mapping[str, Any] | None,
+    portfolio: PortfolioSpec,
+    infos: Mapping[str, StrategyInfo],
+) -> None:
+    """Where a leg's files have changed since, before any of their code is asked; `inputs` None: nothing is known."""
+    if inputs is None:
         return
     legs = {}
-    for leg in spec.portfolio.legs:
-        before = begun.inputs["legs"][leg.name]
+    for leg in portfolio.legs:
+        before = inputs["legs"][leg.name]
         sources = sources_at(before["source"], Path(infos[leg.strategy].path))
         legs[leg.name] = {**before, "source": hashes(sources)}
-    since = tuple(portfolio_changes(begun.inputs, {**begun.inputs, "legs": legs}))
-    refuse_changes("sweep", begun.sweep.id, since)
+    since = tuple(portfolio_changes(inputs, {**inputs, "legs": legs}))
+    refuse_changes(kind, made, since)
 
 
 def _with_longest(

@@ -124,7 +124,7 @@ class PortfolioGround:
         """Of `Ground`."""
         return PortfolioTrialsTask(
             sweep=sweep,
-            legs=self._legs,
+            legs=self.legs,
             rules=self.planned.spec.rules,
             combinations=combinations,
             memory_bytes=memory_bytes,
@@ -132,7 +132,8 @@ class PortfolioGround:
         )
 
     @cached_property
-    def _legs(self) -> list[SweptLeg]:
+    def legs(self) -> list[SweptLeg]:
+        """As workers ask them."""
         spec = self.planned.spec
         return [
             SweptLeg(

@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from engine.errors import RunError
 from engine.events import CancelToken, Failed, Finished, OnEvent, Started, ending, ignore_event
 from engine.model.parameters import Assignment, StrategyInfo
 from engine.model.portfolio import PortfolioSpec, assigned
@@ -21,6 +22,7 @@ from engine.service.series import Loaders
 from engine.service.strategies import Strategies
 
 if TYPE_CHECKING:
+    from engine.runs.plan import PlannedRun
     from engine.runs.portfolio_plan import PlannedPortfolio
 
 
@@ -89,6 +91,26 @@ class Portfolios:
         failed = result.status == FAILED
         on_event(Failed(result.id, result.error or FAILED, result) if failed else Finished(result.id, result))
         return result
+
+    def stitched(
+        self,
+        spec: PortfolioSpec,
+        begun: Sequence[PlannedRun],
+        *,
+        on_event: OnEvent = ignore_event,
+        cancel: CancelToken | None = None,
+    ) -> PortfolioResult:
+        """What a walk-forward chose for its windows, played and stored, as `make`; `begun`: each leg as it was planned when
+        that began. Raises RunError where its strategy's files have changed since.
+        """
+        cancel = cancel or CancelToken()
+        planned = self._planned(spec, leg_infos(self._strategies, spec, on_event, cancel), on_event, cancel)
+        for leg, now, then in zip(spec.legs, planned.runs, begun, strict=True):
+            if now.sources != then.sources:
+                raise RunError(
+                    f"leg {leg.name!r}: its strategy's file was changed while the walk-forward ran; run it again"
+                )
+        return self._made(planned, fetch=False, on_event=on_event, cancel=cancel)
 
     def save_file(self, text: str, path: Path) -> None:
         """Write a portfolio's file, whole or not at all; one that is there is replaced."""

@@ -41,7 +41,7 @@ start = "2023-04-01T06:00"
   dips.length = 9
 """
 INFOS = {
-    name: StrategyInfo(name, name, "", [Param(10, low=1, high=99).to_json() | {"name": param}], "")
+    name: StrategyInfo(name, name, "", ({**Param(10, low=1, high=99).to_json(), "name": param},), "")
     for name, param in (("ema_cross", "fast"), ("rsi_reversion", "length"))
 }
 
