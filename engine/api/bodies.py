@@ -337,8 +337,24 @@ class TradeListBody(Body):
     )
 
 
-class WalkForwardBody(SweepBody):
-    """A sweep in every window: lengths as 180d or 12h. `top` is not used."""
+class WindowsBody(Body):
+    """The windows of a walk-forward: lengths as 180d or 12h."""
+
+    train: str = Field(default="180d", description="What each choice is made from.")
+    test: str = Field(
+        default="30d", description="How long each choice is traded, and the step of the windows."
+    )
+    mode: str = Field(default=ROLLING, json_schema_extra=one_of(MODES))
+    gap: str = Field(default="0", description="What is left out between training and test.")
+
+    def walk_over(self, sweep: SweepSpec) -> WalkForwardSpec:
+        """The walk-forward of a sweep, without fixed parameters; raises InputError."""
+        lengths = (parse_duration(self.train, "train"), parse_duration(self.test, "test"))
+        return WalkForwardSpec(sweep, *lengths, self.mode, parse_duration(self.gap, "gap"))
+
+
+class WalkForwardBody(SweepBody, WindowsBody):
+    """A sweep in every window. `top` is not used."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -355,15 +371,3 @@ class WalkForwardBody(SweepBody):
             ]
         }
     )
-
-    train: str = Field(default="180d", description="What each choice is made from.")
-    test: str = Field(
-        default="30d", description="How long each choice is traded, and the step of the windows."
-    )
-    mode: str = Field(default=ROLLING, json_schema_extra=one_of(MODES))
-    gap: str = Field(default="0", description="What is left out between training and test.")
-
-    def walk_spec(self) -> WalkForwardSpec:
-        """The walk-forward, without fixed parameters; raises InputError."""
-        lengths = (parse_duration(self.train, "train"), parse_duration(self.test, "test"))
-        return WalkForwardSpec(self.spec(), *lengths, self.mode, parse_duration(self.gap, "gap"))

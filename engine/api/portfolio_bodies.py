@@ -17,6 +17,8 @@ from engine.api.bodies import (
     SweepBody,
     TimeframeName,
     TriedBody,
+    WalkForwardBody,
+    WindowsBody,
     one_of,
 )  # fmt: skip
 from engine.api.document import Value
@@ -168,13 +170,21 @@ class PortfolioSweepBody(TriedBody):
         return SweepSpec.of_portfolio(self.portfolio.spec(), ranges=ranges, **asked)
 
 
+class PortfolioWalkBody(PortfolioSweepBody, WindowsBody):
+    """Such a sweep in every window; ranges of parameters and weights of legs. `top` is not used."""
+
+
 def _kind(body: Any) -> str:
-    """What a sweep is of, by what was sent, or by what was read of it."""
+    """What a sweep or walk-forward is of, by what was sent, or by what was read of it."""
     is_legs = "portfolio" in body if isinstance(body, Mapping) else isinstance(body, PortfolioSweepBody)
     return "portfolio" if is_legs else "strategy"
 
 
 AnySweepBody = Annotated[
     Annotated[SweepBody, Tag("strategy")] | Annotated[PortfolioSweepBody, Tag("portfolio")],
+    Discriminator(_kind),
+]
+AnyWalkBody = Annotated[
+    Annotated[WalkForwardBody, Tag("strategy")] | Annotated[PortfolioWalkBody, Tag("portfolio")],
     Discriminator(_kind),
 ]

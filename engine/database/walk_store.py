@@ -292,7 +292,7 @@ def _walk(connection: Connection, held: RowMapping) -> WalkForward:
             asked["gap_ms"],
         ),
         status=true_status(connection, held["status"], held["id"]),
-        unified=held["unified"],
+        unified="" if "portfolio" in asked else held["unified"],
         period=Period(to_ms(held["start_time"]), to_ms(held["end_time"])),
         warmup=held["warmup"],
         longer_warmup=longer_warmup((held["inputs"] or {}).get("candles", {})),

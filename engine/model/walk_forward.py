@@ -13,7 +13,7 @@ from engine.model.durations import duration_text, parse_duration
 from engine.model.market import DAY_MS, MIN_DAYS, Float64Array, Int64Array, Period, format_time
 from engine.model.parameters import ParamValue
 from engine.model.portfolio_result import PortfolioResult
-from engine.model.run import FINISHED, RunResult
+from engine.model.run import FINISHED, RunResult, Series
 from engine.model.simulators import REFERENCE
 from engine.model.sweep import FEW_TRADES, Column, SweepResult, loss_sign
 from engine.model.sweep_spec import GRID, RANDOM, SweepSpec
@@ -205,6 +205,13 @@ class WalkForward:
     def stitched(self) -> RunResult | PortfolioResult | None:
         """What all tests are together."""
         return self.run or self.portfolio
+
+    @property
+    def course(self) -> Series | None:
+        """The account over all tests, with the column `equity`; it began with the cash of the costs."""
+        if self.run is not None:
+            return self.run.equity
+        return None if self.portfolio is None else self.portfolio.series
 
     @property
     def planned(self) -> int:

@@ -157,7 +157,8 @@ def export_sweep(sweep: SweepResult, folder: Path) -> list[Path]:
 def export_walk_forward(walk: WalkForward, folder: Path) -> list[Path]:
     """Write the walk-forward as JSON, and every combination in every window as a row of a CSV; returns the paths."""
     spec = walk.spec.sweep
-    stem = safe_name(f"{spec.strategy}-{spec.symbol}-{spec.timeframe}-walk-forward-{walk.id[:8]}")
+    on = "" if spec.portfolio else f"-{spec.symbol}"
+    stem = safe_name(f"{spec.strategy}{on}-{spec.timeframe}-walk-forward-{walk.id[:8]}")
     names, goal = list(walk.columns), spec.objective
     header = ["window", "trial", *(f"params.{name}" for name in names)]
     header += [f"{side}.{figure}" for side in ("train", "test") for figure in (goal, "trades")]

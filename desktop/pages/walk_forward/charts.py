@@ -186,12 +186,13 @@ class StitchedEquity(WalkChart):
     def draw(self, walk: WalkForward) -> None:
         """A line at each bound of two tests, and the account."""
         theme, low, high = self.theme, 0.0, 1.0
-        if walk.run is not None and walk.run.equity is not None:
-            times, values = walk.run.equity.time, walk.run.equity.columns["equity"]
+        course = walk.course
+        if course is not None:
+            times, values = course.time, course.columns["equity"]
             start, end = times[0] / 1000, times[-1] / 1000
             seen_x, seen_y = Envelope(times, values, values).outline(start, end, _MOST_POINTS)
             xs = np.concatenate(([walk.period.start / 1000, start], seen_x))
-            ys = np.concatenate(([walk.run.costs.cash] * 2, seen_y))
+            ys = np.concatenate(([walk.spec.sweep.costs.cash] * 2, seen_y))
             self.add(pg.PlotCurveItem(xs, ys, pen=pg.mkPen(theme.curve(0), width=1.5)))
             room = (float(ys.max() - ys.min()) or 1.0) * 0.06
             low, high = float(ys.min()) - room, float(ys.max()) + room

@@ -226,7 +226,7 @@ class WalkForwardPanel(Panel):
             self.window_wanted.emit(self.picked)
 
     def _update(self) -> None:
-        self.stitched.setEnabled(self.walk is not None and self.walk.run is not None)
+        self.stitched.setEnabled(self.walk is not None and self.walk.stitched is not None)
         self.window_run.setEnabled(self.picked is not None)
 
     def apply_theme(self, theme: Theme) -> None:
