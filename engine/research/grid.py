@@ -136,15 +136,21 @@ class Grid:
 
     def found(self, trials: int, numbers: Iterator[int]) -> Numbers:
         """The first `trials` of distinct numbers that fulfil the constraint; InputError where there are too few."""
-        found = np.empty(0, dtype=np.int64)
-        for _ in range(0, MAX_DRAWS, _CHUNK):
-            chunk = _CHUNK if self._bound else trials - len(found)
-            drawn = np.fromiter(itertools.islice(numbers, min(chunk, _CHUNK)), dtype=np.int64)
+        found, taken = np.empty(0, dtype=np.int64), 0
+        # no more than half of a grid: distinct numbers of a small one soon come seldom, then never
+        while taken < max(1, min(MAX_DRAWS, self.size // 2)):
+            wanted = trials - len(found)
+            if self._bound:
+                wanted = _CHUNK if self.size >= 2 * _CHUNK else max(wanted, self.size // 16)
+            drawn = np.fromiter(itertools.islice(numbers, min(wanted, _CHUNK)), dtype=np.int64)
+            if not len(drawn):
+                break
+            taken += len(drawn)
             found = np.concatenate((found, drawn[self.fulfilled(drawn)]))
             if len(found) >= trials:
                 return found[:trials]
         raise InputError(
-            f"{self._bound}: only {len(found):,} of {MAX_DRAWS:,} drawn combinations fulfil it, "
+            f"{self._bound}: only {len(found):,} of {taken:,} drawn combinations fulfil it, "
             f"{trials:,} trials were asked for; ask for fewer, or narrow the ranges"
         )
 
