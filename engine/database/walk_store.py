@@ -201,8 +201,8 @@ def _check_alone(connection: Connection, walk: WalkForward) -> None:
 
 
 def _deleted(walk: WalkForward) -> str:
-    made = walk.stitched
-    kept = "nothing is kept of it" if made is None else f"the stitched {made.id[:8]} is kept"
+    made, kind = walk.stitched, "run" if walk.portfolio is None else "portfolio"
+    kept = "nothing is kept of it" if made is None else f"its stitched {kind} {made.id[:8]} is kept"
     return f"walk-forward {walk.id[:8]} was deleted while it was made; {kept}"
 
 

@@ -34,7 +34,7 @@ def test_a_stored_walk_over_a_portfolio_is_drawn_and_its_portfolios_open_on_thei
     ranges = {"trend.fast": parse_range("5:15:5"), "dips.weight": parse_range("0.2,0.5")}
     sweep = SweepSpec.of_portfolio(portfolio, ranges=ranges, objective="return_pct")
     lengths = parse_duration("20d", "train"), parse_duration("10d", "test")
-    walk = engine.walk_forwards.make(WalkForwardSpec(sweep, *lengths), fetch=False)
+    walk = engine.walk_forwards.make(WalkForwardSpec(sweep, *lengths))
     assert (walk.status, walk.error) == (FINISHED, None)
     assert walk.portfolio is not None
     page, setup = window.page(WalkForwardPage), window.page(SetupPage).panel
