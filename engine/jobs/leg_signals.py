@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
@@ -57,7 +58,7 @@ def _said(
     asked, reads = ask_warmup(strategy, leg.strategy), Reads.declared(kind)
     check_warmup(asked, leg)
     file = own_candles(leg, asked, reads)
-    frame, memory = _frame(file, memory_bytes)
+    frame, memory = _frame(leg, file, memory_bytes)
     held, wanted = file.warmup, asked.building(reads, Timeframe(leg.timeframe))
     with memory.used():
         said = evaluate(strategy, leg.strategy, frame, held=held, wanted=wanted, lasting=leg.rank is not None)
@@ -92,17 +93,26 @@ def own_candles(leg: SweptLeg, asked: Warmup, reads: Reads) -> CandleFile:
 
 def _later(file: CandleFile, timeframe: Timeframe, start_ms: int, wanted: int) -> CandleFile:
     """The same without what lies before so many candles of warm-up."""
-    begin = int(np.searchsorted(file.load().timestamp, warmup_start(timeframe, start_ms, wanted)))
+    times = _whole(file).candles.timestamp
+    begin = int(np.searchsorted(times, warmup_start(timeframe, start_ms, wanted)))
     left = min(begin, file.warmup)
     return replace(file, warmup=file.warmup - left, first=(file.first or 0) + left)
+
+
+@lru_cache(maxsize=MOST_FRAMES)
+def _whole(file: CandleFile) -> CandleFrame:
+    """All that was loaded of a series: what is asked of a part of it looks at the same memory."""
+    return CandleFrame(file.load())
 
 
 _frames: Final[OrderedDict[CandleFile, tuple[CandleFrame, Memory]]] = OrderedDict()
 
 
-def _frame(file: CandleFile, memory_bytes: int) -> tuple[CandleFrame, Memory]:
+def _frame(leg: SweptLeg, file: CandleFile, memory_bytes: int) -> tuple[CandleFrame, Memory]:
+    """The candles of a file, which are the last of the leg's own."""
     if file not in _frames:
-        frame = CandleFrame.of(file)
+        begin = (file.first or 0) - (leg.candles.first or 0)
+        frame = CandleFrame.of(file) if file.beside else _whole(leg.candles).part(begin, None)
         _frames[file] = frame, frame.memory(memory_bytes // MOST_FRAMES)
         while len(_frames) > MOST_FRAMES:
             _frames.popitem(last=False)

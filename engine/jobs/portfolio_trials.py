@@ -27,7 +27,7 @@ from engine.model.metric_definitions import SUMMARY
 from engine.model.parameters import ParamValue
 from engine.model.portfolio_rules import WALLET, WEIGHED, WEIGHT, by_owner
 from engine.model.simulators import COMPILED
-from engine.parallel.isolated import Ended
+from engine.parallel.isolated import Ended, remembered
 from engine.parallel.job import TimedOut
 from engine.parallel.portfolio_tasks import (
     PortfolioTrialsAnswer,
@@ -171,10 +171,7 @@ class SweptPortfolio:
     def of(cls, task: SweptLegsTask) -> SweptPortfolio:
         """The kept one where the batch belongs to the same sweep."""
         key = task.sweep, tuple((leg.name, leg.candles, leg.perpetual) for leg in task.legs)
-        if key not in _kept:
-            _kept.clear()  # one sweep at a time
-            _kept[key] = cls(task)
-        return _kept[key]
+        return remembered(key, lambda: cls(task))
 
     def played(
         self, task: PortfolioTrialsTask, report: Report
@@ -237,6 +234,3 @@ class Trial:
         return [
             leg.played(own, weight) for leg, own, weight in zip(legs, self.own, self.weights, strict=True)
         ]
-
-
-_kept: Final[dict[tuple[Any, ...], SweptPortfolio]] = {}

@@ -21,16 +21,17 @@ import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NoReturn, TypeVar
 
 from engine import errors
 from engine.parallel.family import adopt_orphans, die_with_parent, end_children, end_tree, memory_mb
+from engine.parallel.forked import Forked
 from engine.parallel.interpreter import (
     connection_of,
     limit_memory,
@@ -47,19 +48,20 @@ from engine.parallel.job import (
     too_much_memory,
 )
 from engine.parallel.plain import decode, encode
+from engine.parallel.report import Report
 from engine.parallel.seed import seed_random
 
 NO_FORK: Final = "BACKTEST_TEST_NO_FORK"  # for tests: as where forking is not safe
 # on macOS system libraries break in forked processes; Windows has none
 FORKS: Final = sys.platform == "linux" and NO_FORK not in os.environ
 _TICK_S: Final = 0.2
-_REPORT_S: Final = 0.1  # between two reports of how far code is: the law of events, kept at the source
 # the watch of the process itself strikes first, as it can say where the code hangs; then its worker's, then the pool's
 _GRACE_S: Final = 1.0
 _OWN_GRACE_S: Final = 1.5
 MOST_KEPT: Final = 16  # processes of one sweep, each with a strategy's libraries and candles
 
 OnProgress = Callable[[float, float | None, str], None]
+V = TypeVar("V")
 
 
 class Ended(Exception):
@@ -77,7 +79,8 @@ class _Remote(Exception):
 @dataclass(slots=True)
 class Owner:
     """What a worker knows of itself. `private` are descriptors that strategy code must not find; `deadline` is that of the
-    job under way (`time.monotonic`), `limit_s` its time limit; `kept` are the processes of the sweep under way, `sweep`.
+    job under way (`time.monotonic`), `limit_s` its time limit; `kept` are the processes of the sweep under way, `sweep`;
+    `remembered` is what this process itself knows of it.
     """
 
     scratch: Path
@@ -88,6 +91,7 @@ class Owner:
     deadline: float = float("inf")
     kept: dict[str, IsolatedProcess] = field(default_factory=dict)
     sweep: str = ""
+    remembered: dict[Hashable, Any] = field(default_factory=dict)
 
     def watch(self) -> None:
         """At the limit write where the worker hangs and end it: in C, which needs no GIL. The pool has another watch."""
@@ -97,6 +101,7 @@ class Owner:
 
 
 _owner: Owner | None = None
+_here: Final[dict[Hashable, Any]] = {}  # what is remembered outside of a worker
 
 
 def own_processes(owner: Owner) -> None:
@@ -138,13 +143,31 @@ def kept(sweep: str, key: str = "") -> Process:
     if sweep != _owner.sweep or found is None or not found.is_alive:
         # where one process ends, all that descends from the worker does
         if sweep != _owner.sweep or found is not None or len(_owner.kept) >= MOST_KEPT:
-            forget_kept()
+            _end_kept()
         _owner.sweep, _owner.kept[key] = sweep, IsolatedProcess(_owner, None)
     return _owner.kept[key]
 
 
+def remembered(key: Hashable, make: Callable[[], V]) -> V:
+    """What this process knows of a sweep, made at the first question for it: as long as no other is asked for, a worker does
+    nothing else between and is not idle for long.
+    """
+    held = _here if _owner is None else _owner.remembered
+    if key not in held:
+        held.clear()
+        held[key] = make()
+    found: V = held[key]
+    return found
+
+
 def forget_kept() -> None:
-    """End the processes that `kept` holds."""
+    """End the processes that `kept` holds, and forget what is `remembered`."""
+    _end_kept()
+    if _owner is not None:
+        _owner.remembered.clear()
+
+
+def _end_kept() -> None:
     if _owner is not None:
         while _owner.kept:
             _owner.kept.popitem()[1].end()
@@ -180,7 +203,7 @@ class IsolatedProcess(Process):
             shutil.rmtree(self._folder, ignore_errors=True)
             raise
 
-    def _forked(self, theirs: Connection[Any, Any]) -> _Forked:
+    def _forked(self, theirs: Connection[Any, Any]) -> Forked:
         parent = os.getpid()
         faulthandler.cancel_dump_traceback_later()  # the child would wait for that thread, which it does not have
         with warnings.catch_warnings():
@@ -194,7 +217,7 @@ class IsolatedProcess(Process):
                 raise
         if pid:
             self._owner.watch()
-            return _Forked(pid)
+            return Forked(pid)
         try:
             os.setsid()
             die_with_parent(parent)
@@ -300,35 +323,6 @@ class IsolatedProcess(Process):
         return timed_out(self._timeout_s if own else self._owner.limit_s, report)
 
 
-class _Forked:
-    """A child of `os.fork`, as far as subprocess.Popen speaks of one."""
-
-    def __init__(self, pid: int) -> None:
-        self.pid: Final = pid
-        self.returncode: int | None = None
-
-    def poll(self) -> int | None:
-        """Its exit code once it has ended, the negative number of the signal where one ended it."""
-        if self.returncode is None:
-            try:
-                pid, status = os.waitpid(self.pid, os.WNOHANG)
-            except ChildProcessError:  # ended and waited for with another that was kept (`end_children`)
-                pid, status = self.pid, signal.SIGKILL
-            if pid:
-                self.returncode = os.waitstatus_to_exitcode(status)
-        return self.returncode
-
-    def wait(self, timeout: float = float("inf")) -> int:
-        """Wait for its end; raises subprocess.TimeoutExpired."""
-        until, pause = time.monotonic() + timeout, 0.0002
-        while (code := self.poll()) is None:
-            if time.monotonic() > until:
-                raise subprocess.TimeoutExpired("fork", timeout)
-            time.sleep(pause)
-            pause = min(2 * pause, 0.02)
-        return code
-
-
 def _error_of(message: str, traceback: str, kind: str) -> Exception:
     known = getattr(errors, kind, None)
     if isinstance(known, type) and issubclass(known, errors.BacktestError):
@@ -390,24 +384,3 @@ def _answer(function: Callable[..., Any], args: tuple[Any, ...], report: Report 
         return answer.getvalue()
     except BaseException as error:  # noqa: BLE001 - nothing that strategy code raises may leave its process otherwise
         return b"X" + encode(describe_error(error, memory)).line
-
-
-class Report:
-    """What code calls to tell how far it is; at most ten times a second it is passed on."""
-
-    def __init__(self, connection: Connection[Any, Any]) -> None:
-        self._connection = connection
-        self._last = 0.0
-        self._pending: tuple[float, float | None, str] | None = None
-
-    def __call__(self, done: float, total: float | None = None, text: str = "") -> None:
-        """So many `done` of `total`, in words."""
-        self._pending = float(done), None if total is None else float(total), str(text)[:200]
-        if time.monotonic() - self._last >= _REPORT_S:
-            self.flush()
-
-    def flush(self) -> None:
-        """Send what was held back, if anything."""
-        if self._pending is not None:
-            self._connection.send_bytes(b"P" + encode(self._pending).line)
-            self._pending, self._last = None, time.monotonic()

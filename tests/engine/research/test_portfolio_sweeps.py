@@ -1,5 +1,9 @@
 """Sweeps over the legs of a portfolio: each trial is that portfolio, and the rest is as of any sweep."""
 
+import os
+import subprocess
+import sys
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -9,9 +13,9 @@ import pytest
 from engine.errors import InputError
 from engine.events import CancelToken
 from engine.model.parameters import Assignment
-from engine.model.run import CANCELLED, FINISHED
+from engine.model.run import CANCELLED, FINISHED, STOPPED
 from engine.model.sweep import SweepResult
-from engine.model.sweep_spec import NSGA2, SAMPLERS
+from engine.model.sweep_spec import NSGA2, SAMPLERS, SweepSpec
 from engine.service import Engine
 from tests.engine.research.portfolio_sweeping import (
     assert_trial_is,
@@ -25,6 +29,7 @@ from tests.engine.research.portfolio_sweeping import (
 from tests.engine.research.sweeping import STUMBLING, plug_in
 from tests.engine.research.test_resume import assert_equal
 from tests.support.database import execute
+from tests.support.pages import ROOT
 
 __all__ = ["engine", "four_markets"]
 
@@ -246,7 +251,7 @@ def stopped(engine: Engine, asked: Any, after: int) -> SweepResult:
 
 
 SLOWLY = '''
-import time
+import os, time
 import numpy as np
 from engine.strategy import Param, Strategy
 
@@ -257,27 +262,69 @@ class Slowly(Strategy):
     number = Param(3, low=1, high=1000)
 
     def signals(self, candles, indicators):
-        time.sleep(0.05)
+        time.sleep(float(os.environ.get("TRIAL_S", 0.05)))
         buy = np.arange(len(candles)) % (10 + self.number) == 0
         return {"signal_x_buy": buy, "exit_long": np.roll(buy, 3)}
 '''
+STARTED = """
+from concurrent.futures import ThreadPoolExecutor
+from engine.model.sweep_spec import SAMPLERS
+from engine.service import Engine
+from tests.engine.research.test_portfolio_sweeps import slow_sweep
+
+with Engine() as engine, ThreadPoolExecutor(len(SAMPLERS)) as threads:
+    list(threads.map(lambda sampler: engine.research.optimize(slow_sweep(sampler), fetch=False), SAMPLERS))
+"""
 
 
-def slow_sweep(engine: Engine, sampler: str = "grid") -> Any:
-    """60 trials, of which no two ask the same of a leg."""
-    name = plug_in(engine, "slowly", SLOWLY)
+def slow_sweep(sampler: str = "grid") -> SweepSpec:
+    """60 trials, of which hardly two ask the same of a leg."""
     legs = [
-        {"name": coin, "symbol": f"{coin}USDT", "strategy": name, "weight": 0.3} for coin in ("SOL", "ADA")
+        {"name": coin, "symbol": f"{coin}USDT", "strategy": "slowly", "weight": 0.3}
+        for coin in ("SOL", "ADA")
     ]
-    ranges = {"SOL.number": "1:60:1", "ADA.weight": "0.3,0.4"}
-    more = {} if sampler == "grid" else {"sampler": sampler, "trials": 60, "seed": 4}
+    ranges = {"SOL.number": "1:30:1", "ADA.weight": "0.3,0.4"}
+    if sampler != "grid":
+        ranges = {"SOL.number": "1:300:1", "ADA.weight": "0.1:0.8:0.1"}
+    more: dict[str, Any] = {} if sampler == "grid" else {"sampler": sampler, "trials": 60, "seed": 4}
+    if sampler == NSGA2:
+        more["second_objective"] = "max_drawdown_pct"
     return sweep_of(portfolio(*legs, allocation="fixed"), ranges, objective="return_pct", **more)
+
+
+@pytest.mark.long
+def test_killed_sweeps_of_every_sampler_go_on_and_end_as_the_whole_ones(engine: Engine) -> None:
+    plug_in(engine, "slowly", SLOWLY)
+    surroundings = os.environ | {
+        "DATABASE_URL": str(engine.settings.database_url),
+        "BACKTEST_HOME": str(engine.settings.home),
+        "BACKTEST_WORKERS": "2",
+        "TRIAL_S": "0.2",
+    }
+    process = subprocess.Popen([sys.executable, "-c", STARTED], env=surroundings, cwd=ROOT)
+    try:
+        deadline = time.monotonic() + 150
+        while len([one for one in engine.research.sweeps() if one.done]) < len(SAMPLERS):
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+    finally:
+        process.kill()
+        process.wait()
+    killed = {sweep.spec.sampler: sweep for sweep in engine.research.sweeps()}
+    for sampler in SAMPLERS:
+        found = killed[sampler]
+        assert (found.status, 0 < found.done < 60) == (STOPPED, True), (sampler, found.status, found.done)
+        ended = engine.research.resume_sweep(found.id)
+        assert (ended.id, ended.status) == (found.id, FINISHED)
+        assert_equal(engine, ended, engine.research.optimize(slow_sweep(sampler), fetch=False))
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("sampler", ["grid", "random", "tpe"])
 def test_a_sweep_that_was_stopped_ends_as_the_whole_one(engine: Engine, sampler: str) -> None:
-    asked = slow_sweep(engine, sampler)
+    plug_in(engine, "slowly", SLOWLY)
+    asked = slow_sweep(sampler)
     part = stopped(engine, asked, 8)
     ended = engine.research.resume_sweep(part.id)
     whole = engine.research.optimize(asked, fetch=False)
@@ -286,7 +333,8 @@ def test_a_sweep_that_was_stopped_ends_as_the_whole_one(engine: Engine, sampler:
 
 @pytest.mark.long
 def test_what_has_changed_since_is_named_and_nothing_goes_on(engine: Engine) -> None:
-    asked = slow_sweep(engine)
+    plug_in(engine, "slowly", SLOWLY)
+    asked = slow_sweep()
     part = stopped(engine, asked, 4)
     plug_in(engine, "slowly", SLOWLY.replace("np.roll(buy, 3)", "np.roll(buy, 4)"))
     with pytest.raises(InputError, match=r"cannot go on: strategy source changed \(slowly\.py\)"):

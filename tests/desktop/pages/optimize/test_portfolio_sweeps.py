@@ -37,7 +37,7 @@ def test_a_stored_sweep_over_a_portfolio_leaves_the_set_up_alone_and_its_trials_
         }
     )
     ranges = {"trend.fast": parse_range("5:15:5"), "dips.weight": parse_range("0.2,0.5")}
-    sweep = engine.research.optimize(SweepSpec.of_portfolio(portfolio, ranges=ranges), fetch=False)
+    sweep = engine.research.optimize(SweepSpec.of_portfolio(portfolio, ranges=ranges))
     assert (sweep.status, sweep.done) == (FINISHED, 6)
     page, setup = window.page(OptimizePage), window.page(SetupPage).panel
     results, before, choices = page.panel.results, setup.setup(), dict(page.panel.plan.choices)
