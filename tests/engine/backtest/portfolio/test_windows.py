@@ -36,7 +36,7 @@ def test_an_order_that_waits_keeps_the_weight_of_its_signal():
     rows = [*flat(4), (100.0, 100.0, 90.0, 100.0), *flat(2)]
     columns = {BUY: [1], "entry_limit": {1: 95.0}, "entry_expiry": {1: 5.0}}
     outcome = play(ruled(leg("a", rows, columns), 0.5, 0.5, 0.2, 0.2, 0.2, 0.2, 0.2), allocation="fixed")
-    assert fills(outcome)[0] == (4, 95.0, round(500 / 95 - 5e-6, 5), "entry")
+    assert fills(outcome)[0] == (4, 95.0, 5.26316, "entry")
 
 
 def test_what_is_added_is_a_part_of_what_the_entry_had():
