@@ -211,5 +211,15 @@ def test_the_server_answers_with_the_same_documents(http_server: HttpServer):
     check(w.WalkForward, http_server.get(f"/api/walk-forwards/{walk['id'][:10]}"))
     check(w.WalkForwards, http_server.get("/api/walk-forwards"))
     check(d.Deleted, http_server("DELETE", f"/api/walk-forwards/{walk['id']}").json)
+    walked = check(w.WalkForward, http_server.post("/api/walk-forward?wait=60", **swept, **lengths))
+    assert (walked["run"], walked["stitched"]["windows"][0]["params"]["a.fast"]) == (None, 9)
+    assert check(w.WalkForward, http_server.get(f"/api/walk-forwards/{walked['id']}")) == walked
+    windows = [{"start": "2023-03-11", "params": {"a.fast": 5}}]
+    ruled = check(
+        p.Portfolio, http_server.post("/api/portfolios?wait=60", **SAMPLE, legs=legs, windows=windows)
+    )
+    assert [one["params"]["a.fast"] for one in ruled["legs"][0]["windows"]] == [9, 5]
+    early = {**SAMPLE, "legs": legs, "windows": [{"start": "2022-03-11", "params": {}}]}
+    assert "window 1: it starts at" in http_server("POST", "/api/portfolios", early).json["detail"]
     check(d.Deleted, http_server("DELETE", f"/api/backtest/{run['id']}").json)
     assert http_server("GET", f"/api/backtest/{run['id']}").status == 404
