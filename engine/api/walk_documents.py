@@ -29,8 +29,9 @@ class WalkWindow(Document):
 
 
 class WalkForward(Tried):
-    """A walk-forward as far as it came: its windows, the measures over them, and the stitched run; `stitched`: in place of
-    it the portfolio, where the legs of one were walked.
+    """A walk-forward as far as it came: its windows, the measures over them, and the stitched run.
+
+    `stitched`: in place of the run the portfolio, where the legs of one were walked.
     """
 
     status: str
