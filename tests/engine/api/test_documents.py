@@ -218,7 +218,7 @@ def test_the_server_answers_with_the_same_documents(http_server: HttpServer):
     ruled = check(
         p.Portfolio, http_server.post("/api/portfolios?wait=60", **SAMPLE, legs=legs, windows=windows)
     )
-    assert [one["params"]["a.fast"] for one in ruled["legs"][0]["windows"]] == [9, 5]
+    assert [one["params"]["fast"] for one in ruled["legs"][0]["windows"]] == [9, 5]
     early = {**SAMPLE, "legs": legs, "windows": [{"start": "2022-03-11", "params": {}}]}
     assert "window 1: it starts at" in http_server("POST", "/api/portfolios", early).json["detail"]
     check(d.Deleted, http_server("DELETE", f"/api/backtest/{run['id']}").json)
