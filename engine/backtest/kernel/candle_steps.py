@@ -18,6 +18,7 @@ from engine.backtest.kernel.positions import (
     tighten,
 )
 from engine.backtest.kernel.positions import enter as enter_position
+from engine.backtest.kernel.seeking import FEW, most_of, nothing_in
 from engine.backtest.kernel.sizing import asked, order_column
 from engine.backtest.rules import (
     ADD,
@@ -121,6 +122,33 @@ def is_free(t: Any, s: Any, fixed: Any, columns: Any, rows: Any) -> bool:
 
 
 @part
+def _silent(
+    ordered: bool, charged: bool, reverse: bool, i: int, entry: Any, exits: Any, add: Any, at_open: Any, inside: Any
+) -> bool:  # fmt: skip
+    """Whether the FEW candles from i on say nothing to a position, and nothing settles on them."""
+    if not nothing_in(exits, i) or (reverse and not nothing_in(entry, i)):
+        return False
+    if ordered and not nothing_in(add, i):
+        return False
+    return not charged or (nothing_in(at_open, i) and nothing_in(inside, i))
+
+
+@part
+def _untouched(
+    s: Any, ordered: bool, side: float, level: float, best: float, now: float, take: float, aim: float, top: float,
+    bottom: float,
+) -> bool:  # fmt: skip
+    """Whether candles between `bottom` and `top` (both side * price) touch nothing, in whatever order they came: not even the
+    stop as their best price leaves it.
+    """
+    if ordered:
+        if top >= side * aim:
+            return False
+        level = raised(s, side, level, side * max(side * best, top), now)
+    return not (bottom <= side * level or top >= side * take)
+
+
+@part
 def stay(
     t: Any, s: Any, ordered: bool, market: bool, alone: bool, i: int, end: int, high: Any, low: Any, close: Any, entry: Any,
     exits: Any, fixed: Any, columns: Any, rows: Any, add: Any, at_open: Any, inside: Any, mark_open: Any, mark_high: Any,
@@ -142,7 +170,29 @@ def stay(
     told, stale = ordered and rows[_STOP_NOW] >= 0, ordered
     if ordered:
         end = min(end, _time_up(s, fixed, columns, rows, end))
+    now, singly = fixed[_STOP_NOW] if ordered else math.nan, i  # candles before `singly` are looked at one by one
     while i < end:
+        if i >= singly and i + FEW <= end and not told:
+            singly = i + FEW
+            if _silent(ordered, charged, reverse, i, entry, exits, add, at_open, inside):
+                top, bottom = most_of(high if long else low, i, side), -most_of(low if long else high, i, -side)
+                near, falls = side * worst, False
+                if market:
+                    near = -most_of(mark_low if long else mark_high, i, -side)
+                    falls = margin and min(near, -most_of(mark_open, i, -side)) <= side * fall
+                poor = False
+                for k in range(i, i + FEW):
+                    value = money + (close[k] * signed - basis)
+                    poor |= value <= 0
+                    if alone:
+                        equity[k] = value
+                falls |= alone and not margin and poor
+                if not falls and _untouched(s, ordered, side, level, best, now, take, aim, top, bottom):
+                    worst = side * min(side * worst, near)
+                    if ordered and top > side * best:
+                        best, stale = side * top, True
+                    i = singly
+                    continue
         asks = exits[i] or (reverse and side * entry[i] < 0) or (ordered and add[i] != 0)
         if asks or (charged and (at_open[i] != 0 or inside[i] != 0)):
             break
