@@ -154,7 +154,7 @@ def _band(play: Play, outcome: Outcome) -> dict[str, float]:
 
 
 def terms_checks(outcome: Outcome, beyond: int = 0) -> dict[str, dict[str, Any]]:
-    """What protections and leverage did to entries, where they did anything; how many ask for a limit `beyond` the market."""
+    """What protections and leverage did to entries, where they did anything; and how many limits lie `beyond` the market."""
     terms = outcome.terms
     if terms is None:
         return {}
