@@ -43,6 +43,11 @@ def test_a_mark_at_the_liquidation_price_itself_liquidates_inside_and_at_the_ope
     for mark in ((100, 100, 93.75, 95), (93.75, 95, 93.75, 95)):
         outcome = play([FLAT] * 4, {BUY: [0]}, mark=[FLAT, FLAT, mark, FLAT], **terms)
         assert short(outcome) == [("long", 1, 100, 2, near(90), "liquidation")]
+    # at its open it comes before an exit that was signalled
+    leaving = play(
+        [FLAT] * 4, {BUY: [0], "exit_long": [1]}, mark=[FLAT, FLAT, (93.75, 95, 93.75, 95), FLAT], **terms
+    )
+    assert short(leaving) == [("long", 1, 100, 2, near(90), "liquidation")]
     # a stop at that very price is not nearer
     outcome = play([FLAT, (100, 100, 85, 95), FLAT], {BUY: [0], "stop_loss": {0: 93.75}}, **terms)
     assert short(outcome) == [("long", 1, 100, 1, near(90), "liquidation")]
