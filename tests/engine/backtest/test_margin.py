@@ -53,6 +53,19 @@ def test_a_mark_at_the_liquidation_price_itself_liquidates_inside_and_at_the_ope
     assert short(outcome) == [("long", 1, 100, 1, near(90), "liquidation")]
 
 
+def test_where_two_brackets_meet_rounding_leaves_no_gap_between_them() -> None:
+    """The liquidation lies at 50.60 in either; rounding put its notional above the one and below the other."""
+    brackets = Brackets.of([(0, 0.004, 125), (2008.0321283855424, 0.01, 50)])
+    rows = [
+        (63.0, 63.0, 63.0, 63.0),
+        (63.0, 63.0, 63.0, 63.0),
+        (63.0, 63.0, 45.0, 60.0),
+        (60.0, 60.0, 60.0, 60.0),
+    ]
+    outcome = play(rows, {BUY: [0]}, brackets=brackets, leverage=5.0)
+    assert short(outcome) == [("long", 1, 63, 2, near(50.4), "liquidation")]
+
+
 def test_a_liquidation_costs_exactly_margin_and_entry_fee_and_neither_slips_nor_pays() -> None:
     rows = [FLAT, (100, 100, 50, 95), (95, 95, 95, 95)]
     outcome = play(rows, {BUY: [0]}, **TEN, commission=0.001, slippage=0.01)
