@@ -236,7 +236,7 @@ class RunResult:
     @property
     def left_out(self) -> list[str]:
         """What the figures do not contain."""
-        return funding_left_out(self.exchange, self.checks)
+        return funding_left_out(self.exchange, self.checks) if self.status == FINISHED else []
 
     @property
     def left_unsettled(self) -> list[str]:

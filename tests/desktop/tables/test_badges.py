@@ -80,6 +80,8 @@ def labels(run: RunResult, **more: Any) -> dict[str, str]:
          "⚠ funding not included: nothing is known"),
         ("entries", {"status": "passed", "note": "12 entries blocked by cooldown", "blocked": {"cooldown": 12},
                      "clipped": 3, "dropped": 1}, "entries: 12 blocked, 3 clipped, 1 dropped"),
+        ("entries", {"status": "passed", "note": "7 entries signalled ...", "clipped": 0, "dropped": 0, "beyond": 7},
+         "entries: 7 limits beyond the close"),
         ("orders", {"status": "failed", "note": "79 orders cancelled: not enough cash; hedging=False"},
          "⚠ 79 orders cancelled: not enough cash"),
         ("orders", {"status": "passed", "note": "exclusive_orders=True"}, "exclusive_orders=True"),
