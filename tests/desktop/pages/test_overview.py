@@ -16,6 +16,8 @@ from desktop.theme.colours import DARK, LIGHT, Theme
 from tests.desktop.builders import run_on
 from tests.support.builders import random_candles
 
+pytestmark = pytest.mark.pages("Set-up", "Overview", "Runs", "Trades")
+
 PARTS = {"net_profit": -181.66, "price_pnl": 380.3, "commission": 496.82, "slippage": 0.0, "funding": 65.14}
 
 

@@ -28,6 +28,8 @@ from engine.model.run import FAILED, RunResult
 from tests.desktop.builders import CROSS, checks, run_on
 from tests.support.builders import START_MS, random_candles
 
+pytestmark = pytest.mark.pages("Set-up", "Overview", "Optimize", "Runs", "Trades", "Metrics", "Log")
+
 CANDLES = random_candles(300)
 SAMPLE = {"exchange": "sample", "symbol": "SAMPLEUSDT"}
 
@@ -334,6 +336,7 @@ def test_names_stand_below_each_other_whatever_became_of_the_runs(window: MainWi
     assert len(lefts) == 1
 
 
+@pytest.mark.pages("Set-up", "Overview", "Chart", "Runs", "Trades")
 def test_a_filter_gives_the_keys_back_to_its_table(window: MainWindow, qtbot: QtBot) -> None:
     run = a_run(1)
     fill(window, run)
