@@ -274,6 +274,7 @@ class WalkForwardWork:
         spec = RunSpec(
             base.spec.strategy, base.market.name, base.market.exchange, base.spec.timeframe, period, {},
             base.spec.costs, base.spec.engine, base.warmup, windows=ruling,
+            walk_trials=walk.planned * len(windows),
         )  # fmt: skip
         return replace(base, id=str(uuid.uuid4()), spec=spec, params={})
 

@@ -132,7 +132,8 @@ class OverviewPanel(Panel):
 
     def _show_chance(self, run: RunResult | None) -> None:
         """How the Sharpe ratio stands beside the best of as many trials; nothing where height is scarce."""
-        words = "" if run is None else formats.with_minuses(beside_chance(run.metrics))
+        words = "" if run is None else beside_chance(run.metrics, stitched=bool(run.windows))
+        words = formats.with_minuses(words)
         self.chance.setText(words)
         self.chance.setVisible(bool(words) and self.height() >= _SCARCE_PX)
 
