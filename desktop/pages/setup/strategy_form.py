@@ -140,6 +140,7 @@ class StrategyForm(QWidget):
             found[info.path if info.name in found else info.name] = info
         if found == self.infos and found:
             return
+        seen = self.list.verticalScrollBar().value() if self.infos else None
         self.infos = found
         self.list.blockSignals(True)
         self.list.clear()
@@ -151,6 +152,9 @@ class StrategyForm(QWidget):
         self.list.blockSignals(False)
         if found:
             self.list.setFixedHeight(self.list.sizeHintForRow(0) * min(len(found), _MOST_ROWS) + 8)
+        if seen is not None:  # a file that was saved moves nothing under the eye
+            self.list.doItemsLayout()
+            self.list.verticalScrollBar().setValue(seen)
         self._show_current()
         self.changed.emit()
 

@@ -29,7 +29,9 @@ def test_a_stitched_run_is_judged_beside_walk_forwards_and_says_what_its_own_cho
     only = beside_chance(BEST | {"trials_counted": 1, "walk_trials": 60}, stitched=True)
     assert only.startswith(chosen + "The only walk-forward here: no best of many")
     several = BEST | {"trials_counted": 3, "trials_measured": 0, "walk_trials": 60}
-    assert beside_chance(several, stitched=True).startswith(chosen + "Of 3 walk-forwards the best Sharpe ratio")
+    assert beside_chance(several, stitched=True).startswith(
+        chosen + "Of 3 walk-forwards the best Sharpe ratio"
+    )
     older = beside_chance(BEST | {"trials_counted": 1}, stitched=True)
     assert older.startswith("Its parameters were chosen from trials in trainings")
 
