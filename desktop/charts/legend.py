@@ -8,7 +8,7 @@ from typing import Final
 
 import pyqtgraph as pg
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QPen
+from PySide6.QtGui import QColor, QPen
 from PySide6.QtWidgets import QGraphicsSceneResizeEvent, QGraphicsTextItem, QSizePolicy
 
 _SIGNS: Final = {
@@ -21,7 +21,9 @@ _SIGNS: Final = {
 
 def line_pen(slot: int, colour: str) -> QPen:
     """The pen of the slot-th of several lines: who does not see colours knows the first four by their kinds of line."""
-    return pg.mkPen(colour, width=2, style=list(_SIGNS)[slot % len(_SIGNS)])
+    pen = QPen(QColor(colour), 2, list(_SIGNS)[slot % len(_SIGNS)])
+    pen.setCosmetic(True)
+    return pen
 
 
 class Legend(pg.GraphicsWidget):  # type: ignore[misc]

@@ -216,6 +216,7 @@ class RunResult:
     @property
     def spec(self) -> RunSpec:
         """What was to be done: it makes the same run once more, warm-up and engine included."""
+        chosen_from = self.metrics.get("walk_trials")
         return RunSpec(
             self.strategy,
             self.symbol,
@@ -228,7 +229,7 @@ class RunResult:
             warmup=self.inputs["warmup"] if self.inputs else None,
             windows=self.windows,
             longer_warmup=longer_warmup((self.inputs or {}).get("candles", {})),
-            walk_trials=self.metrics.get("walk_trials"),
+            walk_trials=None if chosen_from is None else int(chosen_from),
         )
 
     @property
