@@ -69,6 +69,8 @@ class OverviewPanel(Panel):
         self.names.setFrameShape(QFrame.Shape.NoFrame)
         self.names.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.names.setWidget(self.legend)
+        for part in (self.names.viewport(), self.legend):
+            part.setAutoFillBackground(False)
         self.buttons: dict[str, QToolButton] = {}
         self.empty = QLabel(_HINT)
         self.empty.setProperty("role", "muted")

@@ -39,3 +39,13 @@ def test_one_that_fits_exactly_stays_and_none_has_no_height(widget: QWidget) -> 
     while flow.count():
         flow.takeAt(0)
     assert flow.heightForWidth(94) == 0
+
+
+def test_margins_are_kept_on_all_sides(widget: QWidget) -> None:
+    flow, _ = laid_out(widget, 100, (30, 10), (60, 10))
+    flow.setContentsMargins(6, 3, 5, 2)
+    flow.setGeometry(QRect(10, 20, 100, 500))
+    places = [item.geometry().topLeft().toTuple() for item in (flow.itemAt(0), flow.itemAt(1)) if item]
+    assert places == [(16, 23), (16, 23 + 10 + 4)]
+    assert flow.heightForWidth(105) == 3 + 10 + 2
+    assert flow.minimumSize().toTuple() == (60 + 11, 10 + 5)
