@@ -31,7 +31,7 @@ class TradesPage(Page[TradesPanel]):
     def commands(self) -> Sequence[Command]:
         """Export, and walking over the trades."""
         return (
-            Command("export", "&Export trades …", "Write the visible trades to a CSV file", self.panel.ask_and_export,
+            Command("export", "E&xport trades …", "Write the visible trades to a CSV file", self.panel.ask_and_export,
                     "&File", 0, ("Ctrl+E",), ("export", "text")),
             Command("next_trade", "&Next trade", "Select the next visible trade", partial(self.step, 1), "&Go", 10, ("N",)),
             Command("previous_trade", "&Previous trade", "Select the previous visible trade", partial(self.step, -1),
