@@ -69,6 +69,7 @@ class SetupPanel(Panel):
         self.phase = Phase.IDLE
         self._asked: object = None
         self._beside: list[Coverage] = []
+        self._told_of = ""
         self._timer = QTimer(self, singleShot=True, interval=_SETTLE_MS)
         self._timer.timeout.connect(self._ask_coverage)
         self.sections = [
@@ -258,6 +259,11 @@ class SetupPanel(Panel):
             self.set_coverage([])
             self.strategies.reading.set_answers([])
             return
+        if setup.exchange != self._told_of:  # what another exchange has says nothing of this one
+            self._told_of = setup.exchange
+            self.strategies.reading.set_answers([])
+            self.set_beside([])
+            self.set_coverage([])
         self.coverage.set_waiting()
         self.coverage_wanted.emit()
 
