@@ -59,7 +59,7 @@ class PortfolioWalked:
             figures=figures,
         )
 
-    def stitched(self, ruling: Sequence[WindowParams], period: Period) -> Stitched | str:
+    def stitched(self, ruling: Sequence[WindowParams], period: Period, chosen_from: int) -> Stitched | str:
         """Of `Walked`: a portfolio whose windows say what was chosen."""
         spec = replace(self.ground.planned.spec, period=period, windows=tuple(ruling))
         made = self.make_portfolio(spec)

@@ -69,8 +69,10 @@ class Walked(Protocol):
     ) -> Task[Any]:
         """A batch for a worker; its answer has `figures` and what `Ground.depends` reads."""
 
-    def stitched(self, ruling: Sequence[WindowParams], period: Period) -> Stitched | str:
-        """Made and stored, or why it failed. `ruling`: complete parameters from when on; `period`: of all tests."""
+    def stitched(self, ruling: Sequence[WindowParams], period: Period, chosen_from: int) -> Stitched | str:
+        """Made and stored, or why it failed. `ruling`: complete parameters from when on; `period`: of all tests;
+        `chosen_from`: how many trials they were chosen from.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,12 +117,12 @@ class RunWalked:
             figures=figures,
         )
 
-    def stitched(self, ruling: Sequence[WindowParams], period: Period) -> Stitched | str:
+    def stitched(self, ruling: Sequence[WindowParams], period: Period, chosen_from: int) -> Stitched | str:
         """Of `Walked`: a run, with the warm-up of the trials in front."""
         base = self.ground.run
         spec = RunSpec(
             base.spec.strategy, base.market.name, base.market.exchange, base.spec.timeframe, period, {},
-            base.spec.costs, base.spec.engine, base.warmup, windows=tuple(ruling),
+            base.spec.costs, base.spec.engine, base.warmup, windows=tuple(ruling), walk_trials=chosen_from,
         )  # fmt: skip
         run = self.make_run(replace(base, id=str(uuid.uuid4()), spec=spec, params={}))
         if run.equity is None:

@@ -128,9 +128,9 @@ class WalkForwards:
 
         with self._resources.scratch() as scratch:
             loaders = Loaders.of(self._resources, scratch, on_event, cancel)
-            batch = batch_of(self._resources, loaders, on_event, cancel)
 
             def make_run(run: PlannedRun) -> RunResult:
+                batch = batch_of(self._resources, loaders, on_event, cancel, [run])
                 return batch.run([run], fetch=False)[0]
 
             def make_portfolio(spec: PortfolioSpec) -> PortfolioResult:

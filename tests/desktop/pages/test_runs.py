@@ -137,6 +137,10 @@ def test_no_two_names_in_a_legend_are_the_same() -> None:
     assert len(set(found)) == len(runs)
     assert "0.30000000000000004" in found[2]
     assert distinct_names([a_run(1)]) == ["ema_cross"]
+    ruled = {"params": {}, "windows": [{"start": "2024-01-01T00:00:00Z", "params": {"fast": 9}}]}
+    walked = a_run(8, params={}, inputs=ruled)
+    assert run_name(walked, {"ema_cross": {"fast": 21}}) == "ema_cross · walk-forward"
+    assert distinct_names([a_run(1), walked])[1].startswith("ema_cross walk-forward")
     assert run_name(a_run(1, params={"fast": 1e-08}), {"ema_cross": {"fast": 21}}) == "ema_cross · fast 1e-08"
 
 
