@@ -141,13 +141,11 @@ def crossed_below(one: Column | float, other: Column | float) -> Column:
 
 
 def once(compute: Callable[..., Any], *inputs: Any) -> Any:
-    """What `compute` makes of columns and numbers, a column or a dict of columns: of the same inputs it is computed once,
-    however many parameters are tried, where no parameter had a part in the columns or only few of its values did.
+    """What `compute` makes of columns and numbers, a column or a dict of columns; while many parameters are tried, it is
+    computed once for each set of inputs: `rises = once(_rises, candles["open"], candles["close"])`.
 
-        bullish = once(_bullish, candles["open"], candles["close"])
-
-    Nothing but the inputs may decide: a function that holds variables of another one, or a method, raises ValueError.
-    Columns of the answer are shared: change a copy.
+    Nothing but the inputs may decide, chance neither. The answer is shared and read-only. Raises ValueError for a function
+    that holds more than its arguments (a method, variables of another function, defaults), and for an answer of other kinds.
     """
     columns = [given for given in inputs if isinstance(given, pd.Series | np.ndarray)]
     if not columns:
@@ -201,7 +199,10 @@ def _once_key(memory: Memory, own: Any, inputs: Sequence[Any], index: pd.Index[A
 def _shared(column: Any, length: int, index: pd.Index[Any] | None) -> Any:
     """A column of an answer on read-only memory of its own; raises ValueError for what is none."""
     wanted: Any = np.ndarray if index is None else pd.Series
-    if not isinstance(column, wanted) or column.shape != (length,) or column.dtype.kind not in "biuf":
+    is_column = (
+        isinstance(column, wanted) and column.shape == (length,) and isinstance(column.dtype, np.dtype)
+    )
+    if not is_column or column.dtype.kind not in "biuf":
         kind = "an array" if index is None else "a Series"
         raise ValueError(
             f"once() takes {kind} of {length:,} numbers or flags, or a dict of such, not {kind_of(column)}"

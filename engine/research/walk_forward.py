@@ -16,6 +16,7 @@ from engine.model.market import DAY_MS, Market, Period
 from engine.model.metric_definitions import SUMMARY
 from engine.model.parameters import StrategyInfo
 from engine.model.run import CANCELLED, FAILED, FINISHED, RUNNING, RunResult, RunSpec
+from engine.model.simulators import REFERENCE
 from engine.model.walk_forward import (
     FIGURES,
     IN_SAMPLE,
@@ -264,8 +265,11 @@ class WalkForwardWork:
     def _stitched(
         self, series: LoadedSeries, windows: Sequence[Window], walk: WalkForward, choices: Sequence[Choice]
     ) -> PlannedRun:
-        """The run over all tests, with the warm-up of the trials in front."""
-        base = self._base
+        """The run over all tests, with the warm-up of the trials in front; a native strategy has seen what they had."""
+        base, warmup = self._base, self._base.warmup
+        if base.spec.engine == REFERENCE:
+            before = Period(series.period.start, windows[0].test.start)
+            warmup = len(base.spec.timeframe.opens(before))
         ruling = tuple(
             WindowParams(window.test.start, walk.params_of(choice.number))
             for window, choice in zip(windows, choices, strict=True)
@@ -273,9 +277,9 @@ class WalkForwardWork:
         period = replace(series.period, start=windows[0].test.start)
         spec = RunSpec(
             base.spec.strategy, base.market.name, base.market.exchange, base.spec.timeframe, period, {},
-            base.spec.costs, base.spec.engine, base.warmup, windows=ruling,
+            base.spec.costs, base.spec.engine, warmup, windows=ruling,
         )  # fmt: skip
-        return replace(base, id=str(uuid.uuid4()), spec=spec, params={})
+        return replace(base, id=str(uuid.uuid4()), spec=spec, params={}, warmup=warmup)
 
 
 def _spans(windows: Sequence[Window], series: LoadedSeries) -> list[tuple[int, int]]:
