@@ -189,7 +189,9 @@ _REFUSED: Final = ("no_volume", "below_minimum", "above_maximum")
 
 def _native_parts(task: RunTask, answer: Answer) -> dict[str, Any]:
     fresh, skipped = partial(asking_again, task), unmade_checks(0, 0, SWITCHED_OFF)
-    checks = native_checks(fresh, answer) if task.checks else skipped
+    checks = (
+        native_checks(fresh, answer, task.candles.warmup if task.windows else 0) if task.checks else skipped
+    )
     return {
         "engine": choose_engine(task.engine, native=True),
         "signals": {},

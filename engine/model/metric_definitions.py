@@ -126,7 +126,7 @@ DEFINITIONS: Final = _define(
     ("funding_edge", "Funding at fills", "money", "What it would change if entries at a settlement paid it and exits at it did not."),
     ("turnover", "Turnover", "money", "Value of all fills, entries and exits."),
     ("break_even_cost_pct", "Break-even cost", "%", "Net profit / turnover: how much dearer every fill may become until nothing is left."),
-    ("break_even_bps", "Break-even commission", "bps", "Commission of every fill, in hundredths of a percent, at which net profit is zero; prices, slippage and each entry's share of the money stay. None without a profit even at 0, after a ruin, and where trades overlap."),
+    ("break_even_bps", "Break-even commission", "bps", "Commission of every fill, in hundredths of a percent, at which net profit is zero; prices, slippage and each entry's share of the money stay. What it is above the run's own is about what slippage may grow by. None without a profit even at 0, after a ruin, and where trades overlap."),
     ("shortfall", "Shortfall", "money", "What a ruined account still owed when its position was closed."),
     # leverage, and the inside of candles
     ("liquidations", "Liquidations", "count", "Positions that the exchange took: their margin is lost."),

@@ -17,6 +17,7 @@ from engine.errors import InputError
 from engine.model.combinations import Combinations
 from engine.model.market import Int64Array, Market, Period
 from engine.model.run import RunResult, RunSpec
+from engine.model.simulators import REFERENCE
 from engine.model.walk_forward import Window
 from engine.model.window_params import WindowParams
 from engine.parallel.tasks import Task, WindowTrialsTask
@@ -118,13 +119,17 @@ class RunWalked:
         )
 
     def stitched(self, ruling: Sequence[WindowParams], period: Period, chosen_from: int) -> Stitched | str:
-        """Of `Walked`: a run, with the warm-up of the trials in front."""
+        """Of `Walked`: a run, with the warm-up of the trials in front; a native strategy has seen what they had."""
         base = self.ground.run
+        warmup = base.warmup
+        if base.spec.engine == REFERENCE:
+            before = Period(self.ground.series.period.start, period.start)
+            warmup = len(base.spec.timeframe.opens(before))
         spec = RunSpec(
             base.spec.strategy, base.market.name, base.market.exchange, base.spec.timeframe, period, {},
-            base.spec.costs, base.spec.engine, base.warmup, windows=tuple(ruling), walk_trials=chosen_from,
+            base.spec.costs, base.spec.engine, warmup, windows=tuple(ruling), walk_trials=chosen_from,
         )  # fmt: skip
-        run = self.make_run(replace(base, id=str(uuid.uuid4()), spec=spec, params={}))
+        run = self.make_run(replace(base, id=str(uuid.uuid4()), spec=spec, params={}, warmup=warmup))
         if run.equity is None:
             return f"the stitched run failed: {run.error}"
         candles, equity = self.ground.series.candles.within(run.period), run.equity.columns["equity"]

@@ -43,7 +43,7 @@ from backtesting import Strategy
 
 
 class Every(Strategy):
-    """Buys every n candles."""
+    """Buys every n hours."""
 
     every = 10
 
@@ -51,8 +51,28 @@ class Every(Strategy):
         pass
 
     def next(self):
-        if len(self.data) % self.every == 0:
+        if self.data.index[-1].timestamp() // 3600 % self.every == 0:
             self.position.close() if self.position else self.buy()
+'''
+
+ABOVE_AVERAGE = '''
+import pandas as pd
+from backtesting import Strategy
+
+
+class Slow(Strategy):
+    """In the market above an average."""
+
+    n = 300
+
+    def init(self):
+        self.average = self.I(lambda close: pd.Series(close).rolling(self.n).mean(), self.data.Close)
+
+    def next(self):
+        if self.data.Close[-1] > self.average[-1]:
+            self.position or self.buy()
+        else:
+            self.position.close()
 '''
 
 
@@ -219,7 +239,9 @@ def test_a_native_strategy_is_flat_at_the_end_of_each_window_and_its_cash_goes_o
     run = walk.run
     assert run is not None
     assert run.engine == "reference"
-    assert any("sees in a window that window's candles only" in note for note in walk.notes)
+    assert any(
+        "it begins each window flat, having seen every candle before it" in note for note in walk.notes
+    )
     cash, starts = 10_000.0, [one.window.test.start for one in walk.results]
     trades = list(run.trades)
     for at, one in enumerate(walk.results):
@@ -250,6 +272,22 @@ def test_a_native_strategy_is_flat_at_the_end_of_each_window_and_its_cash_goes_o
     assert trades == []
     assert run.metrics["final_equity"] == pytest.approx(cash)
     assert any(trade.exit_reason == "window_end" for trade in run.trades)
+    rerun = engine.runs.rerun(run.id, fetch=False)
+    assert (rerun.changed, rerun.differences) == ((), [])
+
+
+@pytest.mark.long
+def test_a_native_strategy_has_seen_the_candles_before_each_window(engine: Engine):
+    plug_in(engine, "slow", ABOVE_AVERAGE)
+    walk = engine.walk_forwards.make(walk_spec("slow", {"n": "260:300:20"}), fetch=False)
+    run = walk.run
+    assert run is not None
+    for one in walk.results:  # a test of 240 hours is shorter than what any of them looks back
+        test = one.window.test
+        assert (test.end - test.start) // 3_600_000 < 260
+        assert any(test.start <= trade.entry_time < test.end for trade in run.trades)
+    assert run.checks["lookahead"]["status"] == "passed"
+    assert run.checks["warmup"]["held"] >= (run.period.start - walk.period.start) // 3_600_000
     rerun = engine.runs.rerun(run.id, fetch=False)
     assert (rerun.changed, rerun.differences) == ((), [])
 
