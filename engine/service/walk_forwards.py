@@ -133,9 +133,9 @@ class WalkForwards:
                 batch = batch_of(self._resources, loaders, on_event, cancel, [run])
                 return batch.run([run], fetch=False)[0]
 
-            def make_portfolio(spec: PortfolioSpec) -> PortfolioResult:
+            def make_portfolio(spec: PortfolioSpec, chosen_from: int) -> PortfolioResult:
                 begun = planned.sweep.subject.planned.runs
-                return self._portfolios.stitched(spec, begun, on_event=on_event, cancel=cancel)
+                return self._portfolios.stitched(spec, begun, chosen_from, on_event=on_event, cancel=cancel)
 
             def walk(ground: Any) -> Walked:
                 if planned.spec.sweep.portfolio is not None:
