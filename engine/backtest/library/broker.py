@@ -66,7 +66,7 @@ class FundingBroker(library._Broker):  # type: ignore[misc]
 
     def __init__(self, *, costs: Costs, funding: Funding | None, held: int = 0, **settings: Any) -> None:
         super().__init__(**settings)
-        self.costs, self.funding, self.held = costs, funding, held
+        self.costs, self.funding, self.unplayed = costs, funding, held
         self.exits: list[Exit] = []
         self.funding_edge = self.shortfall = 0.0
         self._ruined = False
@@ -77,10 +77,10 @@ class FundingBroker(library._Broker):  # type: ignore[misc]
         i, before = len(self._data) - 1, len(self.exits)
         self._i = i
         if self.funding is not None:
-            self._charge(float(self.funding.at_open[i - self.held]))
+            self._charge(float(self.funding.at_open[i - self.unplayed]))
         self._process_orders()
         if self.funding is not None:
-            self._charge_inside(self.funding, i - self.held, self.exits[before:])
+            self._charge_inside(self.funding, i - self.unplayed, self.exits[before:])
         self._equity[i] = equity = self.equity
         if self._is_ruined(equity):
             self._ruin(i)
@@ -106,7 +106,7 @@ class FundingBroker(library._Broker):  # type: ignore[misc]
     def _note_edge(self, size: float) -> None:
         """That many were bought (sold: below 0) at this open: a settlement at that instant might see them otherwise."""
         if self.funding is not None:
-            self.funding_edge += size * float(self.funding.edge[self._i - self.held])
+            self.funding_edge += size * float(self.funding.edge[self._i - self.unplayed])
 
     def _is_ruined(self, equity: float) -> bool:
         return equity <= 0
