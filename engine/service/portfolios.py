@@ -103,7 +103,7 @@ class Portfolios:
         cancel: CancelToken | None = None,
     ) -> PortfolioResult:
         """What a walk-forward chose for its windows, played and stored, as `make`; `begun`: each leg as it was planned when
-        that began, `chosen_from`: from how many trials it chose. Raises RunError where a strategy's files have changed since.
+        that began, `chosen_from`: from how many trials it chose. Raises RunError where a strategy's file has changed since.
         """
         cancel = cancel or CancelToken()
         planned = self._planned(spec, leg_infos(self._strategies, spec, on_event, cancel), on_event, cancel)
