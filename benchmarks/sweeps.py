@@ -7,11 +7,12 @@ BACKTEST_TEST_DATA to its folder), minutes a random walk.
 """
 
 import argparse
+import itertools
 import shutil
 import statistics
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,7 +20,11 @@ import numpy as np
 import psutil
 
 from benchmarks.engine import alone, crosses
+from engine.backtest.evaluation import evaluate
+from engine.backtest.frame import CandleFrame
+from engine.backtest.kernel.summary import SUMMARY, Prepared, run_summary
 from engine.database.embedded import release_embedded
+from engine.loader import load_strategy
 from engine.model.coverage import MAINTENANCE, MissingRange
 from engine.model.market import MINUTE_MS, Candles, Market, Period, Timeframe
 from engine.model.ranges import parse_range
@@ -30,6 +35,7 @@ from engine.settings import read_settings
 from tests.support.builders import random_candles, real_candles
 
 MARKET = Market("binance", "BENCHUSDT", "BENCH/USDT")
+PART = 10  # of which every so many combinations tell what the kernel alone takes for all
 SPACE = 4_000  # candles before the period: the longest warm-up below, from there back to 00:00
 GRIDS = {
     "ema_cross": {"fast": "5:29:1", "slow": "30:225:5"},
@@ -101,18 +107,40 @@ def measured(engine: Engine, spec: SweepSpec) -> tuple[float, float, SweepResult
     return taken, used, result
 
 
+def kernel_alone(spec: SweepSpec, path: Path, candles: Candles, timeframe: Timeframe) -> Callable[[], float]:
+    """What measures the processor time of kernel and figures alone for 1,000 combinations, whose signals it has made."""
+    kind, frame = load_strategy(path), CandleFrame(candles)
+    values = itertools.product(*spec.ranges.values())
+    chosen = [dict(zip(spec.ranges, some, strict=True)) for some in itertools.islice(values, 0, None, PART)]
+    strategies = [kind(params) for params in chosen]
+    with frame.memory(2**30).used():
+        said = [evaluate(one, path, frame, lasting=False).signals.slice(SPACE, None) for one in strategies]
+    prepared, row = Prepared.of(candles.slice(SPACE, None), timeframe), np.empty(len(SUMMARY))
+
+    def measure() -> float:
+        began = time.process_time()
+        for strategy, signals in zip(strategies, said, strict=True):
+            run_summary(prepared, signals, spec.costs, strategy.reverse, row)
+        return (time.process_time() - began) * PART
+
+    return measure
+
+
 def ours(strategy: str, count: int, repeat: int, workers: int) -> None:
     """One row: the first sweep of a new engine, and the median and the best of the next ones."""
     candles, timeframe = candles_of(count)
     spec = spec_of(strategy, candles, timeframe)
     with engine_with(candles, timeframe, workers) as engine:
+        (path,) = (Path(info.path) for info in engine.strategies.all() if info.name == strategy)
+        bare = kernel_alone(spec, path, candles, timeframe)
         first, _, _ = measured(engine, spec)
-        found = [measured(engine, spec) for _ in range(repeat)]
-    seconds, used, results = zip(*found, strict=True)
+        found = [(*measured(engine, spec), bare()) for _ in range(repeat)]
+    seconds, used, results, kernel = zip(*found, strict=True)
     best = results[-1].best
     print(
         f"| {strategy} | {count:,} | {workers} | {first:.2f} s | {statistics.median(seconds):.3f} s | {min(seconds):.3f} s "
-        f"| {min(used):.3f} s | {statistics.median(result.elapsed_s for result in results):.3f} s "
+        f"| {min(used):.3f} s | {min(kernel):.3f} s | {min(used) / min(kernel):.2f} "
+        f"| {statistics.median(result.elapsed_s for result in results):.3f} s "
         f"| {best and best['params']} |",
         flush=True,
     )
@@ -126,7 +154,7 @@ def backtesting_py(count: int) -> None:
     began = time.perf_counter()
     run()
     print(
-        f"| backtesting.py alone | {count:,} | 1 | | {(time.perf_counter() - began) * 1_000:.0f} s (scaled) | | | | |"
+        f"| backtesting.py alone | {count:,} | 1 | | {(time.perf_counter() - began) * 1_000:.0f} s (scaled) | | | | | | |"
     )
 
 
@@ -140,8 +168,9 @@ def main() -> None:
     parser.add_argument("--peers", action="store_true")
     chosen = parser.parse_args()
     print(
-        "| strategy | candles | workers | first | median | best | processors | median of the trials alone | best trial |\n"
-        "|---|---|---|---|---|---|---|---|---|"
+        "| strategy | candles | workers | first | median | best | processors | kernel alone | to that "
+        "| median of the trials alone | best trial |\n"
+        "|---|---|---|---|---|---|---|---|---|---|---|"
     )
     for strategy in chosen.strategy:
         for count in chosen.candles:

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from engine.indicators import daily_vwap, donchian, ema, stochastic_rsi, supertrend
+from engine.indicators import daily_vwap, donchian, ema, once, stochastic_rsi, supertrend
 from engine.strategy import Param, Strategy
 
 Flags = npt.NDArray[np.bool_]
@@ -54,7 +54,7 @@ class VwapSupertrendEma(Strategy):
 
     def signals(self, candles: pd.DataFrame, indicators: dict[str, "pd.Series[float]"]) -> dict[str, Flags]:
         """Pullback before reversal, buy before sell; out while SuperTrend is on the other side."""
-        opened, close = candles["open"].to_numpy(), candles["close"].to_numpy()
+        close = candles["close"].to_numpy()
         value = {name: column.to_numpy() for name, column in indicators.items()}
         fast, slow, vwap, line = (value[name] for name in ("ema_fast", "ema_slow", "vwap", "supertrend"))
         up, down = value["supertrend_direction"] == 1, value["supertrend_direction"] == -1
@@ -65,13 +65,12 @@ class VwapSupertrendEma(Strategy):
         lowest, highest = reach["donchian_lower"].to_numpy(), reach["donchian_upper"].to_numpy()
         at_support = (lowest <= slow) | (lowest <= vwap) | (lowest <= line)
         at_resistance = (highest >= slow) | (highest >= vwap) | (highest >= line)
-        bullish = (close > opened) & (close > _last_open(opened, close < opened))
-        bearish = (close < opened) & (close < _last_open(opened, close > opened))
+        turns = once(_reversals, candles["open"].to_numpy(), close)  # no parameter moves them
         above = (close > fast) & (close > slow) & (close > vwap)
         below = (close < fast) & (close < slow) & (close < vwap)
         return {
-            "signal_pullback_buy": up_zone & at_support & bullish & (value["stoch_k"] < 20),
-            "signal_pullback_sell": down_zone & at_resistance & bearish & (value["stoch_k"] > 80),
+            "signal_pullback_buy": up_zone & at_support & turns["bullish"] & (value["stoch_k"] < 20),
+            "signal_pullback_sell": down_zone & at_resistance & turns["bearish"] & (value["stoch_k"] > 80),
             "signal_reversal_buy": up & _before(down, 1, False) & above,
             "signal_reversal_sell": down & _before(up, 1, False) & below,
             "exit_long": down,
@@ -87,6 +86,14 @@ def _two_of(one: Flags, two: Flags, three: Flags) -> Flags:
 def _before(values: npt.NDArray[Any], candles: int, first: Any) -> npt.NDArray[Any]:
     """The value that many candles ago; `first` where there was none."""
     return np.concatenate((np.full(min(candles, len(values)), first), values[:-candles]))
+
+
+def _reversals(opened: Floats, close: Floats) -> dict[str, Flags]:
+    """Candles that close beyond the open of the last one that went the other way."""
+    return {
+        "bullish": (close > opened) & (close > _last_open(opened, close < opened)),
+        "bearish": (close < opened) & (close < _last_open(opened, close > opened)),
+    }
 
 
 def _last_open(opened: Floats, counts: Flags) -> Floats:

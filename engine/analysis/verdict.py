@@ -197,7 +197,8 @@ def _costs(run: RunResult) -> Fact | None:
     zero, paid = run.metrics.get("break_even_bps"), run.costs.commission * 1e4
     if zero is None:
         return None
-    words = f"With a commission of {zero:,.1f} basis points on every fill the net profit would be zero; it pays {paid:g}."
+    words = f"With a commission of {zero:,.1f} basis points on every fill the net profit would be zero; it pays {paid:g}"
+    words += f", which leaves about {zero - paid:,.1f} for more slippage." if zero > paid else "."
     return Fact("costs", FOR if zero > paid else AGAINST, f"{zero:,.1f} bps", words)
 
 
@@ -232,7 +233,8 @@ def _length(run: RunResult) -> Fact | None:
 
 
 def _luck(run: RunResult) -> Fact | None:
-    words, deflated = beside_chance(run.metrics), run.metrics.get("dsr")
+    words = beside_chance(run.metrics, stitched=bool(run.windows))
+    deflated = run.metrics.get("dsr")
     if not words or deflated is None:
         return None
     return Fact("luck", FOR if deflated >= 1 - SIGNIFICANT else AGAINST, f"{deflated:.1%}", words)

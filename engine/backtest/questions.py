@@ -139,7 +139,9 @@ def _native(task: StrategyTask, loaded: LoadedStrategy, candles: Candles, report
     seed_random()  # as in every evaluation: what the file drew while it was executed is another matter
     with asking(task.strategy):
         if task.windows:
-            run = play_windows(period, loaded.strategy, task.windows, task.costs, report, perpetual)
+            run = play_windows(
+                candles, loaded.strategy, task.windows, task.costs, report, perpetual, task.candles.warmup
+            )
         else:
             run = play_native(period, loaded.strategy, params, task.costs, report, perpetual)
     outcome = run.outcome
@@ -185,6 +187,7 @@ class _Asked:
         self._kind = self.stack.enter_context(open_strategy(self._path)).strategy
         self._native = not issubclass(self._kind, Strategy)
         candles = task.candles.load()
+        self._candles = candles
         if self._native:
             self._frame = CandleFrame(_period(task, candles))
         else:
@@ -204,9 +207,9 @@ class _Asked:
         perpetual = Perpetual.of_file(self._task.perpetual)
         cut = None if perpetual is None else perpetual.slice(start, stop)
         if self._task.windows:
-            return ask_windows(
-                part.candles, self._kind, self._task.windows, self._task.costs, self._path, cut
-            )
+            held = self._task.candles.warmup
+            seen = self._candles.slice(start, held + stop)
+            return ask_windows(seen, self._kind, self._task.windows, self._task.costs, self._path, cut, held)
         known = complete(native_params(self._kind), params)
         return ask_native(part.candles, self._kind, known, self._task.costs, self._path, cut)
 

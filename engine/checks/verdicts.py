@@ -62,14 +62,16 @@ def run_checks(
     return {"lookahead": lookahead_check(found, candles), "warmup": warmup}
 
 
-def native_checks(fresh: Fresh, answer: Answer) -> dict[str, Check]:
-    """The checks of a native run: `init()` sees all of its period, so it is asked again with the future cut off."""
+def native_checks(fresh: Fresh, answer: Answer, held: int = 0) -> dict[str, Check]:
+    """The checks of a native run: `init()` sees all of its period, so it is asked again with the future cut off.
+    `held`: how many candles before it it saw, as one of a walk-forward does.
+    """
     found, candles = Findings(), answer.candles
     if answer.first < len(candles) - 1:
         limit_s, pace_s = min(max(LEAST_S, answer.own_s), MOST_S), answer.own_s / len(candles)
         budget = Budget(CANDLES, limit_s, pace_s)
         found = find_lookahead(fresh, len(candles), answer.said, answer.first, budget)
-    return {"lookahead": lookahead_check(found, candles), "warmup": _no_warmup()}
+    return {"lookahead": lookahead_check(found, candles), "warmup": _no_warmup(held)}
 
 
 def search(
@@ -97,8 +99,9 @@ def search(
     return {"lookahead": lookahead_check(found, candles), "warmup": warmup, "candles": len(every)}
 
 
-def _no_warmup() -> Check:
-    return {"status": "skipped", "columns": [], "wanted": 0, "held": 0, "note": NO_WARMUP}
+def _no_warmup(held: int = 0) -> Check:
+    note = f"each window saw the candles before it, the first {held:,}" if held else NO_WARMUP
+    return {"status": "skipped", "columns": [], "wanted": held, "held": held, "note": note}
 
 
 def unmade_checks(held: int, wanted: int, why: str) -> dict[str, Check]:

@@ -92,8 +92,8 @@ ohlcv_data = Table(
     _on_grid("ohlcv_data_on_grid", "timestamp", "timestamp", open_end=True),
 )
 
-# Settlements of a symbol of the kind "funding". `timestamp`: the full hour within a minute of `served_at`, else that itself.
-# What is proven of them lies in data_ranges, by cells of 1h; `interval_hours` is what the archive tells.
+# Settlements of the kind "funding". `timestamp`: the full hour within a minute of `served_at`, else that itself. What is
+# proven of them lies in data_ranges, by cells of 1h; `interval_hours` is what the archive tells.
 funding_rates = Table(
     "funding_rates",
     metadata,
@@ -250,8 +250,7 @@ strategy_sources = Table(
 # A sweep as it was asked for (`asked`: ranges, fixed parameters, constraint, ...) and how it ended. `kinds`: numpy's kind of
 # each ranged parameter; `metric_names`: of the numbers in trials.metrics; `best`: the number of the best trial so far.
 # `status` "running" of one whose lock nobody holds: its program was killed. One over several markets has a row that keeps
-# its best trial alone, and rows for each of them, which are `part_of` it, in their `place`: those have the trials. One over
-# a `portfolio` is on the markets that its legs name and on none of its own.
+# its best trial alone, and rows for each of them, `part_of` it, in their `place`: those have the trials.
 sweeps = Table(
     "sweeps",
     metadata,
@@ -300,9 +299,9 @@ trial_candles = Table(
     *_moments("trial_candles", "start_time", "end_time"),
 )
 
-# Every trial of a strategy, by sweeps and single runs. `identity`: what was tried (`model.trial.trial_identity`),
-# null of one that failed; `candles_id`: on what. Of a single run and of a deleted sweep nothing else is kept here; trials
-# that were deleted before migration 8 have their fingerprint as identity and no candles.
+# Every trial of a strategy. `identity`: what was tried (`model.trial.trial_identity`), null of one that failed;
+# `candles_id`: on what. Of a single run and of a deleted sweep nothing else is kept here; trials deleted before migration 8
+# have their fingerprint as identity and no candles.
 trials = Table(
     "trials",
     metadata,
@@ -319,8 +318,7 @@ trials = Table(
     Index("trials_candles_idx", "candles_id", "identity"),
 )
 
-# Daily returns of a sweep's trials, in parts as they came in: `numbers` int64 (k,), little-endian, of which; `returns`
-# float64 (k, days).
+# Daily returns of a sweep's trials, in parts: `numbers` int64 (k,), little-endian, of which; `returns` float64 (k, days).
 sweep_returns = Table(
     "sweep_returns",
     metadata,
@@ -331,8 +329,8 @@ sweep_returns = Table(
 )
 
 # A walk-forward as it was asked for and how it ended. `asked`: as in `sweeps`, and the lengths of its windows; `columns`:
-# the ranged parameters of all its combinations; `windows`, `measures`: once it is finished; `run_id`: of the stitched run,
-# which lives by itself. `status` "running" of one whose lock nobody holds: its program was killed.
+# the ranged parameters of all its combinations; `windows`, `measures`: once finished; `run_id`: of the stitched run, apart.
+# `status`: as in `sweeps`.
 walk_forwards = Table(
     "walk_forwards",
     metadata,

@@ -19,7 +19,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from engine.indicators.memory import Memory, current, remembered
-from engine.model.columns import Columns
+from engine.model.columns import Columns, kind_of
 
 __all__ = [
     "Memory",
@@ -31,6 +31,7 @@ __all__ = [
     "donchian",
     "ema",
     "macd",
+    "once",
     "remembered",
     "rsi",
     "sma",
@@ -139,7 +140,75 @@ def crossed_below(one: Column | float, other: Column | float) -> Column:
     return crossed_above(other, one)
 
 
+def once(compute: Callable[..., Any], *inputs: Any) -> Any:
+    """What `compute` makes of columns and numbers, a column or a dict of columns; while many parameters are tried, it is
+    computed once for each set of inputs: `rises = once(_rises, candles["open"], candles["close"])`.
+
+    Nothing but the inputs may decide, chance neither. The answer is shared and read-only. Raises ValueError for a function
+    that holds more than its arguments (a method, variables of another function, defaults), and for an answer of other kinds.
+    """
+    columns = [given for given in inputs if isinstance(given, pd.Series | np.ndarray)]
+    if not columns:
+        raise ValueError("once() takes a function, and the columns that it is to be given")
+    index, memory, own = _common_index(columns), current(), _own_code(compute)
+    key = _once_key(memory, own, inputs, index) if memory else None
+    if memory and key and (found := memory.recall(key)) is not None:
+        return found
+    answer = compute(*inputs)
+    shared = {
+        name: _shared(column, len(columns[0]), index)
+        for name, column in (answer if isinstance(answer, dict) else {"": answer}).items()
+    }
+    result = shared if isinstance(answer, dict) else shared[""]
+    if not memory or not key:
+        return result
+    return memory.keep(key, result, [np.asarray(column) for column in shared.values()])
+
+
 # -- from columns to arrays and back
+
+
+def _own_code(compute: Callable[..., Any]) -> tuple[Any, ...]:
+    """What stands for a function of which nothing but its arguments decides what it answers."""
+    code = getattr(compute, "__code__", None)
+    bound = ("__self__", "__closure__", "__defaults__", "__kwdefaults__")
+    if code is None or any(getattr(compute, name, None) is not None for name in bound):
+        raise ValueError(
+            "once() takes a plain function, without variables of another function and without defaults: "
+            "give it what it needs as arguments"
+        )
+    return code, id(getattr(compute, "__globals__", None))
+
+
+def _once_key(memory: Memory, own: Any, inputs: Sequence[Any], index: pd.Index[Any] | None) -> Any:
+    """Under what the answer is remembered; None where a column is not known to be what it was."""
+    arrays, kinds = list[Array](), list[Any]()
+    for given in inputs:
+        if isinstance(given, pd.Series | np.ndarray):
+            arrays.append(given if isinstance(given, np.ndarray) else given.to_numpy())
+            if not arrays[-1].flags.c_contiguous:
+                return None
+            kinds.append(arrays[-1].dtype)
+        elif isinstance(given, int | float | str):
+            kinds.append((type(given), given))
+        else:
+            return None
+    return memory.key((own, tuple(kinds)), arrays, (), index)
+
+
+def _shared(column: Any, length: int, index: pd.Index[Any] | None) -> Any:
+    """A column of an answer on read-only memory of its own; raises ValueError for what is none."""
+    wanted: Any = np.ndarray if index is None else pd.Series
+    is_column = (
+        isinstance(column, wanted) and column.shape == (length,) and isinstance(column.dtype, np.dtype)
+    )
+    if not is_column or column.dtype.kind not in "biuf":
+        kind = "an array" if index is None else "a Series"
+        raise ValueError(
+            f"once() takes {kind} of {length:,} numbers or flags, or a dict of such, not {kind_of(column)}"
+        )
+    values = _frozen(np.array(column))
+    return values if index is None else pd.Series(values, index=index, name=column.name, copy=False)
 
 
 def _series(loop: str, inputs: Sequence[Column], *numbers: float) -> Column:
@@ -187,6 +256,8 @@ def _computed(
 def _common_index(inputs: Sequence[Any]) -> pd.Index[Any] | None:
     """The index of Series; None for arrays, which have none but must be of one length."""
     first = inputs[0]
+    if len(inputs) == 1 and isinstance(first, np.ndarray) and first.ndim == 1:
+        return None
     if any(isinstance(column, np.ndarray) for column in inputs):
         if any(not isinstance(column, np.ndarray) or column.shape != (len(first),) for column in inputs):
             raise ValueError(

@@ -46,7 +46,7 @@ class Memory:
         self._results: OrderedDict[Hashable, tuple[Any, list[Array]]] = OrderedDict()
 
     def key(
-        self, name: str, inputs: Sequence[Array], numbers: tuple[float, ...], index: pd.Index[Any] | None
+        self, name: Hashable, inputs: Sequence[Array], numbers: tuple[float, ...], index: pd.Index[Any] | None
     ) -> Hashable | None:
         """Under what a result is remembered; None where it must not be."""
         known = tuple(self.number_of(column) for column in inputs)
@@ -125,7 +125,9 @@ def _lent(result: Any) -> Any:
     """What a strategy may have of a result: an array itself, as nobody can write there, else a copy without the columns'."""
     if isinstance(result, np.ndarray):
         return result
-    return dict(result) if isinstance(result, dict) else result.copy(deep=False)
+    if isinstance(result, dict):
+        return {name: _lent(column) for name, column in result.items()}
+    return result.copy(deep=False)
 
 
 def _is_lasting(column: Any) -> bool:

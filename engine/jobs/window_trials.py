@@ -100,16 +100,22 @@ def _native_player(task: WindowTrialsTask, kind: type, series: SweptSeries) -> P
     def play(params: Mapping[str, ParamValue], rows: Float64Array) -> Sequence[tuple[int, str]]:
         failed = []
         for k, (start, stop) in enumerate(task.spans):
-            candles = series.period.slice(start, stop)
             seed_random()
             try:
                 with asking(path):
                     cut = None if whole is None else whole.slice(start, stop)
-                    outcome = run_native(candles, kind, complete(known, params), costs, perpetual=cut)
+                    outcome = run_native(
+                        series.period.slice(0, stop),
+                        kind,
+                        complete(known, params),
+                        costs,
+                        perpetual=cut,
+                        held=start,
+                    )
             except BacktestError as error:
                 failed.append((k, str(error)))
                 continue
-            metrics = compute_metrics(outcome, candles, costs, series.timeframe)
+            metrics = compute_metrics(outcome, series.period.slice(start, stop), costs, series.timeframe)
             rows[k] = [np.nan if metrics[name] is None else metrics[name] for name in SUMMARY]
         return failed
 

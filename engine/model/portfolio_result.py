@@ -149,6 +149,12 @@ class PortfolioResult:
         return min((leg.spec.timeframe for leg in self.legs), key=lambda one: one.next(start) - start)
 
     @property
+    def walk_trials(self) -> int | None:
+        """How many trials its windows were chosen from, of a stitched one."""
+        chosen_from = self.metrics.get("walk_trials")
+        return None if chosen_from is None else int(chosen_from)
+
+    @property
     def windows(self) -> list[WindowParams]:
         """All parameters and weights by when they begin to rule, as `LEG.name`; none where nothing changes with time."""
         return (

@@ -19,6 +19,7 @@ class Tried:
     stitched run, configurations of walk-forward;
     `ever`: on anything. On exactly the run's period: `measured` of them in grids or drawn evenly have a Sharpe ratio,
     whose annualised values have this `variance`; `sweeps` made them; `independent`: how many of them count as such.
+    `of_walk`: how many trials a stitched run's own walk-forward chose from, which are none of these.
     """
 
     counted: int
@@ -27,6 +28,7 @@ class Tried:
     variance: float | None = None
     sweeps: tuple[str, ...] = ()
     independent: float | None = None
+    of_walk: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

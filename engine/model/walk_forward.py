@@ -284,8 +284,8 @@ class WalkForward:
         if self.stitched is not None:
             if self.stitched.engine == REFERENCE:  # of what gives no signals
                 found.append(
-                    "a strategy of backtesting.py sees in a window that window's candles only: its averages begin anew "
-                    "there, and what is longer than a test never trades in one"
+                    "a strategy of backtesting.py keeps its own account: it begins each window flat, having seen every "
+                    "candle before it"
                 )
             trades = self.stitched.metrics.get("trades") or 0
             if trades < FEW_TRADES:

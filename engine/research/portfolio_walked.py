@@ -18,7 +18,8 @@ from engine.research.portfolio_subject import PortfolioGround
 from engine.research.walked import Spans, Stitched, positions
 from engine.research.window_figures import Account
 
-MakePortfolio = Callable[[PortfolioSpec], PortfolioResult]  # plays and stores it
+# plays and stores one whose windows were chosen from so many trials
+MakePortfolio = Callable[[PortfolioSpec, int], PortfolioResult]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +60,10 @@ class PortfolioWalked:
             figures=figures,
         )
 
-    def stitched(self, ruling: Sequence[WindowParams], period: Period) -> Stitched | str:
+    def stitched(self, ruling: Sequence[WindowParams], period: Period, chosen_from: int) -> Stitched | str:
         """Of `Walked`: a portfolio whose windows say what was chosen."""
         spec = replace(self.ground.planned.spec, period=period, windows=tuple(ruling))
-        made = self.make_portfolio(spec)
+        made = self.make_portfolio(spec, chosen_from)
         if made.series is None:
             return f"the stitched portfolio failed: {made.error}"
         hold = made.series.columns["hold"]

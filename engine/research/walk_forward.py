@@ -178,7 +178,8 @@ class WalkForwardWork:
             WindowParams(window.test.start, walk.params_of(choice.number))
             for window, choice in zip(windows, choices, strict=True)
         ]
-        stitched = walked.stitched(ruling, replace(walk.period, start=windows[0].test.start))
+        tests = replace(walk.period, start=windows[0].test.start)
+        stitched = walked.stitched(ruling, tests, walk.planned * len(windows))
         if isinstance(stitched, str):
             raise RunError(stitched)
         results, measures = summed_up(walk, windows, choices, train, stitched)

@@ -17,6 +17,7 @@ from engine.errors import InputError
 from engine.model.combinations import Combinations
 from engine.model.market import Int64Array, Market, Period
 from engine.model.run import RunResult, RunSpec
+from engine.model.simulators import REFERENCE
 from engine.model.walk_forward import Window
 from engine.model.window_params import WindowParams
 from engine.parallel.tasks import Task, WindowTrialsTask
@@ -69,8 +70,10 @@ class Walked(Protocol):
     ) -> Task[Any]:
         """A batch for a worker; its answer has `figures` and what `Ground.depends` reads."""
 
-    def stitched(self, ruling: Sequence[WindowParams], period: Period) -> Stitched | str:
-        """Made and stored, or why it failed. `ruling`: complete parameters from when on; `period`: of all tests."""
+    def stitched(self, ruling: Sequence[WindowParams], period: Period, chosen_from: int) -> Stitched | str:
+        """Made and stored, or why it failed. `ruling`: complete parameters from when on; `period`: of all tests;
+        `chosen_from`: how many trials they were chosen from.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,14 +118,18 @@ class RunWalked:
             figures=figures,
         )
 
-    def stitched(self, ruling: Sequence[WindowParams], period: Period) -> Stitched | str:
-        """Of `Walked`: a run, with the warm-up of the trials in front."""
+    def stitched(self, ruling: Sequence[WindowParams], period: Period, chosen_from: int) -> Stitched | str:
+        """Of `Walked`: a run, with the warm-up of the trials in front; a native strategy has seen what they had."""
         base = self.ground.run
+        warmup = base.warmup
+        if base.spec.engine == REFERENCE:
+            before = Period(self.ground.series.period.start, period.start)
+            warmup = len(base.spec.timeframe.opens(before))
         spec = RunSpec(
             base.spec.strategy, base.market.name, base.market.exchange, base.spec.timeframe, period, {},
-            base.spec.costs, base.spec.engine, base.warmup, windows=tuple(ruling),
+            base.spec.costs, base.spec.engine, warmup, windows=tuple(ruling), walk_trials=chosen_from,
         )  # fmt: skip
-        run = self.make_run(replace(base, id=str(uuid.uuid4()), spec=spec, params={}))
+        run = self.make_run(replace(base, id=str(uuid.uuid4()), spec=spec, params={}, warmup=warmup))
         if run.equity is None:
             return f"the stitched run failed: {run.error}"
         candles, equity = self.ground.series.candles.within(run.period), run.equity.columns["equity"]

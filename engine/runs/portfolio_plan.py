@@ -18,12 +18,13 @@ from engine.runs.plan import FindMarket, PlannedRun, make_plan
 @dataclass(frozen=True, slots=True)
 class PlannedPortfolio:
     """A portfolio whose strategies, parameters and markets are known to exist; `runs`: each leg as a run of its own, whose
-    spec has `windows` where its parameters change with time.
+    spec has `windows` where its parameters change with time; `walk_trials`: how many trials these were chosen from.
     """
 
     spec: PortfolioSpec
     runs: tuple[PlannedRun, ...]
     id: str
+    walk_trials: int | None = None
 
     @property
     def title(self) -> str:

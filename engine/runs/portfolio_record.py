@@ -93,7 +93,11 @@ def finished_portfolio(
         spec,
         Period(min(series.period.start for series in loaded), max(series.period.end for series in loaded)),
         legs,
-        metrics={**answer.metrics, "funding_coverage_pct": _coverage(legs)},
+        metrics={
+            **answer.metrics,
+            "funding_coverage_pct": _coverage(legs),
+            "walk_trials": planned.walk_trials,
+        },
         series=Series(answer.time, dict(answer.series)),
         pnl=Series(answer.time, {leg.name: answer.pnl[:, number] for number, leg in enumerate(spec.legs)}),
         correlation=answer.figures["correlation"],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -96,12 +97,13 @@ class Portfolios:
         self,
         spec: PortfolioSpec,
         begun: Sequence[PlannedRun],
+        chosen_from: int,
         *,
         on_event: OnEvent = ignore_event,
         cancel: CancelToken | None = None,
     ) -> PortfolioResult:
         """What a walk-forward chose for its windows, played and stored, as `make`; `begun`: each leg as it was planned when
-        that began. Raises RunError where its strategy's files have changed since.
+        that began, `chosen_from`: from how many trials it chose. Raises RunError where a strategy's file has changed since.
         """
         cancel = cancel or CancelToken()
         planned = self._planned(spec, leg_infos(self._strategies, spec, on_event, cancel), on_event, cancel)
@@ -110,6 +112,7 @@ class Portfolios:
                 raise RunError(
                     f"leg {leg.name!r}: its strategy's file was changed while the walk-forward ran; run it again"
                 )
+        planned = replace(planned, walk_trials=chosen_from)
         return self._made(planned, fetch=False, on_event=on_event, cancel=cancel)
 
     def save_file(self, text: str, path: Path) -> None:
@@ -179,7 +182,9 @@ class Portfolios:
         before, cancel = self.get(portfolio_id), cancel or CancelToken()
         if not stored_source:
             infos = leg_infos(self._strategies, before.spec, on_event, cancel)
-            planned = self._planned(before.spec, infos, on_event, cancel)
+            planned = replace(
+                self._planned(before.spec, infos, on_event, cancel), walk_trials=before.walk_trials
+            )
             after = self._made(planned, fetch=fetch, on_event=on_event, cancel=cancel)
             return compare_portfolios(before, after)
         with self._resources.scratch() as scratch:
@@ -187,6 +192,8 @@ class Portfolios:
             files = [StrategyFile(name, path) for name, path in paths.items()]
             described = strategy_infos(files, self._resources.workers(cancel, on_event).ask, scratch)
             infos = check_strategies(list(paths), list(paths), described)
-            planned = self._planned(before.spec, infos, on_event, cancel)
+            planned = replace(
+                self._planned(before.spec, infos, on_event, cancel), walk_trials=before.walk_trials
+            )
             after = self._made(planned, fetch=fetch, on_event=on_event, cancel=cancel)
         return compare_portfolios(before, after, "made from the stored source (as asked)")

@@ -128,14 +128,14 @@ class WalkForwards:
 
         with self._resources.scratch() as scratch:
             loaders = Loaders.of(self._resources, scratch, on_event, cancel)
-            batch = batch_of(self._resources, loaders, on_event, cancel)
 
             def make_run(run: PlannedRun) -> RunResult:
+                batch = batch_of(self._resources, loaders, on_event, cancel, [run])
                 return batch.run([run], fetch=False)[0]
 
-            def make_portfolio(spec: PortfolioSpec) -> PortfolioResult:
+            def make_portfolio(spec: PortfolioSpec, chosen_from: int) -> PortfolioResult:
                 begun = planned.sweep.subject.planned.runs
-                return self._portfolios.stitched(spec, begun, on_event=on_event, cancel=cancel)
+                return self._portfolios.stitched(spec, begun, chosen_from, on_event=on_event, cancel=cancel)
 
             def walk(ground: Any) -> Walked:
                 if planned.spec.sweep.portfolio is not None:

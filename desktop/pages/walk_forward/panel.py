@@ -110,7 +110,9 @@ class WalkForwardPanel(Panel):
         ):
             label = QLabel(words)
             label.setBuddy(field)
-            label.setMinimumHeight(field.sizeHint().height())
+            label.setContentsMargins(
+                0, 0, 2, 0
+            )  # an underlined letter is drawn apart, wider than it is measured
             row.addWidget(label)
             row.addWidget(field)
         row.addWidget(self.run)

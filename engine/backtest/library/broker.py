@@ -56,17 +56,17 @@ class Exit:
 class FundingBroker(library._Broker):  # type: ignore[misc]
     """backtesting.py's broker with funding, and with ruin as our rules say.
 
-    `funding`: over the candles of its frame, None = not charged. `trade.paid` is what a trade has paid per coin of a long,
-    so that its parts share it by their size.
+    `funding`: over the candles of its frame but the first `held`, None = not charged. `trade.paid` is what a trade has paid
+    per coin of a long, so that its parts share it by their size.
     """
 
     money = UNITS  # what one of its cash units is worth: 1e8 of them are one of the account's
     _cash: float
     reversing = False  # set by a strategy that closes a position to turn it
 
-    def __init__(self, *, costs: Costs, funding: Funding | None, **settings: Any) -> None:
+    def __init__(self, *, costs: Costs, funding: Funding | None, held: int = 0, **settings: Any) -> None:
         super().__init__(**settings)
-        self.costs, self.funding = costs, funding
+        self.costs, self.funding, self.unplayed = costs, funding, held
         self.exits: list[Exit] = []
         self.funding_edge = self.shortfall = 0.0
         self._ruined = False
@@ -77,10 +77,10 @@ class FundingBroker(library._Broker):  # type: ignore[misc]
         i, before = len(self._data) - 1, len(self.exits)
         self._i = i
         if self.funding is not None:
-            self._charge(float(self.funding.at_open[i]))
+            self._charge(float(self.funding.at_open[i - self.unplayed]))
         self._process_orders()
         if self.funding is not None:
-            self._charge_inside(self.funding, i, self.exits[before:])
+            self._charge_inside(self.funding, i - self.unplayed, self.exits[before:])
         self._equity[i] = equity = self.equity
         if self._is_ruined(equity):
             self._ruin(i)
@@ -90,7 +90,9 @@ class FundingBroker(library._Broker):  # type: ignore[misc]
             self._pay(trade, per_coin)
 
     def _charge_inside(self, funding: Funding, i: int, left: Sequence[Exit]) -> None:
-        """Settlements inside a candle: all of them for what is held at its close; what left before pays and gets nothing."""
+        """Settlements inside candle `i` of the funding: all of them for what is held at its close; what left before pays and
+        gets nothing.
+        """
         inside, costs = float(funding.inside[i]), float(funding.inside_paid[i])
         for leaving in left:
             if leaving.inside:
@@ -104,7 +106,7 @@ class FundingBroker(library._Broker):  # type: ignore[misc]
     def _note_edge(self, size: float) -> None:
         """That many were bought (sold: below 0) at this open: a settlement at that instant might see them otherwise."""
         if self.funding is not None:
-            self.funding_edge += size * float(self.funding.edge[self._i])
+            self.funding_edge += size * float(self.funding.edge[self._i - self.unplayed])
 
     def _is_ruined(self, equity: float) -> bool:
         return equity <= 0
@@ -186,19 +188,20 @@ def run_library(
     report: Report,
     started: Callable[[], None] = lambda: None,
     funding: Funding | None = None,
+    held: int = 0,
     **settings: float,
 ) -> SomeBroker:
     """Run backtesting.py over a frame with columns Open, High, Low, Close, Volume; returns its broker at the end.
 
     `strategy(broker, data, params)` makes the strategy object; `started` is called between its `init` and its first
-    `next`; `funding` is over the frame's candles; `settings` are those of `Backtest`. Its statistics are not computed: ours
-    are used.
+    `next`, which is not called on the first `held` candles; `funding` is over those after them; `settings` are those of
+    `Backtest`. Its statistics are not computed: ours are used.
     """
     made: list[SomeBroker] = []
     with (
         _quiet(),
         patch(library, "compute_stats", lambda **_: None),
-        patch(library, "_tqdm", _progress(report, started)),
+        patch(library, "_tqdm", _progress(report, started, held)),
     ):
         backtest = library.Backtest(
             frame,
@@ -211,7 +214,7 @@ def run_library(
         given = backtest._broker.keywords
 
         def make_broker(data: Any) -> SomeBroker:
-            made.append(broker(costs=costs, funding=funding, data=data, **given))
+            made.append(broker(costs=costs, funding=funding, held=held, data=data, **given))
             return made[0]
 
         backtest._broker, backtest._strategy = make_broker, strategy
@@ -231,12 +234,16 @@ def _quiet() -> Iterator[None]:
         yield
 
 
-def _progress(report: Report, started: Callable[[], None]) -> Callable[..., Iterator[int]]:
-    """What stands in for tqdm: tells the listener, who passes on what is worth it, and prints nothing."""
+def _progress(report: Report, started: Callable[[], None], held: int) -> Callable[..., Iterator[int]]:
+    """What stands in for tqdm: tells the listener, who passes on what is worth it, and prints nothing; begins behind the
+    candles that are only seen.
+    """
 
-    def steps(candles: Sequence[int], **_: Any) -> Iterator[int]:
+    def steps(candles: range, **_: Any) -> Iterator[int]:
         started()
-        for i in candles:
+        for i in range(
+            max(candles.start, held + 1), candles.stop
+        ):  # as without them: not on the first candle
             if i % 64 == 0:
                 report(i, len(candles), "candles")
             yield i

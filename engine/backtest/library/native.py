@@ -93,9 +93,10 @@ def run_native(
     costs: Costs,
     report: Report = ignore_report,
     perpetual: Perpetual | None = None,
+    held: int = 0,
 ) -> Outcome:
     """As `play_native`, when only the outcome is wanted."""
-    return play_native(candles, strategy, params, costs, report, perpetual).outcome
+    return play_native(candles, strategy, params, costs, report, perpetual, held).outcome
 
 
 def play_native(
@@ -105,12 +106,14 @@ def play_native(
     costs: Costs,
     report: Report = ignore_report,
     perpetual: Perpetual | None = None,
+    held: int = 0,
 ) -> NativeRun:
-    """Run a backtesting.Strategy subclass over the candles of a period; exceptions of its code pass through.
+    """Run a backtesting.Strategy subclass over the candles of a period; exceptions of its code pass through. The first
+    `held` of them lie before the period: it sees them, and neither decides nor trades there.
 
     It chooses its own order sizes: `costs.size` is not used. Those of `params` that differ from its class variables are set
     on it, as `Backtest.run` does. `exclusive_orders`, `hedging`, `trade_on_close`, `margin` are class variables of it; the
-    leverage of `costs` comes before its margin. Of `perpetual`, over the same candles, its funding is charged.
+    leverage of `costs` comes before its margin. Of `perpetual`, over the period, its funding is charged.
     """
     made: list[Any] = []
     indicators: dict[str, Float64Array] = {}
@@ -120,21 +123,23 @@ def play_native(
         return made[0]
 
     def started() -> None:
-        indicators.update(_columns(made[0]))
+        indicators.update((name, row[held:]) for name, row in _columns(made[0]))
 
     settings = native_settings(strategy, costs.leverage)
     funding = None if perpetual is None else perpetual.funding
     given = _changed(strategy, params)
     with in_coins():
         frame = library_frame(candles)
-        broker = run_library(frame, make, given, costs, CoinBroker, report, started, funding, **settings)
-    outcome = outcome_of(broker, candles, cut=0)
+        broker = run_library(
+            frame, make, given, costs, CoinBroker, report, started, funding, held, **settings
+        )
+    outcome = outcome_of(broker, candles.slice(held, None), cut=held)
     return NativeRun(
         outcome=outcome,
         indicators=indicators,
-        placed=broker.placed[0],
-        prices=broker.placed[1],
-        first=len(candles) if broker.first is None else broker.first,
+        placed=broker.placed[0][held:],
+        prices=broker.placed[1][held:],
+        first=(len(candles) if broker.first is None else broker.first) - held,
         settings=settings,
         cancelled=broker.cancelled,
         late=broker.late,

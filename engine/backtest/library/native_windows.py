@@ -42,28 +42,32 @@ def play_windows(
     costs: Costs,
     report: Report = ignore_report,
     perpetual: Perpetual | None = None,
+    held: int = 0,
 ) -> NativeRun:
-    """As `play_native` over the candles of a period, with the parameters of each window in its candles.
+    """As `play_native` over the candles of a period, with the parameters of each window in its candles, having seen all
+    before them.
 
     Where nothing is left of the account, the windows after that are not played.
     """
     known, cash, parts = native_params(strategy), costs.cash, list[_Part]()
-    for window, (start, stop) in ruled_spans(windows, candles):
+    period = candles.slice(held, None)
+    for window, (start, stop) in ruled_spans(windows, period):
         if cash <= 0:
             break
         seed_random()
         run = play_native(
-            candles.slice(start, stop),
+            candles.slice(0, held + stop),
             strategy,
             complete(known, window.params),
             replace(costs, cash=cash),
-            _told(report, start, len(candles)),
+            _told(report, held, len(period)),
             None if perpetual is None else perpetual.slice(start, stop),
+            held + start,
         )
-        if stop < len(candles):
-            run, cash = _left(run, candles, stop, costs, perpetual)
+        if stop < len(period):
+            run, cash = _left(run, period, stop, costs, perpetual)
         parts.append(_Part(run, (start, stop), cash))
-    return _joined(parts, len(candles), max(0.0, -cash))
+    return _joined(parts, len(period), max(0.0, -cash))
 
 
 def ask_windows(
@@ -73,14 +77,17 @@ def ask_windows(
     costs: Costs,
     path: Path,
     perpetual: Perpetual | None = None,
+    held: int = 0,
 ) -> Evaluation:
-    """As `ask_native`, of a run of several windows. Raises RunError with file and line where its code fails."""
+    """As `ask_native`, of a run of several windows; the first `held` candles lie before its period. Raises RunError with
+    file and line where its code fails.
+    """
     with asking(path):
-        return said_by(play_windows(candles, strategy, windows, costs, perpetual=perpetual))
+        return said_by(play_windows(candles, strategy, windows, costs, perpetual=perpetual, held=held))
 
 
-def _told(report: Report, before: int, total: int) -> Report:
-    return lambda done, _total, unit: report(before + done, total, unit)
+def _told(report: Report, held: int, total: int) -> Report:
+    return lambda done, _total, unit: report(done - held, total, unit)
 
 
 def _left(

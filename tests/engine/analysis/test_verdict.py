@@ -82,6 +82,7 @@ def test_each_check_speaks_as_it_ended(check: Any, about: str, speaks: str, part
     ("figures", "about", "speaks", "part"),
     [
         ({"break_even_bps": 4.0}, "costs", AGAINST, "net profit would be zero; it pays 10."),
+        ({"break_even_bps": 25.0}, "costs", FOR, "it pays 10, which leaves about 15.0 for more slippage."),
         ({"equity_low": 9_900.0}, "inside of candles", AGAINST, "-1.00"),
         ({"ambiguous_trades": 0}, "inside of candles", FOR, "No trade"),
         ({"trade_mean_t": None, "trade_mean_p": None, "trades": 5, "open_trades": 1}, "trades", OPEN, "4 closed trades"),

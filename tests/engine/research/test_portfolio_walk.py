@@ -109,7 +109,10 @@ def test_what_is_chosen_in_each_window_is_stitched_into_one_portfolio(engine: En
     assert walk.measures["oos_rank"] is not None
     assert set(walk.measures["param_step"]) == set(RANGES)
     assert engine.walk_forwards.get(walk.id[:6]).to_json() == walk.to_json()
-    assert engine.portfolios.rerun(stitched.id).equal
+    assert stitched.metrics["walk_trials"] == 6 * len(walk.results)
+    again = engine.portfolios.rerun(stitched.id)
+    assert again.equal
+    assert again.result.metrics["walk_trials"] == 6 * len(walk.results)
     with engine._resources.store.database.transaction() as connection:
         assert trial_count(connection, spec.sweep.strategy) == 6 * 5  # each in each training
         assert trial_count(connection, "ema_cross") >= (3 + 1) * 5  # and what of it each leg tried

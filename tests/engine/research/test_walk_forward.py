@@ -14,6 +14,7 @@ from engine.events import Failed, Finished, Progress, Started
 from engine.jobs.window_trials import run_window_trials
 from engine.loader import BUNDLED
 from engine.model.account import Costs, Protections
+from engine.model.chance import beside_chance
 from engine.model.combinations import Combinations
 from engine.model.market import DAY_MS, CandleFile, Candles, Period
 from engine.model.metric_definitions import OF_TRIALS
@@ -42,7 +43,7 @@ from backtesting import Strategy
 
 
 class Every(Strategy):
-    """Buys every n candles."""
+    """Buys every n hours."""
 
     every = 10
 
@@ -50,8 +51,28 @@ class Every(Strategy):
         pass
 
     def next(self):
-        if len(self.data) % self.every == 0:
+        if self.data.index[-1].timestamp() // 3600 % self.every == 0:
             self.position.close() if self.position else self.buy()
+'''
+
+ABOVE_AVERAGE = '''
+import pandas as pd
+from backtesting import Strategy
+
+
+class Slow(Strategy):
+    """In the market above an average."""
+
+    n = 300
+
+    def init(self):
+        self.average = self.I(lambda close: pd.Series(close).rolling(self.n).mean(), self.data.Close)
+
+    def next(self):
+        if self.data.Close[-1] > self.average[-1]:
+            self.position or self.buy()
+        else:
+            self.position.close()
 '''
 
 
@@ -78,6 +99,8 @@ def test_a_walk_forward_is_made_stored_told_and_counted(engine: Engine):
     assert run.period == Period(PERIOD.start + 20 * DAY_MS, PERIOD.end)
     assert run.checks["lookahead"]["status"] == "passed"
     assert run.metrics["trials_counted"] == 1  # walk-forward, of 12 combinations in 5 trainings
+    assert run.metrics["walk_trials"] == 12 * 5
+    assert "chosen from 60 trials" in beside_chance(run.metrics, stitched=True)
 
     job = [event for event in heard if getattr(event, "job", "") == walk.id]
     assert isinstance(job[0], Started)
@@ -173,7 +196,9 @@ def test_a_stitched_run_is_judged_by_the_configurations_of_walk_forward_that_wer
         assert other is not None
         assert other.metrics["trials_counted"] == counted
         assert other.metrics["trials_measured"] == 0
-    assert engine.runs.rerun(first.run.id).result.metrics["trials_counted"] == 2
+    repeated = engine.runs.rerun(first.run.id).result
+    assert repeated.metrics["trials_counted"] == 2
+    assert repeated.metrics["walk_trials"] == first.run.metrics["walk_trials"] == 4 * len(first.results)
     single = RunSpec("ema_cross", MARKET.name, MARKET.exchange, HOUR, PERIOD, {"fast": 5, "slow": 30})
     assert number(engine.runs.run([single])[0].metrics["trials_counted"]) >= 4
 
@@ -214,7 +239,9 @@ def test_a_native_strategy_is_flat_at_the_end_of_each_window_and_its_cash_goes_o
     run = walk.run
     assert run is not None
     assert run.engine == "reference"
-    assert any("sees in a window that window's candles only" in note for note in walk.notes)
+    assert any(
+        "it begins each window flat, having seen every candle before it" in note for note in walk.notes
+    )
     cash, starts = 10_000.0, [one.window.test.start for one in walk.results]
     trades = list(run.trades)
     for at, one in enumerate(walk.results):
@@ -245,6 +272,22 @@ def test_a_native_strategy_is_flat_at_the_end_of_each_window_and_its_cash_goes_o
     assert trades == []
     assert run.metrics["final_equity"] == pytest.approx(cash)
     assert any(trade.exit_reason == "window_end" for trade in run.trades)
+    rerun = engine.runs.rerun(run.id, fetch=False)
+    assert (rerun.changed, rerun.differences) == ((), [])
+
+
+@pytest.mark.long
+def test_a_native_strategy_has_seen_the_candles_before_each_window(engine: Engine):
+    plug_in(engine, "slow", ABOVE_AVERAGE)
+    walk = engine.walk_forwards.make(walk_spec("slow", {"n": "260:300:20"}), fetch=False)
+    run = walk.run
+    assert run is not None
+    for one in walk.results:  # a test of 240 hours is shorter than what any of them looks back
+        test = one.window.test
+        assert (test.end - test.start) // 3_600_000 < 260
+        assert any(test.start <= trade.entry_time < test.end for trade in run.trades)
+    assert run.checks["lookahead"]["status"] == "passed"
+    assert run.checks["warmup"]["held"] >= (run.period.start - walk.period.start) // 3_600_000
     rerun = engine.runs.rerun(run.id, fetch=False)
     assert (rerun.changed, rerun.differences) == ((), [])
 
