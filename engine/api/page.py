@@ -62,11 +62,12 @@ def curl(address: str, method: str, body: Any) -> str:
 
 
 def _body(description: Mapping[str, Any], operation: Mapping[str, Any]) -> Any:
-    """The schema of the body, None for none."""
+    """The schema of the body, of several kinds the usual one; None for none."""
     if "requestBody" not in operation:
         return None
-    name = operation["requestBody"]["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]
-    return description["components"]["schemas"][name]
+    schema = operation["requestBody"]["content"]["application/json"]["schema"]
+    usual = schema["oneOf"][0] if "oneOf" in schema else schema
+    return description["components"]["schemas"][usual["$ref"].rpartition("/")[2]]
 
 
 def _section(description: Mapping[str, Any], path: str, method: str, operation: Mapping[str, Any]) -> str:
