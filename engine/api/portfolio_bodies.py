@@ -177,11 +177,11 @@ class PortfolioWalkBody(PortfolioSweepBody, WindowsBody):
 def _kind(body: Any) -> str:
     """What a sweep or walk-forward is of, by what was sent, or by what was read of it."""
     is_legs = "portfolio" in body if isinstance(body, Mapping) else isinstance(body, PortfolioSweepBody)
-    return "portfolio" if is_legs else "strategy"
+    return "portfolio" if is_legs else "body"  # as what is wrong in it is said without a name for the whole
 
 
 AnySweepBody = Annotated[
-    Annotated[SweepBody, Tag("strategy")] | Annotated[PortfolioSweepBody, Tag("portfolio")],
+    Annotated[SweepBody, Tag("body")] | Annotated[PortfolioSweepBody, Tag("portfolio")],
     Discriminator(_kind),
 ]
 AnyWalkBody = Annotated[
