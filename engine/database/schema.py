@@ -329,8 +329,7 @@ sweep_returns = Table(
 )
 
 # A walk-forward as it was asked for and how it ended. `asked`: as in `sweeps`, and the lengths of its windows; `columns`:
-# the ranged parameters of all its combinations; `windows`, `measures`: once finished; `run_id`: of the stitched run, apart.
-# `status`: as in `sweeps`.
+# the ranged parameters of all its combinations; `windows`, `measures`: once finished; `run_id`: of the stitched run.
 walk_forwards = Table(
     "walk_forwards",
     metadata,
