@@ -16,7 +16,7 @@ from engine.backtest.questions import Answer, ask_whole, asking_again, plain_sig
 from engine.backtest.rules import Report
 from engine.checks.verdicts import SWITCHED_OFF, run_checks, unmade_checks
 from engine.errors import RunError
-from engine.jobs.run import terms_checks
+from engine.jobs.run import band_of, terms_checks
 from engine.model.market import Candles, Float64Array, Timeframe
 from engine.model.reads import longer_wanted
 from engine.model.simulators import PLAIN
@@ -181,7 +181,7 @@ def _measured(
     }
     return replace(
         answer,
-        metrics=metrics,
+        metrics=metrics | _band(legs, task.rules, outcome),
         series={**answer.series, "hold": task.rules.cash / market.open[0] * market.close},
         legs=told,
         requests=_requests(outcome),
@@ -199,6 +199,15 @@ def _of_the_wallet(
     finest = min(legs, key=lambda leg: leg.timeframe_ms).name
     timeframe = next(Timeframe(leg.timeframe) for leg in task.legs if leg.name == finest)
     return market, figures.wallet_metrics(outcome, legs, market, costs, timeframe)
+
+
+def _band(legs: Sequence[LegInput], rules: PortfolioRules, outcome: PortfolioOutcome) -> dict[str, float]:
+    """Between what the ambiguous candles of all legs, read one way, leave in the wallet; nothing where there are none."""
+    from engine.backtest.portfolio.compiled import run_portfolio_equity
+
+    if not any(one.table.ambiguous is not None and one.table.ambiguous.any() for one in outcome.legs):
+        return {}
+    return band_of(outcome.equity, lambda reading: run_portfolio_equity(legs, rules, reading=reading)[1])
 
 
 def _requests(outcome: PortfolioOutcome) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -15,7 +16,7 @@ from engine.backtest.rules import AGAINST, DEFAULT, IN_FAVOUR, Report, carries, 
 from engine.checks.verdicts import SWITCHED_OFF, native_checks, run_checks, unmade_checks
 from engine.errors import RunError
 from engine.model.account import BLOCKED
-from engine.model.market import Candles, Timeframe
+from engine.model.market import Candles, Float64Array, Timeframe
 from engine.model.plots import LEVELS
 from engine.model.reads import longer_wanted
 from engine.model.simulators import PLAIN, REFERENCE, choose_engine
@@ -144,10 +145,15 @@ def _band(play: Play, outcome: Outcome) -> dict[str, float]:
     ambiguous, walked = outcome.table.ambiguous, outcome.walked
     if ambiguous is None or not (ambiguous.any() or (walked is not None and walked.settled.any())):
         return {}
-    finals = [float(outcome.equity[-1])]
+    return band_of(outcome.equity, lambda reading: play(ignore_report, reading).equity)
+
+
+def band_of(equity: Float64Array, read: Callable[[int], Float64Array]) -> dict[str, float]:
+    """Lowest and highest final equity: of `equity`, and of what `read` gives by reading; nothing where one has no end."""
+    finals = [float(equity[-1])]
     for reading in (AGAINST, IN_FAVOUR):
         try:
-            finals.append(float(play(ignore_report, reading).equity[-1]))
+            finals.append(float(read(reading)[-1]))
         except RunError:  # flat where the run was not, that reading met a signal that cannot be
             return {}
     return {"equity_low": min(finals), "equity_high": max(finals)}

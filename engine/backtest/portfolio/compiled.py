@@ -14,29 +14,31 @@ from engine.backtest.portfolio.book import LegInput, PortfolioOutcome, Portfolio
 from engine.backtest.portfolio.checks import check_portfolio
 from engine.backtest.portfolio.layout import Columns, Market, Space, lay
 from engine.backtest.portfolio.wallet import play
-from engine.backtest.rules import UNITS, check_stops
+from engine.backtest.rules import DEFAULT, UNITS, check_stops
 from engine.errors import RunError
 from engine.model.market import Float64Array, Int64Array
 from engine.strategy import Signals
 
 
-def run_portfolio(legs: Sequence[LegInput], rules: PortfolioRules) -> PortfolioOutcome:
-    """Play the legs on one wallet. Raises InputError where they are no portfolio, RunError naming the leg and the candle of
-    an entry that cannot be.
+def run_portfolio(
+    legs: Sequence[LegInput], rules: PortfolioRules, reading: int = DEFAULT
+) -> PortfolioOutcome:
+    """Play the legs on one wallet. `reading`: how candles that could be read two ways are read. Raises InputError where they
+    are no portfolio, RunError naming the leg and the candle of an entry that cannot be.
     """
     check_portfolio(legs, rules)
-    played = _Played.of(legs, rules, None, True)
+    played = _Played.of(legs, rules, None, True, reading)
     return played.outcome(legs)
 
 
 def run_portfolio_equity(
-    legs: Sequence[LegInput], rules: PortfolioRules, market: Market | None = None
+    legs: Sequence[LegInput], rules: PortfolioRules, market: Market | None = None, reading: int = DEFAULT
 ) -> tuple[Int64Array, Float64Array]:
     """(closes, ms; equity at them), both (m,): `run_portfolio` without trades and requests, for trials. `market`: that of
     these legs by name, laid before; else it is laid now. Raises the same.
     """
     check_portfolio(legs, rules)
-    played = _Played.of(legs, rules, market, False)
+    played = _Played.of(legs, rules, market, False, reading)
     return played.columns.ends, played.space.books.equity / UNITS
 
 
@@ -62,13 +64,19 @@ class _Played:
 
     @classmethod
     def of(
-        cls, given: Sequence[LegInput], rules: PortfolioRules, market: Market | None, detailed: bool
+        cls,
+        given: Sequence[LegInput],
+        rules: PortfolioRules,
+        market: Market | None,
+        detailed: bool,
+        reading: int,
     ) -> Self:
         """Play them; raises RunError where an entry asks for what cannot be."""
         legs = _by_name(given)
         signals = [leg.signals.only(leg.costs.side, leg.reverse) for leg in legs]
         market = market or Market.of(legs)
-        columns, space = lay(legs, signals, rules, market), Space.of(legs, signals, rules, market, detailed)
+        columns = lay(legs, signals, rules, market)
+        space = Space.of(legs, signals, rules, market, detailed, reading)
         play(columns, space.books)
         wallet = space.books.wallet[0]
         if wallet["refused"] >= 0:

@@ -14,7 +14,6 @@ from engine.backtest.kernel.positions import FILL_AMOUNTS, FILL_PLACES, STATE
 from engine.backtest.kernel.terms import Room, terms_record
 from engine.backtest.perpetual import Funding, Mark, Perpetual
 from engine.backtest.portfolio.book import INVERSE_VOLATILITY, RANK, RISK, LegInput, PortfolioRules
-from engine.backtest.rules import DEFAULT
 from engine.backtest.slippage import impact_column
 from engine.model.account import BLOCKED
 from engine.model.market import Float64Array, Int64Array
@@ -242,6 +241,7 @@ class Space:
         rules: PortfolioRules,
         market: Market,
         detailed: bool,
+        reading: int,
     ) -> Self:
         """For all that these signals can make. Not `detailed`: no fills, no profits by leg."""
         n, m = len(legs), len(market.ends)
@@ -255,7 +255,7 @@ class Space:
         states["trades"], states["fills"] = trades[:-1], fills[:-1]
         books = Books(
             rules=_rules(rules, legs, market, detailed),
-            terms=np.concatenate([_terms(leg, rules, detailed) for leg in legs]),
+            terms=np.concatenate([_terms(leg, rules, detailed, reading) for leg in legs]),
             states=states,
             legs=_legs(legs, rules, market),
             wallet=np.zeros(1, dtype=WALLET),
@@ -319,9 +319,9 @@ def _rules(
     return np.array([tuple(values[name] for name in RULES.names or ())], dtype=RULES)
 
 
-def _terms(leg: LegInput, rules: PortfolioRules, detailed: bool) -> npt.NDArray[Any]:
+def _terms(leg: LegInput, rules: PortfolioRules, detailed: bool, reading: int) -> npt.NDArray[Any]:
     costs = replace(leg.costs, cash=rules.cash)
-    terms = terms_record(costs, leg.perpetual, DEFAULT, detailed, leg.timeframe_ms, False)
+    terms = terms_record(costs, leg.perpetual, reading, detailed, leg.timeframe_ms, False)
     if rules.allocation == RISK:
         terms["risk"] = leg.weight
     return terms

@@ -30,16 +30,19 @@ from engine.backtest.portfolio.book import (
 from engine.backtest.portfolio.checks import check_portfolio
 from engine.backtest.portfolio.plain_leg import Leg
 from engine.backtest.portfolio.plain_sharing import REFUSED, Asked, Sharing
-from engine.backtest.rules import REBALANCE, RUIN, UNITS
+from engine.backtest.rules import DEFAULT, REBALANCE, RUIN, UNITS
 from engine.errors import RunError
 
 
-def run_portfolio_plain(legs: Sequence[LegInput], rules: PortfolioRules) -> PortfolioOutcome:
-    """Play the legs on one wallet. Raises InputError where they are no portfolio, RunError naming the leg and the candle of
-    an entry that cannot be.
+def run_portfolio_plain(
+    legs: Sequence[LegInput], rules: PortfolioRules, reading: int = DEFAULT
+) -> PortfolioOutcome:
+    """Play the legs on one wallet. `reading`: how candles that could be read two ways are read. Raises InputError where they
+    are no portfolio, RunError naming the leg and the candle of an entry that cannot be.
     """
     check_portfolio(legs, rules)
-    wallet = _Wallet(rules, [Leg.of(leg, rules) for leg in sorted(legs, key=lambda leg: leg.name)])
+    by_name = sorted(legs, key=lambda leg: leg.name)
+    wallet = _Wallet(rules, [Leg.of(leg, rules, reading) for leg in by_name])
     wallet.play()
     order = {leg.name: k for k, leg in enumerate(legs)}
     return wallet.outcome(order)

@@ -32,14 +32,15 @@ class Leg:
     pnl: list[float] = field(default_factory=list)  # at its closes
 
     @classmethod
-    def of(cls, given: LegInput, rules: PortfolioRules) -> Leg:
+    def of(cls, given: LegInput, rules: PortfolioRules, reading: int) -> Leg:
         """Before its first candle."""
         times = given.candles.timestamp.tolist()
         costs = replace(given.costs, cash=rules.cash)
         guard = Guard(costs.protect, costs.cash * UNITS, times, given.timeframe_ms)
         places = Places.of(given.candles, given.perpetual or Perpetual(), None)
         account = Account(places, costs, guard)
-        course = Course(places, given.signals.only(costs.side, given.reverse), account, given.reverse)
+        signals = given.signals.only(costs.side, given.reverse)
+        course = Course(places, signals, account, given.reverse, reading)
         opens = {time: i for i, time in enumerate(times)}
         return cls(given, course, opens, {time: i for i, time in enumerate(given.closes.tolist())})
 

@@ -15,9 +15,11 @@ from engine.errors import ClusterError, StrategyError
 from engine.events import CancelToken, Progress
 from engine.jobs import parcels
 from engine.model.market import HOUR_MS, Period
+from engine.model.portfolio import LegSpec, PortfolioSpec
 from engine.model.run import CANCELLED, FAILED, FINISHED, RunResult, RunSpec
 from engine.model.sweep import SweepResult
 from engine.reproduction.inputs import versions_for
+from engine.runs.compare_portfolios import compare_portfolios
 from engine.service import Engine
 from tests.engine.research.sweeping import HOUR, MARKET, PERIOD, STUMBLING, Heard, plug_in, sweep_spec
 from tests.engine.research.sweeping import shared_engine as shared_engine
@@ -74,6 +76,21 @@ class Native(Strategy):
         elif crossover(self.two, self.one):
             self.position.close()
 """
+LONGER = """
+from engine.strategy import Strategy
+
+
+class Longer(Strategy):
+    timeframes = ("4h",)
+    build_timeframes = True
+
+    def indicators(self, candles):
+        return {"far": self.on("4h")["close"].to_numpy()}
+
+    def signals(self, candles, indicators):
+        up = (candles["close"] > indicators["far"]).fillna(False)
+        return {"signal_up_buy": up, "exit_long": ~up}
+"""
 FAILING = """
 from engine.strategy import Strategy
 
@@ -104,6 +121,7 @@ def here(shared_engine: Engine) -> Engine:
     for name, body in (
         ("mine", MINE),
         ("native", NATIVE),
+        ("longer", LONGER),
         ("failing", FAILING),
         ("broken", FAILING + "import nowhere\n"),
     ):
@@ -213,6 +231,19 @@ def test_a_search_for_look_ahead_and_a_rerun_are_equal(here: Engine, there: Engi
     assert (again.equal, again.changed) == (True, ())
     checked = there.runs.cross_check(here.runs.run([spec("ema_cross")], fetch=False)[0].id)
     assert checked.checks["crosscheck"]["status"] == "passed"
+
+
+def test_a_portfolio_is_equal_a_leg_that_reads_longer_candles_too(here: Engine, there: Engine):
+    legs = tuple(
+        LegSpec(name, name, MARKET.name, MARKET.exchange, HOUR) for name in ("longer", "ema_cross", "mine")
+    )
+    asked = PortfolioSpec(PERIOD, legs, contention="rank", rebalance="7d")
+    local, remote = (engine.portfolios.make(asked, fetch=False) for engine in (here, there))
+    assert (local.status, remote.status) == (FINISHED, FINISHED), (local.error, remote.error)
+    assert all(leg.trades for leg in local.legs)
+    told = compare_portfolios(local, remote)
+    assert (told.equal, told.changed, list(told.differences)) == (True, (), [])
+    assert remote.checks["crosscheck"]["status"] == "passed"
 
 
 def test_contents_are_sent_once_and_mended_where_they_are_damaged(there: Engine, dask: LocalDask):

@@ -42,6 +42,18 @@ class Every(Strategy):
         at = np.arange(len(candles["close"])) % self.hours
         return {"signal_up_buy": at == 0, "exit_long": at == self.hours // 2}
 """
+TIGHT = """
+import numpy as np
+from engine.strategy import Strategy
+
+class Tight(Strategy):
+    arrays = True
+
+    def signals(self, candles, indicators):
+        close = candles["close"]
+        at = np.arange(len(close)) % 6 == 0
+        return {"signal_up_buy": at, "stop_loss": close * 0.999, "take_profit": close * 1.001}
+"""
 CRASHES = """
 import os
 from engine.strategy import Strategy
@@ -75,7 +87,14 @@ class Orders(Strategy):
     def next(self):
         self.buy()
 """
-FILES = {"every": EVERY, "crashes": CRASHES, "loops": LOOPS, "raises": RAISES, "orders": NATIVE}
+FILES = {
+    "every": EVERY,
+    "tight": TIGHT,
+    "crashes": CRASHES,
+    "loops": LOOPS,
+    "raises": RAISES,
+    "orders": NATIVE,
+}
 
 
 def leg(name: str, strategy: str, timeframe: str = "1h", **changes: object) -> LegSpec:
@@ -153,6 +172,20 @@ def test_one_leg_is_the_run_bit_for_bit(engine: Engine):
     differing = {name for name, value in run.metrics.items() if value != alone.metrics[name]}
     assert differing <= set(OF_TRIALS)
     assert alone.marginal == []
+
+
+def test_ambiguous_candles_of_legs_leave_a_band_of_the_wallet(engine: Engine):
+    (run,) = engine.runs.run([RunSpec("tight", "SAMPLEUSDT", "sample", Timeframe("1h"), MARCH, {}, COSTS)])
+    names = ("equity_low", "final_equity", "equity_high")
+    alone = engine.portfolios.make(PortfolioSpec(MARCH, (leg("tight", "tight"),)))
+    assert [alone.metrics[name] for name in names] == [run.metrics[name] for name in names]
+    beside = engine.portfolios.make(PortfolioSpec(MARCH, (leg("tight", "tight"), TREND)))
+    low, final, high = (beside.metrics[name] for name in names)
+    assert low is not None
+    assert final is not None
+    assert high is not None
+    assert low <= final <= high
+    assert 0 < high - low < run.metrics["equity_high"] - run.metrics["equity_low"]  # type: ignore[operator]
 
 
 def test_without_a_leg_it_is_the_portfolio_that_lacks_it_in_its_file(engine: Engine, made: PortfolioResult):

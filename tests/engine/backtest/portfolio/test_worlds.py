@@ -12,6 +12,7 @@ from engine.backtest.kernel.compiled import run_compiled
 from engine.backtest.portfolio.book import WHYS, LegInput, PortfolioOutcome, PortfolioRules
 from engine.backtest.portfolio.compiled import run_portfolio, run_portfolio_equity
 from engine.backtest.portfolio.plain import run_portfolio_plain
+from engine.backtest.rules import AGAINST, IN_FAVOUR
 from engine.errors import RunError
 from engine.model.account import Costs
 from engine.model.market import HOUR_MS
@@ -29,6 +30,15 @@ SEEDS = st.integers(0, 2**32)
 @BRIEFLY
 def test_both_simulators_agree_on_any_portfolio(world: World) -> None:
     world.compare()
+
+
+@given(worlds(), st.sampled_from([AGAINST, IN_FAVOUR]))
+@BRIEFLY
+def test_both_simulators_agree_on_what_ambiguous_candles_could_have_been(world: World, reading: int) -> None:
+    outcome = world.compare(reading)
+    if outcome is not None:
+        equity = run_portfolio_equity(world.legs, world.rules, reading=reading)[1]
+        assert equity.tolist() == outcome.equity.tolist()
 
 
 @pytest.mark.long

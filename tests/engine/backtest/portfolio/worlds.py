@@ -16,6 +16,7 @@ from engine.backtest.portfolio.book import (
 )
 from engine.backtest.portfolio.compiled import run_portfolio
 from engine.backtest.portfolio.plain import run_portfolio_plain
+from engine.backtest.rules import DEFAULT
 from engine.errors import RunError
 from engine.model.market import HOUR_MS
 from tests.engine.backtest.terms_playing import assert_alike
@@ -34,9 +35,9 @@ class World:
         """What the compiled simulator makes of it, or why it does not."""
         return ending(run_portfolio, replace(self, **changed))
 
-    def compare(self) -> PortfolioOutcome | None:
+    def compare(self, reading: int = DEFAULT) -> PortfolioOutcome | None:
         """Play it through both simulators, which have to agree; None where both refuse it in the same words."""
-        compiled, plain = ending(run_portfolio, self), ending(run_portfolio_plain, self)
+        compiled, plain = (ending(run, self, reading) for run in (run_portfolio, run_portfolio_plain))
         if isinstance(compiled, str) or isinstance(plain, str):
             assert compiled == plain
             return None
@@ -44,10 +45,10 @@ class World:
         return compiled
 
 
-def ending(run: Any, world: World) -> PortfolioOutcome | str:
+def ending(run: Any, world: World, reading: int = DEFAULT) -> PortfolioOutcome | str:
     """What a simulator answers, or its words."""
     try:
-        outcome: PortfolioOutcome = run(world.legs, world.rules)
+        outcome: PortfolioOutcome = run(world.legs, world.rules, reading)
     except RunError as error:
         return str(error)
     return outcome
