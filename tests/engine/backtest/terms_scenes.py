@@ -176,10 +176,10 @@ def scene_of(rng: np.random.Generator, n: int = 70) -> Scene:
     return wild_exchange(rng, Scene(candles, signals, costs, turns, market, scale / ticks))
 
 
-def calm_scene(rng: np.random.Generator, n: int = 60) -> Scene:
-    """One in which little happens, so that positions are held over many candles."""
+def calm_scene(rng: np.random.Generator, n: int = 60, density: float = 0.05) -> Scene:
+    """One in which little happens, so that positions are held over many candles. `density`: of signals."""
     candles = wild_candles(rng, n, 0.004, 100.0, 2000)
-    signals = wild_orders(rng, candles, 0.05, 0.05, float(rng.choice([0.2, 0.5])))
+    signals = wild_orders(rng, candles, 0.05, density, float(rng.choice([0.2, 0.5])))
     costs = Costs(
         cash=1000.0,
         commission=float(rng.choice([0.0, 0.0005])),
@@ -187,6 +187,21 @@ def calm_scene(rng: np.random.Generator, n: int = 60) -> Scene:
         leverage=float(rng.choice([0.0, 3.0, 20.0])) or None,
     )
     return Scene(candles, signals, costs, bool(rng.random() < 0.5), wild_market(rng, candles), 0.05)
+
+
+def silent_scene(rng: np.random.Generator) -> Scene:
+    """One of long silences, where the compiled simulator passes several candles at once: that takes a strategy which moves
+    no stop itself, and only the columns that are given.
+    """
+    scene = calm_scene(rng, 240, 0.01)
+    assert scene.signals.orders is not None
+    given = {
+        name: column
+        for name, column in scene.signals.orders.named().items()
+        if name == "add_size" or (name != "stop_now" and not np.isnan(column).all())
+    }
+    orders = Orders.check(given, len(scene.candles))
+    return replace(scene, signals=replace(scene.signals, orders=orders))
 
 
 def wild_exchange(rng: np.random.Generator, scene: Scene) -> Scene:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from engine.errors import RunError
-from tests.engine.backtest.playing import BUY, SELL, mirrored, near, short
+from tests.engine.backtest.playing import BUY, SELL, hours, mirrored, near, short
 from tests.engine.backtest.terms_playing import FLAT, both_sides, play, seen
 
 
@@ -265,6 +265,20 @@ def test_an_entry_that_cannot_be_fails_the_run_and_names_its_candle(
     assert "2024-01-01 00:00" in str(raised.value)
     dropped = {name: {2: value} for name, by_candle in columns.items() for value in by_candle.values()}
     assert play([FLAT] * 3, {BUY: [2], **dropped}).trades == ()
+
+
+@pytest.mark.parametrize("at", [9, 12, 16, 17])
+@pytest.mark.parametrize(
+    ("column", "price", "touching"),
+    [("stop_loss", 95, (100, 100, 95, 100)), ("take_profit", 105, (100, 105, 100, 100)),
+     ("target_1", 105, (100, 105, 100, 100))],
+)  # fmt: skip
+def test_a_level_that_is_met_exactly_in_a_long_silence_is_met(
+    column: str, price: float, touching: tuple[float, ...], at: int
+) -> None:
+    rows = [touching if i == at else FLAT for i in range(30)]
+    (trade,) = play(rows, {BUY: [0], "trail": {0: 50}, column: {0: price}}, leverage=2.0).trades
+    assert (hours(trade.exit_time), trade.exit_price) == (at, price)
 
 
 @pytest.mark.parametrize("leverage", [None, 2.0])

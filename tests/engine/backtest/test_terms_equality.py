@@ -21,7 +21,7 @@ from engine.errors import RunError
 from engine.model.account import Costs
 from tests.engine.backtest.playing import BUY, ending
 from tests.engine.backtest.terms_playing import assert_alike, play
-from tests.engine.backtest.terms_scenes import Scene, calm_scene, scene_of, terms_scenes
+from tests.engine.backtest.terms_scenes import Scene, calm_scene, scene_of, silent_scene, terms_scenes
 
 SOME = settings(max_examples=max(1, settings().max_examples // 2))
 MANY = settings(max_examples=settings().max_examples * 4)
@@ -66,6 +66,12 @@ def test_both_simulators_make_the_same_bits_of_a_scene_in_which_positions_last()
     """What does nothing to a position is passed over by the compiled one: 60 scenes that miss nothing of it."""
     for seed in range(60):
         compare(calm_scene(np.random.default_rng(seed)), DEFAULT)
+
+
+def test_both_simulators_make_the_same_bits_of_a_scene_of_long_silences() -> None:
+    """Several candles at once are passed over; 60 scenes in which they must not be at times."""
+    for seed in range(60):
+        compare(silent_scene(np.random.default_rng(seed)), DEFAULT)
 
 
 @pytest.mark.long
