@@ -1,4 +1,5 @@
-"""Portfolios beside single runs, in one process: 20 legs on one wallet, and a thousand portfolios of four legs.
+"""Portfolios beside single runs: 20 legs on one wallet, and a thousand portfolios of four legs, in one process and as a
+sweep by its whole path, workers and a private PostgreSQL included.
 
     .venv/bin/python -m benchmarks.portfolio [--repeat 5]
 
@@ -13,18 +14,23 @@ from collections.abc import Callable
 
 import numpy as np
 
+from benchmarks.sweeps import SPACE, engine_with, measured
 from engine.backtest.kernel.compiled import run_compiled
 from engine.backtest.metrics import compute_metrics
 from engine.backtest.portfolio.book import LegInput, PortfolioRules
 from engine.backtest.portfolio.compiled import market_of, run_portfolio, run_portfolio_equity
 from engine.indicators import ema
 from engine.model.account import Costs
-from engine.model.market import HOUR_MS, MINUTE_MS, Candles, Timeframe
+from engine.model.market import HOUR_MS, MINUTE_MS, Candles, Market, Period, Timeframe
+from engine.model.portfolio_document import spec_of
+from engine.model.ranges import parse_range
+from engine.model.sweep_spec import SweepSpec
 from engine.strategy import Signals
 from tests.support.builders import random_candles
 
 COSTS = Costs(commission=0.0005)
 YEAR_OF_QUARTERS, YEAR_OF_HOURS = 35_040, 8_760
+WIDE = {"fast": "5:54:1", "slow": "60:250:1"}
 
 
 def crosses(candles: Candles, fast: int, slow: int) -> Signals:
@@ -49,6 +55,40 @@ def alone(leg: LegInput, timeframe: Timeframe) -> float:
     """One run of the kernel with its metrics."""
     outcome = run_compiled(leg.candles, leg.signals, COSTS, True, timeframe_ms=leg.timeframe_ms)
     return float(compute_metrics(outcome, leg.candles, COSTS, timeframe)["return_pct"] or 0.0)
+
+
+def swept(repeat: int) -> None:
+    """A row for each sweep of 1,000 portfolios of four legs by `engine.research.optimize`: few parameters of each leg in
+    many combinations, and every trial with parameters of its own for all legs.
+    """
+    names = ["BENCH", "OTHER", "THIRD", "FOURTH"]
+    series = {
+        name: random_candles(SPACE + YEAR_OF_HOURS, k, volatility=0.003) for k, name in enumerate(names)
+    }
+    first = series["BENCH"]
+    period = Period(int(first.timestamp[SPACE]), int(first.timestamp[-1]) + HOUR_MS)
+    legs = [{"name": name, "strategy": "ema_cross", "symbol": f"{name}USDT"} for name in names]
+    shared = {**period.to_json(), "exchange": "binance", "timeframe": "1h", "commission": 0.0005}
+    portfolio = spec_of({**shared, "legs": legs})
+    few = {f"{name}.fast": parse_range("8:44:4") for name in names[:3]}
+    many = {f"{name}.{what}": parse_range(text) for name in names for what, text in WIDE.items()}
+    specs = {
+        "30 parameters of legs": SweepSpec.of_portfolio(portfolio, ranges=few),
+        "4,000 parameters of legs": SweepSpec.of_portfolio(
+            portfolio, ranges=many, sampler="random", trials=1000
+        ),
+    }
+    print("\n| a sweep of 1,000 portfolios, 2 workers | at best | processors, at least |\n|---|---|---|")
+    with engine_with(first, Timeframe("1h"), 2) as engine:
+        store, whole = engine._resources.store, Period(int(first.timestamp[0]), period.end)
+        markets = [Market("binance", f"{name}USDT", f"{name}/USDT") for name in names]
+        store.exchanges.save_markets("binance", markets, time.time_ns() // 1_000_000)
+        for market, candles in list(zip(markets, series.values(), strict=True))[1:]:
+            store.candles.add_page(market, Timeframe("1h"), candles, [whole])
+        for name, spec in specs.items():
+            found = [measured(engine, spec) for _ in range(repeat + 1)]
+            seconds, used, _ = zip(*found, strict=True)
+            print(f"| {name} | {min(seconds):.2f} s | {min(used):.2f} s |", flush=True)
 
 
 def timed(work: Callable[[], object]) -> float:
@@ -92,7 +132,8 @@ def main() -> None:
     print("| work | processor time | to one run |\n|---|---|---|")
     for name, times in used.items():
         seconds = statistics.median(times)
-        print(f"| {name} | {seconds * 1000:.2f} ms | {seconds / one:.1f} |")
+        print(f"| {name} | {seconds * 1000:.2f} ms | {seconds / one:.1f} |", flush=True)
+    swept(repeat)
 
 
 if __name__ == "__main__":

@@ -40,6 +40,7 @@ pytest_plugins = [
     "tests.support.own_home",
     "tests.support.order",
     "tests.support.lanes",
+    "tests.support.collecting",
     "tests.support.database",
     "tests.support.password_server",
     "tests.support.fake_brackets",

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -30,7 +31,9 @@ def session_of(
         f"import os, sys\nfrom pathlib import Path\ndef test_one():\n    {body}\n"
     )
     plugins = [
-        option for name in ("own_home", "order", "lanes") for option in ("-p", f"tests.support.{name}")
+        option
+        for name in ("own_home", "order", "lanes", "collecting")
+        for option in ("-p", f"tests.support.{name}")
     ]
     plain = {name: text for name, text in os.environ.items() if not name.startswith(("PYTEST_", REAL_HOME))}
     return subprocess.run(
@@ -109,6 +112,27 @@ def test_the_longest_begins_first_where_processes_share_the_tests(tmp_path: Path
     assert ended.returncode == 0, ended.stdout
     diaries = (tmp_path / ".pytest_cache" / "order").glob("gw*")
     assert any(diary.read_text().partition("\n")[0].endswith("::test_long") for diary in diaries)
+
+
+@pytest.mark.long
+def test_each_process_begins_to_read_the_tests_elsewhere_and_they_run_as_ever(tmp_path: Path) -> None:
+    """Four files of which one cannot be imported, which is told once for all: and the garbage of tests is collected."""
+    for name in "abcd":
+        (tmp_path / f"test_{name}.py").write_text(
+            "import gc, os\nfrom pathlib import Path\n"
+            f"with open(os.environ['READ'] + os.environ.get('PYTEST_XDIST_WORKER', ''), 'a') as f: f.write('{name}')\n"
+            f"def test_{name}():\n    assert gc.isenabled() and gc.get_freeze_count() > 1000\n    assert len('x') == 1\n"
+        )
+    places = {"READ": str(tmp_path / "read-"), "PYTHONPATH": os.pathsep.join([str(ROOT), str(tmp_path)])}
+    ended = session_of(tmp_path, "pass", "-n", "2", "--dist", "worksteal", **places)
+    assert "5 passed" in ended.stdout, ended.stdout
+    read = [(tmp_path / f"read-gw{number}").read_text() for number in (0, 1)]
+    assert read == ["abcd", "cdab"]
+    (tmp_path / "test_b.py").write_text("1 / 0\n")
+    shutil.rmtree(tmp_path / "real")
+    broken = session_of(tmp_path, "pass", "-n", "2", **places)
+    assert broken.returncode != 0
+    assert "ZeroDivisionError" in broken.stdout
 
 
 @pytest.mark.long

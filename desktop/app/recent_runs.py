@@ -21,7 +21,7 @@ class RecentRuns(QMenu):
     """Filled when it is opened; `chosen(id)` of the run to be shown."""
 
     def __init__(self, workspace: Workspace, chosen: Callable[[str], object], parent: QWidget) -> None:
-        super().__init__("Recent &runs", parent)
+        super().__init__("Re&cent runs", parent)
         self._workspace, self._chosen = workspace, chosen
         self.setToolTipsVisible(True)
         self.menuAction().setToolTip("Show one of the newest runs")

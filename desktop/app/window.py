@@ -31,6 +31,7 @@ from desktop.theme.colours import SYSTEM, THEME_NAMES, Theme, theme_for, theme_n
 from desktop.widgets.actions import Actions, Command
 from desktop.widgets.banner import Banner, Question, with_margins
 from desktop.widgets.bottom_panel import BottomPanel, DockTitle
+from desktop.widgets.field_keys import FieldKeys
 from desktop.widgets.preferences import LAYOUT_VERSION, Preferences
 from desktop.widgets.screens import fit_again, fit_to_screen
 from desktop.widgets.status import StatusBar
@@ -74,6 +75,7 @@ class MainWindow(QMainWindow):
         self.recent = RecentRuns(self.workspace, self._show_run, self)
         self.besides = Besides(self, self.context, lambda choice: self.actions_.choices(choice))
         self.actions_ = Actions(self, self._commands(), self._other_actions())
+        self.field_keys = FieldKeys(self, self.undo, self.actions_.all)
         self._connect()
         self._default_layout = self.saveState(LAYOUT_VERSION)
         self.use_times(str(preferences.read("times", UTC)), draw=False)

@@ -8,10 +8,14 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import pyqtgraph as pg
+from PySide6.QtGui import QPen
 from PySide6.QtWidgets import QGraphicsGridLayout, QGraphicsItem, QSizePolicy
+
+from desktop.charts.legend import Legend
 
 _VIEW: Final = (2, 1)
 _TITLE: Final = (0, 1)
+_LEGEND: Final = (1, 1)
 _AXES: Final = {"left": (2, 0), "right": (2, 2), "bottom": (3, 1)}
 _TITLE_PX: Final = 30
 
@@ -33,6 +37,7 @@ class Plot(pg.GraphicsWidget):  # type: ignore[misc]
         self.grid.setRowStretchFactor(_VIEW[0], 100)
         self.grid.setColumnStretchFactor(_VIEW[1], 100)
         self._title: pg.LabelItem | None = None
+        self._legend: Legend | None = None
         for side, axis in axes.items():
             self.set_axis(side, axis)
 
@@ -59,6 +64,13 @@ class Plot(pg.GraphicsWidget):  # type: ignore[misc]
             self.grid.addItem(self._title, *_TITLE)
             self.grid.setRowFixedHeight(_TITLE[0], _TITLE_PX)
         self._title.setText(text, **style)
+
+    def set_lines(self, lines: Mapping[str, QPen], colour: str) -> None:
+        """Name lines with their pens between title and view; `colour`: of the words."""
+        if self._legend is None:
+            self._legend = Legend()
+            self.grid.addItem(self._legend, *_LEGEND)
+        self._legend.set_lines(lines, colour)
 
     def add(self, *items: Any, fits: bool = False) -> None:
         """Put items into the view; `fits`: they count for its range where it fits itself."""

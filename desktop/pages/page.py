@@ -44,7 +44,8 @@ class Context(QObject):
 
     Signals to the window: `database_changed(ok, text)`; `show_wanted(title)`; `said(text)` something good;
     `reported(level, text, details)` what went wrong, `warned(text, line)` what went wrong and is that line in the log. To
-    the log: `logged(level, text, details)`. Between pages: `run_wanted(specs)` make these runs; `candles_changed()` what is
+    the log: `logged(level, text, details)`. Between pages: `run_wanted(specs)` make these runs; `portfolio_wanted(text,
+    words, runs)` show that text as a portfolio, and run it; `candles_changed()` what is
     held may have changed; `range_wanted(start_ms, end_ms)` look at these times in the chart; `details_wanted(line)` the
     story of a line in the log; `trade_list_wanted(id)` compare that run with another program's trades;
     `undo_offered(Undo)` it can be taken back; `times_changed()` moments are shown in another zone.
@@ -57,6 +58,7 @@ class Context(QObject):
     warned = Signal(str, str)
     logged = Signal(str, str, str)
     run_wanted = Signal(list)
+    portfolio_wanted = Signal(str, str, bool)
     compare_wanted = Signal(list)
     trade_list_wanted = Signal(str)
     candles_changed = Signal()

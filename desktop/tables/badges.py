@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -18,6 +19,7 @@ from engine.model.simulators import REFERENCE
 from engine.model.sweep import SweepResult
 
 _MOST_LINES: Final = 20
+_HELD_BESIDE: Final = re.compile(r".+: ([\d,]+) of ([\d,]+)")  # a part of the warm-up's note
 _LONGEST: Final = 120  # of a reason in a badge; its story tells all
 
 _ENGINES: Final = {
@@ -254,8 +256,21 @@ def _warmup(checks: Checks) -> Badge:
     counted = note if held is None or wanted is None else f"{formats.whole(held)} of {formats.whole(wanted)}"
     if status == "passed":
         return make(GOOD, f"warm-up {counted}", "warm-up")
+    if (
+        held is not None and held == wanted
+    ):  # of its own candles; the note counts those that it reads beside them
+        counted = next((part for part in note.split("; ") if _is_short(part)), counted)
     words = f"warm-up too short for {_some(columns)}" if columns else f"warm-up {counted}"
     return make(WARNING, words, "warm-up")
+
+
+def _is_short(part: str) -> bool:
+    found = _HELD_BESIDE.fullmatch(part)
+    return found is not None and _whole(found[1]) < _whole(found[2])
+
+
+def _whole(text: str) -> int:
+    return int(text.replace(",", ""))
 
 
 def _orders(run: RunResult) -> Badge | None:

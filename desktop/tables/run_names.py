@@ -9,6 +9,7 @@ from desktop.tables import formats
 from desktop.workspace import Defaults, Workspace
 from engine.model.run import RunResult
 
+WALKED: Final = "walk-forward"
 _MOST_PARAMS: Final = 6
 
 
@@ -26,6 +27,8 @@ def params_text(params: Mapping[str, Any]) -> str:
 
 def run_name(run: RunResult, defaults: Defaults) -> str:
     """The strategy, and the parameters that are not its defaults as far as those are known."""
+    if run.windows:
+        return f"{run.strategy} · {WALKED}"
     known = defaults.get(run.strategy)
     if known is None:
         return run.strategy
@@ -52,7 +55,7 @@ def distinct_names(runs: Sequence[RunResult], given: Mapping[str, str] | None = 
     """A name for each run, by strategy and whatever else differs between them; no two are the same. `given`: names by id
     that some have already.
     """
-    names = [run.strategy for run in runs]
+    names = [f"{run.strategy} {WALKED}" if run.windows else run.strategy for run in runs]
     aspects: tuple[Callable[[RunResult], str], ...] = (
         lambda run: run.symbol,
         lambda run: run.timeframe.name,

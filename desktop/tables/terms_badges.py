@@ -23,7 +23,8 @@ _MARGIN: Final = (
 )
 _ENTRIES: Final = (
     "Entries that were signalled and not taken, or not in the size that was wanted: by protections, by the leverage, by "
-    "what the exchange takes, or as the candle opened beyond the stop. Exits are never held back."
+    "what the exchange takes, or as the candle opened beyond the stop; and limits on the wrong side of the close, which "
+    "fill at an open. Exits are never held back."
 )
 _LEFT_OUT: Final = ("dropped", "no_volume", "below_minimum")
 _CUT: Final = ("clipped", "above_maximum")
@@ -144,7 +145,12 @@ def _entries(checks: Checks) -> Badge | None:
         return None
     blocked = sum((check.get("blocked") or {}).values())
     cut, left_out = (sum(check.get(name) or 0 for name in names) for names in (_CUT, _LEFT_OUT))
-    counts = {"blocked": blocked, "clipped": cut, "dropped": left_out}
+    counts = {
+        "blocked": blocked,
+        "clipped": cut,
+        "dropped": left_out,
+        "limits beyond the close": check.get("beyond") or 0,
+    }
     told = [f"{formats.whole(number)} {word}" for word, number in counts.items() if number]
     finding = "\n".join(str(check.get("note") or "").split("; "))
     return Badge("entries", PLAIN, f"entries: {', '.join(told)}", "entries", _ENTRIES, finding)

@@ -163,7 +163,7 @@ class BadgeStory(QFrame):
         )
 
     def _add(self, inner: QVBoxLayout, badge: Badge) -> None:
-        head = QLabel(badge.label)
+        head = QLabel(badge.label, wordWrap=True)
         head.setStyleSheet(f"color: {level_colour(badge.level, self._theme)}; font-weight: bold;")
         meaning = QLabel(badge.meaning, wordWrap=True)
         meaning.setProperty("role", "muted")
@@ -174,6 +174,7 @@ class BadgeStory(QFrame):
             labels.append(finding)
         for label in labels:
             label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+            label.setMinimumWidth(1)  # one that asked for more would push all of them out of sight
             inner.addWidget(label)
         if badge.rows:
             inner.addWidget(_differences(badge, self._theme))

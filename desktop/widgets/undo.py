@@ -38,9 +38,12 @@ class Undo:
 
 
 class UndoToast(QFrame):
-    """Stands in the status bar, where it covers nothing. `changed()`: there is another thing to undo, or none."""
+    """Stands in the status bar, where it covers nothing. `changed()`: there is another thing to undo, or none; `offered()`:
+    a newer one.
+    """
 
     changed = Signal()
+    offered = Signal()
 
     def __init__(self) -> None:
         super().__init__()
@@ -69,6 +72,7 @@ class UndoToast(QFrame):
             self.message.setText(undo.text)
             self._timer.start()
             self.show()
+        self.offered.emit()
         self.changed.emit()
 
     def next(self) -> Undo | None:

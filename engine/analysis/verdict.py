@@ -233,7 +233,8 @@ def _length(run: RunResult) -> Fact | None:
 
 
 def _luck(run: RunResult) -> Fact | None:
-    words, deflated = beside_chance(run.metrics), run.metrics.get("dsr")
+    words = beside_chance(run.metrics, stitched=bool(run.windows))
+    deflated = run.metrics.get("dsr")
     if not words or deflated is None:
         return None
     return Fact("luck", FOR if deflated >= 1 - SIGNIFICANT else AGAINST, f"{deflated:.1%}", words)

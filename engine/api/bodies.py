@@ -11,6 +11,7 @@ from engine.errors import InputError
 from engine.model.account import AUTO_FUNDING, BOTH, SIDES, Costs, Protections, slippage_values
 from engine.model.cost_presets import COST_PRESETS, TAKER, commission_rates
 from engine.model.cost_surface import CostSurfaceSpec
+from engine.model.durations import parse_duration
 from engine.model.exchanges import EXCHANGES
 from engine.model.filters import FILTERS, NO_FILTERS
 from engine.model.kinds import Kind
@@ -31,9 +32,9 @@ from engine.model.run import RunRequest, values_of_spec
 from engine.model.simulators import ENGINES
 from engine.model.slippage import SLIPPAGES
 from engine.model.sweep import TOP
-from engine.model.sweep_spec import ACROSS, SAMPLERS, SweepSpec, swept_markets
+from engine.model.sweep_spec import ACROSS, ASKED, SAMPLERS, SweepSpec, swept_markets
 from engine.model.trade_comparison import DEFAULT_TOLERANCE, DEFAULT_WITHIN, MOST_WITHIN
-from engine.model.walk_forward import MODES, ROLLING, WalkForwardSpec, parse_duration
+from engine.model.walk_forward import MODES, ROLLING, WalkForwardSpec
 
 
 def one_of(names: Any) -> dict[str, Any]:
@@ -211,7 +212,31 @@ class RunBody(TestedBody):
         return RunRequest(**values_of_spec(document), assignments=self.assignments)
 
 
-class SweepBody(TestedBody):
+class TriedBody(Body):
+    """What is asked of a sweep, whatever it is of."""
+
+    ranges: dict[str, str | list[Value]] = Field(
+        description="low:high:step, both ends included; a,b,c; a list."
+    )
+    constraint: str = Field(default="", description='What must hold, such as "fast < slow".')
+    objective: str = Field(default="sharpe", json_schema_extra=one_of(SUMMARY))
+    second_objective: str = Field(default="", json_schema_extra=one_of(("", *SUMMARY)))
+    sampler: str | None = Field(
+        default=None,
+        description="grid: all combinations; the others need trials; nsga2 a second objective too.",
+        json_schema_extra=one_of(SAMPLERS),
+    )
+    trials: int | None = None
+    seed: int = 0
+    top: int = Field(default=TOP, ge=1, le=10_000, description="How many of the best to answer.")
+
+    def asked(self) -> dict[str, Any]:
+        """The fields of a SweepSpec that say it."""
+        found = self.model_dump(include=set(ASKED))
+        return found | {"sampler": self.sampler or SAMPLERS[self.trials is not None]}
+
+
+class SweepBody(TestedBody, TriedBody):
     """Many combinations of one strategy's parameters on one symbol, or across several."""
 
     model_config = ConfigDict(
@@ -236,20 +261,6 @@ class SweepBody(TestedBody):
         json_schema_extra=one_of(("", *ACROSS)),
     )
     strategy: str
-    ranges: dict[str, str | list[Value]] = Field(
-        description="low:high:step, both ends included; a,b,c; a list."
-    )
-    constraint: str = Field(default="", description='What must hold, such as "fast < slow".')
-    objective: str = Field(default="sharpe", json_schema_extra=one_of(SUMMARY))
-    second_objective: str = Field(default="", json_schema_extra=one_of(("", *SUMMARY)))
-    sampler: str | None = Field(
-        default=None,
-        description="grid: all combinations; the others need trials; nsga2 a second objective too.",
-        json_schema_extra=one_of(SAMPLERS),
-    )
-    trials: int | None = None
-    seed: int = 0
-    top: int = Field(default=TOP, ge=1, le=10_000, description="How many of the best to answer.")
 
     def spec(self) -> SweepSpec:
         """The sweep, without fixed parameters; raises InputError."""
@@ -258,7 +269,7 @@ class SweepBody(TestedBody):
         document["costs"] = self.costs.costs().to_json()
         named = [] if self.symbol is None else [self.symbol]
         document |= swept_markets([*named, *self.symbols], self.across)
-        return SweepSpec.from_json(document | {"sampler": self.sampler or SAMPLERS[self.trials is not None]})
+        return SweepSpec.from_json(document | self.asked())
 
 
 class MonteCarloBody(Body):
@@ -326,8 +337,24 @@ class TradeListBody(Body):
     )
 
 
-class WalkForwardBody(SweepBody):
-    """A sweep in every window: lengths as 180d or 12h. `top` is not used."""
+class WindowsBody(Body):
+    """The windows of a walk-forward: lengths as 180d or 12h."""
+
+    train: str = Field(default="180d", description="What each choice is made from.")
+    test: str = Field(
+        default="30d", description="How long each choice is traded, and the step of the windows."
+    )
+    mode: str = Field(default=ROLLING, json_schema_extra=one_of(MODES))
+    gap: str = Field(default="0", description="What is left out between training and test.")
+
+    def walk_over(self, sweep: SweepSpec) -> WalkForwardSpec:
+        """The walk-forward of a sweep, without fixed parameters; raises InputError."""
+        lengths = (parse_duration(self.train, "train"), parse_duration(self.test, "test"))
+        return WalkForwardSpec(sweep, *lengths, self.mode, parse_duration(self.gap, "gap"))
+
+
+class WalkForwardBody(SweepBody, WindowsBody):
+    """A sweep in every window. `top` is not used."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -344,15 +371,3 @@ class WalkForwardBody(SweepBody):
             ]
         }
     )
-
-    train: str = Field(default="180d", description="What each choice is made from.")
-    test: str = Field(
-        default="30d", description="How long each choice is traded, and the step of the windows."
-    )
-    mode: str = Field(default=ROLLING, json_schema_extra=one_of(MODES))
-    gap: str = Field(default="0", description="What is left out between training and test.")
-
-    def walk_spec(self) -> WalkForwardSpec:
-        """The walk-forward, without fixed parameters; raises InputError."""
-        lengths = (parse_duration(self.train, "train"), parse_duration(self.test, "test"))
-        return WalkForwardSpec(self.spec(), *lengths, self.mode, parse_duration(self.gap, "gap"))

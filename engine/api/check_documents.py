@@ -103,7 +103,8 @@ class FiltersCheck(Document):
 
 class EntriesCheck(Document):
     """Entries that protections blocked, by name, those that leverage cut or that opened beyond their stop; and where there
-    were any, entries and adds that nobody traded against, and those that the exchange would refuse or cut.
+    were any, entries and adds that nobody traded against, those that the exchange would refuse or cut, and signals whose
+    limit is `beyond` the market.
     """
 
     status: CheckStatus
@@ -114,6 +115,7 @@ class EntriesCheck(Document):
     no_volume: int = 0
     below_minimum: int = 0
     above_maximum: int = 0
+    beyond: int = 0
 
 
 class DetailCheck(Document):

@@ -47,8 +47,8 @@ def example_of(description: Mapping[str, Any], path: str, method: str) -> tuple[
     }
     if method == "post":
         query["wait"] = 60
-    body = _body(description, operation)
-    return path + (f"?{urlencode(query)}" if query else ""), body and body["examples"][0]
+    bodies = _bodies(description, operation)
+    return path + (f"?{urlencode(query)}" if query else ""), bodies[0]["examples"][0] if bodies else None
 
 
 def curl(address: str, method: str, body: Any) -> str:
@@ -61,12 +61,13 @@ def curl(address: str, method: str, body: Any) -> str:
     return shlex.join([*words, BASE + address])
 
 
-def _body(description: Mapping[str, Any], operation: Mapping[str, Any]) -> Any:
-    """The schema of the body, None for none."""
+def _bodies(description: Mapping[str, Any], operation: Mapping[str, Any]) -> list[Any]:
+    """The schemas that the body may have, the usual first; none where nothing is sent."""
     if "requestBody" not in operation:
-        return None
-    name = operation["requestBody"]["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]
-    return description["components"]["schemas"][name]
+        return []
+    schema = operation["requestBody"]["content"]["application/json"]["schema"]
+    either = schema.get("oneOf") or schema.get("anyOf") or [schema]
+    return [description["components"]["schemas"][one["$ref"].rpartition("/")[2]] for one in either]
 
 
 def _section(description: Mapping[str, Any], path: str, method: str, operation: Mapping[str, Any]) -> str:
@@ -83,10 +84,12 @@ def _section(description: Mapping[str, Any], path: str, method: str, operation: 
 def _fields(description: Mapping[str, Any], operation: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for one in operation.get("parameters", ()):
         yield f"{one['name']} ({one['in']})", one.get("description", _said(one["schema"]))
-    schema = _body(description, operation)
-    for name, one in (schema["properties"] if schema else {}).items():
-        needed = "" if name in schema.get("required", ()) else "; optional"
-        yield f"{name} (body{needed})", one.get("description", _said(one))
+    bodies, told = _bodies(description, operation), set[str]()
+    for schema in bodies:
+        for name in [name for name in schema["properties"] if name not in told]:
+            told.add(name)
+            one, needed = schema["properties"][name], all(name in body.get("required", ()) for body in bodies)
+            yield f"{name} (body{'' if needed else '; optional'})", one.get("description", _said(one))
 
 
 def _said(schema: Mapping[str, Any]) -> str:

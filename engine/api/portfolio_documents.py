@@ -69,6 +69,13 @@ class LegAsked(Document):
     params: dict[str, Value] = Field(default={})
 
 
+class PortfolioWindow(Document):
+    """Parameters (`LEG.name`) and weights (`LEG.weight`) that rule from `start` on."""
+
+    start: str
+    params: dict[str, Value]
+
+
 class PortfolioAsked(Document):
     """A portfolio as its file says it."""
 
@@ -91,17 +98,19 @@ class PortfolioAsked(Document):
     slippage: float | str
     filters: str
     legs: list[LegAsked]
+    windows: list[PortfolioWindow] | None = None
 
 
 class Leg(Series):
     """A leg as it ended. `metrics`: of the wallet's cash and what the leg made of it; shares of the whole profit, and of the
-    variance of its days, in %.
+    variance of its days, in %. `windows`: in place of `params`, where those change with time.
     """
 
     name: str
     strategy: str
     weight: float
     params: dict[str, Value]
+    windows: list[PortfolioWindow] | None = None
     costs: CostsDocument
     pnl: Number
     profit_share_pct: Number
@@ -157,6 +166,7 @@ class Portfolio(Series):
     error: str | None
     strategy: str
     params: dict[str, Value]
+    windows: list[PortfolioWindow] | None = None
     costs: CostsDocument
     engine: str
     metrics: dict[str, Number]

@@ -6,7 +6,8 @@ from typing import Literal
 
 from engine.api.check_documents import SweepChecks
 from engine.api.document import Document, Number, Span, Value
-from engine.api.documents import CostsDocument, Series
+from engine.api.documents import CostsDocument
+from engine.api.portfolio_documents import PortfolioAsked
 
 
 class Trial(Document):
@@ -98,14 +99,20 @@ class SweptMarket(Span):
     notes: list[str]
 
 
-class Tried(Series):
+class Tried(Span):
     """What a sweep and a walk-forward both tell: what was asked, and how much of it was tried. `ranges`: low:high:step,
-    a,b,c or a list; `trials` were made of `planned`.
+    a,b,c or a list; `trials` were made of `planned`. `portfolio`: what was swept, as its file says it; then its legs say
+    symbol, exchange and costs, which are null, and `strategy` is what the portfolio is called.
     """
 
     id: str
     error: str | None
     strategy: str
+    symbol: str | None
+    unified: str | None
+    exchange: str | None
+    timeframe: str
+    portfolio: PortfolioAsked | None = None
     ranges: dict[str, str | list[Value]]
     params: dict[str, Value]
     constraint: str
@@ -113,7 +120,7 @@ class Tried(Series):
     second_objective: str
     sampler: str
     seed: int
-    costs: CostsDocument
+    costs: CostsDocument | None
     warmup: int
     longer_warmup: dict[str, int]
     fixed: dict[str, Value]

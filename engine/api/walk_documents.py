@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from engine.api.document import Document, Number, Value
 from engine.api.documents import Run
+from engine.api.portfolio_documents import Portfolio
 from engine.api.sweep_documents import Tried
 
 
@@ -28,7 +29,10 @@ class WalkWindow(Document):
 
 
 class WalkForward(Tried):
-    """A walk-forward as far as it came: its windows, the measures over them, and the stitched run."""
+    """A walk-forward as far as it came: its windows, the measures over them, and the stitched run.
+
+    `stitched`: in place of the run the portfolio, where the legs of one were walked.
+    """
 
     status: str
     train: str
@@ -44,6 +48,7 @@ class WalkForward(Tried):
     profitable_windows: float | None
     largest_window_share: float | None
     run: Run | None
+    stitched: Portfolio | None = None
 
 
 class WalkForwards(Document):

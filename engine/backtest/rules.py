@@ -96,6 +96,14 @@ def check_stops(candles: Candles, signals: Signals, i: int) -> None:
     _check_orders(signals, i, side, targets, entry)
 
 
+def limits_beyond(candles: Candles, signals: Signals) -> int:
+    """How many of the entries ask for a limit on the wrong side of their close: the next open is likely to fill it."""
+    if signals.orders is None:
+        return 0
+    limit = signals.orders.named().get("entry_limit", np.full(len(candles), np.nan))
+    return int(np.count_nonzero(np.sign(signals.entry) * (limit - candles.close) > 0))
+
+
 def _reference(signals: Signals, i: int, close: float, entry: str) -> tuple[float, str]:
     """(price that stop and targets are measured by, what it is)."""
     if signals.orders is None:

@@ -91,7 +91,7 @@ def _note_fetch(report: FetchReport, *, quiet: bool) -> None:
         print_note(notice)
     if quiet:
         return
-    files = f" and {report.archive_days:,} bulk files" if report.archive_days else ""
+    files = f" and {report.archive_days:,} days of bulk files" if report.archive_days else ""
     print_note(
         f"{report.market.title(report.timeframe)}, {report.period}: {report.candles:,} {report.market.kind.rows} held, "
         f"{report.fetched:,} new in {report.requests} requests{files}"

@@ -101,6 +101,7 @@ def _costs_of(
     )
 
 
+UNSAID: Final = _costs_of()  # where none of these options is given
 _OPTIONS: Final = inspect.signature(_costs_of, eval_str=True).parameters
 
 

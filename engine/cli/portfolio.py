@@ -114,6 +114,10 @@ def _legs_table(result: PortfolioResult) -> None:
         for leg in result.legs
     ]
     table("", columns, rows, left=4)
+    names, windows = result.changing()
+    if names:
+        rules = [(short_time(start), *map(str, values)) for start, values in windows]
+        table("what rules from when on", ("from", *names), rules)
 
 
 def _wallet_tables(result: PortfolioResult, titles: Mapping[str, str]) -> None:

@@ -10,32 +10,26 @@ from engine.cli.costs import charged
 from engine.cli.options import (
     Cluster,
     Constraint,
-    End,
     Exchange,
     FixedParam,
-    Grid,
     Json,
     NoFetch,
-    OneStrategy,
-    Start,
-    Tf,
     Workers,
     app,
     cancel_on_interrupt,
     given,
     sweeps_app,
 )
+from engine.cli.swept import Subject
 from engine.cli.terminal import RUN_COLUMNS, print_files, print_json, print_line, print_note, progress, table
-from engine.cli.values import folder_option, whole_option
-from engine.errors import InputError, Interrupted, RunError
+from engine.cli.values import file_option, folder_option, whole_option
+from engine.errors import Interrupted, RunError
 from engine.model.account import Costs
-from engine.model.market import DEFAULT_EXCHANGE, Period, Timeframe, format_time
-from engine.model.parameters import Assignment, ParamValue
-from engine.model.ranges import parse_range
+from engine.model.market import DEFAULT_EXCHANGE, format_time
 from engine.model.reads import Warmup
 from engine.model.run import CANCELLED, FINISHED, RUNNING
 from engine.model.sweep import TOP, SweepResult
-from engine.model.sweep_spec import SAMPLERS, SweepSpec, swept_markets
+from engine.model.sweep_spec import SAMPLERS
 from engine.model.sweep_statistics import SweepStatistics
 from engine.service import Engine
 from engine.service.research import check_sweep
@@ -49,13 +43,28 @@ Top = Annotated[int, whole_option("--top", low=1, high=10_000, help="How many of
 def optimize(
     *,
     symbols: Annotated[
-        list[str], typer.Option("-s", "--symbol", help="A symbol; repeat it, or A,B, for several.")
-    ],
-    strategies: OneStrategy,
-    timeframe: Tf,
-    start: Start,
-    end: End,
-    grid: Grid,
+        list[str] | None,
+        typer.Option("-s", "--symbol", help="A symbol; repeat it, or A,B, for several."),
+    ] = None,
+    strategies: Annotated[list[str] | None, typer.Option("-S", "--strategy", help="One strategy.")] = None,
+    timeframe: Annotated[str | None, typer.Option("-t", "--timeframe", help="1m, 1h, 1d, ...")] = None,
+    start: Annotated[str | None, typer.Option("--start", help="Date or time, UTC.")] = None,
+    end: Annotated[
+        str | None,
+        typer.Option("--end", help="A bare date includes that day; a full time is exclusive."),
+    ] = None,
+    portfolio: Annotated[
+        Path | None,
+        file_option("--portfolio", help="In place of a strategy: a portfolio's file, whose legs are swept."),
+    ] = None,
+    grid: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--grid",
+            help="name=low:high:step, both ends included, or name=a,b,c; of a portfolio LEG.name, LEG.weight, "
+            "wallet.max_open. Repeat.",
+        ),
+    ] = None,
     across: Annotated[
         str,
         typer.Option(help="Of several symbols: how their figures become one: mean (default), median, worst."),
@@ -85,28 +94,27 @@ def optimize(
     exchange: Exchange = DEFAULT_EXCHANGE,
     json: Json = False,
 ) -> None:
-    """Try many combinations of a strategy's parameters on one symbol, or across several, and store every trial."""
-    assignments = Assignment.parse_all(param or ())
-    spec = SweepSpec(
-        strategy=only("strategy", strategies),
-        exchange=exchange,
-        timeframe=Timeframe(timeframe),
-        period=Period.parse(start, end),
-        ranges=ranges_of(grid),
-        costs=costs,
-        constraint=constraint,
-        objective=objective,
-        sampler=sampler or (SAMPLERS[0] if trials is None else SAMPLERS[1]),
-        trials=trials,
-        seed=seed,
-        second_objective=second_objective,
-        **swept_markets([name.strip() for text in symbols for name in text.split(",")], across),
-    )
-    check_sweep(spec)
+    """Try many combinations of a strategy's parameters on one symbol, or across several, or of a portfolio's legs, and store
+    every trial.
+    """
+    asked = {
+        "constraint": constraint,
+        "objective": objective,
+        "sampler": sampler or (SAMPLERS[0] if trials is None else SAMPLERS[1]),
+        "trials": trials,
+        "seed": seed,
+        "second_objective": second_objective,
+    }
+    subject = Subject(symbols, strategies, timeframe, start, end, across, costs, exchange)
+    if portfolio is None:
+        swept = subject.strategy(grid or (), param or (), asked)
+    else:
+        swept = subject.portfolio(portfolio, grid or (), param or (), asked)
+    check_sweep(swept.spec)
     opened = Engine(**given(workers=workers, cluster=cluster))
-    with opened as engine, cancel_on_interrupt() as cancel, progress(quiet=json) as on_event:
+    with opened as engine, cancel_on_interrupt() as cancel, progress(quiet=json) as on_event, swept.located:
         result = engine.research.optimize(
-            spec, assignments, fetch=not no_fetch, on_event=on_event, cancel=cancel
+            swept.spec, swept.assignments, fetch=not no_fetch, on_event=on_event, cancel=cancel
         )
         statistics = _statistics(engine, result)
     _say(result, statistics, top, json=json)
@@ -115,27 +123,6 @@ def optimize(
 def _statistics(engine: Engine, result: SweepResult) -> SweepStatistics:
     """None of a sweep that was stopped: who stops it does not want to wait."""
     return SweepStatistics() if result.status == CANCELLED else engine.research.statistics(result)
-
-
-def only(what: str, given: Sequence[str], work: str = "sweep") -> str:
-    """The one that was given; `run` takes several, so that somebody will try, and the last one must not win in silence."""
-    if len(given) != 1:
-        raise InputError(f"a {work} takes one {what}, not {len(given)}: {', '.join(given)}")
-    return given[0]
-
-
-def ranges_of(texts: Sequence[str]) -> dict[str, Sequence[ParamValue]]:
-    """The values of each --grid, by parameter."""
-    found: dict[str, Sequence[ParamValue]] = {}
-    for text in texts:
-        name, equals, values = text.partition("=")
-        name = name.strip()
-        if not equals or not name:
-            raise InputError(f"--grid {text!r} must read name=low:high:step or name=a,b,c")
-        if name in found:
-            raise InputError(f"--grid {text!r}: {name} is given twice")
-        found[name] = parse_range(values)
-    return found
 
 
 def _say(result: SweepResult, statistics: SweepStatistics, top: int, *, json: bool) -> None:
@@ -176,8 +163,14 @@ def sweep_table(result: SweepResult, statistics: SweepStatistics, top: int) -> N
         print_note(f"check {name}: {check['status']} ({check['note']})")
     for note in (*result.notes, *statistics.sentences):
         print_note(note)
-    again = f"backtest run {Warmup(result.warmup, result.longer_warmup).words}"
-    print_note(f"sweep {result.id[:8]}; a trial again with all its details: `{again}`")
+    print_note(f"sweep {result.id[:8]}; a trial again with all its details: {_again(result)}")
+
+
+def _again(result: SweepResult) -> str:
+    """The command that makes a trial again; of a portfolio it needs a file."""
+    if result.spec.portfolio is None:
+        return f"`backtest run {Warmup(result.warmup, result.longer_warmup).words}`"
+    return f"`backtest sweeps export {result.id[:8]} --out FOLDER` writes the best as a file for `backtest portfolio`"
 
 
 def _trials_table(title: str, result: SweepResult, trials: Sequence[Mapping[str, Any]]) -> None:

@@ -26,7 +26,7 @@ def number_option(*names: str, help: str, low: float | None = None, high: float 
 
 
 def file_option(*names: str, help: str) -> Any:  # noqa: A002 - Typer's word
-    """An option for a file to be written: neither nameless nor a folder."""
+    """An option for a file: neither nameless nor a folder."""
     return typer.Option(*names, parser=_file, metavar="FILE", help=help)
 
 

@@ -9,37 +9,30 @@ from engine.cli.costs import charged
 from engine.cli.options import (
     Cluster,
     Constraint,
-    End,
     Exchange,
     FixedParam,
-    Grid,
     Json,
     NoFetch,
-    OneStrategy,
-    Start,
-    Tf,
     Workers,
     app,
     cancel_on_interrupt,
     given,
     walk_forwards_app,
 )
-from engine.cli.sweeps import only, ranges_of
+from engine.cli.swept import Subject
 from engine.cli.terminal import print_files, print_json, print_line, print_note, progress, table
-from engine.cli.values import folder_option, whole_option
+from engine.cli.values import file_option, folder_option, whole_option
 from engine.errors import Interrupted, RunError
 from engine.model.account import Costs
-from engine.model.market import DEFAULT_EXCHANGE, Period, Timeframe, format_time
-from engine.model.parameters import Assignment
+from engine.model.durations import duration_text, parse_duration
+from engine.model.market import DEFAULT_EXCHANGE, format_time
 from engine.model.run import CANCELLED, FINISHED
-from engine.model.sweep_spec import SAMPLERS, SweepSpec
+from engine.model.sweep_spec import SAMPLERS
 from engine.model.walk_forward import (
     MODES,
     ROLLING,
     WalkForward,
     WalkForwardSpec,
-    duration_text,
-    parse_duration,
 )
 from engine.service import Engine
 from engine.service.research import check_sweep
@@ -51,12 +44,25 @@ WalkId = Annotated[str, typer.Argument(help="A walk-forward's id, or a unique be
 @charged
 def walk_forward(
     *,
-    symbols: Annotated[list[str], typer.Option("-s", "--symbol", help="One symbol.")],
-    strategies: OneStrategy,
-    timeframe: Tf,
-    start: Start,
-    end: End,
-    grid: Grid,
+    symbols: Annotated[list[str] | None, typer.Option("-s", "--symbol", help="One symbol.")] = None,
+    strategies: Annotated[list[str] | None, typer.Option("-S", "--strategy", help="One strategy.")] = None,
+    timeframe: Annotated[str | None, typer.Option("-t", "--timeframe", help="1m, 1h, 1d, ...")] = None,
+    start: Annotated[str | None, typer.Option("--start", help="Date or time, UTC.")] = None,
+    end: Annotated[
+        str | None,
+        typer.Option("--end", help="A bare date includes that day; a full time is exclusive."),
+    ] = None,
+    portfolio: Annotated[
+        Path | None,
+        file_option("--portfolio", help="In place of a strategy: a portfolio's file, whose legs are walked."),
+    ] = None,
+    grid: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--grid",
+            help="name=low:high:step, both ends included, or name=a,b,c; of a portfolio LEG.name, LEG.weight. Repeat.",
+        ),
+    ] = None,
     train: Annotated[
         str, typer.Option(metavar="LENGTH", help="What each choice is made from, as 180d or 12h.")
     ] = "180d",
@@ -86,30 +92,27 @@ def walk_forward(
     exchange: Exchange = DEFAULT_EXCHANGE,
     json: Json = False,
 ) -> None:
-    """Choose parameters in one window, trade them in the next, again and again, as one run over all tests."""
-    assignments = Assignment.parse_all(param or ())
-    sweep = SweepSpec(
-        only("strategy", strategies, "walk-forward"),
-        only("symbol", symbols, "walk-forward"),
-        exchange,
-        Timeframe(timeframe),
-        Period.parse(start, end),
-        ranges_of(grid),
-        {},
-        costs,
-        constraint,
-        objective,
-        SAMPLERS[0] if trials is None else SAMPLERS[1],
-        trials,
-        seed,
+    """Choose parameters in one window, trade them in the next, again and again, as one run, or one portfolio, over all
+    tests.
+    """
+    asked = {
+        "constraint": constraint,
+        "objective": objective,
+        "sampler": SAMPLERS[0] if trials is None else SAMPLERS[1],
+        "trials": trials,
+        "seed": seed,
+    }
+    subject = Subject(
+        symbols, strategies, timeframe, start, end, "", costs, exchange, work="walk-forward", several=False
     )
-    check_sweep(sweep)
+    swept = subject.swept(portfolio, grid or (), param or (), asked)
+    check_sweep(swept.spec)
     lengths = (parse_duration(train, "train"), parse_duration(test, "test"))
-    spec = WalkForwardSpec(sweep, *lengths, mode, parse_duration(gap, "gap"))
+    spec = WalkForwardSpec(swept.spec, *lengths, mode, parse_duration(gap, "gap"))
     opened = Engine(**given(workers=workers, cluster=cluster))
-    with opened as engine, cancel_on_interrupt() as cancel, progress(quiet=json) as on_event:
+    with opened as engine, cancel_on_interrupt() as cancel, progress(quiet=json) as on_event, swept.located:
         result = engine.walk_forwards.make(
-            spec, assignments, fetch=not no_fetch, on_event=on_event, cancel=cancel
+            spec, swept.assignments, fetch=not no_fetch, on_event=on_event, cancel=cancel
         )
     _say(result, json=json)
 
@@ -130,7 +133,7 @@ def walk_table(walk: WalkForward) -> None:
     """Its windows with what was chosen and how that went, the measures, and how far to trust them."""
     spec = walk.spec
     print_line(
-        f"{spec.sweep.strategy} on {spec.sweep.symbol} {spec.sweep.timeframe}, {format_time(walk.period.start)[:10]} to "
+        f"{spec.sweep.strategy} on {spec.sweep.markets} {spec.sweep.timeframe}, {format_time(walk.period.start)[:10]} to "
         f"{format_time(walk.period.end)[:10]}: {walk.done:,} combinations, {spec.mode} training of "
         f"{duration_text(spec.train_ms)}, tests of {duration_text(spec.test_ms)}, in {walk.elapsed_s:.2f} s",
         bold=True,
@@ -147,10 +150,10 @@ def walk_table(walk: WalkForward) -> None:
         "rank",
     )
     table("", columns, [_window_row(walk, at) for at in range(len(walk.results))], left=2)
-    run = walk.run
+    run = walk.stitched
     if run is not None:
         table(
-            "stitched run", ("return_pct", "sharpe", "max_drawdown_pct", "trades"),
+            f"stitched {_kind(walk)}", ("return_pct", "sharpe", "max_drawdown_pct", "trades"),
             [tuple(run.metrics.get(name) for name in ("return_pct", "sharpe", "max_drawdown_pct", "trades"))], left=0,
         )  # fmt: skip
     for name, value in walk.measures.items():
@@ -161,10 +164,14 @@ def walk_table(walk: WalkForward) -> None:
         print_note(note)
     if run is not None:
         print_note(
-            f"walk-forward {walk.id[:8]}; the stitched run with its trades: `backtest show {run.id[:8]}`"
+            f"walk-forward {walk.id[:8]}; the stitched {_kind(walk)} with its trades: `backtest show {run.id[:8]}`"
         )
     elif not walk.results:
         print_note(f"walk-forward {walk.id[:8]} is {walk.status}: {walk.error or walk.kept_words}")
+
+
+def _kind(walk: WalkForward) -> str:
+    return "run" if walk.spec.sweep.portfolio is None else "portfolio"
 
 
 def _figure(value: float | None) -> str:
@@ -218,7 +225,7 @@ def walk_forwards(
 def _row(walk: WalkForward) -> tuple[object, ...]:
     sweep = walk.spec.sweep
     return (
-        walk.id[:8], sweep.strategy, sweep.symbol, sweep.timeframe.name, walk.status, len(walk.windows),
+        walk.id[:8], sweep.strategy, sweep.markets, sweep.timeframe.name, walk.status, len(walk.windows),
         walk.measures.get("wfe"), walk.measures.get("oos_rank"), walk.done,
     )  # fmt: skip
 

@@ -14,7 +14,7 @@ from engine.data.funding import FundingFill
 from engine.events import ProgressMeter
 from engine.model.coverage import Coverage
 from engine.model.funding import FundingRates, proven_hours
-from engine.model.market import FUNDING_GRID, Candles, Period, format_time
+from engine.model.market import DAY_MS, Candles, Period, format_time
 from engine.model.periods import clipped, merge, subtract
 
 _THEN = "it stays a gap"
@@ -50,7 +50,7 @@ def _fill_candles(
         candles = Candles.joined([file.candles.within(part) for file in files for part in covered])
         fill.fetched += fill.store.candles.add_page(fill.market, fill.timeframe, candles, covered)
         fill.filled = merge([*fill.filled, *covered])
-        fill.archive_days += len(files)
+        fill.archive_days += sum(_days(file.day) for file in files)
         meter.add(len(files))
 
 
@@ -74,4 +74,8 @@ def _fill_funding(
         inside = FundingRates.from_rows(row for part in covered for row in rates.within(part).rows())
         fill.fetched += fill.store.funding.add_page(fill.market, inside, covered)
         fill.filled = merge([*fill.filled, *covered])
-        fill.archive_days += FUNDING_GRID.count(month) // 24
+        fill.archive_days += _days(month)
+
+
+def _days(span: Period) -> int:
+    return (span.end - span.start) // DAY_MS

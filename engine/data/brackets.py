@@ -99,7 +99,8 @@ def brackets_of(market: Market, home: Path) -> Brackets | None:
 def named_in(known: BracketList, symbol: str, exchange: str) -> str:
     """The name of the market that `symbol` means in any of its spellings; raises InputError with the nearest names."""
     typed = symbol.strip().upper().partition(":")[0].replace("/", "")
-    return find_market(typed, [Market(exchange, name, name) for name in known.rows], exchange).name
+    listed = [Market(exchange, name, name) for name in known.rows]
+    return find_market(typed, listed, f"the list of brackets of {exchange}").name
 
 
 def check_leverage(costs: Costs, market: Market, home: Path) -> None:

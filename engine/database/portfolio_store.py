@@ -23,6 +23,7 @@ from engine.model.portfolio_document import document_of, spec_of
 from engine.model.portfolio_result import KIND, Contention, LegResult, PortfolioResult, Request
 from engine.model.run import json_ready
 from engine.model.trial import identity_of
+from engine.model.window_params import WindowParams, windows_json
 
 _KEPT: Final = portfolios.c.removed_at.is_(None)
 _HEAVY: Final = ("series", "pnl", "contended")
@@ -138,6 +139,7 @@ def _leg_row(leg: LegResult) -> dict[str, Any]:
     plain = {name: dict(getattr(leg, name)) for name in ("params", "signals", "metrics")}
     return {
         "market": market,
+        **({"windows": windows_json(leg.windows)} if leg.windows else {}),
         "period": [leg.period.start, leg.period.end],
         **shares,
         **plain,
@@ -158,6 +160,7 @@ def _leg(spec: LegSpec, row: Mapping[str, Any]) -> LegResult:
         Period(*row["period"]),
         row["params"],
         float(row["weight"]),
+        tuple(map(WindowParams.from_json, row.get("windows", ()))),
         row["signals"],
         row["metrics"],
         tuple(trade_of(stored) for stored in row["trades"]),

@@ -24,17 +24,17 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
-HEAD: Final = "0017"  # the newest migration; a constant, so that an up-to-date start need not import Alembic
+HEAD: Final = "0018"  # the newest migration; a constant, so that an up-to-date start need not import Alembic
 
 metadata = MetaData()
 _TIME = DateTime(timezone=True)
 _NOW = text("now()")
 
 
-def _series_key(*, primary: bool = False) -> tuple[Column[int], Column[str]]:
+def _series_key(*, primary: bool = False, nullable: bool = False) -> tuple[Column[int], Column[str]]:
     """The two columns that name a series."""
     return (
-        Column("symbol_id", Integer, ForeignKey("symbols.id"), primary_key=primary, nullable=False),
+        Column("symbol_id", Integer, ForeignKey("symbols.id"), primary_key=primary, nullable=nullable),
         Column("timeframe", String(5), primary_key=primary, nullable=False),
     )
 
@@ -92,8 +92,8 @@ ohlcv_data = Table(
     _on_grid("ohlcv_data_on_grid", "timestamp", "timestamp", open_end=True),
 )
 
-# Settlements of a symbol of the kind "funding". `timestamp`: the full hour within a minute of `served_at`, else that itself.
-# What is proven of them lies in data_ranges, by cells of 1h; `interval_hours` is what the archive tells.
+# Settlements of the kind "funding". `timestamp`: the full hour within a minute of `served_at`, else that itself. What is
+# proven of them lies in data_ranges, by cells of 1h; `interval_hours` is what the archive tells.
 funding_rates = Table(
     "funding_rates",
     metadata,
@@ -250,13 +250,13 @@ strategy_sources = Table(
 # A sweep as it was asked for (`asked`: ranges, fixed parameters, constraint, ...) and how it ended. `kinds`: numpy's kind of
 # each ranged parameter; `metric_names`: of the numbers in trials.metrics; `best`: the number of the best trial so far.
 # `status` "running" of one whose lock nobody holds: its program was killed. One over several markets has a row that keeps
-# its best trial alone, and rows for each of them, which are `part_of` it, in their `place`: those have the trials.
+# its best trial alone, and rows for each of them, `part_of` it, in their `place`: those have the trials.
 sweeps = Table(
     "sweeps",
     metadata,
     Column("id", Uuid, primary_key=True),
     Column("strategy_name", String(100), nullable=False),
-    *_series_key(),
+    *_series_key(nullable=True),
     Column("start_time", _TIME, nullable=False),
     Column("end_time", _TIME, nullable=False),
     Column("status", String(20), nullable=False),
@@ -280,7 +280,9 @@ sweeps = Table(
     Column("removed_at", _TIME),
     Column("part_of", Uuid),
     Column("place", Integer),
+    Column("portfolio", JSONB(none_as_null=True)),
     CheckConstraint("(part_of IS NULL) = (place IS NULL)", name="sweeps_part_check"),
+    CheckConstraint("(portfolio IS NULL) = (symbol_id IS NOT NULL)", name="sweeps_subject_check"),
     Index("sweeps_part_idx", "part_of", "place", unique=True, postgresql_where=text("part_of IS NOT NULL")),
     *_moments("sweeps", "start_time", "end_time", "created_at", "removed_at"),
     Index("sweeps_created_idx", "created_at"),
@@ -297,9 +299,9 @@ trial_candles = Table(
     *_moments("trial_candles", "start_time", "end_time"),
 )
 
-# Every trial of a strategy, by sweeps and single runs. `identity`: what was tried (`model.trial.trial_identity`),
-# null of one that failed; `candles_id`: on what. Of a single run and of a deleted sweep nothing else is kept here; trials
-# that were deleted before migration 8 have their fingerprint as identity and no candles.
+# Every trial of a strategy. `identity`: what was tried (`model.trial.trial_identity`), null of one that failed;
+# `candles_id`: on what. Of a single run and of a deleted sweep nothing else is kept here; trials deleted before migration 8
+# have their fingerprint as identity and no candles.
 trials = Table(
     "trials",
     metadata,
@@ -316,8 +318,7 @@ trials = Table(
     Index("trials_candles_idx", "candles_id", "identity"),
 )
 
-# Daily returns of a sweep's trials, in parts as they came in: `numbers` int64 (k,), little-endian, of which; `returns`
-# float64 (k, days).
+# Daily returns of a sweep's trials, in parts: `numbers` int64 (k,), little-endian, of which; `returns` float64 (k, days).
 sweep_returns = Table(
     "sweep_returns",
     metadata,
@@ -328,8 +329,8 @@ sweep_returns = Table(
 )
 
 # A walk-forward as it was asked for and how it ended. `asked`: as in `sweeps`, and the lengths of its windows; `columns`:
-# the ranged parameters of all its combinations; `windows`, `measures`: once it is finished; `run_id`: of the stitched run,
-# which lives by itself. `status` "running" of one whose lock nobody holds: its program was killed.
+# the ranged parameters of all its combinations; `windows`, `measures`: once finished; `run_id`: of the stitched run, apart.
+# `status`: as in `sweeps`.
 walk_forwards = Table(
     "walk_forwards",
     metadata,

@@ -18,17 +18,19 @@ from engine.database.schema import sweep_returns, sweeps, symbols
 from engine.database.series_rows import add_symbol, driver
 from engine.database.source_store import add_sources
 from engine.database.trial_copy import copy_trials
-from engine.database.trial_rows import candles_id, trial_count
+from engine.database.trial_rows import add_legs, candles_id, trial_count
 from engine.errors import InputError
 from engine.model.account import Costs
 from engine.model.across import across
 from engine.model.market import Float64Array, Int64Array, Market, Period, Timeframe
 from engine.model.parameters import ParamValue
+from engine.model.portfolio_document import document_of
+from engine.model.portfolio_document import spec_of as portfolio_of
 from engine.model.ranges import Steps, parse_range
 from engine.model.reads import longer_warmup
 from engine.model.run import FINISHED, RUNNING, json_ready
 from engine.model.sweep import BegunSweep, Column, SweepPart, SweepResult, TrialReturns, unmade_checks
-from engine.model.sweep_spec import SweepSpec
+from engine.model.sweep_spec import ASKED, SweepSpec
 
 KIND: Final = "sweep"
 
@@ -85,12 +87,11 @@ class SweepStore:
                 return count  # the answer to the first try was lost, the try was not
             tried = True
             _check_held(held, columns.get("part_of", columns["id"]), part.stored)
-            market = Market(result.spec.exchange, result.spec.symbol, result.unified)
-            symbol_id = add_symbol(connection, market)
-            candles = candles_id(connection, symbol_id, result.spec.timeframe.name, result.period)
+            symbol_id, candles = _series_of(connection, result)
             if result.spec.symbols:  # keeps the best trial so far alone
                 connection.execute(_FORGET_FAILED, {"id": columns["id"]})
             copy_trials(connection, result, part, candles)
+            add_legs(connection, part.legs)
             ended = result.status != RUNNING
             count = trial_count(connection, columns["strategy_name"]) if ended else None
             row = columns | {"symbol_id": symbol_id, "trials_of_strategy": count}
@@ -196,6 +197,15 @@ class SweepStore:
         return self._database.write(purge)
 
 
+def _series_of(connection: Connection, result: SweepResult) -> tuple[int | None, int | None]:
+    """The numbers of its symbol and of the candles that it was tried on; none of a portfolio, which is on several."""
+    if result.spec.portfolio is not None:
+        return None, None
+    market = Market(result.spec.exchange, result.spec.symbol, result.unified)
+    symbol_id = add_symbol(connection, market)
+    return symbol_id, candles_id(connection, symbol_id, result.spec.timeframe.name, result.period)
+
+
 def _find(connection: Connection, sweep_id: str) -> uuid.UUID:
     return find_id(connection, sweeps, sweep_id, KIND, sweeps.c.part_of.is_(None))
 
@@ -261,7 +271,7 @@ def _unpacked(row: RowMapping) -> tuple[Int64Array, Float64Array]:
 
 
 def _whole() -> Any:
-    owner = sweeps.join(symbols, sweeps.c.symbol_id == symbols.c.id)
+    owner = sweeps.outerjoin(symbols, sweeps.c.symbol_id == symbols.c.id)
     return select(*sweeps.c, symbols.c.name, symbols.c.exchange, symbols.c.unified).select_from(owner)
 
 
@@ -297,6 +307,7 @@ def _columns(result: SweepResult) -> dict[str, Any]:
         "elapsed_s": float(result.elapsed_s),
         "created_at": to_time(result.created_ms),
         "checks": storable(json_ready(result.checks)),
+        "portfolio": spec.portfolio and storable(json_ready(document_of(spec.portfolio))),
     }
 
 
@@ -326,16 +337,20 @@ def _values(stored: str | list[ParamValue]) -> Sequence[ParamValue]:
     return parse_range(stored) if isinstance(stored, str) else tuple(stored)
 
 
-def spec_of(held: RowMapping) -> SweepSpec:
+def spec_of(held: Mapping[str, Any] | RowMapping) -> SweepSpec:
     """The spec of a row that has what `asked_of` gave beside its columns."""
     asked = held["asked"]
+    ranges = {name: _values(stored) for name, stored in asked["ranges"]}
+    if held.get("portfolio"):
+        told = {name: asked[name] for name in ASKED if name != "ranges"}
+        return SweepSpec.of_portfolio(portfolio_of(held["portfolio"]), ranges=ranges, **told)
     return SweepSpec(
         strategy=held["strategy_name"],
         symbol=held["name"],
         exchange=held["exchange"],
         timeframe=Timeframe(held["timeframe"]),
         period=Period(*asked["period"]),
-        ranges={name: _values(stored) for name, stored in asked["ranges"]},
+        ranges=ranges,
         params=asked["params"],
         costs=Costs.from_json(held["costs"]),
         constraint=asked["constraint"],
@@ -357,7 +372,7 @@ def _result(connection: Connection, held: RowMapping, rows: Sequence[Any]) -> Sw
         id=str(held["id"]),
         spec=spec,
         status=true_status(connection, held["status"], held["id"]),
-        unified=held["unified"],
+        unified=held["unified"] or "",
         period=Period(to_ms(held["start_time"]), to_ms(held["end_time"])),
         warmup=held["warmup"],
         longer_warmup=longer_warmup((held["inputs"] or {}).get("candles", {})),

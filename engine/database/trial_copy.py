@@ -23,15 +23,16 @@ _FLOAT8_OID: Final = 701
 _NULL: Final = struct.pack(">i", -1)
 
 
-def copy_trials(connection: Connection, result: SweepResult, part: SweepPart, candles: int) -> None:
-    """Add the trials of a part, tried on the period of a series that has the number `candles`."""
+def copy_trials(connection: Connection, result: SweepResult, part: SweepPart, candles: int | None) -> None:
+    """Add the trials of a part, tried on the period of a series that has the number `candles`; None: on several."""
     copy_into(connection, _COPY_TRIALS, _trial_stream(result, part, candles))
 
 
-def _trial_stream(result: SweepResult, part: SweepPart, candles: int) -> list[bytes]:
+def _trial_stream(result: SweepResult, part: SweepPart, candles: int | None) -> list[bytes]:
     name = str(storable(result.spec.strategy)).encode()
     head = struct.pack(">hi", 8, 16) + uuid.UUID(result.id).bytes + struct.pack(">i", 4)
-    middle, tail = struct.pack(">i", len(name)) + name, struct.pack(">ii", 4, candles)
+    middle = struct.pack(">i", len(name)) + name
+    tail = _NULL if candles is None else struct.pack(">ii", 4, candles)
     chosen = part.positions
     numbers = result.numbers[chosen].astype(">i4").tobytes()
     arrays, size = _float8_arrays([column[chosen] for column in result.metrics.values()], len(chosen))

@@ -1,11 +1,13 @@
 """SQL of trials: who tried what on which candles, counted for good."""
 
+from collections.abc import Iterable
 from typing import Any, Final
 
 from sqlalchemy import Connection, text
 
-from engine.database.series_rows import bounds_of
-from engine.model.market import Period
+from engine.database.series_rows import add_symbol, bounds_of
+from engine.model.market import Market, Period
+from engine.model.trial import TriedLeg
 
 _ADD_CANDLES: Final = text("""
     INSERT INTO trial_candles (symbol_id, timeframe, start_time, end_time) VALUES (:symbol_id, :timeframe, :start, :end)
@@ -44,6 +46,19 @@ def add_trial(connection: Connection, strategy: str, identity: bytes, candles: i
     """Count a single run as a trial, once."""
     values = {"strategy": strategy, "identity": identity, "candles_id": candles}
     connection.execute(_ADD_ONE, values)
+
+
+def add_legs(connection: Connection, legs: Iterable[TriedLeg]) -> None:
+    """Count what a portfolio tried of strategies, each on the candles of its leg, once."""
+    known: dict[tuple[Market, str, Period], int] = {}
+    rows = []
+    for leg in legs:
+        series = leg.market, leg.timeframe.name, leg.period
+        if series not in known:
+            known[series] = candles_id(connection, add_symbol(connection, leg.market), *series[1:])
+        rows.append({"strategy": leg.strategy, "identity": leg.identity, "candles_id": known[series]})
+    if rows:
+        connection.execute(_ADD_ONE, rows)
 
 
 def trial_count(connection: Connection, strategy: str) -> int:

@@ -26,7 +26,7 @@ _COUNTED: Final = text(f"""
 # what is chosen among by whoever makes stitched runs: whole configurations, whatever their combinations and costs
 _WALKS: Final = text(f"""
     SELECT count(DISTINCT (inputs -> 'source', asked - 'period', fixed)) FROM walk_forwards {_SERIES}
-    AND start_time < :end AND end_time > :start AND inputs IS NOT NULL
+    AND start_time < :end AND end_time > :start AND inputs IS NOT NULL AND asked -> 'portfolio' IS NULL
 """)  # noqa: S608 - a constant
 _EVER: Final = text("""
     SELECT count(*) FROM (

@@ -21,12 +21,14 @@ from engine.database.schema import symbols, walk_forward_parts, walk_forwards
 from engine.database.series_rows import add_symbol, copy_into
 from engine.database.source_store import add_sources
 from engine.database.sweep_store import asked_of, spec_of
-from engine.database.trial_rows import candles_id, trial_count
+from engine.database.trial_rows import add_legs, candles_id, trial_count
 from engine.errors import DatabaseError, InputError
 from engine.model.market import Float64Array, Market, Period, parse_time
+from engine.model.portfolio_document import document_of
 from engine.model.reads import longer_warmup
 from engine.model.run import FINISHED, json_ready
 from engine.model.sweep import Column
+from engine.model.sweep_spec import SweepSpec
 from engine.model.walk_forward import (
     FIGURES,
     IN_SAMPLE,
@@ -98,6 +100,7 @@ class WalkStore:
             ]
             name = str(storable(walk.spec.sweep.strategy))
             copy_into(connection, _COPY_TRIALS, copy_stream(_trial_rows(name, part, tried)))
+            add_legs(connection, part.legs)
             add_sources(connection, sources)
 
         self._database.write(write)
@@ -110,7 +113,7 @@ class WalkStore:
             _check_alone(connection, walk)
             values = _columns(walk)
             count = trial_count(connection, values["strategy_name"])
-            run_id = uuid.UUID(walk.run.id) if walk.run is not None else None
+            run_id = uuid.UUID(walk.stitched.id) if walk.stitched is not None else None
             more = {"trials_of_strategy": count, "run_id": run_id}
             if not connection.execute(update(walk_forwards).where(own).values(values | more)).rowcount:
                 raise InputError(_deleted(walk))
@@ -198,7 +201,8 @@ def _check_alone(connection: Connection, walk: WalkForward) -> None:
 
 
 def _deleted(walk: WalkForward) -> str:
-    kept = "nothing is kept of it" if walk.run is None else f"its stitched run {walk.run.id[:8]} is kept"
+    made, kind = walk.stitched, "run" if walk.portfolio is None else "portfolio"
+    kept = "nothing is kept of it" if made is None else f"its stitched {kind} {made.id[:8]} is kept"
     return f"walk-forward {walk.id[:8]} was deleted while it was made; {kept}"
 
 
@@ -219,7 +223,7 @@ def _columns(walk: WalkForward) -> dict[str, Any]:
         "end_time": to_time(walk.period.end),
         "status": walk.status,
         "error": storable(walk.error),
-        "asked": asked_of(spec.sweep) | lengths,
+        "asked": asked_of(spec.sweep) | lengths | _portfolio_of(spec.sweep),
         "costs": spec.sweep.costs.to_json(),
         "fixed": storable(dict(walk.fixed)),
         "columns": _packed(walk.columns),
@@ -231,6 +235,17 @@ def _columns(walk: WalkForward) -> dict[str, Any]:
         "elapsed_s": float(walk.elapsed_s),
         "created_at": to_time(walk.created_ms),
     }
+
+
+def _sweep_of(held: RowMapping) -> SweepSpec:
+    return spec_of({**held, "portfolio": held["asked"].get("portfolio")})
+
+
+def _portfolio_of(sweep: SweepSpec) -> dict[str, Any]:
+    """The portfolio that is walked, as its file says it."""
+    if sweep.portfolio is None:
+        return {}
+    return {"portfolio": storable(json_ready(document_of(sweep.portfolio)))}
 
 
 def _packed(columns: Mapping[str, Column]) -> bytes:
@@ -270,10 +285,14 @@ def _walk(connection: Connection, held: RowMapping) -> WalkForward:
     return WalkForward(
         id=str(held["id"]),
         spec=WalkForwardSpec(
-            spec_of(held), asked["train_ms"], asked["test_ms"], asked["mode"], asked["gap_ms"]
+            spec_of({**held, "portfolio": asked.get("portfolio")}),
+            asked["train_ms"],
+            asked["test_ms"],
+            asked["mode"],
+            asked["gap_ms"],
         ),
         status=true_status(connection, held["status"], held["id"]),
-        unified=held["unified"],
+        unified="" if "portfolio" in asked else held["unified"],
         period=Period(to_ms(held["start_time"]), to_ms(held["end_time"])),
         warmup=held["warmup"],
         longer_warmup=longer_warmup((held["inputs"] or {}).get("candles", {})),

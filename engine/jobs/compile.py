@@ -79,7 +79,7 @@ def main() -> None:
     folder = installed_folder()
     if not has_kernels(folder):
         for old in folder.parent.glob("kernels-*"):
-            shutil.rmtree(old)
+            shutil.rmtree(old, ignore_errors=True)  # another process may be compiling into it
         sys.stdout.write("compiling the engine (once)\n")
         sys.stdout.flush()
         os.environ[VARIABLE] = str(folder)  # before numba is imported

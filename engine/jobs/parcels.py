@@ -33,10 +33,25 @@ _CANDLES, _PERPETUAL, _STRATEGY = "candles", "perpetual", "strategy"
 
 def pack(task: object) -> Parcel:
     """The task with its paths replaced by what lies there."""
-    letter, sources = io.BytesIO(), getattr(task, "sources", {})
-    packer = _Packer(letter, sources)
-    packer.dump((_places(), replace(task, sources={}) if sources else task))  # type: ignore[type-var]
+    letter = io.BytesIO()
+    packer = _Packer(letter, _sources_of(task))
+    packer.dump((_places(), _without_sources(task)))
     return Parcel(letter.getvalue(), packer.contents)
+
+
+def _sources_of(task: Any) -> dict[Path, Mapping[str, bytes]]:
+    """What the files of each strategy held when the work on a task, or on its legs, began."""
+    asked = (one for one in (task, *getattr(task, "legs", ())) if getattr(one, "sources", {}))
+    return {one.strategy: one.sources for one in asked}
+
+
+def _without_sources(task: Any) -> Any:
+    """They lie in the content."""
+    if getattr(task, "sources", {}):
+        return replace(task, sources={})
+    if any(getattr(leg, "sources", {}) for leg in getattr(task, "legs", ())):
+        return replace(task, legs=[replace(leg, sources={}) for leg in task.legs])
+    return task
 
 
 def unpack(letter: bytes, contents: ContentFolder) -> tuple[object, Places]:
@@ -71,7 +86,7 @@ def _places() -> dict[str, str]:
 
 
 class _Packer(pickle.Pickler):
-    def __init__(self, file: io.BytesIO, sources: Mapping[str, bytes]) -> None:
+    def __init__(self, file: io.BytesIO, sources: Mapping[Path, Mapping[str, bytes]]) -> None:
         super().__init__(file)
         self.contents: dict[str, Content] = {}
         self._sources = sources
@@ -88,7 +103,7 @@ class _Packer(pickle.Pickler):
             self.contents[content.sha256] = content
             return _PERPETUAL, content.sha256, (item.names, item.brackets, item.filters, item.filtered)
         if isinstance(item, Path):
-            sources = self._sources or sources_of(item)
+            sources = self._sources.get(item) or sources_of(item)
             contents = {
                 name: Content.of(functools.partial(_whole, source)) for name, source in sources.items()
             }

@@ -36,7 +36,7 @@ def run_paths(task: PathsTask, report: Report) -> PathsAnswer:
     """Play every path of a batch. Raises StrategyError when the file does not load, RunError when there is no candle."""
     import engine.backtest.kernel.compiled  # noqa: F401 - loaded once per worker, before the process is forked
 
-    process = kept_process(task.strategy, key=task.study)
+    process = kept_process(task.strategy, task.study)
     return PathsAnswer(**process.call(_played, task, report=report))
 
 

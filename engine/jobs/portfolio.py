@@ -12,14 +12,18 @@ import numpy as np
 
 from engine.backtest.perpetual import Perpetual
 from engine.backtest.portfolio.book import LegInput, PortfolioOutcome, PortfolioRules
-from engine.backtest.questions import Answer, ask_whole, asking_again, plain_signals, signals_of
+from engine.backtest.questions import ask_whole, asking_again, plain_signals, signals_of
 from engine.backtest.rules import Report
+from engine.backtest.stitching import ruled_spans
 from engine.checks.verdicts import SWITCHED_OFF, run_checks, unmade_checks
 from engine.errors import RunError
+from engine.jobs.leg_signals import ranked
 from engine.jobs.run import band_of, terms_checks
 from engine.model.market import Candles, Float64Array, Timeframe
+from engine.model.portfolio_rules import WEIGHT
 from engine.model.reads import longer_wanted
 from engine.model.simulators import PLAIN
+from engine.model.window_params import WindowParams
 from engine.parallel.portfolio_tasks import (
     LegAnswer,
     LegTask,
@@ -51,7 +55,7 @@ def leg_job(task: LegTask, report: Report) -> LegAnswer:
     return LegAnswer(
         params=answer.params,
         said=plain_signals(signals),
-        rank=_rank(task.rank, answer),
+        rank=None if task.rank is None else ranked(task.rank, answer.said, answer.first),
         reverse=answer.reverse,
         signals={name: int(column.sum()) for name, column in signals.raw.items()},
         checks=checks,
@@ -59,16 +63,6 @@ def leg_job(task: LegTask, report: Report) -> LegAnswer:
         sources=answer.sources,
         elapsed_s=time.monotonic() - started,
     )
-
-
-def _rank(name: str | None, answer: Answer) -> Float64Array | None:
-    if name is None:
-        return None
-    columns = answer.said.indicators
-    if name not in columns:
-        known = ", ".join(columns) or "none"
-        raise RunError(f"rank names the column {name!r}, which indicators() does not give; it gives: {known}")
-    return columns[name][answer.first :]
 
 
 # -- all legs together
@@ -140,7 +134,16 @@ def _input(leg: PlayedLeg) -> LegInput:
         timeframe_ms=length_ms(candles, Timeframe(leg.timeframe)),
         weight=leg.weight,
         rank=leg.rank,
+        weights=_weights_over(leg.weights, candles) if leg.weights else None,
     )
+
+
+def _weights_over(ruling: Sequence[WindowParams], candles: Candles) -> Float64Array:
+    """The weight on each candle: windows rule weights as they rule signals."""
+    weights = np.empty(len(candles))
+    for window, (start, stop) in ruled_spans(ruling, candles):
+        weights[start:stop] = window.params[WEIGHT]
+    return weights
 
 
 def _play(legs: Sequence[LegInput], rules: PortfolioRules, engine: str) -> PortfolioOutcome:

@@ -11,13 +11,20 @@ from engine.jobs.describe import describe_job
 from engine.jobs.lookahead import lookahead_job
 from engine.jobs.paths import run_paths
 from engine.jobs.portfolio import leg_job, portfolio_job
+from engine.jobs.portfolio_trials import run_portfolio_trials
+from engine.jobs.portfolio_window_trials import run_portfolio_window_trials
 from engine.jobs.prepare import prepare_job
 from engine.jobs.run import run_job
 from engine.jobs.slippages import run_slippages
 from engine.jobs.trials import longest_warmup, run_trials
 from engine.jobs.window_trials import run_window_trials
 from engine.loader.sources import go_on_with
-from engine.parallel.portfolio_tasks import LegTask, PortfolioTask
+from engine.parallel.portfolio_tasks import (
+    LegTask,
+    PortfolioTask,
+    PortfolioTrialsTask,
+    PortfolioWindowTrialsTask,
+)
 from engine.parallel.tasks import (
     A,
     CompileTask,
@@ -48,6 +55,8 @@ FUNCTIONS: Final[Mapping[type[Task[Any]], Callable[[Any, Report], Any]]] = {
     LookaheadTask: lookahead_job,
     PathsTask: run_paths,
     PortfolioTask: portfolio_job,
+    PortfolioTrialsTask: run_portfolio_trials,
+    PortfolioWindowTrialsTask: run_portfolio_window_trials,
     PrepareTask: prepare_job,
     ProbeTask: probe_job,
     RunTask: run_job,
@@ -71,5 +80,9 @@ def perform(task: Task[A], report: Report) -> A:
 
 
 def _by_path(task: Any) -> Mapping[str, bytes]:
-    """What a task says its strategy's files hold."""
-    return {str(task.strategy.parent / name): source for name, source in getattr(task, "sources", {}).items()}
+    """What a task says its strategy's files hold, or those of its legs."""
+    return {
+        str(one.strategy.parent / name): source
+        for one in (task, *getattr(task, "legs", ()))
+        for name, source in getattr(one, "sources", {}).items()
+    }

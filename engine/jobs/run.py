@@ -12,7 +12,7 @@ import numpy as np
 from engine.backtest.detail import Detail
 from engine.backtest.perpetual import Perpetual
 from engine.backtest.questions import Answer, ask_whole, asking_again
-from engine.backtest.rules import AGAINST, DEFAULT, IN_FAVOUR, Report, carries, ignore_report
+from engine.backtest.rules import AGAINST, DEFAULT, IN_FAVOUR, Report, carries, ignore_report, limits_beyond
 from engine.checks.verdicts import SWITCHED_OFF, native_checks, run_checks, unmade_checks
 from engine.errors import RunError
 from engine.model.account import BLOCKED
@@ -86,11 +86,13 @@ def _play_signals(
         prices = getattr(signals, name)
         if name not in columns and not np.isnan(prices).all():
             columns[name] = prices
+    acted_on = signals.only(task.costs.side, answer.reverse)
+    beyond = limits_beyond(candles.slice(held, None), acted_on)
     parts = {
         "engine": engine,
         "signals": {name: int(column.sum()) for name, column in signals.raw.items()},
         "indicators": columns if task.keep_indicators else None,
-        "checks": {**checks, **terms_checks(outcome)},
+        "checks": {**checks, **terms_checks(outcome, beyond)},
     }
     return outcome, parts, _band(play, outcome)
 
@@ -157,13 +159,13 @@ def band_of(equity: Float64Array, read: Callable[[int], Float64Array]) -> dict[s
     return {"equity_low": min(finals), "equity_high": max(finals)}
 
 
-def terms_checks(outcome: Outcome) -> dict[str, dict[str, Any]]:
-    """What protections and leverage did to entries, where they did anything."""
+def terms_checks(outcome: Outcome, beyond: int = 0) -> dict[str, dict[str, Any]]:
+    """What protections and leverage did to entries, where they did anything; and how many limits lie `beyond` the market."""
     terms = outcome.terms
     if terms is None:
         return {}
     blocked = {name: count for name, count in zip(BLOCKED, terms.blocked, strict=True) if count}
-    changed = {"clipped": terms.clipped, "dropped": terms.dropped}
+    changed = {"clipped": terms.clipped, "dropped": terms.dropped} | ({"beyond": beyond} if beyond else {})
     changed |= {name: count for name in _REFUSED if (count := getattr(terms, name))}
     told = [f"{count:,} entries blocked by {name.replace('_', '-')}" for name, count in blocked.items()]
     told += [f"{count:,} entries {_CHANGED[name]}" for name, count in changed.items() if count]
@@ -177,6 +179,7 @@ def terms_checks(outcome: Outcome) -> dict[str, dict[str, Any]]:
 _CHANGED: Final = {
     "clipped": "cut to what the leverage allows",
     "dropped": "dropped, as they opened beyond their stop",
+    "beyond": "signalled with a limit on the wrong side of the close: it fills at an open",
     "no_volume": "dropped, as nothing was traded before them",
     "below_minimum": "dropped, as the exchange takes no order so small",
     "above_maximum": "cut to the most that the exchange takes",

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import numpy as np
 
@@ -21,7 +21,7 @@ from engine.backtest.rules import Report
 from engine.errors import BacktestError, RunError
 from engine.loader import kept_process, load_strategy, open_strategy
 from engine.loader.class_variables import native_params
-from engine.model.market import DAY_MS, Float64Array, Int64Array, Timeframe
+from engine.model.market import DAY_MS, CandleFile, Float64Array, Int64Array, Timeframe
 from engine.model.metric_definitions import SUMMARY
 from engine.model.parameters import ParamValue, complete
 from engine.model.reads import OWN, Reads, Warmup, longer_wanted
@@ -42,7 +42,7 @@ def run_trials(task: TrialsTask, report: Report) -> TrialsAnswer:
     """
     import engine.backtest.kernel.summary  # noqa: F401 - its kernels are loaded once per worker, before the process is forked
 
-    process = kept_process(task.strategy, key=task.sweep)
+    process = kept_process(task.strategy, task.sweep)
     answer: dict[str, Any] = process.call(_tried, task, report=report)
     sources = {name: source.tobytes() for name, source in answer["sources"].items()}
     return TrialsAnswer(**answer, versions=versions_for(sources))
@@ -107,7 +107,19 @@ def _signal_player(task: TrialsTask, kind: type[Strategy], series: SweptSeries) 
     return play
 
 
-def check_warmup(asked: Warmup, task: SweptTask) -> None:
+class Warmed(Protocol):
+    """What was loaded for the longest warm-up of all combinations."""
+
+    @property
+    def candles(self) -> CandleFile:
+        """With that many in front."""
+
+    @property
+    def warmup(self) -> int:
+        """How many are wanted."""
+
+
+def check_warmup(asked: Warmup, task: Warmed) -> None:
     """Raise RunError where a combination asks for more than any that was asked before the candles were loaded."""
     if asked.candles <= task.warmup and not asked.longer:
         return
@@ -141,7 +153,7 @@ def _native_player(task: TrialsTask, kind: type, series: SweptSeries) -> Play:
 
 def longest_warmup(task: WarmupTask, _report: Report) -> WarmupAnswer:
     """The longest warm-up that any combination asks for. One that cannot say is left to fail as a trial."""
-    process = kept_process(task.strategy, key=task.sweep)
+    process = kept_process(task.strategy, task.sweep)
     return WarmupAnswer(**process.call(_longest_warmup, task))
 
 

@@ -34,7 +34,7 @@ def run_window_trials(task: WindowTrialsTask, report: Report) -> WindowTrialsAns
     """
     import engine.backtest.kernel.spans  # noqa: F401 - loaded once per worker, before the process is forked
 
-    process = kept_process(task.strategy, key=task.sweep)
+    process = kept_process(task.strategy, task.sweep)
     answer: dict[str, Any] = process.call(_tried, task, report=report)
     sources = {name: source.tobytes() for name, source in answer["sources"].items()}
     return WindowTrialsAnswer(**answer, versions=versions_for(sources))

@@ -42,11 +42,11 @@ def strategy_process(path: Path, timeout_s: float | None = None) -> Iterator[Pro
         yield process
 
 
-def kept_process(path: Path, key: str) -> Process:
-    """As `strategy_process`, but the one of the question before where that had the same key: it remembers."""
+def kept_process(path: Path, sweep: str, key: str = "") -> Process:
+    """As `strategy_process`, but the one that answered before for the same sweep and key: it remembers."""
     if in_worker():
         _import_libraries(path)
-    process = kept(key)
+    process = kept(sweep, key)
     _prepare(process, path)
     return process
 

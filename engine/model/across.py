@@ -73,13 +73,21 @@ def _figure(how: str, name: str, columns: Sequence[Float64Array]) -> Float64Arra
 
 def _checks(sweeps: Sequence[SweepResult]) -> dict[str, dict[str, Any]]:
     """Of each check the worst of all markets, its note naming the market."""
-    found: dict[str, dict[str, Any]] = {}
-    for name in dict.fromkeys(name for one in sweeps for name in one.checks):
-        held = [(one.spec.symbol, one.checks[name]) for one in sweeps if name in one.checks]
-        symbol, check = min(held, key=lambda pair: _WORST_FIRST.index(str(pair[1]["status"])))
-        note = {"note": f"{symbol}: {check['note']}"} if check.get("note") else {}
-        found[name] = {**check, **note}
+    found = worst_checks([(one.spec.symbol, one.checks) for one in sweeps])
     found["data"].pop("span", None)  # each market has its own
+    return found
+
+
+def worst_checks(
+    named: Sequence[tuple[str, Mapping[str, Mapping[str, Any]]]],
+) -> dict[str, dict[str, Any]]:
+    """Of each check of several the worst, its note saying by name whose it is."""
+    found: dict[str, dict[str, Any]] = {}
+    for check in dict.fromkeys(check for _, checks in named for check in checks):
+        held = [(name, checks[check]) for name, checks in named if check in checks]
+        name, worst = min(held, key=lambda pair: _WORST_FIRST.index(str(pair[1]["status"])))
+        note = {"note": f"{name}: {worst['note']}"} if worst.get("note") else {}
+        found[check] = {**worst, **note}
     return found
 
 

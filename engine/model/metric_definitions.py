@@ -50,6 +50,7 @@ DEFINITIONS: Final = _define(
     ("min_btl_years", "Least backtest", "years", "Years below which the best of the counted trials is expected to show such a Sharpe ratio without any skill. None where it is not above 0."),
     ("trials_counted", "Trials", "count", "Distinct strategies with parameters tried until then on this market and timeframe, in periods that share candles with this one; itself included. Of a stitched run: configurations of walk-forward."),
     ("trials_measured", "Trials measured", "count", "Those in grids or drawn evenly on exactly this period, by whose Sharpe ratios the spread is known. 0: fewer than 10, the spread is assumed to be that of chance."),
+    ("walk_trials", "Trials of the walk-forward", "count", "Combinations x trainings of the walk-forward that a stitched run is of: what its parameters were chosen from, each before its test. None of any other run."),
     ("trials_ever", "Trials on anything", "count", "Distinct strategies with parameters ever tried until then, on whatever market."),
     # days
     ("best_day_pct", "Best day", "%", "Highest return of a UTC day."),
@@ -163,6 +164,7 @@ def group_names(definitions: Iterable[str] = tuple(DEFINITIONS)) -> dict[str, st
 # what changes with whatever else was tried until a run is made: whoever keeps it puts them in
 OF_TRIALS: Final = (
     "dsr", "dsr_eff", "chance_sharpe", "min_btl_years", "trials_counted", "trials_measured", "trials_ever",
+    "walk_trials",
 )  # fmt: skip
 
 # what a sweep keeps of each trial, in the order of a row of summary.py; here because who plans a sweep needs no numba

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Any, Final
 
 from engine.errors import InputError
 from engine.model.account import AUTO_FUNDING, Costs
-from engine.model.market import Period, Timeframe
+from engine.model.durations import parse_duration
+from engine.model.market import Period, Timeframe, short_time
 from engine.model.numerals import read_number
 from engine.model.parameters import Assignment, Param, ParamValue, StrategyInfo, assign
 from engine.model.portfolio_rules import (
@@ -21,27 +22,32 @@ from engine.model.portfolio_rules import (
     NEVER,
     RISK,
     SCALE,
+    WALLET,
     WEIGHED,
+    WEIGHT,
     PortfolioRules,
+    by_owner,
 )
 from engine.model.run import RunSpec
 from engine.model.simulators import COMPILED
-from engine.model.walk_forward import parse_duration
+from engine.model.window_params import MOST_WINDOWS, WindowParams
 
 _BAND: Final = "band:"
 MOST_LEGS: Final = 200
 MOST_NAME: Final = 40
 LEAST_LOOKBACK: Final = 3
 MOST_LOOKBACK: Final = 100_000
-_ROUNDING: Final = 1e-9  # thirds need not add up to one exactly
+WEIGHT_ROUNDING: Final = 1e-9  # thirds need not add up to one exactly
 
 
 class PortfolioFault(InputError):
-    """What is wrong with a portfolio: of which key, and of which leg (by position), where it is one's."""
+    """What is wrong with a portfolio: of which key, and of which leg or window (by position), where it is one's."""
 
-    def __init__(self, text: str, key: str | None = None, leg: int | None = None) -> None:
+    def __init__(
+        self, text: str, key: str | None = None, leg: int | None = None, window: int | None = None
+    ) -> None:
         super().__init__(text)
-        self.key, self.leg = key, leg
+        self.key, self.leg, self.window = key, leg, window
 
 
 def read_rebalance(text: str) -> tuple[int | None, float | None]:
@@ -88,7 +94,11 @@ class LegSpec:
 
 @dataclass(frozen=True, slots=True)
 class PortfolioSpec:
-    """A portfolio to make. Raises PortfolioFault where legs and rules do not fit together."""
+    """A portfolio to make. Raises PortfolioFault where legs and rules do not fit together.
+
+    `windows`: from when on which parameters (`LEG.name`) and weights (`LEG.weight`) rule in place of the legs' own; each
+    stands for itself, and what it leaves out is the legs' own again.
+    """
 
     period: Period
     legs: tuple[LegSpec, ...]
@@ -101,6 +111,7 @@ class PortfolioSpec:
     max_open: int | None = None
     lookback: int = LOOKBACK
     name: str = "portfolio"
+    windows: tuple[WindowParams, ...] = ()
 
     def __post_init__(self) -> None:
         for key, known in (("allocation", ALLOCATIONS), ("contention", CONTENTIONS)):
@@ -126,6 +137,7 @@ class PortfolioSpec:
         _check_name(self.name, None)
         _check_legs(self.legs)
         _check_weights(self)
+        _check_windows(self)
 
     @property
     def rules(self) -> PortfolioRules:
@@ -154,8 +166,42 @@ class PortfolioSpec:
     def without(self, name: str) -> PortfolioSpec | None:
         """The same without that leg; None where nothing is left, or nothing that is bought."""
         left = tuple(leg for leg in self.legs if leg.name != name)
-        is_bought = self.allocation not in WEIGHED or any(leg.weight != 0 for leg in left)
-        return replace(self, legs=left) if left and is_bought else None
+        windows = tuple(
+            replace(
+                one,
+                params={key: value for key, value in one.params.items() if key.rpartition(".")[0] != name},
+            )
+            for one in self.windows
+        )
+        try:
+            return replace(self, legs=left, windows=windows) if left else None
+        except PortfolioFault:  # the weights of the rest sum to 0
+            return None
+
+    def with_values(self, values: Mapping[str, ParamValue]) -> PortfolioSpec:
+        """The same without windows, with these in place of its own: parameters of legs (`LEG.name`), their weights where
+        they are read (`LEG.weight`), rules (`wallet.name`). Raises PortfolioFault where its weights do not fit then.
+        """
+        weighs, told = self.allocation in WEIGHED, by_owner(values)
+        legs = []
+        for leg in self.legs:
+            given = told.pop(leg.name, {})
+            weight = _weight(leg.name, given.pop(WEIGHT)) if weighs and WEIGHT in given else leg.weight
+            legs.append(replace(leg, weight=weight, params={**leg.params, **given}))
+        wallet: dict[str, Any] = told.pop(WALLET, {})
+        if told:
+            raise PortfolioFault(
+                f"there is no leg {next(iter(told))!r}; there are: {', '.join(leg.name for leg in legs)}"
+            )
+        return replace(self, legs=tuple(legs), windows=(), **wallet)
+
+    @property
+    def stages(self) -> list[tuple[int, PortfolioSpec]]:
+        """What rules from when on, ms: the legs' own values from the period's start, then those of each window."""
+        found = [(one.start_ms, self.with_values(one.params)) for one in self.windows]
+        if not found or found[0][0] > self.period.start:
+            found.insert(0, (self.period.start, replace(self, windows=())))
+        return found
 
 
 def assigned(
@@ -165,6 +211,7 @@ def assigned(
     PortfolioFault for one that the strategy does not have or refuses.
     """
     takers = [replace(infos[leg.strategy], name=leg.name) for leg in spec.legs]
+    known = dict(zip((leg.name for leg in spec.legs), takers, strict=True))
     for number, (leg, info) in enumerate(zip(spec.legs, takers, strict=True)):
         for key, value in leg.params.items():
             with faults_of(key, number):
@@ -174,7 +221,28 @@ def assigned(
         replace(leg, params=_typed({**leg.params, **won[leg.name]}, info))
         for leg, info in zip(spec.legs, takers, strict=True)
     )
-    return replace(spec, legs=legs)
+    ruled = {key for window in spec.windows for key in window.params}
+    for key in (f"{leg}.{name}" for leg, given in won.items() for name in given):
+        if key in ruled:
+            raise PortfolioFault(f"{key} is what the windows say; change it there")
+    return replace(spec, legs=legs, windows=tuple(_typed_windows(spec, known)))
+
+
+def _typed_windows(spec: PortfolioSpec, infos: Mapping[str, StrategyInfo]) -> Iterator[WindowParams]:
+    """With every parameter as the strategy of its leg reads it; `infos`: by leg."""
+    for number, window in enumerate(spec.windows):
+        typed: dict[str, ParamValue] = {}
+        for key, value in window.params.items():
+            leg, name = key.rpartition(".")[0], key.rpartition(".")[2]
+            with faults_of(key, window=number):
+                if name == WEIGHT and spec.allocation in WEIGHED:
+                    typed[key] = value
+                    continue
+                if name == WEIGHT and all(param["name"] != WEIGHT for param in infos[leg].params):
+                    raise InputError(f"{key}: allocation {spec.allocation} reads no weights")
+                assign(Assignment.from_json({key: value}), [infos[leg]], "leg")
+                typed[key] = _typed({name: value}, infos[leg])[name]
+        yield replace(window, params=typed)
 
 
 def _typed(params: Mapping[str, ParamValue], info: StrategyInfo) -> dict[str, ParamValue]:
@@ -186,14 +254,20 @@ def _typed(params: Mapping[str, ParamValue], info: StrategyInfo) -> dict[str, Pa
 class faults_of:  # noqa: N801 - reads as a function: `with faults_of("symbol", 3)`
     """What is raised inside as InputError is a fault of that key, in that leg where one is given."""
 
-    def __init__(self, key: str, leg: int | None = None) -> None:
-        self._key, self._leg = key, leg
+    def __init__(self, key: str, leg: int | None = None, window: int | None = None) -> None:
+        self._key, self._leg, self._window = key, leg, window
 
     def __enter__(self) -> None:
         return None
 
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        if isinstance(error, InputError) and not isinstance(error, PortfolioFault):
+        if not isinstance(error, InputError):
+            return
+        if self._window is not None:
+            text = f"window {self._window + 1}: {error}"
+            key = (error.key if isinstance(error, PortfolioFault) else None) or self._key
+            raise PortfolioFault(text, key, None, self._window) from error
+        if not isinstance(error, PortfolioFault):
             raise PortfolioFault(str(error), self._key, self._leg) from error
 
 
@@ -230,6 +304,34 @@ def _check_legs(legs: Sequence[LegSpec]) -> None:
             )
 
 
+def _weight(leg: str, value: ParamValue) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise PortfolioFault(f"the weight of leg {leg!r} must be a number, not {value!r}")
+    return float(value)
+
+
+def _check_windows(spec: PortfolioSpec) -> None:
+    if len(spec.windows) > MOST_WINDOWS:
+        raise PortfolioFault(
+            f"{len(spec.windows)} windows are more than the {MOST_WINDOWS:,} that a portfolio can have",
+            window=MOST_WINDOWS,
+        )
+    before = spec.period.start - 1
+    for number, window in enumerate(spec.windows):
+        with faults_of("start", window=number):
+            if not spec.period.start <= window.start_ms < spec.period.end:
+                raise InputError(
+                    f"it starts at {short_time(window.start_ms)}, outside the period {spec.period}"
+                )
+            if window.start_ms <= before:
+                raise InputError("it starts no later than the one before it; put them in order of time")
+        before = window.start_ms
+        with faults_of("params", window=number):
+            if WALLET in by_owner(window.params) and WALLET not in [leg.name for leg in spec.legs]:
+                raise InputError("the rules of the wallet cannot change with time; leave wallet.* out")
+            spec.with_values(window.params)
+
+
 def _check_weights(spec: PortfolioSpec) -> None:
     given = [leg.weight for leg in spec.legs]
     if spec.allocation in WEIGHED:
@@ -251,6 +353,6 @@ def _check_weights(spec: PortfolioSpec) -> None:
     if spec.allocation in WEIGHED and not sum(known):
         raise PortfolioFault("the weights sum to 0: nothing would be bought", "weight", last)
     most = spec.leverage or 1.0
-    if spec.allocation == FIXED and sum(known) > most * (1 + _ROUNDING):
+    if spec.allocation == FIXED and sum(known) > most * (1 + WEIGHT_ROUNDING):
         why = "the leverage" if spec.leverage else "all of the equity; a leverage would allow more"
         raise PortfolioFault(f"the weights sum to {sum(known):g}, above {most:g}, {why}", "weight", last)

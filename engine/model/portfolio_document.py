@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from datetime import date
 from typing import Any, Final
@@ -12,10 +12,11 @@ from engine.errors import InputError
 from engine.model.account import AUTO_FUNDING, Costs, slippage_values
 from engine.model.cost_presets import TAKER, commission_rates
 from engine.model.filters import NO_FILTERS
-from engine.model.market import DEFAULT_EXCHANGE, Period, Timeframe, check_exchange
+from engine.model.market import DEFAULT_EXCHANGE, Period, Timeframe, check_exchange, parse_time
 from engine.model.parameters import ParamValue
 from engine.model.portfolio import LegSpec, PortfolioFault, PortfolioSpec, faults_of
 from engine.model.portfolio_rules import EQUAL, LOOKBACK, NEVER, SCALE
+from engine.model.window_params import WindowParams, windows_json
 
 # what a leg may say itself, and the portfolio for all legs that do not
 SHARED: Final = ("exchange", "timeframe", "commission", "costs", "limit_fee", "size", "slippage", "filters")
@@ -23,6 +24,8 @@ _OWN: Final = (
     "name", "start", "end", "cash", "leverage", "funding", "allocation", "rebalance", "contention", "max_open", "lookback",
 )  # fmt: skip
 LEGS: Final = "legs"
+WINDOWS: Final = "windows"
+_WINDOW_KEYS: Final = ("start", "params")
 KEYS: Final = (*_OWN, *SHARED)
 LEG_KEYS: Final = ("name", "strategy", "symbol", "weight", "rank", *SHARED, "params")
 _EITHER: Final = {"commission": "costs", "costs": "commission"}  # who gives one takes back the other
@@ -34,7 +37,7 @@ _KINDS: Final[Mapping[str, tuple[type, ...]]] = {
     "allocation": _TEXT, "rebalance": _TEXT, "contention": _TEXT, "max_open": _WHOLE, "lookback": _WHOLE,
     "exchange": _TEXT, "timeframe": _TEXT, "commission": _NUMBER, "costs": _TEXT, "limit_fee": (*_NUMBER, *_TEXT),
     "size": _NUMBER, "slippage": (*_NUMBER, *_TEXT), "filters": _TEXT, "strategy": _TEXT, "symbol": _TEXT,
-    "weight": _NUMBER, "rank": _TEXT, "params": (dict,), LEGS: (list,),
+    "weight": _NUMBER, "rank": _TEXT, "params": (dict,), LEGS: (list,), WINDOWS: (list,),
 }  # fmt: skip
 _WORDS: Final = {
     _NUMBER: "a number",
@@ -46,7 +49,7 @@ _WORDS: Final = {
 
 def spec_of(document: Mapping[str, Any]) -> PortfolioSpec:
     """The portfolio that a document describes; null is as left out. Raises PortfolioFault."""
-    given = _checked(document, (*KEYS, LEGS), None)
+    given = _checked(document, (*KEYS, LEGS, WINDOWS), None)
     with faults_of("start" if "start" not in given else "end"):
         if "start" not in given or "end" not in given:
             raise InputError('a portfolio needs start and end, as start = "2024-01-01"')
@@ -70,7 +73,27 @@ def spec_of(document: Mapping[str, Any]) -> PortfolioSpec:
         given.get("max_open"),
         given.get("lookback", LOOKBACK),
         given.get("name", "portfolio"),
+        tuple(_window(number, one) for number, one in enumerate(given.get(WINDOWS, ()))),
     )
+
+
+def _window(number: int, given: Any) -> WindowParams:
+    with faults_of("start", window=number):
+        if not isinstance(given, Mapping):
+            raise InputError(f"it must be a table of keys, not {given!r}")
+        told = _checked(given, _WINDOW_KEYS, None)
+        if "start" not in told:
+            raise InputError('it needs a start, as start = "2024-02-01"')
+        return WindowParams(parse_time(told["start"]), _params(dict(_flat(told.get("params", {}))), None))
+
+
+def _flat(given: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """`LEG.name` of each value: TOML reads an unquoted dot as a table."""
+    for name, value in given.items():
+        if isinstance(value, Mapping):
+            yield from ((f"{name}.{below}", one) for below, one in _flat(value))
+        else:
+            yield name, value
 
 
 def _wallet(given: Mapping[str, Any]) -> Costs:
@@ -129,7 +152,7 @@ def _costs(told: Mapping[str, Any], wallet: Costs, number: int) -> Costs:
     return found
 
 
-def _params(given: Mapping[str, Any], number: int) -> dict[str, ParamValue]:
+def _params(given: Mapping[str, Any], number: int | None) -> dict[str, ParamValue]:
     for name, value in given.items():
         if not isinstance(value, bool | int | float | str):
             raise PortfolioFault(
@@ -184,6 +207,7 @@ def document_of(spec: PortfolioSpec) -> dict[str, Any]:
         "lookback": spec.lookback,
         **shared,
         LEGS: [_leg_document(leg, shared) for leg in spec.legs],
+        **({WINDOWS: windows_json(spec.windows)} if spec.windows else {}),
     }
 
 

@@ -13,9 +13,10 @@ from typing import Any, Final
 
 from engine.errors import InputError, reason
 from engine.model.portfolio import PortfolioFault, PortfolioSpec
-from engine.model.portfolio_document import LEGS, SHARED, document_of, spec_of
+from engine.model.portfolio_document import LEGS, SHARED, WINDOWS, document_of, spec_of
 
-_LEG: Final = "leg"  # as its table is called there
+_LEG, _WINDOW = "leg", "window"  # as their tables are called there
+_TABLES: Final = ((_LEG, LEGS), (_WINDOW, WINDOWS))
 _MOST_BYTES: Final = 1_000_000
 _BARE: Final = re.compile(r"[A-Za-z0-9_-]+")
 _HEADER: Final = re.compile(r"\s*\[(\[)?\s*([^\]#]*?)\s*\]")
@@ -65,38 +66,44 @@ def parse_portfolio(text: str, name: str) -> PortfolioFile:
     except (ValueError, RecursionError) as error:  # a number of 5,000 digits, a thousand brackets
         raise InputError(f"{name}: {error}") from error
     try:
-        return PortfolioFile(name, text, spec_of(_with_legs(document)))
+        return PortfolioFile(name, text, spec_of(_with_tables(document)))
     except PortfolioFault as fault:
         raise InputError(_placed(name, text, fault)) from fault
 
 
-def _with_legs(document: dict[str, Any]) -> dict[str, Any]:
-    """The document with its tables of legs under the name that they have elsewhere."""
-    if LEGS in document:
-        raise PortfolioFault(f"unknown key {LEGS!r}; did you mean [[{_LEG}]]?", LEGS)
-    legs = document.pop(_LEG, [])
-    if not isinstance(legs, list):
-        raise PortfolioFault(f"a leg is a table of its own: write [[{_LEG}]] above its keys", _LEG)
-    return document | {LEGS: legs}
+def _with_tables(document: dict[str, Any]) -> dict[str, Any]:
+    """The document with its tables of legs and windows under the names that they have elsewhere."""
+    for table, elsewhere in _TABLES:
+        if elsewhere in document:
+            raise PortfolioFault(f"unknown key {elsewhere!r}; did you mean [[{table}]]?", elsewhere)
+        given = document.pop(table, [])
+        if not isinstance(given, list):
+            raise PortfolioFault(f"a {table} is a table of its own: write [[{table}]] above its keys", table)
+        document[elsewhere] = given
+    return document
 
 
 def _placed(name: str, text: str, fault: PortfolioFault) -> str:
-    line, column = place_of(text, fault.key, fault.leg)
+    if fault.window is None:
+        line, column = place_of(text, fault.key, fault.leg)
+    else:
+        line, column = place_of(text, fault.key, fault.window, _WINDOW)
     return f"{name}, line {line}, column {column}: {fault}"
 
 
-def place_of(text: str, key: str | None, leg: int | None) -> tuple[int, int]:
+def place_of(text: str, key: str | None, leg: int | None, kind: str = _LEG) -> tuple[int, int]:
     """(line, column), from 1, of a key: of the whole portfolio, or of leg number `leg` (from 0) and its parameters. Where it
-    is not written there, of the portfolio's that it stands for; else of the leg; else the beginning.
+    is not written there, of the portfolio's that it stands for; else of the leg; else the beginning. `kind`: the tables that
+    are counted, legs or windows.
     """
     legs, inside, found, shared = -1, True, (1, 1), None
     for number, line in enumerate(text.splitlines(), start=1):
         header = _HEADER.match(line)
         if header:
             table = header[2].strip("\"' ")
-            begins = bool(header[1]) and table == _LEG
+            begins = bool(header[1]) and table == kind
             legs += begins
-            inside = table.partition(".")[0].strip() == _LEG
+            inside = table.partition(".")[0].strip() == kind
             if begins and legs == leg:
                 found = (number, line.index("[") + 1)
         elif key is not None and inside and (column := _column(line, key)) is not None:
@@ -117,8 +124,8 @@ def _column(line: str, key: str) -> int | None:
 def portfolio_text(spec: PortfolioSpec) -> str:
     """The file of a portfolio: `parse_portfolio` reads the same out of it."""
     document = document_of(spec)
-    legs = document.pop(LEGS)
-    tables = [_lines(document), *(f"[[{_LEG}]]\n{_lines(leg)}" for leg in legs)]
+    held = [(table, document.pop(elsewhere, ())) for table, elsewhere in _TABLES]
+    tables = [_lines(document), *(f"[[{name}]]\n{_lines(one)}" for name, given in held for one in given)]
     return "\n\n".join(tables) + "\n"
 
 

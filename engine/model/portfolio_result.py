@@ -10,11 +10,12 @@ from typing import Any, ClassVar, Final
 from engine.model.market import Market, Period, Timeframe, format_time
 from engine.model.portfolio import LegSpec, PortfolioSpec
 from engine.model.portfolio_document import document_of
-from engine.model.portfolio_rules import FIXED, WEIGHED
+from engine.model.portfolio_rules import FIXED, WEIGHED, WEIGHT
 from engine.model.rerun import Rerun
 from engine.model.run import FINISHED, Series, funding_left_out, skipped_checks
 from engine.model.simulators import COMPILED
 from engine.model.trade import Trade
+from engine.model.window_params import WindowParams, windows_json
 
 KIND: Final = "portfolio"
 _WHOLE: Final = 1 + 1e-9  # thirds need not add up to one exactly
@@ -59,8 +60,9 @@ def checks_of_a_leg() -> dict[str, dict[str, Any]]:
 
 @dataclass(frozen=True, slots=True)
 class LegResult:
-    """One leg of a finished portfolio. `period` is the effective one; `params` are complete; `metrics`: of the wallet's cash
-    and what the leg made of it; `pnl`: money; shares of the whole profit, and of the variance of its days, in %.
+    """One leg of a finished portfolio. `period` is the effective one; `params` are complete, and empty where `windows` say
+    which ruled from when on; `weight`: at first; `metrics`: of the wallet's cash and what the leg made of it; `pnl`: money;
+    shares of the whole profit, and of the variance of its days, in %.
     """
 
     spec: LegSpec
@@ -68,6 +70,7 @@ class LegResult:
     period: Period
     params: Mapping[str, Any]
     weight: float
+    windows: tuple[WindowParams, ...] = ()
     signals: Mapping[str, int] = field(default_factory=dict)
     metrics: Mapping[str, float | int | None] = field(default_factory=dict)
     trades: tuple[Trade, ...] = ()
@@ -94,6 +97,7 @@ class LegResult:
             **self.period.to_json(),
             "weight": self.weight,
             "params": dict(self.params),
+            **({"windows": windows_json(self.windows)} if self.windows else {}),
             "costs": self.spec.costs.to_json(),
             "pnl": self.pnl,
             "profit_share_pct": self.profit_share_pct,
@@ -145,6 +149,40 @@ class PortfolioResult:
         return min((leg.spec.timeframe for leg in self.legs), key=lambda one: one.next(start) - start)
 
     @property
+    def walk_trials(self) -> int | None:
+        """How many trials its windows were chosen from, of a stitched one."""
+        chosen_from = self.metrics.get("walk_trials")
+        return None if chosen_from is None else int(chosen_from)
+
+    @property
+    def windows(self) -> list[WindowParams]:
+        """All parameters and weights by when they begin to rule, as `LEG.name`; none where nothing changes with time."""
+        return (
+            []
+            if not self.spec.windows
+            else [
+                WindowParams(start, self._ruling(number, stage))
+                for number, (start, stage) in enumerate(self.spec.stages)
+            ]
+        )
+
+    def changing(self) -> tuple[list[str], list[tuple[int, list[Any]]]]:
+        """(names of what changes with time; the values of each window by when it begins to rule, ms)."""
+        told = self.windows
+        first = told[0].params if told else {}
+        names = [name for name in first if len({repr(one.params[name]) for one in told}) > 1]
+        return names, [(one.start_ms, [one.params[name] for name in names]) for one in told]
+
+    def _ruling(self, number: int, stage: PortfolioSpec) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for leg, weight in zip(self.legs, stage.weights, strict=True):
+            params = leg.windows[number].params if leg.windows else leg.params
+            found |= {f"{leg.name}.{name}": value for name, value in params.items()}
+            if stage.allocation in WEIGHED:
+                found[f"{leg.name}.{WEIGHT}"] = weight
+        return found
+
+    @property
     def trades(self) -> list[tuple[str, Trade]]:
         """The trades of all legs with the name of each one's leg, in order of entry, then of legs."""
         found = [(leg.name, trade) for leg in self.legs for trade in leg.trades]
@@ -167,7 +205,7 @@ class PortfolioResult:
         told += [f"{note}: {', '.join(names)}" for note, names in silent.items()]
         if self.spec.allocation not in WEIGHED and any(leg.weight is not None for leg in self.spec.legs):
             told.append(f"allocation {self.spec.allocation} reads no weights: those of the legs are not used")
-        asked = sum(leg.weight or 0.0 for leg in self.spec.legs)
+        asked = max(sum(stage.weights) for _, stage in self.spec.stages)
         if self.spec.allocation == FIXED and asked > _WHOLE:
             told.append(
                 f"the weights are margin and sum to {asked:g} of the equity: not all legs can be held whole at once"
@@ -198,6 +236,7 @@ class PortfolioResult:
             "params": {
                 f"{leg.name}.{name}": value for leg in self.legs for name, value in leg.params.items()
             },
+            **({"windows": windows_json(self.windows)} if self.spec.windows else {}),
             "costs": self.spec.legs[0].costs.to_json(),
             "engine": self.engine,
             "metrics": dict(self.metrics),

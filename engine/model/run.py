@@ -35,7 +35,8 @@ class RunSpec:
     `warmup`: at least so many candles before the period, even where the strategy asks for fewer: recursive averages never
     quite forget how many they saw, so a trial of a sweep is repeated with the sweep's warm-up. `checks`: whether the
     strategy is asked again to find look-ahead and a warm-up that is too short. `windows`: in place of `params`, which rule
-    when (of a walk-forward). `longer_warmup`: as `warmup`, of longer timeframes that it reads.
+    when (of a walk-forward), chosen from `walk_trials` trials. `longer_warmup`: as `warmup`, of longer timeframes that it
+    reads.
     """
 
     strategy: str
@@ -50,6 +51,7 @@ class RunSpec:
     checks: bool = True
     windows: tuple[WindowParams, ...] = ()
     longer_warmup: tuple[tuple[str, int], ...] = ()
+    walk_trials: int | None = None
 
     def __post_init__(self) -> None:
         _check(self.engine, self.warmup, self.longer_warmup)
@@ -214,6 +216,7 @@ class RunResult:
     @property
     def spec(self) -> RunSpec:
         """What was to be done: it makes the same run once more, warm-up and engine included."""
+        chosen_from = self.metrics.get("walk_trials")
         return RunSpec(
             self.strategy,
             self.symbol,
@@ -226,6 +229,7 @@ class RunResult:
             warmup=self.inputs["warmup"] if self.inputs else None,
             windows=self.windows,
             longer_warmup=longer_warmup((self.inputs or {}).get("candles", {})),
+            walk_trials=None if chosen_from is None else int(chosen_from),
         )
 
     @property
@@ -236,7 +240,7 @@ class RunResult:
     @property
     def left_out(self) -> list[str]:
         """What the figures do not contain."""
-        return funding_left_out(self.exchange, self.checks)
+        return funding_left_out(self.exchange, self.checks) if self.status == FINISHED else []
 
     @property
     def left_unsettled(self) -> list[str]:

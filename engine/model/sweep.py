@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final
@@ -16,6 +16,7 @@ from engine.model.parameters import ParamValue
 from engine.model.run import FINISHED, funding_left_out, skipped_checks
 from engine.model.sweep_spec import SweepSpec
 from engine.model.sweep_statistics import SweepStatistics
+from engine.model.trial import TriedLeg
 
 # the metrics of which less is better; of every other one more is (a drawdown in % is negative, paid funding positive)
 LOWER_IS_BETTER: Final = frozenset(
@@ -227,7 +228,9 @@ class SweepResult:
     @property
     def left_out(self) -> list[str]:
         """What the figures of all trials do not contain, or contain by assumption."""
-        return funding_left_out(self.spec.exchange, self.checks)
+        legs = self.spec.portfolio.legs if self.spec.portfolio else ()
+        exchanges = dict.fromkeys([leg.exchange for leg in legs] or [self.spec.exchange])
+        return list(dict.fromkeys(note for one in exchanges for note in funding_left_out(one, self.checks)))
 
     @property
     def kept(self) -> str:
@@ -247,7 +250,7 @@ class SweepResult:
             "id": self.id,
             "status": self.status,
             "error": self.error,
-            "unified": self.unified,
+            "unified": self.unified or None,
             "engine": self.engine,
             "warmup": self.warmup,
             "longer_warmup": dict(self.longer_warmup),
@@ -273,12 +276,14 @@ class SweepResult:
 class SweepPart:
     """Trials that are not stored yet: where they stand in their SweepResult (m, ascending), what each tried (None: it
     failed), daily returns of those that keep them. `stored`: how many trials are, None where the sweep itself is not.
+    `legs`: what trials of a portfolio tried of strategies by themselves.
     """
 
     positions: Int64Array
     identities: Sequence[bytes | None]
     returns: TrialReturns | None = None
     stored: int | None = None
+    legs: Collection[TriedLeg] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -10,6 +10,9 @@ from engine.errors import InputError
 from engine.model.account import Costs
 from engine.model.market import Period, Timeframe
 from engine.model.parameters import ParamValue
+from engine.model.portfolio import PortfolioSpec
+from engine.model.portfolio_document import document_of, spec_of
+from engine.model.portfolio_rules import WEIGHED, WEIGHT
 from engine.model.ranges import range_json, read_range
 from engine.model.run import values_of_spec
 
@@ -33,6 +36,9 @@ ACROSS: Final = (MEAN, MEDIAN, WORST)
 
 
 MOST_NAMED: Final = 3
+PORTFOLIO: Final = "portfolio"
+# what is asked of a sweep whatever it is of
+ASKED: Final = ("ranges", "constraint", "objective", "sampler", "trials", "seed", "second_objective")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +49,7 @@ class SweepSpec:
     `constraint`: an expression over parameters that a combination must fulfil, "" for none. `trials`: how many distinct
     combinations are tried by every sampler but the grid. `second_objective`: "" for none. `symbols`: of a sweep over several
     markets, of which `symbol` is the first, else empty; `across`: how the figures of a combination on all of them become
-    one.
+    one. `portfolio`: what is swept in place of one strategy (`of_portfolio`); ranges are called LEG.name then.
     """
 
     strategy: str
@@ -62,6 +68,7 @@ class SweepSpec:
     second_objective: str = ""
     symbols: tuple[str, ...] = ()
     across: str = ""
+    portfolio: PortfolioSpec | None = None
 
     def __post_init__(self) -> None:
         self._check_markets()
@@ -95,6 +102,14 @@ class SweepSpec:
             raise InputError(f"{', '.join(sorted(both))}: either a range or a fixed value, not both")
 
     def _check_markets(self) -> None:
+        if self.portfolio is not None and (self.symbols or self.across):
+            raise InputError(
+                "the legs of a portfolio say their symbols themselves; leave symbols and across out"
+            )
+        if self.portfolio is not None and self.portfolio.windows:
+            raise InputError(
+                "the windows of the portfolio would rule in place of what is tried; leave them out to try values"
+            )
         if not self.symbols:
             if self.across:
                 raise InputError(f"{self.across} is taken across several symbols; give more than one")
@@ -108,18 +123,50 @@ class SweepSpec:
         if self.across not in ACROSS:
             raise InputError(f"unknown way across markets {self.across!r}; there are: {', '.join(ACROSS)}")
 
+    @classmethod
+    def of_portfolio(cls, portfolio: PortfolioSpec, **more: Any) -> Self:
+        """A sweep over the legs of a portfolio: where one of a strategy names what it is on, that is the first leg's market,
+        the finest timeframe, and the wallet's money. `more`: ranges and the other fields.
+        """
+        first, wallet = portfolio.legs[0], _wallet(portfolio)
+        name = PORTFOLIO if portfolio.name == PORTFOLIO else f"{PORTFOLIO} {portfolio.name}"
+        finest = min((leg.timeframe for leg in portfolio.legs), key=lambda one: one.next(0))
+        return cls(
+            name,
+            first.symbol,
+            first.exchange,
+            finest,
+            portfolio.period,
+            costs=wallet,
+            portfolio=portfolio,
+            **more,
+        )
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The symbols that it is on, each once."""
+        if self.portfolio is not None:
+            return tuple(dict.fromkeys(leg.symbol for leg in self.portfolio.legs))
+        return self.symbols or (self.symbol,)
+
     @property
     def markets(self) -> str:
         """On what, for people: SOLUSDT; median of SOLUSDT, BTCUSDT and 3 more."""
-        if not self.symbols:
-            return self.symbol
-        more = f" and {len(self.symbols) - MOST_NAMED} more" if len(self.symbols) > MOST_NAMED else ""
-        return f"{self.across} of {', '.join(self.symbols[:MOST_NAMED])}{more}"
+        names = self.names
+        more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+        how = f"{self.across} of " if self.across else ""
+        return f"{how}{', '.join(names[:MOST_NAMED])}{more}"
 
     @property
     def objectives(self) -> tuple[str, ...]:
         """What counts: one metric, or two."""
         return (self.objective, self.second_objective) if self.second_objective else (self.objective,)
+
+    @property
+    def weights_vary(self) -> bool:
+        """Whether the weights of a portfolio's legs are among what is tried."""
+        weighs = self.portfolio is not None and self.portfolio.allocation in WEIGHED
+        return weighs and any(name.rpartition(".")[2] == WEIGHT for name in self.ranges)
 
     def on(self, *symbols: str) -> Self:
         """The same sweep with the markets' own names, or on one of them alone."""
@@ -131,8 +178,8 @@ class SweepSpec:
         """The spec for people and programs; ranges as text where that reads back as the same, else as lists."""
         return {
             "strategy": self.strategy,
-            "symbol": self.symbol,
-            "exchange": self.exchange,
+            "symbol": None if self.portfolio else self.symbol,
+            "exchange": None if self.portfolio else self.exchange,
             "timeframe": self.timeframe.name,
             **self.period.to_json(),
             "ranges": {name: range_json(values) for name, values in self.ranges.items()},
@@ -143,18 +190,28 @@ class SweepSpec:
             "trials": self.trials,
             "seed": self.seed,
             "second_objective": self.second_objective,
-            "costs": self.costs.to_json(),
+            "costs": None if self.portfolio else self.costs.to_json(),
             **({"symbols": list(self.symbols), "across": self.across} if self.symbols else {}),
+            **({"portfolio": document_of(self.portfolio)} if self.portfolio else {}),
         }
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> Self:
         """The spec that `to_json` described; dates and ranges as on the command line. Raises InputError."""
+        if portfolio := document.get("portfolio"):
+            told = {name: document[name] for name in ASKED if name in document}
+            read = {name: read_range(given) for name, given in told.pop("ranges", {}).items()}
+            return cls.of_portfolio(spec_of(portfolio), ranges=read, **told)
         values = values_of_spec(document)
         ranges = {name: read_range(given) for name, given in values["ranges"].items()}
         if symbols := tuple(values.get("symbols") or ()):
             values |= {"symbols": symbols, "symbol": symbols[0]}
         return cls(**values | {"ranges": ranges})
+
+
+def _wallet(portfolio: PortfolioSpec) -> Costs:
+    """What is asked of the wallet; the rest of the costs is each leg's."""
+    return Costs(cash=portfolio.cash, leverage=portfolio.leverage, funding=portfolio.funding)
 
 
 def swept_markets(symbols: Sequence[str], across: str) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Self
@@ -10,46 +9,22 @@ from typing import Any, Final, Self
 import numpy as np
 
 from engine.errors import InputError
-from engine.model.market import DAY_MS, HOUR_MS, MIN_DAYS, Float64Array, Int64Array, Period, format_time
-from engine.model.numerals import read_number
+from engine.model.durations import duration_text, parse_duration
+from engine.model.market import DAY_MS, MIN_DAYS, Float64Array, Int64Array, Period, format_time
 from engine.model.parameters import ParamValue
-from engine.model.run import FINISHED, RunResult
+from engine.model.portfolio_result import PortfolioResult
+from engine.model.run import FINISHED, RunResult, Series
 from engine.model.simulators import REFERENCE
 from engine.model.sweep import FEW_TRADES, Column, SweepResult, loss_sign
 from engine.model.sweep_spec import GRID, RANDOM, SweepSpec
-from engine.model.window_params import WindowParams
+from engine.model.trial import TriedLeg
+from engine.model.window_params import MOST_WINDOWS, WindowParams
 
 ROLLING, ANCHORED = "rolling", "anchored"
 MODES: Final = (ROLLING, ANCHORED)
 IN_SAMPLE, OUT_OF_SAMPLE = 0, 1  # of an array over both
 FIGURES: Final = ("value", "trades")  # kept of every trial in every window
 ANNUAL: Final = ("cagr_pct", "volatility_pct", "sharpe", "sortino", "calmar")  # None below MIN_DAYS
-MOST_WINDOWS: Final = 1_000
-_UNITS: Final = {"m": 60_000, "h": HOUR_MS, "d": DAY_MS, "w": 7 * DAY_MS}
-
-
-def parse_duration(text: str, name: str) -> int:
-    """Milliseconds of "180d", "12h", "30m", "4w", or "0"; raises InputError that says how to write `name`."""
-    bare = text.strip()
-    unit = _UNITS.get(bare[-1:])
-    try:
-        value = read_number(bare[:-1]) if unit else read_number(bare)
-    except ValueError:
-        value = math.nan
-    if math.isnan(value) or (unit is None and value != 0):
-        raise InputError(f"{name} must be a length such as 180d, 12h or 4w, not {text!r}")
-    ms = value * (unit or 1)
-    if not 0 <= ms <= 36_500 * DAY_MS:
-        raise InputError(f"{name} must be from 0 to 36500d, not {text!r}")
-    return round(ms)
-
-
-def duration_text(ms: int) -> str:
-    """As `parse_duration` reads it."""
-    for unit in ("d", "h"):
-        if ms and ms % _UNITS[unit] == 0:
-            return f"{ms // _UNITS[unit]}{unit}"
-    return f"{ms / _UNITS['m']:g}m" if ms else "0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +177,7 @@ class WalkForward:
     `figures`: float64 (n, windows, 2, 2) over all combinations of the plan, both sides (IN_SAMPLE, OUT_OF_SAMPLE) and
     FIGURES, NaN where one has no meaning or was not tried; `columns`: their ranged parameters, `fixed`: all the others;
     `errors`: one line for each that failed in a window, by its number. `results` and `measures` once it is finished; `run`:
-    the stitched one, None where it was deleted.
+    the stitched one, or the `portfolio` of a walk over one's legs, None where it was deleted.
     """
 
     id: str
@@ -219,11 +194,24 @@ class WalkForward:
     results: Sequence[WindowResult] = ()
     measures: Mapping[str, Any] = field(default_factory=dict)
     run: RunResult | None = None
+    portfolio: PortfolioResult | None = None
     longer_warmup: tuple[tuple[str, int], ...] = ()
     trials_of_strategy: int | None = None
     elapsed_s: float = 0.0
     created_ms: int = 0
     error: str | None = None
+
+    @property
+    def stitched(self) -> RunResult | PortfolioResult | None:
+        """What all tests are together."""
+        return self.run or self.portfolio
+
+    @property
+    def course(self) -> Series | None:
+        """The account over all tests, with the column `equity`; it began with the cash of the costs."""
+        if self.run is not None:
+            return self.run.equity
+        return None if self.portfolio is None else self.portfolio.series
 
     @property
     def planned(self) -> int:
@@ -293,16 +281,19 @@ class WalkForward:
             found.append(
                 f"{len(self.errors):,} combinations failed in a window; the first, trial {number}: {line}"
             )
-        if self.run is not None:
-            if self.run.engine == REFERENCE:  # of what gives no signals
+        if self.stitched is not None:
+            if self.stitched.engine == REFERENCE:  # of what gives no signals
                 found.append(
                     "a strategy of backtesting.py keeps its own account: it begins each window flat, having seen every "
                     "candle before it"
                 )
-            trades = self.run.metrics.get("trades") or 0
+            trades = self.stitched.metrics.get("trades") or 0
             if trades < FEW_TRADES:
-                found.append(f"the stitched run made only {trades} trades: too few to tell skill from luck")
-            ahead = self.run.checks.get("lookahead", {})
+                kind = "run" if self.portfolio is None else "portfolio"
+                found.append(
+                    f"the stitched {kind} made only {trades} trades: too few to tell skill from luck"
+                )
+            ahead = self.stitched.checks.get("lookahead", {})
             if ahead.get("status") == "failed":
                 found.append("the strategy looks ahead: its training saw what came after it")
         if self.trials_of_strategy is not None:
@@ -343,6 +334,7 @@ class WalkForward:
             "windows": [one.to_json() for one in self.results],
             **{name: self.measures.get(name) for name in MEASURES},
             "run": None if self.run is None else self.run.to_json(),
+            **({"stitched": self.portfolio.to_json()} if self.portfolio is not None else {}),
             "notes": self.notes,
         }
 
@@ -350,13 +342,14 @@ class WalkForward:
 @dataclass(frozen=True, slots=True, eq=False)
 class TriedPart:
     """Combinations that were tried: `figures` (m, windows, 2, len(FIGURES)) of those `numbers`, and the `errors` among
-    them; `identities`: what was tried, None of one that failed everywhere.
+    them; `identities`: what was tried, None of one that failed everywhere; `legs`: what legs of a portfolio tried.
     """
 
     numbers: Int64Array
     figures: Float64Array
     errors: Mapping[int, str]
     identities: Sequence[bytes | None] = ()
+    legs: frozenset[TriedLeg] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

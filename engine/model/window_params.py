@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from engine.model.market import format_time, parse_time
 from engine.model.parameters import ParamValue
+
+MOST_WINDOWS: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,16 +21,17 @@ import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NoReturn, TypeVar
 
 from engine import errors
 from engine.parallel.family import adopt_orphans, die_with_parent, end_children, end_tree, memory_mb
+from engine.parallel.forked import Forked
 from engine.parallel.interpreter import (
     connection_of,
     limit_memory,
@@ -47,18 +48,20 @@ from engine.parallel.job import (
     too_much_memory,
 )
 from engine.parallel.plain import decode, encode
+from engine.parallel.report import Report
 from engine.parallel.seed import seed_random
 
 NO_FORK: Final = "BACKTEST_TEST_NO_FORK"  # for tests: as where forking is not safe
 # on macOS system libraries break in forked processes; Windows has none
 FORKS: Final = sys.platform == "linux" and NO_FORK not in os.environ
 _TICK_S: Final = 0.2
-_REPORT_S: Final = 0.1  # between two reports of how far code is: the law of events, kept at the source
 # the watch of the process itself strikes first, as it can say where the code hangs; then its worker's, then the pool's
 _GRACE_S: Final = 1.0
 _OWN_GRACE_S: Final = 1.5
+MOST_KEPT: Final = 16  # processes of one sweep, each with a strategy's libraries and candles
 
 OnProgress = Callable[[float, float | None, str], None]
+V = TypeVar("V")
 
 
 class Ended(Exception):
@@ -76,7 +79,8 @@ class _Remote(Exception):
 @dataclass(slots=True)
 class Owner:
     """What a worker knows of itself. `private` are descriptors that strategy code must not find; `deadline` is that of the
-    job under way (`time.monotonic`), `limit_s` its time limit; `kept` is the process of the sweep under way.
+    job under way (`time.monotonic`), `limit_s` its time limit; `kept` are the processes of the sweep under way, `sweep`;
+    `remembered` is what this process itself knows of it.
     """
 
     scratch: Path
@@ -86,6 +90,8 @@ class Owner:
     limit_s: float | None = None
     deadline: float = float("inf")
     kept: dict[str, IsolatedProcess] = field(default_factory=dict)
+    sweep: str = ""
+    remembered: dict[Hashable, Any] = field(default_factory=dict)
 
     def watch(self) -> None:
         """At the limit write where the worker hangs and end it: in C, which needs no GIL. The pool has another watch."""
@@ -95,6 +101,7 @@ class Owner:
 
 
 _owner: Owner | None = None
+_here: Final[dict[Hashable, Any]] = {}  # what is remembered outside of a worker
 
 
 def own_processes(owner: Owner) -> None:
@@ -126,18 +133,41 @@ def isolated(timeout_s: float | None = None) -> Iterator[Process]:
         process.end()
 
 
-def kept(key: str) -> Process:
-    """The process that was asked under the same key before, as long as nothing else was asked in between."""
+def kept(sweep: str, key: str = "") -> Process:
+    """The process that was asked for the same sweep under the same key before, as long as nothing else was asked in between,
+    and not too many others of the sweep.
+    """
     if _owner is None:
         return Process()
-    if key not in _owner.kept or not _owner.kept[key].is_alive:
-        forget_kept()
-        _owner.kept[key] = IsolatedProcess(_owner, None)
+    found = _owner.kept.get(key)
+    if sweep != _owner.sweep or found is None or not found.is_alive:
+        # where one process ends, all that descends from the worker does
+        if sweep != _owner.sweep or found is not None or len(_owner.kept) >= MOST_KEPT:
+            _end_kept()
+        _owner.sweep, _owner.kept[key] = sweep, IsolatedProcess(_owner, None)
     return _owner.kept[key]
 
 
+def remembered(key: Hashable, make: Callable[[], V]) -> V:
+    """What this process knows of a sweep, made at the first question for it: as long as no other is asked for, a worker does
+    nothing else between and is not idle for long.
+    """
+    held = _here if _owner is None else _owner.remembered
+    if key not in held:
+        held.clear()
+        held[key] = make()
+    found: V = held[key]
+    return found
+
+
 def forget_kept() -> None:
-    """End the process that `kept` holds."""
+    """End the processes that `kept` holds, and forget what is `remembered`."""
+    _end_kept()
+    if _owner is not None:
+        _owner.remembered.clear()
+
+
+def _end_kept() -> None:
     if _owner is not None:
         while _owner.kept:
             _owner.kept.popitem()[1].end()
@@ -173,7 +203,7 @@ class IsolatedProcess(Process):
             shutil.rmtree(self._folder, ignore_errors=True)
             raise
 
-    def _forked(self, theirs: Connection[Any, Any]) -> _Forked:
+    def _forked(self, theirs: Connection[Any, Any]) -> Forked:
         parent = os.getpid()
         faulthandler.cancel_dump_traceback_later()  # the child would wait for that thread, which it does not have
         with warnings.catch_warnings():
@@ -187,11 +217,12 @@ class IsolatedProcess(Process):
                 raise
         if pid:
             self._owner.watch()
-            return _Forked(pid)
+            return Forked(pid)
         try:
             os.setsid()
             die_with_parent(parent)
-            for descriptor in (*self._owner.private, self._connection.fileno()):
+            others = [one.descriptor for one in self._owner.kept.values()]
+            for descriptor in (*self._owner.private, *others, self.descriptor):
                 os.close(descriptor)
             _serve(theirs, self._folder, self._owner)
         finally:
@@ -278,6 +309,11 @@ class IsolatedProcess(Process):
         return self._ended_by(Died(cause_of_death(code), report))
 
     @property
+    def descriptor(self) -> int:
+        """The worker's end of its pipe, which strategy code must not find."""
+        return self._connection.fileno()
+
+    @property
     def is_alive(self) -> bool:
         """Whether it can be asked."""
         return not self._ended and self._child.poll() is None
@@ -285,32 +321,6 @@ class IsolatedProcess(Process):
     def _timed_out(self, report: str = "") -> TimedOut:
         own = self._limit < self._owner.deadline
         return timed_out(self._timeout_s if own else self._owner.limit_s, report)
-
-
-class _Forked:
-    """A child of `os.fork`, as far as subprocess.Popen speaks of one."""
-
-    def __init__(self, pid: int) -> None:
-        self.pid: Final = pid
-        self.returncode: int | None = None
-
-    def poll(self) -> int | None:
-        """Its exit code once it has ended, the negative number of the signal where one ended it."""
-        if self.returncode is None:
-            pid, status = os.waitpid(self.pid, os.WNOHANG)
-            if pid:
-                self.returncode = os.waitstatus_to_exitcode(status)
-        return self.returncode
-
-    def wait(self, timeout: float = float("inf")) -> int:
-        """Wait for its end; raises subprocess.TimeoutExpired."""
-        until, pause = time.monotonic() + timeout, 0.0002
-        while (code := self.poll()) is None:
-            if time.monotonic() > until:
-                raise subprocess.TimeoutExpired("fork", timeout)
-            time.sleep(pause)
-            pause = min(2 * pause, 0.02)
-        return code
 
 
 def _error_of(message: str, traceback: str, kind: str) -> Exception:
@@ -374,24 +384,3 @@ def _answer(function: Callable[..., Any], args: tuple[Any, ...], report: Report 
         return answer.getvalue()
     except BaseException as error:  # noqa: BLE001 - nothing that strategy code raises may leave its process otherwise
         return b"X" + encode(describe_error(error, memory)).line
-
-
-class Report:
-    """What code calls to tell how far it is; at most ten times a second it is passed on."""
-
-    def __init__(self, connection: Connection[Any, Any]) -> None:
-        self._connection = connection
-        self._last = 0.0
-        self._pending: tuple[float, float | None, str] | None = None
-
-    def __call__(self, done: float, total: float | None = None, text: str = "") -> None:
-        """So many `done` of `total`, in words."""
-        self._pending = float(done), None if total is None else float(total), str(text)[:200]
-        if time.monotonic() - self._last >= _REPORT_S:
-            self.flush()
-
-    def flush(self) -> None:
-        """Send what was held back, if anything."""
-        if self._pending is not None:
-            self._connection.send_bytes(b"P" + encode(self._pending).line)
-            self._pending, self._last = None, time.monotonic()

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from engine.model.account import Costs
+from engine.model.combinations import Combinations
 from engine.model.market import CandleFile, Float64Array, Int64Array
 from engine.model.parameters import ParamValue
 from engine.model.perpetual import PerpetualFile
 from engine.model.portfolio_rules import PortfolioRules
-from engine.parallel.tasks import Checks, Sources, StrategyTask, Task
+from engine.model.window_params import WindowParams
+from engine.parallel.tasks import Begun, Checks, Sources, StrategyTask, Task
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +61,9 @@ class LegTask(StrategyTask, Task[LegAnswer]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlayedLeg:
-    """A leg of which it is known what its strategy said. `weight`: what it asks of the equity."""
+    """A leg of which it is known what its strategy said. `weight`: what it asks of the equity; `weights`: `{weight}` from
+    when on, in place of that where it changes with time.
+    """
 
     name: str
     candles: CandleFile
@@ -67,6 +72,7 @@ class PlayedLeg:
     reverse: bool
     weight: float
     costs: Costs
+    weights: Sequence[WindowParams] = ()
     rank: Float64Array | None = None
     perpetual: PerpetualFile | None = None
 
@@ -102,3 +108,96 @@ class PortfolioTask(Task[PortfolioAnswer]):
     rules: PortfolioRules
     engine: str
     others: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+
+
+# -- trials
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SweptLeg:
+    """A leg that is asked again and again with other parameters. `candles`: with the longest warm-up of all combinations,
+    `warmup`, in front of the period, which begins at `start_ms`; `sides_ms`: where the period of each series beside them
+    begins. `weight`: as the portfolio says it. The rest as in LegTask and PlayedLeg.
+    """
+
+    name: str
+    strategy: Path
+    sources: Begun
+    candles: CandleFile
+    timeframe: str
+    start_ms: int
+    sides_ms: Sequence[int]
+    warmup: int
+    weight: float
+    costs: Costs
+    rank: str | None = None
+    perpetual: PerpetualFile | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExecutedLeg:
+    """What the process of a leg executed, as in RunAnswer."""
+
+    versions: Mapping[str, str]
+    sources: Sources
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PortfolioTrialsAnswer:
+    """A batch of portfolios as a worker played it. `legs`: of each by name the fields of ExecutedLeg; `source`: the worker's
+    `portfolio_source`; the rest as in TrialsAnswer, of the wallet.
+    """
+
+    metrics: Float64Array
+    returns: Float64Array
+    errors: Sequence[tuple[int, str]]
+    engine: str
+    legs: Mapping[str, Any]
+    source: str
+    elapsed_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SweptLegsTask:
+    """Combinations to play a portfolio with (`engine.model.portfolio_params` names what they vary). A worker asks each leg
+    of one `sweep` in a process of the leg's own, and keeps what it said; `memory_bytes`: for that.
+    """
+
+    sweep: str
+    legs: Sequence[SweptLeg]
+    rules: PortfolioRules
+    combinations: Combinations
+    memory_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PortfolioTrialsTask(SweptLegsTask, Task[PortfolioTrialsAnswer]):
+    """Play them over the whole period. `kept`: as in TrialsTask."""
+
+    answer = PortfolioTrialsAnswer
+    kept: Int64Array
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PortfolioWindowTrialsAnswer:
+    """A batch of portfolios as a worker played it in every span. `figures`: as in WindowTrialsAnswer, of the wallet; the
+    rest as in PortfolioTrialsAnswer.
+    """
+
+    figures: Float64Array
+    errors: Sequence[tuple[int, str]]
+    engine: str
+    legs: Mapping[str, Any]
+    source: str
+    elapsed_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PortfolioWindowTrialsTask(SweptLegsTask, Task[PortfolioWindowTrialsAnswer]):
+    """Play them over every span (from start to before end, ms), each time from a flat wallet with all its cash; the legs are
+    asked once over all candles. `figures`: of SUMMARY, which are wanted.
+    """
+
+    answer = PortfolioWindowTrialsAnswer
+    spans: Sequence[tuple[int, int]]
+    figures: Sequence[str]

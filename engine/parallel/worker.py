@@ -27,9 +27,10 @@ from typing import Any, Final, NamedTuple
 from engine.parallel.answers import bad_end
 from engine.parallel.family import end_after_pipe, end_children, wake_with_parents_end
 from engine.parallel.interpreter import connection_of, give_way, limit_memory, silence_streams
-from engine.parallel.isolated import Ended, Owner, Report, forget_kept, own_processes
+from engine.parallel.isolated import Ended, Owner, forget_kept, own_processes
 from engine.parallel.job import Raised, describe_error
 from engine.parallel.plain import encode
+from engine.parallel.report import Report
 from engine.parallel.seed import seed_random
 
 INLINE_BYTES: Final = 8_192  # small enough that one write to the pipe carries it whole

@@ -13,6 +13,8 @@ from typing import Any
 from engine.errors import InputError, reason
 from engine.model.funding import FundingRates
 from engine.model.market import Candles
+from engine.model.portfolio_file import portfolio_text
+from engine.model.portfolio_params import with_params
 from engine.model.run import RunResult, json_ready
 from engine.model.sweep import SweepResult
 from engine.model.trade import COLUMNS, Fill, Trade
@@ -120,9 +122,12 @@ def export_table(runs: Sequence[RunResult], folder: Path) -> Path:
 
 
 def export_sweep(sweep: SweepResult, folder: Path) -> list[Path]:
-    """Write the sweep with its best trials as JSON and every trial as a row of a CSV, best first; returns the paths."""
+    """Write the sweep with its best trials as JSON and every trial as a row of a CSV, best first, of a portfolio the best as
+    its file; returns the paths.
+    """
     spec = sweep.spec
-    stem = safe_name(f"{spec.strategy}-{spec.symbol}-{spec.timeframe}-sweep-{sweep.id[:8]}")
+    on = "" if spec.portfolio else f"-{spec.symbol}"
+    stem = safe_name(f"{spec.strategy}{on}-{spec.timeframe}-sweep-{sweep.id[:8]}")
     names = list(sweep.params_of(0)) if len(sweep) else []
     goals = [f"{spec.objective}.{symbol}" for symbol in spec.symbols]
     header = ["trial", *(f"params.{name}" for name in names), *goals, *sweep.metrics, "error"]
@@ -141,6 +146,9 @@ def export_sweep(sweep: SweepResult, folder: Path) -> list[Path]:
         folder / f"{stem}.json": json.dumps(json_ready(sweep.to_json()), allow_nan=False, indent=2) + "\n",
         folder / f"{stem}-trials.csv": csv_text(header, rows),
     }
+    if spec.portfolio is not None and sweep.best is not None:
+        best = with_params(spec.portfolio, sweep.best["params"])
+        files[folder / f"{stem}-best.toml"] = portfolio_text(best)
     for path, text in files.items():
         write_text(path, text)
     return list(files)
@@ -149,7 +157,8 @@ def export_sweep(sweep: SweepResult, folder: Path) -> list[Path]:
 def export_walk_forward(walk: WalkForward, folder: Path) -> list[Path]:
     """Write the walk-forward as JSON, and every combination in every window as a row of a CSV; returns the paths."""
     spec = walk.spec.sweep
-    stem = safe_name(f"{spec.strategy}-{spec.symbol}-{spec.timeframe}-walk-forward-{walk.id[:8]}")
+    on = "" if spec.portfolio else f"-{spec.symbol}"
+    stem = safe_name(f"{spec.strategy}{on}-{spec.timeframe}-walk-forward-{walk.id[:8]}")
     names, goal = list(walk.columns), spec.objective
     header = ["window", "trial", *(f"params.{name}" for name in names)]
     header += [f"{side}.{figure}" for side in ("train", "test") for figure in (goal, "trades")]

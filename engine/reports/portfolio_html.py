@@ -128,6 +128,11 @@ def _legs(result: PortfolioResult) -> Iterator[str]:
     )
     yield "<h2>Legs</h2>"
     yield from table(head, rows)
+    names, windows = result.changing()
+    if names:
+        yield "<h3>What rules from when on</h3>"
+        ruling = ([short_time(start), *(text(str(value)) for value in values)] for start, values in windows)
+        yield from table(("From", *map(text, names)), ruling)
     if result.marginal:
         yield "<h3>What each leg adds: the same portfolio with it less the same without it</h3>"
         told = ([text(row["leg"]), *(_added(row, name) for name in ADDED)] for row in result.marginal)

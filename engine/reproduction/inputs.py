@@ -112,9 +112,13 @@ DECIDING_TOGETHER: Final = (
     "engine.backtest.portfolio.figures",
     "engine.backtest.portfolio.layout",
     "engine.backtest.portfolio.sharing",
+    "engine.backtest.portfolio.summary",
     "engine.backtest.portfolio.wallet",
     "engine.backtest.portfolio.weights",
+    "engine.jobs.leg_signals",
     "engine.jobs.portfolio",
+    "engine.jobs.portfolio_trials",
+    "engine.jobs.portfolio_window_trials",
     "engine.model.portfolio_rules",
 )
 

@@ -97,6 +97,9 @@ class _Reader:
     def _part(self, node: ast.expr, depth: int) -> _Part:
         if depth > MAX_DEPTH:
             raise InputError(f"the constraint is nested more than {MAX_DEPTH} deep")
+        said = ast.get_source_segment(self._text.strip(), node) or ""
+        if "." in said and said in self._columns:  # LEG.fast, whatever the leg's name would mean by itself
+            return self._column(said)
         match node:
             case ast.Constant(value=value):
                 return self._constant(node, value)

@@ -14,6 +14,8 @@ import numpy.typing as npt
 
 from engine.errors import InputError
 from engine.model.parameters import Param, ParamValue, complete
+from engine.model.portfolio import PortfolioSpec
+from engine.model.portfolio_params import weights_fit, weights_wanted
 from engine.model.ranges import Steps
 from engine.model.sweep import Column
 from engine.model.sweep_spec import SweepSpec
@@ -75,9 +77,14 @@ class Grid:
     """All combinations of some axes, numbered from 0; in the order of the numbers the last axis varies fastest."""
 
     def __init__(
-        self, axes: Mapping[str, Axis], fixed: Mapping[str, ParamValue], constraint: str = ""
+        self,
+        axes: Mapping[str, Axis],
+        fixed: Mapping[str, ParamValue],
+        constraint: str = "",
+        weighed: PortfolioSpec | None = None,
     ) -> None:
-        self.axes, self.fixed, self._constraint = axes, fixed, constraint
+        """`weighed`: the portfolio whose weights vary, of which a combination must have some that fit."""
+        self.axes, self.fixed, self._constraint, self._weighed = axes, fixed, constraint.strip(), weighed
         self.shape = tuple(len(axis.values) for axis in axes.values())
         self.size = math.prod(self.shape)
 
@@ -94,7 +101,7 @@ class Grid:
         fixed = complete(known, {name: values[0] for name, values in spec.ranges.items()} | dict(spec.params))
         axes = {name: Axis.of(known[name], values) for name, values in spec.ranges.items()}
         rest = {name: value for name, value in fixed.items() if name not in axes}
-        return cls(axes, rest, spec.constraint)
+        return cls(axes, rest, spec.constraint, spec.portfolio if spec.weights_vary else None)
 
     def all(self) -> Numbers:
         """Every combination that fulfils the constraint."""
@@ -129,31 +136,37 @@ class Grid:
 
     def found(self, trials: int, numbers: Iterator[int]) -> Numbers:
         """The first `trials` of distinct numbers that fulfil the constraint; InputError where there are too few."""
-        found = np.empty(0, dtype=np.int64)
-        for _ in range(0, MAX_DRAWS, _CHUNK):
-            chunk = _CHUNK if self._constraint.strip() else trials - len(found)
-            drawn = np.fromiter(itertools.islice(numbers, min(chunk, _CHUNK)), dtype=np.int64)
+        found, taken = np.empty(0, dtype=np.int64), 0
+        # no more than half of a grid: distinct numbers of a small one soon come seldom, then never
+        while taken < max(1, min(MAX_DRAWS, self.size // 2)):
+            wanted = trials - len(found)
+            if self._bound:
+                wanted = _CHUNK if self.size >= 2 * _CHUNK else max(wanted, self.size // 16)
+            drawn = np.fromiter(itertools.islice(numbers, min(wanted, _CHUNK)), dtype=np.int64)
+            if not len(drawn):
+                break
+            taken += len(drawn)
             found = np.concatenate((found, drawn[self.fulfilled(drawn)]))
             if len(found) >= trials:
                 return found[:trials]
         raise InputError(
-            f"constraint {self._constraint!r}: only {len(found):,} of {MAX_DRAWS:,} drawn combinations fulfil it, "
+            f"{self._bound}: only {len(found):,} of {taken:,} drawn combinations fulfil it, "
             f"{trials:,} trials were asked for; ask for fewer, or narrow the ranges"
         )
 
     def _kept(self, numbers: Numbers) -> Numbers:
         kept = numbers[self.fulfilled(numbers)]
         if not len(kept):
-            raise InputError(
-                f"constraint {self._constraint!r}: none of {self._count} combinations fulfils it"
-            )
+            raise InputError(f"{self._bound}: none of {self._count} combinations fulfils it")
         return kept
 
     def fulfilled(self, numbers: Numbers) -> npt.NDArray[np.bool_]:
         """Which of these combinations fulfil the constraint."""
-        if not self._constraint.strip():
+        if not self._bound:
             return np.ones(len(numbers), dtype=np.bool_)
-        return fulfilled(self._constraint, dict(self.fixed) | self.columns(numbers), len(numbers))
+        columns = dict(self.fixed) | self.columns(numbers)
+        found = fulfilled(self._constraint, columns, len(numbers))
+        return found if self._weighed is None else found & weights_fit(self._weighed, columns, len(numbers))
 
     def columns(self, numbers: Numbers) -> dict[str, Column]:
         """The parameters of these combinations, in the order of the axes."""
@@ -170,6 +183,12 @@ class Grid:
     def numbers(self, places: Numbers) -> Numbers:
         """The combinations that stand there: the inverse of `places`."""
         return np.asarray(np.ravel_multi_index(tuple(places.T), self.shape), dtype=np.int64)
+
+    @property
+    def _bound(self) -> str:
+        """What a combination must fulfil, in words; "" where nothing is asked."""
+        asked = [f"constraint {self._constraint!r}"] if self._constraint else []
+        return " and ".join([*asked, *([weights_wanted(self._weighed)] if self._weighed else [])])
 
     @property
     def _count(self) -> str:

@@ -3,34 +3,31 @@
 from __future__ import annotations
 
 import time
-import uuid
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Final, Self
+from dataclasses import dataclass
+from typing import Any, Final, Generic, TypeVar
 
 import numpy as np
 
 from engine.errors import InputError
-from engine.model.market import DAY_MS, Float64Array, Int64Array, Market, Period
+from engine.model.market import DAY_MS, Float64Array, Int64Array, Period
 from engine.model.metric_definitions import SUMMARY
-from engine.model.reads import longer_warmup
 from engine.model.sweep import BegunSweep, SweepPart, SweepResult, TrialReturns, loss_sign
 from engine.model.sweep_spec import SweepSpec
-from engine.model.trial import trial_identities
-from engine.parallel.tasks import TrialsAnswer
+from engine.model.trial import TriedLeg
 from engine.research.grid import Numbers
 from engine.research.resuming import Dependence
+from engine.research.subject import Ground, Subject, Tried
 from engine.research.trials import Trials
-from engine.runs.load import LoadedSeries
-from engine.runs.plan import PlannedRun
-from engine.runs.record import sweep_checks
 
 MOST_RETURNS_BYTES: Final = 2**25  # of daily returns in one sweep: 11,000 trials of a year
 
 
+S = TypeVar("S", bound=Subject)
+
+
 @dataclass(frozen=True, slots=True)
-class PlannedSweep:
-    """A sweep whose strategy, parameters and market are known to exist; `base` stands for any of its trials.
+class PlannedSweep(Generic[S]):
+    """A sweep whose strategies, parameters and markets are known to exist.
 
     `begun`: it goes on. `markets`: of one over several, the sweeps on each, of the same trials, which are `part_of` it (its
     id); `beside`: how many share the room for daily returns with it.
@@ -38,72 +35,43 @@ class PlannedSweep:
 
     spec: SweepSpec
     trials: Trials
-    base: PlannedRun
+    subject: S
     created_ms: int
     begun: BegunSweep | None = None
-    markets: tuple[PlannedSweep, ...] = ()
+    markets: tuple[PlannedSweep[S], ...] = ()
     part_of: str | None = None
     beside: int = 1
 
     @property
     def id(self) -> str:
         """The id of the sweep and of its job."""
-        return self.base.id
+        return self.subject.id
 
     @property
     def title(self) -> str:
         """One short line for people."""
-        on = f"{self.spec.strategy} on {self.spec.markets}" if self.markets else self.base.title
+        on = f"{self.spec.strategy} on {self.spec.markets}" if self.markets else self.subject.title
         return f"{on}: {self.trials.planned:,} trials"
-
-    def begun_before(self, made: str, period: Period, created_ms: int) -> Self:
-        """As one that was begun then, under that id, over the period with which it began."""
-        base = replace(self.base, id=made, spec=replace(self.base.spec, period=period))
-        return replace(self, base=base, created_ms=created_ms)
-
-    def over(self, markets: Sequence[Market]) -> Self:
-        """As one over several markets: a sweep of the same trials on each."""
-        begun = self.begun.markets if self.begun else ()
-        each = []
-        for at, market in enumerate(markets):
-            before = begun[at] if at < len(begun) else None
-            base = replace(
-                self.base,
-                id=before.sweep.id if before else str(uuid.uuid4()),
-                spec=replace(self.base.spec, symbol=market.name),
-                market=market,
-            )
-            one = PlannedSweep(
-                self.spec.on(market.name),
-                self.trials,
-                base,
-                self.created_ms,
-                before,
-                part_of=self.id,
-                beside=len(markets),
-            )
-            if before:
-                one = one.begun_before(base.id, before.sweep.period, self.created_ms)
-            each.append(one)
-        return replace(self, markets=tuple(each))
 
 
 class Ledger:
     """The trials of one sweep over one series, by their number 0..n-1. For one thread."""
 
-    def __init__(self, planned: PlannedSweep, series: LoadedSeries, longest: int) -> None:
+    def __init__(self, planned: PlannedSweep[Any], ground: Ground, longest: int) -> None:
         """`longest`: how many days the longest of all markets has, lest each keep returns of other trials. Raises InputError
         where one that goes on depends on something that has changed.
         """
         n, begun = planned.trials.planned, planned.begun
-        self._planned, self._series = planned, series
+        self._planned, self._ground = planned, ground
         self._began = time.monotonic() - (begun.sweep.elapsed_s if begun else 0.0)
         inputs = begun.inputs if begun else None
-        self.depends = Dependence("sweep", planned.base, series, inputs, planned.part_of)
-        self._checks = sweep_checks(series, planned.base.warmup)
+        on = f"{planned.spec.symbol}: " if planned.part_of else ""
+        self.depends = Dependence("sweep", planned.part_of or planned.id, ground.depends, inputs, on)
         self._metrics = np.full((n, len(SUMMARY)), np.nan)
         self._done, self._unsaved = np.zeros(n, dtype=np.bool_), np.zeros(n, dtype=np.bool_)
         self._stored: int | None = None
+        self._legs = set[TriedLeg]()
+        self._unsaved_legs = set[TriedLeg]()
         self._errors: dict[int, str] = {}
         room = MOST_RETURNS_BYTES // planned.beside
         self._every = -(-n * longest * np.dtype(np.float64).itemsize // room)
@@ -156,7 +124,7 @@ class Ledger:
         """The positions of those among `numbers` whose daily returns are kept."""
         return np.flatnonzero(numbers % self._every == 0)
 
-    def add(self, numbers: Numbers, answer: TrialsAnswer) -> None:
+    def add(self, numbers: Numbers, answer: Tried) -> None:
         """Enter what a worker made of a batch; raises RunError when it ran another source than the batches before."""
         source = self.depends.check(answer)
         self._keep(numbers[self.kept(numbers)], answer.returns)
@@ -164,9 +132,13 @@ class Ledger:
         self._errors |= failed
         self._metrics[numbers] = answer.metrics
         self._done[numbers] = self._unsaved[numbers] = True
-        identities = trial_identities(source, self._planned.trials.combinations(numbers))
+        identities = self._ground.identities(source, self._planned.trials.combinations(numbers))
         for number, identity in zip(numbers.tolist(), identities, strict=True):
             self._identities[number] = None if number in failed else identity
+        told = numbers[~np.isin(numbers, list(failed))]
+        fresh = set(self._ground.tried_legs(source, self._planned.trials.combinations(told))) - self._legs
+        self._legs |= fresh
+        self._unsaved_legs |= fresh
 
     def _keep(self, numbers: Numbers, returns: Float64Array) -> None:
         if self._returns is None:
@@ -188,15 +160,22 @@ class Ledger:
             told = ~np.isnan(rows).any(axis=1)
             returns = TrialReturns(numbers[told], rows[told]) if told.any() else None
         identities = [self._identities[number] for number in fresh.tolist()]
-        return SweepPart(np.flatnonzero(self._unsaved[self._done]), identities, returns, self._stored)
+        return SweepPart(
+            np.flatnonzero(self._unsaved[self._done]),
+            identities,
+            returns,
+            self._stored,
+            frozenset(self._unsaved_legs),
+        )
 
     def saved(self) -> None:
         """All that was made is stored."""
         self._unsaved[:], self._stored = False, self.done
+        self._unsaved_legs.clear()
 
     def result(self, status: str, error: str | None = None) -> SweepResult:
         """The trials made so far."""
-        planned, numbers = self._planned, np.flatnonzero(self._done)
+        planned, ground, numbers = self._planned, self._ground, np.flatnonzero(self._done)
         place = {number: at for at, number in enumerate(numbers.tolist())} if self._errors else {}
         table = self._metrics[numbers]
         return SweepResult(
@@ -204,10 +183,10 @@ class Ledger:
             spec=planned.spec,
             status=status,
             error=error,
-            unified=planned.base.market.unified,
-            period=self._series.period,
-            warmup=planned.base.warmup,
-            longer_warmup=longer_warmup(self._series.inputs),
+            unified=ground.unified,
+            period=ground.period,
+            warmup=ground.warmup,
+            longer_warmup=ground.longer_warmup,
             numbers=numbers,
             params=planned.trials.combinations(numbers).columns,
             fixed=planned.trials.fixed,
@@ -216,10 +195,10 @@ class Ledger:
             planned=planned.trials.planned,
             done=len(numbers),
             failed=len(self._errors),
-            engine=planned.base.spec.engine,
+            engine=ground.engine,
             elapsed_s=time.monotonic() - self._began,
             created_ms=planned.created_ms,
-            checks=self._checks,
+            checks=ground.checks,
         )
 
     def losses(self, numbers: Numbers) -> Float64Array:

@@ -2,46 +2,33 @@
 
 from __future__ import annotations
 
-import difflib
 import logging
 import time
-import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from engine.errors import DatabaseError, InputError, Interrupted, RunError, StrategyError
+from engine.errors import DatabaseError, Interrupted
 from engine.events import Cancelled, CancelToken, Failed, Finished, OnEvent, ProgressMeter, Started, ending
 from engine.model.across import OVER, across
-from engine.model.market import Market
-from engine.model.metric_definitions import SUMMARY
-from engine.model.parameters import StrategyInfo
-from engine.model.reads import Reads, Warmup
-from engine.model.run import CANCELLED, FAILED, FINISHED, RUNNING, RunSpec
-from engine.model.simulators import choose_engine
-from engine.model.sweep import BegunSweep, SweepPart, SweepResult
-from engine.model.sweep_spec import SweepSpec
-from engine.parallel.job import Done
-from engine.parallel.tasks import AskWorkers, Begun, TrialsAnswer, TrialsTask, WarmupTask
+from engine.model.run import CANCELLED, FAILED, FINISHED, RUNNING
+from engine.model.sweep import SweepPart, SweepResult
+from engine.parallel.tasks import Task
 from engine.research.batches import Batches, Deal, Verdict
 from engine.research.grid import Numbers
 from engine.research.ledger import Ledger, PlannedSweep, most_days
-from engine.research.resuming import Dependence, Paced, refuse_other_source
-from engine.research.trials import Trials, plan_trials
-from engine.runs.load import LoadedSeries, SeriesLoader
-from engine.runs.plan import PlannedRun, read_by, sources_now
+from engine.research.resuming import Dependence, Paced
+from engine.research.subject import Ground, Tried
+from engine.runs.load import SeriesLoader
 from engine.runs.terms import TermsLoader
 
 if TYPE_CHECKING:
     from engine.parallel.executor import Executor
 
 log = logging.getLogger(__name__)
-WARMUP_TIMEOUT_S: Final = 60.0
-WARMUP_TRIALS: Final = 10_000  # in one question to a worker
 # combinations, of a sweep over several markets, until the next market has its turn, at first: or as many as keep all
 # workers busy
 PORTION: Final = 64
@@ -55,94 +42,13 @@ OnTrials = Callable[[SweepResult], None]
 KeepSweep = Callable[[SweepResult, SweepPart, Dependence | None, tuple[str, int] | None], SweepResult]
 
 
-def check_objective(name: str) -> None:
-    """Raise InputError where a sweep keeps no such metric."""
-    if name not in SUMMARY:
-        near = difflib.get_close_matches(name, SUMMARY, n=3)
-        hint = f"did you mean {', '.join(near)}?" if near else f"there are: {', '.join(SUMMARY)}"
-        raise InputError(f"unknown objective {name!r}; {hint}")
-
-
-def plan_sweep(
-    spec: SweepSpec,
-    info: StrategyInfo,
-    find_market: Callable[[str], Market],
-    ask: AskWorkers,
-    begun: BegunSweep | None = None,
-) -> PlannedSweep:
-    """The sweep with its combinations and their longest warm-up; markets are looked for by their symbols when the rest is
-    right. `begun`: it goes on.
-
-    Raises InputError or StrategyError; nothing is fetched.
-    """
-    if begun is not None:
-        for one in (begun, *begun.markets):
-            refuse_other_source("sweep", begun.sweep.id, one.inputs, Path(info.path))
-    for objective in spec.objectives:
-        check_objective(objective)
-    trials = plan_trials(spec, info.params)
-    market, *others = (find_market(symbol) for symbol in spec.symbols or (spec.symbol,))
-    sweep, sources = str(uuid.uuid4()), sources_now(info)
-    run = RunSpec(
-        spec.strategy,
-        market.name,
-        market.exchange,
-        spec.timeframe,
-        spec.period,
-        trials.fixed,
-        spec.costs,
-        choose_engine("auto", native=info.kind == "native"),
-    )
-    reads, longest = _longest_warmup(sweep, trials, info, sources, ask)
-    reading = read_by(reads, longest.to_json(), run, lambda symbol, _: find_market(symbol))
-    base = PlannedRun(
-        id=sweep,
-        spec=run,
-        market=market,
-        strategy_path=Path(info.path),
-        params=trials.fixed,
-        warmup=longest.building(reading.reads, spec.timeframe),
-        sources=sources,
-        reading=reading,
-    )
-    names = [one.name for one in (market, *others)]
-    planned = PlannedSweep(spec.on(*names), trials, base, time.time_ns() // 1_000_000, begun)
-    if begun is not None:
-        planned = planned.begun_before(begun.sweep.id, begun.sweep.period, begun.sweep.created_ms)
-    return planned.over([market, *others]) if others else planned
-
-
-def _longest_warmup(
-    sweep: str, trials: Trials, info: StrategyInfo, sources: Begun, ask: AskWorkers
-) -> tuple[Mapping[str, Any], Warmup]:
-    """What the strategy reads beside its candles (`Reads.to_json`), and the longest warm-up of all combinations."""
-    probes = trials.probes()
-    tasks = [
-        WarmupTask(
-            sweep=sweep,
-            strategy=Path(info.path),
-            sources=sources,
-            combinations=probes.some(slice(at, at + WARMUP_TRIALS)),
-        )
-        for at in range(0, len(probes), WARMUP_TRIALS)
-    ]
-    reads, longest = Reads().to_json(), Warmup()
-    for outcome in ask(tasks, WARMUP_TIMEOUT_S):
-        if not isinstance(outcome, Done):
-            kind = StrategyError if getattr(outcome, "kind", "") == StrategyError.__name__ else RunError
-            raise kind(f"{info.name}: {outcome.message}; nothing was run")
-        reads = dict(outcome.value.reads)
-        longest = longest.longest(Warmup.from_json(outcome.value.longest))
-    return reads, longest
-
-
 @dataclass(frozen=True, slots=True)
 class _OnMarket:
     """A sweep's trials on one market while they are made."""
 
     ledger: Ledger
     deal: Deal
-    batches: Batches[TrialsAnswer]
+    batches: Batches[Tried]
 
     def tried(self, numbers: Numbers, tell: Callable[[], None]) -> Verdict:
         """Try those of them that were not yet."""
@@ -172,7 +78,7 @@ class Sweep:
 
     def __init__(
         self,
-        planned: PlannedSweep,
+        planned: PlannedSweep[Any],
         loader: SeriesLoader,
         terms: TermsLoader,
         executor: Executor,
@@ -196,9 +102,9 @@ class Sweep:
         """
         planned = self._planned
         each = planned.markets or (planned,)
-        series = [self._series(one, fetch=fetch) for one in each]
-        longest = max(most_days(one.period) for one in series)
-        markets = [self._begin(one, held, longest) for one, held in zip(each, series, strict=True)]
+        grounds = [one.subject.load(self._loader, self._terms, self._cancel, fetch=fetch) for one in each]
+        longest = max(most_days(ground.period) for ground in grounds)
+        markets = [self._begin(one, ground, longest) for one, ground in zip(each, grounds, strict=True)]
         self._on_event(Started(planned.id, "sweep", planned.title, (planned.id,)))
         try:
             result = self._tried(markets)
@@ -213,18 +119,11 @@ class Sweep:
             self._on_event(Failed(planned.id, result.error or FAILED, result))
         return result
 
-    def _series(self, planned: PlannedSweep, *, fetch: bool) -> LoadedSeries:
-        """The candles of a market, with what its trials are charged."""
-        base = planned.base
-        period = self._loader.fetched(base) if fetch and planned.begun is None else base.period
-        self._cancel.raise_if_cancelled()
-        return self._terms.with_terms(base, self._loader.load(base, period), fetch=fetch)
-
-    def _begin(self, planned: PlannedSweep, series: LoadedSeries, longest: int) -> _OnMarket:
+    def _begin(self, planned: PlannedSweep[Any], ground: Ground, longest: int) -> _OnMarket:
         """A market with its trials so far; `longest`: as a ledger's."""
-        ledger = Ledger(planned, series, longest)
+        ledger = Ledger(planned, ground, longest)
         deal = Deal(self._executor.size, self._executor.ahead)
-        task = partial(self._task, planned, series, ledger)
+        task = partial(self._task, ground, ledger)
         batches = Batches(self._executor, ledger, deal, task, timeout_s=self._timeout_s, cancel=self._cancel)
         return _OnMarket(ledger, deal, batches)
 
@@ -309,21 +208,8 @@ class Sweep:
             planned.spec, sweeps, id=planned.id, status=status, error=error, created_ms=planned.created_ms
         )
 
-    def _task(
-        self, planned: PlannedSweep, series: LoadedSeries, ledger: Ledger, numbers: Numbers
-    ) -> TrialsTask:
+    def _task(self, ground: Ground, ledger: Ledger, numbers: Numbers) -> Task[Tried]:
         """A batch for a worker."""
-        base = planned.base
-        return TrialsTask(
-            sweep=self._planned.id,
-            strategy=base.strategy_path,
-            sources=base.sources,
-            combinations=planned.trials.combinations(numbers),
-            candles=series.file,
-            timeframe=base.spec.timeframe.name,
-            warmup=base.warmup,
-            costs=base.spec.costs,
-            perpetual=series.terms.file,
-            memory_bytes=MEMORY_BYTES // self._executor.side_by_side,
-            kept=ledger.kept(numbers),
-        )
+        combinations = self._planned.trials.combinations(numbers)
+        memory_bytes = MEMORY_BYTES // self._executor.side_by_side
+        return ground.task(self._planned.id, combinations, ledger.kept(numbers), memory_bytes)

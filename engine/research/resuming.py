@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol, TypeVar
 
 from engine.errors import InputError, RunError
 from engine.parallel.tasks import TrialsAnswer, WindowTrialsAnswer
@@ -36,54 +36,98 @@ class Paced:
             self._next = ended + max(self._every_s, (ended - began) / _SHARE)
 
 
+A = TypeVar("A", contravariant=True)
+
+
+class Depends(Protocol[A]):
+    """What something that is tried depends on besides its parameters, as plain values (`inputs`)."""
+
+    def now(self, before: Mapping[str, Any]) -> Mapping[str, Any]:
+        """As its candles and files are now; `before`: as they were, which says of what files."""
+
+    def executed(self, answer: A) -> dict[str, bytes]:
+        """The files that a worker executed for a batch, by name."""
+
+    def told(self, answer: A) -> Mapping[str, Any]:
+        """By what a worker says of itself and of what it executed."""
+
+    def changes(self, before: Mapping[str, Any], now: Mapping[str, Any]) -> Sequence[str]:
+        """What differs, in words."""
+
+
+class RunDepends:
+    """What the trials of one strategy on one market depend on."""
+
+    def __init__(self, base: PlannedRun, series: LoadedSeries) -> None:
+        self._base, self._series = base, series
+
+    def now(self, before: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Of `Depends`."""
+        sources = sources_at(before["source"], self._base.strategy_path)
+        return inputs_of(
+            self._base, self._series, {}, self._base.spec.engine, versions_for(sources), hashes(sources)
+        )
+
+    def executed(self, answer: TrialsAnswer | WindowTrialsAnswer) -> dict[str, bytes]:
+        """Of `Depends`."""
+        return {name: source.tobytes() for name, source in answer.sources.items()}
+
+    def told(self, answer: TrialsAnswer | WindowTrialsAnswer) -> Mapping[str, Any]:
+        """Of `Depends`."""
+        source = hashes(self.executed(answer))
+        return inputs_of(self._base, self._series, {}, answer.engine, answer.versions, source)
+
+    def changes(self, before: Mapping[str, Any], now: Mapping[str, Any]) -> Sequence[str]:
+        """Of `Depends`."""
+        return changes(before, now)
+
+
 class Dependence:
     """What all batches of one sweep or walk-forward depend on besides the parameters, those of an earlier program too.
 
-    `inputs`: as `engine.reproduction.inputs.run_inputs`, None before the first answer; `sources`: the strategy's files that
-    workers of this program executed.
+    `inputs`: as `Depends` says them, None before the first answer; `sources`: the files that workers of this program
+    executed.
     """
 
     def __init__(
         self,
         kind: str,
-        base: PlannedRun,
-        series: LoadedSeries,
+        made: str,
+        depends: Depends[Any],
         before: Mapping[str, Any] | None = None,
-        part_of: str | None = None,
+        on: str = "",
     ) -> None:
-        """`before`: `inputs` of the program that began it; `part_of`: the id, which users know, of the sweep over several
-        markets of which it is one. Raises InputError naming what has changed since.
+        """`made`: its id; `before`: `inputs` of the program that began it; `on`: as of `refuse_changes`. Raises InputError
+        naming what has changed since.
         """
-        self._kind, self._base, self._series = kind, base, series
-        self._id, self._on = part_of or base.id, f"{base.spec.symbol}: " if part_of else ""
+        self._kind, self._made, self._depends, self._on = kind, made, depends, on
         self.inputs, self.sources = before, dict[str, bytes]()
+        self._source: Mapping[str, str] = {}
         if before is not None:
-            sources = sources_at(before["source"], base.strategy_path)
-            now = inputs_of(base, series, {}, base.spec.engine, versions_for(sources), hashes(sources))
-            refuse_changes(kind, self._id, before, now, self._on)
+            self._refuse(before, depends.now(before))
 
-    def check(self, answer: TrialsAnswer | WindowTrialsAnswer) -> Mapping[str, str]:
+    def check(self, answer: Any) -> Mapping[str, str]:
         """The hashes of what a batch executed; raises RunError or InputError where those before executed something else."""
-        sources = {name: source.tobytes() for name, source in answer.sources.items()}
+        sources = self._depends.executed(answer)
         source = hashes(sources)
         if self.sources and self.inputs is not None:
-            if source != self.inputs["source"]:
+            if source != self._source:
                 raise RunError(f"the strategy's file was changed while the {self._kind} ran; run it again")
             return source
-        now = inputs_of(self._base, self._series, {}, answer.engine, answer.versions, source)
+        now = self._depends.told(answer)
         if self.inputs is not None:
-            refuse_changes(self._kind, self._id, self.inputs, now, self._on)
-        self.sources, self.inputs = sources, now
+            self._refuse(self.inputs, now)
+        self.sources, self._source, self.inputs = sources, source, now
         return source
 
+    def _refuse(self, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+        refuse_changes(self._kind, self._made, self._depends.changes(before, now), self._on)
 
-def refuse_changes(
-    kind: str, made: str, before: Mapping[str, Any], now: Mapping[str, Any], on: str = ""
-) -> None:
+
+def refuse_changes(kind: str, made: str, since: Sequence[str], on: str = "") -> None:
     """Raise InputError naming what a sweep or walk-forward that goes on depends on and has changed since it began; `on`: on
     which market, in front of it.
     """
-    since = changes(before, now)
     if since:
         named = on + "; ".join(since)
         raise InputError(f"{kind} {made[:8]} cannot go on: {named}; what was tried is kept, start a new one")
@@ -93,4 +137,4 @@ def refuse_other_source(kind: str, made: str, before: Mapping[str, Any] | None, 
     """The same for the strategy's files alone, before any of its code is asked; `before` None: nothing is known."""
     if before is not None:
         now = {**before, "source": hashes(sources_at(before["source"], strategy))}
-        refuse_changes(kind, made, before, now)
+        refuse_changes(kind, made, changes(before, now))

@@ -1,9 +1,9 @@
-"""The figures of a window of a stitched run: its slice of the account, and the trades that were entered in it."""
+"""The figures of a window of a stitched run or portfolio: its slice of the account, and the trades entered in it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -11,33 +11,57 @@ from engine.backtest.metrics import Metrics, compute_metrics
 from engine.backtest.outcome import Outcome, TradeTable
 from engine.backtest.rules import REASONS
 from engine.backtest.trade_metrics import trade_metrics
-from engine.model.market import Candles, Period
+from engine.model.account import Costs
+from engine.model.market import Candles, Float64Array, Int64Array, Period, Timeframe
 from engine.model.metric_definitions import SUMMARY, SUMMARY_ACCOUNT
-from engine.model.run import RunResult
 from engine.model.trade import Trade
 
 
-def window_figures(run: RunResult, candles: Candles, window: Period, before: float) -> Metrics:
-    """SUMMARY of the part of a finished run inside `window`, which began with `before` on the account; `candles`: of the
-    run. All None where nothing was left by then.
+@dataclass(frozen=True, slots=True, eq=False)
+class Account:
+    """What a stitched run did: `equity` (n,) at the closes of `candles` (n,), of a portfolio the basket of its legs, and its
+    trades. `charged`: whether funding was.
+    """
+
+    candles: Candles
+    equity: Float64Array
+    trades: Sequence[Trade]
+    costs: Costs
+    timeframe: Timeframe
+    charged: bool
+
+    @property
+    def cash(self) -> float:
+        """At the start."""
+        return self.costs.cash
+
+    @property
+    def time(self) -> Int64Array:
+        """When the candles opened, ms."""
+        return self.candles.timestamp
+
+
+def window_figures(account: Account, window: Period, before: float) -> Metrics:
+    """SUMMARY of what a stitched run did inside `window`, which began with `before` on the account. All None where nothing
+    was left by then.
     """
     if before <= 0:
         return dict.fromkeys(SUMMARY)
-    assert run.equity is not None
+    candles = account.candles
     start, stop = (int(at) for at in np.searchsorted(candles.timestamp, [window.start, window.end]))
-    equity, costs = run.equity.columns["equity"][start:stop], replace(run.costs, cash=before)
+    equity, costs = account.equity[start:stop], replace(account.costs, cash=before)
     idle = Outcome(_table(()), equity, 0.0)
-    account = compute_metrics(idle, candles.slice(start, stop), costs, run.timeframe)
-    entered = [trade for trade in run.trades if window.start <= trade.entry_time < window.end]
+    course = compute_metrics(idle, candles.slice(start, stop), costs, account.timeframe)
+    entered = [trade for trade in account.trades if window.start <= trade.entry_time < window.end]
     traded = {
         **trade_metrics(_table(entered), before),
         "commission": sum(trade.commission for trade in entered),
         "slippage": sum(trade.slippage or 0.0 for trade in entered),
-        "funding": None if run.metrics.get("funding") is None else sum(trade.funding or 0.0 for trade in entered),
-        "exposure_pct": _exposure(run, candles, start, stop) * 100,
-    }  # fmt: skip
+        "funding": sum(trade.funding or 0.0 for trade in entered) if account.charged else None,
+        "exposure_pct": _exposure(account, start, stop) * 100,
+    }
     return {
-        name: account[name] if name in SUMMARY_ACCOUNT and name not in traded else traded[name]
+        name: course[name] if name in SUMMARY_ACCOUNT and name not in traded else traded[name]
         for name in SUMMARY
     }
 
@@ -66,11 +90,11 @@ def _table(trades: Sequence[Trade]) -> TradeTable:
     )  # fmt: skip
 
 
-def _exposure(run: RunResult, candles: Candles, start: int, stop: int) -> float:
+def _exposure(account: Account, start: int, stop: int) -> float:
     """Closes of the window that see a position, as a fraction."""
-    held = np.zeros(len(candles) + 1, dtype=np.int64)
-    for trade in run.trades:
-        first, last = np.searchsorted(candles.timestamp, [trade.entry_time, trade.exit_time])
+    held = np.zeros(len(account.candles) + 1, dtype=np.int64)
+    for trade in account.trades:
+        first, last = np.searchsorted(account.time, [trade.entry_time, trade.exit_time])
         held[first] += 1
         held[last + (trade.exit_reason in ("open", "ruin"))] -= 1
     return float((np.cumsum(held)[start:stop] > 0).mean())

@@ -11,18 +11,21 @@ from engine.runs.compare import changed_values, changes, metric_rows, series_row
 
 def compare_portfolios(before: PortfolioResult, after: PortfolioResult, *notes: str) -> PortfolioRerun:
     """How they compare."""
-    changed, differing = tuple(_changes(before.inputs, after.inputs)), list(_differences(before, after))
+    changed, differing = (
+        tuple(portfolio_changes(before.inputs, after.inputs)),
+        list(_differences(before, after)),
+    )
     if differing and not changed:
         again = "a strategy answers otherwise each time (by the time, threads, chance)"
         notes += (f"no recorded input changed: {again}, or a file that it reads changed",)
     return PortfolioRerun(before, after, changed, differing, notes)
 
 
-def _changes(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> Iterator[str]:
+def portfolio_changes(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> Iterator[str]:
     """Every input that changed, in words; one that all legs share is said once."""
     if before is None or after is None:
         return
-    yield from changed_values("", before["portfolio"], after["portfolio"])
+    yield from changed_values("", _told(before["portfolio"]), _told(after["portfolio"]))
     told = {
         name: changes(before["legs"][name], after["legs"][name])
         for name in before["legs"]
@@ -33,6 +36,12 @@ def _changes(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) 
     yield from (text for text in first if text in shared)
     for name, texts in told.items():
         yield from (f"leg {name}: {text}" for text in texts if text not in shared)
+
+
+def _told(rules: Mapping[str, Any]) -> dict[str, Any]:
+    """The rules with the weights of each window by when they began to rule."""
+    windows = {f"weights from {one['start']} on": one["weights"] for one in rules.get("windows", ())}
+    return {name: value for name, value in rules.items() if name != "windows"} | windows
 
 
 def _differences(before: PortfolioResult, after: PortfolioResult) -> Iterator[dict[str, Any]]:

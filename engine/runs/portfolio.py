@@ -72,15 +72,7 @@ class PortfolioWork:
                 return failed_portfolio(
                     self._planned, self._named(planned, planned.problem.message), planned.problem.traceback
                 )
-        plan = PlanSeries(self._loader, self._terms, self._planned.runs, fetch=fetch)
-        loaded = [self._series(plan, planned) for planned in self._planned.runs]
-        spans = [series.candles.within(series.period).timestamp[[0, -1]].tolist() for series in loaded]
-        check_overlap(
-            {
-                leg.name: (first, last)
-                for leg, (first, last) in zip(self._planned.spec.legs, spans, strict=True)
-            }
-        )
+        loaded = load_legs(self._planned, self._loader, self._terms, self._cancel, fetch=fetch)
         answers = self._legs(loaded)
         for planned, answer in zip(self._planned.runs, answers, strict=True):
             if not isinstance(answer, Done):
@@ -91,13 +83,6 @@ class PortfolioWork:
         """What befell a leg, with its name."""
         number = next(at for at, one in enumerate(self._planned.runs) if one is planned)
         return f"leg {self._planned.spec.legs[number].name!r}: {message}"
-
-    def _series(self, plan: PlanSeries, planned: PlannedRun) -> LoadedSeries:
-        self._cancel.raise_if_cancelled()
-        try:
-            return plan.of(planned)
-        except BacktestError as error:
-            raise type(error)(self._named(planned, str(error))) from error
 
     def _legs(self, loaded: Sequence[LoadedSeries]) -> Sequence[Answered[LegAnswer]]:
         """What each strategy said, asked in parallel."""
@@ -110,6 +95,7 @@ class PortfolioWork:
                 warmup=planned.warmup,
                 costs=leg.costs,
                 perpetual=series.terms.file,
+                windows=planned.spec.windows,
                 rank=leg.rank,
                 checks=planned.spec.checks,
             )
@@ -153,11 +139,14 @@ class PortfolioWork:
                 said=SaidSignals(**answer.said),
                 reverse=answer.reverse,
                 weight=weight,
+                weights=ruling,
                 costs=leg.costs,
                 rank=answer.rank,
                 perpetual=series.terms.file,
             )
-            for leg, series, answer, weight in zip(spec.legs, loaded, answers, spec.weights, strict=True)
+            for leg, series, answer, weight, ruling in zip(
+                spec.legs, loaded, answers, self._planned.weights, self._planned.ruling_weights, strict=True
+            )
         ]
 
     def _left_out(self, candles: int) -> dict[str, dict[str, float]]:
@@ -169,13 +158,34 @@ class PortfolioWork:
             leg.name: spec.without(leg.name) for leg in spec.legs
         }  # none of one without which nothing is bought
         return {
-            name: {leg.name: weight for leg, weight in zip(left.legs, left.weights, strict=True)}
+            name: {leg.name: weight for leg, weight in zip(left.legs, left.stages[0][1].weights, strict=True)}
             for name, left in rest.items()
             if left is not None
         }
 
     def _progress(self, done: float, total: float | None, unit: str) -> None:
         self._on_event(Progress(self._planned.id, done, total, unit))
+
+
+def load_legs(
+    planned: PlannedPortfolio, loader: SeriesLoader, terms: TermsLoader, cancel: CancelToken, *, fetch: bool
+) -> list[LoadedSeries]:
+    """The candles of every leg, fetched where they lack. Raises, naming the leg, what keeps one from being had; InputError
+    where the legs never trade at the same time.
+    """
+    plan = PlanSeries(loader, terms, planned.runs, fetch=fetch)
+    loaded, spans = [], {}
+    for leg, run in zip(planned.spec.legs, planned.runs, strict=True):
+        cancel.raise_if_cancelled()
+        try:
+            series = plan.of(run)
+        except BacktestError as error:
+            raise type(error)(f"leg {leg.name!r}: {error}") from error
+        loaded.append(series)
+        first, last = series.candles.within(series.period).timestamp[[0, -1]].tolist()
+        spans[leg.name] = first, last
+    check_overlap(spans)
+    return loaded
 
 
 def check_overlap(spans: Mapping[str, tuple[int, int]]) -> None:

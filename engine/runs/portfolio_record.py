@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from engine.model.market import Period
+from engine.model.market import Period, format_time
 from engine.model.portfolio import LegSpec, PortfolioSpec
 from engine.model.portfolio_result import Contention, LegResult, PortfolioResult, Request, checks_of_a_leg
 from engine.model.run import FAILED, FINISHED, Series
@@ -38,8 +38,8 @@ def failed_portfolio(
     """One that did not get through: its legs as they were asked for, and no figures."""
     spec = planned.spec
     legs = tuple(
-        LegResult(leg, run.market, run.period, run.params, weight)
-        for leg, run, weight in zip(spec.legs, planned.runs, spec.weights, strict=True)
+        LegResult(leg, run.market, run.period, run.params, weight, run.spec.windows)
+        for leg, run, weight in zip(spec.legs, planned.runs, planned.weights, strict=True)
     )
     result = PortfolioResult(
         planned.id, FAILED, spec, spec.period, legs, error, created_ms=_now(), traceback=traceback
@@ -78,19 +78,14 @@ def finished_portfolio(
     for request in requests:
         by_leg[request.leg].append(request)
     legs = tuple(
-        _leg(number, spec, run, series, said, answer, by_leg[spec.legs[number].name])
+        _leg(number, planned, run, series, said, answer, by_leg[spec.legs[number].name])
         for number, (run, series, said) in enumerate(zip(planned.runs, loaded, answers, strict=True))
     )
-    inputs = {
-        "portfolio": asdict(spec.rules) | {"weights": list(spec.weights), "portfolio source": answer.source},
-        "legs": {
-            leg.name: inputs_of(run, series, said.params, COMPILED, said.versions, source)
-            | {"rank": leg.rank}
-            for leg, run, series, said, source in zip(
-                spec.legs, planned.runs, loaded, answers, sources, strict=True
-            )
-        },
-    }
+    executed = [
+        ExecutedInputs(said.params, said.versions, source)
+        for said, source in zip(answers, sources, strict=True)
+    ]
+    inputs = portfolio_inputs(planned, loaded, executed, answer.source)
     elapsed = answer.elapsed_s + sum(said.elapsed_s for said in answers)
     found = PortfolioResult(
         planned.id,
@@ -98,7 +93,11 @@ def finished_portfolio(
         spec,
         Period(min(series.period.start for series in loaded), max(series.period.end for series in loaded)),
         legs,
-        metrics={**answer.metrics, "funding_coverage_pct": _coverage(legs)},
+        metrics={
+            **answer.metrics,
+            "funding_coverage_pct": _coverage(legs),
+            "walk_trials": planned.walk_trials,
+        },
         series=Series(answer.time, dict(answer.series)),
         pnl=Series(answer.time, {leg.name: answer.pnl[:, number] for number, leg in enumerate(spec.legs)}),
         correlation=answer.figures["correlation"],
@@ -113,16 +112,57 @@ def finished_portfolio(
     return _with_checks(found, crosscheck)
 
 
+def _windows_of(planned: PlannedPortfolio) -> dict[str, Any]:
+    """Which weights rule from when on, where they change with time."""
+    if not any(planned.ruling_weights):
+        return {}
+    return {
+        "windows": [
+            {"start": format_time(start), "weights": list(stage.weights)}
+            for start, stage in planned.spec.stages
+        ]
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutedInputs:
+    """What a leg depends on that its worker tells: parameters, versions, hashes of what was executed by name."""
+
+    params: Mapping[str, Any]
+    versions: Mapping[str, str]
+    source: Mapping[str, str]
+
+
+def portfolio_inputs(
+    planned: PlannedPortfolio,
+    loaded: Sequence[LoadedSeries],
+    executed: Sequence[ExecutedInputs],
+    portfolio_source: str,
+) -> dict[str, Any]:
+    """All that a portfolio depends on, `{portfolio, legs}`; the rest leg by leg, in the order of the portfolio's."""
+    spec = planned.spec
+    return {
+        "portfolio": asdict(spec.rules)
+        | {"weights": list(planned.weights), "portfolio source": portfolio_source}
+        | _windows_of(planned),
+        "legs": {
+            leg.name: inputs_of(run, series, told.params, COMPILED, told.versions, told.source)
+            | {"rank": leg.rank}
+            for leg, run, series, told in zip(spec.legs, planned.runs, loaded, executed, strict=True)
+        },
+    }
+
+
 def _leg(
     number: int,
-    spec: PortfolioSpec,
+    planned: PlannedPortfolio,
     run: PlannedRun,
     series: LoadedSeries,
     said: LegAnswer,
     answer: PortfolioAnswer,
     requests: Sequence[Request],
 ) -> LegResult:
-    leg, told = spec.legs[number], answer.legs[number]
+    leg, told = planned.spec.legs[number], answer.legs[number]
     trades = Trade.from_columns(answer.trades[number])
     checks = {
         **checks_of_a_leg(),
@@ -137,7 +177,8 @@ def _leg(
         run.market,
         series.period,
         said.params,
-        spec.weights[number],
+        planned.weights[number],
+        run.spec.windows,
         said.signals,
         {**told["metrics"], "funding_coverage_pct": funding_coverage(series, trades)},
         trades,

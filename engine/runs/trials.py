@@ -53,6 +53,7 @@ def _figures(run: RunResult, tried: Tried) -> Mapping[str, float | int | None]:
         "trials_counted": tried.counted,
         "trials_ever": tried.ever,
         "trials_measured": tried.measured if measured else 0,
+        "walk_trials": tried.of_walk,
     }
     sharpe, annual = _sharpe(run), run.metrics.get("sharpe")
     if sharpe is None or annual is None:

@@ -37,7 +37,7 @@ class Engine:
         self.runs = Runs(resources, self.strategies)
         self.research = Research(resources, self.strategies)
         self.portfolios = Portfolios(resources, self.strategies)
-        self.walk_forwards = WalkForwards(resources, self.strategies)
+        self.walk_forwards = WalkForwards(resources, self.strategies, self.portfolios)
         self.doctor = Doctor(resources, self.strategies)
         self.databases = Databases(resources)
         self.choices = Choices(self.settings)

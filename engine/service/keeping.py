@@ -63,6 +63,7 @@ class KeepRuns:
         self._batch = {
             run.id: _Candidate.planned(run) for run in plan if run.problem is None and not run.spec.windows
         }
+        self._walk_trials = {run.id: run.spec.walk_trials for run in plan}
         self._ever: int | None = None
         self._tried: dict[tuple[Market, Timeframe, Period], Tried] = {}
         self._independent: dict[tuple[str, ...], float | None] = {}
@@ -90,7 +91,8 @@ class KeepRuns:
         if self._ever is None:
             self._ever = trials.ever({(one.strategy, one.identity) for one in self._batch.values()})
         if result.windows:
-            return with_trials(result, trials.tried_walks(self._ever, *own.candles))
+            walks = trials.tried_walks(self._ever, *own.candles)
+            return with_trials(result, replace(walks, of_walk=self._walk_trials.get(result.id)))
         if own.candles not in self._tried:
             self._tried[own.candles] = self._beside(own, self._ever)
         return with_trials(result, self._tried[own.candles])

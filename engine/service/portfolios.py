@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine.errors import InputError
+from engine.errors import RunError
 from engine.events import CancelToken, Failed, Finished, OnEvent, Started, ending, ignore_event
 from engine.model.parameters import Assignment, StrategyInfo
-from engine.model.portfolio import PortfolioFault, PortfolioSpec, assigned, faults_of
+from engine.model.portfolio import PortfolioSpec, assigned
 from engine.model.portfolio_result import PortfolioRerun, PortfolioResult
 from engine.model.run import FAILED
 from engine.reports.files import write_text
-from engine.runs.plan import check_strategies, make_plan
+from engine.runs.plan import check_strategies
 from engine.service.keeping import keep_portfolio
+from engine.service.legs import check_legs, leg_infos
 from engine.service.resources import Resources
-from engine.service.series import Loaders, check_costs
+from engine.service.series import Loaders
 from engine.service.strategies import Strategies
 
 if TYPE_CHECKING:
+    from engine.runs.plan import PlannedRun
     from engine.runs.portfolio_plan import PlannedPortfolio
 
 
@@ -47,38 +50,19 @@ class Portfolios:
         fails the portfolio is a result with that status, which names the leg. Raises as `run` where candles cannot be had.
         """
         cancel = cancel or CancelToken()
-        infos = self._infos(spec, on_event, cancel)
+        infos = leg_infos(self._strategies, spec, on_event, cancel)
         planned = self._planned(assigned(spec, infos, assignments), infos, on_event, cancel)
         return self._made(planned, fetch=fetch, on_event=on_event, cancel=cancel)
-
-    def _infos(self, spec: PortfolioSpec, on_event: OnEvent, cancel: CancelToken) -> dict[str, StrategyInfo]:
-        names = list(dict.fromkeys(leg.strategy for leg in spec.legs))
-        try:
-            infos = self._strategies.chosen(names, on_event=on_event, cancel=cancel)
-        except InputError:
-            for number, leg in enumerate(spec.legs):
-                with faults_of("strategy", number):
-                    self._strategies.chosen([leg.strategy], on_event=on_event, cancel=cancel)
-            raise
-        for number, leg in enumerate(spec.legs):
-            if infos[leg.strategy].kind == "native":
-                text = f"{leg.strategy} is a backtesting.Strategy, which trades an account of its own and cannot be a leg"
-                raise PortfolioFault(f"leg {leg.name!r}: {text}", "strategy", number)
-        return infos
 
     def _planned(
         self, spec: PortfolioSpec, infos: Mapping[str, StrategyInfo], on_event: OnEvent, cancel: CancelToken
     ) -> PlannedPortfolio:
-        from engine.runs.portfolio_plan import PlannedPortfolio
+        from engine.runs.portfolio_plan import plan_portfolio
 
-        for number, leg in enumerate(spec.legs):
-            with faults_of("symbol", number):
-                market = self._resources.market(leg.symbol, leg.exchange, cancel=cancel)
-                check_costs(self._resources, leg.costs, market)
+        check_legs(self._resources, spec, cancel)
         self._resources.warm_up(on_event, cancel, len(spec.legs))
         find_market = partial(self._resources.market, cancel=cancel)
-        plan = make_plan(spec.run_specs(), infos, find_market, self._resources.workers(cancel).ask)
-        return PlannedPortfolio.of(spec, plan)
+        return plan_portfolio(spec, infos, find_market, self._resources.workers(cancel).ask)
 
     def _made(
         self, planned: PlannedPortfolio, *, fetch: bool, on_event: OnEvent, cancel: CancelToken
@@ -108,6 +92,28 @@ class Portfolios:
         failed = result.status == FAILED
         on_event(Failed(result.id, result.error or FAILED, result) if failed else Finished(result.id, result))
         return result
+
+    def stitched(
+        self,
+        spec: PortfolioSpec,
+        begun: Sequence[PlannedRun],
+        chosen_from: int,
+        *,
+        on_event: OnEvent = ignore_event,
+        cancel: CancelToken | None = None,
+    ) -> PortfolioResult:
+        """What a walk-forward chose for its windows, played and stored, as `make`; `begun`: each leg as it was planned when
+        that began, `chosen_from`: from how many trials it chose. Raises RunError where a strategy's file has changed since.
+        """
+        cancel = cancel or CancelToken()
+        planned = self._planned(spec, leg_infos(self._strategies, spec, on_event, cancel), on_event, cancel)
+        for leg, now, then in zip(spec.legs, planned.runs, begun, strict=True):
+            if now.sources != then.sources:
+                raise RunError(
+                    f"leg {leg.name!r}: its strategy's file was changed while the walk-forward ran; run it again"
+                )
+        planned = replace(planned, walk_trials=chosen_from)
+        return self._made(planned, fetch=False, on_event=on_event, cancel=cancel)
 
     def save_file(self, text: str, path: Path) -> None:
         """Write a portfolio's file, whole or not at all; one that is there is replaced."""
@@ -175,8 +181,10 @@ class Portfolios:
 
         before, cancel = self.get(portfolio_id), cancel or CancelToken()
         if not stored_source:
-            infos = self._infos(before.spec, on_event, cancel)
-            planned = self._planned(before.spec, infos, on_event, cancel)
+            infos = leg_infos(self._strategies, before.spec, on_event, cancel)
+            planned = replace(
+                self._planned(before.spec, infos, on_event, cancel), walk_trials=before.walk_trials
+            )
             after = self._made(planned, fetch=fetch, on_event=on_event, cancel=cancel)
             return compare_portfolios(before, after)
         with self._resources.scratch() as scratch:
@@ -184,6 +192,8 @@ class Portfolios:
             files = [StrategyFile(name, path) for name, path in paths.items()]
             described = strategy_infos(files, self._resources.workers(cancel, on_event).ask, scratch)
             infos = check_strategies(list(paths), list(paths), described)
-            planned = self._planned(before.spec, infos, on_event, cancel)
+            planned = replace(
+                self._planned(before.spec, infos, on_event, cancel), walk_trials=before.walk_trials
+            )
             after = self._made(planned, fetch=fetch, on_event=on_event, cancel=cancel)
         return compare_portfolios(before, after, "made from the stored source (as asked)")

@@ -14,12 +14,14 @@ from engine.model.market import Market
 from engine.model.metric_definitions import DEFINITIONS, SUMMARY, MetricDefinition
 from engine.model.monte_carlo import CANDLE, MonteCarloResult, MonteCarloSpec
 from engine.model.parameters import Assignment, assign
+from engine.model.portfolio import PortfolioSpec, assigned
 from engine.model.run import LookaheadReport, RunResult, RunSpec
 from engine.model.sweep import BegunSweep, SweepResult
 from engine.model.sweep_spec import SweepSpec
 from engine.model.sweep_statistics import SweepStatistics
 from engine.runs.plan import make_plan
 from engine.service.keeping import keep_sweep
+from engine.service.legs import check_legs, leg_infos
 from engine.service.resources import Resources
 from engine.service.series import Loaders, check_costs, inputs_of
 from engine.service.strategies import Strategies
@@ -33,11 +35,10 @@ OnTrials = Callable[[SweepResult], None]
 def check_sweep(spec: SweepSpec) -> None:
     """Raise InputError for a constraint that cannot be read and an unknown objective, before anything is started for it."""
     from engine.research.constraint import parsed
-    from engine.research.optimize import check_objective
+    from engine.research.plan import check_objectives
 
     parsed(spec.constraint)
-    for objective in spec.objectives:
-        check_objective(objective)
+    check_objectives(spec)
 
 
 class Research:
@@ -97,8 +98,10 @@ class Research:
         begun: BegunSweep | None,
         on_event: OnEvent,
         cancel: CancelToken,
-    ) -> PlannedSweep:
-        from engine.research.optimize import plan_sweep
+    ) -> PlannedSweep[Any]:
+        if spec.portfolio is not None:
+            return self._planned_legs(spec, spec.portfolio, assignments, begun, on_event, cancel)
+        from engine.research.plan import plan_sweep
 
         info = self._strategies.chosen([spec.strategy], on_event=on_event, cancel=cancel)[spec.strategy]
         spec = replace(spec, params={**spec.params, **assign(assignments, [info])[spec.strategy]})
@@ -109,12 +112,33 @@ class Research:
 
         planned = plan_sweep(spec, info, find_market, self._resources.workers(cancel).ask, begun)
         for one in planned.markets or (planned,):
-            check_costs(self._resources, spec.costs, one.base.market)
+            check_costs(self._resources, spec.costs, one.subject.run.market)
         return planned
+
+    def _planned_legs(
+        self,
+        spec: SweepSpec,
+        portfolio: PortfolioSpec,
+        assignments: Sequence[Assignment],
+        begun: BegunSweep | None,
+        on_event: OnEvent,
+        cancel: CancelToken,
+    ) -> PlannedSweep[Any]:
+        """A sweep over a portfolio, its legs' parameters as their strategies read them."""
+        from engine.research.portfolio_plan import check_no_doubles, plan_portfolio_sweep
+
+        resources = self._resources
+        check_no_doubles(spec, [(one.strategy, one.name) for one in assignments])
+        infos = leg_infos(self._strategies, portfolio, on_event, cancel)
+        spec = replace(spec, portfolio=assigned(portfolio, infos, assignments))
+        check_legs(resources, portfolio, cancel)
+        resources.warm_up(on_event, cancel, len(portfolio.legs))
+        find_market = partial(resources.market, cancel=cancel)
+        return plan_portfolio_sweep(spec, infos, find_market, resources.workers(cancel).ask, begun)
 
     def _tried(
         self,
-        planned: PlannedSweep,
+        planned: PlannedSweep[Any],
         fetch: bool,
         on_event: OnEvent,
         cancel: CancelToken,

@@ -4,30 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from engine.errors import NotStored
 from engine.events import CancelToken, OnEvent, ignore_event
 from engine.model.market import Market
 from engine.model.parameters import Assignment, assign
+from engine.model.portfolio import PortfolioSpec, assigned
+from engine.model.portfolio_result import PortfolioResult
 from engine.model.run import RunResult
 from engine.model.walk_forward import BegunWalk, WalkForward, WalkForwardSpec
 from engine.runs.plan import PlannedRun
+from engine.service.legs import check_legs, leg_infos
+from engine.service.portfolios import Portfolios
 from engine.service.resources import Resources
 from engine.service.runs import batch_of
 from engine.service.series import Loaders, check_costs
 from engine.service.strategies import Strategies
 
 if TYPE_CHECKING:
-    from engine.research.walk_forward import PlannedWalk
+    from engine.research.walk_plan import PlannedWalk
+    from engine.research.walked import Walked
 
 
 class WalkForwards:
     """`Engine.walk_forwards`."""
 
-    def __init__(self, resources: Resources, strategies: Strategies) -> None:
-        self._resources, self._strategies = resources, strategies
+    def __init__(self, resources: Resources, strategies: Strategies, portfolios: Portfolios) -> None:
+        self._resources, self._strategies, self._portfolios = resources, strategies, portfolios
 
     def make(
         self,
@@ -47,7 +53,7 @@ class WalkForwards:
         """
         cancel = cancel or CancelToken()
         planned = self._planned(spec, assignments, None, on_event, cancel)
-        with self._resources.opened(cancel).walk_forwards.working_on(planned.sweep.base.id):
+        with self._resources.opened(cancel).walk_forwards.working_on(planned.sweep.id):
             return self._made(planned, fetch=fetch, on_event=on_event, cancel=cancel)
 
     def resume(
@@ -74,9 +80,11 @@ class WalkForwards:
         on_event: OnEvent,
         cancel: CancelToken,
     ) -> PlannedWalk:
-        from engine.research.walk_forward import plan_walk
+        from engine.research.walk_plan import plan_walk
 
         sweep = spec.sweep
+        if sweep.portfolio is not None:
+            return self._planned_legs(spec, sweep.portfolio, assignments, begun, on_event, cancel)
         info = self._strategies.chosen([sweep.strategy], on_event=on_event, cancel=cancel)[sweep.strategy]
         sweep = replace(sweep, params={**sweep.params, **assign(assignments, [info])[sweep.strategy]})
 
@@ -86,20 +94,53 @@ class WalkForwards:
 
         ask = self._resources.workers(cancel).ask
         planned = plan_walk(replace(spec, sweep=sweep), info, find_market, ask, begun)
-        check_costs(self._resources, sweep.costs, planned.sweep.base.market)
+        check_costs(self._resources, sweep.costs, planned.sweep.subject.run.market)
         return planned
+
+    def _planned_legs(
+        self,
+        spec: WalkForwardSpec,
+        portfolio: PortfolioSpec,
+        assignments: Sequence[Assignment],
+        begun: BegunWalk | None,
+        on_event: OnEvent,
+        cancel: CancelToken,
+    ) -> PlannedWalk:
+        from engine.research.portfolio_plan import check_no_doubles
+        from engine.research.walk_plan import plan_portfolio_walk
+
+        resources = self._resources
+        check_no_doubles(spec.sweep, [(one.strategy, one.name) for one in assignments])
+        infos = leg_infos(self._strategies, portfolio, on_event, cancel)
+        own = replace(spec.sweep, portfolio=assigned(portfolio, infos, assignments))
+        check_legs(resources, portfolio, cancel)
+        resources.warm_up(on_event, cancel, len(portfolio.legs))
+        find_market = partial(resources.market, cancel=cancel)
+        ask = resources.workers(cancel).ask
+        return plan_portfolio_walk(replace(spec, sweep=own), infos, find_market, ask, begun)
 
     def _made(
         self, planned: PlannedWalk, *, fetch: bool, on_event: OnEvent, cancel: CancelToken
     ) -> WalkForward:
+        from engine.research.portfolio_walked import PortfolioWalked
         from engine.research.walk_forward import WalkForwardWork
+        from engine.research.walked import RunWalked
 
         with self._resources.scratch() as scratch:
             loaders = Loaders.of(self._resources, scratch, on_event, cancel)
-            batch = batch_of(self._resources, loaders, on_event, cancel)
 
             def make_run(run: PlannedRun) -> RunResult:
+                batch = batch_of(self._resources, loaders, on_event, cancel, [run])
                 return batch.run([run], fetch=False)[0]
+
+            def make_portfolio(spec: PortfolioSpec, chosen_from: int) -> PortfolioResult:
+                begun = planned.sweep.subject.planned.runs
+                return self._portfolios.stitched(spec, begun, chosen_from, on_event=on_event, cancel=cancel)
+
+            def walk(ground: Any) -> Walked:
+                if planned.spec.sweep.portfolio is not None:
+                    return PortfolioWalked(ground, make_portfolio)
+                return RunWalked(ground, make_run)
 
             work = WalkForwardWork(
                 planned,
@@ -107,7 +148,7 @@ class WalkForwards:
                 loaders.terms,
                 self._resources.executor,
                 self._resources.store.walk_forwards,
-                make_run,
+                walk,
                 self._resources.workers(cancel).ask,
                 timeout_s=self._resources.settings.run_timeout_s,
                 on_event=on_event,
@@ -128,6 +169,8 @@ class WalkForwards:
         if run_id is None:
             return walk
         try:
+            if walk.spec.sweep.portfolio is not None:
+                return replace(walk, portfolio=store.portfolios.get(run_id))
             return replace(walk, run=store.runs.get(run_id))
         except NotStored:
             return walk

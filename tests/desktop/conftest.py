@@ -7,12 +7,14 @@ from pathlib import Path
 
 import pytest
 import qasync
+from hypothesis import settings
 from PySide6.QtCore import QEvent
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from desktop.app import create_application
 from desktop.app.window import MainWindow
+from desktop.pages.all import PAGES
 from desktop.pages.chart.page import ChartPage
 from desktop.pages.optimize.page import OptimizePage
 from desktop.pages.overview.page import OverviewPage
@@ -45,7 +47,17 @@ def app(qapp: QApplication) -> QApplication:
 
 
 @pytest.fixture
-def make_window(app: QApplication, qtbot: QtBot, tmp_path: Path) -> Iterator[MakeWindow]:
+def pages(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Windows as in the program; in `make test` with those pages alone that a test names, which takes half as long."""
+    marker = request.node.get_closest_marker("pages")
+    if marker and settings.get_current_profile_name() == "quick":
+        named = tuple(page for page in PAGES if getattr(page, "title", "") in marker.args)
+        assert len(named) == len(marker.args), f"pages are named by their titles: {marker.args}"
+        monkeypatch.setattr("desktop.app.window.PAGES", named)
+
+
+@pytest.fixture
+def make_window(app: QApplication, qtbot: QtBot, tmp_path: Path, pages: None) -> Iterator[MakeWindow]:
     """Windows whose engine is never asked: no database, no workers are opened."""
     opened: list[MainWindow] = []
 
@@ -112,7 +124,7 @@ def loop(app: QApplication, session_loop: qasync.QEventLoop) -> Iterator[qasync.
 
 @pytest.fixture
 def live_window(
-    app: QApplication, engine: Engine, loop: qasync.QEventLoop, qtbot: QtBot, tmp_path: Path
+    app: QApplication, engine: Engine, loop: qasync.QEventLoop, qtbot: QtBot, tmp_path: Path, pages: None
 ) -> Iterator[MainWindow]:
     """A window at its first start, with nothing stored, that has asked the engine for everything it shows first."""
     assert engine.settings.database_url is not None

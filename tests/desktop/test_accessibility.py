@@ -1,5 +1,6 @@
 """Every part of the window can be reached and named without seeing it."""
 
+import re
 from collections import Counter
 
 from PySide6.QtCore import Qt
@@ -11,6 +12,7 @@ from PySide6.QtWidgets import (
     QComboBox,
     QHeaderView,
     QLabel,
+    QMenu,
     QTabBar,
     QWidget,
 )
@@ -75,3 +77,16 @@ def is_inside(widget: QWidget) -> bool:
     return isinstance(around, inner) or (
         around is not None and is_inside(around) and not around.accessibleName()
     )
+
+
+def test_no_two_entries_of_a_menu_have_the_same_letter(window: MainWindow) -> None:
+    menus = [action.menu() for action in window.menuBar().actions()]
+    letters = [
+        (menu.title(), found.group(1).lower())
+        for menu in menus
+        if isinstance(menu, QMenu)
+        for entry in menu.actions()
+        if (found := re.search("&([^&])", entry.text()))
+    ]
+    assert len(letters) > 20
+    assert [letter for letter, count in Counter(letters).items() if count > 1] == []

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 import pytest
-from PySide6.QtCore import QPoint, QRect, QSize, Qt
+from PySide6.QtCore import QEvent, QPoint, QRect, QSize, Qt
 from PySide6.QtWidgets import QApplication, QLineEdit, QWidget
 from pytestqt.qtbot import QtBot
 
@@ -13,6 +13,7 @@ from desktop.pages.database.page import DatabasePage
 from desktop.pages.runs.page import RunsPage
 from desktop.pages.setup.page import SetupPage
 from desktop.widgets.screens import fit_to_screen, fitted
+from desktop.widgets.undo import Undo
 from desktop.work.bridge import Phase
 from tests.desktop.builders import BANDS, CROSS, run_on
 from tests.desktop.conftest import MakeWindow
@@ -106,6 +107,59 @@ def test_a_focus_that_was_moved_meanwhile_stays_where_it_is(window: MainWindow, 
     window.bridge._enter(Phase.IDLE)
     qtbot.wait(20)
     assert window.focusWidget() is table
+
+
+class Greedy(QLineEdit):
+    """Takes every key for itself, as fields on X11 take Ctrl+U and Ctrl+E."""
+
+    def event(self, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.ShortcutOverride:
+            event.accept()
+            return True
+        return super().event(event)
+
+
+def test_the_windows_keys_are_the_windows_in_a_field_too(window: MainWindow, qtbot: QtBot) -> None:
+    field = Greedy("typed", window.centre)
+    field.show()
+    field.setFocus()
+    done: list[str] = []
+    for name, key in (("source", Qt.Key.Key_U), ("filter", Qt.Key.Key_F)):
+        window.actions_[name].triggered.connect(lambda _=False, name=name: done.append(name))
+        field.setFocus()
+        qtbot.keyClick(field, key, Qt.KeyboardModifier.ControlModifier)
+    assert done == ["source", "filter"]
+    field.setFocus()
+    qtbot.keyClick(field, Qt.Key.Key_A, Qt.KeyboardModifier.ControlModifier)
+    assert field.selectedText() == "typed"
+
+
+def test_ctrl_z_in_a_field_undoes_what_is_newer(window: MainWindow, qtbot: QtBot) -> None:
+    panel, taken = window.page(SetupPage).panel, list[str]()
+    fields = (panel.market.search, panel.strategies.presets.box, panel.costs.cash)
+    offer = window.context.undo_offered.emit
+    for field in fields:
+        field.setFocus()
+        typed = field if isinstance(field, QLineEdit) else field.findChild(QLineEdit)
+        assert typed is not None
+        typed.setText("")
+        offer(Undo("nothing typed", lambda: taken.append("nothing typed")))
+        undo(qtbot, field)
+        qtbot.keyClicks(field, "12")
+        offer(Undo("typed before", lambda: taken.append("typed before")))
+        undo(qtbot, field)
+        assert typed.text() == "12"
+        offer(Undo("typed after", lambda: taken.append("typed after")))
+        qtbot.keyClicks(field, "3")
+        undo(qtbot, field)
+        assert typed.text() != "123"
+        assert taken == ["nothing typed", "typed before"], type(field)
+        window.undo.undo()
+        taken.clear()
+
+
+def undo(qtbot: QtBot, widget: QWidget) -> None:
+    qtbot.keyClick(widget, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
 
 
 def test_a_window_fits_itself_into_the_screen(make_window: MakeWindow, app: QApplication) -> None:

@@ -16,13 +16,16 @@ from desktop.pages.overview.page import OverviewPage
 from desktop.pages.setup.page import SetupPage
 from desktop.pages.setup.panel import WideScrollArea
 from desktop.pages.setup.values import Setup
+from desktop.pages.trades.page import TradesPage
 from desktop.theme.colours import LIGHT
 from desktop.widgets.preferences import LAYOUT_VERSION, Preferences
 from engine.model.account import Costs
 from engine.model.market import Market, parse_time
+from engine.model.trade_filter import Facet, TradeFilter
 from engine.strategy import Param
 from tests.desktop.builders import BANDS, CROSS, checks, described, run_on
 from tests.desktop.conftest import FIRST, SECOND, MakeWindow, show_two_runs
+from tests.desktop.waiting import at_rest
 from tests.support.builders import random_candles
 
 
@@ -169,3 +172,33 @@ def test_tabs_that_have_no_room_can_be_scrolled_to_by_arrows_that_are_seen(make_
         image = arrow.grab().toImage()
         colours = {image.pixelColor(x, y).name() for x in range(image.width()) for y in range(image.height())}
         assert len(colours) > 1, "an arrow is drawn"
+
+
+@pytest.mark.parametrize("size", [(1024, 700), (960, 600)])
+def test_no_page_is_wider_than_the_window_whatever_is_filtered(
+    window: MainWindow, size: tuple[int, int], qtbot: QtBot
+) -> None:
+    window.resize(*size)
+    show_two_runs(window, qtbot)
+    long = Facet("exit_reason", "a reason that somebody wrote with very many words", frozenset({0}))
+    wanted = TradeFilter(words="2024-01", facets=(long,))
+    window.workspace.set_filter(wanted)
+    for page in window.pages:
+        page.show()
+        at_rest(window, qtbot)
+        right = page.panel.mapTo(window, page.panel.rect().topRight()).x()
+        assert right <= window.width(), page.title
+    trades = window.page(TradesPage).panel
+    typed = trades.text.fontMetrics().horizontalAdvance(trades.text.text())
+    assert trades.text.width() >= typed + 40, "what is typed can be read"
+
+
+def test_enter_on_a_trade_shows_it_in_the_chart(window: MainWindow, qtbot: QtBot) -> None:
+    show_two_runs(window, qtbot)
+    window.show_page("Trades")
+    table = window.page(TradesPage).panel.table
+    table.setFocus()
+    table.select_row(2)
+    qtbot.keyClick(table, Qt.Key.Key_Return)
+    assert window.centre.tabText(window.centre.currentIndex()) == "Chart"
+    assert window.workspace.trade == 2

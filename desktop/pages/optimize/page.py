@@ -27,6 +27,9 @@ from desktop.work.jobs import Job
 from desktop.work.latest import Latest
 from engine.errors import InputError
 from engine.events import CancelToken, OnEvent
+from engine.model.portfolio import PortfolioSpec
+from engine.model.portfolio_file import portfolio_text
+from engine.model.portfolio_params import with_params
 from engine.model.run import RunSpec
 from engine.model.sweep import SweepResult
 from engine.model.sweep_spec import SweepSpec
@@ -260,9 +263,11 @@ class OptimizePage(Page[OptimizePanel]):
     # -- a trial -----------------------------------------------------------------------------------------------------
 
     def _use(self, position: int) -> None:
-        """Load a trial's parameters into the set-up."""
+        """Load a trial's parameters into the set-up, one of a portfolio as its file into that page."""
         sweep = self._results.sweep
-        if sweep is not None:
+        if sweep is not None and sweep.spec.portfolio is not None:
+            self._as_portfolio(sweep, sweep.spec.portfolio, position, runs=False)
+        elif sweep is not None:
             text = f"Parameters of trial {sweep.numbers[position]} are in the set-up"
             params = sweep.params_of(position)
             self._setup_page.overwrite(
@@ -276,6 +281,9 @@ class OptimizePage(Page[OptimizePanel]):
         if sweep is None:
             return
         spec = sweep.spec
+        if spec.portfolio is not None:
+            self._as_portfolio(sweep, spec.portfolio, position, runs=True)
+            return
         self.context.run_wanted.emit([
             RunSpec(
                 spec.strategy, one.spec.symbol, spec.exchange, spec.timeframe, one.period, sweep.params_of(position),
@@ -284,6 +292,14 @@ class OptimizePage(Page[OptimizePanel]):
             for one in sweep.markets or (sweep,)
         ])  # fmt: skip
 
+    def _as_portfolio(
+        self, sweep: SweepResult, portfolio: PortfolioSpec, position: int, *, runs: bool
+    ) -> None:
+        """Show a trial as the portfolio that it is, on the page of portfolios."""
+        text = portfolio_text(with_params(portfolio, sweep.params_of(position)))
+        words = f"Trial {sweep.numbers[position]} of the sweep is the portfolio now"
+        self.context.portfolio_wanted.emit(text, words, runs)
+
     # -- stored sweeps, memory ---------------------------------------------------------------------------------------
 
     def _open(self, sweep_id: str) -> None:
@@ -291,7 +307,10 @@ class OptimizePage(Page[OptimizePanel]):
             if self._opening != sweep_id or self.bridge.phase is Phase.OPTIMIZING:
                 return  # another one was opened meanwhile, or begun
             self._show(sweep)
-            self._use_plan(sweep.spec)
+            if sweep.spec.portfolio is None:
+                self._use_plan(sweep.spec)
+            else:  # there is nothing in the set-up, or in the plan, that it would be
+                self.context.said.emit("This sweep is over a portfolio: set-up and plan are not its own")
             self._results.tabs.setCurrentIndex(0)
 
         self._opening = sweep_id

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QSize, Qt
+from PySide6.QtCore import QSize, Qt, QTimer
 from PySide6.QtGui import QIcon, QResizeEvent
 from PySide6.QtWidgets import (
+    QFrame,
     QHBoxLayout,
     QLabel,
+    QScrollArea,
     QSizePolicy,
     QStackedWidget,
     QToolButton,
@@ -37,6 +39,7 @@ from engine.model.run import RunResult
 _HINT = "No run to show yet.\nPress F5 to run the set-up, or check runs in the table below."
 _REDRAW_MS = 60
 _SCARCE_PX = 420
+_LEGEND_PART = 4  # of the height at most one in so many; beyond it scrolls
 
 
 class OverviewPanel(Panel):
@@ -61,6 +64,13 @@ class OverviewPanel(Panel):
         self.legend = QWidget()
         self.legend.setMinimumWidth(1)  # a long name is cut, and takes no room from the set-up
         self._legend_layout = FlowLayout(self.legend)
+        self.names = QScrollArea(widgetResizable=True)
+        self.names.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.names.setFrameShape(QFrame.Shape.NoFrame)
+        self.names.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.names.setWidget(self.legend)
+        for part in (self.names.viewport(), self.legend):
+            part.setAutoFillBackground(False)
         self.buttons: dict[str, QToolButton] = {}
         self.empty = QLabel(_HINT)
         self.empty.setProperty("role", "muted")
@@ -86,7 +96,6 @@ class OverviewPanel(Panel):
         bar.addWidget(self.hold)
         bar.addWidget(self.log)
         bar.addWidget(self.time, 1)
-        self.legend.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Minimum)
         full = QWidget()
         inner = QVBoxLayout(full)
         inner.setContentsMargins(0, 0, 0, 0)
@@ -96,7 +105,7 @@ class OverviewPanel(Panel):
         inner.addWidget(self.split)
         inner.addWidget(self.chance)
         inner.addLayout(bar)
-        inner.addWidget(self.legend)
+        inner.addWidget(self.names)
         inner.addWidget(self.chart, 1)
         self.stack = QStackedWidget()
         self.stack.addWidget(self.empty)
@@ -132,7 +141,8 @@ class OverviewPanel(Panel):
 
     def _show_chance(self, run: RunResult | None) -> None:
         """How the Sharpe ratio stands beside the best of as many trials; nothing where height is scarce."""
-        words = "" if run is None else formats.with_minuses(beside_chance(run.metrics))
+        words = "" if run is None else beside_chance(run.metrics, stitched=bool(run.windows))
+        words = formats.with_minuses(words)
         self.chance.setText(words)
         self.chance.setVisible(bool(words) and self.height() >= _SCARCE_PX)
 
@@ -199,7 +209,7 @@ class OverviewPanel(Panel):
             font.setBold(curve.current)
             button.setFont(font)
         self._hover(None)
-        self.legend.updateGeometry()
+        QTimer.singleShot(0, self, self._show_current_name)  # new buttons have no size before they are shown
 
     def _legend_button(self, curve: Curve) -> QToolButton:
         button = chip("", f"Show or hide {curve.label}", checkable=True)
@@ -224,11 +234,28 @@ class OverviewPanel(Panel):
                 label = curve.label.replace("&", "&&")
                 button.setText(f" {label}  {self.chart.value_at(curve, x)}")
         self._legend_layout.invalidate()
+        self._fit_legend()
         self.time.setText(self.chart.time_text(x))
+
+    def _show_current_name(self) -> None:
+        self._fit_legend()
+        current = next((curve.key for curve in self.chart.curves if curve.current), None)
+        if current in self.buttons:
+            self.legend.resize(self.legend.width(), self._legend_layout.heightForWidth(self.legend.width()))
+            self.names.ensureWidgetVisible(self.buttons[current], 0, 0)
+
+    def _fit_legend(self) -> None:
+        """As high as its lines, but never so high that nothing is left for the curves."""
+        needed = self._legend_layout.heightForWidth(self.names.viewport().width())
+        if needed:
+            row = max(button.sizeHint().height() for button in self.buttons.values())
+            most = row if self.height() < _SCARCE_PX else self.height() // _LEGEND_PART
+            self.names.setFixedHeight(min(needed, most))
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Little height goes to the curves."""
         super().resizeEvent(event)
+        self._fit_legend()
         self.tiles.set_compact(self.height() < _SCARCE_PX)
         self.split.set_compact(self.height() < _SCARCE_PX)
         self._show_chance(self.workspace.current_run())

@@ -48,7 +48,6 @@ class PortfolioEditor(QWidget):
         bar.setObjectName("filterBar")
         row = FlowLayout(bar)
         row.setContentsMargins(6, 3, 6, 3)
-        self.name.setMinimumHeight(self.save.sizeHint().height())
         for part in (self.new, self.open, self.save, self.save_as, self.name):
             row.addWidget(part)
         layout = QVBoxLayout(self)

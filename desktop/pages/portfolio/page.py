@@ -61,6 +61,7 @@ class PortfolioPage(Page[PortfolioPanel]):
         panel, editor, stored = self.panel, self.panel.editor, self.panel.stored
         self.bridge.phase_changed.connect(lambda _: self._reading.wish())
         self.context.candles_changed.connect(self._held.want)
+        self.context.portfolio_wanted.connect(self.open_text)
         editor.edited.connect(self._edited)
         editor.new_wanted.connect(self.write_new)
         editor.open_wanted.connect(self._ask_open)
@@ -117,6 +118,14 @@ class PortfolioPage(Page[PortfolioPanel]):
         editor.put(text, path, saved=path is not None)
         if before.strip() and before != text:
             self.context.undo_offered.emit(Undo(words, take_back, quiet=is_saved))
+
+    def open_text(self, text: str, words: str, runs: bool) -> None:
+        """Show a portfolio that no file holds yet, and play it where it `runs`; `words`: what it is."""
+        self._overwrite(text, None, words)
+        self.panel.tabs.setCurrentWidget(self.panel.editor)
+        self.show()
+        if runs:
+            self.start()
 
     def open_file(self, path: Path) -> None:
         """Show a portfolio's file; what is wrong in it is told there."""

@@ -24,7 +24,7 @@ from desktop.work.jobs import Job
 from engine.errors import BacktestError
 from engine.events import CancelToken, OnEvent
 from engine.model.coverage import Coverage, FetchReport, Holding
-from engine.model.market import Market
+from engine.model.market import Market, Timeframe
 from engine.model.parameters import StrategyInfo
 
 _WARM_MS: Final = 2000  # what the window shows first comes first
@@ -118,17 +118,25 @@ class SetupPage(Page[SetupPanel]):
         self.context.run_wanted.emit(setup.specs())
 
     def fetch(self) -> None:
-        """Fetch what is not held."""
+        """Fetch what is not held, of what the checked strategies read beside their candles too."""
         setup, timeframe = self.panel.setup(), self.panel.period.chosen_timeframe()
         if setup.data_problem() is not None:
             return
+        reading = self.panel.strategies.reading_beside(setup.strategies).values()
 
         def fetch(*, on_event: OnEvent, cancel: CancelToken) -> list[FetchReport]:
+            wanted = [(symbol, timeframe, setup.period, exchange) for symbol, exchange in setup.series()]
+            beside = [one for info in reading for _, one in self._held_beside(info, setup, timeframe)]
+            wanted += [
+                (one.market.name, one.timeframe, one.period, one.market.exchange)
+                for one in beside
+                if isinstance(one, Coverage)
+            ]
             return [
                 self.engine.candles.fetch(
-                    symbol, timeframe, setup.period, exchange=exchange, on_event=on_event, cancel=cancel
+                    symbol, length, period, exchange=exchange, on_event=on_event, cancel=cancel
                 )
-                for symbol, exchange in setup.series()
+                for symbol, length, period, exchange in dict.fromkeys(wanted)
             ]
 
         self.bridge.begin(Phase.FETCHING, fetch, self._fetched)
@@ -221,28 +229,34 @@ class SetupPage(Page[SetupPanel]):
         )
 
     def _ask_reading(self) -> None:
-        """Ask what is held of what the strategy in focus reads beside its candles; as above."""
+        """Ask what is held of what the checked strategies, and the one in focus, read beside their candles; as above."""
         self._reading_asked += 1
-        asked, form = self._reading_asked, self.panel.strategies
-        focused, setup = form.focused(), self.panel.setup()
-        info, timeframe = form.infos.get(focused), self.panel.period.chosen_timeframe()
-        if info is None or not info.reading or setup.data_problem() is not None:
+        asked, form, setup = self._reading_asked, self.panel.strategies, self.panel.setup()
+        focused, timeframe = form.focused(), self.panel.period.chosen_timeframe()
+        reading = form.reading_beside((*setup.strategies, focused))
+        if not reading or setup.data_problem() is not None:
+            self.panel.set_beside([])
             return
 
-        def show(answers: list[tuple[str, Coverage | str]]) -> None:
+        def show(answers: dict[str, list[tuple[str, Coverage | str]]]) -> None:
             if asked == self._reading_asked:
-                form.reading.set_answers(answers)
+                form.reading.set_answers(answers.get(focused, []))
+                self.panel.set_beside([one for name in setup.strategies for one in answers.get(name, [])])
 
-        def ask() -> list[tuple[str, Coverage | str]]:
-            try:
-                held = self.engine.strategies.held_beside(
-                    info, setup.symbols, setup.exchange, timeframe, setup.period
-                )
-            except BacktestError as error:
-                return [(info.name, str(error))]
-            return list(held.items())
+        self.bridge.ask(
+            lambda: {name: self._held_beside(info, setup, timeframe) for name, info in reading.items()}, show
+        )
 
-        self.bridge.ask(ask, show)
+    def _held_beside(
+        self, info: StrategyInfo, setup: Setup, timeframe: Timeframe
+    ) -> list[tuple[str, Coverage | str]]:
+        try:
+            held = self.engine.strategies.held_beside(
+                info, setup.symbols, setup.exchange, timeframe, setup.period
+            )
+        except BacktestError as error:
+            return [(info.name, str(error))]
+        return list(held.items())
 
     def follow(self, job: Job) -> None:
         """The engine is being compiled, or candles come."""

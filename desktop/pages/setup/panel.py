@@ -68,6 +68,8 @@ class SetupPanel(Panel):
         self.period.set_clock(lambda: clock_ms(self.market.exchange_id()))
         self.phase = Phase.IDLE
         self._asked: object = None
+        self._beside: list[Coverage] = []
+        self._told_of = ""
         self._timer = QTimer(self, singleShot=True, interval=_SETTLE_MS)
         self._timer.timeout.connect(self._ask_coverage)
         self.sections = [
@@ -192,7 +194,7 @@ class SetupPanel(Panel):
         setup = self.setup()
         found = [answer for _, answer in self.coverage.answers]
         if not self.coverage.waiting and found and not any(isinstance(one, str) for one in found):
-            return Load.of(one for one in found if isinstance(one, Coverage))
+            return Load.of([*(one for one in found if isinstance(one, Coverage)), *self._beside])
         timeframe = Timeframe(setup.timeframe)
         return Load(timeframe.count(timeframe.align(setup.period)) * len(setup.symbols), None)
 
@@ -216,6 +218,11 @@ class SetupPanel(Panel):
     def set_coverage(self, answers: list[Answer]) -> None:
         """What is held arrived."""
         self.coverage.set_answers(answers)
+        self.load_changed.emit()
+
+    def set_beside(self, answers: list[Answer]) -> None:
+        """What is held of what the checked strategies read beside their candles; a series may be named more than once."""
+        self._beside = list({name: found for name, found in answers if isinstance(found, Coverage)}.values())
         self.load_changed.emit()
 
     def ask_coverage_again(self) -> None:
@@ -243,7 +250,8 @@ class SetupPanel(Panel):
 
     def _ask_coverage(self) -> None:
         setup = self.setup()
-        asked = (setup.exchange, setup.symbols, setup.timeframe, setup.start, setup.end)
+        reading = tuple(self.strategies.reading_beside(setup.strategies))
+        asked = (setup.exchange, setup.symbols, setup.timeframe, setup.start, setup.end, reading)
         if asked == self._asked:
             return
         self._asked = asked
@@ -251,6 +259,11 @@ class SetupPanel(Panel):
             self.set_coverage([])
             self.strategies.reading.set_answers([])
             return
+        if setup.exchange != self._told_of:  # what another exchange has says nothing of this one
+            self._told_of = setup.exchange
+            self.strategies.reading.set_answers([])
+            self.set_beside([])
+            self.set_coverage([])
         self.coverage.set_waiting()
         self.coverage_wanted.emit()
 

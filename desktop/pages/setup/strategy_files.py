@@ -154,7 +154,7 @@ class StrategyFiles(QObject):
 def changed_words(before: Sequence[StrategyInfo], after: Sequence[StrategyInfo]) -> str:
     """Which strategies came, went, changed or broke, in a line; empty where none did."""
     old, new = ({info.path: info for info in infos} for infos in (before, after))
-    parts = [str(info.error) for path, info in new.items() if info.error and old.get(path) != info]
+    parts = [f"⚠ {info.error}" for path, info in new.items() if info.error and old.get(path) != info]
     mended = [info.name for path, info in new.items() if not info.error and path in old and old[path] != info]
     came = [info.name for path, info in new.items() if not info.error and path not in old]
     gone = [info.name for path, info in old.items() if path not in new]

@@ -5,7 +5,7 @@ Files change while somebody types: what is checked and typed stays, of what was 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from PySide6.QtCore import QSize, Qt, Signal
@@ -95,6 +95,7 @@ class StrategyForm(QWidget):
 
     def _connect(self) -> None:
         self.list.itemChanged.connect(self._checked)
+        self.list.itemClicked.connect(self.list.setCurrentItem)  # a click into the box alone would not
         self.list.currentItemChanged.connect(lambda *_: self._focused_anew())
         self.list.itemDoubleClicked.connect(lambda _: self.source_wanted.emit(self.focused()))
         self.reset.clicked.connect(lambda: self.reset_wanted.emit())
@@ -140,6 +141,7 @@ class StrategyForm(QWidget):
             found[info.path if info.name in found else info.name] = info
         if found == self.infos and found:
             return
+        seen = self.list.verticalScrollBar().value() if self.infos else None
         self.infos = found
         self.list.blockSignals(True)
         self.list.clear()
@@ -151,6 +153,9 @@ class StrategyForm(QWidget):
         self.list.blockSignals(False)
         if found:
             self.list.setFixedHeight(self.list.sizeHintForRow(0) * min(len(found), _MOST_ROWS) + 8)
+        if seen is not None:  # a file that was saved moves nothing under the eye
+            self.list.doItemsLayout()
+            self.list.verticalScrollBar().setValue(seen)
         self._show_current()
         self.changed.emit()
 
@@ -192,6 +197,11 @@ class StrategyForm(QWidget):
             if item.data(Qt.ItemDataRole.CheckStateRole) is not None
             and item.checkState() == Qt.CheckState.Checked
         )
+
+    def reading_beside(self, names: Iterable[str]) -> dict[str, StrategyInfo]:
+        """Those among them that read series beside the candles that they trade."""
+        found = {name: self.infos[name] for name in names if name in self.infos}
+        return {name: info for name, info in found.items() if info.reading}
 
     def set_choice(self, names: tuple[str, ...], params: Mapping[str, Mapping[str, Any]]) -> None:
         """Check strategies and set their parameters."""

@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QLineEdit, QTableView
 from desktop.pages.page import Context, Page, Place
 from desktop.pages.trades.panel import TradesPanel
 from desktop.widgets.actions import Command
+from desktop.widgets.table_view import table_action
 
 
 class TradesPage(Page[TradesPanel]):
@@ -23,12 +24,14 @@ class TradesPage(Page[TradesPanel]):
         self.panel.saved.connect(lambda path: context.said.emit(f"Trades written to {path}"))
         self.panel.not_saved.connect(lambda text: context.reported.emit("error", text, ""))
         self.panel.trade_list_wanted.connect(context.trade_list_wanted)
-        self.panel.table.clicked.connect(lambda _: self._show_chart())
+        table = self.panel.table
+        table.clicked.connect(lambda _: self._show_chart())
+        table.offer(table_action("Show in the chart", "Return", self._show_chart, table))
 
     def commands(self) -> Sequence[Command]:
         """Export, and walking over the trades."""
         return (
-            Command("export", "&Export trades …", "Write the visible trades to a CSV file", self.panel.ask_and_export,
+            Command("export", "E&xport trades …", "Write the visible trades to a CSV file", self.panel.ask_and_export,
                     "&File", 0, ("Ctrl+E",), ("export", "text")),
             Command("next_trade", "&Next trade", "Select the next visible trade", partial(self.step, 1), "&Go", 10, ("N",)),
             Command("previous_trade", "&Previous trade", "Select the previous visible trade", partial(self.step, -1),

@@ -7,7 +7,6 @@ from pathlib import Path
 from PySide6.QtCore import QItemSelection, Qt, Signal
 from PySide6.QtWidgets import (
     QFileDialog,
-    QHBoxLayout,
     QLabel,
     QVBoxLayout,
     QWidget,
@@ -21,6 +20,7 @@ from desktop.theme.colours import Theme
 from desktop.theme.icons import icon
 from desktop.widgets.buttons import chip, combo, tool_button
 from desktop.widgets.filter_field import FilterField
+from desktop.widgets.flow_layout import FlowLayout
 from desktop.widgets.table_view import TableView
 from desktop.workspace import Workspace
 from engine.model.run import FAILED, FINISHED, RunResult
@@ -28,6 +28,7 @@ from engine.model.trade_filter import TradeFilter
 
 _PRICES_READ = 500
 _FACETS_WIDTH = 110
+_TYPED_PX = 240
 _NO_RUN = "Select a run to see its trades."
 
 
@@ -45,7 +46,7 @@ class TradesPanel(Panel):
         self.table = TableView(self.model, "Trades", _NO_RUN)
         self.side, self.outcome = combo("Side", SIDES), combo("Result", OUTCOMES)
         self.text = FilterField("Filter trades", "Filter by signal, reason, date (Ctrl+F)", self.table)
-        self.text.setMaximumWidth(260)
+        self.text.setFixedWidth(_TYPED_PX)
         self.count = QLabel()
         self.count.setProperty("role", "muted")
         self.facets = chip("", "Show all groups of trades again")
@@ -59,15 +60,11 @@ class TradesPanel(Panel):
     def _lay_out(self) -> None:
         bar = QWidget()
         bar.setObjectName("filterBar")
-        row = QHBoxLayout(bar)
+        row = FlowLayout(bar, spacing=6)
         row.setContentsMargins(8, 4, 8, 4)
-        row.addWidget(self.side)
-        row.addWidget(self.outcome)
-        row.addWidget(self.text, 1)
-        row.addWidget(self.facets)
-        row.addWidget(self.count, 1)
-        row.addWidget(self.theirs)
-        row.addWidget(self.export)
+        # what comes and goes, or changes its length, moves none of the others
+        for part in (self.side, self.outcome, self.text, self.theirs, self.export, self.facets, self.count):
+            row.addWidget(part)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)

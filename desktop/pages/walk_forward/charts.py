@@ -16,6 +16,7 @@ from PySide6.QtWidgets import QWidget
 
 from desktop.charts.axes import TimeAxis, ValueAxis
 from desktop.charts.items.envelope import Envelope
+from desktop.charts.legend import line_pen
 from desktop.charts.still_chart import StillChart, number_axis, stride
 from desktop.tables import formats
 from desktop.theme.colours import Theme
@@ -186,12 +187,13 @@ class StitchedEquity(WalkChart):
     def draw(self, walk: WalkForward) -> None:
         """A line at each bound of two tests, and the account."""
         theme, low, high = self.theme, 0.0, 1.0
-        if walk.run is not None and walk.run.equity is not None:
-            times, values = walk.run.equity.time, walk.run.equity.columns["equity"]
+        course = walk.course
+        if course is not None:
+            times, values = course.time, course.columns["equity"]
             start, end = times[0] / 1000, times[-1] / 1000
             seen_x, seen_y = Envelope(times, values, values).outline(start, end, _MOST_POINTS)
             xs = np.concatenate(([walk.period.start / 1000, start], seen_x))
-            ys = np.concatenate(([walk.run.costs.cash] * 2, seen_y))
+            ys = np.concatenate(([walk.spec.sweep.costs.cash] * 2, seen_y))
             self.add(pg.PlotCurveItem(xs, ys, pen=pg.mkPen(theme.curve(0), width=1.5)))
             room = (float(ys.max() - ys.min()) or 1.0) * 0.06
             low, high = float(ys.min()) - room, float(ys.max()) + room
@@ -216,25 +218,20 @@ class ChosenParams(WalkChart):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__("Parameters chosen, 0 lowest to 1 highest", TimeAxis(), parent)
-        self.legend = pg.LegendItem(offset=(4, 4), labelTextSize="8pt")
-        self.legend.setParentItem(self.plot.vb)
 
     def draw(self, walk: WalkForward) -> None:
         """A stair for each parameter that varies."""
-        self.legend.clear()
         times = [one.window.test.start / 1000 for one in walk.results]
         times.append(walk.results[-1].window.test.end / 1000)
         numbers = [one.number for one in walk.results]
         varied = {name: np.unique(column, return_inverse=True) for name, column in walk.columns.items()}
         shown = [(name, *found) for name, found in varied.items() if len(found[0]) > 1]
+        pens = {name: line_pen(slot, self.theme.curve(slot)) for slot, (name, *_) in enumerate(shown)}
         for slot, (name, levels, at) in enumerate(shown):
             shift = (slot - (len(shown) - 1) / 2) * 0.015  # lines that lie on each other are told apart
-            pen = pg.mkPen(self.theme.curve(slot), width=2)
             stairs = at[numbers] / (len(levels) - 1) + shift
-            line = pg.PlotDataItem(times, stairs, stepMode="center", pen=pen)
-            self.add(line)
-            self.legend.addItem(line, name)
-        self.legend.setLabelTextColor(self.theme.text)
+            self.add(pg.PlotDataItem(times, stairs, stepMode="center", pen=pens[name]))
+        self.plot.set_lines(pens, self.theme.text)
         self.plot.vb.setRange(xRange=(times[0], times[-1]), yRange=(-0.08, 1.08), padding=0)
 
     def draw_choice(self, walk: WalkForward) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -22,9 +23,12 @@ from desktop.work.bridge import Call, Phase, refusable
 from desktop.work.jobs import Job
 from desktop.work.latest import Latest
 from engine.errors import InputError
+from engine.model.durations import parse_duration
+from engine.model.portfolio_file import portfolio_text
+from engine.model.portfolio_params import with_params
 from engine.model.ranges import range_text
 from engine.model.run import FINISHED, RunSpec
-from engine.model.walk_forward import WalkForward, WalkForwardSpec, parse_duration
+from engine.model.walk_forward import WalkForward, WalkForwardSpec
 
 _KEY: Final = "walk forward"
 _SETTLE_MS: Final = 150
@@ -166,6 +170,11 @@ class WalkForwardPage(Page[WalkForwardPanel]):
         if walk is None:
             return
         sweep, one = walk.spec.sweep, walk.results[number]
+        if sweep.portfolio is not None:
+            chosen = with_params(replace(sweep.portfolio, period=one.window.train), one.params)
+            words = f"What was chosen in training {number + 1} is the portfolio now"
+            self.context.portfolio_wanted.emit(portfolio_text(chosen), words, True)
+            return
         self.context.run_wanted.emit([
             RunSpec(
                 sweep.strategy, sweep.symbol, sweep.exchange, sweep.timeframe, one.window.train, one.params, sweep.costs,
@@ -181,6 +190,9 @@ class WalkForwardPage(Page[WalkForwardPanel]):
             workspace.check(walk.run.id, on=True)
             workspace.show(walk.run.id)
             self.context.show_wanted.emit("Overview")
+        elif walk is not None and walk.portfolio is not None:
+            words = "The stitched portfolio is in the editor; what came of it is among the stored ones"
+            self.context.portfolio_wanted.emit(portfolio_text(walk.portfolio.spec), words, False)
 
     # -- stored ones, memory -----------------------------------------------------------------------------------------
 

@@ -110,7 +110,9 @@ class WalkForwardPanel(Panel):
         ):
             label = QLabel(words)
             label.setBuddy(field)
-            label.setMinimumHeight(field.sizeHint().height())
+            label.setContentsMargins(
+                0, 0, 2, 0
+            )  # an underlined letter is drawn apart, wider than it is measured
             row.addWidget(label)
             row.addWidget(field)
         row.addWidget(self.run)
@@ -226,7 +228,7 @@ class WalkForwardPanel(Panel):
             self.window_wanted.emit(self.picked)
 
     def _update(self) -> None:
-        self.stitched.setEnabled(self.walk is not None and self.walk.run is not None)
+        self.stitched.setEnabled(self.walk is not None and self.walk.stitched is not None)
         self.window_run.setEnabled(self.picked is not None)
 
     def apply_theme(self, theme: Theme) -> None:

@@ -11,7 +11,8 @@ from desktop.tables.metrics import metric_text
 from desktop.tables.run_names import value_text
 from desktop.tables.runs import STATUS_WORDS
 from desktop.tables.table import Column
-from engine.model.walk_forward import WalkForward, WindowResult, duration_text
+from engine.model.durations import duration_text
+from engine.model.walk_forward import WalkForward, WindowResult
 
 Row = tuple[int, WindowResult]
 
@@ -60,7 +61,7 @@ STORED: Final[tuple[Column[WalkForward], ...]] = (
     Column("created", "Made", lambda walk: walk.created_ms, formats.minute, tooltip="When it was made (UTC)",
            export=formats.exported_time),
     Column("strategy", "Strategy", lambda walk: walk.spec.sweep.strategy),
-    Column("symbol", "Symbol", lambda walk: walk.spec.sweep.symbol),
+    Column("symbol", "Symbol", lambda walk: walk.spec.sweep.markets),
     Column("timeframe", "TF", lambda walk: walk.spec.sweep.timeframe.name, tooltip="Timeframe"),
     Column("lengths", "Train / test", _lengths),
     Column("mode", "Mode", lambda walk: walk.spec.mode),
@@ -76,9 +77,9 @@ STORED: Final[tuple[Column[WalkForward], ...]] = (
 
 def walk_words(walk: WalkForward) -> str:
     """What came of it in one line."""
-    sweep, run = walk.spec.sweep, walk.run
+    sweep, run = walk.spec.sweep, walk.stitched
     days = f"{formats.day(walk.period.start)} – {formats.day(walk.period.end - 1)}"
-    parts = [f"{sweep.strategy} on {sweep.symbol} {sweep.timeframe}, {days}"]
+    parts = [f"{sweep.strategy} on {sweep.markets} {sweep.timeframe}, {days}"]
     if run is not None:
         parts.append(
             f"stitched {metric_text('return_pct')(run.metrics.get('return_pct'))} % in {len(walk.results)} tests"

@@ -6,8 +6,8 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Response
 
-from engine.api.bodies import SweepBody
 from engine.api.documents import Deleted
+from engine.api.portfolio_bodies import AnySweepBody
 from engine.api.served import Ask, Limit, Server, Top, Wait, answers, begun, in_short, started
 from engine.api.sweep_documents import Sweep, Sweeps
 from engine.errors import Interrupted
@@ -22,8 +22,8 @@ NO_SWEEP = "No such sweep is stored."
 
 
 @router.post("/optimize", responses=started(Sweep))
-async def optimize(served: Server, body: SweepBody, wait: Wait = 0) -> Response:
-    """Try many combinations of a strategy's parameters on one symbol, and store every trial.
+async def optimize(served: Server, body: AnySweepBody, wait: Wait = 0) -> Response:
+    """Try many combinations of a strategy's parameters, or of a portfolio's legs, and store every trial.
 
     Trials that fail, and a sweep that ends early, are no errors of the request: the document tells them.
     """
@@ -38,7 +38,7 @@ async def optimize(served: Server, body: SweepBody, wait: Wait = 0) -> Response:
     return await begun(
         served,
         "sweep",
-        f"{in_short([spec.strategy])} on {in_short(spec.symbols or [spec.symbol])} {spec.timeframe}",
+        f"{in_short([spec.strategy])} on {in_short(spec.names)} {spec.timeframe}",
         work,
         wait,
     )

@@ -6,8 +6,8 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Response
 
-from engine.api.bodies import WalkForwardBody
 from engine.api.documents import Deleted
+from engine.api.portfolio_bodies import AnyWalkBody
 from engine.api.served import Ask, Limit, Server, Wait, answers, begun, in_short, started
 from engine.api.walk_documents import WalkForward, WalkForwards
 from engine.errors import Interrupted
@@ -22,12 +22,13 @@ NO_WALK = "No such walk-forward is stored."
 
 
 @router.post("/walk-forward", responses=started(WalkForward))
-async def walk_forward(served: Server, body: WalkForwardBody, wait: Wait = 0) -> Response:
-    """Choose parameters in one window and trade them in the next, again and again, as one run over all tests.
+async def walk_forward(served: Server, body: AnyWalkBody, wait: Wait = 0) -> Response:
+    """Choose parameters in one window and trade them in the next, again and again, as one run over all tests, or with
+    `portfolio` as one portfolio (`stitched`).
 
     One that fails or ends early is no error of the request: the document tells it.
     """
-    spec, assignments = body.walk_spec(), body.assignments
+    spec, assignments = body.walk_over(body.spec()), body.assignments
     check_sweep(spec.sweep)
 
     def work(on_event: OnEvent, cancel: CancelToken) -> dict[str, Any]:
@@ -37,7 +38,7 @@ async def walk_forward(served: Server, body: WalkForwardBody, wait: Wait = 0) ->
         )
 
     sweep = spec.sweep
-    title = f"{in_short([sweep.strategy])} on {in_short([sweep.symbol])} {sweep.timeframe}"
+    title = f"{in_short([sweep.strategy])} on {in_short(sweep.names)} {sweep.timeframe}"
     return await begun(served, "walk-forward", title, work, wait)
 
 

@@ -29,6 +29,7 @@ from engine.backtest.kernel.positions import (
     liquidate,
     pay,
 )
+from engine.backtest.kernel.seeking import next_entry
 from engine.backtest.rules import EXIT_LONG, EXIT_SHORT, REASONS, REVERSE, RUIN
 
 _EXIT_LONG, _EXIT_SHORT = code(REASONS.index(EXIT_LONG)), code(REASONS.index(EXIT_SHORT))
@@ -235,11 +236,9 @@ def rests(s: Any, ordered: bool, i: int) -> bool:
 @part
 def rest(s: Any, i: int, entry: Any, equity: Any) -> int:
     """Flat from candle i on, to the next with an entry signal or the last; writes the equity up to there."""
-    first, last = i, len(entry) - 1
-    while i < last and entry[i] == 0:
-        i += 1
-    equity[first : i + 1] = s.money
-    return i
+    found = next_entry(entry, i, len(entry) - 1)
+    equity[i : found + 1] = s.money
+    return found
 
 
 @part

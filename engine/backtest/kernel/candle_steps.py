@@ -18,6 +18,7 @@ from engine.backtest.kernel.positions import (
     tighten,
 )
 from engine.backtest.kernel.positions import enter as enter_position
+from engine.backtest.kernel.seeking import FEW, most_of, silent
 from engine.backtest.kernel.sizing import asked, order_column
 from engine.backtest.rules import (
     ADD,
@@ -121,6 +122,49 @@ def is_free(t: Any, s: Any, fixed: Any, columns: Any, rows: Any) -> bool:
 
 
 @part
+def _untouched(
+    s: Any, ordered: bool, side: float, level: float, best: float, now: float, take: float, aim: float, top: float,
+    bottom: float,
+) -> bool:  # fmt: skip
+    """Whether candles between `bottom` and `top` (side * price) touch nothing, in whatever order they came, nor the stop
+    where their best price leaves it.
+    """
+    if ordered:
+        if top >= side * aim:
+            return False
+        level = raised(s, side, level, side * max(side * best, top), now)
+    return not (bottom <= side * level or top >= side * take)
+
+
+@part
+def _pass_few(
+    s: Any, ordered: bool, market: bool, alone: bool, margin: bool, charged: bool, reverse: bool, side: float, i: int,
+    level: float, best: float, worst: float, now: float, take: float, aim: float, fall: float, money: float,
+    signed: float, basis: float, high: Any, low: Any, close: Any, mark_open: Any, mark_high: Any, mark_low: Any,
+    entry: Any, exits: Any, add: Any, at_open: Any, inside: Any, equity: Any,
+) -> tuple[bool, float, float]:  # fmt: skip
+    """Whether the FEW candles from i on surely do nothing, and what they leave of `best` and `worst`. For `stay`."""
+    if not silent(ordered, charged, reverse, i, entry, exits, add, at_open, inside):
+        return False, best, worst
+    long, near = side > 0, side * worst
+    top, bottom = most_of(high if long else low, i, side), -most_of(low if long else high, i, -side)
+    if not _untouched(s, ordered, side, level, best, now, take, aim, top, bottom):
+        return False, best, worst
+    if market:
+        near = -most_of(mark_low if long else mark_high, i, -side)
+        if margin and min(near, -most_of(mark_open, i, -side)) <= side * fall:
+            return False, best, worst
+    if alone:
+        gone = False
+        for k in range(i, i + FEW):
+            equity[k] = money + (close[k] * signed - basis)
+            gone |= equity[k] <= 0
+        if gone and not margin:
+            return False, best, worst
+    return True, side * max(side * best, top) if ordered else best, side * min(side * worst, near)
+
+
+@part
 def stay(
     t: Any, s: Any, ordered: bool, market: bool, alone: bool, i: int, end: int, high: Any, low: Any, close: Any, entry: Any,
     exits: Any, fixed: Any, columns: Any, rows: Any, add: Any, at_open: Any, inside: Any, mark_open: Any, mark_high: Any,
@@ -142,20 +186,31 @@ def stay(
     told, stale = ordered and rows[_STOP_NOW] >= 0, ordered
     if ordered:
         end = min(end, _time_up(s, fixed, columns, rows, end))
+    now, singly = fixed[_STOP_NOW], i
     while i < end:
+        if i >= singly and i + FEW <= end and not told:
+            singly = i + FEW  # where not all can be passed, each of them is looked at
+            passed, reached, worst = _pass_few(
+                s, ordered, market, alone, margin, charged, reverse, side, i, level, best, worst, now, take, aim, fall,
+                money, signed, basis, high, low, close, mark_open, mark_high, mark_low, entry, exits, add, at_open,
+                inside, equity,
+            )  # fmt: skip
+            stale |= reached != best
+            best = reached
+            if passed:
+                i = singly
+                continue
         asks = exits[i] or (reverse and side * entry[i] < 0) or (ordered and add[i] != 0)
         if asks or (charged and (at_open[i] != 0 or inside[i] != 0)):
             break
         adverse, favour = (low[i], high[i]) if long else (high[i], low[i])
         better = ordered and side * (favour - best) > 0
-        if ordered:
-            if stale or told:
-                level = raised(s, side, level, best, asked(fixed, columns, rows, _STOP_NOW, i - 1))
-            within = _trailed_within(s, side, best, favour) if trails and better else math.nan
-            if side * (favour - aim) >= 0 or _follows(side, level, within, adverse):
-                break
+        if ordered and (stale or told):
+            level = raised(s, side, level, best, asked(fixed, columns, rows, _STOP_NOW, i - 1))
+        within = _trailed_within(s, side, best, favour) if trails and better else math.nan
+        touched = ordered and (side * (favour - aim) >= 0 or _follows(side, level, within, adverse))
+        touched |= side * (adverse - level) <= 0 or side * (favour - take) >= 0
         value, mark = money + (close[i] * signed - basis), (mark_low[i] if long else mark_high[i])
-        touched = side * (adverse - level) <= 0 or side * (favour - take) >= 0
         if touched or _falls(market, margin, alone, side, fall, value, mark, mark_open[i]):
             break
         worst = side * min(side * worst, side * mark)

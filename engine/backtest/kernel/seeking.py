@@ -9,6 +9,7 @@ import numpy as np
 from engine.backtest.kernel.parts import part
 
 _QUIET = 16  # candles at once are looked through for a signal
+FEW = 8  # at once are passed by a position on which nothing depends
 
 
 @part
@@ -18,6 +19,38 @@ def _none_of(flags: Any, at: int) -> bool:
     for k in range(np.uint64(_QUIET)):
         said |= flags[first + k] != 0
     return not said
+
+
+@part
+def _nothing_in(flags: Any, at: int) -> bool:
+    """Whether nothing is said at that candle and the next FEW - 1; NaN counts as something."""
+    said, first = False, np.uint64(at)
+    for k in range(np.uint64(FEW)):
+        said |= flags[first + k] != 0
+    return not said
+
+
+@part
+def silent(
+    ordered: bool, charged: bool, reverse: bool, i: int, entry: Any, exits: Any, add: Any, at_open: Any, inside: Any
+) -> bool:  # fmt: skip
+    """Whether the FEW candles from i on say nothing to a position, and nothing settles on them."""
+    if not _nothing_in(exits, i) or (reverse and not _nothing_in(entry, i)):
+        return False
+    if ordered and not _nothing_in(add, i):
+        return False
+    return not charged or (_nothing_in(at_open, i) and _nothing_in(inside, i))
+
+
+@part
+def most_of(prices: Any, at: int, side: float) -> float:
+    """The highest of side * price over that candle and the next FEW - 1."""
+    first = np.uint64(at)
+    most: float = side * prices[first]
+    for k in range(np.uint64(1), np.uint64(FEW)):
+        one = side * prices[first + k]
+        most = one if one > most else most
+    return most
 
 
 @part

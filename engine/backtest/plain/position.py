@@ -254,15 +254,15 @@ class Position:
     def liquidation_price(self, brackets: Brackets | None) -> float:
         """Where what is left would no longer keep the maintenance margin: of the one bracket that its notional there is in.
 
-        NaN = nowhere.
+        NaN = nowhere. The first that ends above it, for where two meet rounding may put it in neither.
         """
         if brackets is None:
             return NONE
-        floors = [*brackets.floor.tolist(), math.inf]
+        ends = [*brackets.floor.tolist()[1:], math.inf]
         for k, (rate, cum) in enumerate(zip(brackets.rate.tolist(), brackets.cum.tolist(), strict=True)):
             owned = self.wallet + cum * UNITS - self.side * self.units * self.mean
             price = owned / (self.units * (rate - self.side))
-            if floors[k] * UNITS <= self.units * price < floors[k + 1] * UNITS:
+            if self.units * price < ends[k] * UNITS:
                 return price if price > 0 else NONE
         return NONE
 

@@ -39,7 +39,9 @@ class LegInput:
 
     `name` is its own and decides ties. `costs`: commission, slippage, size and the like; its cash is not looked at.
     `weight`: of the equity; where risk is allocated the fraction that is lost at the stop; by inverse volatility it is not
-    looked at. `rank`: (n,), read on the candle of the signal, higher is first, NaN last; None = 0.
+    looked at. `weights`: (n,), in place of `weight` where that changes with time: an entry has that of its signal's candle,
+    what brings a weight back that of the candle at whose open it does; adds are of what their entry had. `rank`: (n,), read
+    on the candle of the signal, higher is first, NaN last; None = 0.
     """
 
     name: str
@@ -51,6 +53,7 @@ class LegInput:
     timeframe_ms: int
     weight: float
     rank: Float64Array | None = None
+    weights: Float64Array | None = None
 
     @property
     def closes(self) -> Int64Array:

@@ -6,6 +6,8 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 
+import numpy as np
+
 from engine.backtest.portfolio.book import ALLOCATIONS, CONTENTIONS, RISK, LegInput, PortfolioRules
 from engine.errors import InputError
 
@@ -50,5 +52,7 @@ def _check_leg(leg: LegInput) -> None:
     if not 0 <= leg.weight < math.inf:
         raise InputError(f"leg {leg.name}: the weight must be at least 0, not {leg.weight:g}")
     n = len(leg.candles)
-    if not n or n != len(leg.signals.entry) or (leg.rank is not None and n != len(leg.rank)):
-        raise InputError(f"leg {leg.name} needs candles, and signals and ranks over the same ones")
+    if not n or any(n != len(one) for one in (leg.signals.entry, leg.rank, leg.weights) if one is not None):
+        raise InputError(f"leg {leg.name} needs candles, and signals, ranks and weights over the same ones")
+    if leg.weights is not None and not (np.isfinite(leg.weights) & (leg.weights >= 0)).all():
+        raise InputError(f"leg {leg.name}: every weight must be at least 0")

@@ -42,6 +42,21 @@ def run_portfolio_equity(
     return played.columns.ends, played.space.books.equity / UNITS
 
 
+def run_portfolio_trades(
+    legs: Sequence[LegInput], rules: PortfolioRules, market: Market
+) -> tuple[Float64Array, Int64Array, Float64Array]:
+    """(equity at each close in units of money (m,); places (len(TERM_PLACES), k) and amounts (len(TERM_AMOUNTS), k) of all
+    trades, leg by leg in the order of names): `run_portfolio` without fills and requests, for trials. Entries and exits
+    count the candles of all legs, one leg behind the other. `market`, and what it raises: as `run_portfolio_equity`.
+    """
+    check_portfolio(legs, rules)
+    played = _Played.of(legs, rules, market, False, DEFAULT)
+    space = played.space
+    ended = space.books.states["trades"].tolist()
+    rows = np.concatenate([np.arange(*own) for own in zip(space.trades.tolist(), ended, strict=False)])
+    return space.books.equity, space.books.places[:, rows], space.books.amounts[:, rows]
+
+
 def market_of(legs: Sequence[LegInput]) -> Market:
     """What `run_portfolio_equity` may be given of legs that are played again and again with other signals."""
     return Market.of(_by_name(legs))

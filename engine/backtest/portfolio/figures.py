@@ -28,11 +28,16 @@ LEG_METRICS: Final = (
 
 def open_times(outcome: PortfolioOutcome, legs: Sequence[LegInput]) -> Int64Array:
     """When the finest candle that closes at each instant opened, ms, (m,): times in results are open times."""
+    return open_times_at(outcome.times, legs)
+
+
+def open_times_at(closes_of_all: Int64Array, legs: Sequence[LegInput]) -> Int64Array:
+    """The same of the wallet's closes (m,), ms."""
     finest = min(legs, key=lambda leg: leg.timeframe_ms)
     closes = finest.closes
-    at = np.minimum(np.searchsorted(closes, outcome.times), len(closes) - 1)
+    at = np.minimum(np.searchsorted(closes, closes_of_all), len(closes) - 1)
     opens: Int64Array = np.where(
-        closes[at] == outcome.times, finest.candles.timestamp[at], outcome.times - finest.timeframe_ms
+        closes[at] == closes_of_all, finest.candles.timestamp[at], closes_of_all - finest.timeframe_ms
     )
     return opens
 

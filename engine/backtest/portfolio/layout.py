@@ -79,6 +79,8 @@ class Columns(NamedTuple):
     closes: Any
     rank: Any
     changes: Any
+    weights: Any  # where they change with time, and are of the equity
+    risks: Any  # where they change with time, and are what is lost at the stop
     ends: Any  # (m,)
 
 
@@ -177,18 +179,23 @@ def lay(
         _joined([getattr(b, name) for b in brackets]) if brackets else _NOTHING
         for name in ("floor", "rate", "cum")
     ]
-    impact = rank = _NOTHING
+    impact = rank = weights = risks = _NOTHING
     if any(leg.costs.slips.by_volume for leg in legs):
         impact = np.concatenate([_impact(leg) for leg in legs])
     if any(leg.rank is not None for leg in legs):
         rank = np.concatenate([np.zeros(len(leg.candles)) if leg.rank is None else leg.rank for leg in legs])
+    if rules.allocation == RISK:
+        risks = _weights(legs)
+    else:
+        weights = _weights(legs)
     changes = _NOTHING
     if rules.allocation == INVERSE_VOLATILITY:
         changes = np.empty(len(market.prices[3]))
         np.log(market.prices[3][1:] / market.prices[3][:-1], out=changes[1:])
     laid = (
         *market.prices, *wanted.values(), *_orders(signals, market.starts), *market.funding, *market.marks, *tiers,
-        impact, market.times, market.closes, rank.astype(np.float64), changes, market.ends,
+        impact, market.times, market.closes, rank.astype(np.float64), changes, weights, risks,
+        market.ends,
     )  # fmt: skip
     return Columns._make(map(_read_only, laid))
 
@@ -203,6 +210,14 @@ def _read_only(column: Column) -> Column:
 def _impact(leg: LegInput) -> Float64Array:
     slips = leg.costs.slips
     return impact_column(leg.candles, slips) if slips.by_volume else np.zeros(len(leg.candles))
+
+
+def _weights(legs: Sequence[LegInput]) -> Float64Array:
+    """Candle by candle, where that of any leg changes with time."""
+    if all(leg.weights is None for leg in legs):
+        return _NOTHING
+    own = [np.full(len(leg.candles), leg.weight) if leg.weights is None else leg.weights for leg in legs]
+    return np.concatenate(own).astype(np.float64)
 
 
 def _orders(signals: Sequence[Signals], starts: Int64Array) -> tuple[Column, ...]:

@@ -71,6 +71,10 @@ class Leg:
         signed = self.position.side * self.position.units
         return price * signed - signed * self.position.mean
 
+    def weight_on(self, i: int) -> float:
+        """Its weight on its candle i."""
+        return self.given.weight if self.given.weights is None else float(self.given.weights[i])
+
     @property
     def last_close(self) -> float:
         """Of its candles that have closed."""
@@ -104,4 +108,4 @@ class Leg:
         """Where risk is allocated, an entry that asks for none of its own takes that of the leg."""
         for order in (self.course.entry_asked, self.course.waiting):
             if rules.allocation == RISK and order is not None and math.isnan(order.asked["risk"]):
-                order.asked["risk"] = self.given.weight
+                order.asked["risk"] = self.weight_on(order.signal)

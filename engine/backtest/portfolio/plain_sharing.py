@@ -101,7 +101,7 @@ class Sharing:
 
     def _entry(self, leg: Leg, entry: Entry) -> Asked:
         order = entry.order
-        weight = self._weight(leg, int(leg.given.closes[order.signal]))
+        weight = self._weight(leg, order.signal, int(leg.given.closes[order.signal]))
         base = weight * self.equity
         leg.account.base, leg.account.most = base, math.inf
         one = Asked(
@@ -117,12 +117,12 @@ class Sharing:
 
     # weights
 
-    def _weight(self, leg: Leg, by: int) -> float:
-        """Of the equity, by what had closed by then; NaN = not known."""
+    def _weight(self, leg: Leg, i: int, by: int) -> float:
+        """Of the equity on its candle i, by what had closed by then; NaN = not known."""
         if self.rules.allocation == RISK:
             return 1.0
         if self.rules.allocation != INVERSE_VOLATILITY:
-            return leg.given.weight
+            return leg.weight_on(i)
         steady = {other.name: 1 / self._volatility(other, by) for other in self.legs}
         total = sum(value for value in steady.values() if not math.isnan(value))
         return steady[leg.name] / total if total else math.nan
@@ -159,7 +159,7 @@ class Sharing:
         due = self._is_due(leg, i)
         if (not due and self.rules.band is None) or self.equity <= 0:
             return 0.0
-        weight = self._weight(leg, self.now) * position.order.fraction
+        weight = self._weight(leg, i, self.now) * position.order.fraction
         held = position.units * float(leg.given.candles.open[i]) / leg.account.leverage
         off = self.rules.band is not None and abs(held / self.equity - weight) > self.rules.band
         excess = held - weight * self.equity
@@ -185,7 +185,7 @@ class Sharing:
         for one in sorted(wanted, key=lambda one: one.turn):
             one.granted = one.requested
             if total > free and self.rules.contention == SCALE:
-                one.granted = free * (one.requested / total)
+                one.granted = free * (one.requested / total) if total else 0.0
             elif total > free:
                 one.granted = min(one.requested, free)
                 free -= one.granted

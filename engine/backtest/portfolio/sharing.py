@@ -94,7 +94,7 @@ def _excess(c: Any, b: Any, k: int, equity: float) -> float:
     risk = risked(t, c.fixed[k], c.columns, c.rows[k], s.signal)
     if not math.isnan(risk) or equity <= 0 or not (due or r.band > 0):
         return 0.0
-    weight = weight_of(c, b, k, c.times[i]) * shared(t, c.fixed[k], c.columns, c.rows[k], s.signal)
+    weight = weight_of(c, b, k, i, c.times[i]) * shared(t, c.fixed[k], c.columns, c.rows[k], s.signal)
     held = s.units * c.opened[i] / t.leverage
     if math.isnan(weight) or not (due or abs(held / equity - weight) > r.band):
         return 0.0
@@ -138,7 +138,9 @@ def _ask_entry(c: Any, b: Any, k: int, equity: float) -> None:
         if s.limit:
             bound = reference
     leg.rank = c.rank[g] if len(c.rank) else 0.0
-    weight = weight_of(c, b, k, c.closes[g])
+    weight = weight_of(c, b, k, g, c.closes[g])
+    if len(c.risks):
+        t.risk = c.risks[g]
     leg.base = weight * equity
     if math.isnan(weight):
         leg.why = _NO_VOLATILITY
@@ -232,7 +234,7 @@ def _grant(b: Any, count: int) -> None:
             leg.granted = min(leg.requested, free)
             free -= leg.granted
         elif scarce:
-            leg.granted = free * (leg.requested / total)
+            leg.granted = free * (leg.requested / total) if total > 0 else 0.0
         leg.most = math.inf
         if leg.granted < leg.requested:
             leg.why, leg.most = _SCALED, leg.granted

@@ -293,7 +293,7 @@ _BY_LEG: Final = types.Array(types.int64, 2, "C", readonly=True)
 _COLUMNS: Final = _named(
     (
         *[PRICES] * 4, SIGNS, *[FLAGS] * 2, *[PRICES] * 2, SIGNS, *[WORTHS] * 2, _BY_LEG, *[PRICES] * 11, *[_TIMES] * 2,
-        *[PRICES] * 2, _TIMES,
+        *[PRICES] * 4, _TIMES,
     ),
     Columns,
 )  # fmt: skip

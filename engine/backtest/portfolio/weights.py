@@ -33,10 +33,10 @@ def _volatility(c: Any, leg: Any, by: int, lookback: int) -> float:
 
 
 @step
-def weight_of(c: Any, b: Any, k: int, by: int) -> float:
-    """Of leg k, by what had closed by then; NaN = not known."""
+def weight_of(c: Any, b: Any, k: int, i: int, by: int) -> float:
+    """Of leg k on its candle i, by what had closed by then; NaN = not known."""
     if not b.rules[0].steady:
-        own: float = b.legs[k].weight
+        own: float = c.weights[i] if len(c.weights) else b.legs[k].weight
         return own
     total, steady = 0.0, math.nan
     for j in range(len(b.legs)):

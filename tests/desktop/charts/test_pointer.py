@@ -23,6 +23,8 @@ from tests.desktop.waiting import at_rest
 from tests.support.builders import random_candles
 from tests.support.timezone import Timezone
 
+pytestmark = pytest.mark.pages("Set-up", "Overview", "Chart", "Runs", "Trades")
+
 CONTROL, SHIFT = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier
 CANDLES = random_candles(600)
 

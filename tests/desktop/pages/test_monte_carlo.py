@@ -16,6 +16,8 @@ from engine.service import Engine
 from tests.desktop.builders import run_on
 from tests.support.builders import random_candles
 
+pytestmark = pytest.mark.pages("Set-up", "Overview", "Runs", "Trades", "Monte Carlo")
+
 CANDLES = random_candles(1_500, 3)
 
 

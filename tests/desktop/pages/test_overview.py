@@ -1,6 +1,7 @@
 """The overview's figures: where the profit comes from, funding and liquidations where there are any."""
 
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,7 +15,10 @@ from desktop.pages.overview.tiles import Tiles
 from desktop.pages.runs.page import RunsPage
 from desktop.theme.colours import DARK, LIGHT, Theme
 from tests.desktop.builders import run_on
+from tests.desktop.waiting import at_rest
 from tests.support.builders import random_candles
+
+pytestmark = pytest.mark.pages("Set-up", "Overview", "Runs", "Trades")
 
 PARTS = {"net_profit": -181.66, "price_pnl": 380.3, "commission": 496.82, "slippage": 0.0, "funding": 65.14}
 
@@ -94,3 +98,44 @@ def test_the_sharpe_ratio_stands_beside_what_the_best_of_as_many_shows_by_chance
         "Of 1,000 trials the best Sharpe ratio expected by chance is 1.90; yours is 1.70"
     )
     assert not overview(window, **PARTS).chance.isVisibleTo(panel)
+
+
+def test_a_stitched_run_says_how_many_trials_its_walk_forward_chose_from(window: MainWindow) -> None:
+    luck = {"sharpe": 1.2, "chance_sharpe": 0.0, "dsr": 0.9, "trials_counted": 1, "walk_trials": 60}
+    run = run_on(random_candles(300), metrics=luck)
+    ruled = [{"start": "2024-01-01T00:00:00Z", "params": {"fast": 5}}]
+    window.workspace.put([replace(run, inputs={"windows": ruled, "params": {}})])
+    window.workspace.show(run.id)
+    panel = window.page(OverviewPage).panel
+    assert "chosen from 60 trials in trainings" in panel.chance.text()
+    assert "The only walk-forward here" in panel.chance.text()
+
+
+@pytest.mark.parametrize("height", [560, 900])
+def test_however_many_curves_are_named_most_of_the_height_is_theirs(
+    window: MainWindow, height: int, qtbot: QtBot
+) -> None:
+    window.resize(960, height)
+    candles = random_candles(300)
+    runs = [
+        run_on(candles, f"{number:032x}", strategy=f"a_strategy_with_a_long_name_{number}", metrics={})
+        for number in range(12)
+    ]
+    window.workspace.put(runs)
+    for run in runs:
+        window.workspace.check(run.id, on=True)
+    window.workspace.show(runs[-1].id)
+    panel = window.page(OverviewPage).panel
+    qtbot.waitUntil(lambda: len(panel.buttons) >= len(runs))
+    at_rest(window, qtbot)
+    assert panel.names.height() <= max(panel.height() / 4, 30)
+    assert panel.chart.height() >= panel.height() / 3
+    current = next(panel.buttons[curve.key] for curve in panel.chart.curves if curve.current)
+    place = current.mapTo(panel.names.viewport(), current.rect().center())
+    assert panel.names.viewport().rect().contains(place), "the one in bold is in view"
+    for run in runs[1:]:
+        window.workspace.check(run.id, on=False)
+    window.workspace.show(runs[0].id)
+    qtbot.waitUntil(lambda: len(panel.buttons) < 4)
+    at_rest(window, qtbot)
+    assert panel.names.verticalScrollBar().maximum() == 0

@@ -28,6 +28,8 @@ from engine.model.run import FAILED, RunResult
 from tests.desktop.builders import CROSS, checks, run_on
 from tests.support.builders import START_MS, random_candles
 
+pytestmark = pytest.mark.pages("Set-up", "Overview", "Optimize", "Runs", "Trades", "Metrics", "Log")
+
 CANDLES = random_candles(300)
 SAMPLE = {"exchange": "sample", "symbol": "SAMPLEUSDT"}
 
@@ -135,6 +137,10 @@ def test_no_two_names_in_a_legend_are_the_same() -> None:
     assert len(set(found)) == len(runs)
     assert "0.30000000000000004" in found[2]
     assert distinct_names([a_run(1)]) == ["ema_cross"]
+    ruled = {"params": {}, "windows": [{"start": "2024-01-01T00:00:00Z", "params": {"fast": 9}}]}
+    walked = a_run(8, params={}, inputs=ruled)
+    assert run_name(walked, {"ema_cross": {"fast": 21}}) == "ema_cross · walk-forward"
+    assert distinct_names([a_run(1), walked])[1].startswith("ema_cross walk-forward")
     assert run_name(a_run(1, params={"fast": 1e-08}), {"ema_cross": {"fast": 21}}) == "ema_cross · fast 1e-08"
 
 
@@ -334,6 +340,7 @@ def test_names_stand_below_each_other_whatever_became_of_the_runs(window: MainWi
     assert len(lefts) == 1
 
 
+@pytest.mark.pages("Set-up", "Overview", "Chart", "Runs", "Trades")
 def test_a_filter_gives_the_keys_back_to_its_table(window: MainWindow, qtbot: QtBot) -> None:
     run = a_run(1)
     fill(window, run)

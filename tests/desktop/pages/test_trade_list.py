@@ -28,6 +28,8 @@ from tests.desktop.builders import run_on
 from tests.engine.trade_lists.samples import as_tradingview
 from tests.support.builders import random_candles
 
+pytestmark = pytest.mark.pages("Set-up", "Overview", "Chart", "Runs", "Trades", "Trade list")
+
 CANDLES = random_candles(800, 4)
 
 

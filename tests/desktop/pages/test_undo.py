@@ -21,6 +21,8 @@ from tests.desktop.builders import BANDS, CROSS, run_on, sweep_of, walk_of
 from tests.desktop.waiting import at_rest
 from tests.support.builders import random_candles
 
+pytestmark = pytest.mark.pages("Set-up", "Overview", "Optimize", "Runs", "Trades", "Walk-forward")
+
 IDS = tuple(letter * 8 + "-0000-4000-8000-" + letter * 12 for letter in "abc")
 
 

@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+import pyqtgraph as pg
+import pytest
 from PySide6.QtCore import QPointF, Qt
 from pytestqt.qtbot import QtBot
 
@@ -51,6 +53,25 @@ def test_a_stopped_one_is_gone_on_with_only_while_nothing_is_under_way(window: M
     assert panel.stored.resume.isEnabled()
     panel.show_plan("", "Running …", can_run=False, idle=False)
     assert not panel.stored.resume.isEnabled()
+
+
+@pytest.mark.parametrize("width", [1400, 1100])
+def test_the_names_of_the_parameters_lie_over_no_line(window: MainWindow, qtbot: QtBot, width: int) -> None:
+    panel = window.page(WalkForwardPage).panel
+    window.resize(width, 800)
+    window.show_page("Walk-forward")
+    panel.show_walk(walk_of())
+    chart = panel.charts[1]
+    legend = chart.plot._legend
+    assert legend is not None
+    qtbot.waitUntil(lambda: legend.text.boundingRect().width() > 30)
+    assert [name in legend.text.toPlainText() for name in ("fast", "slow")] == [True, True]
+    text, view = legend.text, chart.plot.vb
+    qtbot.waitUntil(
+        lambda: text.mapRectToScene(text.boundingRect()).bottom() <= view.sceneBoundingRect().top() + 1
+    )
+    lines = [item for item in chart._items if isinstance(item, pg.PlotDataItem)]
+    assert len({item.opts["pen"].style() for item in lines}) == len(lines) == 2, "told apart without colour"
 
 
 def test_a_pick_draws_only_the_choice_anew(window: MainWindow) -> None:

@@ -4,9 +4,9 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QLabel
+from PySide6.QtWidgets import QLabel, QScrollArea, QWidget
 from pytestqt.qtbot import QtBot
 
 from desktop.app.window import MainWindow
@@ -70,6 +70,9 @@ def labels(run: RunResult, **more: Any) -> dict[str, str]:
         ("warmup", {"status": "passed", "held": 500, "wanted": 500}, "✓ warm-up 500 of 500"),
         ("warmup", {"status": "skipped", "held": 0, "wanted": 0}, "no warm-up needed"),
         ("warmup", {"status": "failed", "held": 61, "wanted": 500, "columns": []}, "⚠ warm-up 61 of 500"),
+        ("warmup", {"status": "failed", "held": 480, "wanted": 480, "columns": [],
+                    "note": "480 of 480; the same with more; BTCUSDT 4h: 60 of 60; BTCUSDT 1d: 30 of 1,050"},
+         "⚠ warm-up BTCUSDT 1d: 30 of 1,050"),
         ("warmup", {"status": "failed", "columns": ["rsi"]}, "⚠ warm-up too short for rsi"),
         ("funding", {"status": "passed", "settlements": 546, "assumed": 0}, "✓ funding charged, 546 settlements"),
         ("funding", {"status": "failed", "settlements": 546, "assumed": 12},
@@ -80,6 +83,8 @@ def labels(run: RunResult, **more: Any) -> dict[str, str]:
          "⚠ funding not included: nothing is known"),
         ("entries", {"status": "passed", "note": "12 entries blocked by cooldown", "blocked": {"cooldown": 12},
                      "clipped": 3, "dropped": 1}, "entries: 12 blocked, 3 clipped, 1 dropped"),
+        ("entries", {"status": "passed", "note": "7 entries signalled ...", "clipped": 0, "dropped": 0, "beyond": 7},
+         "entries: 7 limits beyond the close"),
         ("orders", {"status": "failed", "note": "79 orders cancelled: not enough cash; hedging=False"},
          "⚠ 79 orders cancelled: not enough cash"),
         ("orders", {"status": "passed", "note": "exclusive_orders=True"}, "exclusive_orders=True"),
@@ -277,6 +282,22 @@ def test_a_click_on_a_badge_tells_its_story_and_esc_closes_it(window: MainWindow
     ]  # fmt: skip
     qtbot.keyClick(row.story, Qt.Key.Key_Escape)
     assert not row.story.isVisible()
+
+
+@pytest.mark.long
+def test_no_line_of_a_story_is_cut_off(window: MainWindow, qtbot: QtBot) -> None:
+    why = (
+        "not included: the settlement expected at 2024-01-01 00:00 UTC is not known, nor are many that follow"
+    )
+    show(window, run_with(funding={"status": "skipped", "note": why}))
+    row = window.page(OverviewPage).panel.heading
+    row.story.tell(row.shown, QPoint(0, 0))
+    content = row.story.findChild(QWidget, "storyContent")
+    assert content is not None
+    room = row.story.findChild(QScrollArea)
+    assert room is not None
+    qtbot.waitUntil(lambda: 0 < content.width() <= room.viewport().width())
+    row.story.close()
 
 
 @pytest.mark.long

@@ -16,6 +16,8 @@ from engine.model.market import Candles
 from tests.desktop.builders import run_on
 from tests.support.builders import random_candles
 
+pytestmark = pytest.mark.pages("Set-up", "Overview", "Runs", "Trades", "Metrics")
+
 FIRST, SECOND = "a" * 32, "b" * 32
 
 

@@ -11,6 +11,8 @@ from desktop.pages.setup.period_form import PeriodForm
 from desktop.widgets.date_field import DateField
 from engine.model.market import DAY_MS, SAMPLE_NOW_MS, parse_time
 
+pytestmark = pytest.mark.pages("Set-up", "Overview")
+
 CONTROL = Qt.KeyboardModifier.ControlModifier
 
 

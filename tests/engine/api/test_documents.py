@@ -192,6 +192,12 @@ def test_the_server_answers_with_the_same_documents(http_server: HttpServer):
     shown = check(p.ShownPortfolio, http_server.get(f"/api/portfolios/{wallet['id'][:10]}"))
     assert {name: shown[name] for name in wallet} == wallet
     check(p.Portfolios, http_server.get("/api/portfolios"))
+    swept = {"portfolio": {**SAMPLE, "legs": legs}, "ranges": {"a.slow": [30, 50]}, "params": {"a.fast": 9}}
+    of_legs = check(s.Sweep, http_server.post("/api/optimize?wait=60", **swept))
+    assert (of_legs["trials"], of_legs["symbol"], of_legs["portfolio"]["legs"][0]["name"]) == (2, None, "a")
+    assert check(s.Sweep, http_server.get(f"/api/sweeps/{of_legs['id']}"))["best"] == of_legs["best"]
+    twin = {**swept, "ranges": {"b.slow": [30, 50]}}
+    assert "no leg 'b'" in http_server("POST", "/api/optimize?wait=60", twin).json["detail"]
     assert "Source" in http_server("GET", f"/api/portfolios/{wallet['id']}/report").body.decode()
     twice = http_server("POST", "/api/portfolios", {**SAMPLE, "legs": [*legs, *legs]})
     assert (twice.status, twice.json["detail"]) == (
@@ -205,5 +211,15 @@ def test_the_server_answers_with_the_same_documents(http_server: HttpServer):
     check(w.WalkForward, http_server.get(f"/api/walk-forwards/{walk['id'][:10]}"))
     check(w.WalkForwards, http_server.get("/api/walk-forwards"))
     check(d.Deleted, http_server("DELETE", f"/api/walk-forwards/{walk['id']}").json)
+    walked = check(w.WalkForward, http_server.post("/api/walk-forward?wait=60", **swept, **lengths))
+    assert (walked["run"], walked["stitched"]["windows"][0]["params"]["a.fast"]) == (None, 9)
+    assert check(w.WalkForward, http_server.get(f"/api/walk-forwards/{walked['id']}")) == walked
+    windows = [{"start": "2023-03-11", "params": {"a.fast": 5}}]
+    ruled = check(
+        p.Portfolio, http_server.post("/api/portfolios?wait=60", **SAMPLE, legs=legs, windows=windows)
+    )
+    assert [one["params"]["a.fast"] for one in ruled["legs"][0]["windows"]] == [9, 5]
+    early = {**SAMPLE, "legs": legs, "windows": [{"start": "2022-03-11", "params": {}}]}
+    assert "window 1: it starts at" in http_server("POST", "/api/portfolios", early).json["detail"]
     check(d.Deleted, http_server("DELETE", f"/api/backtest/{run['id']}").json)
     assert http_server("GET", f"/api/backtest/{run['id']}").status == 404

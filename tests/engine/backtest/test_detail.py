@@ -227,6 +227,15 @@ def test_who_leaves_inside_a_candle_pays_what_settled_before(at: int, paid: floa
     assert told(outcome) == ([1], [], [False], [False])
 
 
+@pytest.mark.parametrize("first", [1.0, -1.0])
+def test_settlements_that_cancel_each_other_are_told_apart_by_who_leaves_between_them(first: float) -> None:
+    """Together they come to nothing; the stop is touched in the second of three, after the first of them."""
+    rows, inner = [FLAT, (100, 100, 94, 96), FLAT], [(100, 100, 97, 97), (97, 97, 94, 95), (95, 96, 95, 96)]
+    outcome = paid_inside(rows, inner, {1: first, 2: -first}, stop_loss={0: 95})
+    assert left(outcome) == (1, 95, "stop_loss")
+    assert outcome.trades[0].funding == near(5 * first)
+
+
 @pytest.mark.parametrize(("at", "paid"), [(1, -5.0), (2, 0.0)])
 def test_who_leaves_inside_a_candle_is_credited_what_settled_before(at: int, paid: float) -> None:
     rows, inner = [FLAT, (100, 100, 94, 96), FLAT], [(100, 100, 97, 97), (97, 97, 94, 95), (95, 96, 95, 96)]

@@ -1,6 +1,7 @@
 """Funding, by hand: five coins at 100; who pays at an open, inside a candle, in a hole; and the sums on real settlements."""
 
 import gzip
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from engine.backtest.perpetual import Funding, Perpetual
 from engine.model.account import Costs
 from engine.model.funding import FundingRates
 from engine.model.market import HOUR_MS, Candles, parse_time
-from tests.engine.backtest.playing import BUY, SELL, near, short
+from tests.engine.backtest.playing import BUY, SELL, hours, near, short
 from tests.engine.backtest.terms_playing import FLAT, charged, play
 from tests.support.builders import START_MS, flat_candles, real_candles, real_file, signals_for
 
@@ -25,6 +26,17 @@ def test_a_position_carried_through_the_instant_pays_and_one_entered_there_does_
 def test_an_exit_at_the_open_of_a_settlement_pays() -> None:
     outcome = play([FLAT] * 4, {BUY: [0], "exit_long": [1]}, funding={"at_open": {2: 0.1}})
     assert (outcome.trades[0].exit_reason, outcome.trades[0].funding) == ("exit_long", near(0.5))
+
+
+@pytest.mark.parametrize("columns", [{"exit_long": [2]}, {"stop_loss": {0: 95}, "trail": {0: 90}}])
+def test_a_position_of_a_single_unit_pays_and_leaves_as_any_other(columns: dict[str, Any]) -> None:
+    """1e-8 coin, the least that there is."""
+    rows = [FLAT, FLAT, (100, 100, 96, 96), (94, 94, 94, 94), FLAT]
+    (trade,) = play(
+        rows, {BUY: [0], **columns}, cash=2e-6, funding={"at_open": {2: 0.5}, "inside": {1: 0.25}}
+    ).trades
+    assert (trade.size, trade.exit_price, hours(trade.exit_time)) == (1e-8, 94, 3)
+    assert trade.funding == near(0.75e-8, abs=1e-16)
 
 
 def test_who_turns_at_a_settlement_pays_first_and_sizes_with_what_is_left() -> None:

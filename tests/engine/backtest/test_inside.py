@@ -101,6 +101,17 @@ def test_a_target_on_the_candle_of_an_inside_entry_counts_only_read_for_the_trad
     assert ambiguous(rows, columns) == [True] * 3
 
 
+def test_of_a_candle_that_a_stop_entry_and_its_target_share_nothing_beyond_the_target_is_seen() -> None:
+    rows = [FLAT, (100, 110, 97, 99), FLAT]
+    columns = {BUY: [0], "entry_stop": {0: 102}, "take_profit": {0: 105}}
+    (trade,) = play(rows, columns, reading=IN_FAVOUR).trades
+    assert (trade.exit_reason, trade.mae_pct, trade.mfe_pct) == (
+        "take_profit",
+        0,
+        near((105 / 102 - 1) * 100),
+    )
+
+
 def test_a_trail_is_raised_by_its_own_candle_first_only_read_for_the_trader() -> None:
     rows = [FLAT, (100, 108, 102, 107), (107, 107, 104, 105), FLAT]
     columns = {BUY: [0], "trail": {0: 5}}

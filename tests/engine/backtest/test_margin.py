@@ -43,9 +43,27 @@ def test_a_mark_at_the_liquidation_price_itself_liquidates_inside_and_at_the_ope
     for mark in ((100, 100, 93.75, 95), (93.75, 95, 93.75, 95)):
         outcome = play([FLAT] * 4, {BUY: [0]}, mark=[FLAT, FLAT, mark, FLAT], **terms)
         assert short(outcome) == [("long", 1, 100, 2, near(90), "liquidation")]
+    # at its open it comes before an exit that was signalled
+    leaving = play(
+        [FLAT] * 4, {BUY: [0], "exit_long": [1]}, mark=[FLAT, FLAT, (93.75, 95, 93.75, 95), FLAT], **terms
+    )
+    assert short(leaving) == [("long", 1, 100, 2, near(90), "liquidation")]
     # a stop at that very price is not nearer
     outcome = play([FLAT, (100, 100, 85, 95), FLAT], {BUY: [0], "stop_loss": {0: 93.75}}, **terms)
     assert short(outcome) == [("long", 1, 100, 1, near(90), "liquidation")]
+
+
+def test_where_two_brackets_meet_rounding_leaves_no_gap_between_them() -> None:
+    """The liquidation lies at 50.60 in either; rounding put its notional above the one and below the other."""
+    brackets = Brackets.of([(0, 0.004, 125), (2008.0321283855424, 0.01, 50)])
+    rows = [
+        (63.0, 63.0, 63.0, 63.0),
+        (63.0, 63.0, 63.0, 63.0),
+        (63.0, 63.0, 45.0, 60.0),
+        (60.0, 60.0, 60.0, 60.0),
+    ]
+    outcome = play(rows, {BUY: [0]}, brackets=brackets, leverage=5.0)
+    assert short(outcome) == [("long", 1, 63, 2, near(50.4), "liquidation")]
 
 
 def test_a_liquidation_costs_exactly_margin_and_entry_fee_and_neither_slips_nor_pays() -> None:

@@ -267,6 +267,29 @@ def test_an_entry_that_cannot_be_fails_the_run_and_names_its_candle(
     assert play([FLAT] * 3, {BUY: [2], **dropped}).trades == ()
 
 
+@pytest.mark.parametrize("leverage", [None, 2.0])
+@pytest.mark.parametrize(
+    ("columns", "words"),
+    [
+        ({"stop_loss": {0: 100}}, "stop_loss 100 .* below its close 100"),
+        ({"stop_loss": {0: 100.5}}, "stop_loss 100.5 .* below"),
+        ({"take_profit": {0: 100}}, "take_profit 100 .* above its close 100"),
+        ({"take_profit": {0: 99.5}}, "take_profit 99.5 .* above"),
+        ({"target_1": {0: 100}}, "target_1 100 .* above its close 100"),
+        ({"target_1": {0: 101}, "target_2": {0: 101}}, "further away"),
+        ({"target_1": {0: 101}, "target_2": {0: 103}, "target_3": {0: 102.5}}, "further away"),
+        ({"target_1": {0: 101}, "target_3": {0: 103}}, "from target_1 on"),
+        ({"entry_limit": {0: 98}, "stop_loss": {0: 98}}, "below its entry_limit 98"),
+        ({"entry_stop": {0: 102}, "take_profit": {0: 102}}, "above its entry_stop 102"),
+    ],
+)
+def test_a_level_at_the_price_it_is_measured_by_is_on_its_wrong_side(
+    columns: dict[str, Any], words: str, leverage: float | None
+) -> None:
+    with pytest.raises(RunError, match=words):
+        play([FLAT] * 3, {BUY: [0], **columns}, leverage=leverage)
+
+
 # how far it went
 
 

@@ -34,6 +34,11 @@ def test_hours_may_reach_over_midnight() -> None:
         assert entries(in_and_out([FLAT] * 26, buys, [], hours=(22, 4))) == entered
 
 
+def test_hours_may_begin_at_midnight() -> None:
+    for buys, entered in (([22], []), ([23], [24]), ([30], [31]), ([31], [])):
+        assert entries(in_and_out([FLAT] * 40, buys, [], hours=(0, 8))) == entered
+
+
 def test_hours_of_a_daily_candle_are_those_of_midnight() -> None:
     daily = {"start_ms": 1_704_067_200_000, "step_ms": 86_400_000}
     assert play([FLAT] * 3, {BUY: [0]}, grid=daily, protect={"hours": (0, 1)}).trades
@@ -51,6 +56,12 @@ def test_a_cooldown_lasts_so_many_candles_from_the_exit_on() -> None:
     outcome = in_and_out([FLAT] * 10, [0, 4, 5, 6], [2], cooldown=3)  # left on candle 3
     assert entries(outcome) == [1, 7]
     assert blocked(outcome) == {"cooldown": 2}
+
+
+def test_a_cooldown_of_one_leaves_out_the_candle_of_the_exit_itself() -> None:
+    outcome = in_and_out([FLAT] * 10, [0, 3, 4], [2], cooldown=1)
+    assert entries(outcome) == [1, 5]
+    assert blocked(outcome) == {"cooldown": 1}
 
 
 LOSING = [(100.0 - i,) * 4 for i in range(40)]

@@ -12,11 +12,18 @@ from engine.jobs.parcels import pack, program_source, unpack
 from engine.loader import BUNDLED
 from engine.loader.modules import sources_of
 from engine.model.account import Costs
+from engine.model.combinations import Combinations
 from engine.model.market import CandleFile, SideFile
 from engine.model.portfolio_rules import PortfolioRules
 from engine.parallel.content import ContentFolder
 from engine.parallel.parcel import Unfit
-from engine.parallel.portfolio_tasks import PlayedLeg, PortfolioTask, SaidSignals
+from engine.parallel.portfolio_tasks import (
+    PlayedLeg,
+    PortfolioTask,
+    PortfolioTrialsTask,
+    SaidSignals,
+    SweptLeg,
+)
 from engine.parallel.tasks import DescribeTask, RunTask
 from tests.support.builders import random_candles
 
@@ -167,3 +174,35 @@ def test_the_legs_of_a_portfolio_travel_with_what_their_strategies_said(tmp_path
         assert leg.candles.path != file.path
         assert leg.candles.load().sha256() == candles.sha256()
         assert np.array_equal(leg.said.raw["signal_up_buy"], said)
+
+
+def test_the_legs_of_a_sweep_bring_each_its_own_files_as_they_were_when_it_began(
+    tmp_path: Path, folder: Path
+):
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    candles = random_candles(60, 1)
+    candles.save(scratch / "whole.npy")
+    sources = [sources_of(folder / "mine.py"), {"neighbour.py": b"then = 1\n"}]
+    legs = [
+        SweptLeg(
+            name=path.stem, strategy=path, sources=held, candles=CandleFile(scratch / "whole.npy", 7, 0, 60),
+            timeframe="1h", start_ms=int(candles.timestamp[7]), sides_ms=(), warmup=7, weight=0.5, costs=Costs(),
+        )
+        for path, held in zip((folder / "mine.py", folder / "neighbour.py"), sources, strict=True)
+    ]  # fmt: skip
+    columns = Combinations({"mine.n": np.array([1, 2])}, {})
+    task = PortfolioTrialsTask(
+        sweep="s",
+        legs=legs,
+        rules=PortfolioRules(10_000.0),
+        combinations=columns,
+        memory_bytes=1,
+        kept=np.array([0]),
+    )
+    arrived, _ = there(tmp_path, task)
+    for leg, held in zip(arrived.legs, sources, strict=True):
+        assert leg.strategy.name == f"{leg.name}.py"
+        assert {name: (leg.strategy.parent / name).read_bytes() for name in held} == held
+        assert leg.candles.load().sha256() == candles.sha256()
+    assert list(arrived.combinations) == [{"mine.n": 1}, {"mine.n": 2}]

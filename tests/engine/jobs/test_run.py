@@ -13,6 +13,7 @@ import pytest
 
 from engine.errors import InputError, RunError, StrategyError
 from engine.jobs.prepare import prepare_job
+from engine.model.account import SIDES, Costs
 from engine.model.market import HOUR_MS, Candles
 from engine.model.run import json_ready
 from engine.model.trade import Trade
@@ -75,6 +76,16 @@ def test_a_run_gives_plain_data_with_one_equity_value_per_candle_of_the_period(j
         "pandas-ta-classic", "engine source",
     }  # fmt: skip
     json.dumps(json_ready(result), allow_nan=False)
+
+
+def test_limits_on_the_wrong_side_of_the_market_are_counted(job: Any) -> None:
+    """Two of three: above the close for a long, below it for a short; the sides that are not entered do not count."""
+    body = """c, n = candles['close'], np.arange(len(candles))
+return {'signal_a_buy': n % 30 == 10, 'signal_b_sell': n % 30 == 20, 'exit_long': n % 30 == 15,
+        'exit_short': n % 30 == 25, 'entry_limit': c.where(n >= 250, c * 1.05) * 0.99}"""
+    counted = {side: job(mine(body), costs=Costs(side=side))["checks"]["entries"] for side in SIDES}
+    assert {side: check["beyond"] for side, check in counted.items()} == {"both": 10, "long": 5, "short": 5}
+    assert "entries signalled with a limit on the wrong side of the close" in counted["both"]["note"]
 
 
 @pytest.mark.usefixtures("all_the_time_in_the_world")

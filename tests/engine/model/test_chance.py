@@ -24,6 +24,18 @@ def test_an_only_trial_is_no_best_of_many():
     assert beside_chance(BEST | {"trials_counted": 1}).startswith("The only trial here")
 
 
+def test_a_stitched_run_is_judged_beside_walk_forwards_and_says_what_its_own_chose_from():
+    chosen = "Its parameters were chosen from 60 trials in trainings, each before its test. "
+    only = beside_chance(BEST | {"trials_counted": 1, "walk_trials": 60}, stitched=True)
+    assert only.startswith(chosen + "The only walk-forward here: no best of many")
+    several = BEST | {"trials_counted": 3, "trials_measured": 0, "walk_trials": 60}
+    assert beside_chance(several, stitched=True).startswith(
+        chosen + "Of 3 walk-forwards the best Sharpe ratio"
+    )
+    older = beside_chance(BEST | {"trials_counted": 1}, stitched=True)
+    assert older.startswith("Its parameters were chosen from trials in trainings")
+
+
 def test_a_run_without_a_ratio_or_of_an_older_version_says_nothing():
     assert beside_chance({}) == ""
     assert beside_chance({"sharpe": 1.7}) == ""

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.errors import InputError
+from engine.model.durations import duration_text, parse_duration
 from engine.model.market import DAY_MS, HOUR_MS, Period, Timeframe
 from engine.model.ranges import parse_range
 from engine.model.sweep_spec import SweepSpec
@@ -16,8 +17,6 @@ from engine.model.walk_forward import (
     WalkForward,
     WalkForwardSpec,
     WindowResult,
-    duration_text,
-    parse_duration,
 )
 
 START = 1_700_000 * HOUR_MS

@@ -36,7 +36,7 @@ def apart(payload: Any, report: Any) -> Any:
 
 def apart_with_the_same(payload: Any, report: Any) -> Any:
     """As in a sweep: the process of the job before, where that had the same key."""
-    return kept(payload["key"]).call(_named, payload["name"], payload, report=report)
+    return kept(payload["key"], payload.get("leg", "")).call(_named, payload["name"], payload, report=report)
 
 
 def _named(name: str, payload: Any, report: Any) -> Any:
@@ -54,6 +54,12 @@ def modules(payload: Any, report: Any) -> Any:
 
 def pid(payload: Any, report: Any) -> Any:
     return os.getpid()
+
+
+def sockets(payload: Any, report: Any) -> Any:
+    """The sockets that this process holds open."""
+    links = [os.path.realpath(one) for one in Path("/proc/self/fd").iterdir()]
+    return sorted(one for one in links if "socket:" in one)
 
 
 def sleep(payload: Any, report: Any) -> Any:

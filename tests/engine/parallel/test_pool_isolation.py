@@ -77,6 +77,29 @@ def test_an_edited_module_of_a_folder_that_a_job_put_on_the_path_is_read_again(
     assert value_of(pool, "state") == before
 
 
+def test_the_kept_processes_of_one_sweep_live_side_by_side_and_none_finds_the_pipe_of_another(
+    pool: WorkerPool,
+) -> None:
+    def kept(sweep: str, leg: str, name: str) -> Any:
+        asked = {"key": sweep, "leg": leg, "name": name}
+        outcome = pool.submit(f"{JOBS}:apart_with_the_same", asked, timeout_s=30).result(60)
+        assert isinstance(outcome, Done), outcome
+        return outcome.value
+
+    first, second = (kept("one", leg, "pid") for leg in ("a", "b"))
+    kept("one", "a", "remember_on_a_module")
+    assert (kept("one", "a", "pid"), kept("one", "b", "pid")) == (first, second)
+    assert kept("one", "a", "state")["memo"] == "known"
+    assert kept("one", "b", "state")["memo"] is None
+    if isolated.FORKS:  # its own pipe, and none that the worker holds
+        pipes = [kept("one", leg, "sockets") for leg in ("a", "b", "c")]
+        assert len({len(own) for own in pipes}) == 1, pipes
+    for leg in range(isolated.MOST_KEPT):
+        kept("one", str(leg), "pid")
+    assert kept("one", "a", "pid") != first
+    assert kept("other", "a", "state")["memo"] is None
+
+
 def test_a_kept_process_remembers_until_another_is_asked(pool: WorkerPool) -> None:
     def kept(key: str, name: str) -> Any:
         job = pool.submit(f"{JOBS}:apart_with_the_same", {"key": key, "name": name}, timeout_s=30)

@@ -14,6 +14,7 @@ from engine.events import Failed, Finished, Progress, Started
 from engine.jobs.window_trials import run_window_trials
 from engine.loader import BUNDLED
 from engine.model.account import Costs, Protections
+from engine.model.chance import beside_chance
 from engine.model.combinations import Combinations
 from engine.model.market import DAY_MS, CandleFile, Candles, Period
 from engine.model.metric_definitions import OF_TRIALS
@@ -98,6 +99,8 @@ def test_a_walk_forward_is_made_stored_told_and_counted(engine: Engine):
     assert run.period == Period(PERIOD.start + 20 * DAY_MS, PERIOD.end)
     assert run.checks["lookahead"]["status"] == "passed"
     assert run.metrics["trials_counted"] == 1  # walk-forward, of 12 combinations in 5 trainings
+    assert run.metrics["walk_trials"] == 12 * 5
+    assert "chosen from 60 trials" in beside_chance(run.metrics, stitched=True)
 
     job = [event for event in heard if getattr(event, "job", "") == walk.id]
     assert isinstance(job[0], Started)
@@ -193,7 +196,9 @@ def test_a_stitched_run_is_judged_by_the_configurations_of_walk_forward_that_wer
         assert other is not None
         assert other.metrics["trials_counted"] == counted
         assert other.metrics["trials_measured"] == 0
-    assert engine.runs.rerun(first.run.id).result.metrics["trials_counted"] == 2
+    repeated = engine.runs.rerun(first.run.id).result
+    assert repeated.metrics["trials_counted"] == 2
+    assert repeated.metrics["walk_trials"] == first.run.metrics["walk_trials"] == 4 * len(first.results)
     single = RunSpec("ema_cross", MARKET.name, MARKET.exchange, HOUR, PERIOD, {"fast": 5, "slow": 30})
     assert number(engine.runs.run([single])[0].metrics["trials_counted"]) >= 4
 

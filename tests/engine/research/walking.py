@@ -4,7 +4,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from engine.model.walk_forward import WalkForward, WalkForwardSpec, parse_duration
+from engine.model.durations import parse_duration
+from engine.model.walk_forward import WalkForward, WalkForwardSpec
 from engine.service import Engine
 from tests.engine.research.sweeping import sweep_spec
 from tests.support.database import execute

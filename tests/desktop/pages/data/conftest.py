@@ -37,9 +37,10 @@ def desk(
     tmp_path: Path,
     described: Callable[[], Path],
     lent_workers: None,
+    pages: None,
 ) -> Iterator[MainWindow]:
     """A window whose exchange is the fake one; hours and days of SOLUSDT are listed, January is held."""
-    del loop, lent_workers
+    del loop, lent_workers, pages
     fake_exchange.clock_ms = YEAR.end + HOUR_MS
     for timeframe in ("1h", "1d"):
         fake_exchange.add("SOL", timeframe, grid_candles(timeframe, YEAR), listed_ms=YEAR.start)

@@ -18,6 +18,8 @@ from tests.desktop.pages.data.conftest import DAYS, HOURS, YEAR, choose, dialogs
 from tests.support.database import execute
 from tests.support.fake_exchange import FakeExchange, Fault, error, grid_candles
 
+pytestmark = pytest.mark.pages("Set-up", "Data", "Log")
+
 
 def test_what_is_held_is_said_in_words_with_the_worst_in_colour() -> None:
     market, timeframe = Market("binanceusdm", "SOLUSDT", "SOL/USDT:USDT"), Timeframe("1h")

@@ -13,6 +13,8 @@ from engine.model.market import Period, Timeframe
 from tests.desktop.pages.data.conftest import YEAR, drop, state, wait, write_csv
 from tests.support.fake_exchange import grid_candles
 
+pytestmark = pytest.mark.pages("Set-up", "Data", "Log")
+
 
 def test_a_dropped_file_is_previewed_and_stored_only_after_import(
     desk: MainWindow, qtbot: QtBot, tmp_path: Path

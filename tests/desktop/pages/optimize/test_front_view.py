@@ -16,6 +16,8 @@ from tests.desktop.builders import sweep_of
 from tests.desktop.pages.optimize.conftest import show
 from tests.desktop.waiting import at_rest
 
+pytestmark = pytest.mark.pages("Set-up", "Overview", "Optimize")
+
 
 def two_objectives() -> SweepResult:
     """The hill of `sweep_of`, and volatility that falls with `slow`: the front runs from the top down to slow 150."""

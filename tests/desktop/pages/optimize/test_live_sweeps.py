@@ -31,6 +31,8 @@ import time
 import pandas as pd
 from engine.strategy import Param, Strategy
 
+pytestmark = pytest.mark.pages("Set-up", "Overview", "Optimize")
+
 class SlowSweep(Strategy):
     """Takes a while per trial."""
     length = Param(10, low=1, high=100_000)

@@ -21,6 +21,8 @@ from tests.desktop.builders import sweep_of
 from tests.desktop.pages.optimize.conftest import show
 from tests.desktop.waiting import at_rest
 
+pytestmark = pytest.mark.pages("Set-up", "Overview", "Optimize")
+
 
 def cell_point(window: MainWindow, column: int, row: int) -> Any:
     chart = window.page(OptimizePage).panel.results.map.map

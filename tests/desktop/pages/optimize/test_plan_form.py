@@ -30,6 +30,8 @@ from engine.strategy import Param
 from tests.desktop.builders import CROSS, described
 from tests.desktop.conftest import MakeWindow, fill
 
+pytestmark = pytest.mark.pages("Set-up", "Overview", "Optimize")
+
 
 def typed(field: ValueField, text: str) -> None:
     """As a user types it over what stands there."""

@@ -25,6 +25,8 @@ from tests.desktop.builders import sweep_of
 from tests.desktop.pages.optimize.conftest import show
 from tests.desktop.waiting import at_rest
 
+pytestmark = pytest.mark.pages("Set-up", "Overview", "Optimize", "Runs", "Trades")
+
 
 def test_an_empty_tab_says_what_would_fill_it(filled: MainWindow) -> None:
     results = filled.page(OptimizePage).panel.results

@@ -13,6 +13,8 @@ from engine.model.sweep_statistics import SweepStatistics
 from tests.desktop.builders import sweep_of
 from tests.desktop.pages.optimize.conftest import show
 
+pytestmark = pytest.mark.pages("Set-up", "Overview", "Optimize")
+
 
 def some_statistics() -> SweepStatistics:
     rng = np.random.default_rng(0)

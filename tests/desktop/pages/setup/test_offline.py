@@ -18,7 +18,7 @@ from engine.model.market import HOUR_MS, Market, Period, Timeframe
 from engine.service import Engine
 from engine.settings import Settings
 from tests.desktop.conftest import discard
-from tests.support.builders import random_candles
+from tests.support.builders import START_MS, random_candles
 from tests.support.database import fresh_database
 
 NOWHERE = "http://127.0.0.1:9"  # a port that refuses
@@ -73,7 +73,15 @@ def test_an_exchange_that_cannot_be_reached_says_so_offers_what_is_held_and_a_re
     form.retry.click()
     assert not form.retry.isVisible()
     qtbot.waitUntil(lambda: form.retry.isVisible(), timeout=120_000)
-    form.set_choice("binance", ())
+    panel = cut_off.page(SetupPage).panel
+    told: list[bool] = []
+    panel.period.set_values("1h", START_MS, START_MS + 48 * HOUR_MS)
+    qtbot.waitUntil(lambda: panel.load().held == 1, timeout=120_000)
+    panel.coverage_wanted.connect(lambda: told.append(panel.load().held is None))
+    form.set_choice("binance", ("SOLUSDT",))
+    qtbot.waitUntil(lambda: bool(told), timeout=120_000)
+    assert told[0], "what is held of the other exchange is not said of this one"
+    assert panel.coverage.answers == []
     qtbot.waitUntil(lambda: form.retry.isVisible(), timeout=120_000)
     assert "the sample market works without a network" in form.note.text()
     form.set_choice("sample", ())

@@ -1,6 +1,7 @@
 """What the strategy in focus reads beside its candles, as the set-up shows it."""
 
 import pytest
+from PySide6.QtCore import QPoint, Qt
 from pytestqt.qtbot import QtBot
 
 from desktop.app.window import MainWindow
@@ -58,3 +59,29 @@ def test_a_strategy_in_focus_shows_what_is_held_of_what_it_reads(live_window: Ma
     )
     ((_, problem),) = form.reading.coverage.answers
     assert "those are the candles of the run itself" in str(problem)
+
+
+@pytest.mark.long
+def test_what_checked_strategies_read_beside_is_counted_and_fetched_too(
+    live_window: MainWindow, qtbot: QtBot
+) -> None:
+    page = live_window.page(SetupPage)
+    panel, form = page.panel, page.panel.strategies
+    panel.period.set_values("1h", parse_time("2024-02-01"), parse_time("2024-03-01"))
+    form.set_choice((), {})
+    form.focus("ema_cross")
+    row = list(form.infos).index("daily_trend_cross")
+    form.list.scrollToItem(form.list.item(row))
+    place = form.list.visualItemRect(form.list.item(row))
+    qtbot.mouseClick(
+        form.list.viewport(), Qt.MouseButton.LeftButton, pos=QPoint(place.left() + 12, place.center().y())
+    )
+    assert form.chosen() == ("daily_trend_cross",)
+    assert form.focused() == "daily_trend_cross", "its parameters are shown"
+    hours, days = 29 * 24, 29 + 1 + 50
+    qtbot.waitUntil(lambda: panel.load().to_fetch == hours + days, timeout=30_000)
+    page.fetch()
+    qtbot.waitUntil(lambda: panel.load().to_fetch == 0, timeout=60_000)
+    assert panel.load().candles == hours + days
+    form.set_choice(("ema_cross",), {})
+    qtbot.waitUntil(lambda: panel.load().candles == hours, timeout=30_000)

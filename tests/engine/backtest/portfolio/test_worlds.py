@@ -209,7 +209,7 @@ def test_nothing_earlier_changes_where_a_leg_has_no_data_yet(world: World, after
     for leg in world.legs:
         n = max(1, int(np.searchsorted(leg.closes, moment, side="right")))
         perpetual = None if leg.perpetual is None else leg.perpetual.slice(0, n)
-        rank = None if leg.rank is None else leg.rank[:n]
+        rank, weights = (None if one is None else one[:n] for one in (leg.rank, leg.weights))
         legs.append(
             replace(
                 leg,
@@ -217,6 +217,7 @@ def test_nothing_earlier_changes_where_a_leg_has_no_data_yet(world: World, after
                 signals=leg.signals.slice(0, n),
                 perpetual=perpetual,
                 rank=rank,
+                weights=weights,
             )
         )
     cut = World(tuple(legs), world.rules).play()

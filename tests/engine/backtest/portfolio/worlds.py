@@ -18,7 +18,7 @@ from engine.backtest.portfolio.compiled import run_portfolio
 from engine.backtest.portfolio.plain import run_portfolio_plain
 from engine.backtest.rules import DEFAULT
 from engine.errors import RunError
-from engine.model.market import HOUR_MS
+from engine.model.market import HOUR_MS, Float64Array
 from tests.engine.backtest.terms_playing import assert_alike
 from tests.engine.backtest.terms_scenes import calm_scene, scene_of
 from tests.support.builders import START_MS
@@ -113,7 +113,19 @@ def world_of(rng: np.random.Generator, most: int = 60) -> World:
         lookback=int(rng.choice([3, 10, 100])),
     )
     names = rng.permutation(list("abcdef"))[:legs]
-    return World(tuple(leg_of(rng, str(name), leverage, calm, most) for name in names), rules)
+    given = [leg_of(rng, str(name), leverage, calm, most) for name in names]
+    if rng.random() < 0.4:
+        given = [replace(leg, weights=weights_of(rng, len(leg.candles))) for leg in given]
+    return World(tuple(given), rules)
+
+
+def weights_of(rng: np.random.Generator, n: int) -> Float64Array:
+    """Weights over n candles that change a few times."""
+    changes = np.sort(rng.integers(0, n + 1, int(rng.integers(0, 4))))
+    weights: Float64Array = rng.choice([0.0, 0.1, 0.25, 0.5, 1.0], len(changes) + 1)[
+        np.searchsorted(changes, np.arange(n), side="right")
+    ]
+    return weights
 
 
 @st.composite
