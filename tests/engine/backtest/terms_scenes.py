@@ -4,7 +4,7 @@ Prices lie on a coarse grid, and so do levels: extremes, opens and levels often 
 """
 
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ import numpy.typing as npt
 from hypothesis import strategies as st
 
 from engine.backtest.outcome import Outcome
-from engine.backtest.perpetual import Mark, Perpetual
+from engine.backtest.perpetual import Funding, Mark, Perpetual
 from engine.backtest.plain.simulator import run_plain
 from engine.backtest.rules import DEFAULT
 from engine.errors import RunError
@@ -176,10 +176,10 @@ def scene_of(rng: np.random.Generator, n: int = 70) -> Scene:
     return wild_exchange(rng, Scene(candles, signals, costs, turns, market, scale / ticks))
 
 
-def calm_scene(rng: np.random.Generator, n: int = 60, density: float = 0.05) -> Scene:
-    """One in which little happens, so that positions are held over many candles. `density`: of signals."""
+def calm_scene(rng: np.random.Generator, n: int = 60) -> Scene:
+    """One in which little happens, so that positions are held over many candles."""
     candles = wild_candles(rng, n, 0.004, 100.0, 2000)
-    signals = wild_orders(rng, candles, 0.05, density, float(rng.choice([0.2, 0.5])))
+    signals = wild_orders(rng, candles, 0.05, 0.05, float(rng.choice([0.2, 0.5])))
     costs = Costs(
         cash=1000.0,
         commission=float(rng.choice([0.0, 0.0005])),
@@ -191,17 +191,31 @@ def calm_scene(rng: np.random.Generator, n: int = 60, density: float = 0.05) -> 
 
 def silent_scene(rng: np.random.Generator) -> Scene:
     """One of long silences, where the compiled simulator passes several candles at once: that takes a strategy which moves
-    no stop itself, and only the columns that are given.
+    no stop itself, and only the columns that are given. Now and then something settles, trades, ruins or liquidates.
     """
-    scene = calm_scene(rng, 240, 0.01)
-    assert scene.signals.orders is not None
-    given = {
-        name: column
-        for name, column in scene.signals.orders.named().items()
-        if name == "add_size" or (name != "stop_now" and not np.isnan(column).all())
-    }
-    orders = Orders.check(given, len(scene.candles))
-    return replace(scene, signals=replace(scene.signals, orders=orders))
+    n, volatility = 120, float(rng.choice([0.002, 0.01, 0.03]))
+    candles = wild_candles(rng, n, volatility, 100.0, int(rng.choice([100, 2000])))
+    signals = wild_orders(rng, candles, 0.05, 0.02, 0.0)
+    first = int(rng.integers(0, 5))
+    signals.entry[first], far = (
+        int(rng.choice([1, -2])),
+        candles.close * volatility * float(rng.choice([3, 10])),
+    )
+    wanted: dict[str, Any] = {"trail": far, "break_even": far / 2, "max_candles": np.full(n, 60.0)}
+    side = np.where(signals.entry < 0, -1, 1)
+    wanted |= {"target_1": candles.close + side * far, "add_size": np.full(n, 0.1)}
+    orders = signals.orders
+    assert orders is not None
+    given = {name: column for name, column in wanted.items() if name == "add_size" or rng.random() < 0.4}
+    adds = {name: column for name, column in orders.named().items() if name in ADDS and rng.random() < 0.5}
+    signals = replace(signals, orders=Orders.check(given | adds, n))
+    leverage = float(rng.choice([0.0, 0.0, 3.0, 20.0, 50.0])) or None
+    costs = Costs(cash=1000.0, commission=0.0005, size=float(rng.choice([0.5, 1.0])), leverage=leverage)
+    market, sparse = wild_market(rng, candles), rng.random(n) < float(rng.choice([0.0, 0.1]))
+    if market.funding is not None:
+        thin = Funding(*(getattr(market.funding, field.name) * sparse for field in fields(market.funding)))
+        market = replace(market, funding=thin)
+    return Scene(candles, signals, costs, bool(rng.random() < 0.5), market, 0.05)
 
 
 def wild_exchange(rng: np.random.Generator, scene: Scene) -> Scene:

@@ -290,3 +290,31 @@ def test_a_spike_of_the_last_price_alone_liquidates_nobody(
     lives = play(candles, {column: [0]}, leverage=4.0, mark=marks)
     assert lives.trades[0].exit_reason == "open"
     assert play(candles, {column: [0]}, leverage=4.0).trades[0].exit_reason == "liquidation"
+
+
+# in a long silence, of which several candles at once are passed over
+
+SILENCE = [9, 12, 16, 17]
+
+
+@pytest.mark.parametrize("at", SILENCE)
+def test_a_mark_that_meets_the_liquidation_in_a_long_silence_liquidates(at: int) -> None:
+    terms: dict[str, Any] = {"brackets": Brackets.of([(0, 0.04, 125)])} | TEN  # at 93.75
+    for touching in ((100, 100, 93.75, 95), (93.75, 95, 93.75, 95)):
+        marks = [touching if i == at else FLAT for i in range(30)]
+        outcome = play([FLAT] * 30, {BUY: [0], "trail": {0: 50}}, mark=marks, **terms)
+        assert short(outcome) == [("long", 1, 100, at, near(90), "liquidation")]
+
+
+@pytest.mark.parametrize("at", SILENCE)
+def test_a_close_that_takes_everything_in_a_long_silence_is_ruin(at: int) -> None:
+    """Five coins short at 100 of 1,000: at 300 exactly nothing is left."""
+    rows = [(100, 300, 100, 300) if i == at else FLAT for i in range(30)]
+    assert short(play(rows, {SELL: [0], "trail": {0: 1000}})) == [("short", 1, 100, at, 300, "ruin")]
+
+
+@pytest.mark.parametrize("at", SILENCE)
+@pytest.mark.parametrize("where", ["at_open", "inside"])
+def test_what_settles_in_a_long_silence_is_paid(where: str, at: int) -> None:
+    (trade,) = play([FLAT] * 30, {BUY: [0], "trail": {0: 50}}, funding={where: {at: 1.0}}).trades
+    assert trade.funding == near(5)

@@ -69,8 +69,8 @@ def test_both_simulators_make_the_same_bits_of_a_scene_in_which_positions_last()
 
 
 def test_both_simulators_make_the_same_bits_of_a_scene_of_long_silences() -> None:
-    """Several candles at once are passed over; 60 scenes in which they must not be at times."""
-    for seed in range(60):
+    """Several candles at once are passed over; 200 scenes in which at times they must not be."""
+    for seed in range(200):
         compare(silent_scene(np.random.default_rng(seed)), DEFAULT)
 
 
