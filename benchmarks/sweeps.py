@@ -90,8 +90,11 @@ def processor_s(engine: Engine) -> float:
 
 
 def _used_s(process: psutil.Process) -> float:
-    times = process.cpu_times()
-    alive_s = sum(_used_s(child) for child in process.children())
+    try:
+        alive_s = sum(_used_s(child) for child in process.children())
+        times = process.cpu_times()  # last: one that ended meanwhile is its parent's
+    except psutil.NoSuchProcess:
+        return 0.0
     return float(times.user + times.system + times.children_user + times.children_system + alive_s)
 
 

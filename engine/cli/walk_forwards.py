@@ -26,6 +26,7 @@ from engine.errors import Interrupted, RunError
 from engine.model.account import Costs
 from engine.model.durations import duration_text, parse_duration
 from engine.model.market import DEFAULT_EXCHANGE, format_time
+from engine.model.numerals import counted
 from engine.model.run import CANCELLED, FINISHED
 from engine.model.sweep_spec import SAMPLERS
 from engine.model.walk_forward import (
@@ -134,7 +135,7 @@ def walk_table(walk: WalkForward) -> None:
     spec = walk.spec
     print_line(
         f"{spec.sweep.strategy} on {spec.sweep.markets} {spec.sweep.timeframe}, {format_time(walk.period.start)[:10]} to "
-        f"{format_time(walk.period.end)[:10]}: {walk.done:,} combinations, {spec.mode} training of "
+        f"{format_time(walk.period.end)[:10]}: {counted(walk.done, 'combination')}, {spec.mode} training of "
         f"{duration_text(spec.train_ms)}, tests of {duration_text(spec.test_ms)}, in {walk.elapsed_s:.2f} s",
         bold=True,
     )

@@ -16,6 +16,11 @@ _OF_NUMBERS: Final = b"0123456789+-.eE" + BLANKS.encode()
 _OF_WHOLES: Final = b"0123456789+-" + BLANKS.encode()
 
 
+def counted(count: int, word: str) -> str:
+    """As people say it: 1 trial, 1,000 trials."""
+    return f"{count:,} {word}{'' if count == 1 else 's'}"
+
+
 def is_number(text: str) -> bool:
     """Whether the text is a number, blanks around it aside."""
     return _NUMBER.fullmatch(text.strip(BLANKS)) is not None

@@ -11,6 +11,7 @@ import numpy as np
 from engine.errors import InputError
 from engine.model.durations import duration_text, parse_duration
 from engine.model.market import DAY_MS, MIN_DAYS, Float64Array, Int64Array, Period, format_time
+from engine.model.numerals import counted
 from engine.model.parameters import ParamValue
 from engine.model.portfolio_result import PortfolioResult
 from engine.model.run import FINISHED, RunResult, Series
@@ -279,7 +280,7 @@ class WalkForward:
         if self.errors:
             number, line = next(iter(self.errors.items()))
             found.append(
-                f"{len(self.errors):,} combinations failed in a window; the first, trial {number}: {line}"
+                f"{counted(len(self.errors), 'combination')} failed in a window; the first, trial {number}: {line}"
             )
         if self.stitched is not None:
             if self.stitched.engine == REFERENCE:  # of what gives no signals

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from engine.errors import ClusterError, Interrupted
+from engine.model.numerals import counted
 from engine.parallel.answers import read_message
 from engine.parallel.dask_link import CLOSE_S, CONNECT_S, DaskLink, DaskWorker, Lost, why
 from engine.parallel.dask_worker import UNFIT, Order
@@ -126,7 +127,9 @@ class DaskCluster:
     def describe(self) -> str:
         """One line: what there is."""
         usable = self._link.usable
-        there = f"{_counted(len(usable), 'worker')}, {_counted(sum(one.threads for one in usable), 'job')} at once"
+        there = (
+            f"{counted(len(usable), 'worker')}, {counted(sum(one.threads for one in usable), 'job')} at once"
+        )
         return "; ".join((f"{self._link.address}: {there}", *self.refused))
 
     def submit(
@@ -334,7 +337,3 @@ class DaskCluster:
 
 def _gone(text: str) -> Raised:
     return Raised(f"{text}; what was finished by then is kept", "", ClusterError.__name__)
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count:,} {what}{'' if count == 1 else 's'}"

@@ -11,6 +11,7 @@ import numpy as np
 from engine.errors import InputError
 from engine.model.market import DAY_MS, Float64Array, Int64Array, Period
 from engine.model.metric_definitions import SUMMARY
+from engine.model.numerals import counted
 from engine.model.sweep import BegunSweep, SweepPart, SweepResult, TrialReturns, loss_sign
 from engine.model.sweep_spec import SweepSpec
 from engine.model.trial import TriedLeg
@@ -51,7 +52,7 @@ class PlannedSweep(Generic[S]):
     def title(self) -> str:
         """One short line for people."""
         on = f"{self.spec.strategy} on {self.spec.markets}" if self.markets else self.subject.title
-        return f"{on}: {self.trials.planned:,} trials"
+        return f"{on}: {counted(self.trials.planned, 'trial')}"
 
 
 class Ledger:

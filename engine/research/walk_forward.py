@@ -12,6 +12,7 @@ from engine.errors import Interrupted, RunError
 from engine.events import Cancelled, CancelToken, Failed, Finished, OnEvent, ProgressMeter, Started, ending
 from engine.model.market import DAY_MS, Period
 from engine.model.metric_definitions import SUMMARY
+from engine.model.numerals import counted
 from engine.model.run import CANCELLED, FAILED, FINISHED, RUNNING
 from engine.model.walk_forward import (
     FIGURES,
@@ -78,7 +79,8 @@ class WalkForwardWork:
         walked, windows = self._walk(ground), self._planned.spec.windows(ground.period)
         spans = walked.spans(windows)
         ledger = WalkLedger(self._sweep, self._planned.spec, ground, windows, begun)
-        title = f"{self._subject.title}: {self._sweep.trials.n:,} combinations in {len(windows)} windows"
+        tried = counted(self._sweep.trials.n, "combination")
+        title = f"{self._subject.title}: {tried} in {len(windows)} windows"
         self._on_event(Started(made, "walk-forward", title, (made,)))
         try:
             if begun is None:

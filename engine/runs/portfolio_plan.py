@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from engine.model.numerals import counted
 from engine.model.parameters import StrategyInfo
 from engine.model.portfolio import PortfolioSpec
 from engine.model.portfolio_rules import WEIGHT
@@ -29,8 +30,7 @@ class PlannedPortfolio:
     @property
     def title(self) -> str:
         """One short line for people."""
-        count = len(self.runs)
-        return f"{self.spec.name}: {count} leg{'s' if count > 1 else ''}"
+        return f"{self.spec.name}: {counted(len(self.runs), 'leg')}"
 
     @property
     def weights(self) -> tuple[float, ...]:

@@ -12,6 +12,7 @@ from engine.api.portfolio_bodies import PortfolioBody
 from engine.api.portfolio_documents import Portfolio, Portfolios, ShownPortfolio
 from engine.api.served import Ask, Limit, Server, Wait, answers, begun, in_short, started
 from engine.events import CancelToken, OnEvent
+from engine.model.numerals import counted
 
 router = APIRouter(prefix="/api", tags=["portfolios"])
 PortfolioId = Annotated[str, Path(description="A portfolio's id, or a unique beginning of it.")]
@@ -31,7 +32,7 @@ async def make_portfolio(served: Server, body: PortfolioBody, wait: Wait = 0) ->
             spec, fetch=body.fetch, on_event=on_event, cancel=cancel
         ).to_json()
 
-    subject = f"{in_short([spec.name])}: {len(spec.legs)} legs"
+    subject = f"{in_short([spec.name])}: {counted(len(spec.legs), 'leg')}"
     return await begun(served, "portfolio", subject, work, wait)
 
 

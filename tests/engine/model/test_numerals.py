@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.model.numerals import is_number, read_number, read_numbers, read_whole, read_wholes
+from engine.model.numerals import counted, is_number, read_number, read_numbers, read_whole, read_wholes
 from engine.model.ranges import parse_range
 
 NUMBERS = {
@@ -73,3 +73,12 @@ def test_too_many_digits_are_no_silent_number() -> None:
 @pytest.mark.parametrize("text", ["1_0", "nan", "\u0663", "0x10"])
 def test_the_values_of_a_sweep_are_numbers_by_the_same_rule(text: str) -> None:
     assert parse_range(f"{text},5") == (text, 5), "a word: no parameter of numbers takes it"
+
+
+def test_one_of_something_is_not_many():
+    assert [counted(n, "trial") for n in (0, 1, 2, 1_000)] == [
+        "0 trials",
+        "1 trial",
+        "2 trials",
+        "1,000 trials",
+    ]
