@@ -24,6 +24,7 @@ _SHAPES: Final = {
     "close": '<path d="M6 6l12 12M18 6L6 18"/>',
     "reset": '<path d="M4 4v6h6M4.6 10A8 8 0 1 1 4 14"/>',
     "broken": '<path d="M12 3L2 20h20zM12 9v5M12 17v.5"/>',
+    "info": '<circle cx="12" cy="12" r="9"/><path d="M12 11v6M12 7v.5"/>',
     "theme": '<circle cx="12" cy="12" r="8"/><path d="M12 4a8 8 0 0 1 0 16z" fill="{c}"/>',
     "copy": '<rect x="9" y="9" width="11" height="11" rx="2"/><path d="M5 15V5a1 1 0 0 1 1-1h10"/>',
     "arrow_up": '<path d="M5 15l7-7 7 7"/>',

@@ -54,9 +54,9 @@ class Banner(QFrame):
         self._colour_sign()
 
     def _colour_sign(self) -> None:
-        names = {"error": self._theme.negative, "warning": self._theme.warning}
-        colour = names.get(str(self.property("level")), self._theme.accent)
-        self.sign.setPixmap(icon("broken", colour).pixmap(18, 18))
+        signs = {"error": ("broken", self._theme.negative), "warning": ("broken", self._theme.warning)}
+        sign, colour = signs.get(str(self.property("level")), ("info", self._theme.accent))
+        self.sign.setPixmap(icon(sign, colour).pixmap(18, 18))
 
 
 class Question(QFrame):

@@ -16,7 +16,7 @@ from desktop.pages.page import Context, Page, Place
 from desktop.pages.runs.cross_checks import CHECK, CrossChecks
 from desktop.pages.runs.details import Details
 from desktop.pages.runs.followed_runs import FollowedRuns
-from desktop.pages.runs.panel import RunsPanel
+from desktop.pages.runs.panel import REPORT_KEYS, RunsPanel
 from desktop.pages.setup.page import SetupPage
 from desktop.pages.setup.values import Setup
 from desktop.pages.trades.page import TradesPage
@@ -69,7 +69,7 @@ class RunsPage(Page[RunsPanel]):
         """What is done with the comparison and with what is selected."""
         return (
             Command("report", "&Report …", "Write the selected runs, or the current one, as a page with charts and figures",
-                    lambda: self.ask_and_report(self.panel.selected_or_current()), "&File", 1, ("Ctrl+Shift+P",)),
+                    lambda: self.ask_and_report(self.panel.selected_or_current()), "&File", 1, (REPORT_KEYS,)),
             Command("compare_none", "&Compare none", "Take every run out of the comparison", self._workspace.clear_checks,
                     "&Run", 10),
         )  # fmt: skip

@@ -25,6 +25,7 @@ from desktop.work.jobs import Job
 from desktop.workspace import Workspace
 from engine.model.run import FINISHED
 
+REPORT_KEYS = "Ctrl+Shift+P"  # of the File menu; the menu of a run shows them too
 _REDRAW_MS = 100
 _NARROW_BOX = 70
 _AT_ONCE = 100  # rows that are made in one turn of the event loop
@@ -117,7 +118,7 @@ class RunsPanel(Panel):
             self._action("Pin, or not", "Ctrl+P", self._toggle_pinned),
             self._action("Copy", "Ctrl+C", self.table.copy),
             self._action("Export …", "Ctrl+Shift+E", lambda: self._emit(self.export_wanted)),
-            self._action("Report …", "", lambda: self._emit(self.report_wanted)),
+            self._action(f"Report …\t{REPORT_KEYS}", "", lambda: self._emit(self.report_wanted)),
             self._action("Delete", "Del", lambda: self._emit(self.delete_wanted)),
         ]
         self.table.addActions(self.actions_)
