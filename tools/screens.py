@@ -43,6 +43,7 @@ from engine.settings import Settings
 
 FOLDER: Final = Path("build/screens")
 PORTFOLIO: Final = Path("resources/four_legs.toml")
+RANGES_OF_LEGS: Final = {"trend.fast": "5:20:5", "trend.slow": "30:60:10", "trend.weight": "0.2,0.4"}
 STRATEGIES: Final = {
     "broken": "def oops(:\n",
     "unlucky": (
@@ -100,7 +101,9 @@ def main(folder: Path = FOLDER) -> int:
 
 
 def fill(engine: Engine) -> None:
-    """Runs of every strategy, of which one fails, a sweep, a walk-forward and a portfolio; one file is broken."""
+    """Runs of every strategy, of which one fails, a portfolio, a sweep and a walk-forward of a strategy and of its legs; one
+    file is broken.
+    """
     engine.settings.user_strategies.mkdir(parents=True, exist_ok=True)
     for name, source in STRATEGIES.items():
         (engine.settings.user_strategies / f"{name}.py").write_text(source)
@@ -108,9 +111,13 @@ def fill(engine: Engine) -> None:
     sweep = SweepSpec(
         "ema_cross", SYMBOL, "sample", TIMEFRAME, TRADED, ranges=ranges, constraint="fast < slow"
     )
-    engine.research.optimize(sweep)
-    engine.walk_forwards.make(WalkForwardSpec(sweep, 180 * DAY_MS, 60 * DAY_MS))
-    engine.portfolios.make(replace(read_portfolio(PORTFOLIO).spec, period=TRADED))
+    portfolio = replace(read_portfolio(PORTFOLIO).spec, period=TRADED)
+    ranges_of_legs = {name: parse_range(text) for name, text in RANGES_OF_LEGS.items()}
+    legs = SweepSpec.of_portfolio(portfolio, ranges=ranges_of_legs)
+    engine.portfolios.make(portfolio)
+    for each in (legs, sweep):  # the newest stands first
+        engine.research.optimize(each)
+        engine.walk_forwards.make(WalkForwardSpec(each, 180 * DAY_MS, 60 * DAY_MS))
     with tempfile.TemporaryDirectory() as files:
         run_demo(engine, Path(files), ignore_event, CancelToken())
 
@@ -160,11 +167,11 @@ def scenes(window: MainWindow, state: str) -> dict[str, Callable[[], Awaitable[Q
         window.context.compare_wanted.emit(list(window.workspace.runs)[:2])
         return window
 
-    def opened_again(title: str, stored: StoredList[Any]) -> Callable[[], Awaitable[QWidget]]:
+    def opened_again(title: str, stored: StoredList[Any], row: int = 0) -> Callable[[], Awaitable[QWidget]]:
         async def show() -> QWidget:
             window.show_page(title)
-            stored.table.select_row(0)
-            stored.open_wanted.emit(stored.model.rows[0].id)
+            stored.table.select_row(row)
+            stored.open_wanted.emit(stored.model.rows[row].id)
             return window
 
         return show
@@ -180,9 +187,15 @@ def scenes(window: MainWindow, state: str) -> dict[str, Callable[[], Awaitable[Q
         found |= {name: beside(name) for name in ("about", "settings", "shortcuts", "glossary", "licences")}
         found |= {f"analysis-{title.split()[0].lower()}": figures(title) for title in VIEWS}
         found["compare-two"] = two_runs
+        sweeps, walks = (
+            window.page(OptimizePage).panel.results.stored,
+            window.page(WalkForwardPage).panel.stored,
+        )
         found |= {
-            "optimize-sweep": opened_again("Optimize", window.page(OptimizePage).panel.results.stored),
-            "walk-forward-walk": opened_again("Walk-forward", window.page(WalkForwardPage).panel.stored),
+            "optimize-sweep": opened_again("Optimize", sweeps),
+            "optimize-legs": opened_again("Optimize", sweeps, 1),
+            "walk-forward-walk": opened_again("Walk-forward", walks),
+            "walk-forward-legs": opened_again("Walk-forward", walks, 1),
             "portfolio-played": opened_again("Portfolio", window.page(PortfolioPage).panel.stored),
             "error": banner,  # stays
         }

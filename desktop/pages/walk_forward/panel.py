@@ -110,9 +110,8 @@ class WalkForwardPanel(Panel):
         ):
             label = QLabel(words)
             label.setBuddy(field)
-            label.setContentsMargins(
-                0, 0, 2, 0
-            )  # an underlined letter is drawn apart, wider than it is measured
+            # an underlined letter is drawn apart, so that words are wider than they are measured
+            label.setContentsMargins(0, 0, 4, 0)
             row.addWidget(label)
             row.addWidget(field)
         row.addWidget(self.run)
