@@ -13,6 +13,7 @@ from engine.model.slippage import (
     MARKET_DAYS,
     MOST_SHARE,
     MOST_SLIPPAGE,
+    MOST_SPREAD,
     SQUARE_ROOT,
     VOLUME_SHARE,
     SlippageModel,
@@ -53,7 +54,7 @@ def _per_day(candles: Candles) -> tuple[Float64Array, Float64Array]:
 def slipped_fraction(model: SlippageModel, coins: float, price: float, impact: float, tick: float) -> float:
     """By which fraction of `price` so many coins fill worse. `impact` of `impact_column`; `tick`: of prices, 0 = unknown."""
     if model.kind == HALF_SPREAD:
-        return max(model.value, tick / (2 * price))
+        return min(max(model.value, tick / (2 * price)), MOST_SPREAD)
     if model.kind == VOLUME_SHARE:
         return model.value * min(coins * impact, MOST_SHARE) ** 2
     return min(math.sqrt(coins * impact), MOST_SLIPPAGE) if model.kind == SQUARE_ROOT else model.value

@@ -16,6 +16,7 @@ MOST_SHARE: Final = 0.025  # of a candle's volume, beyond which `volume-share` g
 MOST_SLIPPAGE: Final = (
     0.05  # of `square-root`: an exchange refuses market orders that would fill further away
 )
+MOST_SPREAD: Final = 0.5  # of `half-spread`: today's tick may be more than what a coin once cost
 MARKET_DAYS: Final = 20  # that `square-root` looks back over
 
 _USUAL: Final = {HALF_SPREAD: 0.0, VOLUME_SHARE: 0.1, SQUARE_ROOT: 1.0}

@@ -18,6 +18,7 @@ from engine.model.slippage import (
     MODELS,
     MOST_SHARE,
     MOST_SLIPPAGE,
+    MOST_SPREAD,
     SQUARE_ROOT,
     VOLUME_SHARE,
 )
@@ -37,7 +38,7 @@ def slipped_by(t: Any, impact: float, units: float, bare: float) -> float:
     if t.model == FIXED_MODEL:
         return fraction
     if t.model == _HALF_SPREAD:
-        return max(fraction, float(t.tick) / (2 * bare))
+        return min(max(fraction, float(t.tick) / (2 * bare)), MOST_SPREAD)
     coins = units / UNITS
     if t.model == _VOLUME_SHARE:
         # also of an order that the leverage cut to nothing, where nothing was traded

@@ -15,6 +15,7 @@ from engine.model.slippage import (
     MARKET_DAYS,
     MOST_SHARE,
     MOST_SLIPPAGE,
+    MOST_SPREAD,
     SQUARE_ROOT,
     VOLUME_SHARE,
     SlippageModel,
@@ -37,7 +38,7 @@ class Exchange:
         """The fraction of `price` by which an order of so many units fills worse on candle i."""
         coins, number = units / UNITS, self.slips.value
         if self.slips.kind == HALF_SPREAD:
-            return max(number, self.filters.tick / 2 / price)
+            return min(max(number, self.filters.tick / 2 / price), MOST_SPREAD)
         if self.slips.kind == VOLUME_SHARE:
             volume = float(self.candles.volume[i - 1])
             share = MOST_SHARE if volume == 0 else min(coins / volume, MOST_SHARE)

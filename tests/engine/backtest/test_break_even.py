@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 
 from engine.backtest.break_even import break_even_commission
 from engine.backtest.kernel.compiled import run_compiled
@@ -97,7 +97,7 @@ def test_overlapping_trades_have_none():
 
 
 @given(scenes())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
 def test_running_again_with_it_earns_nothing(scene: tuple[Candles, Mapping[str, Any], Costs, bool]):
     candles, columns, costs, reverse = scene
     signals = signals_for(candles, columns)

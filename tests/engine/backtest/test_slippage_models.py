@@ -116,6 +116,11 @@ def test_an_add_that_the_leverage_cuts_to_nothing_is_counted_also_where_nothing_
     assert ([size for _, _, size, _ in fills(outcome)], outcome.terms.clipped) == ([near(8000)], 2)
 
 
+@pytest.mark.parametrize("tick", [100.0, 200.0, 1e6])
+def test_a_tick_above_the_price_takes_half_of_it_at_most(tick: float) -> None:
+    assert prices(still(1, 1, 1), TRADE, **HALF, filters=Filters(tick=tick)) == [150, 50]
+
+
 def test_half_a_spread_is_half_a_tick_or_more_where_that_is_given() -> None:
     half = {"filters": Filters(tick=0.5)}
     assert prices(still(1, 1, 1), TRADE, **HALF, **half) == [100.25, 99.75]
