@@ -145,8 +145,7 @@ def walk_table(walk: WalkForward) -> None:
         "to",
         *walk.columns,
         f"train {goal}",
-        f"test {goal}",
-        "test return_pct",
+        *(f"test {one}" for one in _tested(walk)),
         "trades",
         "rank",
     )
@@ -179,6 +178,11 @@ def _figure(value: float | None) -> str:
     return "not known" if value is None else f"{value:.3f}"
 
 
+def _tested(walk: WalkForward) -> list[str]:
+    """The figures of a test that stand in the table."""
+    return list(dict.fromkeys((walk.spec.sweep.objective, "return_pct")))
+
+
 def _window_row(walk: WalkForward, at: int) -> tuple[object, ...]:
     one, goal = walk.results[at], walk.spec.sweep.objective
     return (
@@ -186,8 +190,7 @@ def _window_row(walk: WalkForward, at: int) -> tuple[object, ...]:
         format_time(one.window.test.end)[:10] + (" (cut)" if one.window.partial else ""),
         *(one.params[name] for name in walk.columns),
         one.train.get(goal),
-        one.test.get(goal),
-        one.test.get("return_pct"),
+        *(one.test.get(name) for name in _tested(walk)),
         one.test.get("trades"),
         one.rank,
     )

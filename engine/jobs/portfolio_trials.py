@@ -28,7 +28,7 @@ from engine.model.parameters import ParamValue
 from engine.model.portfolio_rules import WALLET, WEIGHED, WEIGHT, by_owner
 from engine.model.simulators import COMPILED
 from engine.parallel.isolated import Ended, remembered
-from engine.parallel.job import TimedOut
+from engine.parallel.job import Died, TimedOut
 from engine.parallel.portfolio_tasks import (
     PortfolioTrialsAnswer,
     PortfolioTrialsTask,
@@ -132,7 +132,7 @@ class AskedLeg:
             answer: dict[str, Any] = process.call(leg_signals, *asked, report=report)
         except Ended as ended:
             named = replace(ended.outcome, message=f"leg {self.name!r}: {ended.outcome.message}")
-            if isinstance(named, TimedOut) and len(missing) == 1:  # nobody waits for that again
+            if isinstance(named, (Died, TimedOut)) and len(missing) == 1:  # nobody waits for that again
                 self._said |= dict.fromkeys(missing, named.message)
             raise Ended(named) from ended
         except (StrategyError, RunError) as error:

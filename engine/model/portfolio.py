@@ -216,16 +216,35 @@ def assigned(
         for key, value in leg.params.items():
             with faults_of(key, number):
                 assign(Assignment.from_json({f"{leg.name}.{key}": value}), [info], "leg")
-    won = assign(more, takers, "leg")
+    weights = [one for one in more if _is_weight(one, spec, known)]
+    weighs = {one.strategy: _read_weight(one) for one in weights}
+    won = assign([one for one in more if one not in weights], takers, "leg")
     legs = tuple(
-        replace(leg, params=_typed({**leg.params, **won[leg.name]}, info))
+        replace(
+            leg, weight=weighs.get(leg.name, leg.weight), params=_typed({**leg.params, **won[leg.name]}, info)
+        )
         for leg, info in zip(spec.legs, takers, strict=True)
     )
     ruled = {key for window in spec.windows for key in window.params}
-    for key in (f"{leg}.{name}" for leg, given in won.items() for name in given):
+    given = [f"{leg}.{name}" for leg, own in won.items() for name in own]
+    for key in given + [f"{one.strategy}.{WEIGHT}" for one in weights]:
         if key in ruled:
             raise PortfolioFault(f"{key} is what the windows say; change it there")
     return replace(spec, legs=legs, windows=tuple(_typed_windows(spec, known)))
+
+
+def _read_weight(one: Assignment) -> float:
+    try:
+        return read_number(one.value)
+    except ValueError:
+        raise PortfolioFault(f"{one.text}: a weight is a number from 0 on") from None
+
+
+def _is_weight(one: Assignment, spec: PortfolioSpec, known: Mapping[str, StrategyInfo]) -> bool:
+    """Whether it sets the weight of a leg, and not a parameter of that name."""
+    if one.name != WEIGHT or one.strategy not in known or spec.allocation not in WEIGHED:
+        return False
+    return all(param["name"] != WEIGHT for param in known[one.strategy].params)
 
 
 def _typed_windows(spec: PortfolioSpec, infos: Mapping[str, StrategyInfo]) -> Iterator[WindowParams]:

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from engine.events import CancelToken
 from engine.model.across import worst_checks
 from engine.model.combinations import Combinations
 from engine.model.market import Int64Array, Period
 from engine.model.parameters import ParamValue
-from engine.model.portfolio_document import document_of
-from engine.model.portfolio_rules import WEIGHT, by_owner
+from engine.model.portfolio_params import dotted
+from engine.model.portfolio_rules import WALLET, WEIGHT, by_owner
 from engine.model.run import json_ready
 from engine.model.simulators import COMPILED
 from engine.model.trial import TriedLeg, text_hash, trial_identities, trial_identity
@@ -26,6 +26,14 @@ from engine.runs.portfolio_plan import PlannedPortfolio
 from engine.runs.portfolio_record import ExecutedInputs, portfolio_inputs
 from engine.runs.record import sweep_checks
 from engine.runs.stored_strategy import sources_at
+
+RULES: Final = (
+    "allocation",
+    "rebalance",
+    "contention",
+    "max_open",
+    "lookback",
+)  # of the wallet, which costs are not
 
 if TYPE_CHECKING:
     from engine.runs.load import SeriesLoader
@@ -158,10 +166,19 @@ class PortfolioGround:
     def identities(
         self, source: Mapping[str, str], combinations: Iterable[Mapping[str, ParamValue]]
     ) -> Iterator[bytes]:
-        """Of `Ground`: the portfolio, whatever it is called and in whatever order its legs stand, over this period."""
-        document = document_of(self.planned.spec) | {"name": "", **self.period.to_json()}
-        document["legs"] = sorted(document["legs"], key=lambda leg: str(leg["name"]))
-        return trial_identities({**source, "": text_hash(json_ready(document))}, combinations)
+        """Of `Ground`: the portfolio over this period, whatever it is called, whatever it costs, and in whatever order its
+        legs stand. What a combination says, which is every parameter and weight that is read, its file does not.
+        """
+        spec, tried = self.planned.spec, list(combinations)
+        rules = {name: getattr(spec, name) for name in RULES if dotted(WALLET, name) not in tried[0]}
+        legs = {leg.name: [leg.symbol, leg.exchange, leg.timeframe.name, leg.rank] for leg in spec.legs}
+        what = {**rules, "legs": dict(sorted(legs.items())), **self.period.to_json()}
+        own = {
+            _file(spec.legs[leg].name, name): sha
+            for leg, files in _by_leg(source).items()
+            for name, sha in files.items()
+        }
+        return trial_identities({**own, "": text_hash(json_ready(what))}, tried)
 
     def tried_legs(
         self, source: Mapping[str, str], combinations: Iterable[Mapping[str, ParamValue]]
@@ -189,7 +206,7 @@ class PortfolioGround:
         )
 
 
-def _file(leg: int, name: str) -> str:
+def _file(leg: int | str, name: str) -> str:
     """What a file that a leg executed is called among those of all."""
     return f"{leg}/{name}"
 

@@ -14,6 +14,7 @@ from engine.model.market import DAY_MS, Period
 from engine.model.metric_definitions import SUMMARY
 from engine.model.numerals import counted
 from engine.model.run import CANCELLED, FAILED, FINISHED, RUNNING
+from engine.model.simulators import REFERENCE
 from engine.model.walk_forward import (
     FIGURES,
     IN_SAMPLE,
@@ -125,7 +126,7 @@ class WalkForwardWork:
             ledger,
             deal,
             lambda numbers: self._task(walked, spans, numbers, FIGURES),
-            timeout_s=self._timeout_s * len(spans),
+            timeout_s=self._patience(walked, spans),
             cancel=self._cancel,
         )
         meter = ProgressMeter(self._sweep.id, self._sweep.trials.n, "trials", self._on_event)
@@ -190,13 +191,17 @@ class WalkForwardWork:
             ended, results=results, measures=measures, run=stitched.run, portfolio=stitched.portfolio
         )
 
+    def _patience(self, walked: Walked, spans: Spans) -> float:
+        """Seconds for a combination: what decides over columns is asked once for all windows; what does not, in each."""
+        return self._timeout_s * (len(spans) if walked.ground.engine == REFERENCE else 1)
+
     def _trained(
         self, walked: Walked, spans: Spans, choices: Sequence[Choice]
     ) -> list[dict[str, float | int | None]]:
         """All figures of the chosen in their own training."""
         numbers = np.unique([choice.number for choice in choices])
         (outcome,) = self._ask(
-            [self._task(walked, spans, numbers, SUMMARY)], self._timeout_s * len(spans) * len(numbers)
+            [self._task(walked, spans, numbers, SUMMARY)], self._patience(walked, spans) * len(numbers)
         )
         if not isinstance(outcome, Done):
             raise RunError(outcome.message)

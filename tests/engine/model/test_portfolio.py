@@ -280,6 +280,18 @@ def test_a_parameter_that_no_leg_has_is_refused_in_the_words_of_param():
         assert (caught.value.key, caught.value.leg) == (next(iter(params)), 0)
 
 
+def test_a_weight_typed_for_a_leg_takes_the_place_of_its_own_where_weights_are_read():
+    legs = tuple(replace(leg, weight=0.3) for leg in two_legs().legs)
+    spec, infos = replace(two_legs(), legs=legs, allocation="fixed"), {"ema_cross": INFO}
+    typed = assigned(spec, infos, Assignment.parse_all(["b.c.weight=0.5", "a.fast=5"]))
+    assert [(leg.weight, dict(leg.params)) for leg in typed.legs] == [(0.3, {"fast": 5}), (0.5, {})]
+    for text, words in (("a.weight=0.8", "sum to 1.1, above 1"), ("a.weight=much", "a weight is a number")):
+        with pytest.raises(PortfolioFault, match=words):
+            assigned(spec, infos, Assignment.parse_all([text]))
+    with pytest.raises(InputError, match="no selected leg has a parameter 'weight'"):
+        assigned(two_legs(), infos, Assignment.parse_all(["a.weight=0.5"]))
+
+
 def test_without_the_only_leg_that_is_bought_nothing_is_left():
     spec = parse_portfolio(weighed("fixed", 0.5, 0), "four.toml").spec
     assert spec.without("0") is None

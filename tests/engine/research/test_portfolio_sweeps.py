@@ -180,7 +180,7 @@ def test_a_fixed_value_beside_its_range_and_unknown_ones_are_refused(engine: Eng
     for text, words in (
         ("slow.fast=7", "slow.fast: either a range or a fixed value, not both"),
         ("nobody.fast=7", "the leg 'nobody' is not selected"),
-        ("quick.weight=0.2", "no selected leg has a parameter 'weight'"),
+        ("quick.wait=0.2", "no selected leg has a parameter 'wait'"),
     ):
         with pytest.raises(InputError, match=words):
             engine.research.optimize(asked, Assignment.parse_all([text]), fetch=False)
@@ -207,6 +207,18 @@ def test_a_leg_that_breaks_dies_or_hangs_fails_those_trials_alone_and_is_named(e
         assert_trial_is(sweep, place, made(engine, spec, sweep.params_of(place)))
 
 
+def test_a_leg_that_dies_with_some_parameters_is_not_asked_for_them_again_and_again(engine: Engine) -> None:
+    name = plug_in(engine, "stumbling", STUMBLING)
+    spec = portfolio(
+        {"name": "calm", "symbol": "BTCUSDT"}, {"name": "wild", "symbol": "ETHUSDT", "strategy": name}
+    )
+    sweep = engine.research.optimize(
+        sweep_of(spec, {"wild.number": "2,5", "calm.fast": "5:40:1"}), fetch=False
+    )
+    assert (sweep.status, sweep.done, sweep.failed) == (FINISHED, 72, 36), sweep.error
+    assert set(sweep.errors.values()) == {"leg 'wild': worker died, exit code 3"}
+
+
 def test_no_leg_changes_what_another_computes_with(engine: Engine) -> None:
     name = plug_in(engine, "late", LATE)
     spec = portfolio(
@@ -227,6 +239,18 @@ def test_trials_are_counted_as_portfolios_and_as_what_their_legs_tried(engine: E
     again = engine.research.optimize(asked, fetch=False)
     assert again.trials_of_strategy == 10
     assert engine._resources.store.sweeps.trial_count("ema_cross") == 3
+    # the file's own values of what is swept, its costs and the order of its legs make no new portfolio
+    assert asked.portfolio is not None
+    legs = [
+        replace(
+            leg,
+            params={**leg.params, **({"fast": 5} if leg.name == "slow" else {})},
+            costs=replace(leg.costs, commission=0.002),
+        )
+        for leg in asked.portfolio.legs[::-1]
+    ]
+    edited = replace(asked, portfolio=replace(asked.portfolio, legs=tuple(legs)))
+    assert engine.research.optimize(edited, fetch=False).trials_of_strategy == 10
     alone = engine.research.optimize(replace(asked, seed=1, ranges={"slow.fast": (5, 9, 12)}), fetch=False)
     assert alone.trials_of_strategy == 11  # two of the three stood in the ranges before
     engine.research.delete_sweep(first.id)
