@@ -185,6 +185,6 @@ AnySweepBody = Annotated[
     Discriminator(_kind),
 ]
 AnyWalkBody = Annotated[
-    Annotated[WalkForwardBody, Tag("strategy")] | Annotated[PortfolioWalkBody, Tag("portfolio")],
+    Annotated[WalkForwardBody, Tag("body")] | Annotated[PortfolioWalkBody, Tag("portfolio")],
     Discriminator(_kind),
 ]
