@@ -26,12 +26,12 @@ from tests.desktop.pulse import Pulse
 from tests.desktop.waiting import at_rest
 from tests.support.own_time import within
 
+pytestmark = pytest.mark.pages("Set-up", "Overview", "Optimize")
+
 SLOW = '''
 import time
 import pandas as pd
 from engine.strategy import Param, Strategy
-
-pytestmark = pytest.mark.pages("Set-up", "Overview", "Optimize")
 
 class SlowSweep(Strategy):
     """Takes a while per trial."""
