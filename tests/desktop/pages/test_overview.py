@@ -18,8 +18,6 @@ from tests.desktop.builders import run_on
 from tests.desktop.waiting import at_rest
 from tests.support.builders import random_candles
 
-pytestmark = pytest.mark.pages("Set-up", "Overview", "Runs", "Trades")
-
 PARTS = {"net_profit": -181.66, "price_pnl": 380.3, "commission": 496.82, "slippage": 0.0, "funding": 65.14}
 
 
