@@ -5,14 +5,15 @@ from __future__ import annotations
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from engine.cli.values import whole_option
+from engine.cli.values import file_option, whole_option
 from engine.events import CancelToken
 from engine.model.exchanges import EXCHANGES
-from engine.model.market import check_exchange
+from engine.model.market import DEFAULT_EXCHANGE, check_exchange
 
 app = typer.Typer(
     help="Backtest trading strategies on Binance and Bybit candles. All commands but desktop and serve take --json, "
@@ -39,10 +40,13 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on s
 Exchange = Annotated[
     str, typer.Option("--exchange", callback=check_exchange, help=f"{', '.join(EXCHANGES)}.")
 ]
+_TF = typer.Option("-t", "--timeframe", help="1m, 1h, 1d, ...; 1M is a month.")
+_START = typer.Option("--start", help="Date or time, UTC.")
+_END = typer.Option("--end", help="A bare date includes that day; a full time is exclusive.")
 Symbol = Annotated[str, typer.Argument(help="SOLUSDT, SOL/USDT or SOL/USDT:USDT.")]
-Tf = Annotated[str, typer.Option("-t", "--timeframe", help="1m, 1h, 1d, ...; 1M is a month.")]
-Start = Annotated[str, typer.Option("--start", help="Date or time, UTC.")]
-End = Annotated[str, typer.Option("--end", help="A bare date includes that day; a full time is exclusive.")]
+Tf = Annotated[str, _TF]
+Start = Annotated[str, _START]
+End = Annotated[str, _END]
 NoFetch = Annotated[bool, typer.Option("--no-fetch", help="Fail instead of fetching.")]
 RunId = Annotated[str, typer.Argument(help="A run's id, or a unique beginning of it.")]
 Cluster = Annotated[
@@ -55,11 +59,30 @@ Cluster = Annotated[
 ]
 Workers = Annotated[int | None, whole_option(low=1, high=256, help="Processes; default: one per core.")]
 
-# of commands that try many parameters of one strategy
-OneStrategy = Annotated[list[str], typer.Option("-S", "--strategy", help="One strategy.")]
+# of commands that try many parameters, of one strategy or of a portfolio, whose file says most of it
+OneStrategy = Annotated[list[str] | None, typer.Option("-S", "--strategy", help="One strategy.")]
+AnyTf = Annotated[str | None, _TF]
+AnyStart = Annotated[str | None, _START]
+AnyEnd = Annotated[str | None, _END]
+AnyExchange = Annotated[
+    str | None,
+    typer.Option(
+        "--exchange",
+        callback=lambda name: name and check_exchange(name),
+        help=f"{', '.join(EXCHANGES)} (default: {DEFAULT_EXCHANGE}).",
+    ),
+]
+OfPortfolio = Annotated[
+    Path | None,
+    file_option("--portfolio", help="In place of a strategy: a portfolio's file, whose legs are tried."),
+]
 Grid = Annotated[
-    list[str],
-    typer.Option("--grid", help="name=low:high:step, both ends included, or name=a,b,c. Repeat."),
+    list[str] | None,
+    typer.Option(
+        "--grid",
+        help="name=low:high:step, both ends included, or name=a,b,c; of a portfolio LEG.name, LEG.weight, and in optimize "
+        "wallet.max_open. Repeat.",
+    ),
 ]
 Constraint = Annotated[str, typer.Option(help='What must hold, such as "fast < slow".')]
 FixedParam = Annotated[list[str] | None, typer.Option("--param", help="A fixed parameter, name=value.")]

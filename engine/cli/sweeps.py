@@ -8,12 +8,18 @@ import typer
 
 from engine.cli.costs import charged
 from engine.cli.options import (
+    AnyEnd,
+    AnyExchange,
+    AnyStart,
+    AnyTf,
     Cluster,
     Constraint,
-    Exchange,
     FixedParam,
+    Grid,
     Json,
     NoFetch,
+    OfPortfolio,
+    OneStrategy,
     Workers,
     app,
     cancel_on_interrupt,
@@ -22,10 +28,10 @@ from engine.cli.options import (
 )
 from engine.cli.swept import Subject
 from engine.cli.terminal import RUN_COLUMNS, print_files, print_json, print_line, print_note, progress, table
-from engine.cli.values import file_option, folder_option, whole_option
+from engine.cli.values import folder_option, whole_option
 from engine.errors import Interrupted, RunError
 from engine.model.account import Costs
-from engine.model.market import DEFAULT_EXCHANGE, format_time
+from engine.model.market import format_time
 from engine.model.reads import Warmup
 from engine.model.run import CANCELLED, FINISHED, RUNNING
 from engine.model.sweep import TOP, SweepResult
@@ -46,25 +52,12 @@ def optimize(
         list[str] | None,
         typer.Option("-s", "--symbol", help="A symbol; repeat it, or A,B, for several."),
     ] = None,
-    strategies: Annotated[list[str] | None, typer.Option("-S", "--strategy", help="One strategy.")] = None,
-    timeframe: Annotated[str | None, typer.Option("-t", "--timeframe", help="1m, 1h, 1d, ...")] = None,
-    start: Annotated[str | None, typer.Option("--start", help="Date or time, UTC.")] = None,
-    end: Annotated[
-        str | None,
-        typer.Option("--end", help="A bare date includes that day; a full time is exclusive."),
-    ] = None,
-    portfolio: Annotated[
-        Path | None,
-        file_option("--portfolio", help="In place of a strategy: a portfolio's file, whose legs are swept."),
-    ] = None,
-    grid: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--grid",
-            help="name=low:high:step, both ends included, or name=a,b,c; of a portfolio LEG.name, LEG.weight, "
-            "wallet.max_open. Repeat.",
-        ),
-    ] = None,
+    strategies: OneStrategy = None,
+    timeframe: AnyTf = None,
+    start: AnyStart = None,
+    end: AnyEnd = None,
+    portfolio: OfPortfolio = None,
+    grid: Grid = None,
     across: Annotated[
         str,
         typer.Option(help="Of several symbols: how their figures become one: mean (default), median, worst."),
@@ -91,7 +84,7 @@ def optimize(
     cluster: Cluster = None,
     top: Top = TOP,
     no_fetch: NoFetch = False,
-    exchange: Exchange = DEFAULT_EXCHANGE,
+    exchange: AnyExchange = None,
     json: Json = False,
 ) -> None:
     """Try many combinations of a strategy's parameters on one symbol, or across several, or of a portfolio's legs, and store
@@ -106,10 +99,7 @@ def optimize(
         "second_objective": second_objective,
     }
     subject = Subject(symbols, strategies, timeframe, start, end, across, costs, exchange)
-    if portfolio is None:
-        swept = subject.strategy(grid or (), param or (), asked)
-    else:
-        swept = subject.portfolio(portfolio, grid or (), param or (), asked)
+    swept = subject.swept(portfolio, grid or (), param or (), asked)
     check_sweep(swept.spec)
     opened = Engine(**given(workers=workers, cluster=cluster))
     with opened as engine, cancel_on_interrupt() as cancel, progress(quiet=json) as on_event, swept.located:

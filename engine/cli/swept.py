@@ -40,7 +40,7 @@ class Subject:
     end: str | None
     across: str
     costs: Costs
-    exchange: str
+    exchange: str | None
     work: str = "sweep"
     several: bool = True
 
@@ -66,7 +66,7 @@ class Subject:
             only("symbol", symbols, self.work)
         spec = SweepSpec(
             strategy=only("strategy", self.strategies, self.work),
-            exchange=self.exchange,
+            exchange=self.exchange or DEFAULT_EXCHANGE,
             timeframe=Timeframe(self.timeframe),
             period=Period.parse(self.start or "", self.end or ""),
             ranges=ranges_of(grid),
@@ -95,7 +95,7 @@ class Subject:
             "--start": self.start,
             "--end": self.end,
             "--across": self.across,
-            "--exchange": self.exchange != DEFAULT_EXCHANGE,
+            "--exchange": self.exchange,
             "options of costs": self.costs != UNSAID,
         }
         both = [name for name, value in given.items() if value]

@@ -7,12 +7,18 @@ import typer
 
 from engine.cli.costs import charged
 from engine.cli.options import (
+    AnyEnd,
+    AnyExchange,
+    AnyStart,
+    AnyTf,
     Cluster,
     Constraint,
-    Exchange,
     FixedParam,
+    Grid,
     Json,
     NoFetch,
+    OfPortfolio,
+    OneStrategy,
     Workers,
     app,
     cancel_on_interrupt,
@@ -21,11 +27,11 @@ from engine.cli.options import (
 )
 from engine.cli.swept import Subject
 from engine.cli.terminal import print_files, print_json, print_line, print_note, progress, table
-from engine.cli.values import file_option, folder_option, whole_option
+from engine.cli.values import folder_option, whole_option
 from engine.errors import Interrupted, RunError
 from engine.model.account import Costs
 from engine.model.durations import duration_text, parse_duration
-from engine.model.market import DEFAULT_EXCHANGE, format_time
+from engine.model.market import format_time
 from engine.model.numerals import counted
 from engine.model.run import CANCELLED, FINISHED
 from engine.model.sweep_spec import SAMPLERS
@@ -46,24 +52,12 @@ WalkId = Annotated[str, typer.Argument(help="A walk-forward's id, or a unique be
 def walk_forward(
     *,
     symbols: Annotated[list[str] | None, typer.Option("-s", "--symbol", help="One symbol.")] = None,
-    strategies: Annotated[list[str] | None, typer.Option("-S", "--strategy", help="One strategy.")] = None,
-    timeframe: Annotated[str | None, typer.Option("-t", "--timeframe", help="1m, 1h, 1d, ...")] = None,
-    start: Annotated[str | None, typer.Option("--start", help="Date or time, UTC.")] = None,
-    end: Annotated[
-        str | None,
-        typer.Option("--end", help="A bare date includes that day; a full time is exclusive."),
-    ] = None,
-    portfolio: Annotated[
-        Path | None,
-        file_option("--portfolio", help="In place of a strategy: a portfolio's file, whose legs are walked."),
-    ] = None,
-    grid: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--grid",
-            help="name=low:high:step, both ends included, or name=a,b,c; of a portfolio LEG.name, LEG.weight. Repeat.",
-        ),
-    ] = None,
+    strategies: OneStrategy = None,
+    timeframe: AnyTf = None,
+    start: AnyStart = None,
+    end: AnyEnd = None,
+    portfolio: OfPortfolio = None,
+    grid: Grid = None,
     train: Annotated[
         str, typer.Option(metavar="LENGTH", help="What each choice is made from, as 180d or 12h.")
     ] = "180d",
@@ -90,7 +84,7 @@ def walk_forward(
     workers: Workers = None,
     cluster: Cluster = None,
     no_fetch: NoFetch = False,
-    exchange: Exchange = DEFAULT_EXCHANGE,
+    exchange: AnyExchange = None,
     json: Json = False,
 ) -> None:
     """Choose parameters in one window, trade them in the next, again and again, as one run, or one portfolio, over all

@@ -48,6 +48,7 @@ def test_from_the_file_to_the_sweep_and_back_to_a_file(cli: CommandLine, tmp_pat
     [
         (("-s", "SAMPLEUSDT"), "says what is traded and at what costs; leave --symbol out"),
         (("-S", "ema_cross", "--cash", "5"), "leave --strategy, options of costs out"),
+        (("--exchange", "binanceusdm"), "leave --exchange out"),  # the default too
         (("--grid", "nobody.fast=1,2"), "the portfolio has no leg 'nobody'"),
         (("--constraint", "trend.fast < "), "constraint 'trend.fast < '"),
         (("--constraint", "trend.quick < 3"), "constraint 'trend.quick < 3'"),
