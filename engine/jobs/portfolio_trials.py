@@ -38,9 +38,8 @@ from engine.parallel.portfolio_tasks import (
 from engine.reproduction.inputs import portfolio_source, versions_for
 from engine.strategy import Signals
 
-MOST_ASKED: Final = (
-    64  # combinations of a leg in one question, and portfolios that are asked for before they are played
-)
+# combinations of a leg in one question, and portfolios that are asked for before they are played
+MOST_ASKED: Final = 64
 _BYTES_A_CANDLE: Final = 32  # of what a leg says: signals, prices
 
 Params = Mapping[str, ParamValue]
@@ -166,6 +165,7 @@ class SweptPortfolio:
         silent = [leg.silent for leg in self.legs]
         finest = min(range(len(silent)), key=lambda k: silent[k].timeframe_ms)
         self._prepared = PreparedLegs.of(silent, self.legs[finest].timeframe)
+        self.spans: Final[dict[tuple[int, int], Any]] = {}  # what a walk-forward prepares of its windows
 
     @classmethod
     def of(cls, task: SweptLegsTask) -> SweptPortfolio:
@@ -181,10 +181,8 @@ class SweptPortfolio:
 
         combinations = list(task.combinations)
         table, spare = np.full((len(combinations), len(SUMMARY)), np.nan), np.empty(self._prepared.days)
-        returns, place = (
-            np.empty((len(task.kept), self._prepared.days)),
-            {index: at for at, index in enumerate(task.kept.tolist())},
-        )
+        returns = np.empty((len(task.kept), self._prepared.days))
+        place = {index: at for at, index in enumerate(task.kept.tolist())}
         errors = []
         for index, trial in self.asked(combinations, task.rules, report):
             own = returns[place[index]] if index in place else spare

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final, Self
+from typing import Any, Self
 
 import numpy as np
 
@@ -25,7 +25,7 @@ def run_portfolio_window_trials(
 ) -> PortfolioWindowTrialsAnswer:
     """Play every combination of a batch in every span. Raises as `run_portfolio_trials`."""
     swept = SweptPortfolio.of(task)
-    spans, started = _spans_of(task, swept.legs), time.monotonic()
+    spans, started = _spans_of(swept, task.spans), time.monotonic()
     combinations, errors = list(task.combinations), []
     wanted = [SUMMARY.index(name) for name in task.figures]
     figures = np.full((len(combinations), len(spans), len(wanted)), np.nan)
@@ -108,13 +108,9 @@ def _played(
     return failed
 
 
-_kept: Final[dict[tuple[Any, ...], list[_Span]]] = {}
-
-
-def _spans_of(task: PortfolioWindowTrialsTask, legs: Sequence[AskedLeg]) -> list[_Span]:
+def _spans_of(swept: SweptPortfolio, spans: Sequence[tuple[int, int]]) -> list[_Span]:
     """The spans, prepared once for all batches over them."""
-    key = task.sweep, tuple(task.spans), tuple((leg.name, leg.candles, leg.perpetual) for leg in task.legs)
-    if key not in _kept:
-        _kept.clear()
-        _kept[key] = [_Span.of(legs, start, end) for start, end in task.spans]
-    return _kept[key]
+    for span in spans:
+        if span not in swept.spans:
+            swept.spans[span] = _Span.of(swept.legs, *span)
+    return [swept.spans[span] for span in spans]

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.errors import InputError
-from engine.model.parameters import Param, ParamValue, StrategyInfo
+from engine.model.parameters import Param, StrategyInfo
 from engine.model.portfolio import (
     LEAST_LOOKBACK,
     MOST_LEGS,
@@ -96,11 +96,6 @@ def _unknown(spec: PortfolioSpec, name: str, names: Sequence[str]) -> str:
     if owner == WALLET:
         offered = [str(one["name"]) for one in _of_wallet(spec)]
     return f"the range of {name!r}: there is no such parameter; there are: {', '.join(offered) or 'none'}"
-
-
-def with_params(spec: PortfolioSpec, params: Mapping[str, ParamValue]) -> PortfolioSpec:
-    """The portfolio with these values in place of its own. Raises PortfolioFault where its weights do not fit then."""
-    return spec.with_values(params)
 
 
 def weights_fit(spec: PortfolioSpec, columns: Mapping[str, Any], n: int) -> npt.NDArray[np.bool_]:

@@ -143,18 +143,24 @@ class ExecutedLeg:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PortfolioTrialsAnswer:
+class SweptLegsAnswer:
     """A batch of portfolios as a worker played it. `legs`: of each by name the fields of ExecutedLeg; `source`: the worker's
-    `portfolio_source`; the rest as in TrialsAnswer, of the wallet.
+    `portfolio_source`; the rest as in TrialsAnswer.
     """
 
-    metrics: Float64Array
-    returns: Float64Array
     errors: Sequence[tuple[int, str]]
     engine: str
     legs: Mapping[str, Any]
     source: str
     elapsed_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PortfolioTrialsAnswer(SweptLegsAnswer):
+    """As TrialsAnswer, of the wallet."""
+
+    metrics: Float64Array
+    returns: Float64Array
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,17 +185,10 @@ class PortfolioTrialsTask(SweptLegsTask, Task[PortfolioTrialsAnswer]):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PortfolioWindowTrialsAnswer:
-    """A batch of portfolios as a worker played it in every span. `figures`: as in WindowTrialsAnswer, of the wallet; the
-    rest as in PortfolioTrialsAnswer.
-    """
+class PortfolioWindowTrialsAnswer(SweptLegsAnswer):
+    """In every span: `figures` as in WindowTrialsAnswer, of the wallet."""
 
     figures: Float64Array
-    errors: Sequence[tuple[int, str]]
-    engine: str
-    legs: Mapping[str, Any]
-    source: str
-    elapsed_s: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

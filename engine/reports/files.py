@@ -14,7 +14,6 @@ from engine.errors import InputError, reason
 from engine.model.funding import FundingRates
 from engine.model.market import Candles
 from engine.model.portfolio_file import portfolio_text
-from engine.model.portfolio_params import with_params
 from engine.model.run import RunResult, json_ready
 from engine.model.sweep import SweepResult
 from engine.model.trade import COLUMNS, Fill, Trade
@@ -147,7 +146,7 @@ def export_sweep(sweep: SweepResult, folder: Path) -> list[Path]:
         folder / f"{stem}-trials.csv": csv_text(header, rows),
     }
     if spec.portfolio is not None and sweep.best is not None:
-        best = with_params(spec.portfolio, sweep.best["params"])
+        best = spec.portfolio.with_values(sweep.best["params"])
         files[folder / f"{stem}-best.toml"] = portfolio_text(best)
     for path, text in files.items():
         write_text(path, text)

@@ -27,17 +27,17 @@ from engine.runs.portfolio_record import ExecutedInputs, portfolio_inputs
 from engine.runs.record import sweep_checks
 from engine.runs.stored_strategy import sources_at
 
-RULES: Final = (
+if TYPE_CHECKING:
+    from engine.runs.load import SeriesLoader
+    from engine.runs.terms import TermsLoader
+
+_RULES: Final = (
     "allocation",
     "rebalance",
     "contention",
     "max_open",
     "lookback",
-)  # of the wallet, which costs are not
-
-if TYPE_CHECKING:
-    from engine.runs.load import SeriesLoader
-    from engine.runs.terms import TermsLoader
+)  # of the wallet, without what it costs
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +170,7 @@ class PortfolioGround:
         legs stand. What a combination says, which is every parameter and weight that is read, its file does not.
         """
         spec, tried = self.planned.spec, list(combinations)
-        rules = {name: getattr(spec, name) for name in RULES if dotted(WALLET, name) not in tried[0]}
+        rules = {name: getattr(spec, name) for name in _RULES if dotted(WALLET, name) not in tried[0]}
         legs = {leg.name: [leg.symbol, leg.exchange, leg.timeframe.name, leg.rank] for leg in spec.legs}
         what = {**rules, "legs": dict(sorted(legs.items())), **self.period.to_json()}
         own = {

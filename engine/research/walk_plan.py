@@ -12,7 +12,7 @@ from engine.events import CancelToken
 from engine.model.market import Market
 from engine.model.parameters import StrategyInfo
 from engine.model.portfolio_params import described
-from engine.model.portfolio_rules import WALLET, by_owner
+from engine.model.portfolio_rules import WALLET
 from engine.model.walk_forward import BegunWalk, WalkForwardSpec
 from engine.parallel.tasks import AskWorkers
 from engine.research.grid import MAX_TRIALS
@@ -66,9 +66,8 @@ def plan_portfolio_walk(
         refuse_other_sources("walk-forward", begun.walk.id, begun.inputs, portfolio, infos)
     params = described(portfolio, infos, list(spec.sweep.ranges))
     _check_windows(spec, params)
-    if WALLET in by_owner({name: values[0] for name, values in spec.sweep.ranges.items()}) and not any(
-        leg.name == WALLET for leg in portfolio.legs
-    ):
+    owners = {name.rpartition(".")[0] for name in spec.sweep.ranges}
+    if WALLET in owners and WALLET not in [leg.name for leg in portfolio.legs]:
         raise InputError(
             "the rules of the wallet cannot change from window to window; give ranges to legs, or sweep them with optimize"
         )

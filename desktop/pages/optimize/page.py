@@ -29,7 +29,6 @@ from engine.errors import InputError
 from engine.events import CancelToken, OnEvent
 from engine.model.portfolio import PortfolioSpec
 from engine.model.portfolio_file import portfolio_text
-from engine.model.portfolio_params import with_params
 from engine.model.run import RunSpec
 from engine.model.sweep import SweepResult
 from engine.model.sweep_spec import SweepSpec
@@ -296,7 +295,7 @@ class OptimizePage(Page[OptimizePanel]):
         self, sweep: SweepResult, portfolio: PortfolioSpec, position: int, *, runs: bool
     ) -> None:
         """Show a trial as the portfolio that it is, on the page of portfolios."""
-        text = portfolio_text(with_params(portfolio, sweep.params_of(position)))
+        text = portfolio_text(portfolio.with_values(sweep.params_of(position)))
         words = f"Trial {sweep.numbers[position]} of the sweep is the portfolio now"
         self.context.portfolio_wanted.emit(text, words, runs)
 

@@ -25,7 +25,6 @@ from desktop.work.latest import Latest
 from engine.errors import InputError
 from engine.model.durations import parse_duration
 from engine.model.portfolio_file import portfolio_text
-from engine.model.portfolio_params import with_params
 from engine.model.ranges import range_text
 from engine.model.run import FINISHED, RunSpec
 from engine.model.walk_forward import WalkForward, WalkForwardSpec
@@ -171,7 +170,7 @@ class WalkForwardPage(Page[WalkForwardPanel]):
             return
         sweep, one = walk.spec.sweep, walk.results[number]
         if sweep.portfolio is not None:
-            chosen = with_params(replace(sweep.portfolio, period=one.window.train), one.params)
+            chosen = replace(sweep.portfolio, period=one.window.train).with_values(one.params)
             words = f"What was chosen in training {number + 1} is the portfolio now"
             self.context.portfolio_wanted.emit(portfolio_text(chosen), words, True)
             return

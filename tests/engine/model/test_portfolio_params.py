@@ -9,7 +9,7 @@ from engine.errors import InputError
 from engine.model.parameters import ParamValue
 from engine.model.portfolio import PortfolioSpec
 from engine.model.portfolio_document import spec_of
-from engine.model.portfolio_params import weights_fit, with_params
+from engine.model.portfolio_params import weights_fit
 from engine.model.portfolio_rules import by_owner
 
 NAMES = ("trend", "a.b", "a", "ema_cross-SOLUSDT", "wallet")
@@ -32,7 +32,7 @@ def test_weights_fit_where_the_portfolio_takes_them(
     spec = of_legs(len(weights), allocation=allocation, leverage=leverage)
     params = {f"{name}.weight": weight for name, weight in zip(NAMES, weights, strict=False)}
     try:
-        told = with_params(spec, params)
+        told = spec.with_values(params)
     except InputError:
         assert not weights_fit(spec, params, 1)[0]
     else:
@@ -50,9 +50,9 @@ def test_parameters_belong_to_the_leg_with_the_longest_name_and_the_wallet_is_no
         "wallet.contention": "rank",
     }
     assert by_owner(params)["a.b"] == {"x": 1}
-    told = with_params(spec, params)
+    told = spec.with_values(params)
     assert [dict(leg.params) for leg in told.legs] == [{}, {"x": 1}, {"x": 2}, {"x": 3}]
     assert (told.max_open, told.contention) == (2, "rank")
-    assert dict(with_params(of_legs(5, allocation="equal"), {"wallet.max_open": 7}).legs[4].params) == {
+    assert dict(of_legs(5, allocation="equal").with_values({"wallet.max_open": 7}).legs[4].params) == {
         "max_open": 7
     }

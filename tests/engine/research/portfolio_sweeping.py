@@ -11,7 +11,6 @@ from engine.model.metric_definitions import SUMMARY
 from engine.model.parameters import ParamValue
 from engine.model.portfolio import PortfolioSpec
 from engine.model.portfolio_document import spec_of
-from engine.model.portfolio_params import with_params
 from engine.model.portfolio_result import PortfolioResult
 from engine.model.ranges import parse_range
 from engine.model.run import FINISHED
@@ -88,7 +87,7 @@ def sweep_of(spec: PortfolioSpec, ranges: dict[str, str], **more: Any) -> SweepS
 
 def made(engine: Engine, spec: PortfolioSpec, params: dict[str, ParamValue]) -> PortfolioResult:
     """The portfolio with these parameters."""
-    return engine.portfolios.make(with_params(spec, params), fetch=False)
+    return engine.portfolios.make(spec.with_values(params), fetch=False)
 
 
 def assert_trial_is(sweep: SweepResult, position: int, result: PortfolioResult) -> None:

@@ -17,7 +17,6 @@ from engine.model.market import DAY_MS, Market, format_time
 from engine.model.metric_definitions import SUMMARY
 from engine.model.parameters import Assignment
 from engine.model.portfolio import PortfolioSpec
-from engine.model.portfolio_params import with_params
 from engine.model.ranges import parse_range
 from engine.model.run import CANCELLED, FINISHED
 from engine.model.sweep_spec import SweepSpec
@@ -122,7 +121,7 @@ def test_a_trial_of_the_first_training_is_the_portfolio_over_it(engine: Engine):
     spec = walk_of(two_legs())
     walk = engine.walk_forwards.make(spec, fetch=False)
     first = walk.results[0]
-    own = with_params(two_legs(period=first.window.train), first.params)
+    own = two_legs(period=first.window.train).with_values(first.params)
     made = engine.portfolios.make(own, fetch=False)
     for name in SUMMARY:
         value, right = first.train[name], made.metrics[name]
@@ -169,7 +168,7 @@ def test_one_combination_is_the_plain_portfolio_over_all_tests(engine: Engine):
     walk = engine.walk_forwards.make(walk_of(two_legs(), {"quick.fast": "7"}), fetch=False)
     assert walk.portfolio is not None
     over = replace(walk.portfolio.spec.period, end=PERIOD.end)
-    same = engine.portfolios.make(with_params(two_legs(period=over), walk.results[0].params), fetch=False)
+    same = engine.portfolios.make(two_legs(period=over).with_values(walk.results[0].params), fetch=False)
     assert walk.portfolio.fingerprint == same.fingerprint
     assert walk.portfolio.metrics == {**same.metrics, "walk_trials": len(walk.results)}
 

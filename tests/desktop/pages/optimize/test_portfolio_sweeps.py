@@ -10,7 +10,6 @@ from desktop.pages.setup.page import SetupPage
 from desktop.work.bridge import Phase
 from engine.model.portfolio_document import spec_of
 from engine.model.portfolio_file import parse_portfolio
-from engine.model.portfolio_params import with_params
 from engine.model.ranges import parse_range
 from engine.model.run import FINISHED
 from engine.model.sweep_spec import SweepSpec
@@ -55,7 +54,7 @@ def test_a_stored_sweep_over_a_portfolio_leaves_the_set_up_alone_and_its_trials_
     results.select(best)
     results.use.click()
     editor = window.page(PortfolioPage).panel.editor
-    assert parse_portfolio(editor.text, "trial").spec == with_params(portfolio, sweep.params_of(best))
+    assert parse_portfolio(editor.text, "trial").spec == portfolio.with_values(sweep.params_of(best))
     assert setup.setup() == before
     window.show_page("Optimize")
     results.run.click()
