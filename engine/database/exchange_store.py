@@ -8,7 +8,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from engine.database.codec import optional_ms, to_time
 from engine.database.connection import Database
-from engine.database.schema import exchange_state, markets
+from engine.database.schema.series import exchange_state, markets
 from engine.model.filters import Filters
 from engine.model.market import Market
 

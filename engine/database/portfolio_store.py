@@ -12,7 +12,7 @@ from engine.database.codec import pack_series, to_ms, to_time, unpack_series
 from engine.database.connection import Database
 from engine.database.removal import removed_ids, set_removed
 from engine.database.run_store import find_id, ids_from, storable, trade_of
-from engine.database.schema import backtest_runs, portfolios
+from engine.database.schema.results import backtest_runs, portfolios
 from engine.database.series_rows import add_symbol
 from engine.database.source_store import add_sources
 from engine.database.trial_rows import add_trial, candles_id

@@ -26,7 +26,8 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from engine.database.codec import pack_series, to_ms, to_time, unpack_series
 from engine.database.connection import Database
 from engine.database.removal import removed_ids, set_removed
-from engine.database.schema import backtest_runs, symbols
+from engine.database.schema.results import backtest_runs
+from engine.database.schema.series import symbols
 from engine.database.series_rows import add_symbol
 from engine.database.source_store import add_sources
 from engine.database.trial_rows import add_trial, candles_id

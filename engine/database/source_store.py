@@ -7,7 +7,7 @@ from sqlalchemy import Connection, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from engine.database.connection import Database
-from engine.database.schema import strategy_sources
+from engine.database.schema.results import strategy_sources
 
 
 def add_sources(connection: Connection, sources: Collection[bytes]) -> None:

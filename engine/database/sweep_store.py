@@ -14,7 +14,8 @@ from engine.database.connection import Database
 from engine.database.locks import true_status, worked_on_alone
 from engine.database.removal import removed_ids, set_removed
 from engine.database.run_store import find_id, storable
-from engine.database.schema import sweep_returns, sweeps, symbols
+from engine.database.schema.results import sweep_returns, sweeps
+from engine.database.schema.series import symbols
 from engine.database.series_rows import add_symbol, driver
 from engine.database.source_store import add_sources
 from engine.database.trial_copy import copy_trials

@@ -6,7 +6,7 @@ from sqlalchemy import ColumnElement, Connection, select, text, update
 
 from engine.database.codec import optional_ms, to_time
 from engine.database.connection import Database
-from engine.database.schema import symbols
+from engine.database.schema.series import symbols
 from engine.database.series_rows import add_symbol, series_key, symbol_key
 from engine.model.kinds import Kind
 from engine.model.market import Market, Timeframe

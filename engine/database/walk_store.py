@@ -17,7 +17,8 @@ from engine.database.connection import Database
 from engine.database.locks import is_held, key_of, true_status, worked_on_alone
 from engine.database.removal import removed_ids, set_removed
 from engine.database.run_store import find_id, storable
-from engine.database.schema import symbols, walk_forward_parts, walk_forwards
+from engine.database.schema.results import walk_forward_parts, walk_forwards
+from engine.database.schema.series import symbols
 from engine.database.series_rows import add_symbol, copy_into
 from engine.database.source_store import add_sources
 from engine.database.sweep_store import asked_of, spec_of

@@ -13,7 +13,7 @@ from desktop.pages.runs.page import RunsPage
 from desktop.pages.setup.page import SetupPage
 from desktop.tables.comparison import DIFFERS
 from desktop.widgets.preferences import Preferences
-from engine.database.schema import backtest_runs
+from engine.database.schema.results import backtest_runs
 from engine.model.comparison import SourceFile
 from engine.model.market import DAY_MS, parse_time
 from engine.model.remark import Remark

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from engine.database.codec import pack_series, unpack_series
-from engine.database.schema import backtest_runs
+from engine.database.schema.results import backtest_runs
 from engine.database.store import Store
 from engine.errors import InputError
 from engine.model.account import Costs
