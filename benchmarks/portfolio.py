@@ -18,10 +18,12 @@ from benchmarks.sweeps import SPACE, engine_with, measured
 from engine.backtest.kernel.compiled import run_compiled
 from engine.backtest.metrics import compute_metrics
 from engine.backtest.portfolio.book import LegInput, PortfolioRules
-from engine.backtest.portfolio.compiled import market_of, run_portfolio, run_portfolio_equity
+from engine.backtest.portfolio.compiled import run_portfolio
+from engine.backtest.portfolio.summary import PreparedLegs, run_portfolio_summary
 from engine.indicators import ema
 from engine.model.account import Costs
 from engine.model.market import HOUR_MS, MINUTE_MS, Candles, Market, Period, Timeframe
+from engine.model.metric_definitions import SUMMARY
 from engine.model.portfolio_document import spec_of
 from engine.model.ranges import parse_range
 from engine.model.sweep_spec import SweepSpec
@@ -108,7 +110,8 @@ def main() -> None:
     narrow = legs_of(4, YEAR_OF_HOURS, HOUR_MS, pairs[:4])
     rules, quarter = PortfolioRules(10_000.0), Timeframe("15m")
     made = [[crosses(leg.candles, *pair) for pair in pairs] for leg in narrow]
-    market = market_of(narrow)
+    prepared, row = PreparedLegs.of(narrow, Timeframe("1h")), np.empty(len(SUMMARY))
+    days = np.empty(prepared.days)
 
     def sweep() -> None:
         for trial in range(1000):
@@ -116,12 +119,11 @@ def main() -> None:
                 LegInput(leg.name, leg.candles, made[k][trial], COSTS, None, True, HOUR_MS, 0.25)
                 for k, leg in enumerate(narrow)
             ]
-            run_portfolio_equity(legs, rules, market)
+            run_portfolio_summary(prepared, legs, rules, row, days)
 
     works: dict[str, Callable[[], object]] = {
         "one run with metrics, 35,040 candles": lambda: [alone(leg, quarter) for leg in wide[:5]],
         "20 legs x 35,040 candles, all that is told": lambda: run_portfolio(wide, rules),
-        "20 legs x 35,040 candles, the equity": lambda: run_portfolio_equity(wide, rules),
         "1,000 portfolios of 4 legs x 8,760 candles": sweep,
     }
     used: dict[str, list[float]] = {name: [] for name in works}

@@ -206,11 +206,11 @@ def _of_the_wallet(
 
 def _band(legs: Sequence[LegInput], rules: PortfolioRules, outcome: PortfolioOutcome) -> dict[str, float]:
     """Between what the ambiguous candles of all legs, read one way, leave in the wallet; nothing where there are none."""
-    from engine.backtest.portfolio.compiled import run_portfolio_equity
+    from engine.backtest.portfolio.compiled import run_portfolio
 
     if not any(one.table.ambiguous is not None and one.table.ambiguous.any() for one in outcome.legs):
         return {}
-    return band_of(outcome.equity, lambda reading: run_portfolio_equity(legs, rules, reading=reading)[1])
+    return band_of(outcome.equity, lambda reading: run_portfolio(legs, rules, reading).equity)
 
 
 def _requests(outcome: PortfolioOutcome) -> dict[str, Any]:

@@ -1,9 +1,10 @@
 """A strategy that reads other series beside its candles, and an engine whose exchange has them, for tests of such runs."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
+
+import pytest
 
 from engine.model.market import HOUR_MS, Period, Timeframe
 from engine.model.run import RunResult, RunSpec
@@ -56,12 +57,14 @@ SEEDS = {
 CANDLES = {(base, name): grid_candles(name, WHOLE, seed=seed) for (base, name), seed in SEEDS.items()}
 
 
-@contextmanager
-def engine_reading(fake_exchange: FakeExchange, settings: Settings) -> Iterator[Engine]:
+@pytest.fixture
+def engine_reading(
+    fake_exchange: FakeExchange, data_settings: Settings, lent_workers: None, impatient: None
+) -> Iterator[Engine]:
     """An engine whose exchange lists SOLUSDT and BTCUSDT, of which nothing is held yet."""
     for (base, timeframe), candles in CANDLES.items():
         fake_exchange.add(base, timeframe, candles, listed_ms=WHOLE.start)
-    with Engine(replace(settings, workers=2)) as opened:
+    with Engine(replace(data_settings, workers=2)) as opened:
         write(opened, READING)
         yield opened
 

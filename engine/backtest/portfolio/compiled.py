@@ -31,23 +31,12 @@ def run_portfolio(
     return played.outcome(legs)
 
 
-def run_portfolio_equity(
-    legs: Sequence[LegInput], rules: PortfolioRules, market: Market | None = None, reading: int = DEFAULT
-) -> tuple[Int64Array, Float64Array]:
-    """(closes, ms; equity at them), both (m,): `run_portfolio` without trades and requests, for trials. `market`: that of
-    these legs by name, laid before; else it is laid now. Raises the same.
-    """
-    check_portfolio(legs, rules)
-    played = _Played.of(legs, rules, market, False, reading)
-    return played.columns.ends, played.space.books.equity / UNITS
-
-
 def run_portfolio_trades(
     legs: Sequence[LegInput], rules: PortfolioRules, market: Market
 ) -> tuple[Float64Array, Int64Array, Float64Array]:
     """(equity at each close in units of money (m,); places (len(TERM_PLACES), k) and amounts (len(TERM_AMOUNTS), k) of all
     trades, leg by leg in the order of names): `run_portfolio` without fills and requests, for trials. Entries and exits
-    count the candles of all legs, one leg behind the other. `market`, and what it raises: as `run_portfolio_equity`.
+    count the candles of all legs, one leg behind the other. `market`: of these legs by name, laid before. Raises the same.
     """
     check_portfolio(legs, rules)
     played = _Played.of(legs, rules, market, False, DEFAULT)
@@ -58,7 +47,7 @@ def run_portfolio_trades(
 
 
 def market_of(legs: Sequence[LegInput]) -> Market:
-    """What `run_portfolio_equity` may be given of legs that are played again and again with other signals."""
+    """What `run_portfolio_trades` is given of legs that are played again and again with other signals."""
     return Market.of(_by_name(legs))
 
 

@@ -17,10 +17,8 @@ from engine.model.run import FINISHED
 from engine.model.sweep import SweepResult
 from engine.model.sweep_spec import SweepSpec
 from engine.service import Engine
-from engine.settings import read_settings
-from tests.engine.research.sweeping import COUNT, HOUR, PERIOD, WARM, WHOLE
-from tests.support.builders import START_MS, random_candles
-from tests.support.database import execute, fresh_database
+from tests.engine.research.sweeping import PERIOD, engine_with
+from tests.support.database import execute
 from tests.support.lent_workers import Lender
 
 MARKETS = [Market("binance", f"{coin}USDT", f"{coin}/USDT") for coin in ("BTC", "ETH", "SOL", "ADA")]
@@ -43,15 +41,9 @@ def four_markets(
     embedded_url: str, tmp_path_factory: pytest.TempPathFactory, lender: Lender
 ) -> Iterator[Engine]:
     """Two workers, warm for all tests of a module."""
-    database = fresh_database(embedded_url)
-    home, url = tmp_path_factory.mktemp("home"), next(database)
-    with lender.lending(), Engine(read_settings(home=home, database_url=url, workers=2)) as engine:
-        store = engine._resources.store
-        store.exchanges.save_markets("binance", MARKETS, START_MS * 2)
-        for seed, market in enumerate(MARKETS):
-            store.candles.add_page(market, HOUR, random_candles(WARM + COUNT, seed), [WHOLE])
+    markets = {market: seed for seed, market in enumerate(MARKETS)}
+    with lender.lending(), engine_with(markets, embedded_url, tmp_path_factory.mktemp("home")) as engine:
         yield engine
-    database.close()
 
 
 @pytest.fixture

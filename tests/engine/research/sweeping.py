@@ -1,6 +1,8 @@
 """An engine whose database holds one random market, and plug-ins written into its folder."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -26,11 +28,19 @@ def shared_engine(
     embedded_url: str, tmp_path_factory: pytest.TempPathFactory, lender: Lender
 ) -> Iterator[Engine]:
     """Two workers, warm for all tests of a module."""
-    database = fresh_database(embedded_url)
-    home, url = tmp_path_factory.mktemp("home"), next(database)
-    with lender.lending(), Engine(read_settings(home=home, database_url=url, workers=2)) as engine:
-        engine._resources.store.exchanges.save_markets(MARKET.exchange, [MARKET], START_MS * 2)
-        engine._resources.store.candles.add_page(MARKET, HOUR, random_candles(WARM + COUNT, 7), [WHOLE])
+    with lender.lending(), engine_with({MARKET: 7}, embedded_url, tmp_path_factory.mktemp("home")) as engine:
+        yield engine
+
+
+@contextmanager
+def engine_with(markets: Mapping[Market, int], server: str, home: Path) -> Iterator[Engine]:
+    """An engine on a database of its own that holds random candles of markets, each by its seed."""
+    database = fresh_database(server)
+    with Engine(read_settings(home=home, database_url=next(database), workers=2)) as engine:
+        store = engine._resources.store
+        store.exchanges.save_markets(MARKET.exchange, list(markets), START_MS * 2)
+        for market, seed in markets.items():
+            store.candles.add_page(market, HOUR, random_candles(WARM + COUNT, seed), [WHOLE])
         yield engine
     database.close()
 

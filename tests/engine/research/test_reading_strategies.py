@@ -1,6 +1,5 @@
 """Sweeps, walk-forwards and other research over strategies that read other series beside their candles."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -13,9 +12,8 @@ from engine.model.run import RunRequest
 from engine.model.sweep_spec import SweepSpec
 from engine.model.walk_forward import WalkForwardSpec
 from engine.service import Engine
-from engine.settings import Settings
-from tests.support.fake_exchange import FakeExchange
-from tests.support.reading import PERIOD, READING, SPEC, engine_reading, ran, write
+from tests.support.reading import PERIOD, READING, SPEC, ran, write
+from tests.support.reading import engine_reading as engine_reading
 
 SWEEP = SweepSpec(
     "reading", "SOLUSDT", "binanceusdm", Timeframe("1h"), PERIOD, {"length": parse_range("3:9:3")},
@@ -30,11 +28,8 @@ pytestmark = pytest.mark.long
 
 
 @pytest.fixture
-def engine(
-    fake_exchange: FakeExchange, data_settings: Settings, lent_workers: None, impatient: None
-) -> Iterator[Engine]:
-    with engine_reading(fake_exchange, data_settings) as opened:
-        yield opened
+def engine(engine_reading: Engine) -> Engine:
+    return engine_reading
 
 
 def test_a_sweep_over_two_symbols_reads_the_longer_candles_of_each(engine: Engine):

@@ -1,6 +1,5 @@
 """Series that strategies read beside their candles: fetched by the run, part of what it depends on, told where they lack."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -13,20 +12,17 @@ from engine.model.cost_surface import FIGURES, CostSurfaceSpec
 from engine.model.market import HOUR_MS, Period, Timeframe
 from engine.model.monte_carlo import NOISE, MonteCarloSpec
 from engine.service import Engine
-from engine.settings import Settings
 from tests.support.database import execute
 from tests.support.fake_exchange import FakeExchange, grid_candles, html, without
-from tests.support.reading import CANDLES, PERIOD, READING, SPEC, WHOLE, engine_reading, ran, seen, write
+from tests.support.reading import CANDLES, PERIOD, READING, SPEC, WHOLE, ran, seen, write
+from tests.support.reading import engine_reading as engine_reading
 
 pytestmark = pytest.mark.long
 
 
 @pytest.fixture
-def engine(
-    fake_exchange: FakeExchange, data_settings: Settings, lent_workers: None, impatient: None
-) -> Iterator[Engine]:
-    with engine_reading(fake_exchange, data_settings) as opened:
-        yield opened
+def engine(engine_reading: Engine) -> Engine:
+    return engine_reading
 
 
 def test_a_run_fetches_what_it_reads_and_sees_what_was_known(engine: Engine, fake_exchange: FakeExchange):
