@@ -1,9 +1,5 @@
 """Sweeps over the legs of a portfolio: each trial is that portfolio, and the rest is as of any sweep."""
 
-import os
-import subprocess
-import sys
-import time
 from dataclasses import replace
 from typing import Any
 
@@ -17,6 +13,7 @@ from engine.model.run import CANCELLED, FINISHED, STOPPED
 from engine.model.sweep import SweepResult
 from engine.model.sweep_spec import NSGA2, SAMPLERS, SweepSpec
 from engine.service import Engine
+from tests.engine.research.killing import killed, wait_for_sweeps
 from tests.engine.research.portfolio_sweeping import (
     assert_trial_is,
     engine,
@@ -29,7 +26,6 @@ from tests.engine.research.portfolio_sweeping import (
 from tests.engine.research.sweeping import STUMBLING, plug_in
 from tests.engine.research.test_resume import assert_equal
 from tests.support.database import execute
-from tests.support.pages import ROOT
 
 __all__ = ["engine", "four_markets"]
 
@@ -319,25 +315,11 @@ def slow_sweep(sampler: str = "grid") -> SweepSpec:
 @pytest.mark.long
 def test_killed_sweeps_of_every_sampler_go_on_and_end_as_the_whole_ones(engine: Engine) -> None:
     plug_in(engine, "slowly", SLOWLY)
-    surroundings = os.environ | {
-        "DATABASE_URL": str(engine.settings.database_url),
-        "BACKTEST_HOME": str(engine.settings.home),
-        "BACKTEST_WORKERS": "2",
-        "TRIAL_S": "0.2",
-    }
-    process = subprocess.Popen([sys.executable, "-c", STARTED], env=surroundings, cwd=ROOT)
-    try:
-        deadline = time.monotonic() + 150
-        while len([one for one in engine.research.sweeps() if one.done]) < len(SAMPLERS):
-            assert process.poll() is None
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
-    finally:
-        process.kill()
-        process.wait()
-    killed = {sweep.spec.sampler: sweep for sweep in engine.research.sweeps()}
+    with killed(engine, STARTED, "0.2") as process:
+        wait_for_sweeps(engine, process, len(SAMPLERS), done=1)
+    left = {sweep.spec.sampler: sweep for sweep in engine.research.sweeps()}
     for sampler in SAMPLERS:
-        found = killed[sampler]
+        found = left[sampler]
         assert (found.status, 0 < found.done < 60) == (STOPPED, True), (sampler, found.status, found.done)
         ended = engine.research.resume_sweep(found.id)
         assert (ended.id, ended.status) == (found.id, FINISHED)

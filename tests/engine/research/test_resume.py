@@ -1,10 +1,6 @@
 """Sweeps that were stopped or killed go on, and end as if they had not been."""
 
 import json
-import os
-import subprocess
-import sys
-import time
 import uuid
 from dataclasses import replace
 from typing import Any
@@ -22,9 +18,9 @@ from engine.model.sweep import SweepPart, SweepResult, TrialReturns
 from engine.model.sweep_spec import CMAES, GRID, NSGA2, RANDOM, SAMPLERS, TPE, SweepSpec
 from engine.model.trial import trial_identities
 from engine.service import Engine
+from tests.engine.research.killing import killed, wait_for_sweeps
 from tests.engine.research.sweeping import STUMBLING, engine, plug_in, shared_engine, sweep_spec
 from tests.support.database import execute, refusing_once
-from tests.support.pages import ROOT
 
 __all__ = ["engine", "shared_engine"]
 
@@ -196,30 +192,16 @@ def slow_spec(sampler: str) -> SweepSpec:
 def test_killed_sweeps_of_every_sampler_go_on_and_end_as_if_they_had_not_been(engine: Engine):
     """One program at work on a sweep of each, killed where it happens to be."""
     plug_in(engine, "slow", SLOW)
-    surroundings = os.environ | {
-        "DATABASE_URL": str(engine.settings.database_url),
-        "BACKTEST_HOME": str(engine.settings.home),
-        "BACKTEST_WORKERS": "2",
-        "TRIAL_S": "0.1",
-    }
-    process = subprocess.Popen([sys.executable, "-c", STARTED], env=surroundings, cwd=ROOT)
-    try:
-        deadline = time.monotonic() + 120
-        while len(engine.research.sweeps()) < len(SAMPLERS):
-            assert process.poll() is None
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+    with killed(engine, STARTED, "0.1") as process:
+        wait_for_sweeps(engine, process, len(SAMPLERS))
         with pytest.raises(
             InputError, match=rf"another program \(process {process.pid} on .*\) is at work on sweep"
         ):
             engine.research.resume_sweep(engine.research.sweeps()[0].id)
         assert {sweep.status for sweep in engine.research.sweeps()} <= {RUNNING, FINISHED}
-    finally:
-        process.kill()
-        process.wait()
-    killed = {sweep.spec.sampler: sweep for sweep in engine.research.sweeps()}
+    left = {sweep.spec.sampler: sweep for sweep in engine.research.sweeps()}
     for sampler in SAMPLERS:
-        found = killed[sampler]
+        found = left[sampler]
         assert (found.status, 0 < found.done < 90) == (STOPPED, True), (sampler, found.status, found.done)
         assert found.best is not None
         ended = engine.research.resume_sweep(found.id)

@@ -17,6 +17,7 @@ from engine.model.walk_forward import (
     WalkForward,
 )
 from engine.service import Engine
+from tests.engine.research.killing import kill
 from tests.engine.research.sweeping import (
     MARKET,
     PERIOD,
@@ -102,8 +103,7 @@ def test_a_killed_one_goes_on_and_ends_as_if_it_had_not_been(whole: WalkForward,
             assert time.monotonic() < until
             time.sleep(0.05)
     finally:
-        process.kill()
-        process.wait()
+        kill(process, lambda: [walk.status for walk in engine.walk_forwards.stored()])
     (killed,) = engine.walk_forwards.stored()
     assert (killed.status, 0 < killed.done < 120) == (STOPPED, True)
     ended = engine.walk_forwards.resume(killed.id)
