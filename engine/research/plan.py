@@ -29,7 +29,9 @@ from engine.research.trials import plan_trials
 from engine.runs.plan import PlannedRun, read_by, sources_now
 
 WARMUP_TIMEOUT_S: Final = 60.0
-WARMUP_TRIALS: Final = 500  # in one question to a worker: the others have their processes ready by the first trial too
+WARMUP_TRIALS: Final = (
+    500  # in one question: all workers share it, and have their processes by the first trial
+)
 
 
 def check_objectives(spec: SweepSpec) -> None:
