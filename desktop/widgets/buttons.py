@@ -34,3 +34,12 @@ def combo(name: str, words: Iterable[str]) -> QComboBox:
     box.setAccessibleName(name)
     box.setToolTip(name)
     return box
+
+
+def narrow_combo(name: str) -> QComboBox:
+    """A choice that asks for the room of eight letters, whatever is in it."""
+    box = QComboBox()
+    box.setAccessibleName(name)
+    box.setMinimumContentsLength(8)
+    box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+    return box

@@ -20,7 +20,7 @@ from engine.model.portfolio_file import parse_portfolio, portfolio_text
 from engine.model.run import FINISHED
 from tests.desktop.conftest import MakeWindow
 
-pytestmark = pytest.mark.pages("Set-up", "Overview", "Runs", "Trades", "Portfolio")
+pytestmark = pytest.mark.pages("Set-up", "Overview", "Optimize", "Runs", "Trades", "Portfolio")
 
 TWO_LEGS = """start = "2024-06-01"
 end = "2024-09-30"
