@@ -176,6 +176,12 @@ def scenes(window: MainWindow, state: str) -> dict[str, Callable[[], Awaitable[Q
 
         return show
 
+    async def legs_planned() -> QWidget:
+        panel = window.page(PortfolioPage).panel
+        panel.editor.put(PORTFOLIO.read_text(), PORTFOLIO, saved=True)
+        panel.optimize_wanted.emit()
+        return window
+
     async def banner() -> QWidget:
         window.report(
             "error", "binanceusdm did not answer within 10 s; all candles that came were kept", "trace"
@@ -196,6 +202,7 @@ def scenes(window: MainWindow, state: str) -> dict[str, Callable[[], Awaitable[Q
             "optimize-legs": opened_again("Optimize", sweeps, 1),
             "walk-forward-walk": opened_again("Walk-forward", walks),
             "walk-forward-legs": opened_again("Walk-forward", walks, 1),
+            "optimize-portfolio": legs_planned,
             "portfolio-played": opened_again("Portfolio", window.page(PortfolioPage).panel.stored),
             "error": banner,  # stays
         }
