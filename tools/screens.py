@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -176,12 +177,6 @@ def scenes(window: MainWindow, state: str) -> dict[str, Callable[[], Awaitable[Q
 
         return show
 
-    async def legs_planned() -> QWidget:
-        panel = window.page(PortfolioPage).panel
-        panel.editor.put(PORTFOLIO.read_text(), PORTFOLIO, saved=True)
-        panel.optimize_wanted.emit()
-        return window
-
     async def banner() -> QWidget:
         window.report(
             "error", "binanceusdm did not answer within 10 s; all candles that came were kept", "trace"
@@ -202,11 +197,19 @@ def scenes(window: MainWindow, state: str) -> dict[str, Callable[[], Awaitable[Q
             "optimize-legs": opened_again("Optimize", sweeps, 1),
             "walk-forward-walk": opened_again("Walk-forward", walks),
             "walk-forward-legs": opened_again("Walk-forward", walks, 1),
-            "optimize-portfolio": legs_planned,
+            "optimize-portfolio": partial(legs_planned, window),
             "portfolio-played": opened_again("Portfolio", window.page(PortfolioPage).panel.stored),
             "error": banner,  # stays
         }
     return found
+
+
+async def legs_planned(window: MainWindow) -> QWidget:
+    """What can vary of the portfolio's legs."""
+    panel = window.page(PortfolioPage).panel
+    panel.editor.put(PORTFOLIO.read_text(), PORTFOLIO, saved=True)
+    panel.optimize_wanted.emit()
+    return window
 
 
 @asynccontextmanager

@@ -71,7 +71,7 @@ class PlanForm(QWidget):
         self.range_area.setFrameShape(QFrame.Shape.NoFrame)
         self.range_area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.range_area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        self.constraint = QLineEdit(placeholderText="e.g. fast < slow", clearButtonEnabled=True)
+        self.constraint = QLineEdit(clearButtonEnabled=True)
         self.constraint.setAccessibleName("Constraint")
         self.constraint.setToolTip(
             "Only combinations that fulfil it are tried: comparisons, and, or, not, + - * / // %"
@@ -240,6 +240,7 @@ class PlanForm(QWidget):
         self.range_area.setMinimumWidth(
             self.ranges.minimumSizeHint().width() + self.range_area.verticalScrollBar().sizeHint().width()
         )
+        self.constraint.setPlaceholderText(f"e.g. {subject.example}")
         self._order_tabs()
 
     def _order_tabs(self) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol
 
-from desktop.pages.optimize.values import SweepChoice
+from desktop.pages.optimize.values import NUMERIC, SweepChoice
 from desktop.pages.setup.values import Setup
 from desktop.tables import formats
 from engine.errors import InputError
@@ -39,6 +39,10 @@ class Subject(Protocol):
     def source(self) -> str:
         """What says the values that do not vary."""
 
+    @property
+    def example(self) -> str:
+        """A constraint as one writes it here."""
+
     def fixed(self, setup: Setup) -> Mapping[str, Any]:
         """Values of parameters that differ from the defaults."""
 
@@ -60,6 +64,7 @@ class StrategySubject:
 
     info: StrategyInfo
     source: str = "the set-up on the left"
+    example: str = "fast < slow"
 
     @property
     def key(self) -> str:
@@ -144,6 +149,12 @@ class LegsSubject:
     def title(self) -> str:
         """What it is called in the list."""
         return f"portfolio · {self.portfolio.name}"
+
+    @property
+    def example(self) -> str:
+        """Two numbers of its legs."""
+        numbers = [str(param["name"]) for param in self.params if param["type"] in NUMERIC]
+        return " < ".join(numbers[:2] if len(numbers) > 1 else ("fast", "slow"))
 
     def fixed(self, setup: Setup) -> Mapping[str, Any]:
         """Nothing: the portfolio's values are the defaults."""
