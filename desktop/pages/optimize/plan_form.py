@@ -227,7 +227,9 @@ class PlanForm(QWidget):
         if self.ranges is None or self.ranges.params != subject.params:
             self._make_ranges(subject)
         else:
+            self.ranges.blockSignals(True)  # the fields below it still hold what was chosen before
             self.ranges.set_choices(self.choices[subject.key].ranges)
+            self.ranges.blockSignals(False)
         self._show_fixed()
         self._show_choice()
 

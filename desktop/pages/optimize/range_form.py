@@ -111,7 +111,7 @@ class RangeForm(QWidget):
         return {name: row.choice() for name, row in self.rows.items()}
 
     def set_choices(self, choices: Mapping[str, RangeChoice]) -> None:
-        """Choose all of this; whoever does knows of the change."""
+        """Choose all of this."""
         for name, row in self.rows.items():
             choice = choices[name]
             row.varied.blockSignals(True)
@@ -119,7 +119,7 @@ class RangeForm(QWidget):
             row.varied.blockSignals(False)
             for field, value in zip(row.fields, (choice.low, choice.high, choice.step), strict=False):
                 field.set_value(value)
-        self._update()
+        self._edited()
 
     def problem(self) -> str:
         """Why what is typed is no range; empty where all are."""

@@ -152,8 +152,9 @@ class LegsSubject:
 
     @property
     def example(self) -> str:
-        """Two numbers of its legs."""
-        numbers = [str(param["name"]) for param in self.params if param["type"] in NUMERIC]
+        """Two numbers of its legs; names with blanks cannot stand in constraints."""
+        names = (str(param["name"]) for param in self.params if param["type"] in NUMERIC)
+        numbers = [name for name in names if " " not in name]
         return " < ".join(numbers[:2] if len(numbers) > 1 else ("fast", "slow"))
 
     def fixed(self, setup: Setup) -> Mapping[str, Any]:

@@ -358,7 +358,7 @@ def portfolio_of(setup: Setup) -> PortfolioSpec:
         raise InputError(problem)
     costs = setup.costs
     legs = tuple(
-        LegSpec(f"{run.strategy} {run.symbol}"[-MOST_NAME:], run.strategy, run.symbol, run.exchange, run.timeframe,
+        LegSpec(f"{run.strategy}-{run.symbol}"[-MOST_NAME:], run.strategy, run.symbol, run.exchange, run.timeframe,
                 params=dict(run.params), costs=costs)
         for run in setup.specs()
     )  # fmt: skip

@@ -125,7 +125,9 @@ def test_a_set_up_becomes_legs_with_names_of_their_own_that_read_the_same() -> N
         params={"ema_cross": {"fast": 9}},
     )
     spec = portfolio_of(setup)
-    assert len({leg.name for leg in spec.legs}) == 4
+    names = {leg.name for leg in spec.legs}
+    assert len(names) == 4
+    assert not any(" " in name for name in names), "such a name cannot stand in a sweep's constraint"
     assert parse_portfolio(portfolio_text(spec), "x.toml").spec == spec
     with pytest.raises(InputError, match="Select a strategy"):
         portfolio_of(Setup(strategies=()))

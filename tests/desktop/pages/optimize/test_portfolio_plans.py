@@ -93,6 +93,7 @@ def test_its_legs_weights_and_rules_are_rows_and_its_file_says_the_rest(
         "Vary trend.fast",
     )
     assert plan.subjects.strategy.currentText() == "portfolio · two legs"
+    assert plan.constraint.placeholderText() == "e.g. trend.fast < trend.slow"
     assert not plan.subjects.symbol.isVisible()
     assert plan.subjects.series.text().startswith("2 legs · 2024-06-01 – 2024-09-30")
     rows["trend.slow"].varied.setChecked(False)

@@ -49,7 +49,6 @@ def plan_legs(window: MainWindow, qtbot: QtBot, **ranges: tuple[float, float, fl
     chosen = {name.replace("__", "."): RangeChoice(True, *one) for name, one in ranges.items()}
     fixed = {name: replace(one, varied=False) for name, one in plan.ranges.choices().items()}
     plan.ranges.set_choices(fixed | chosen)
-    plan._edited()
     return plan
 
 
