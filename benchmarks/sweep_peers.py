@@ -57,7 +57,7 @@ def compare(
     before: int,
     timeframe: Timeframe,
     ours: Callable[[], Measured],
-    lengths: Pairs,
+    lengths: Sequence[Sequence[Any]],
     repeat: int,
 ) -> None:
     """Print a row for each: medians of works that take turns, and how many times as long as ours they take.
