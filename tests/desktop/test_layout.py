@@ -17,6 +17,7 @@ from desktop.pages.setup.page import SetupPage
 from desktop.pages.setup.panel import WideScrollArea
 from desktop.pages.setup.values import Setup
 from desktop.pages.trades.page import TradesPage
+from desktop.pages.walk_forward.page import WalkForwardPage
 from desktop.theme.colours import LIGHT
 from desktop.widgets.preferences import LAYOUT_VERSION, Preferences
 from engine.model.account import Costs
@@ -157,7 +158,35 @@ def test_a_tall_page_has_the_room_of_the_results_and_gives_it_back_as_it_was(
     window.show_page("Optimize")
     window.close()  # lent is not hidden
     again = make_window(Preferences(tmp_path / "window.ini"))
+    assert again.docks["Results"].isHidden(), "Optimize is in front again"
+    again.show_page("Overview")
     assert again.docks["Results"].isVisible()
+
+
+def test_the_pages_that_were_in_front_are_so_again_after_a_restart(
+    make_window: MakeWindow, tmp_path: Path
+) -> None:
+    first = make_window()
+    first.show_page("Data")
+    first.room.button.click()  # hidden by the user
+    first.show_page("Walk-forward")
+    first.close()
+    second = make_window(Preferences(tmp_path / "window.ini"))
+    assert second.centre.currentWidget() is second.page(WalkForwardPage).panel
+    assert second.results.page() == "Data"
+    second.show_page("Overview")
+    assert second.docks["Results"].isHidden(), "as the user left it"
+
+
+@pytest.mark.parametrize("kept", ["Optimize", ["A page of long ago", 7], {"Optimize": 1}])
+def test_a_damaged_word_of_what_was_in_front_opens_the_first_pages(
+    make_window: MakeWindow, tmp_path: Path, kept: object
+) -> None:
+    preferences = Preferences(tmp_path / "window.ini")
+    preferences.save("in front", kept)
+    window = make_window(preferences)
+    assert window.centre.currentWidget() is window.page(OverviewPage).panel
+    assert window.results.page() == "Runs"
 
 
 def test_tabs_that_have_no_room_can_be_scrolled_to_by_arrows_that_are_seen(make_window: MakeWindow) -> None:
