@@ -172,10 +172,7 @@ def _correlation(result: PortfolioResult) -> Iterator[str]:
     if len(result.legs) < 2:
         return
     names = [leg.name for leg in result.legs]
-    rows = (
-        [text(name), *map(_correlated, row)]
-        for name, row in zip(names, result.correlation, strict=True)
-    )
+    rows = ([text(name), *map(_correlated, row)] for name, row in zip(names, result.correlation, strict=True))
     yield "<h2>Correlation of the legs' days</h2>"
     yield from table(("", *names), rows)
 

@@ -43,7 +43,8 @@ td:first-child,td.text,.facts td{white-space:normal}td.text{overflow-wrap:anywhe
 th{color:var(--muted);font-weight:600}th,td{text-align:right}
 .facts td,.facts th,td.text,td:first-child,th:first-child{text-align:left}
 .scroll{overflow-x:auto}.groups{columns:3 300px;column-gap:28px}.groups section{break-inside:avoid;margin:0 0 16px}
-.scroll+h3{margin-top:14px}.trades td{white-space:nowrap}pre{background:var(--panel);border:1px solid var(--rule);border-radius:6px;padding:10px;
+.scroll+h3{margin-top:14px}.trades td{white-space:nowrap}
+pre{background:var(--panel);border:1px solid var(--rule);border-radius:6px;padding:10px;
 overflow:auto;font:12px/1.5 ui-monospace,Menlo,Consolas,monospace;overflow-wrap:normal}
 summary{cursor:pointer;color:var(--accent)}article+article{border-top:2px solid var(--rule);margin-top:40px;padding-top:24px}
 @media (max-width:700px){svg[role=img]{min-width:640px}svg text{font-size:17px}}

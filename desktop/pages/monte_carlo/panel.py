@@ -6,6 +6,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import (
     QComboBox,
     QFrame,
+    QHBoxLayout,
     QLabel,
     QPushButton,
     QScrollArea,
@@ -112,7 +113,12 @@ class MonteCarloPanel(Panel):
     def _lay_out(self) -> None:
         bar = QWidget()
         row = FlowLayout(bar, 6)
-        for field in (self.method, self.paths, self.seed, self.make, self.stop):
+        buttons = QWidget()  # stay beside each other where the line is too short
+        beside = QHBoxLayout(buttons)
+        beside.setContentsMargins(0, 0, 0, 0)
+        for button in (self.make, self.stop):
+            beside.addWidget(button)
+        for field in (self.method, self.paths, self.seed, buttons):
             row.addWidget(field)
         self.left, self.right = QWidget(), QWidget()
         columns = (

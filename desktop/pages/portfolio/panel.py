@@ -175,11 +175,12 @@ class PortfolioPanel(Panel):
         row.addWidget(self.words, 1)
         for part in (self.empty, _column(ranges, self.wallet)):
             self.drawn.addWidget(part)
-        left, right = self.drawn, _column(self.views, self.bar_words, self.bars, self.map_words, self.map)
+        self.of_legs = _column(self.views, self.bar_words, self.bars, self.map_words, self.map)
+        self.of_legs.hide()
         pictures = QSplitter()
         pictures.setChildrenCollapsible(False)
-        pictures.addWidget(left)
-        pictures.addWidget(right)
+        pictures.addWidget(self.drawn)
+        pictures.addWidget(self.of_legs)
         pictures.setSizes([640, 400])
         pictures.setMinimumHeight(_PICTURES_PX)
         return pictures
@@ -273,6 +274,7 @@ class PortfolioPanel(Panel):
         self.wallet.show_result(shown, self.picked)
         self.words.setText(self.wallet.words(None))
         self.drawn.setCurrentIndex(int(shown is not None))
+        self.of_legs.setVisible(shown is not None)
         self.map.show_grid(None if shown is None else correlation_of(shown), "")
         self._draw_bars()
 

@@ -150,9 +150,10 @@ class RunsPanel(Panel):
         self.model.named.connect(self._named)
         self._update()
 
-    def say_none(self) -> None:
-        """The database is open: where there are no runs, there are none."""
-        self.table.hint = "No runs yet. Press F5 to run the set-up on the left."
+    def say_none(self, *, coming: bool = False) -> None:
+        """The database is open: where there are no runs, there are none, or the first are `coming`."""
+        what = "The first ones are under way." if coming else "Press F5 to run the set-up on the left."
+        self.table.hint = f"No runs yet. {what}"
         self.table.viewport().update()
 
     def begin_batch(self) -> None:

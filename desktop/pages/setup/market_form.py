@@ -44,7 +44,7 @@ class MarketForm(QWidget):
         self.refresh = tool_button("", "Load the list of symbols from the exchange again")
         self.model = MarketListModel(self)
         self.list = MarketTable(self.model)
-        self.search = FilterField("Search symbols", "Search symbols (Ctrl+L)", self.list, keeps_return=True)
+        self.search = FilterField("Search symbols", "Search (Ctrl+L)", self.list, keeps_return=True)
         self.quote = QComboBox()
         self.quote.setAccessibleName("Show only symbols counted in this currency")
         self.quote.setToolTip("Show only symbols counted in this currency")

@@ -126,6 +126,14 @@ def test_rows_say_what_was_changed_where_and_when(window: MainWindow) -> None:
     assert parse_time(str(end), is_end=True) >= START_MS + 300 * HOUR_MS
 
 
+def test_while_the_first_runs_are_made_nobody_is_told_to_begin_them(window: MainWindow) -> None:
+    table, overview = window.page(RunsPage).panel.table, window.page(OverviewPage).panel
+    for phase, told in ((Phase.RUNNING, "under way"), (Phase.IDLE, "Press F5")):
+        window.bridge.phase_changed.emit(phase)
+        assert told in table.hint
+        assert told in overview.empty.text()
+
+
 def test_no_two_names_in_a_legend_are_the_same() -> None:
     later = Period(START_MS + HOUR_MS * 48, START_MS + HOUR_MS * 300)
     runs = [
