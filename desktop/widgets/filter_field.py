@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import ClassVar, Final
 
 from PySide6.QtCore import QEvent, Qt
 from PySide6.QtGui import QKeyEvent
@@ -16,6 +16,14 @@ class FilterField(QLineEdit):
 
     `keeps_return`: Return stays in it, and is whatever the owner makes of `returnPressed`.
     """
+
+    KEYS: ClassVar = (
+        "Filters above tables",
+        (
+            ("Down or Return", "Go to the rows that are left"),
+            ("Esc", "Empty it, and go to all rows"),
+        ),
+    )
 
     def __init__(self, name: str, hint: str, table: QTableView, *, keeps_return: bool = False) -> None:
         super().__init__(placeholderText=hint, clearButtonEnabled=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 from PySide6.QtCore import QItemSelectionModel, QModelIndex, QPoint, Qt, QTimer
 from PySide6.QtGui import (
@@ -46,6 +46,11 @@ class _Header(QHeaderView):
 
 class TableView(QTableView):
     """Shows a TableModel."""
+
+    KEYS: ClassVar = (
+        "Tables",
+        (("Ctrl+C", "Copy the selected rows, or all"),),
+    )
 
     def __init__(self, model: TableModel[Any], name: str, hint: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
