@@ -104,8 +104,8 @@ class PortfolioPanel(Panel):
         self.requests: TableModel[Request] = TableModel(REQUESTS, self)
         self.trades: TableModel[TradeOf] = TableModel(TRADES, self)
         self.leg_table = TableView(self.legs, "Legs", _HINT)
-        self.request_table = TableView(self.requests, "Requests", "Every request got all it asked for.")
-        self.trade_table = TableView(self.trades, "Trades of all legs", "No trades.")
+        self.request_table = TableView(self.requests, "Requests", _HINT)
+        self.trade_table = TableView(self.trades, "Trades of all legs", _HINT)
         self.stored: StoredList[PortfolioResult] = StoredList(
             "portfolio",
             STORED,
@@ -257,6 +257,8 @@ class PortfolioPanel(Panel):
         notes = [] if result is None else [result.error or "", *result.notes]
         self.notes.setText(" · ".join(note for note in notes if note))
         self.notes.setVisible(bool(self.notes.text()))
+        self.request_table.say(_HINT if finished is None else "Every request got all it asked for.")
+        self.trade_table.say(_HINT if finished is None else "No trades.")
         self.requests.set_rows(() if finished is None else finished.contended)
         pairs = [] if finished is None else finished.trades
         self.trades.set_rows((name, TradeRow(place, trade)) for place, (name, trade) in enumerate(pairs))
