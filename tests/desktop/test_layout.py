@@ -7,11 +7,14 @@ import pytest
 from PySide6.QtCore import QByteArray, Qt
 from PySide6.QtWidgets import (
     QApplication,
+    QLabel,
     QToolButton,
+    QWidget,
 )
 from pytestqt.qtbot import QtBot
 
 from desktop.app.window import MainWindow
+from desktop.pages.monte_carlo.page import MonteCarloPage
 from desktop.pages.overview.page import OverviewPage
 from desktop.pages.setup.page import SetupPage
 from desktop.pages.setup.panel import WideScrollArea
@@ -220,6 +223,29 @@ def test_no_page_is_wider_than_the_window_whatever_is_filtered(
     trades = window.page(TradesPage).panel
     typed = trades.text.fontMetrics().horizontalAdvance(trades.text.text())
     assert trades.text.width() >= typed + 40, "what is typed can be read"
+
+
+@pytest.mark.parametrize("size", [(1024, 700), (960, 600), (900, 520)])
+def test_where_a_line_is_short_stop_stays_beside_what_it_stops_and_a_field_beside_its_words(
+    window: MainWindow, size: tuple[int, int], qtbot: QtBot
+) -> None:
+    window.resize(*size)
+    paths, walks = window.page(MonteCarloPage).panel, window.page(WalkForwardPage).panel
+    window.show_page("Monte Carlo")
+    at_rest(window, qtbot)
+    assert abs(middle(paths, paths.stop) - middle(paths, paths.make)) <= 2
+    window.show_page("Walk-forward")
+    at_rest(window, qtbot)
+    assert abs(middle(walks, walks.stop) - middle(walks, walks.run)) <= 2
+    labels = {label.buddy(): label for label in walks.findChildren(QLabel) if label.buddy() is not None}
+    assert labels.keys() >= {walks.train, walks.test, walks.gap, walks.mode}
+    for field, label in labels.items():
+        assert abs(middle(walks, field) - middle(walks, label)) <= 2, label.text()
+
+
+def middle(panel: QWidget, part: QWidget) -> int:
+    """How far the middle of a part is from the top of its panel, px."""
+    return part.mapTo(panel, part.rect().center()).y()
 
 
 def test_enter_on_a_trade_shows_it_in_the_chart(window: MainWindow, qtbot: QtBot) -> None:

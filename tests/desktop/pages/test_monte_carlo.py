@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from PySide6.QtWidgets import QPushButton
 from pytestqt.qtbot import QtBot
 
 from desktop.app.window import MainWindow
@@ -15,7 +14,6 @@ from engine.model.run import FAILED, RunResult, RunSpec
 from engine.research.monte_carlo import permuted, resampled
 from engine.service import Engine
 from tests.desktop.builders import run_on
-from tests.desktop.waiting import at_rest
 from tests.support.builders import random_candles
 
 pytestmark = pytest.mark.pages("Set-up", "Overview", "Runs", "Trades", "Monte Carlo")
@@ -70,17 +68,6 @@ def test_bands_histogram_and_tables_show_what_came_out(window: MainWindow, theme
     assert "of the paths end with less" in panel.told.text()
     panel.fan._point_at(0)
     assert panel.read_out.text().startswith("2024-01-01: this run 10,000; median 10,000;")
-
-
-def test_in_a_small_window_stop_stands_beside_what_it_stops(window: MainWindow, qtbot: QtBot):
-    window.resize(1024, 700)
-    panel = page_of(window, run_on(CANDLES)).panel
-    at_rest(window, qtbot)
-
-    def top(button: QPushButton) -> int:
-        return button.mapTo(panel, button.rect().topLeft()).y()
-
-    assert top(panel.stop) == top(panel.make)
 
 
 def test_trades_are_counted_below_and_positions_have_no_bands(window: MainWindow):
