@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QComboBox, QToolButton
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QToolButton, QWidget
 
 
 def tool_button(text: str, tip: str) -> QToolButton:
@@ -36,6 +36,7 @@ def combo(name: str, words: Iterable[str]) -> QComboBox:
     return box
 
 
+<<<<<<< HEAD
 def narrow_combo(name: str) -> QComboBox:
     """A choice that asks for the room of eight letters, whatever is in it."""
     box = QComboBox()
@@ -43,3 +44,14 @@ def narrow_combo(name: str) -> QComboBox:
     box.setMinimumContentsLength(8)
     box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
     return box
+=======
+def together(*parts: QWidget) -> QWidget:
+    """Buttons, or a field and its words, that stay beside each other where a line is too short for all that is in it."""
+    row = QWidget()
+    layout = QHBoxLayout(row)
+    layout.setContentsMargins(0, 0, 0, 0)
+    layout.setSpacing(4)
+    for part in parts:
+        layout.addWidget(part)
+    return row
+>>>>>>> main
