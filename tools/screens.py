@@ -208,9 +208,9 @@ def scenes(window: MainWindow, state: str) -> dict[str, Callable[[], Awaitable[Q
 
 async def legs_planned(window: MainWindow) -> QWidget:
     """What can vary of the portfolio's legs."""
-    panel = window.page(PortfolioPage).panel
-    panel.editor.put(PORTFOLIO.read_text(), PORTFOLIO, saved=True)
-    panel.optimize_wanted.emit()
+    page = window.page(PortfolioPage)
+    page.panel.editor.put(PORTFOLIO.read_text(), PORTFOLIO, saved=True)
+    page.vary(OptimizePage.title)
     return window
 
 

@@ -36,7 +36,6 @@ def combo(name: str, words: Iterable[str]) -> QComboBox:
     return box
 
 
-<<<<<<< HEAD
 def narrow_combo(name: str) -> QComboBox:
     """A choice that asks for the room of eight letters, whatever is in it."""
     box = QComboBox()
@@ -44,7 +43,8 @@ def narrow_combo(name: str) -> QComboBox:
     box.setMinimumContentsLength(8)
     box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
     return box
-=======
+
+
 def together(*parts: QWidget) -> QWidget:
     """Buttons, or a field and its words, that stay beside each other where a line is too short for all that is in it."""
     row = QWidget()
@@ -54,4 +54,3 @@ def together(*parts: QWidget) -> QWidget:
     for part in parts:
         layout.addWidget(part)
     return row
->>>>>>> main

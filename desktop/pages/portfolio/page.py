@@ -73,8 +73,8 @@ class PortfolioPage(Page[PortfolioPanel]):
         editor.save_as_wanted.connect(self._ask_save)
         panel.run_wanted.connect(self.start)
         panel.stop_wanted.connect(self.bridge.stop)
-        panel.optimize_wanted.connect(lambda: self._vary(OptimizePage.title))
-        panel.walk_wanted.connect(lambda: self._vary(WalkForwardPage.title))
+        panel.optimize.clicked.connect(lambda: self.vary(OptimizePage.title))
+        panel.walk.clicked.connect(lambda: self.vary(WalkForwardPage.title))
         panel.leg_wanted.connect(self._run_leg)
         panel.moment_wanted.connect(
             lambda at: self.context.range_wanted.emit(at - _AROUND_MS, at + _AROUND_MS)
@@ -236,7 +236,7 @@ class PortfolioPage(Page[PortfolioPanel]):
         self._failure = self._opening = ""
         self.panel.set_running(on=True)
 
-    def _vary(self, title: str) -> None:
+    def vary(self, title: str) -> None:
         """Go to the page of sweeps or of walk-forwards, with the portfolio as what is varied there."""
         self._read()
         if self._file is not None:

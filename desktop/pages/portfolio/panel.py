@@ -59,14 +59,10 @@ _FIGURES: Final = (
 
 
 class PortfolioPanel(Panel):
-    """`run_wanted()`, `stop_wanted()`; `optimize_wanted()`, `walk_wanted()`: vary it; `leg_wanted(name)`: a run of it
-    alone; `moment_wanted(ms)`: look at it.
-    """
+    """Signals: `run_wanted()`, `stop_wanted()`; `leg_wanted(name)`: a run of it alone; `moment_wanted(ms)`: look at it."""
 
     run_wanted = Signal()
     stop_wanted = Signal()
-    optimize_wanted = Signal()
-    walk_wanted = Signal()
     leg_wanted = Signal(str)
     moment_wanted = Signal(object)
 
@@ -91,9 +87,7 @@ class PortfolioPanel(Panel):
         self.run.setProperty("primary", True)
         self.run.setToolTip("Fetch what is missing and play all legs on one wallet (F8)")
         self.optimize = tool_button("Optimize …", "Choose on the Optimize page what varies of the portfolio")
-        self.walk = tool_button(
-            "Walk forward …", "Choose on the Walk-forward page in which windows it varies"
-        )
+        self.walk = tool_button("Walk forward …", "Choose on the Walk-forward page in what windows it varies")
         self.leg_run = tool_button("Run leg alone", "Make a run of the picked leg by itself (Enter)")
         self.plan, self.problem = QLabel(wordWrap=True), QLabel(wordWrap=True)
         self.words, self.notes = ElidedLabel(), QLabel(wordWrap=True)
@@ -196,8 +190,6 @@ class PortfolioPanel(Panel):
     def _connect(self) -> None:
         self.run.clicked.connect(self.run_wanted)
         self.stop.clicked.connect(self.stop_wanted)
-        self.optimize.clicked.connect(self.optimize_wanted)
-        self.walk.clicked.connect(self.walk_wanted)
         self.leg_run.clicked.connect(self._want_leg)
         self.leg_table.doubleClicked.connect(lambda _: self._want_leg())
         self.leg_table.selectionModel().selectionChanged.connect(lambda *_: self._picked())
