@@ -331,7 +331,7 @@ class OptimizePage(Page[OptimizePanel]):
             plan.use_choices(*before[:2])
             plan.subjects.choose_market(*market)
 
-        if (plan.choices, setup.setup(), plan.subjects.market()) != (*before[1:3], market):
+        if (plan.subjects.key, plan.choices, setup.setup(), plan.subjects.market()) != (*before[:3], market):
             undo = Undo("Set-up and plan are those of the stored sweep now", take_back)
             self.context.undo_offered.emit(undo)
 

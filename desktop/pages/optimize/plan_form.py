@@ -187,7 +187,7 @@ class PlanForm(QWidget):
 
     def use_choices(self, key: str, choices: Mapping[str, SweepChoice]) -> None:
         """Choose all of this, once the strategies are known."""
-        self.choices, self.subjects.wanted = dict(choices), key
+        self.choices = dict(choices)
         self.subjects.choose(key)
 
     def use_plan(self, spec: SweepSpec) -> None:

@@ -112,7 +112,8 @@ class SubjectForm(QWidget):
         self._tell()
 
     def choose(self, key: str) -> None:
-        """Choose that strategy, or the portfolio."""
+        """Choose that strategy, or the portfolio, now or once it is known."""
+        self.wanted = key
         self._offer(key)
         self._show()
 

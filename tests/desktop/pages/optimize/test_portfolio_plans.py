@@ -20,7 +20,7 @@ from desktop.widgets.preferences import Preferences
 from engine.errors import InputError
 from engine.model.portfolio_document import spec_of
 from engine.model.sweep_spec import SweepSpec
-from tests.desktop.builders import BANDS, CROSS
+from tests.desktop.builders import BANDS, CROSS, sweep_of
 from tests.desktop.conftest import MakeWindow, fill
 
 pytestmark = pytest.mark.pages("Set-up", "Overview", "Optimize", "Walk-forward", "Portfolio")
@@ -194,6 +194,28 @@ def test_a_strategy_is_chosen_as_before_and_the_portfolio_again_as_it_was(
         assert plan.subjects.symbol.isVisible() == (wanted != PORTFOLIO_KEY)
     assert plan.constraint.text() == "trend.fast < trend.slow"
     assert filled.page(SetupPage).panel.strategies.focused() == "ema_cross"
+
+
+def test_what_a_stored_sweep_of_a_strategy_took_the_place_of_comes_back_by_undo(
+    filled: MainWindow, qtbot: QtBot
+) -> None:
+    page, stored = filled.page(OptimizePage), sweep_of().spec
+    page._use_plan(stored)
+    plan = planned(filled, qtbot)
+    wanted = plan.spec()
+    page._use_plan(stored)
+    assert plan.subjects.key == "ema_cross"
+    filled.actions_["undo"].trigger()
+    assert plan.subjects.key == PORTFOLIO_KEY
+    assert plan.spec() == wanted
+
+
+def test_the_portfolio_is_chosen_once_the_strategies_are_known(window: MainWindow, qtbot: QtBot) -> None:
+    plan = planned(window, qtbot)
+    assert plan.problem.text() == "Select a strategy"
+    fill(window)
+    assert plan.subjects.key == PORTFOLIO_KEY
+    assert plan.run.isEnabled()
 
 
 def test_the_plan_of_the_portfolio_comes_back_after_a_restart(
