@@ -17,6 +17,7 @@ from engine.database.store import Store
 from engine.model.market import HOUR_MS, Candles, Market, Period, Timeframe
 from tests.support.builders import START_MS, random_candles
 from tests.support.database import execute
+from tests.support.examples import examples
 from tests.support.fake_exchange import assert_same_candles
 
 HOUR = Timeframe("1h")
@@ -185,7 +186,9 @@ def test_a_damaged_file_is_noticed_and_written_again(
 
 
 @pytest.mark.long
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=examples(150), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(data=st.data())
 def test_no_flipped_bit_is_ever_believed(filled: CountingStore, folder: Path, data: st.DataObject) -> None:
     CandleCache(filled, folder).load(SOL, HOUR, ALL)
