@@ -111,7 +111,7 @@ def test_a_stitched_run_says_how_many_trials_its_walk_forward_chose_from(window:
     assert "The only walk-forward here" in panel.chance.text()
 
 
-@pytest.mark.pages()
+@pytest.mark.pages
 @pytest.mark.parametrize("height", [560, 900])
 def test_however_many_curves_are_named_most_of_the_height_is_theirs(
     window: MainWindow, height: int, qtbot: QtBot

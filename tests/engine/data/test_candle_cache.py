@@ -137,7 +137,8 @@ def test_two_databases_never_meet_in_one_folder(
     name = database_url.split("/")[-1].split("?")[0]
     cache.load(SOL, HOUR, ALL)
     filled.close()
-    execute(embedded_url, f"CREATE DATABASE copy_{name} TEMPLATE {name}")
+    ends = f"SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = '{name}'"
+    execute(embedded_url, ends, f"CREATE DATABASE copy_{name} TEMPLATE {name}")
     try:
         other = Store(copy)
         twin = CandleCache(other, folder)
