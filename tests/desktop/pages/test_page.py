@@ -67,7 +67,8 @@ class NotesPage(Page[NotesPanel]):
 @pytest.fixture
 def window(make_window: MakeWindow, monkeypatch: pytest.MonkeyPatch) -> MainWindow:
     """A window with one page more."""
-    monkeypatch.setattr(window_module, "PAGES", (*window_module.PAGES, NotesPage))
+    there = vars(window_module)["PAGES"]
+    monkeypatch.setattr(window_module, "PAGES", (*there, NotesPage))
     return make_window()
 
 
