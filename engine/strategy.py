@@ -61,7 +61,8 @@ class Strategy(ABC):
     """
 
     reverse: ClassVar[bool] = False
-    # True: `candles` and `indicators` are dicts of read-only numpy arrays in place of pandas, which costs far less
+    # True: `candles` and `indicators` are dicts of read-only numpy arrays in place of pandas, which costs far less; the open
+    # times are candles["timestamp"], int64 ms
     arrays: ClassVar[bool] = False
     # longer candles, and other symbols of the exchange, that `on` gives: `timeframes = ("4h", "1d")`; True: longer ones are
     # built of the candles of the run, and only whole ones, in place of fetching the exchange's own

@@ -4,10 +4,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from engine.indicators import daily_vwap, donchian, ema, once, stochastic_rsi, supertrend
-from engine.strategy import Param, Strategy
+from engine.strategy import Columns, Param, Strategy
 
 Flags = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
@@ -22,6 +21,7 @@ class VwapSupertrendEma(Strategy):
     """
 
     reverse = False
+    arrays = True  # columns as numpy arrays, cheaper when thousands of parameters are tried
 
     ema_fast = Param(21, low=2, high=500, help="candles of the fast EMA")
     ema_slow = Param(50, low=2, high=1000, help="candles of the slow EMA")
@@ -37,45 +37,58 @@ class VwapSupertrendEma(Strategy):
         """Until what the recursive averages remember of their start no longer matters."""
         return int(max(10 * self.ema_slow, 20 * self.st_length, 20 * self.rsi_length))
 
-    def indicators(self, candles: pd.DataFrame) -> dict[str, "pd.Series[float]"]:
+    def indicators(self, candles: Columns) -> Columns:
         """Both EMAs, SuperTrend's line and direction, VWAP and the Stochastic RSI."""
         high, low, close = candles["high"], candles["low"], candles["close"]
-        trend = supertrend(high, low, close, self.st_length, self.st_multiplier)
-        stochastic = stochastic_rsi(close, self.rsi_length, self.stoch_length, self.stoch_k, self.stoch_d)
         return {
             "ema_fast": ema(close, self.ema_fast),
             "ema_slow": ema(close, self.ema_slow),
-            "vwap": daily_vwap(high, low, close, candles["volume"]),
-            "supertrend": trend["supertrend"],
-            "supertrend_direction": trend["supertrend_direction"],
-            "stoch_k": stochastic["stoch_k"],
-            "stoch_d": stochastic["stoch_d"],
+            "vwap": daily_vwap(high, low, close, candles["volume"], candles["timestamp"]),
+            **supertrend(high, low, close, self.st_length, self.st_multiplier),
+            **stochastic_rsi(close, self.rsi_length, self.stoch_length, self.stoch_k, self.stoch_d),
         }
 
-    def signals(self, candles: pd.DataFrame, indicators: dict[str, "pd.Series[float]"]) -> dict[str, Flags]:
+    def signals(self, candles: Columns, indicators: Columns) -> Columns:
         """Pullback before reversal, buy before sell; out while SuperTrend is on the other side."""
-        close = candles["close"].to_numpy()
-        value = {name: column.to_numpy() for name, column in indicators.items()}
-        fast, slow, vwap, line = (value[name] for name in ("ema_fast", "ema_slow", "vwap", "supertrend"))
-        up, down = value["supertrend_direction"] == 1, value["supertrend_direction"] == -1
-
-        up_zone = _two_of(fast > slow, up, (fast > vwap) & (slow > vwap))
-        down_zone = _two_of(fast < slow, down, (fast < vwap) & (slow < vwap))
+        close, stochastic = candles["close"], indicators["stoch_k"]
+        fast, slow, vwap, line = (indicators[name] for name in ("ema_fast", "ema_slow", "vwap", "supertrend"))
+        direction = np.asarray(indicators["supertrend_direction"])
+        up, down = direction == 1, direction == -1
         reach = donchian(candles["high"], candles["low"], self.lookback)
-        lowest, highest = reach["donchian_lower"].to_numpy(), reach["donchian_upper"].to_numpy()
-        at_support = (lowest <= slow) | (lowest <= vwap) | (lowest <= line)
-        at_resistance = (highest >= slow) | (highest >= vwap) | (highest >= line)
-        turns = once(_reversals, candles["open"].to_numpy(), close)  # no parameter moves them
-        above = (close > fast) & (close > slow) & (close > vwap)
-        below = (close < fast) & (close < slow) & (close < vwap)
+        # what a parameter does not move is computed once for all its values
+        trend = once(_trends, close, fast, slow, vwap)
+        touched = once(_touched, reach["donchian_lower"], reach["donchian_upper"], slow, vwap, line)
+        turns = once(_reversals, candles["open"], close)
+        up_zone = _two_of(trend["rising"], up, trend["averages_above"])
+        down_zone = _two_of(trend["falling"], down, trend["averages_below"])
         return {
-            "signal_pullback_buy": up_zone & at_support & turns["bullish"] & (value["stoch_k"] < 20),
-            "signal_pullback_sell": down_zone & at_resistance & turns["bearish"] & (value["stoch_k"] > 80),
-            "signal_reversal_buy": up & _before(down, 1, False) & above,
-            "signal_reversal_sell": down & _before(up, 1, False) & below,
+            "signal_pullback_buy": up_zone & touched["support"] & turns["bullish"] & (stochastic < 20),
+            "signal_pullback_sell": down_zone & touched["resistance"] & turns["bearish"] & (stochastic > 80),
+            "signal_reversal_buy": up & _before(down, 1, False) & trend["close_above"],
+            "signal_reversal_sell": down & _before(up, 1, False) & trend["close_below"],
             "exit_long": down,
             "exit_short": up,
         }
+
+
+def _trends(close: Floats, fast: Floats, slow: Floats, vwap: Floats) -> dict[str, Flags]:
+    """How the averages lie to each other and to VWAP, and the close to all three."""
+    return {
+        "rising": fast > slow,
+        "falling": fast < slow,
+        "averages_above": (fast > vwap) & (slow > vwap),
+        "averages_below": (fast < vwap) & (slow < vwap),
+        "close_above": (close > fast) & (close > slow) & (close > vwap),
+        "close_below": (close < fast) & (close < slow) & (close < vwap),
+    }
+
+
+def _touched(lowest: Floats, highest: Floats, *levels: Floats) -> dict[str, Flags]:
+    """Candles whose last lows reached down, or highs up, to any of the levels."""
+    return {
+        "support": np.any([lowest <= level for level in levels], axis=0),
+        "resistance": np.any([highest >= level for level in levels], axis=0),
+    }
 
 
 def _two_of(one: Flags, two: Flags, three: Flags) -> Flags:

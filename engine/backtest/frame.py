@@ -19,7 +19,7 @@ from engine.backtest.beside import Beside, Side, ages, closes_of, latest_seen
 from engine.errors import RunError
 from engine.indicators.memory import Memory, current
 from engine.model.columns import columns_of, float_column, kind_of
-from engine.model.market import CandleFile, Candles, Float64Array
+from engine.model.market import CandleFile, Candles
 from engine.strategy import named_series
 
 _ANSWERS: Final = "a Series, a one-dimensional array, a DataFrame or a mapping of columns"
@@ -66,9 +66,10 @@ class CandleFrame:
         return self.table.copy(deep=False)
 
     @cached_property
-    def arrays(self) -> Mapping[str, Float64Array]:
-        """The columns by name, for strategies that want arrays."""
-        return {str(name): column.to_numpy() for name, column in self.table.items()}
+    def arrays(self) -> Mapping[str, Array]:
+        """The columns by name, for strategies that want arrays: `timestamp`, open times (int64, ms), among them."""
+        columns = {str(name): column.to_numpy() for name, column in self.table.items()}
+        return {"timestamp": _frozen(np.ascontiguousarray(self.candles.timestamp)), **columns}
 
     def given(self, *, arrays: bool) -> Any:
         """What one call of a strategy gets as its candles."""
@@ -76,7 +77,9 @@ class CandleFrame:
 
     def memory(self, max_bytes: int) -> Memory:
         """Where indicators of these candles are remembered while many parameters are tried on them."""
-        return Memory(self.table, max_bytes)
+        memory = Memory(self.table, max_bytes)
+        memory.hold([self.arrays["timestamp"]])
+        return memory
 
     def part(self, start: int | None, stop: int | None) -> CandleFrame:
         """The candles at positions start..stop, on the same memory; of other series what was known by then."""
@@ -163,7 +166,7 @@ class _Laid:
         if memory is None:
             return nullcontext()
         if self._memory is None:
-            self._memory = Memory(self.frame.table, memory.max_bytes // series)
+            self._memory = self.frame.memory(memory.max_bytes // series)
         return self._memory.used()
 
     def beside(self, answer: Any, asked: str, memory: Memory | None) -> Any:

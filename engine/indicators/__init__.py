@@ -105,12 +105,15 @@ def donchian(high: Column, low: Column, length: int = 20) -> Columns:
     return _frame("donchian", ("donchian_lower", "donchian_upper"), (high, low), _whole(length))
 
 
-def daily_vwap(high: Column, low: Column, close: Column, volume: Column) -> Column:
+def daily_vwap(
+    high: Column, low: Column, close: Column, volume: Column, times: pd.Series[Any] | Array | None = None
+) -> Column:
     """Volume-weighted mean of (high + low + close) / 3 since 00:00 UTC; NaN until the day has traded.
 
-    The index must be times; a day is a UTC day. A day that begins in the middle of the data is anchored at its first candle.
+    The index of Series must be times; arrays need `times`, int64 (n,): `candles["timestamp"]`. A day is a UTC day; one that
+    begins in the middle of the data is anchored at its first candle.
     """
-    return _series("vwap", (high, low, close, volume))
+    return _series("vwap", (high, low, close, volume), times=_open_times(high, times))
 
 
 def crossed_above(one: Column | float, other: Column | float) -> Column:
@@ -211,11 +214,11 @@ def _shared(column: Any, length: int, index: pd.Index[Any] | None) -> Any:
     return values if index is None else pd.Series(values, index=index, name=column.name, copy=False)
 
 
-def _series(loop: str, inputs: Sequence[Column], *numbers: float) -> Column:
+def _series(loop: str, inputs: Sequence[Column], *numbers: float, times: Array | None = None) -> Column:
     def build(columns: Sequence[Array], index: pd.Index[Any] | None) -> Any:
         return columns[0] if index is None else pd.Series(columns[0], index=index, name=loop, copy=False)
 
-    column: Column = _computed(loop, build, inputs, numbers)
+    column: Column = _computed(loop, build, inputs, numbers, times)
     return column
 
 
@@ -233,19 +236,21 @@ def _computed(
     build: Callable[[Sequence[Array], pd.Index[Any] | None], Any],
     inputs: Sequence[Any],
     numbers: tuple[float, ...],
+    times: Array | None = None,
 ) -> Any:
-    """What the loop of that name makes of the columns and numbers; remembered where the caller asked for that."""
+    """What the loop of that name makes of the columns and numbers, where it asks for them after the open times of candles;
+    remembered where the caller asked for that. Series have their times with their index.
+    """
     index = _common_index(inputs)
     arrays = [_floats(column) for column in inputs]
+    timed = arrays if times is None else [times, *arrays]
     memory = current()
-    key = memory.key(loop, arrays, numbers, index) if memory else None
+    key = memory.key(loop, arrays if index is not None else timed, numbers, index) if memory else None
     if memory and key and (found := memory.recall(key)) is not None:
         return found
     from engine.indicators import loops  # numba takes half a second to import: only who computes pays
 
-    if loop == "vwap":
-        arrays.insert(0, _open_times(index))
-    columns = list(getattr(loops, loop)(*arrays, *numbers))
+    columns = list(getattr(loops, loop)(*timed, *numbers))
     if not memory or not key:
         return build(columns if index is not None else [_frozen(column) for column in columns], index)
     # numpy lets anybody lift the protection of numba's memory, of its own it does not
@@ -286,10 +291,17 @@ def _frozen(array: Array) -> Array:
     return array.view()
 
 
-def _open_times(index: pd.Index[Any] | None) -> Array:
-    if index is None:
-        raise ValueError("a daily VWAP needs Series: it reads the times of their index")
-    return _frozen(pd.DatetimeIndex(index).as_unit("ms").asi8.view())
+def _open_times(column: Any, times: Any) -> Array:
+    """Open times of candles (ms), read-only: those given beside arrays, of Series those of their index."""
+    if not isinstance(column, np.ndarray):
+        if times is not None:
+            raise ValueError("the times of Series are those of their index: leave them out")
+        return _frozen(pd.DatetimeIndex(column.index).as_unit("ms").asi8.view())
+    if not isinstance(times, np.ndarray) or times.dtype != np.int64 or times.shape != column.shape:
+        raise ValueError(
+            'a daily VWAP of arrays needs their times: daily_vwap(high, low, close, volume, candles["timestamp"])'
+        )
+    return _frozen(np.ascontiguousarray(times).view())
 
 
 def _whole(length: float) -> int:

@@ -29,7 +29,8 @@ from engine.research.trials import plan_trials
 from engine.runs.plan import PlannedRun, read_by, sources_now
 
 WARMUP_TIMEOUT_S: Final = 60.0
-WARMUP_TRIALS: Final = 10_000  # in one question to a worker
+# in one question: all workers share it, and have the strategy's process by the first trial
+WARMUP_TRIALS: Final = 500
 
 
 def check_objectives(spec: SweepSpec) -> None:

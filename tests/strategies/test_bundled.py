@@ -2,12 +2,14 @@
 
 from collections import Counter
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from engine.backtest.frame import CandleFrame
 from engine.loader import load_strategy
 from engine.model.market import Period
 from engine.strategy import ENTRY_COLUMN, Signals, Strategy
@@ -26,9 +28,11 @@ def load(name: str) -> type[Strategy]:
 
 
 def columns_of(strategy: Strategy, candles: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    with longer_built(strategy, candles_of(candles)):
-        indicators = strategy.indicators(candles)
-        signals = strategy.signals(candles, indicators)
+    frame = CandleFrame(candles_of(candles))
+    given = partial(frame.given, arrays=strategy.arrays)
+    with longer_built(strategy, frame.candles):
+        indicators = strategy.indicators(given())
+        signals = strategy.signals(given(), indicators)
     return pd.DataFrame(indicators, candles.index), pd.DataFrame(signals, candles.index)
 
 

@@ -9,7 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from engine.backtest.frame import CandleFrame
 from engine.loader import load_strategy
+from engine.model.market import Candles
 from engine.strategy import Strategy
 from tests.support.builders import candles_from, random_candles
 
@@ -29,14 +31,18 @@ UP = {
 PLAIN = [(100, 101, 99, 100)] * 3
 
 
+def given(candles: Candles) -> Any:
+    return CandleFrame(candles).given(arrays=True)
+
+
 def decide(rows: Sequence[Sequence[float]], *changes: dict[str, float], **params: Any) -> pd.Series:
     """The signals of the last candle; `changes` are laid over UP for the last candles, the last one last."""
-    candles = candles_from(rows).frame()
-    indicators = pd.DataFrame([UP] * len(rows), index=candles.index)
+    indicators = pd.DataFrame([UP] * len(rows))
     for back, change in enumerate(reversed(changes), start=1):
         for name, value in change.items():
             indicators.iloc[-back, indicators.columns.get_loc(name)] = value  # type: ignore[index]
-    signals = VwapSupertrendEma(params).signals(candles, dict(indicators.items()))
+    said = {str(name): column.to_numpy() for name, column in indicators.items()}
+    signals = VwapSupertrendEma(params).signals(given(candles_from(rows)), said)
     return pd.DataFrame(signals).iloc[-1]
 
 
@@ -136,7 +142,7 @@ def test_exits_follow_supertrend(direction: float, leaves: tuple[bool, bool]) ->
 
 
 def test_columns_stand_in_order_of_priority() -> None:
-    candles = random_candles(100).frame()
+    candles = given(random_candles(100))
     strategy = VwapSupertrendEma()
     assert list(strategy.signals(candles, strategy.indicators(candles))) == [
         "signal_pullback_buy",
@@ -169,12 +175,11 @@ def test_parameters_and_warm_up_are_those_of_the_design() -> None:
 
 def test_the_same_rules_in_plain_loops_fire_on_the_same_candles() -> None:
     candles = random_candles(4000, 21)
-    frame = candles.frame()
     strategy = VwapSupertrendEma({"lookback": 3})
-    indicators = strategy.indicators(frame)
-    found = pd.DataFrame(strategy.signals(frame, indicators))
+    indicators = strategy.indicators(given(candles))
+    found = pd.DataFrame(strategy.signals(given(candles), indicators))
     o, h, low, c = candles.open, candles.high, candles.low, candles.close
-    fast, slow, vwap, line, way, k = (indicators[name].to_numpy() for name in UP)
+    fast, slow, vwap, line, way, k = (indicators[name] for name in UP)
     rows = []
     for i in range(4, len(candles)):
         up = sum(map(int, (fast[i] > slow[i], way[i] == 1, min(fast[i], slow[i]) > vwap[i]))) >= 2

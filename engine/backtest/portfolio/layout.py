@@ -34,10 +34,10 @@ def _record(amounts: str, numbers: str) -> np.dtype[Any]:
 # What a leg is besides its STATE and TERMS. `first`, `last`: its candles; `at`: the last that has closed; `next`, `phase`:
 # what happens to it next, to which candle; `floor`, `ceiling`: its brackets; `watched`: every close counts.
 # Of what it asks for now: `asks`, `requested`, `rank`, `base`, `most`, `why`; `reserved` for an order on the open candle.
-# `made`: what it did to the wallet
+# `reduced`: the last candle at whose open it let go of what was beyond its weight; `made`: what it did to the wallet
 LEG: Final = _record(
     "weight base most requested granted reserved rank made",
-    "first last at next phase floor ceiling reverse watched timeframe asks why",
+    "first last at next phase floor ceiling reverse watched timeframe asks why reduced",
 )
 # `money`, and `value`: with open profits at the last close; `close`: the next of all closes; `here`: legs that something
 # happens to now; `refused`, `by`: an entry that cannot be, and whose

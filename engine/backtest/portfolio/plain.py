@@ -168,11 +168,13 @@ class _Wallet:
             price = float(leg.given.candles.open[leg.opens[now]]) if opened else leg.last_close
             equity += leg.open_profit(price)
         sharing = Sharing(self.rules, self.legs, now, began, equity)
+        reduced = []
         for leg, units in sharing.reductions(opening):
+            reduced.append(leg.name)
             with self._in_hand(leg) as course:
                 assert course.account.position is not None
                 course.account.reduce_at_open(course.account.position, leg.opens[now], units, REBALANCE)
-        asked = sharing.asked(opening)
+        asked = sharing.asked(opening, reduced)
         bound = 0.0
         for leg in self.legs:
             bound += leg.bound

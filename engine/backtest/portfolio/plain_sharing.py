@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
@@ -76,12 +76,12 @@ class Sharing:
     began: int
     equity: float
 
-    def asked(self, opening: Sequence[Leg]) -> list[Asked]:
-        """What the legs that open ask for."""
-        found = [self._asks(leg, leg.opens[self.now]) for leg in opening]
+    def asked(self, opening: Sequence[Leg], reduced: Collection[str]) -> list[Asked]:
+        """What the legs that open ask for. One that was `reduced` has its weight: what it seems to lack is rounding."""
+        found = [self._asks(leg, leg.opens[self.now], leg.name in reduced) for leg in opening]
         return [one for one in found if one is not None]
 
-    def _asks(self, leg: Leg, i: int) -> Asked | None:
+    def _asks(self, leg: Leg, i: int, reduced: bool) -> Asked | None:
         position, course = leg.position, leg.course
         if position is None:
             entry = course.market_entry(i) or course.waiting_entry(i)
@@ -90,7 +90,7 @@ class Sharing:
         rank = _rank(leg, i - 1)
         if not math.isnan(part):
             return Asked(leg, self.now, part * position.cash_before, rank)
-        if course.add_asked:
+        if course.add_asked or reduced:
             return None
         lacks = -self._excess(leg, position, i)
         opened = float(leg.given.candles.open[i])

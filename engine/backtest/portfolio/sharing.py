@@ -115,6 +115,7 @@ def _reduce(c: Any, b: Any, k: int, equity: float) -> None:
     s.money = wallet.money
     price = opened * (1 - s.side * slipped_by(t, s.impact, units, opened))
     sell_out(t, s, leg.next, units, price, t.fee, opened, _REBALANCE, AT_OPEN, b.fills, b.fill_amounts)
+    leg.reduced = leg.next
     leg.made += s.money - wallet.money
     wallet.money = s.money
 
@@ -164,6 +165,8 @@ def _ask_more(c: Any, b: Any, k: int, equity: float) -> None:
         leg.requested = add_needed(s, c.fixed[k], c.columns, c.rows[k])
         leg.asks = MORE if leg.requested > 0 else NOTHING
         return
+    if leg.reduced == i:
+        return  # it has its weight: what it seems to lack is rounding
     lacks, opened = -_excess(c, b, k, equity), c.opened[i]
     units = floor_division(max(0.0, lacks), opened / t.leverage + opened * t.fee)
     if s.hit == 0 and whole_steps(t, units) >= 1:

@@ -11,6 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from engine.backtest.evaluation import evaluate
+from engine.backtest.frame import CandleFrame
 from engine.errors import RunError
 from engine.loader import load_strategy
 from engine.model.account import Costs
@@ -139,6 +141,5 @@ REAL = {
 def test_the_bundled_strategies_trade_alike_on_real_markets(name: str, path: Path) -> None:
     candles = real_candles(name).slice(0, REAL[name])
     strategy = load_strategy(path)()
-    frame = candles.frame()
-    signals = Signals.check(strategy.signals(frame, strategy.indicators(frame)), frame)
+    signals = evaluate(strategy, path, CandleFrame(candles)).signals
     assert run_both(candles, signals, Costs(slippage=0.0003), strategy.reverse).trades

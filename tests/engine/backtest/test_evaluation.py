@@ -12,7 +12,7 @@ from engine.backtest.evaluation import Evaluation, ask_warmup, evaluate
 from engine.backtest.frame import CandleFrame
 from engine.errors import RunError
 from engine.indicators import crossed_above, ema
-from engine.model.market import Candles
+from engine.model.market import HOUR_MS, Candles
 from engine.strategy import Strategy
 from tests.support.builders import random_candles
 
@@ -310,10 +310,10 @@ class OnArrays(Strategy):
     def indicators(self, candles: Any) -> Any:
         assert type(candles) is dict
         assert all(type(column) is np.ndarray for column in candles.values())
-        return {"slow": ema(candles["close"], 5)}
+        return {"slow": ema(candles["close"], 5), "hour": candles["timestamp"] // HOUR_MS % 24}
 
     def signals(self, candles: Any, indicators: Any) -> Any:
-        above = crossed_above(candles["close"], indicators["slow"])
+        above = crossed_above(candles["close"], indicators["slow"]) & (indicators["hour"] != 7)
         del candles["close"]  # its own dict
         return {"signal_up_buy": above, "exit_long": candles["low"] < indicators["slow"]}
 
@@ -324,7 +324,7 @@ class OnSeries(OnArrays):
     arrays = False
 
     def indicators(self, candles: Any) -> Any:
-        return {"slow": ema(candles["close"], 5)}
+        return {"slow": ema(candles["close"], 5), "hour": pd.Series(candles.index.hour, candles.index)}
 
 
 @pytest.mark.parametrize("lasting", [True, False])
@@ -332,7 +332,8 @@ def test_a_strategy_on_arrays_says_what_it_says_on_series(lasting: bool) -> None
     frame = CandleFrame(CANDLES)
     for part in (frame, frame.part(3, 30), frame):
         one, two = (evaluate(kind(), HERE, part, lasting=lasting) for kind in (OnArrays, OnSeries))
-        np.testing.assert_array_equal(one.indicators["slow"], two.indicators["slow"])
+        for name in ("slow", "hour"):
+            np.testing.assert_array_equal(one.indicators[name], two.indicators[name])
         np.testing.assert_array_equal(one.signals.entry, two.signals.entry)
         np.testing.assert_array_equal(one.signals.exit_long, two.signals.exit_long)
         assert np.any(one.signals.entry)

@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
+from engine.backtest.evaluation import evaluate
+from engine.backtest.frame import CandleFrame
 from engine.backtest.outcome import Outcome
 from engine.loader import load_strategy
 from engine.model.account import Costs
@@ -167,11 +169,9 @@ PLAIN = [path for path in sorted(STRATEGIES.glob("[a-z]*.py")) if path.stem not 
 def test_the_bundled_strategies_give_the_trades_of_the_plain_loop_on_real_solusdt(path: Path) -> None:
     strategy = load_strategy(path)()
     whole = real_candles("usdm-SOLUSDT-1h-20231201-20241204")
-    frame = whole.frame()
     held = int(np.searchsorted(whole.timestamp, Period.parse("2024-01-01", "2024-06-30").start))
     with longer_built(strategy, whole):
-        said = strategy.signals(frame, strategy.indicators(frame))
-    signals = Signals.check(said, frame).slice(held, held + 4368)
+        signals = evaluate(strategy, path, CandleFrame(whole)).signals.slice(held, held + 4368)
     candles, costs = whole.slice(held, held + 4368), Costs(slippage=0.0005)
     outcome = run_both(candles, signals, costs, strategy.reverse)
     assert_equal(candles, outcome, Loop(candles, signals, costs, strategy.reverse), costs.cash)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from engine import indicators as ta
 from engine.backtest.frame import CandleFrame
 from engine.indicators import Memory, remembered
+from engine.model.market import HOUR_MS
 from tests.support.builders import random_candles
 
 FRAME = CandleFrame(random_candles(400, 5))
@@ -22,6 +23,11 @@ FRAME = CandleFrame(random_candles(400, 5))
 def memory() -> Iterator[Memory]:
     with remembered(FRAME.table) as memory:
         yield memory
+
+
+def times_of(candles: Any) -> Any:
+    """Which arrays need beside their prices."""
+    return candles["timestamp"] if isinstance(candles, dict) else None
 
 
 EVERY: dict[str, Callable[[pd.DataFrame], Any]] = {
@@ -34,7 +40,7 @@ EVERY: dict[str, Callable[[pd.DataFrame], Any]] = {
     "supertrend": lambda f: ta.supertrend(f["high"], f["low"], f["close"], 12),
     "stochastic_rsi": lambda f: ta.stochastic_rsi(f["close"]),
     "donchian": lambda f: ta.donchian(f["high"], f["low"], 20),
-    "daily_vwap": lambda f: ta.daily_vwap(f["high"], f["low"], f["close"], f["volume"]),
+    "daily_vwap": lambda f: ta.daily_vwap(f["high"], f["low"], f["close"], f["volume"], times_of(f)),
     "chained": lambda f: ta.ema(ta.rsi(f["close"], 14), 5),
 }
 every = pytest.mark.parametrize("name", EVERY)
@@ -206,7 +212,7 @@ def test_outside_of_a_scope_nothing_is_remembered() -> None:
 
 
 ARRAYS: dict[str, Any] = dict(FRAME.arrays)
-WITHOUT_TIMES = sorted(set(EVERY) - {"daily_vwap"})
+TIMED = ("high", "low", "close", "volume", "timestamp")
 
 
 def of_arrays() -> Any:
@@ -219,7 +225,7 @@ def as_table(answer: Any) -> np.ndarray:
     return np.column_stack(list(columns))
 
 
-@pytest.mark.parametrize("name", WITHOUT_TIMES)
+@pytest.mark.parametrize("name", sorted(EVERY))
 def test_arrays_give_the_figures_of_series_remembered_or_not(name: str) -> None:
     np.testing.assert_array_equal(as_table(EVERY[name](of_arrays())), EXPECTED[name])
     with remembered(FRAME.table):
@@ -243,10 +249,30 @@ def test_indicators_of_arrays_are_remembered(memory: Memory) -> None:
     assert own.flags.writeable
 
 
-def test_arrays_and_series_do_not_mix_and_a_vwap_needs_times() -> None:
+def test_arrays_and_series_do_not_mix() -> None:
     close = FRAME.copy()["close"]
     for mixed in ((ARRAYS["close"], close), (close, ARRAYS["close"]), (ARRAYS["close"], ARRAYS["open"][1:])):
         with pytest.raises(ValueError, match="arrays of one length, or Series all of them"):
             ta.crossed_above(*mixed)
-    with pytest.raises(ValueError, match="needs Series"):
-        ta.daily_vwap(*(ARRAYS[name] for name in ("high", "low", "close", "volume")))
+
+
+def test_a_vwap_of_arrays_needs_their_times_and_one_of_series_has_them() -> None:
+    high, low, close, volume, times = (ARRAYS[name] for name in TIMED)
+    for wrong in (None, times[1:], times.astype(np.float64), times.astype("datetime64[ms]")):
+        with pytest.raises(ValueError, match="needs their times"):
+            ta.daily_vwap(high, low, close, volume, wrong)
+    series = FRAME.copy()
+    with pytest.raises(ValueError, match="those of their index"):
+        ta.daily_vwap(series["high"], series["low"], series["close"], series["volume"], times)
+    own = np.array(times)
+    ta.daily_vwap(high, low, close, volume, own)
+    assert own.flags.writeable
+
+
+def test_a_vwap_of_arrays_is_remembered_for_its_times() -> None:
+    high, low, close, volume, times = (ARRAYS[name] for name in TIMED)
+    with FRAME.memory(2**20).used():
+        one = ta.daily_vwap(high, low, close, volume, times)
+        assert ta.daily_vwap(high, low, close, volume, times) is one
+        later = ta.daily_vwap(high, low, close, volume, times + 7 * HOUR_MS)
+        assert not np.array_equal(later, one, equal_nan=True)

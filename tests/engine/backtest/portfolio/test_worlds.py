@@ -46,6 +46,16 @@ def test_both_simulators_agree_on_many_portfolios(world: World) -> None:
     world.compare()
 
 
+def test_a_position_brought_down_to_its_weight_buys_nothing_back_for_a_rounding() -> None:
+    outcome = world_of(
+        np.random.default_rng(638), 40
+    ).compare()  # a unit costs 1e-12, less than its weight is off by
+    assert outcome is not None
+    reasons = [fill.reason for leg in outcome.legs for trade in leg.trades for fill in trade.fills]
+    assert "rebalance" in reasons
+    assert "add" not in reasons
+
+
 @pytest.mark.long
 def test_the_worlds_reach_every_end_of_a_request() -> None:
     outcomes = [world_of(np.random.default_rng(seed)).compare() for seed in range(200)]
