@@ -1,4 +1,4 @@
-"""Sweeps of 1,000 combinations through `engine.research.optimize`, the whole path, beside backtesting.py.
+"""Sweeps of 1,000 combinations through `engine.research.optimize`, the whole path, beside vectorbt and backtesting.py.
 
     .venv/bin/python -m benchmarks.sweeps [--repeat 5] [--candles 4368 35040 525600] [--workers 1 2] [--peers]
 
@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 
-from benchmarks.engine import alone, crosses
+from benchmarks.sweep_peers import compare
 from engine.backtest.evaluation import evaluate
 from engine.backtest.frame import CandleFrame
 from engine.backtest.kernel.summary import SUMMARY, Prepared, run_summary
@@ -37,12 +37,14 @@ from tests.support.builders import random_candles, real_candles
 MARKET = Market("binance", "BENCHUSDT", "BENCH/USDT")
 PART = 10  # of which every so many combinations tell what the kernel alone takes for all
 SPACE = 4_000  # candles before the period: the longest warm-up below, from there back to 00:00
+PANDAS = "ema_cross_pandas"  # the same strategy as most are written: pandas Series, no arrays
 GRIDS = {
     "ema_cross": {"fast": "5:29:1", "slow": "30:225:5"},
     "vwap_supertrend_ema": {
         "ema_fast": "10:28:2", "ema_slow": "40:76:4", "st_length": "8:12:1", "st_multiplier": "2:3:1",
     },
 }  # fmt: skip
+GRIDS[PANDAS] = GRIDS["ema_cross"]
 
 
 def candles_of(count: int) -> tuple[Candles, Timeframe]:
@@ -59,6 +61,7 @@ def engine_with(candles: Candles, timeframe: Timeframe, workers: int) -> Iterato
     """An engine whose database holds the candles, in a folder of its own."""
     home = Path(tempfile.mkdtemp(prefix="bench-sweeps-", dir="/tmp"))
     home.chmod(0o755)
+    add_pandas(home / "strategies")
     try:
         with Engine(read_settings(home=home, workers=workers, database_url=None)) as engine:
             engine._resources.store.exchanges.save_markets(
@@ -72,6 +75,15 @@ def engine_with(candles: Candles, timeframe: Timeframe, workers: int) -> Iterato
     finally:
         release_embedded(home)
         shutil.rmtree(home, ignore_errors=True)
+
+
+def add_pandas(folder: Path) -> None:
+    """Write PANDAS: the bundled EMA cross without its line that asks for arrays."""
+    lines = (Path("strategies") / "ema_cross.py").read_text().splitlines(keepends=True)
+    kept = [line for line in lines if not line.startswith("    arrays = True")]
+    assert len(kept) == len(lines) - 1
+    folder.mkdir(exist_ok=True)
+    (folder / f"{PANDAS}.py").write_text("".join(kept))
 
 
 def spec_of(strategy: str, candles: Candles, timeframe: Timeframe) -> SweepSpec:
@@ -149,16 +161,14 @@ def ours(strategy: str, count: int, repeat: int, workers: int) -> None:
     )
 
 
-def backtesting_py(count: int) -> None:
-    """One row: backtesting.py as its users write it, one EMA cross scaled to 1,000; its signals are given to it."""
-    period = candles_of(count)[0].slice(SPACE, None)
-    run, _ = alone(period, *crosses(period))
-    run()
-    began = time.perf_counter()
-    run()
-    print(
-        f"| backtesting.py alone | {count:,} | 1 | | {(time.perf_counter() - began) * 1_000:.0f} s (scaled) | | | | | | |"
-    )
+def beside_peers(count: int, repeat: int, workers: int) -> None:
+    """Our sweep of the EMA cross beside those of the peers."""
+    candles, timeframe = candles_of(count)
+    spec = spec_of("ema_cross", candles, timeframe)
+    with engine_with(candles, timeframe, workers) as engine:
+        measured(engine, spec)
+        lengths = [list(values) for values in spec.ranges.values()]
+        compare(candles, SPACE, timeframe, lambda: measured(engine, spec)[:2], lengths, repeat)
 
 
 def main() -> None:
@@ -180,7 +190,7 @@ def main() -> None:
             for workers in chosen.workers:
                 ours(strategy, count, chosen.repeat, workers)
     for count in chosen.candles if chosen.peers else ():
-        backtesting_py(count)
+        beside_peers(count, chosen.repeat, max(chosen.workers))
 
 
 if __name__ == "__main__":

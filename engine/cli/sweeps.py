@@ -32,6 +32,7 @@ from engine.cli.values import folder_option, whole_option
 from engine.errors import Interrupted, RunError
 from engine.model.account import Costs
 from engine.model.market import format_time
+from engine.model.numerals import counted
 from engine.model.reads import Warmup
 from engine.model.run import CANCELLED, FINISHED, RUNNING
 from engine.model.sweep import TOP, SweepResult
@@ -136,7 +137,7 @@ def sweep_table(result: SweepResult, statistics: SweepStatistics, top: int) -> N
     spec = result.spec
     print_line(
         f"{spec.strategy} on {spec.markets} {spec.timeframe}, {format_time(result.period.start)[:10]} to "
-        f"{format_time(result.period.end)[:10]}: {result.done:,} trials in {result.elapsed_s:.2f} s",
+        f"{format_time(result.period.end)[:10]}: {counted(result.done, 'trial')} in {result.elapsed_s:.2f} s",
         bold=True,
     )
     _trials_table("", result, result.top(top))

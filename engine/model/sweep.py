@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.model.market import Float64Array, Int64Array, Period, format_time, parse_time
+from engine.model.numerals import counted
 from engine.model.parameters import ParamValue
 from engine.model.run import FINISHED, funding_left_out, skipped_checks
 from engine.model.sweep_spec import SweepSpec
@@ -217,12 +218,14 @@ class SweepResult:
         """What to keep in mind about the best of many."""
         best = self.best
         told = self.done - self.failed
-        found = [f"the best of {told:,} trials looks better than it is" if best else "no trial has a value"]
+        found = [_caution(told) if best else "no trial has a value"]
         if self.trials_of_strategy is not None:
             found[0] += f"; {self.trials_of_strategy:,} trials of {self.spec.strategy} have been made in all"
         trades = best["metrics"].get("trades") if best else None
         if trades is not None and trades < FEW_TRADES:
-            found.append(f"the best made only {trades:g} trades: too few to tell skill from luck")
+            found.append(
+                f"the best made only {counted(int(trades), 'trade')}: too few to tell skill from luck"
+            )
         return found
 
     @property
@@ -311,6 +314,13 @@ def _market_json(sweep: SweepResult) -> dict[str, Any]:
         "checks": {name: dict(check) for name, check in sweep.checks.items()},
         "notes": sweep.warnings,
     }
+
+
+def _caution(tried: int) -> str:
+    """What is to be said of the best of so many trials."""
+    if tried == 1:
+        return "one trial: nothing was chosen"
+    return f"the best of {tried:,} trials looks better than it is"
 
 
 def loss_sign(metric: str) -> float:

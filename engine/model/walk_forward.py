@@ -256,11 +256,19 @@ class WalkForward:
         )
 
     @property
+    def can_choose(self) -> bool:
+        """Whether a combination traded in a training and had the objective there, or one that is left may yet."""
+        value, trades = self.figures[:, :, IN_SAMPLE].transpose(2, 0, 1)
+        return self.done < self.planned or bool((np.isfinite(value) & (trades > 0)).any())
+
+    @property
     def kept_words(self) -> str:
         """What of it is there again, for messages; of one that did not come to its end, how it does."""
         kept = f"{self.done:,} of {self.planned:,} combinations are stored as walk-forward {self.id[:8]}"
         if self.status == FINISHED:
             return kept
+        if not self.can_choose:
+            return f"{kept}, and trying them again would tell the same: start a new one"
         return f"{kept}, `backtest walk-forwards resume {self.id[:8]}` goes on"
 
     @property
@@ -292,7 +300,7 @@ class WalkForward:
             if trades < FEW_TRADES:
                 kind = "run" if self.portfolio is None else "portfolio"
                 found.append(
-                    f"the stitched {kind} made only {trades} trades: too few to tell skill from luck"
+                    f"the stitched {kind} made only {counted(int(trades), 'trade')}: too few to tell skill from luck"
                 )
             ahead = self.stitched.checks.get("lookahead", {})
             if ahead.get("status") == "failed":

@@ -141,5 +141,5 @@ def positions(times: Int64Array, part: Period) -> tuple[int, int]:
     """Where the candles of a part begin and end; raises InputError where there is none."""
     start, stop = (int(at) for at in np.searchsorted(times, [part.start, part.end]))
     if start == stop:
-        raise InputError(f"no candle between {part}: a window of it would be empty; nothing was run")
+        raise InputError(f"no candle from {part}: a window of it would be empty; nothing was run")
     return start, stop

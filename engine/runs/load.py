@@ -203,7 +203,7 @@ class SeriesLoader:
         whole = Period(planned.load_period.start, coverage.period.end)
         loaded = self._cache.load(market, timeframe, whole)
         if not len(loaded.candles.within(coverage.period)):
-            raise InputError(f"{market.name} {timeframe}: no candle between {coverage.period}")
+            raise InputError(f"{market.name} {timeframe}: no candle from {coverage.period}")
         inputs = candle_inputs(loaded.candles)
         seen = SeenCandles(inputs["sha256"], whole.start, loaded.version)
         file = file_for_workers(loaded, coverage.period.start, self._scratch)

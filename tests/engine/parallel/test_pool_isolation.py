@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -77,15 +78,18 @@ def test_an_edited_module_of_a_folder_that_a_job_put_on_the_path_is_read_again(
     assert value_of(pool, "state") == before
 
 
+def kept_of(pool: WorkerPool, sweep: str, leg: str, name: str) -> Any:
+    """What a job tells in the process that is kept for a leg of a sweep."""
+    asked = {"key": sweep, "leg": leg, "name": name}
+    outcome = pool.submit(f"{JOBS}:apart_with_the_same", asked, timeout_s=30).result(60)
+    assert isinstance(outcome, Done), outcome
+    return outcome.value
+
+
 def test_the_kept_processes_of_one_sweep_live_side_by_side_and_none_finds_the_pipe_of_another(
     pool: WorkerPool,
 ) -> None:
-    def kept(sweep: str, leg: str, name: str) -> Any:
-        asked = {"key": sweep, "leg": leg, "name": name}
-        outcome = pool.submit(f"{JOBS}:apart_with_the_same", asked, timeout_s=30).result(60)
-        assert isinstance(outcome, Done), outcome
-        return outcome.value
-
+    kept = partial(kept_of, pool)
     first, second = (kept("one", leg, "pid") for leg in ("a", "b"))
     kept("one", "a", "remember_on_a_module")
     assert (kept("one", "a", "pid"), kept("one", "b", "pid")) == (first, second)
@@ -94,10 +98,16 @@ def test_the_kept_processes_of_one_sweep_live_side_by_side_and_none_finds_the_pi
     if isolated.FORKS:  # its own pipe, and none that the worker holds
         pipes = [kept("one", leg, "sockets") for leg in ("a", "b", "c")]
         assert len({len(own) for own in pipes}) == 1, pipes
-    for leg in range(isolated.MOST_KEPT):
-        kept("one", str(leg), "pid")
-    assert kept("one", "a", "pid") != first
     assert kept("other", "a", "state")["memo"] is None
+
+
+@pytest.mark.long
+def test_so_many_legs_keep_their_processes_and_one_more_begins_all_of_them_anew(pool: WorkerPool) -> None:
+    legs = [str(leg) for leg in range(isolated.MOST_KEPT)]
+    first = [kept_of(pool, "one", leg, "pid") for leg in legs]
+    assert [kept_of(pool, "one", leg, "pid") for leg in legs] == first
+    kept_of(pool, "one", "another", "pid")
+    assert kept_of(pool, "one", "0", "pid") not in first
 
 
 def test_a_kept_process_remembers_until_another_is_asked(pool: WorkerPool) -> None:

@@ -15,9 +15,11 @@ _PATIENCE_S = 150.0
 
 
 @contextmanager
-def killed(engine: Engine, code: str, trial_s: str) -> Iterator[subprocess.Popen[bytes]]:
+def killed(
+    engine: Engine, code: str, trial_s: str, statuses: Callable[[], Iterable[str]] | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
     """A program that runs `code` on the engine's database and home with two workers, until the block ends; `trial_s`: what a
-    trial of its slow strategy takes. Behind it the database knows that it is gone.
+    trial of its slow strategy takes. Behind it the database knows that it is gone: by `statuses`, without them of sweeps.
     """
     surroundings = os.environ | {
         "DATABASE_URL": str(engine.settings.database_url),
@@ -29,7 +31,7 @@ def killed(engine: Engine, code: str, trial_s: str) -> Iterator[subprocess.Popen
     try:
         yield process
     finally:
-        kill(process, lambda: [sweep.status for sweep in engine.research.sweeps()])
+        kill(process, statuses or (lambda: [sweep.status for sweep in engine.research.sweeps()]))
 
 
 def kill(process: subprocess.Popen[bytes], statuses: Callable[[], Iterable[str]]) -> None:
@@ -45,8 +47,13 @@ def kill(process: subprocess.Popen[bytes], statuses: Callable[[], Iterable[str]]
 
 def wait_for_sweeps(engine: Engine, process: subprocess.Popen[bytes], count: int, done: int = 0) -> None:
     """Until so many sweeps are stored, each with at least so many trials."""
+    wait_until(process, lambda: len([one for one in engine.research.sweeps() if one.done >= done]) >= count)
+
+
+def wait_until(process: subprocess.Popen[bytes], happened: Callable[[], bool]) -> None:
+    """Until something has happened that a program at work makes happen."""
     deadline = time.monotonic() + _PATIENCE_S
-    while len([one for one in engine.research.sweeps() if one.done >= done]) < count:
+    while not happened():
         assert process.poll() is None
         assert time.monotonic() < deadline
         time.sleep(0.05)

@@ -205,6 +205,16 @@ def test_a_strategy_that_ends_every_worker_ends_the_sweep(
     assert engine.research.sweep(result.id).status == FAILED
 
 
+def test_of_one_trial_it_is_said_that_nothing_was_chosen(engine: Engine):  # noqa: F811
+    name = plug_in(engine, "slow", SLOW)
+    one, two = (
+        engine.research.optimize(sweep_spec(name, {"number": numbers}, objective="return_pct"), fetch=False)
+        for numbers in ("3", "3,4")
+    )
+    assert one.cautions[0].startswith("one trial: nothing was chosen; ")
+    assert two.cautions[0].startswith("the best of 2 trials looks better than it is; ")
+
+
 def test_a_stop_keeps_what_is_finished(engine: Engine):  # noqa: F811
     name, token, heard = plug_in(engine, "slow", SLOW), CancelToken(), Heard()
     spec = sweep_spec(name, {"number": "1:100000:1"})

@@ -18,10 +18,11 @@ from engine.model.metric_definitions import SUMMARY
 from engine.model.parameters import Assignment
 from engine.model.portfolio import PortfolioSpec
 from engine.model.ranges import parse_range
-from engine.model.run import CANCELLED, FINISHED
+from engine.model.run import CANCELLED, FINISHED, STOPPED
 from engine.model.sweep_spec import SweepSpec
 from engine.model.walk_forward import IN_SAMPLE, WalkForward, WalkForwardSpec
 from engine.service import Engine
+from tests.engine.research.killing import killed, wait_until
 from tests.engine.research.portfolio_sweeping import (
     EXACT,
     MARKETS,
@@ -201,14 +202,42 @@ def test_what_comes_after_a_training_changes_no_choice_before(engine: Engine):
     assert chosen[0] != chosen[1]
 
 
-def test_one_that_was_stopped_goes_on_and_ends_as_if_it_had_not_been(engine: Engine):
-    plug_in(engine, "momentum", MOMENTUM)
+STARTED = """
+from engine.service import Engine
+from tests.engine.research.test_portfolio_walk import slow_walk
+
+with Engine() as engine:
+    engine.walk_forwards.make(slow_walk(0.15), fetch=False)
+"""
+
+
+def slow_walk(pause: float) -> WalkForwardSpec:
+    """79 combinations, each of which takes so many seconds."""
     legs = portfolio(
-        {"name": "a", "symbol": "BTCUSDT", "strategy": "momentum", "params": {"pause": 0.03}},
+        {"name": "a", "symbol": "BTCUSDT", "strategy": "momentum", "params": {"pause": pause}},
         {"name": "b", "symbol": "ETHUSDT", "strategy": "momentum"},
         **COSTS,
     )
-    spec = walk_of(legs, {"a.hours": "2:80:1"})
+    return walk_of(legs, {"a.hours": "2:80:1"})
+
+
+def test_a_killed_one_goes_on_and_ends_as_if_it_had_not_been(engine: Engine):
+    plug_in(engine, "momentum", MOMENTUM)
+    walks = engine.walk_forwards
+    with killed(engine, STARTED, "", lambda: [walk.status for walk in walks.stored()]) as process:
+        wait_until(process, lambda: any(walk.done for walk in walks.stored()))
+    (left,) = walks.stored()
+    assert (left.status, 0 < left.done < 79) == (STOPPED, True)
+    ended = walks.resume(left.id)
+    assert (ended.id, ended.status, ended.done) == (left.id, FINISHED, 79)
+    whole = walks.make(slow_walk(0.15), fetch=False)
+    assert plain(ended) == plain(whole)
+    np.testing.assert_array_equal(ended.figures, whole.figures)
+
+
+def test_one_that_was_stopped_goes_on_and_ends_as_if_it_had_not_been(engine: Engine):
+    plug_in(engine, "momentum", MOMENTUM)
+    spec = slow_walk(0.03)
     whole = engine.walk_forwards.make(spec, fetch=False)
     execute(str(engine.settings.database_url), f"TRUNCATE {TABLES}")
     token = CancelToken()

@@ -325,3 +325,7 @@ def test_where_nothing_can_be_chosen_it_fails_and_says_so(engine: Engine, source
     assert (walk.error or "").startswith(words)
     assert engine.walk_forwards.get(walk.id).error == walk.error
     assert any(isinstance(event, Failed) and event.job == walk.id for event in heard)
+    stored = engine.walk_forwards.get(walk.id)
+    assert stored.kept_words.endswith("and trying them again would tell the same: start a new one")
+    one_left = replace(stored, done=stored.done - 1)
+    assert one_left.kept_words.endswith(f"`backtest walk-forwards resume {walk.id[:8]}` goes on")

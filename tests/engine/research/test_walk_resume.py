@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
@@ -17,7 +16,7 @@ from engine.model.walk_forward import (
     WalkForward,
 )
 from engine.service import Engine
-from tests.engine.research.killing import kill
+from tests.engine.research.killing import kill, wait_until
 from tests.engine.research.sweeping import (
     MARKET,
     PERIOD,
@@ -98,10 +97,7 @@ def test_a_killed_one_goes_on_and_ends_as_if_it_had_not_been(whole: WalkForward,
     }
     process = subprocess.Popen(command, env=surroundings, stderr=subprocess.DEVNULL)
     try:
-        until = time.monotonic() + 120
-        while process.poll() is None and not any(walk.done for walk in engine.walk_forwards.stored()):
-            assert time.monotonic() < until
-            time.sleep(0.05)
+        wait_until(process, lambda: any(walk.done for walk in engine.walk_forwards.stored()))
     finally:
         kill(process, lambda: [walk.status for walk in engine.walk_forwards.stored()])
     (killed,) = engine.walk_forwards.stored()
