@@ -191,12 +191,14 @@ def scenes(window: MainWindow, state: str) -> dict[str, Callable[[], Awaitable[Q
             window.page(OptimizePage).panel.results.stored,
             window.page(WalkForwardPage).panel.stored,
         )
+        played = window.page(PortfolioPage).panel.stored
         found |= {
             "optimize-sweep": opened_again("Optimize", sweeps),
             "optimize-legs": opened_again("Optimize", sweeps, 1),
             "walk-forward-walk": opened_again("Walk-forward", walks),
             "walk-forward-legs": opened_again("Walk-forward", walks, 1),
-            "portfolio-played": opened_again("Portfolio", window.page(PortfolioPage).panel.stored),
+            "portfolio-stitched": opened_again("Portfolio", played),
+            "portfolio-played": opened_again("Portfolio", played, 1),
             "error": banner,  # stays
         }
     return found

@@ -51,6 +51,9 @@ def create_application(argv: Sequence[str] = ()) -> QApplication:
                 resources.files("desktop.theme").joinpath("fonts", name).read_bytes()
             )
         app.setFont(QFont("DejaVu Sans", 9))
+    app.setFont(
+        app.font()
+    )  # else GTK gives another one, of fixed width, when the system turns dark and light again
     return app
 
 

@@ -9,6 +9,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import QLineEdit, QMainWindow, QMenu, QTextBrowser, QVBoxLayout, QWidget
 
+from desktop.pages.keyed import KEYED
 from engine.model.metric_definitions import DEFINITIONS, group_names
 
 Rows = Sequence[tuple[str, ...]]
@@ -62,7 +63,9 @@ def glossary() -> dict[str, Rows]:
 
 
 def shortcuts(window: QMainWindow) -> dict[str, Rows]:
-    """Every key of a window's menus and widgets, as they are: under the menu's title, or the widget's name."""
+    """Every key of a window's menus and widgets, as they are: under the menu's title, or the widget's name; then those that
+    widgets answer by themselves.
+    """
     found: dict[str, dict[tuple[str, ...], None]] = {}
     seen: set[QAction] = set()
     for entry in window.menuBar().actions():
@@ -75,7 +78,8 @@ def shortcuts(window: QMainWindow) -> dict[str, Rows]:
         owners = [owner for owner in action.associatedObjects() if isinstance(owner, QWidget)]
         if action not in seen and owners and owners[0].window() is window:
             _note(found, owners[0].accessibleName() or "Everywhere", action)
-    return {heading: list(rows) for heading, rows in found.items()}
+    told: dict[str, Rows] = {heading: list(rows) for heading, rows in found.items()}
+    return told | dict(keyed.KEYS for keyed in KEYED)
 
 
 def _in_menu(menu: QMenu) -> Iterator[QAction]:

@@ -21,6 +21,7 @@ from PySide6.QtWidgets import (
 from shiboken6 import isValid
 
 from desktop.app.besides import Besides
+from desktop.app.front_pages import FrontPages
 from desktop.app.recent_runs import RecentRuns
 from desktop.app.results_room import ResultsRoom
 from desktop.pages.all import PAGES
@@ -121,6 +122,7 @@ class MainWindow(QMainWindow):
         self.room = ResultsRoom(
             self.docks["Results"], self.centre, lambda number: self.centre.widget(number) in tall
         )
+        self.front = FrontPages(self.pages, self.centre, self.results, self.docks)
         self.setCorner(Qt.Corner.BottomLeftCorner, Qt.DockWidgetArea.LeftDockWidgetArea)
         self._share_room()
         sides = [dock.widget() for dock in self.docks.values() if dock.widget() is not self.results]
@@ -273,14 +275,7 @@ class MainWindow(QMainWindow):
 
     def show_page(self, title: str) -> None:
         """Bring a page to the front."""
-        page = self._titled(title)
-        if page.place is Place.CENTRE:
-            self.centre.setCurrentWidget(page.panel)
-        elif page.place is Place.RESULTS:
-            self.docks["Results"].show()
-            self.results.show_page(title)
-        else:
-            self.docks[title].show()
+        self.front.show(self._titled(title))
 
     def focus_filter(self) -> None:
         """Go to the filter of the visible table."""
@@ -360,11 +355,13 @@ class MainWindow(QMainWindow):
         self._laid_out = self.preferences.restore_layout(self)
         for page in self.pages:
             page.restore(self.preferences)
+        self.front.restore(self.preferences)
 
     def remember(self) -> None:
         """Keep layout, columns and the pages' state for the next start."""
         self.room.give_back()
         self.preferences.save_layout(self)
+        self.front.save(self.preferences)
         for page in self.pages:
             page.save(self.preferences)
         self.preferences.sync()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import pyqtgraph as pg
 from PySide6.QtCore import QEvent, QPointF, Qt, Signal
@@ -36,6 +36,14 @@ class Bar:
 
 class BarChart(StillChart):
     """Signals: `hovered(number or None)`; `picked(number)` by a click or Enter."""
+
+    KEYS: ClassVar = (
+        "Bars",
+        (
+            ("Left or Right", "Go from bar to bar"),
+            ("Return or Enter", "Pick the bar"),
+        ),
+    )
 
     hovered = Signal(object)
     picked = Signal(int)

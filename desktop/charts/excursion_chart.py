@@ -4,7 +4,7 @@ level.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +28,11 @@ Places = npt.NDArray[np.int64]
 
 class ExcursionChart(StillChart):
     """Signals: `hovered(place or None)`; `trade_picked(place)`; `level_picked(percent)`, of an excursion, above 0."""
+
+    KEYS: ClassVar = (
+        "MAE and MFE",
+        (("Left or Right", "Move the level"),),
+    )
 
     hovered = Signal(object)
     trade_picked = Signal(int)

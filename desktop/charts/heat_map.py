@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, ClassVar, Final, Generic, TypeVar
 
 import numpy as np
 import pyqtgraph as pg
@@ -30,6 +30,14 @@ _COLOURS: Final = 256
 
 class HeatMap(pg.GraphicsLayoutWidget, Generic[GridT]):  # type: ignore[misc]
     """Signals: `hovered(cell or None)`; `picked(cell)` by a click or Enter."""
+
+    KEYS: ClassVar = (
+        "Heat maps",
+        (
+            ("Arrows", "Go from cell to cell"),
+            ("Return or Enter", "Pick the cell"),
+        ),
+    )
 
     hovered = Signal(object)
     picked = Signal(object)

@@ -5,7 +5,7 @@ x is seconds since 1970 (what pyqtgraph's date axis wants); everything outside s
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import pyqtgraph as pg
 from PySide6.QtCore import QEvent, QPoint, QPointF, QRect, Qt, QTimer, Signal
@@ -37,6 +37,19 @@ def _is_forward(event: QKeyEvent) -> bool:
 
 class TimeChart(pg.GraphicsLayoutWidget):  # type: ignore[misc]
     """The panes below each other. `hovered` carries x in seconds, or None when the cursor left."""
+
+    KEYS: ClassVar = (
+        "Charts over time",
+        (
+            ("Left or Right", "Pan"),
+            ("+ or -", "Zoom"),
+            ("Home or End", "Go to the beginning or to the end"),
+            ("Ctrl+Z, Alt+Left or Backspace", "Go to the view before"),
+            ("Ctrl+Y or Alt+Right", "Go to the view after"),
+            ("Shift and dragging", "Zoom into a box"),
+            ("Double click", "Show everything"),
+        ),
+    )
 
     hovered = Signal(object)
     range_changed = Signal()

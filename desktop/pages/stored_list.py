@@ -14,7 +14,7 @@ from desktop.theme.colours import Theme
 from desktop.theme.icons import icon
 from desktop.widgets.buttons import tool_button
 from desktop.widgets.flow_layout import FlowLayout
-from desktop.widgets.table_view import TableView, table_action
+from desktop.widgets.table_view import LISTED_LATER, TableView, table_action
 from engine.model.run import FINISHED, RUNNING
 
 
@@ -54,7 +54,7 @@ class StoredList(QWidget, Generic[StoredT]):
         super().__init__(parent)
         self._what, self._idle = what, True
         self.model: TableModel[StoredT] = TableModel(columns, self)
-        self.table = TableView(self.model, f"Stored {what}s", f"No {what} is stored yet.")
+        self.table = TableView(self.model, f"Stored {what}s", LISTED_LATER.format(f"{what.capitalize()}s"))
         self.count = QLabel()
         self.count.setProperty("role", "muted")
         self.open = tool_button("Open", f"{shown} (Enter, or double click)")
@@ -92,6 +92,7 @@ class StoredList(QWidget, Generic[StoredT]):
     def set_stored(self, stored: Sequence[StoredT]) -> None:
         """Show what is stored, newest first."""
         first = not self.model.rows
+        self.table.say(f"No {self._what} is stored yet.")
         self.model.set_rows(stored)
         if first and stored:
             self.table.fit_columns(widest=180)

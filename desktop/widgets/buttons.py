@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QComboBox, QToolButton
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QToolButton, QWidget
 
 
 def tool_button(text: str, tip: str) -> QToolButton:
@@ -34,3 +34,14 @@ def combo(name: str, words: Iterable[str]) -> QComboBox:
     box.setAccessibleName(name)
     box.setToolTip(name)
     return box
+
+
+def together(*parts: QWidget) -> QWidget:
+    """Buttons, or a field and its words, that stay beside each other where a line is too short for all that is in it."""
+    row = QWidget()
+    layout = QHBoxLayout(row)
+    layout.setContentsMargins(0, 0, 0, 0)
+    layout.setSpacing(4)
+    for part in parts:
+        layout.addWidget(part)
+    return row

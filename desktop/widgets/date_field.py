@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import ClassVar
 
 from PySide6.QtCore import QDate, QPoint, Qt, Signal
 from PySide6.QtGui import QAction, QColor, QFocusEvent, QKeyEvent, QTextCharFormat
@@ -20,6 +21,15 @@ class DateField(QLineEdit):
     """`moment_changed()`: another time, or one that cannot be read. `moment` is the last one entered, in ms; `problem` says
     why the text is none, and is empty where it is one. `is_end`: a bare day is included. `clock` tells now, in ms.
     """
+
+    KEYS: ClassVar = (
+        "Dates",
+        (
+            ("Up or Down", "A day later or earlier"),
+            ("Alt+Down", "Open the calendar"),
+            ("Esc", "Back to what stood there"),
+        ),
+    )
 
     moment_changed = Signal()
 

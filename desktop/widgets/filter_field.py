@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import ClassVar, Final
 
 from PySide6.QtCore import QEvent, Qt
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QLineEdit, QTableView
 
-_TO_ROWS: Final = (Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Down)
+_RETURN: Final = (Qt.Key.Key_Return, Qt.Key.Key_Enter)
 
 
 class FilterField(QLineEdit):
-    """Return and Down go to the rows that are left, Esc to all of them: what is typed next is no part of the words."""
+    """Return and Down go to the rows that are left, Esc to all of them: what is typed next is no part of the words.
 
-    def __init__(self, name: str, hint: str, table: QTableView) -> None:
+    `keeps_return`: Return stays in it, and is whatever the owner makes of `returnPressed`.
+    """
+
+    KEYS: ClassVar = (
+        "Filters above tables",
+        (
+            ("Down or Return", "Go to the rows that are left"),
+            ("Esc", "Empty it, and go to all rows"),
+        ),
+    )
+
+    def __init__(self, name: str, hint: str, table: QTableView, *, keeps_return: bool = False) -> None:
         super().__init__(placeholderText=hint, clearButtonEnabled=True)
         self.setAccessibleName(name)
         self._table = table
+        self._to_rows = (Qt.Key.Key_Down,) if keeps_return else (Qt.Key.Key_Down, *_RETURN)
 
     def event(self, event: QEvent) -> bool:
         """Esc clears what is typed, and stops no work meanwhile; of an empty field it is the window's."""
@@ -35,7 +47,7 @@ class FilterField(QLineEdit):
         """Return, Down and Esc leave it."""
         if event.key() == Qt.Key.Key_Escape:
             self.clear()
-        elif event.key() not in _TO_ROWS:
+        elif event.key() not in self._to_rows:
             super().keyPressEvent(event)
             return
         elif not self._table.selectionModel().hasSelection():

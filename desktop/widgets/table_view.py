@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar, Final
 
 from PySide6.QtCore import QItemSelectionModel, QModelIndex, QPoint, Qt, QTimer
 from PySide6.QtGui import (
@@ -31,6 +31,7 @@ _CELL_ROOM = 16
 _HEADER_ROOM = 36  # the arrow of the sorted column included
 _FRAME_PX = 4
 _BESIDE_THE_ARROW = "\u00a0" * 3
+LISTED_LATER: Final = "{} are listed as soon as the database is open."
 
 
 class _Header(QHeaderView):
@@ -46,6 +47,11 @@ class _Header(QHeaderView):
 
 class TableView(QTableView):
     """Shows a TableModel."""
+
+    KEYS: ClassVar = (
+        "Tables",
+        (("Ctrl+C", "Copy the selected rows, or all"),),
+    )
 
     def __init__(self, model: TableModel[Any], name: str, hint: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -178,6 +184,11 @@ class TableView(QTableView):
             flags = QItemSelectionModel.SelectionFlag
             self.selectionModel().setCurrentIndex(index, flags.ClearAndSelect | flags.Rows)
         self.scrollTo(index, QAbstractItemView.ScrollHint.EnsureVisible)
+
+    def say(self, hint: str) -> None:
+        """What an empty table says from now on."""
+        self.hint = hint
+        self.viewport().update()
 
     def copy(self) -> None:
         """Put the selected rows (all, where none is) on the clipboard as TSV with a header."""

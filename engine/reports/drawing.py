@@ -163,10 +163,10 @@ def _marks(css: str, x: Float64Array, y: Float64Array, wanted: np.ndarray, shape
 
 
 def chart(frame: Frame, parts: Iterable[str], label: str, unit: str) -> str:
-    """The drawing with its axes; `label` tells people who cannot see it what it shows."""
+    """The drawing with its axes; `label` tells people who cannot see it what it shows. A narrow page scrolls it."""
     return (
-        f'<svg viewBox="0 0 {WIDTH} {frame.height}" role="img" aria-label="{escape(label)}">'
-        f"{''.join(_grid(frame, unit))}{''.join(parts)}</svg>"
+        f'<div class="scroll"><svg viewBox="0 0 {WIDTH} {frame.height}" role="img" aria-label="{escape(label)}">'
+        f"{''.join(_grid(frame, unit))}{''.join(parts)}</svg></div>"
     )
 
 

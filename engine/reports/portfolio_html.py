@@ -172,9 +172,11 @@ def _correlation(result: PortfolioResult) -> Iterator[str]:
     if len(result.legs) < 2:
         return
     names = [leg.name for leg in result.legs]
-    rows = (
-        [text(name), *(figure(value) for value in row)]
-        for name, row in zip(names, result.correlation, strict=True)
-    )
+    rows = ([text(name), *map(_correlated, row)] for name, row in zip(names, result.correlation, strict=True))
     yield "<h2>Correlation of the legs' days</h2>"
     yield from table(("", *names), rows)
+
+
+def _correlated(value: float | None) -> str:
+    """Two digits, and no sign of what is next to nothing."""
+    return figure(None) if value is None else f"{round(value, 2) + 0.0:.2f}"

@@ -37,13 +37,17 @@ svg text{fill:var(--muted);font-size:12px}.level{text-anchor:end}.time{text-anch
 .c0,.c1,.c2,.c3,.c4,.c5{fill:none;stroke-width:1.4}.c0{stroke:var(--c0)}.c1{stroke:var(--c1)}.c2{stroke:var(--c2)}
 .c3{stroke:var(--c3)}.c4{stroke:var(--c4)}.c5{stroke:var(--c5)}.second{stroke-dasharray:6 3}
 .key{width:34px;display:inline-block;margin:0 6px 0 0;vertical-align:middle}
-table{border-collapse:collapse;width:100%;font-size:13px}th,td{padding:3px 8px;border-bottom:1px solid var(--rule)}
+table{border-collapse:collapse;width:100%;font-size:13px;overflow-wrap:normal}
+th,td{padding:3px 8px;border-bottom:1px solid var(--rule)}td{white-space:nowrap}
+td:first-child,td.text,.facts td{white-space:normal}td.text{overflow-wrap:anywhere}
 th{color:var(--muted);font-weight:600}th,td{text-align:right}
 .facts td,.facts th,td.text,td:first-child,th:first-child{text-align:left}
 .scroll{overflow-x:auto}.groups{columns:3 300px;column-gap:28px}.groups section{break-inside:avoid;margin:0 0 16px}
-.trades td{white-space:nowrap}pre{background:var(--panel);border:1px solid var(--rule);border-radius:6px;padding:10px;
+.scroll+h3{margin-top:14px}.trades td{white-space:nowrap}
+pre{background:var(--panel);border:1px solid var(--rule);border-radius:6px;padding:10px;
 overflow:auto;font:12px/1.5 ui-monospace,Menlo,Consolas,monospace;overflow-wrap:normal}
 summary{cursor:pointer;color:var(--accent)}article+article{border-top:2px solid var(--rule);margin-top:40px;padding-top:24px}
+@media (max-width:700px){svg[role=img]{min-width:640px}svg text{font-size:17px}}
 @media print{:root{color-scheme:light;--page:#fff;--panel:#fff;--rule:#bbb;--text:#000;--muted:#444;--accent:#1a63d8;
 --good:#0a7d4f;--bad:#c9252d;--warn:#8a5800;--grid:#e3e7ee;--hold:#6b7789;--up:#0f9d6b;--down:#d9363e;--buy:#1a63d8;
 --sell:#b45f00;--c0:#1a63d8;--c1:#c96a00;--c2:#0a8a57;--c3:#b025a4;--c4:#8a7400;--c5:#087f94}

@@ -15,6 +15,7 @@ from desktop.app.about import About, Licences
 from desktop.app.reference import Reference
 from desktop.app.settings import SettingsWindow
 from desktop.app.window import MainWindow
+from desktop.pages.keyed import KEYED
 from desktop.widgets.preferences import Preferences
 from desktop.work.bridge import Bridge
 from engine.model.metric_definitions import DEFINITIONS
@@ -44,6 +45,20 @@ def opened(window: MainWindow, name: str, kind: type[QWidget]) -> QWidget:
     return found
 
 
+def test_whatever_answers_keys_by_itself_says_so_in_help() -> None:
+    """All classes of the desktop; what only closes itself by Esc says nothing."""
+    closing = {"SourceWindow", "NameRow"}
+    kinds = [*QWidget.__subclasses__()]
+    for kind in kinds:
+        kinds += [one for one in kind.__subclasses__() if one not in kinds]
+    keyed = [
+        kind for kind in kinds if kind.__module__.startswith("desktop.") and "keyPressEvent" in vars(kind)
+    ]
+    told = {kind.__module__ for kind in KEYED}
+    assert len(keyed) > len(KEYED)
+    assert [kind for kind in keyed if kind.__module__ not in told and kind.__name__ not in closing] == []
+
+
 def test_help_tells_every_key_from_the_actions_themselves_every_metric_and_where_things_lie(
     window: MainWindow, qtbot: QtBot
 ) -> None:
@@ -59,6 +74,9 @@ def test_help_tells_every_key_from_the_actions_themselves_every_metric_and_where
         for key in action.shortcuts():
             assert key.toString(QKeySequence.SequenceFormat.NativeText) in told
         assert action.text().replace("&", "").removesuffix("…").strip() in told
+    for keyed in KEYED:
+        for row in keyed.KEYS[1]:
+            assert all(words in told for words in row)
     for words in ("Ctrl+P", "Pin, or not", "Stored sweeps", "F1"):
         assert words in told
     keys.filter.setText("undo ctrl")

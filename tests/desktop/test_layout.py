@@ -7,16 +7,20 @@ import pytest
 from PySide6.QtCore import QByteArray, Qt
 from PySide6.QtWidgets import (
     QApplication,
+    QLabel,
     QToolButton,
+    QWidget,
 )
 from pytestqt.qtbot import QtBot
 
 from desktop.app.window import MainWindow
+from desktop.pages.monte_carlo.page import MonteCarloPage
 from desktop.pages.overview.page import OverviewPage
 from desktop.pages.setup.page import SetupPage
 from desktop.pages.setup.panel import WideScrollArea
 from desktop.pages.setup.values import Setup
 from desktop.pages.trades.page import TradesPage
+from desktop.pages.walk_forward.page import WalkForwardPage
 from desktop.theme.colours import LIGHT
 from desktop.widgets.preferences import LAYOUT_VERSION, Preferences
 from engine.model.account import Costs
@@ -159,7 +163,35 @@ def test_a_tall_page_has_the_room_of_the_results_and_gives_it_back_as_it_was(
     window.show_page("Optimize")
     window.close()  # lent is not hidden
     again = make_window(Preferences(tmp_path / "window.ini"))
+    assert again.docks["Results"].isHidden(), "Optimize is in front again"
+    again.show_page("Overview")
     assert again.docks["Results"].isVisible()
+
+
+def test_the_pages_that_were_in_front_are_so_again_after_a_restart(
+    make_window: MakeWindow, tmp_path: Path
+) -> None:
+    first = make_window()
+    first.show_page("Data")
+    first.room.button.click()  # hidden by the user
+    first.show_page("Walk-forward")
+    first.close()
+    second = make_window(Preferences(tmp_path / "window.ini"))
+    assert second.centre.currentWidget() is second.page(WalkForwardPage).panel
+    assert second.results.page() == "Data"
+    second.show_page("Overview")
+    assert second.docks["Results"].isHidden(), "as the user left it"
+
+
+@pytest.mark.parametrize("kept", ["Optimize", ["A page of long ago", 7], {"Optimize": 1}])
+def test_a_damaged_word_of_what_was_in_front_opens_the_first_pages(
+    make_window: MakeWindow, tmp_path: Path, kept: object
+) -> None:
+    preferences = Preferences(tmp_path / "window.ini")
+    preferences.save("in front", kept)
+    window = make_window(preferences)
+    assert window.centre.currentWidget() is window.page(OverviewPage).panel
+    assert window.results.page() == "Runs"
 
 
 def test_tabs_that_have_no_room_can_be_scrolled_to_by_arrows_that_are_seen(make_window: MakeWindow) -> None:
@@ -194,6 +226,29 @@ def test_no_page_is_wider_than_the_window_whatever_is_filtered(
     trades = window.page(TradesPage).panel
     typed = trades.text.fontMetrics().horizontalAdvance(trades.text.text())
     assert trades.text.width() >= typed + 40, "what is typed can be read"
+
+
+@pytest.mark.parametrize("size", [(1024, 700), (960, 600), (900, 520)])
+def test_where_a_line_is_short_stop_stays_beside_what_it_stops_and_a_field_beside_its_words(
+    window: MainWindow, size: tuple[int, int], qtbot: QtBot
+) -> None:
+    window.resize(*size)
+    paths, walks = window.page(MonteCarloPage).panel, window.page(WalkForwardPage).panel
+    window.show_page("Monte Carlo")
+    at_rest(window, qtbot)
+    assert abs(middle(paths, paths.stop) - middle(paths, paths.make)) <= 2
+    window.show_page("Walk-forward")
+    at_rest(window, qtbot)
+    assert abs(middle(walks, walks.stop) - middle(walks, walks.run)) <= 2
+    labels = {label.buddy(): label for label in walks.findChildren(QLabel) if label.buddy() is not None}
+    assert labels.keys() >= {walks.train, walks.test, walks.gap, walks.mode}
+    for field, label in labels.items():
+        assert abs(middle(walks, field) - middle(walks, label)) <= 2, label.text()
+
+
+def middle(panel: QWidget, part: QWidget) -> int:
+    """How far the middle of a part is from the top of its panel, px."""
+    return part.mapTo(panel, part.rect().center()).y()
 
 
 @pytest.mark.pages("Set-up", "Overview", "Chart", "Runs", "Trades")

@@ -58,7 +58,7 @@ def muted(text: str = "") -> QLabel:
 
 
 class Note(QLabel):
-    """Muted text that always has room for `longest`, so that other words move nothing below it."""
+    """Muted text that always has room for `longest`, so that other words move nothing below it; longer ones get theirs."""
 
     def __init__(self, longest: str, parent: QWidget | None = None) -> None:
         super().__init__(parent, wordWrap=True, alignment=Qt.AlignmentFlag.AlignTop)
@@ -72,9 +72,21 @@ class Note(QLabel):
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Another width has other lines."""
         super().resizeEvent(event)
-        room = QRect(0, 0, max(1, event.size().width()), 10_000)
-        wrapped = self.fontMetrics().boundingRect(room, Qt.TextFlag.TextWordWrap, self._longest)
-        self.setFixedHeight(wrapped.height() + 4)
+        self._make_room()
+
+    def setText(self, text: str) -> None:
+        """Other words."""
+        super().setText(text)
+        self._make_room()
+
+    def _make_room(self) -> None:
+        room = QRect(0, 0, max(1, self.width()), 10_000)
+        flag = Qt.TextFlag.TextWordWrap
+        heights = [
+            self.fontMetrics().boundingRect(room, flag, text).height()
+            for text in (self._longest, self.text())
+        ]
+        self.setFixedHeight(max(heights) + 4)
 
 
 class View(QWidget):

@@ -161,8 +161,7 @@ class ComparePanel(Panel):
             sign.setVisible(shown)
             label.setVisible(shown)
             if shown:
-                run = runs[number]
-                label.setText(f"{names[number]}  ·  {run.symbol} {run.timeframe}  ·  {period_text(run)}")
+                label.setText(" · ".join(_told(names[number], runs[number])))
         self._draw()
 
     def _draw(self) -> None:
@@ -196,3 +195,11 @@ class ComparePanel(Panel):
             table.apply_theme(theme)
         self.source.apply_theme(theme)
         self._draw()
+
+
+def _told(name: str, run: RunResult) -> list[str]:
+    """A run's name, and what of its series and its period the name does not say."""
+    words = name.split()
+    series = " ".join(word for word in (run.symbol, run.timeframe.name) if word not in words)
+    period = period_text(run)
+    return [name, *([series] if series else ()), *(() if period in name else (period,))]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from PySide6.QtGui import QColor, QFontDatabase, QTextCursor, QTextFormat
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QPlainTextEdit, QTextEdit, QVBoxLayout, QWidget
@@ -12,6 +13,8 @@ from desktop.widgets.buttons import combo
 from desktop.widgets.labels import ElidedLabel
 from engine.model.comparison import SourceFile
 
+_WIDEST_NAME: Final = 420  # of a file, px
+
 
 class SourceView(QWidget):
     """One file at a time. `other`: what `SourceFile.now` is, in words."""
@@ -19,6 +22,8 @@ class SourceView(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.file: QComboBox = combo("File", ())
+        self.file.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
+        self.file.setMaximumWidth(_WIDEST_NAME)
         self.verdict = ElidedLabel()
         self.text = QPlainTextEdit(readOnly=True)
         self.text.setAccessibleName("Source")

@@ -26,7 +26,7 @@ from desktop.theme.colours import Theme
 from desktop.theme.icons import icon
 from desktop.widgets.buttons import tool_button
 from desktop.widgets.filter_field import FilterField
-from desktop.widgets.table_view import TableView
+from desktop.widgets.table_view import LISTED_LATER, TableView
 from desktop.work.jobs import Job
 from engine.model.coverage import Holding
 from engine.model.exchanges import describe
@@ -55,7 +55,7 @@ class DataPanel(Panel):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.model = HoldingsModel(self)
-        self.table = TableView(self.model, "Held candles", _HINT)
+        self.table = TableView(self.model, "Held candles", LISTED_LATER.format("Series"))
         self.importing = ImportPanel()
         self.search = FilterField("Filter series", "Filter series", self.table)
         self.search.setMaximumWidth(180)
@@ -145,6 +145,7 @@ class DataPanel(Panel):
     def set_held(self, held: list[Holding]) -> None:
         """Show what is held."""
         self._held = {key_of(holding): holding for holding in held}
+        self.table.say(_HINT)
         self._show()
         if held and not self._fitted:
             self._fitted = True

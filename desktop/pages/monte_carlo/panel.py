@@ -21,6 +21,7 @@ from desktop.pages.monte_carlo.tables import FIGURE_COLUMNS, LOSS_COLUMNS, Figur
 from desktop.pages.page import Panel
 from desktop.tables.table import TableModel
 from desktop.theme.colours import Theme
+from desktop.widgets.buttons import together
 from desktop.widgets.flow_layout import FlowLayout
 from desktop.widgets.labels import ElidedLabel
 from desktop.widgets.table_view import TableView
@@ -112,7 +113,7 @@ class MonteCarloPanel(Panel):
     def _lay_out(self) -> None:
         bar = QWidget()
         row = FlowLayout(bar, 6)
-        for field in (self.method, self.paths, self.seed, self.make, self.stop):
+        for field in (self.method, self.paths, self.seed, together(self.make, self.stop)):
             row.addWidget(field)
         self.left, self.right = QWidget(), QWidget()
         columns = (

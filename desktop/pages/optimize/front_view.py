@@ -5,7 +5,7 @@ Right mark the next along the front, Enter picks the marked one.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import numpy as np
 import pyqtgraph as pg
@@ -30,6 +30,14 @@ _KEYS: Final = {Qt.Key.Key_Left: -1, Qt.Key.Key_Right: 1}
 
 class FrontView(QWidget):
     """Signals, with a trial's number: `picked` by a click or Enter; `marked` by Left and Right along the front."""
+
+    KEYS: ClassVar = (
+        "Front of two objectives",
+        (
+            ("Left or Right", "Go along the front"),
+            ("Return or Enter", "Use the parameters of the marked trial"),
+        ),
+    )
 
     picked = Signal(int)
     marked = Signal(int)

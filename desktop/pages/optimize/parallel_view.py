@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -31,6 +31,16 @@ _STEP: Final = 0.05  # of an axis, by a key
 
 class ParallelView(QWidget):
     """Signals: `brushed()`: other trials are wanted; `picked(number)` of a trial by a click; `picture_wanted()`."""
+
+    KEYS: ClassVar = (
+        "Parallel coordinates",
+        (
+            ("Left or Right", "Choose an axis"),
+            ("Up or Down", "Move the lower end of its filter"),
+            ("Shift+Up or Shift+Down", "Move the upper end"),
+            ("Del", "End its filter"),
+        ),
+    )
 
     brushed = Signal()
     picked = Signal(int)

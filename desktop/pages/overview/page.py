@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from desktop.pages.overview.panel import OverviewPanel
 from desktop.pages.page import Context, Page, Place
+from desktop.work.bridge import Phase
 
 
 class OverviewPage(Page[OverviewPanel]):
@@ -14,6 +15,7 @@ class OverviewPage(Page[OverviewPanel]):
 
     def __init__(self, context: Context) -> None:
         super().__init__(context, OverviewPanel(context.workspace))
+        self.bridge.phase_changed.connect(lambda phase: self.panel.say_none(coming=phase is Phase.RUNNING))
 
     def open(self) -> None:
         """Ask what the figures mean."""

@@ -37,6 +37,7 @@ from engine.model.metric_definitions import DEFINITIONS
 from engine.model.run import RunResult
 
 _HINT = "No run to show yet.\nPress F5 to run the set-up, or check runs in the table below."
+_COMING = "No run to show yet.\nThe first ones are under way."
 _REDRAW_MS = 60
 _SCARCE_PX = 420
 _LEGEND_PART = 4  # of the height at most one in so many; beyond it scrolls
@@ -72,7 +73,8 @@ class OverviewPanel(Panel):
         for part in (self.names.viewport(), self.legend):
             part.setAutoFillBackground(False)
         self.buttons: dict[str, QToolButton] = {}
-        self.empty = QLabel(_HINT)
+        self.empty = QLabel()
+        self.say_none()
         self.empty.setProperty("role", "muted")
         self._theme = DARK
         self._view_of: tuple[int, int] | None = None
@@ -81,6 +83,10 @@ class OverviewPanel(Panel):
         self._lay_out()
         self._connect()
         self.refresh()
+
+    def say_none(self, *, coming: bool = False) -> None:
+        """What stands where there is no run: how to make one, or that the first are `coming`."""
+        self.empty.setText(_COMING if coming else _HINT)
 
     def _lay_out(self) -> None:
         self.empty.setAlignment(Qt.AlignmentFlag.AlignCenter)

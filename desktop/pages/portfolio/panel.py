@@ -104,8 +104,8 @@ class PortfolioPanel(Panel):
         self.requests: TableModel[Request] = TableModel(REQUESTS, self)
         self.trades: TableModel[TradeOf] = TableModel(TRADES, self)
         self.leg_table = TableView(self.legs, "Legs", _HINT)
-        self.request_table = TableView(self.requests, "Requests", "Every request got all it asked for.")
-        self.trade_table = TableView(self.trades, "Trades of all legs", "No trades.")
+        self.request_table = TableView(self.requests, "Requests", _HINT)
+        self.trade_table = TableView(self.trades, "Trades of all legs", _HINT)
         self.stored: StoredList[PortfolioResult] = StoredList(
             "portfolio",
             STORED,
@@ -175,11 +175,12 @@ class PortfolioPanel(Panel):
         row.addWidget(self.words, 1)
         for part in (self.empty, _column(ranges, self.wallet)):
             self.drawn.addWidget(part)
-        left, right = self.drawn, _column(self.views, self.bar_words, self.bars, self.map_words, self.map)
+        self.of_legs = _column(self.views, self.bar_words, self.bars, self.map_words, self.map)
+        self.of_legs.hide()
         pictures = QSplitter()
         pictures.setChildrenCollapsible(False)
-        pictures.addWidget(left)
-        pictures.addWidget(right)
+        pictures.addWidget(self.drawn)
+        pictures.addWidget(self.of_legs)
         pictures.setSizes([640, 400])
         pictures.setMinimumHeight(_PICTURES_PX)
         return pictures
@@ -256,6 +257,8 @@ class PortfolioPanel(Panel):
         notes = [] if result is None else [result.error or "", *result.notes]
         self.notes.setText(" · ".join(note for note in notes if note))
         self.notes.setVisible(bool(self.notes.text()))
+        self.request_table.say(_HINT if finished is None else "Every request got all it asked for.")
+        self.trade_table.say(_HINT if finished is None else "No trades.")
         self.requests.set_rows(() if finished is None else finished.contended)
         pairs = [] if finished is None else finished.trades
         self.trades.set_rows((name, TradeRow(place, trade)) for place, (name, trade) in enumerate(pairs))
@@ -273,6 +276,7 @@ class PortfolioPanel(Panel):
         self.wallet.show_result(shown, self.picked)
         self.words.setText(self.wallet.words(None))
         self.drawn.setCurrentIndex(int(shown is not None))
+        self.of_legs.setVisible(shown is not None)
         self.map.show_grid(None if shown is None else correlation_of(shown), "")
         self._draw_bars()
 

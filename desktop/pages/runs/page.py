@@ -63,6 +63,7 @@ class RunsPage(Page[RunsPanel]):
         self.panel.report_wanted.connect(self.ask_and_report)
         self.panel.compare_wanted.connect(context.compare_wanted)
         self.panel.trade_list_wanted.connect(context.trade_list_wanted)
+        self.bridge.phase_changed.connect(lambda phase: self.panel.say_none(coming=phase is Phase.RUNNING))
         self._closed = False
 
     def commands(self) -> Sequence[Command]:

@@ -20,7 +20,7 @@ from desktop.widgets.badge_row import BadgeStory
 from desktop.widgets.buttons import combo, tool_button
 from desktop.widgets.filter_field import FilterField
 from desktop.widgets.labels import ElidedLabel
-from desktop.widgets.table_view import TableView
+from desktop.widgets.table_view import LISTED_LATER, TableView
 from desktop.work.jobs import Job
 from desktop.workspace import Workspace
 from engine.model.run import FINISHED
@@ -58,7 +58,7 @@ class RunsPanel(Panel):
         super().__init__(parent)
         self.workspace = workspace
         self.model = RunsModel(workspace, self)
-        self.table = TableView(self.model, "Runs", "Runs are listed as soon as the database is open.")
+        self.table = TableView(self.model, "Runs", LISTED_LATER.format("Runs"))
         self.search = FilterField("Filter runs", "Filter runs", self.table)
         self.search.setMinimumWidth(90)
         self.search.setMaximumWidth(220)
@@ -150,10 +150,10 @@ class RunsPanel(Panel):
         self.model.named.connect(self._named)
         self._update()
 
-    def say_none(self) -> None:
-        """The database is open: where there are no runs, there are none."""
-        self.table.hint = "No runs yet. Press F5 to run the set-up on the left."
-        self.table.viewport().update()
+    def say_none(self, *, coming: bool = False) -> None:
+        """The database is open: where there are no runs, there are none, or the first are `coming`."""
+        what = "The first ones are under way." if coming else "Press F5 to run the set-up on the left."
+        self.table.say(f"No runs yet. {what}")
 
     def begin_batch(self) -> None:
         """Runs are about to come: no filter hides them."""

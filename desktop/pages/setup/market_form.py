@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from typing import Final
 
 from PySide6.QtCore import QPoint, QSize, Qt, Signal
-from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QLineEdit, QMenu, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QMenu, QVBoxLayout, QWidget
 
 from desktop.pages.setup.market_list import MarketListModel, MarketTable
 from desktop.theme.colours import Theme
 from desktop.theme.icons import icon
 from desktop.widgets.buttons import chip, tool_button
+from desktop.widgets.filter_field import FilterField
 from desktop.widgets.labels import breakable
 from desktop.widgets.named_sets import NamedSets
 from engine.model.exchanges import EXCHANGES
@@ -41,10 +42,9 @@ class MarketForm(QWidget):
             self.exchange.addItem(info.title, name)
         self.exchange.setAccessibleName("Exchange")
         self.refresh = tool_button("", "Load the list of symbols from the exchange again")
-        self.search = QLineEdit(placeholderText="Search symbols (Ctrl+L)", clearButtonEnabled=True)
-        self.search.setAccessibleName("Search symbols")
         self.model = MarketListModel(self)
         self.list = MarketTable(self.model)
+        self.search = FilterField("Search symbols", "Search (Ctrl+L)", self.list, keeps_return=True)
         self.quote = QComboBox()
         self.quote.setAccessibleName("Show only symbols counted in this currency")
         self.quote.setToolTip("Show only symbols counted in this currency")

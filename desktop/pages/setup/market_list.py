@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Mapping
 from enum import IntEnum
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from PySide6.QtCore import (
     QAbstractTableModel,
@@ -239,6 +239,14 @@ class HeldDelegate(QStyledItemDelegate):
 
 class MarketTable(QTableView):
     """Keys: Space checks, Return too, F stars. `menu_wanted(row, place on the screen)`."""
+
+    KEYS: ClassVar = (
+        "Symbols",
+        (
+            ("Space or Return", "Check a symbol, or not"),
+            ("F", "Make it a favourite, or not"),
+        ),
+    )
 
     menu_wanted = Signal(int, object)
 

@@ -6,7 +6,7 @@ A click on a window picks it; Left and Right walk over them.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import numpy as np
 import pyqtgraph as pg
@@ -33,6 +33,11 @@ _HINT: Final = "Appears here when a walk-forward has finished, or a stored one i
 
 class WalkChart(StillChart):
     """`picked(number)`: a window was clicked, or walked to."""
+
+    KEYS: ClassVar = (
+        "Charts of a walk-forward",
+        (("Left or Right", "Go from window to window"),),
+    )
 
     picked = Signal(int)
 

@@ -34,7 +34,7 @@ from desktop.pages.walk_forward.tables import STORED, Row, walk_words, window_co
 from desktop.tables.table import TableModel
 from desktop.theme.colours import Theme
 from desktop.theme.icons import icon
-from desktop.widgets.buttons import combo, tool_button
+from desktop.widgets.buttons import combo, together, tool_button
 from desktop.widgets.flow_layout import FlowLayout
 from desktop.widgets.table_view import TableView, table_action
 from engine.events import Progress
@@ -112,10 +112,8 @@ class WalkForwardPanel(Panel):
             label.setBuddy(field)
             # an underlined letter is drawn apart, so that words are wider than they are measured
             label.setContentsMargins(0, 0, 4, 0)
-            row.addWidget(label)
-            row.addWidget(field)
-        row.addWidget(self.run)
-        row.addWidget(self.stop)
+            row.addWidget(together(label, field))
+        row.addWidget(together(self.run, self.stop))
         for label, role in ((self.plan, "muted"), (self.problem, "warning"), (self.caution, "warning")):
             label.setProperty("role", role)
         self.tabs = QTabWidget(documentMode=True)

@@ -12,6 +12,7 @@ from desktop.pages.compare.page import ComparePage
 from desktop.pages.runs.page import RunsPage
 from desktop.pages.setup.page import SetupPage
 from desktop.tables.comparison import DIFFERS
+from desktop.tables.run_names import period_text
 from desktop.widgets.preferences import Preferences
 from engine.database.schema.results import backtest_runs
 from engine.model.comparison import SourceFile
@@ -121,9 +122,26 @@ def test_two_runs_stand_side_by_side(window: MainWindow) -> None:
     panel.source.file.setCurrentIndex(1)
     assert "was not kept" in panel.source.verdict.text()
     assert len(panel.chart.curves) == 2
+    name = panel.source.file.fontMetrics().horizontalAdvance("a_strategy_with_a_long_name.py")
+    panel.source.show_files([SourceFile("a_strategy_with_a_long_name.py", "a\n", None)], "")
+    assert panel.source.file.sizeHint().width() > name, "the whole name is read"
     panel.show_source(left, files[:1])
     assert [panel.tabs.isTabEnabled(number) for number in range(4)] == [False, False, False, True]
     assert "2 lines differ" in panel.source.verdict.text()
+
+
+def test_a_heading_of_the_comparison_says_nothing_twice(window: MainWindow) -> None:
+    left = run_on(CANDLES)
+    market = replace(left.market, name="BTCUSDT", unified="BTC/USDT:USDT")
+    right = replace(left, id="b" * 32, market=market)
+    panel = window.page(ComparePage).panel
+    panel.show_comparison(side_by_side(left, right, []))
+    days = period_text(left)
+    assert [label.text() for label in panel.names] == [
+        f"ema_cross SOLUSDT · 1h · {days}", f"ema_cross BTCUSDT · 1h · {days}",
+    ]  # fmt: skip
+    panel.show_source(left, [])
+    assert panel.names[0].text() == f"ema_cross · SOLUSDT 1h · {days}"
 
 
 @pytest.mark.long

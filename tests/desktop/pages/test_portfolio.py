@@ -57,6 +57,8 @@ def test_what_is_typed_is_read_and_what_is_wrong_is_told_with_its_line(
     window: MainWindow, qtbot: QtBot
 ) -> None:
     panel = panel_with(window, qtbot, TWO_LEGS)
+    assert panel.empty.isVisibleTo(panel)
+    assert not panel.of_legs.isVisibleTo(panel), "no frames and titles of nothing"
     assert [row.spec.name for row in panel.legs.rows] == ["trend", "reversion"]
     assert "2 legs, 2024-06-01 – 2024-09-30, cash 20,000" in panel.plan.text()
     panel.editor.view.setPlainText(TWO_LEGS.replace('timeframe = "4h"', 'timeframe = "4x"'))

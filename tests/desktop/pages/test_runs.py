@@ -9,9 +9,12 @@ from PySide6.QtWidgets import QLineEdit, QStyle, QStyledItemDelegate, QStyleOpti
 from pytestqt.qtbot import QtBot
 
 from desktop.app.window import MainWindow
+from desktop.pages.data.page import DataPage
 from desktop.pages.log.page import LogPage
 from desktop.pages.metrics.page import MetricsPage
+from desktop.pages.optimize.page import OptimizePage
 from desktop.pages.overview.page import OverviewPage
+from desktop.pages.portfolio.page import PortfolioPage
 from desktop.pages.runs.page import RunsPage
 from desktop.pages.runs.panel import RunsPanel
 from desktop.pages.setup.page import SetupPage
@@ -124,6 +127,31 @@ def test_rows_say_what_was_changed_where_and_when(window: MainWindow) -> None:
     assert keys == ["strategy", "symbol", "timeframe", "exchange", "start", "end", "status"]
     end = panel.model.data(panel.model.index(0, 5))
     assert parse_time(str(end), is_end=True) >= START_MS + 300 * HOUR_MS
+
+
+@pytest.mark.pages("Set-up", "Overview", "Optimize", "Data", "Portfolio")
+def test_no_list_is_called_empty_before_the_database_was_asked(window: MainWindow) -> None:
+    data, sweeps = window.page(DataPage).panel, window.page(OptimizePage).panel.results.stored
+    played = window.page(PortfolioPage).panel
+    for table, what in (
+        (data.table, "Series"),
+        (sweeps.table, "Sweeps"),
+        (played.stored.table, "Portfolios"),
+    ):
+        assert table.hint == f"{what} are listed as soon as the database is open."
+    data.set_held([])
+    sweeps.set_stored([])
+    assert (data.table.hint[:22], sweeps.table.hint) == ("No candles held yet. F", "No sweep is stored yet.")
+    for table in (played.request_table, played.trade_table):
+        assert table.hint.startswith("No portfolio yet"), "nothing was asked for yet, nothing was refused"
+
+
+def test_while_the_first_runs_are_made_nobody_is_told_to_begin_them(window: MainWindow) -> None:
+    table, overview = window.page(RunsPage).panel.table, window.page(OverviewPage).panel
+    for phase, told in ((Phase.RUNNING, "under way"), (Phase.IDLE, "Press F5")):
+        window.bridge.phase_changed.emit(phase)
+        assert told in table.hint
+        assert told in overview.empty.text()
 
 
 def test_no_two_names_in_a_legend_are_the_same() -> None:

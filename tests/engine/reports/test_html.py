@@ -15,6 +15,7 @@ from engine.model.remark import Remark
 from engine.model.run import FAILED, RunResult, Series
 from engine.reports.drawing import WIDTH, Frame, chart, envelope
 from engine.reports.html import Reported, report
+from engine.reports.style import STYLE
 from tests.desktop.builders import checks, many_candles, run_on, trade
 from tests.support.builders import random_candles
 
@@ -190,3 +191,16 @@ def test_of_several_runs_the_page_begins_with_all_side_by_side():
     assert Reading(first).values() == ["0.0", "1.0", "2.0"]
     assert page.count("<article") == 3
     assert [f'id="run-{number}"' in page for number in range(3)] == [True] * 3
+
+
+def test_on_a_narrow_page_charts_and_tables_are_scrolled_and_no_word_is_broken_into_letters():
+    page = report([told(run_on(CANDLES, f"{number:032x}")) for number in range(2)])
+    drawn = re.findall(r'(.{20})<svg viewBox="[^"]*" role="img"', page)
+    assert drawn
+    assert all(before.endswith('<div class="scroll">') for before in drawn)
+    heads = re.findall(r"(.{20})<table[^>]*><thead>", page)
+    assert len(heads) > 4
+    assert all(before.endswith('<div class="scroll">') for before in heads)
+    rules = dict(re.findall(r"([^{}]+)\{([^{}]*)\}", STYLE))
+    table = next(body for names, body in rules.items() if "table" in names.split())
+    assert "overflow-wrap:normal" in table, "else a browser makes columns as narrow as a letter"

@@ -135,6 +135,13 @@ def test_it_is_stored_made_again_and_reported_as_it_was(engine: Engine, made: Po
     assert "trend.weight" in page
 
 
+def test_a_correlation_of_next_to_nothing_is_reported_as_none_at_all(made: PortfolioResult):
+    page = portfolio_report(replace(made, correlation=((1.0, -9.56e-05), (None, 1.0))), {})
+    table = page.partition("Correlation of the legs")[2].partition("</table>")[0]
+    assert "<td>1.00<td>0.00" in table
+    assert "<td>–<td>1.00" in table
+
+
 def test_another_weight_in_one_window_is_named(engine: Engine, made: PortfolioResult):
     from engine.runs.compare_portfolios import compare_portfolios
 

@@ -15,7 +15,7 @@ from desktop.pages.analysis.groups_view import GroupsView
 from desktop.pages.analysis.market_view import MarketView
 from desktop.pages.analysis.page import AnalysisPage
 from desktop.pages.analysis.results_view import ResultsView
-from desktop.pages.analysis.view import facet_of
+from desktop.pages.analysis.view import Note, facet_of
 from desktop.pages.chart.page import ChartPage
 from desktop.pages.overview.page import OverviewPage
 from desktop.pages.setup.page import SetupPage
@@ -148,6 +148,22 @@ def test_months_streaks_and_drawdowns_lead_to_their_trades_and_times(
     low, high = window.page(ChartPage).panel.chart.x_range()
     assert low == pytest.approx(deepest.start_ms / 1000)
     assert high == pytest.approx((deepest.recovery_ms or run.period.end) / 1000)
+
+
+@pytest.mark.parametrize("words", [3, 30])
+def test_words_below_a_chart_are_never_cut_however_long_a_strategy_is_called(
+    qtbot: QtBot, words: int
+) -> None:
+    note = Note("as many words as are foreseen")
+    qtbot.addWidget(note)
+    note.resize(120, 10)
+    note.setText("few")
+    usual = note.height()
+    note.setText("vwap_supertrend_ema " * words)
+    needed = note.heightForWidth(120)
+    assert note.height() >= max(usual, needed)
+    note.setText("few")
+    assert note.height() == usual, "and what stands below comes back"
 
 
 @pytest.mark.long

@@ -97,6 +97,24 @@ def test_symbols_are_starred_filtered_listed_and_remembered(
     assert form.model.starred == ["SOLUSDT", "BTCUSDT"], "each exchange has its own"
 
 
+def test_the_search_of_symbols_gives_the_keys_to_the_rows(
+    page: SetupPage, window: MainWindow, qtbot: QtBot
+) -> None:
+    form = page.panel.market
+    form.search.setFocus()
+    qtbot.keyClicks(form.search, "usdc")
+    qtbot.keyClick(form.search, Qt.Key.Key_Return)
+    assert (form.symbols(), window.focusWidget()) == (("BTCUSDC",), form.search), "Enter checks the first one"
+    form.search.setText("sol")
+    qtbot.keyClick(form.search, Qt.Key.Key_Down)
+    assert window.focusWidget() is form.list
+    qtbot.keyClick(form.list, Qt.Key.Key_Space)
+    assert form.symbols() == ("BTCUSDC", "SOLUSDT")
+    form.search.setFocus()
+    qtbot.keyClick(form.search, Qt.Key.Key_Escape)
+    assert (form.search.text(), len(shown(page))) == ("", 4)
+
+
 @pytest.mark.long
 def test_what_is_held_of_a_symbol_and_what_can_be_done_with_it(page: SetupPage, window: MainWindow) -> None:
     form, wanted = page.panel.market, list[object]()
