@@ -51,9 +51,8 @@ def create_application(argv: Sequence[str] = ()) -> QApplication:
                 resources.files("desktop.theme").joinpath("fonts", name).read_bytes()
             )
         app.setFont(QFont("DejaVu Sans", 9))
-    app.setFont(
-        app.font()
-    )  # else GTK gives another one, of fixed width, when the system turns dark and light again
+    # else GTK gives another one, of fixed width, when the system turns dark and light again
+    app.setFont(app.font())
     return app
 
 

@@ -8,8 +8,8 @@ from desktop.charts.bar_chart import BarChart
 from desktop.charts.excursion_chart import ExcursionChart
 from desktop.charts.heat_map import HeatMap
 from desktop.charts.time_chart import TimeChart
-from desktop.pages.optimize.front_view import FrontView
-from desktop.pages.optimize.parallel_view import ParallelView
+from desktop.pages.optimize.front_view import KeyedFront
+from desktop.pages.optimize.parallel_view import KeyedLines
 from desktop.pages.setup.market_list import MarketTable
 from desktop.pages.walk_forward.charts import WalkChart
 from desktop.widgets.date_field import DateField
@@ -17,6 +17,6 @@ from desktop.widgets.filter_field import FilterField
 from desktop.widgets.table_view import TableView
 
 KEYED: Final = (
-    TimeChart, TableView, FilterField, DateField, MarketTable, BarChart, HeatMap, ExcursionChart, ParallelView, FrontView,
+    TimeChart, TableView, FilterField, DateField, MarketTable, BarChart, HeatMap, ExcursionChart, KeyedLines, KeyedFront,
     WalkChart,
 )  # fmt: skip

@@ -12,10 +12,11 @@ from PySide6.QtWidgets import QApplication, QWidget
 from pytestqt.qtbot import QtBot
 
 from desktop.app.about import About, Licences
-from desktop.app.reference import Reference
+from desktop.app.reference import Reference, shortcuts
 from desktop.app.settings import SettingsWindow
 from desktop.app.window import MainWindow
 from desktop.pages.keyed import KEYED
+from desktop.pages.setup.market_list import MarketTable
 from desktop.widgets.preferences import Preferences
 from desktop.work.bridge import Bridge
 from engine.model.metric_definitions import DEFINITIONS
@@ -51,12 +52,18 @@ def test_whatever_answers_keys_by_itself_says_so_in_help() -> None:
     kinds = [*QWidget.__subclasses__()]
     for kind in kinds:
         kinds += [one for one in kind.__subclasses__() if one not in kinds]
-    keyed = [
+    keyed = {
         kind for kind in kinds if kind.__module__.startswith("desktop.") and "keyPressEvent" in vars(kind)
-    ]
-    told = {kind.__module__ for kind in KEYED}
-    assert len(keyed) > len(KEYED)
-    assert [kind for kind in keyed if kind.__module__ not in told and kind.__name__ not in closing] == []
+    }
+    assert {kind for kind in keyed if kind.__name__ not in closing} == {*KEYED}
+
+
+def test_keys_of_a_heading_that_actions_have_too_stand_beside_theirs(window: MainWindow) -> None:
+    heading, own = MarketTable.KEYS
+    field = QWidget(window, accessibleName=heading)
+    field.addAction("Look again", QKeySequence("Ctrl+Alt+9"), lambda: None)
+    told = shortcuts(window)[heading]
+    assert (told[0][1], [*told[1:]]) == ("Look again", [*own])
 
 
 def test_help_tells_every_key_from_the_actions_themselves_every_metric_and_where_things_lie(

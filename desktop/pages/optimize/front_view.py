@@ -31,14 +31,6 @@ _KEYS: Final = {Qt.Key.Key_Left: -1, Qt.Key.Key_Right: 1}
 class FrontView(QWidget):
     """Signals, with a trial's number: `picked` by a click or Enter; `marked` by Left and Right along the front."""
 
-    KEYS: ClassVar = (
-        "Front of two objectives",
-        (
-            ("Left or Right", "Go along the front"),
-            ("Return or Enter", "Use the parameters of the marked trial"),
-        ),
-    )
-
     picked = Signal(int)
     marked = Signal(int)
 
@@ -50,7 +42,7 @@ class FrontView(QWidget):
         self._definitions: Mapping[str, Any] = {}
         self.words = ElidedLabel()
         self.words.setContentsMargins(7, 3, 6, 2)
-        self.view = _KeyedChart(self)
+        self.view = KeyedFront(self)
         self.plot = self.view.plot
         self._others = pg.ScatterPlotItem(size=4, pen=None)
         self._front = pg.PlotDataItem(symbol="d", symbolSize=9, symbolPen=None)
@@ -146,8 +138,16 @@ def _some(positions: Int64Array) -> Int64Array:
     return positions[:: stride(len(positions), MOST_DRAWN)]
 
 
-class _KeyedChart(StillChart):
+class KeyedFront(StillChart):
     """Left and Right walk along the front, Enter picks."""
+
+    KEYS: ClassVar = (
+        "Front of two objectives",
+        (
+            ("Left or Right", "Go along the front"),
+            ("Return or Enter", "Use the parameters of the marked trial"),
+        ),
+    )
 
     def __init__(self, view: FrontView) -> None:
         right = ValueAxis()

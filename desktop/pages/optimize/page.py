@@ -308,8 +308,10 @@ class OptimizePage(Page[OptimizePanel]):
             self._show(sweep)
             if sweep.spec.portfolio is None:
                 self._use_plan(sweep.spec)
-            else:  # there is nothing in the set-up, or in the plan, that it would be
-                self.context.said.emit("This sweep is over a portfolio: set-up and plan are not its own")
+            else:  # its portfolio may be another than the one that stands on its page: nothing is overwritten
+                self.context.said.emit(
+                    "This sweep is over a portfolio: set-up, plan and portfolio stay as they are"
+                )
             self._results.tabs.setCurrentIndex(0)
 
         self._opening = sweep_id

@@ -32,16 +32,6 @@ _STEP: Final = 0.05  # of an axis, by a key
 class ParallelView(QWidget):
     """Signals: `brushed()`: other trials are wanted; `picked(number)` of a trial by a click; `picture_wanted()`."""
 
-    KEYS: ClassVar = (
-        "Parallel coordinates",
-        (
-            ("Left or Right", "Choose an axis"),
-            ("Up or Down", "Move the lower end of its filter"),
-            ("Shift+Up or Shift+Down", "Move the upper end"),
-            ("Del", "End its filter"),
-        ),
-    )
-
     brushed = Signal()
     picked = Signal(int)
     picture_wanted = Signal()
@@ -49,7 +39,7 @@ class ParallelView(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.item = ParallelItem()
-        self.view = _KeyedView(self.item)
+        self.view = KeyedLines(self.item)
         self.words = ElidedLabel()
         self.clear = tool_button("Show all", "Take every brush away: all trials are shown again")
         self.empty = QLabel(LINES_HINT, alignment=Qt.AlignmentFlag.AlignCenter, wordWrap=True)
@@ -188,10 +178,20 @@ def brush_words(axes: Sequence[Axis], brushes: Brushes) -> list[str]:
     return found
 
 
-class _KeyedView(pg.GraphicsView):  # type: ignore[misc]
+class KeyedLines(pg.GraphicsView):  # type: ignore[misc]
     """Left and Right choose an axis; Up and Down move the lower end of its brush, with Shift the upper one; Delete takes it
     away.
     """
+
+    KEYS: ClassVar = (
+        "Parallel coordinates",
+        (
+            ("Left or Right", "Choose an axis"),
+            ("Up or Down", "Move the lower end of its filter"),
+            ("Shift+Up or Shift+Down", "Move the upper end"),
+            ("Del", "End its filter"),
+        ),
+    )
 
     def __init__(self, item: ParallelItem) -> None:
         super().__init__()
