@@ -78,9 +78,8 @@ def shortcuts(window: QMainWindow) -> dict[str, Rows]:
         owners = [owner for owner in action.associatedObjects() if isinstance(owner, QWidget)]
         if action not in seen and owners and owners[0].window() is window:
             _note(found, owners[0].accessibleName() or "Everywhere", action)
-    for heading, own in (
-        keyed.KEYS for keyed in KEYED
-    ):  # a widget with actions too has more rows under its name
+    for keyed in KEYED:  # a widget with actions too has more rows under its name
+        heading, own = keyed.KEYS
         found.setdefault(heading, {}).update(dict.fromkeys(own))
     return {heading: list(rows) for heading, rows in found.items()}
 

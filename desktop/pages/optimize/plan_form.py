@@ -286,7 +286,7 @@ class PlanForm(QWidget):
             known = self.choices[subject.key]
             self.choices[subject.key] = replace(
                 known,
-                ranges=self.ranges.choices() or known.ranges,
+                ranges={**known.ranges, **self.ranges.choices()},
                 constraint=self.constraint.text(),
                 objective=self.objective.currentData() or known.objective,
                 second_objective=self.second.currentData() or "",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from keyword import iskeyword
 from typing import Any, Final, Protocol
 
 from desktop.pages.optimize.values import NUMERIC, SweepChoice
@@ -137,13 +138,13 @@ class LegsSubject:
             return cls(portfolio, own, (), str(error))
 
     def now(self, portfolio: PortfolioSpec | None, infos: Mapping[str, StrategyInfo]) -> LegsSubject:
-        """That of what stands on its page now, None for nothing that can be read; where nothing can be varied of it, what
-        was varied before, and why not.
+        """That of what stands on its page now, or of what stood there where nothing can be read, None; where nothing can be
+        varied of it, why not, beside what was varied before.
         """
         if portfolio is None:
             return replace(self, problem=_UNREADABLE)
         made = LegsSubject.of(portfolio, infos)
-        return replace(self, problem=made.problem) if made.problem and self.params else made
+        return replace(made, params=self.params) if made.problem else made
 
     @property
     def title(self) -> str:
@@ -152,10 +153,10 @@ class LegsSubject:
 
     @property
     def example(self) -> str:
-        """Two numbers of its legs; names with blanks cannot stand in constraints."""
+        """Two numbers of its legs, of such names as constraints can compute with: `-` would be a minus."""
         names = (str(param["name"]) for param in self.params if param["type"] in NUMERIC)
-        numbers = [name for name in names if " " not in name]
-        return " < ".join(numbers[:2] if len(numbers) > 1 else ("fast", "slow"))
+        numbers = [name for name in names if all(map(_is_plain, name.split(".")))]
+        return " < ".join(numbers[:2] if len(numbers) > 1 else ("LEG.fast", "LEG.slow"))
 
     def fixed(self, setup: Setup) -> Mapping[str, Any]:
         """Nothing: the portfolio's values are the defaults."""
@@ -179,6 +180,10 @@ class LegsSubject:
         if self.problem:
             raise InputError(self.problem)
         return SweepSpec.of_portfolio(self.portfolio, **choice.asked(self.params))
+
+
+def _is_plain(name: str) -> bool:
+    return name.isidentifier() and not iskeyword(name)
 
 
 def days_words(start: int, end: int) -> str:

@@ -17,7 +17,7 @@ from engine.model.portfolio import PortfolioSpec
 
 class SubjectForm(QWidget):
     """Signals: `changed()` another subject, or other parameters of it; `market_changed()`; `strategy_chosen(name)` by the
-    user. `wanted`: the key of what is chosen once it is known.
+    user. `wanted`: the key of what is to be chosen, be it known now or later; only the user changes their mind.
     """
 
     changed = Signal()
@@ -56,8 +56,8 @@ class SubjectForm(QWidget):
 
     @property
     def key(self) -> str:
-        """Of what is chosen; of what is wanted where that is not known yet."""
-        return self.strategy.currentData() or self.wanted
+        """Of what is wanted, known or not; of what stands there where nobody chose yet."""
+        return self.wanted or self.strategy.currentData() or ""
 
     def subject(self) -> Subject | None:
         """What is chosen."""
@@ -77,18 +77,22 @@ class SubjectForm(QWidget):
 
     def set_infos(self, infos: Sequence[StrategyInfo]) -> None:
         """The strategies, those that do not load too; what is chosen stays chosen."""
-        self.infos = {info.name: info for info in infos if info.error is None and info.params}
         self._known = {info.name: info for info in reversed(infos)}  # of two of one name the first counts
+        first = [info for info in infos if self._known[info.name] is info]
+        self.infos = {info.name: info for info in first if info.error is None and info.params}
         self._read_legs()
-        self.choose(self.key)
+        self._offer()
+        self._show()
 
-    def set_portfolio(self, portfolio: PortfolioSpec | None) -> None:
-        """What stands on the Portfolio page now; None: nothing that can be read."""
-        before, self._portfolio = self._legs, portfolio
+    def set_portfolio(self, portfolio: PortfolioSpec | None, *, gone: bool = False) -> None:
+        """What stands on the Portfolio page now; None: nothing that can be read, or nothing at all where it is `gone`."""
+        before, shown, self._portfolio = self._legs, self.strategy.currentData(), portfolio
+        if gone:
+            self._legs = None
         self._read_legs()
         if self._legs != before:
-            self._offer(self.key)
-            if self.key == PORTFOLIO_KEY:
+            self._offer()
+            if PORTFOLIO_KEY in (shown, self.strategy.currentData()):
                 self._show()
 
     def _read_legs(self) -> None:
@@ -114,22 +118,23 @@ class SubjectForm(QWidget):
     def choose(self, key: str) -> None:
         """Choose that strategy, or the portfolio, now or once it is known."""
         self.wanted = key
-        self._offer(key)
+        self._offer()
         self._show()
 
-    def _offer(self, key: str) -> None:
-        """All there are, that one chosen, or without it one that is checked in the set-up."""
+    def _offer(self) -> None:
+        """All there are; chosen is what is wanted, without it what was chosen, or one that is checked in the set-up."""
         titles = {name: name for name in self.infos}
         if self._legs is not None:
             titles[self._legs.key] = self._legs.title
-        if key not in titles:
-            key = next((one for one in (*self._setup.strategies, *titles) if one in titles), "")
+        liked = (self.wanted, self.strategy.currentData(), *self._setup.strategies, *titles)
+        key = next((one for one in liked if one in titles), "")
         self.strategy.clear()
         for one, title in titles.items():
             self.strategy.addItem(title, one)
         self.strategy.setCurrentIndex(self.strategy.findData(key))
 
     def _choose(self) -> None:
+        self.wanted = self.strategy.currentData()
         self._show()
         if self.strategy.currentData() in self.infos:
             self.strategy_chosen.emit(self.strategy.currentText())

@@ -15,6 +15,7 @@ from engine.model.sweep_spec import ACROSS, GRID, SAMPLERS, SweepSpec
 
 _WANTED_VALUES: Final = 20
 _VARIED_AT_FIRST: Final = 2
+_MOST_AWAY: Final = 1000  # a leg that is renamed leaves ranges at every letter
 NUMERIC: Final = ("int", "float")
 
 
@@ -71,18 +72,19 @@ class SweepChoice:
         return found if found.sampler in SAMPLERS else None
 
     def completed(self, params: Sequence[Mapping[str, Any]]) -> SweepChoice:
-        """The same with a range for each of these parameters, and for no other."""
+        """The same with a range for each of these parameters; those of others stay for when they are there again."""
         first = [str(param["name"]) for param in params if param["type"] in NUMERIC][:_VARIED_AT_FIRST]
         ranges = {}
         for param in params:
             name = str(param["name"])
             made = replace(default_range(param), varied=name in first and not self.ranges)
             ranges[name] = self.ranges.get(name, made).of(param)
-        return replace(self, ranges=ranges)
+        away = [(name, one) for name, one in self.ranges.items() if name not in ranges]
+        return replace(self, ranges=dict(away[-_MOST_AWAY:]) | ranges)
 
     def with_plan_of(self, spec: SweepSpec, params: Sequence[Mapping[str, Any]]) -> SweepChoice:
         """The same with what a sweep varied of these parameters, its constraint, objective and sampler."""
-        ranges = {}
+        ranges = dict(self.ranges)
         for param in params:
             name = str(param["name"])
             numbers = range_text(spec.ranges[name]).split(":") if name in spec.ranges else []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -31,7 +32,7 @@ from engine.model.market import DAY_MS
 from engine.model.portfolio import MOST_NAME, LegSpec, PortfolioSpec
 from engine.model.portfolio_file import PortfolioFile, parse_portfolio, portfolio_text, text_of
 from engine.model.portfolio_result import PortfolioResult
-from engine.model.run import FINISHED
+from engine.model.run import FINISHED, RunSpec
 
 _KEY: Final = "portfolio"
 _SETTLE_MS: Final = 200
@@ -54,6 +55,9 @@ class PortfolioPage(Page[PortfolioPanel]):
         self._failure = self._opening = ""
         self._reading = WhenSeen(self.panel, self._read, _SETTLE_MS)
         self._held = Latest(self.bridge, self._ask_held, self.panel.show_held)
+        self._stored = Latest(
+            self.bridge, lambda: self.engine.portfolios.stored, self.panel.stored.set_stored
+        )
         self._connect()
 
     @property
@@ -186,7 +190,7 @@ class PortfolioPage(Page[PortfolioPanel]):
                 self._file = parse_portfolio(editor.text, editor.file_name)
             except InputError as error:
                 problem = str(error)
-        self._plan.subjects.set_portfolio(self.spec)
+        self._plan.subjects.set_portfolio(self.spec, gone=not editor.text.strip())
         problem = problem or self._failure
         editor.tell(problem)
         legs = () if self.spec is None else self.spec.legs
@@ -304,7 +308,7 @@ class PortfolioPage(Page[PortfolioPanel]):
         )
 
     def _load(self) -> None:
-        self.bridge.ask(self.engine.portfolios.stored, self.panel.stored.set_stored)
+        self._stored.want()
 
     def _delete(self, ids: list[str]) -> None:
         """Hide some; they are deleted for good when it is too late to bring them back."""
@@ -358,11 +362,16 @@ def portfolio_of(setup: Setup) -> PortfolioSpec:
         raise InputError(problem)
     costs = setup.costs
     legs = tuple(
-        LegSpec(f"{run.strategy}-{run.symbol}"[-MOST_NAME:], run.strategy, run.symbol, run.exchange, run.timeframe,
-                params=dict(run.params), costs=costs)
+        LegSpec(_leg_name(run), run.strategy, run.symbol, run.exchange, run.timeframe, params=dict(run.params), costs=costs)
         for run in setup.specs()
     )  # fmt: skip
     return PortfolioSpec(setup.period, legs, costs.cash, costs.leverage, costs.funding)
+
+
+def _leg_name(run: RunSpec) -> str:
+    """STRATEGY_SYMBOL, as a constraint can compute with it: of letters, digits and _, no digit first."""
+    name = re.sub(r"^(?=\d)|\W", "_", f"{run.strategy}_{run.symbol}")
+    return re.sub(r"^\d", "_", name[-MOST_NAME:])
 
 
 def _plan_words(spec: PortfolioSpec | None) -> str:

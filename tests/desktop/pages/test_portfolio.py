@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from pytestqt.qtbot import QtBot
 
@@ -18,6 +19,7 @@ from engine.model.coverage import Coverage
 from engine.model.market import HOUR_MS, Market, Period, Timeframe, parse_time
 from engine.model.portfolio_file import parse_portfolio, portfolio_text
 from engine.model.run import FINISHED
+from engine.research.constraint import fulfilled
 from tests.desktop.conftest import MakeWindow
 
 pytestmark = pytest.mark.pages("Set-up", "Overview", "Optimize", "Runs", "Trades", "Portfolio")
@@ -120,16 +122,20 @@ def test_what_was_typed_outlives_a_program_that_is_killed(
     assert make_window(Preferences(tmp_path / "window.ini")).page(PortfolioPage).panel.editor.text == TWO_LEGS
 
 
-def test_a_set_up_becomes_legs_with_names_of_their_own_that_read_the_same() -> None:
+def test_a_set_up_becomes_legs_with_names_of_their_own_that_constraints_compute_with() -> None:
     setup = Setup(
-        symbols=("SAMPLEUSDT", "BTCUSDT"),
-        strategies=("ema_cross", "macd_trend"),
+        symbols=("1000PEPEUSDT", "BTC-29NOV24"),
+        strategies=("ema_cross", "5m_trend", "15m_trend_of_40_letters_and_more_in_each"),
         params={"ema_cross": {"fast": 9}},
     )
     spec = portfolio_of(setup)
     names = {leg.name for leg in spec.legs}
-    assert len(names) == 4
-    assert not any(" " in name for name in names), "such a name cannot stand in a sweep's constraint"
+    assert len(names) == 6
+    assert {"ema_cross_1000PEPEUSDT", "ema_cross_BTC_29NOV24", "_5m_trend_BTC_29NOV24"} <= names
+    for name in names:
+        columns = {f"{name}.fast": np.array([3, 6]), f"{name}.slow": np.array([8, 9])}
+        text = f"2 * {name}.fast < {name}.slow and {name}.slow - {name}.fast > 3"
+        assert fulfilled(text, columns, 2).tolist() == [True, False]
     assert parse_portfolio(portfolio_text(spec), "x.toml").spec == spec
     with pytest.raises(InputError, match="Select a strategy"):
         portfolio_of(Setup(strategies=()))

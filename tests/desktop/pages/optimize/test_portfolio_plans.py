@@ -149,7 +149,6 @@ def test_while_what_is_typed_is_no_portfolio_nothing_can_be_begun(filled: MainWi
     before = varied(plan)
     for text, words in (
         (TEXT.replace("4h", "4x"), "The Portfolio page holds no portfolio that can be read"),
-        ("", "The Portfolio page holds no portfolio that can be read"),
         (TEXT.replace('"ema_cross"', '"ema_crass"'), "leg 'trend': unknown strategy 'ema_crass'"),
         (TEXT + '\n[[window]]\nstart = "2024-08-01"\nparams = { trend.fast = 9 }\n', "the windows of the portfolio"),
     ):  # fmt: skip
@@ -157,6 +156,12 @@ def test_while_what_is_typed_is_no_portfolio_nothing_can_be_begun(filled: MainWi
         assert words in plan.problem.text()
         assert not plan.run.isEnabled()
         assert varied(plan) == before
+        assert plan.subjects.strategy.currentText() == "portfolio · two legs"
+    other = TEXT.replace('"ema_cross"', '"ema_crass"').replace("two legs", "another")
+    write(filled, qtbot, other[: other.index('[[leg]]\nname = "bands"')].replace("max_open = 2", ""))
+    assert plan.subjects.strategy.currentText() == "portfolio · another"
+    assert plan.subjects.series.text().startswith("1 leg · ")
+    assert varied(plan) == before
     write(filled, qtbot, TEXT)
     assert plan.problem.text() == ""
     assert plan.run.isEnabled()
@@ -165,6 +170,83 @@ def test_while_what_is_typed_is_no_portfolio_nothing_can_be_begun(filled: MainWi
         "what stood there before is tried no more, though the new is not read yet"
     )
     qtbot.waitUntil(plan.run.isEnabled)
+
+
+def test_an_emptied_page_has_no_portfolio_to_choose_and_a_new_one_is_chosen_as_it_was(
+    filled: MainWindow, qtbot: QtBot
+) -> None:
+    plan = planned(filled, qtbot)
+    wanted = plan.spec()
+    write(filled, qtbot, "")
+    box = plan.subjects.strategy
+    assert [box.itemText(at) for at in range(box.count())] == ["ema_cross", "bands"]
+    assert plan.spec().portfolio is None
+    write(filled, qtbot, TEXT)
+    assert plan.spec() == wanted
+
+
+def test_ranges_of_legs_that_are_away_for_a_while_come_back_with_them(
+    filled: MainWindow, qtbot: QtBot
+) -> None:
+    plan = planned(filled, qtbot)
+    assert plan.ranges is not None
+    plan.ranges.rows["trend.slow"].varied.setChecked(False)
+    plan.ranges.rows["bands.weight"].varied.setChecked(True)
+    plan.ranges.rows["bands.weight"].fields[0].set_value(0.1)
+    plan.ranges.rows["trend.fast"].fields[1].set_value(12)
+    wanted = plan.spec()
+    for other in (TEXT.replace("bands", "b", 1), TEXT.replace('"trend"', '"t"').replace("trend", "t")):
+        write(filled, qtbot, other)
+        assert plan.spec().ranges != wanted.ranges
+        assert set(plan.spec().ranges) <= set(plan.ranges.rows)
+    write(filled, qtbot, TEXT)
+    assert plan.spec() == wanted
+
+
+def test_a_portfolio_that_cannot_be_read_at_a_restart_is_chosen_as_soon_as_it_can(
+    make_window: MakeWindow, qtbot: QtBot, tmp_path: Path
+) -> None:
+    first = make_window()
+    fill(first)
+    wanted = planned(first, qtbot).spec()
+    write(first, qtbot, TEXT.replace("4h", "4x"))
+    first.close()
+    for _ in range(2):  # the plan that stands in its place takes none
+        again = make_window(Preferences(tmp_path / "window.ini"))
+        fill(again)
+        plan = again.page(OptimizePage).panel.plan
+        assert plan.spec().strategy in ("ema_cross", "bands")
+        plan.constraint.setText("fast < slow")
+        again.close()
+    last = make_window(Preferences(tmp_path / "window.ini"))
+    fill(last)
+    assert write(last, qtbot, TEXT).spec() == wanted
+
+
+def test_the_first_of_two_strategies_of_one_name_has_it_as_in_the_set_up(
+    filled: MainWindow, qtbot: QtBot
+) -> None:
+    plan = planned(filled, qtbot)
+    second = replace(CROSS, params=BANDS.params, path="other.py")
+    filled.page(SetupPage).show_strategies([CROSS, BANDS, second])
+    assert plan.subjects.infos == {"ema_cross": CROSS, "bands": BANDS}
+    filled.page(SetupPage).show_strategies([replace(CROSS, error="line 3: no", params=()), BANDS, second])
+    assert list(plan.subjects.infos) == ["bands"], "the name is the one that does not load"
+    assert plan.problem.text() == "leg 'trend': ema_cross does not load: line 3: no"
+
+
+@pytest.mark.parametrize(
+    ("names", "example"),
+    [
+        (("a-SOL", "b"), "b.fast < b.slow"), (("1m", "not"), "LEG.fast < LEG.slow"),
+        (("a b", "x_1000PEPEUSDT"), "x_1000PEPEUSDT.fast < x_1000PEPEUSDT.slow"),
+    ],
+)  # fmt: skip
+def test_the_example_of_a_constraint_can_be_computed_with(names: tuple[str, str], example: str) -> None:
+    leg = {"symbol": "X", "exchange": "sample", "timeframe": "4h", "strategy": "ema_cross"}
+    legs = [leg | {"name": name} for name in names]
+    spec = spec_of({"start": "2024-06-01", "end": "2024-09-30", "legs": legs})
+    assert LegsSubject.of(spec, {"ema_cross": CROSS}).example == example
 
 
 def test_nothing_varied_and_turned_ranges_are_refused_in_place(filled: MainWindow, qtbot: QtBot) -> None:
