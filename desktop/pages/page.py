@@ -14,7 +14,7 @@ from desktop.theme.colours import Theme
 from desktop.widgets.actions import Command
 from desktop.widgets.preferences import Preferences
 from desktop.widgets.undo import UNDO_S, Undo
-from desktop.work.bridge import Bridge
+from desktop.work.bridge import Bridge, Phase
 from desktop.work.jobs import Job
 from desktop.workspace import Workspace
 from engine.model.run import RunResult
@@ -40,7 +40,7 @@ PageT = TypeVar("PageT", bound="Page")  # type: ignore[type-arg]
 
 
 class Context(QObject):
-    """What pages share: the work, the runs, the preferences, and each other.
+    """What pages share: the work, the runs, the preferences, and each other; whether the database `has_answered`.
 
     Signals to the window: `database_changed(ok, text)`; `show_wanted(title)`; `said(text)` something good;
     `reported(level, text, details)` what went wrong, `warned(text, line)` what went wrong and is that line in the log. To
@@ -73,12 +73,18 @@ class Context(QObject):
         super().__init__(parent)
         self.bridge, self.workspace, self.preferences = bridge, workspace, preferences
         self.pages: list[Page] = []  # type: ignore[type-arg]
+        self.has_answered = False
         self._purging = QTimer(self, singleShot=True, interval=round((UNDO_S + 1) * 1000))
         self._purging.timeout.connect(lambda: bridge.ask(lambda: bridge.engine.purge(UNDO_S), lambda _: None))
 
     def page(self, kind: type[PageT]) -> PageT:
         """The page of a kind; a page sees those that stand before it in the list of pages from its beginning."""
         return next(page for page in self.pages if isinstance(page, kind))
+
+    @property
+    def first_are_coming(self) -> bool:
+        """Whether runs are being made where the database answered that it has none."""
+        return self.has_answered and self.bridge.phase is Phase.RUNNING and not self.workspace.runs
 
     def open(self) -> None:
         """Called inside the event loop: open the database, and let every page ask for what it shows first."""
@@ -91,6 +97,7 @@ class Context(QObject):
 
     def _opened(self, runs: list[RunResult]) -> None:
         self.database_changed.emit(True, "")
+        self.has_answered = True
         self._purging.start()  # also what a window that was closed had no time for
         self.workspace.fill(runs)
         for page in self.pages:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from desktop.pages.overview.panel import OverviewPanel
 from desktop.pages.page import Context, Page, Place
-from desktop.work.bridge import Phase
 
 
 class OverviewPage(Page[OverviewPanel]):
@@ -15,7 +14,7 @@ class OverviewPage(Page[OverviewPanel]):
 
     def __init__(self, context: Context) -> None:
         super().__init__(context, OverviewPanel(context.workspace))
-        self.bridge.phase_changed.connect(lambda phase: self.panel.say_none(coming=phase is Phase.RUNNING))
+        self.bridge.phase_changed.connect(lambda _: self.panel.say_none(coming=context.first_are_coming))
 
     def open(self) -> None:
         """Ask what the figures mean."""

@@ -63,7 +63,7 @@ class RunsPage(Page[RunsPanel]):
         self.panel.report_wanted.connect(self.ask_and_report)
         self.panel.compare_wanted.connect(context.compare_wanted)
         self.panel.trade_list_wanted.connect(context.trade_list_wanted)
-        self.bridge.phase_changed.connect(lambda phase: self.panel.say_none(coming=phase is Phase.RUNNING))
+        self.bridge.phase_changed.connect(lambda _: self._say_none())
         self._closed = False
 
     def commands(self) -> Sequence[Command]:
@@ -77,9 +77,14 @@ class RunsPage(Page[RunsPanel]):
 
     def open(self) -> None:
         """Ask what the user noted, and for the runs that are older than the first ones."""
-        self.panel.say_none()
+        self._say_none()
         self.bridge.ask(self.engine.runs.remarks, self._workspace.put_remarks)
         self.bridge.spawn(self._load_older())
+
+    def _say_none(self) -> None:
+        """Before the database answered nobody knows that there are none."""
+        if self.context.has_answered:
+            self.panel.say_none(coming=self.context.first_are_coming)
 
     async def _load_older(self) -> None:
         """All that are stored, in portions that the window takes in without a pause."""

@@ -115,3 +115,15 @@ def test_any_text_is_evaluated_or_refused(text):
         return
     assert found.dtype == np.bool_
     assert found.shape == (4,)
+
+
+def test_names_of_legs_with_a_minus_are_compared_as_they_are_and_computed_with_in_brackets() -> None:
+    columns = {"a-SOL.fast": COLUMNS["fast"], "a-SOL.slow": COLUMNS["slow"]}
+    assert fulfilled("a-SOL.fast < a-SOL.slow", columns, 4).tolist() == [True, False, False, True]
+    assert fulfilled("4 * (a-SOL.fast) <= a-SOL.slow", columns, 4).tolist() == [True, False, False, False]
+    for text in ("4 * a-SOL.fast <= a-SOL.slow", "a-SOL.slow - a-SOL.fast > 3"):
+        with pytest.raises(InputError, match="there is no parameter 'a'"):
+            fulfilled(text, columns, 4)
+    for name in ("a-1INCH", "1INCH", "a b"):
+        with pytest.raises(InputError, match="write one such as fast < slow"):
+            fulfilled(f"{name}.fast > 3", {f"{name}.fast": COLUMNS["fast"]}, 4)
