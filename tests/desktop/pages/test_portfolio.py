@@ -1,5 +1,6 @@
 """The Portfolio page: a file written from the set-up, told what is wrong with it, played, looked at, opened again."""
 
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from engine.errors import InputError, Interrupted
 from engine.model.coverage import Coverage
 from engine.model.market import HOUR_MS, Market, Period, Timeframe, parse_time
 from engine.model.portfolio_file import parse_portfolio, portfolio_text
+from engine.model.portfolio_result import PortfolioResult
 from engine.model.run import FINISHED
 from engine.research.constraint import fulfilled
 from tests.desktop.conftest import MakeWindow
@@ -139,6 +141,33 @@ def test_a_set_up_becomes_legs_with_names_of_their_own_that_constraints_compute_
     assert parse_portfolio(portfolio_text(spec), "x.toml").spec == spec
     with pytest.raises(InputError, match="Select a strategy"):
         portfolio_of(Setup(strategies=()))
+
+
+@pytest.mark.long
+def test_stored_ones_are_asked_for_one_question_after_the_other_so_that_no_older_answer_comes_last(
+    live_window: MainWindow, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page, go_on = live_window.page(PortfolioPage), threading.Event()
+    real = page.engine.portfolios.stored
+    begun: list[int] = []
+    ended: list[int] = []
+
+    def slow() -> list[PortfolioResult]:
+        begun.append(len(ended))
+        go_on.wait(20)
+        found = real()
+        ended.append(len(found))
+        return found
+
+    monkeypatch.setattr(page.engine.portfolios, "stored", slow)
+    for _ in range(3):
+        page._load()
+    qtbot.waitUntil(lambda: begun == [0])
+    go_on.set()
+    qtbot.waitUntil(lambda: not live_window.bridge.busy, timeout=20_000)
+    assert begun == [0, 1], (
+        "the second question is asked when the first is answered, for all that came meanwhile"
+    )
 
 
 @pytest.mark.long
