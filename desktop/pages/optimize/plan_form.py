@@ -17,7 +17,6 @@ from PySide6.QtWidgets import (
     QLineEdit,
     QPushButton,
     QScrollArea,
-    QSpinBox,
     QVBoxLayout,
     QWidget,
 )
@@ -29,6 +28,7 @@ from desktop.pages.setup.values import Setup
 from desktop.tables import formats
 from desktop.theme.colours import Theme
 from desktop.theme.icons import icon
+from desktop.widgets.still_fields import Choice, WholeField
 from desktop.work.bridge import Phase
 from engine.errors import InputError
 from engine.model.parameters import StrategyInfo
@@ -89,11 +89,11 @@ class PlanForm(QWidget):
         for number, (key, (words, meaning)) in enumerate(SAMPLERS.items()):
             self.sampler.addItem(words, key)
             self.sampler.setItemData(number, meaning, Qt.ItemDataRole.ToolTipRole)
-        self.trials = QSpinBox(minimum=1, maximum=1_000_000, value=1000, suffix=" trials")
+        self.trials = WholeField(minimum=1, maximum=1_000_000, value=1000, suffix=" trials")
         self.trials.setGroupSeparatorShown(True)
         self.trials.setAccessibleName("Number of trials")
         self.trials.setToolTip("How many combinations are tried")
-        self.seed = QSpinBox(minimum=0, maximum=999_999, prefix="seed ")
+        self.seed = WholeField(minimum=0, maximum=999_999, prefix="seed ")
         self.seed.setAccessibleName("Seed")
         self.seed.setToolTip("The same seed tries the same combinations")
         self.count = QLabel(wordWrap=True)
@@ -382,7 +382,7 @@ class PlanForm(QWidget):
 
 
 def _combo(name: str) -> QComboBox:
-    combo = QComboBox()
+    combo = Choice()
     combo.setAccessibleName(name)
     combo.setMinimumContentsLength(8)
     combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)

@@ -26,7 +26,6 @@ from engine.model.simulators import ENGINES
 
 _SETTLE_MS = 250
 _LEAST_WIDTH = 312
-_LEAST_HEADER = 64
 
 
 class WideScrollArea(QScrollArea):
@@ -80,7 +79,6 @@ class SetupPanel(Panel):
             Section("Terms", self.costs.terms, folded=True),
             Section("Advanced", self.engine, folded=True),
         ]
-        self.sections[-2].header.setMinimumWidth(_LEAST_HEADER)  # cut, where much is told
         self.period.offer(self.market.exchange_id())
         self.costs.offer(self.market.exchange_id())
         self._build_footer()
@@ -271,13 +269,11 @@ class SetupPanel(Panel):
         setup = self.setup()
         idle = self.phase is Phase.IDLE
         self.summary.setText(setup.summary())
-        chosen = "" if setup.engine == ENGINES[0] else f" · {setup.engine} engine"
+        chosen = [] if setup.engine == ENGINES[0] else [f"{setup.engine} engine"]
         if setup.warmup is not None:
-            chosen += f" · warm-up of {formats.whole(setup.warmup)}"
-        self.sections[-1].header.setText(f"Advanced{chosen}")
-        terms, header = self.costs.terms.words(), self.sections[-2].header
-        header.setText(f"Terms · {terms}" if terms else "Terms")
-        header.setToolTip(terms)
+            chosen.append(f"warm-up of {formats.whole(setup.warmup)}")
+        self.sections[-1].tell(" · ".join(chosen))
+        self.sections[-2].tell(self.costs.terms.words())
         problem = setup.problem() if idle else f"{self.phase.value} …"
         self.reason.setText(problem or "")
         self.reason.setVisible(problem is not None)
