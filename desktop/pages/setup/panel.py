@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QEvent, QObject, QSize, Qt, QTimer, Signal
-from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QPushButton, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QApplication,
+    QFrame,
+    QGridLayout,
+    QHBoxLayout,
+    QPushButton,
+    QScrollArea,
+    QVBoxLayout,
+    QWidget,
+)
 
 from desktop.pages.page import Panel
 from desktop.pages.setup.costs_form import CostsForm
@@ -30,6 +39,24 @@ _LEAST_WIDTH = 312
 
 class WideScrollArea(QScrollArea):
     """Scrolls up and down only; never narrower than its content, so that nothing is cut off at the right."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        app = QApplication.instance()
+        assert isinstance(app, QApplication)
+        app.focusChanged.connect(self._follow)
+
+    def _follow(self, old: QWidget | None, new: QWidget | None) -> None:
+        """Show what a key gave the focus to; Qt does so for Tab alone."""
+        del old
+        content = self.widget()
+        if (
+            new is not None
+            and content is not None
+            and content.isAncestorOf(new)
+            and new.visibleRegion().isEmpty()
+        ):
+            self.ensureWidgetVisible(new)
 
     def minimumSizeHint(self) -> QSize:
         """As wide as the content and the scroll bar."""

@@ -15,7 +15,7 @@ from tests.desktop.builders import BANDS, CROSS, described
 
 
 def turn(widget: QWidget, clicks: int) -> None:
-    """Turn the wheel over the middle of a widget: who does not take it leaves it to what is around, as Qt does for a hand."""
+    """Turn the wheel over a widget: who does not take it leaves it to what is around, as Qt does for a hand."""
     at: QWidget | None = widget
     while at is not None:
         here = QPointF(at.rect().center())
