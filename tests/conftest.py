@@ -11,12 +11,25 @@ from hypothesis.internal.constants_ast import Constants
 
 from engine.jobs.kernels import VARIABLE, bring_kernels, kernel_folder, made_with_environment
 
+
+def is_compiled() -> bool:
+    """Whether `make` compiled what stands here: then no file of ours is newer than the mark that it left."""
+    mark = Path(sys.prefix, "ready")
+    files = (
+        file
+        for name in ("engine", "strategies")
+        for file in Path(__file__).parents[1].glob(f"{name}/**/*.py")
+    )
+    return mark.is_file() and all(file.stat().st_mtime <= mark.stat().st_mtime for file in files)
+
+
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 # kernels are those of the environment, and not compiled once per data folder; after an edit they are compiled again.
 # Engines write beside them, so they are a copy: in /tmp where the environment is read-only
 if "PYTEST_XDIST_WORKER" not in os.environ:
     os.environ.pop(VARIABLE, None)
-    subprocess.run([sys.executable, "-m", "engine.jobs.compile"], check=True)
+    if not is_compiled():
+        subprocess.run([sys.executable, "-m", "engine.jobs.compile"], check=True)
     places = (made_with_environment(), Path("/tmp", f"backtest-kernels-{os.getuid()}"))
     os.environ[VARIABLE] = str(next(filter(bring_kernels, map(kernel_folder, places))))
 

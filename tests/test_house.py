@@ -16,10 +16,12 @@ def house() -> House:
     return build()
 
 
+@pytest.mark.long
 def test_no_room_and_no_module_imports_itself_round_a_corner(house: House):
     assert (house.room_circles, house.circles) == ([], [])
 
 
+@pytest.mark.long
 def test_there_are_no_more_floors_and_arrows_than_were_agreed(house: House):
     assert max(house.floors.values()) + 1 <= FLOORS
     assert house.arrows <= ARROWS
@@ -42,6 +44,7 @@ def test_a_circle_and_a_corridor_are_seen(tmp_path: Path):
     assert house.arrows == 2
 
 
+@pytest.mark.long
 def test_the_page_about_the_house_names_every_room(house: House):
     text = (ROOT / "docs" / "architecture.md").read_text()
     rooms = {room.partition(".")[2] for room in house.rooms} - {""}

@@ -11,11 +11,13 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from hypothesis import settings
 
 from engine.database.store import Store
 from engine.model.market import HOUR_MS, Market, Period, Timeframe
 from tests.support.builders import random_candles
 from tests.support.database import KeptDatabase, execute
+from tests.support.examples import examples
 from tests.support.own_home import REAL_HOME
 
 ROOT = Path(__file__).parents[1]
@@ -147,6 +149,13 @@ def test_the_first_lane_has_the_case_that_stands_for_the_others(tmp_path: Path, 
     assert told in ended.stdout + ended.stderr
 
 
+def test_a_law_that_names_a_number_of_examples_gets_the_share_of_its_lane() -> None:
+    usual = settings().max_examples
+    assert examples(300) == 3 * usual
+    assert [examples(count) for count in (2, 10)] == [max(count, count * usual // 100) for count in (2, 10)]
+    assert examples(20) >= 10
+
+
 @pytest.fixture
 def kept(embedded_url: str) -> Iterator[KeptDatabase]:
     database = KeptDatabase(embedded_url)
@@ -208,6 +217,7 @@ def test_rows_are_gone_numbers_begin_anew_and_connections_are_closed(
         "DROP TABLE alembic_version",
         "UPDATE alembic_version SET version_num = '0001'",
         "ALTER TABLE symbols DISABLE TRIGGER ALL",
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}' AND pid <> pg_backend_pid()",
     ],
 )
 def test_whatever_a_test_changes_beside_rows_is_undone(kept: KeptDatabase, change: str) -> None:

@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -197,11 +198,20 @@ def scenes(window: MainWindow, state: str) -> dict[str, Callable[[], Awaitable[Q
             "optimize-legs": opened_again("Optimize", sweeps, 1),
             "walk-forward-walk": opened_again("Walk-forward", walks),
             "walk-forward-legs": opened_again("Walk-forward", walks, 1),
+            "optimize-portfolio": partial(legs_planned, window),
             "portfolio-stitched": opened_again("Portfolio", played),
             "portfolio-played": opened_again("Portfolio", played, 1),
             "error": banner,  # stays
         }
     return found
+
+
+async def legs_planned(window: MainWindow) -> QWidget:
+    """What can vary of the portfolio's legs."""
+    page = window.page(PortfolioPage)
+    page.panel.editor.put(PORTFOLIO.read_text(), PORTFOLIO, saved=True)
+    page.vary(OptimizePage.title)
+    return window
 
 
 @asynccontextmanager

@@ -38,6 +38,15 @@ def combo(name: str, words: Iterable[str]) -> QComboBox:
     return box
 
 
+def narrow_combo(name: str) -> QComboBox:
+    """A choice that asks for the room of eight letters, whatever is in it."""
+    box = Choice()
+    box.setAccessibleName(name)
+    box.setMinimumContentsLength(8)
+    box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+    return box
+
+
 def together(*parts: QWidget) -> QWidget:
     """Buttons, or a field and its words, that stay beside each other where a line is too short for all that is in it."""
     row = QWidget()

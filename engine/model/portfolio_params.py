@@ -37,20 +37,27 @@ def dotted(leg: str, name: str) -> str:
     return f"{leg}.{name}"
 
 
+def offered(spec: PortfolioSpec, infos: Mapping[str, StrategyInfo]) -> list[dict[str, Any]]:
+    """All that can have a range: every parameter of the legs, their weights where they are read, the wallet's rules, as
+    Param.to_json; the default is what the portfolio says. `infos`: by strategy. Raises InputError where a name means two.
+    """
+    return [*_of_legs(spec, infos), *_of_wallet(spec)]
+
+
 def described(
     spec: PortfolioSpec, infos: Mapping[str, StrategyInfo], ranged: Collection[str]
 ) -> list[dict[str, Any]]:
-    """Every parameter of the legs, their weights where they are read, and of the wallet what is `ranged`, as Param.to_json;
-    the default is what the portfolio says. `infos`: by strategy. Raises InputError for a range of what is not there.
-    """
-    known = [one for leg in spec.legs for one in _of_leg(spec, leg, infos[leg.strategy])]
-    if not any(leg.name == WALLET for leg in spec.legs):
-        known += [one for one in _of_wallet(spec) if one["name"] in ranged]
+    """The same, of the wallet only what is `ranged`. Raises InputError for a range of what is not there."""
+    known = [*_of_legs(spec, infos), *(one for one in _of_wallet(spec) if one["name"] in ranged)]
     names = [str(one["name"]) for one in known]
     for name in ranged:
         if name not in names:
             raise InputError(_unknown(spec, name, names))
     return known
+
+
+def _of_legs(spec: PortfolioSpec, infos: Mapping[str, StrategyInfo]) -> Iterable[dict[str, Any]]:
+    return (one for leg in spec.legs for one in _of_leg(spec, leg, infos[leg.strategy]))
 
 
 def _of_leg(spec: PortfolioSpec, leg: LegSpec, info: StrategyInfo) -> Iterable[dict[str, Any]]:
@@ -68,6 +75,8 @@ def _of_leg(spec: PortfolioSpec, leg: LegSpec, info: StrategyInfo) -> Iterable[d
 
 
 def _of_wallet(spec: PortfolioSpec) -> Iterable[dict[str, Any]]:
+    if any(leg.name == WALLET for leg in spec.legs):  # the names are that leg's
+        return
     yield _named(dotted(WALLET, MAX_OPEN), Param(spec.max_open or len(spec.legs), low=1, high=MOST_LEGS))
     yield _named(dotted(WALLET, CONTENTION), Param(spec.contention, choices=CONTENTIONS))
     if spec.allocation == INVERSE_VOLATILITY:
@@ -92,10 +101,10 @@ def _unknown(spec: PortfolioSpec, name: str, names: Sequence[str]) -> str:
         near = difflib.get_close_matches(owner, legs, n=1)
         hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(legs)}"
         return f"the range of {name!r}: the portfolio has no leg {owner!r}; {hint}"
-    offered = [one for one in names if one.rpartition(".")[0] == owner]
-    if owner == WALLET:
-        offered = [str(one["name"]) for one in _of_wallet(spec)]
-    return f"the range of {name!r}: there is no such parameter; there are: {', '.join(offered) or 'none'}"
+    own_names = [one for one in names if one.rpartition(".")[0] == owner]
+    if owner == WALLET and owner not in legs:
+        own_names = [str(one["name"]) for one in _of_wallet(spec)]
+    return f"the range of {name!r}: there is no such parameter; there are: {', '.join(own_names) or 'none'}"
 
 
 def weights_fit(spec: PortfolioSpec, columns: Mapping[str, Any], n: int) -> npt.NDArray[np.bool_]:

@@ -58,7 +58,7 @@ _TICK_S: Final = 0.2
 # the watch of the process itself strikes first, as it can say where the code hangs; then its worker's, then the pool's
 _GRACE_S: Final = 1.0
 _OWN_GRACE_S: Final = 1.5
-MOST_KEPT: Final = 32  # processes of one sweep, a leg each: 11 MB of their own for a bundled strategy, in every worker
+MOST_KEPT: Final = 32  # processes of one sweep, a leg each, of some 11 MB in every worker
 
 OnProgress = Callable[[float, float | None, str], None]
 V = TypeVar("V")

@@ -48,9 +48,12 @@ def app(qapp: QApplication) -> QApplication:
 
 @pytest.fixture
 def pages(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Windows as in the program; in `make test` with those pages alone that a test names, which takes half as long."""
+    """Windows as in the program; in `make test` with those pages alone that a test names, which takes half as long.
+
+    A test that names none, in a file that names some, has all.
+    """
     marker = request.node.get_closest_marker("pages")
-    if marker and settings.get_current_profile_name() == "quick":
+    if marker and marker.args and settings.get_current_profile_name() == "quick":
         named = tuple(page for page in PAGES if getattr(page, "title", "") in marker.args)
         assert len(named) == len(marker.args), f"pages are named by their titles: {marker.args}"
         monkeypatch.setattr("desktop.app.window.PAGES", named)

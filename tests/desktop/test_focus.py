@@ -57,6 +57,7 @@ def test_tab_goes_through_the_set_up_from_top_to_bottom_and_then_to_the_right(wi
     assert len(names) == len(set(map(id, met)))
 
 
+@pytest.mark.pages("Set-up", "Overview", "Chart", "Runs", "Trades")
 @pytest.mark.parametrize("button", ["run", "fetch"])
 def test_the_focus_stays_when_its_button_is_disabled_and_no_field_is_typed_into(
     window: MainWindow, qtbot: QtBot, button: str
@@ -99,6 +100,7 @@ def test_another_page_of_results_takes_the_focus_to_its_rows_and_never_into_a_fi
     assert window.page(RunsPage).panel.search.text() == ""
 
 
+@pytest.mark.pages("Set-up", "Overview", "Runs", "Trades")
 def test_a_focus_that_was_moved_meanwhile_stays_where_it_is(window: MainWindow, qtbot: QtBot) -> None:
     panel, table = window.page(SetupPage).panel, window.page(RunsPage).panel.table
     window.page(SetupPage).show_strategies([CROSS])
@@ -122,6 +124,7 @@ class Greedy(QLineEdit):
         return super().event(event)
 
 
+@pytest.mark.pages("Set-up", "Overview", "Runs", "Trades")
 def test_the_windows_keys_are_the_windows_in_a_field_too(window: MainWindow, qtbot: QtBot) -> None:
     field = Greedy("typed", window.centre)
     field.show()
@@ -137,6 +140,7 @@ def test_the_windows_keys_are_the_windows_in_a_field_too(window: MainWindow, qtb
     assert field.selectedText() == "typed"
 
 
+@pytest.mark.pages("Set-up", "Overview")
 def test_ctrl_z_in_a_field_undoes_what_is_newer(window: MainWindow, qtbot: QtBot) -> None:
     panel, taken = window.page(SetupPage).panel, list[str]()
     fields = (panel.market.search, panel.strategies.presets.box, panel.costs.cash)
@@ -179,6 +183,7 @@ def test_a_window_fits_itself_into_the_screen(make_window: MakeWindow, app: QApp
     assert window.page(SetupPage).panel.run.mapTo(window, QPoint(0, 20)).y() < window.height()
 
 
+@pytest.mark.pages("Set-up", "Overview", "Runs", "Trades")
 def test_a_size_that_was_given_after_it_was_shown_stays(window: MainWindow, qtbot: QtBot) -> None:
     window.resize(1300, 850)
     qtbot.wait(_FRAMED_MS + 100)

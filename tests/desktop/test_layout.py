@@ -52,6 +52,7 @@ def test_layout_theme_and_set_up_come_back_after_a_restart(make_window: MakeWind
     second.close()
 
 
+@pytest.mark.pages("Set-up", "Overview", "Chart", "Runs", "Trades")
 def test_compared_runs_and_the_current_one_are_so_again_after_a_restart(
     make_window: MakeWindow, qtbot: QtBot
 ) -> None:
@@ -112,6 +113,7 @@ def test_reset_layout_puts_every_panel_back(window: MainWindow) -> None:
     assert window.docks["Results"].isVisible()
 
 
+@pytest.mark.long_except("size2")
 @pytest.mark.parametrize("size", [(1440, 900), (1024, 700), (900, 600)])
 def test_nothing_of_the_set_up_is_cut_off_however_narrow_the_window(
     make_window: MakeWindow, qtbot: QtBot, size: tuple[int, int]
@@ -206,6 +208,7 @@ def test_tabs_that_have_no_room_can_be_scrolled_to_by_arrows_that_are_seen(make_
         assert len(colours) > 1, "an arrow is drawn"
 
 
+@pytest.mark.long_except("size1")
 @pytest.mark.parametrize("size", [(1024, 700), (960, 600)])
 def test_no_page_is_wider_than_the_window_whatever_is_filtered(
     window: MainWindow, size: tuple[int, int], qtbot: QtBot
@@ -248,6 +251,7 @@ def middle(panel: QWidget, part: QWidget) -> int:
     return part.mapTo(panel, part.rect().center()).y()
 
 
+@pytest.mark.pages("Set-up", "Overview", "Chart", "Runs", "Trades")
 def test_enter_on_a_trade_shows_it_in_the_chart(window: MainWindow, qtbot: QtBot) -> None:
     show_two_runs(window, qtbot)
     window.show_page("Trades")

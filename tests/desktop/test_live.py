@@ -200,6 +200,7 @@ def test_stored_runs_are_there_at_the_next_start_exactly_as_they_were(
     later.close()
 
 
+@pytest.mark.long
 def test_an_unknown_symbol_is_said_in_the_banner_and_nothing_is_stored(
     live_window: MainWindow, qtbot: QtBot
 ) -> None:

@@ -53,6 +53,7 @@ def test_the_first_start_shows_hints_in_place_of_empty_views(window: MainWindow)
     assert "as soon as the database is open" in window.page(RunsPage).panel.table.hint
 
 
+@pytest.mark.pages("Set-up", "Overview", "Chart", "Runs", "Trades")
 def test_a_selected_row_moves_the_chart_and_a_clicked_marker_selects_the_row(
     window: MainWindow, qtbot: QtBot
 ) -> None:
@@ -70,6 +71,7 @@ def test_a_selected_row_moves_the_chart_and_a_clicked_marker_selects_the_row(
     assert chart.x_range() == before
 
 
+@pytest.mark.pages("Set-up", "Overview", "Chart", "Runs", "Trades")
 def test_next_and_previous_trade_walk_over_what_the_filter_shows(window: MainWindow, qtbot: QtBot) -> None:
     show_two_runs(window, qtbot)
     window.page(TradesPage).panel.side.setCurrentText("Short")
@@ -81,6 +83,7 @@ def test_next_and_previous_trade_walk_over_what_the_filter_shows(window: MainWin
     assert window.centre.currentWidget() is window.page(ChartPage).panel
 
 
+@pytest.mark.pages("Set-up", "Overview", "Chart", "Runs", "Trades")
 def test_sorted_trades_still_select_the_right_trade(window: MainWindow, qtbot: QtBot) -> None:
     show_two_runs(window, qtbot)
     table = window.page(TradesPage).panel.table
@@ -91,6 +94,7 @@ def test_sorted_trades_still_select_the_right_trade(window: MainWindow, qtbot: Q
     assert trades[window.workspace.trade].pnl == max(trade.pnl for trade in trades)
 
 
+@pytest.mark.pages("Set-up", "Overview", "Chart", "Runs", "Trades")
 def test_checked_runs_are_overlaid_in_percent_when_their_symbols_differ(
     window: MainWindow, qtbot: QtBot
 ) -> None:
@@ -102,6 +106,7 @@ def test_checked_runs_are_overlaid_in_percent_when_their_symbols_differ(
     assert SECOND not in {curve.key for curve in window.page(OverviewPage).panel.chart.curves}
 
 
+@pytest.mark.pages("Set-up", "Overview", "Chart", "Runs", "Trades", "Metrics")
 def test_metrics_of_checked_runs_stand_side_by_side_with_dashes_for_none(
     window: MainWindow, qtbot: QtBot
 ) -> None:
@@ -113,6 +118,7 @@ def test_metrics_of_checked_runs_stand_side_by_side_with_dashes_for_none(
     assert model.data(model.index(rows["return_pct"], 3)) == "+12.50"
 
 
+@pytest.mark.pages("Set-up", "Overview", "Chart", "Runs", "Trades")
 def test_the_theme_changes_widgets_tables_and_plots(
     window: MainWindow, qtbot: QtBot, app: QApplication
 ) -> None:
@@ -127,6 +133,7 @@ def test_the_theme_changes_widgets_tables_and_plots(
         assert window.grab().toImage().pixelColor(2, window.height() - 3) == QColor(theme.window)
 
 
+@pytest.mark.pages("Set-up", "Overview", "Log")
 def test_an_error_shows_in_the_banner_and_the_log_and_never_in_a_dialog(
     window: MainWindow, app: QApplication
 ) -> None:
@@ -153,6 +160,7 @@ def test_what_was_said_of_the_work_before_goes_when_other_work_begins(
     assert not window.banner.isVisible()
 
 
+@pytest.mark.pages("Set-up", "Overview", "Chart", "Runs", "Trades")
 def test_a_failed_run_is_a_row_with_its_reason(window: MainWindow, qtbot: QtBot) -> None:
     failed = run_on(random_candles(100), status=FAILED, error="IndexError in line 12", equity=None, trades=())
     window.workspace.put([failed])
@@ -167,6 +175,7 @@ def test_a_failed_run_is_a_row_with_its_reason(window: MainWindow, qtbot: QtBot)
     assert "IndexError in line 12" in window.page(ChartPage).panel.empty.text()
 
 
+@pytest.mark.pages("Set-up", "Overview", "Chart", "Runs", "Trades")
 def test_the_chart_and_the_recent_runs_call_a_run_as_the_user_does(window: MainWindow, qtbot: QtBot) -> None:
     show_two_runs(window, qtbot)
     chart = window.page(ChartPage).panel.chart
@@ -181,6 +190,7 @@ def test_the_chart_and_the_recent_runs_call_a_run_as_the_user_does(window: MainW
     qtbot.waitUntil(lambda: chart.price.name == "macd_trend · BTCUSDT 4h of 1h")
 
 
+@pytest.mark.pages("Set-up", "Overview")
 def test_a_text_parameter_has_the_room_of_its_field(window: MainWindow, qtbot: QtBot) -> None:
     info = StrategyInfo("worded", "W", "", described(word=Param("close"), number=Param(3)), "worded.py")
     window.page(SetupPage).show_strategies([info])
@@ -202,6 +212,7 @@ def test_the_style_sheets_are_understood(window: MainWindow, qtlog: object) -> N
     assert [message for message in records if "stylesheet" in message.lower()] == []
 
 
+@pytest.mark.pages("Set-up", "Overview", "Chart", "Runs", "Trades")
 def test_the_visible_trades_are_written_as_csv_and_a_bad_path_is_said(
     window: MainWindow, qtbot: QtBot, tmp_path: Path
 ) -> None:
@@ -214,6 +225,7 @@ def test_the_visible_trades_are_written_as_csv_and_a_bad_path_is_said(
     assert "nothing was exported" in window.banner.message.text()
 
 
+@pytest.mark.pages("Set-up", "Overview", "Chart", "Runs", "Trades")
 def test_a_failed_run_tells_its_reason_in_its_own_place_and_takes_no_column_from_the_others(
     window: MainWindow, qtbot: QtBot
 ) -> None:
@@ -246,6 +258,7 @@ def test_a_failed_run_tells_its_reason_in_its_own_place_and_takes_no_column_from
     assert error in window.page(OverviewPage).panel.heading.text()
 
 
+@pytest.mark.pages("Set-up", "Overview", "Runs", "Trades")
 def test_a_run_says_what_is_missing_what_it_leaves_out_and_which_trades_stand_beside_holes(
     window: MainWindow, qtbot: QtBot
 ) -> None:
@@ -275,6 +288,7 @@ def test_a_run_says_what_is_missing_what_it_leaves_out_and_which_trades_stand_be
     assert window.page(TradesPage).panel.table.isColumnHidden(mark)
 
 
+@pytest.mark.pages("Set-up", "Overview", "Runs", "Trades")
 def test_candles_that_changed_since_a_run_are_said_beside_its_name(window: MainWindow) -> None:
     window.workspace.put([run_on(random_candles(100), FIRST, checks=checks())])
     window.workspace.show(FIRST)
@@ -285,6 +299,7 @@ def test_candles_that_changed_since_a_run_are_said_beside_its_name(window: MainW
     assert "changed" not in window.page(OverviewPage).panel.heading.text()
 
 
+@pytest.mark.pages("Set-up", "Overview")
 def test_closing_with_work_asks_once_in_place_and_a_second_close_closes(
     make_window: MakeWindow, qtbot: QtBot
 ) -> None:
@@ -316,6 +331,7 @@ def test_closing_with_work_asks_once_in_place_and_a_second_close_closes(
     assert not window.isVisible()
 
 
+@pytest.mark.pages("Set-up", "Overview")
 def test_the_theme_follows_the_system_live_unless_one_is_chosen(window: MainWindow) -> None:
     changed = QGuiApplication.styleHints().colorSchemeChanged
     window.use_theme("system")

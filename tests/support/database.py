@@ -110,7 +110,10 @@ def empty_database_url(embedded_url: str) -> Iterator[str]:
 
 
 class KeptDatabase:
-    """A migrated database that test after test uses; `clean` makes it as good as new."""
+    """A migrated database that test after test uses; `clean` makes it as good as new.
+
+    It keeps the connection that cleans: a new one, which knows nothing of the tables yet, takes five times as long.
+    """
 
     def __init__(self, server: str) -> None:
         self._server = server
@@ -120,10 +123,14 @@ class KeptDatabase:
 
     def _create(self) -> None:
         execute(self._server, f"CREATE DATABASE {self._name} TEMPLATE {TEMPLATE} STRATEGY FILE_COPY")
-        self._state, self._checks = execute(self.url, _STATE), set(execute(self.url, _CHECKS))
+        self._broom = psycopg.connect(self.url, autocommit=True)
+        self._state, self._checks = (
+            self._broom.execute(known.encode()).fetchall() for known in (_STATE, _CHECKS)
+        )
 
     def drop(self) -> None:
         """Remove it, and whoever still uses it; and roles that a test left, which belong to the whole server."""
+        self._broom.close()
         execute(self._server, f"DROP DATABASE {self._name} WITH (FORCE)")
         for (role,) in execute(self._server, _LEFT_ROLES):
             execute(self._server, f'DROP ROLE "{role}"')
@@ -136,15 +143,14 @@ class KeptDatabase:
 
     def _cleaned(self) -> bool:
         """Whether that was enough to make it as it was created."""
-        with psycopg.connect(self.url, autocommit=True) as connection:
-            connection.execute(_END_OTHERS.encode())
-            try:
-                _empty(connection)
-                for table, name, check in self._checks - set(connection.execute(_CHECKS.encode())):
-                    connection.execute(f"ALTER TABLE {table} ADD CONSTRAINT {name} {check}".encode())
-                return connection.execute(_STATE.encode()).fetchall() == self._state
-            except psycopg.Error:  # a table that is gone, a database that is read-only
-                return False
+        try:
+            self._broom.execute(_END_OTHERS.encode())
+            _empty(self._broom)
+            for table, name, check in set(self._checks) - set(self._broom.execute(_CHECKS.encode())):
+                self._broom.execute(f"ALTER TABLE {table} ADD CONSTRAINT {name} {check}".encode())
+            return self._broom.execute(_STATE.encode()).fetchall() == self._state
+        except psycopg.Error:  # a table that is gone, a connection that the test ended
+            return False
 
 
 def _empty(connection: psycopg.Connection[Any]) -> None:

@@ -72,13 +72,13 @@ class OptimizePage(Page[OptimizePanel]):
         bridge, plan, results = self.bridge, self._plan, self._results
         bridge.phase_changed.connect(plan.set_phase)
         bridge.phase_changed.connect(self._phase_changed)
-        self._setup_page.strategies_loaded.connect(plan.set_infos)
+        self._setup_page.strategies_loaded.connect(plan.subjects.set_infos)
         self._setup.setup_changed.connect(lambda: plan.set_setup(self._setup.setup()))
         plan.run_wanted.connect(self.start)
         plan.stop_wanted.connect(bridge.stop)
         plan.count_wanted.connect(self._count)
         plan.changed.connect(self._remember)
-        plan.strategy_chosen.connect(self._setup.strategies.focus)
+        plan.subjects.strategy_chosen.connect(self._setup.strategies.focus)
         results.params_wanted.connect(self._use)
         results.run_wanted.connect(self._run_trial)
         results.map.axes_changed.connect(self._map.want)
@@ -242,14 +242,14 @@ class OptimizePage(Page[OptimizePanel]):
 
     def _count(self) -> None:
         """Ask how many trials the plan makes; a later question makes earlier answers void."""
-        info, spec = self._plan.info(), self._plan.spec()
-        if info is None:
+        subject, spec = self._plan.subject(), self._plan.spec()
+        if subject is None:
             return
         self._counting = spec
 
         def ask() -> int | str:
             try:
-                return self.engine.research.count_trials(spec, info.params)
+                return self.engine.research.count_trials(spec, subject.counted(list(spec.ranges)))
             except InputError as error:
                 return str(error)
 
@@ -319,8 +319,8 @@ class OptimizePage(Page[OptimizePanel]):
     def _use_plan(self, spec: SweepSpec) -> None:
         """The whole set-up and the plan as they were; both can be taken back at once."""
         plan, setup = self._plan, self._setup
-        before = plan.strategy.currentText(), dict(plan.choices), setup.setup(), setup.strategies.focused()
-        market = plan.market()
+        before = plan.subjects.key, dict(plan.choices), setup.setup(), setup.strategies.focused()
+        market = plan.subjects.market()
         setup.set_setup(setup_of(spec, before[2].engine))
         setup.strategies.focus(spec.strategy)
         plan.use_plan(spec)
@@ -329,9 +329,9 @@ class OptimizePage(Page[OptimizePanel]):
             setup.set_setup(before[2])
             setup.strategies.focus(before[3])
             plan.use_choices(*before[:2])
-            plan.choose_market(*market)
+            plan.subjects.choose_market(*market)
 
-        if (plan.choices, setup.setup(), plan.market()) != (*before[1:3], market):
+        if (plan.subjects.key, plan.choices, setup.setup(), plan.subjects.market()) != (*before[:3], market):
             undo = Undo("Set-up and plan are those of the stored sweep now", take_back)
             self.context.undo_offered.emit(undo)
 
@@ -384,8 +384,7 @@ class OptimizePage(Page[OptimizePanel]):
         if not self._is_restored:  # a set-up that is being restored changes the plan; nobody chose that
             return
         choices = {name: choice.to_json() for name, choice in self._plan.choices.items()}
-        strategy = self._plan.strategy.currentText() or self._plan.wanted_strategy
-        self.context.preferences.save("sweeps", {"strategy": strategy, "choices": choices})
+        self.context.preferences.save("sweeps", {"strategy": self._plan.subjects.key, "choices": choices})
 
 
 def _ranked(sweep: SweepResult) -> SweepResult:

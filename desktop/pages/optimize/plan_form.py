@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
 from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtWidgets import (
-    QComboBox,
     QFrame,
     QGridLayout,
     QHBoxLayout,
@@ -22,37 +21,36 @@ from PySide6.QtWidgets import (
 )
 
 from desktop.pages.optimize.range_form import RangeForm
-from desktop.pages.optimize.values import SweepChoice, market_choices
+from desktop.pages.optimize.subject import Subject
+from desktop.pages.optimize.subject_form import SubjectForm
+from desktop.pages.optimize.values import SweepChoice
 from desktop.pages.optimize.words import SAMPLERS, planned_words
 from desktop.pages.setup.values import Setup
 from desktop.tables import formats
 from desktop.theme.colours import Theme
 from desktop.theme.icons import icon
-from desktop.widgets.still_fields import Choice, WholeField
+from desktop.widgets.buttons import narrow_combo
+from desktop.widgets.still_fields import WholeField
 from desktop.work.bridge import Phase
 from engine.errors import InputError
-from engine.model.parameters import StrategyInfo
 from engine.model.sweep_spec import GRID, SweepSpec
 
 _SETTLE_MS: Final = 150
 
 
 class PlanForm(QWidget):
-    """Signals: `run_wanted()`, `stop_wanted()`; `strategy_chosen(name)` by the user; `changed()`; `count_wanted()` once
-    the ranges settled.
+    """Of what is varied, its `Subject`. Signals: `run_wanted()`, `stop_wanted()`; `changed()`; `count_wanted()` once the
+    ranges settled. `choices`: by the keys of subjects.
     """
 
     run_wanted = Signal()
     stop_wanted = Signal()
-    strategy_chosen = Signal(str)
     changed = Signal()
     count_wanted = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.infos: dict[str, StrategyInfo] = {}
         self.choices: dict[str, SweepChoice] = {}
-        self.wanted_strategy = ""
         self.phase = Phase.IDLE
         self._setup = Setup()
         self._count: int | str | None = None
@@ -68,23 +66,19 @@ class PlanForm(QWidget):
     # -- building ----------------------------------------------------------------------------------------------------
 
     def _make_fields(self) -> None:
-        self.strategy, self.symbol = _combo("Strategy to optimise"), _combo("Symbol to optimise on")
-        self.symbol.setToolTip("One of the symbols that are checked in the set-up, or across all of them")
-        self.series = QLabel(wordWrap=True)
-        self.series.setProperty("role", "muted")
-        self.series.setToolTip("Timeframe, period and costs are the set-up's")
+        self.subjects = SubjectForm()
         self.range_area = QScrollArea(widgetResizable=True)
         self.range_area.setFrameShape(QFrame.Shape.NoFrame)
         self.range_area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.range_area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        self.constraint = QLineEdit(placeholderText="e.g. fast < slow", clearButtonEnabled=True)
+        self.constraint = QLineEdit(clearButtonEnabled=True)
         self.constraint.setAccessibleName("Constraint")
         self.constraint.setToolTip(
             "Only combinations that fulfil it are tried: comparisons, and, or, not, + - * / // %"
         )
-        self.objective, self.sampler = _combo("Objective"), _combo("Which combinations")
+        self.objective, self.sampler = narrow_combo("Objective"), narrow_combo("Which combinations")
         self.objective.setToolTip("What makes a trial the best one")
-        self.second = _combo("Second objective")
+        self.second = narrow_combo("Second objective")
         self.second.setToolTip("Trials that no other beats in both are marked as the front")
         for number, (key, (words, meaning)) in enumerate(SAMPLERS.items()):
             self.sampler.addItem(words, key)
@@ -108,11 +102,6 @@ class PlanForm(QWidget):
             button.setAccessibleName(button.text())
 
     def _lay_out(self) -> None:
-        top = QHBoxLayout()
-        top.setSpacing(5)
-        top.addWidget(self.strategy, 3)
-        top.addWidget(QLabel("on"))
-        top.addWidget(self.symbol, 2)
         draw = QWidget()
         row = QHBoxLayout(draw)
         row.setContentsMargins(0, 0, 0, 0)
@@ -142,8 +131,7 @@ class PlanForm(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(10, 8, 8, 8)
         layout.setSpacing(5)
-        layout.addLayout(top)
-        layout.addWidget(self.series)
+        layout.addWidget(self.subjects)
         layout.addWidget(self.range_area, 1)
         layout.addLayout(grid)
         layout.addWidget(self.count)
@@ -151,8 +139,8 @@ class PlanForm(QWidget):
         layout.addLayout(buttons)
 
     def _connect(self) -> None:
-        self.strategy.activated.connect(lambda _: self._choose(self.strategy.currentText()))
-        self.symbol.currentIndexChanged.connect(lambda _: self._edited())
+        self.subjects.changed.connect(self._show_subject)
+        self.subjects.market_changed.connect(self._edited)
         self.constraint.textChanged.connect(lambda _: self._edited())
         self.constraint.returnPressed.connect(self._run)
         self.objective.activated.connect(lambda _: self._edited())
@@ -165,57 +153,26 @@ class PlanForm(QWidget):
 
     # -- what is chosen ----------------------------------------------------------------------------------------------
 
-    def info(self) -> StrategyInfo | None:
-        """The chosen strategy."""
-        return self.infos.get(self.strategy.currentText())
+    def subject(self) -> Subject | None:
+        """What is varied."""
+        return self.subjects.subject()
 
     def spec(self) -> SweepSpec:
         """The sweep to do; raises InputError with the reason where there is none."""
-        info = self.info()
-        if info is None:
+        subject = self.subject()
+        if subject is None:
             raise InputError("Select a strategy")
-        problem = self._setup.data_problem() or (self.ranges.problem() if self.ranges else "")
+        problem = self.ranges.problem() if self.ranges else ""
         if problem:
             raise InputError(problem)
-        return self.choices[info.name].spec(info, self._setup, *self.market())
-
-    def market(self) -> tuple[str, str]:
-        """Which symbol, or the words for all of them, and what is taken across them, "" of one."""
-        return self.symbol.currentText(), self.symbol.currentData() or ""
-
-    def set_infos(self, infos: Sequence[StrategyInfo]) -> None:
-        """The strategies that load; the chosen one stays chosen."""
-        self.infos = {info.name: info for info in infos if info.error is None and info.params}
-        name = self.strategy.currentText() or self.wanted_strategy
-        if name not in self.infos:
-            checked = [one for one in self._setup.strategies if one in self.infos]
-            name = next(iter([*checked, *self.infos]), "")
-        self.strategy.clear()
-        self.strategy.addItems(list(self.infos))
-        self.strategy.setCurrentText(name)
-        self._show_strategy()
+        return subject.spec(self.choices[subject.key], self._setup, *self.subjects.market())
 
     def set_setup(self, setup: Setup) -> None:
         """Symbols, timeframe, period, costs and fixed values come from the set-up."""
         self._setup = setup
-        chosen, offered = self.market(), market_choices(setup.symbols)
-        if [text for text, _ in offered] != [self.symbol.itemText(at) for at in range(self.symbol.count())]:
-            self.symbol.blockSignals(True)
-            self.symbol.clear()
-            for text, across in offered:
-                self.symbol.addItem(text, across)
-            self.choose_market(*chosen)
-            self.symbol.blockSignals(False)
-        period = f"{formats.day(setup.start)} – {formats.day(setup.end - 1)}"
-        inside = ", without its detail" if setup.costs.detail else ""
-        self.series.setText(f"{setup.timeframe} · {period} · costs of the set-up{inside}")
+        self.subjects.set_setup(setup)
         self._show_fixed()
         self._edited()
-
-    def choose_market(self, symbol: str, across: str) -> None:
-        """That symbol, or across all there are."""
-        at = self.symbol.findData(across) if across else self.symbol.findText(symbol)
-        self.symbol.setCurrentIndex(max(0, at))
 
     def set_objectives(self, definitions: Mapping[str, Any]) -> None:
         """The metrics that can be aimed at."""
@@ -228,20 +185,19 @@ class PlanForm(QWidget):
                 combo.setItemData(combo.count() - 1, definition.definition, Qt.ItemDataRole.ToolTipRole)
         self._show_choice()
 
-    def use_choices(self, strategy: str, choices: Mapping[str, SweepChoice]) -> None:
+    def use_choices(self, key: str, choices: Mapping[str, SweepChoice]) -> None:
         """Choose all of this, once the strategies are known."""
-        self.wanted_strategy, self.choices = strategy, dict(choices)
-        self._show_strategy()
+        self.choices = dict(choices)
+        self.subjects.choose(key)
 
     def use_plan(self, spec: SweepSpec) -> None:
         """Choose what a sweep varied; nothing where its strategy is gone."""
-        info = self.infos.get(spec.strategy)
+        info = self.subjects.infos.get(spec.strategy)
         if info is not None:
-            known = self.choices.get(info.name, SweepChoice()).completed(info)
-            self.choices[info.name] = known.with_plan_of(spec, info)
-            self.strategy.setCurrentText(info.name)
-            self.choose_market(spec.symbol, spec.across)
-            self._show_strategy()
+            known = self.choices.get(info.name, SweepChoice()).completed(info.params)
+            self.choices[info.name] = known.with_plan_of(spec, info.params)
+            self.subjects.choose_market(spec.symbol, spec.across)
+            self.subjects.choose(info.name)
 
     def set_phase(self, phase: Phase) -> None:
         """Work began or ended."""
@@ -260,33 +216,40 @@ class PlanForm(QWidget):
 
     # -- showing -----------------------------------------------------------------------------------------------------
 
-    def _choose(self, name: str) -> None:
-        self._show_strategy()
-        self.strategy_chosen.emit(name)
-
-    def _show_strategy(self) -> None:
-        info = self.info()
-        if info is None:
+    def _show_subject(self) -> None:
+        subject = self.subject()
+        if subject is None:
             self._update()
             return
-        self.choices[info.name] = self.choices.get(info.name, SweepChoice()).completed(info)
-        self.ranges = RangeForm(info.params)
-        self.ranges.set_choices(self.choices[info.name].ranges)
+        known = self.choices.get(subject.key, SweepChoice())
+        # of legs whose strategies do not load no parameter is known, and nothing is to be forgotten
+        self.choices[subject.key] = known.completed(subject.params) if subject.params else known
+        if self.ranges is None or self.ranges.params != subject.params:
+            self._make_ranges(subject)
+        else:
+            self.ranges.blockSignals(True)  # the fields below it still hold what was chosen before
+            self.ranges.set_choices(self.choices[subject.key].ranges)
+            self.ranges.blockSignals(False)
+        self._show_fixed()
+        self._show_choice()
+
+    def _make_ranges(self, subject: Subject) -> None:
+        self.ranges = RangeForm(subject.params, subject.source)
+        self.ranges.set_choices(self.choices[subject.key].ranges)
         self.ranges.changed.connect(self._edited)
         self.range_area.setWidget(self.ranges)
         self.ranges.setAutoFillBackground(False)
         self.range_area.setMinimumWidth(
             self.ranges.minimumSizeHint().width() + self.range_area.verticalScrollBar().sizeHint().width()
         )
-        self._show_fixed()
-        self._show_choice()
+        self.constraint.setPlaceholderText(f"e.g. {subject.example}")
         self._order_tabs()
 
     def _order_tabs(self) -> None:
         """The Tab key goes from top to bottom; the rows of ranges came last."""
         rows = self.ranges.fields() if self.ranges is not None else []
         below = (*self._choice_fields(), self.run, self.stop)
-        chain: list[QWidget] = [self.strategy, self.symbol, *rows, *below]
+        chain: list[QWidget] = [self.subjects.strategy, self.subjects.symbol, *rows, *below]
         for one, following in itertools.pairwise(chain):
             QWidget.setTabOrder(one, following)
 
@@ -295,15 +258,15 @@ class PlanForm(QWidget):
         return (self.constraint, self.objective, self.second, self.sampler, self.trials, self.seed)
 
     def _show_fixed(self) -> None:
-        info = self.info()
-        if self.ranges is not None and info is not None:
-            self.ranges.set_fixed(self._setup.params.get(info.name, {}))
+        subject = self.subject()
+        if self.ranges is not None and subject is not None:
+            self.ranges.set_fixed(subject.fixed(self._setup))
 
     def _show_choice(self) -> None:
-        info = self.info()
-        if info is None:
+        subject = self.subject()
+        if subject is None:
             return
-        choice = self.choices[info.name]
+        choice = self.choices[subject.key]
         fields = self._choice_fields()
         for field in fields:
             field.blockSignals(True)
@@ -318,12 +281,12 @@ class PlanForm(QWidget):
         self._edited()
 
     def _edited(self) -> None:
-        info = self.info()
-        if info is not None and self.ranges is not None:
-            known = self.choices[info.name]
-            self.choices[info.name] = replace(
+        subject = self.subject()
+        if subject is not None and self.ranges is not None:
+            known = self.choices[subject.key]
+            self.choices[subject.key] = replace(
                 known,
-                ranges=self.ranges.choices(),
+                ranges=self.ranges.choices() or known.ranges,
                 constraint=self.constraint.text(),
                 objective=self.objective.currentData() or known.objective,
                 second_objective=self.second.currentData() or "",
@@ -379,11 +342,3 @@ class PlanForm(QWidget):
         """Colour the icons."""
         self.run.setIcon(icon("run", theme.accent_text))
         self.stop.setIcon(icon("stop", theme.negative))
-
-
-def _combo(name: str) -> QComboBox:
-    combo = Choice()
-    combo.setAccessibleName(name)
-    combo.setMinimumContentsLength(8)
-    combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-    return combo

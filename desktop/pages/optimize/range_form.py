@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import groupby
 from typing import Any, Final
 
 from PySide6.QtCore import Qt, Signal
@@ -14,6 +15,7 @@ from PySide6.QtWidgets import QCheckBox, QGridLayout, QLabel, QSizePolicy, QWidg
 from desktop.pages.optimize.values import NUMERIC, RangeChoice, values_of
 from desktop.tables import formats
 from desktop.tables.run_names import value_text
+from desktop.widgets.labels import ElidedLabel
 from desktop.widgets.value_field import ValueField
 from engine.errors import InputError
 from engine.model.numerals import read_number, read_whole
@@ -50,8 +52,12 @@ class RangeForm(QWidget):
 
     changed = Signal()
 
-    def __init__(self, params: Sequence[Mapping[str, Any]], parent: QWidget | None = None) -> None:
+    def __init__(
+        self, params: Sequence[Mapping[str, Any]], source: str, parent: QWidget | None = None
+    ) -> None:
+        """`source`: what says the values that do not vary. Names with a dot stand below what they are of."""
         super().__init__(parent)
+        self.params, self._source = params, source
         self.rows: dict[str, _Row] = {}
         self._fixed: Mapping[str, Any] = {}
         grid = QGridLayout(self)
@@ -62,22 +68,30 @@ class RangeForm(QWidget):
             label = QLabel(head)
             label.setProperty("role", "muted")
             grid.addWidget(label, 0, column, alignment=_right(column == len(_HEADS) - 1))
-        for number, param in enumerate(params, start=1):
-            self._add(grid, number, param)
+        line = 1
+        for owner, own in groupby(params, lambda param: str(param["name"]).rpartition(".")[0]):
+            if owner:
+                grid.addWidget(_head(owner), line, 0, 1, len(_HEADS))
+                line += 1
+            for param in own:
+                self._add(grid, line, param)
+                line += 1
         for column in (1, 2, 3):
             grid.setColumnStretch(column, 1)
-        grid.setRowStretch(len(self.rows) + 1, 1)
+        grid.setRowStretch(line, 1)
         self._update()
 
     def _add(self, grid: QGridLayout, line: int, param: Mapping[str, Any]) -> None:
         name = str(param["name"])
-        varied = QCheckBox(name)
-        varied.setToolTip("\n".join(filter(None, (param.get("help"), "Check it to try many values of it"))))
+        owner, _, own = name.rpartition(".")
+        varied = QCheckBox(own)
+        told = (name if owner else "", param.get("help"), "Check it to try many values of it")
+        varied.setToolTip("\n".join(filter(None, told)))
         varied.setAccessibleName(f"Vary {name}")
         fields = tuple(_field(param, which) for which in _HEADS[1:4]) if param["type"] in NUMERIC else ()
         fixed, count = QLabel(), QLabel()
         fixed.setProperty("role", "muted")
-        fixed.setToolTip("The value of the set-up on the left; it is changed there")
+        fixed.setToolTip(f"The value of {self._source}; it is changed there")
         grid.addWidget(varied, line, 0)
         grid.addWidget(fixed, line, 1, 1, 3)
         for column, field in enumerate(fields, start=1):
@@ -129,6 +143,12 @@ class RangeForm(QWidget):
             value = self._fixed.get(name, row.param["default"])
             row.fixed.setText(_all_values(row.param) if varied else f"fixed at {value_text(value)}")
             row.count.setText(_count(row) if varied else "")
+
+
+def _head(owner: str) -> ElidedLabel:
+    head = ElidedLabel(owner, f"What can vary of {owner}")
+    head.setProperty("role", "title")
+    return head
 
 
 def _count(row: _Row) -> str:

@@ -10,10 +10,8 @@ from typing import Any, Final
 
 from desktop.pages.setup.values import Setup
 from engine.errors import InputError
-from engine.model.market import Timeframe
-from engine.model.parameters import StrategyInfo
 from engine.model.ranges import range_of, range_text
-from engine.model.sweep_spec import ACROSS, GRID, SAMPLERS, SweepSpec, swept_markets
+from engine.model.sweep_spec import ACROSS, GRID, SAMPLERS, SweepSpec
 
 _WANTED_VALUES: Final = 20
 _VARIED_AT_FIRST: Final = 2
@@ -41,7 +39,7 @@ class RangeChoice:
 
 @dataclass(frozen=True, slots=True)
 class SweepChoice:
-    """The tab's own choices for one strategy; symbol, timeframe, period, costs and fixed values are the set-up's."""
+    """The tab's own choices for one strategy, or for the portfolio; all else is the set-up's, or the portfolio's."""
 
     ranges: Mapping[str, RangeChoice] = field(default_factory=dict)
     constraint: str = ""
@@ -72,20 +70,20 @@ class SweepChoice:
             return None
         return found if found.sampler in SAMPLERS else None
 
-    def completed(self, info: StrategyInfo) -> SweepChoice:
-        """The same with a range for every parameter of the strategy, and for no other."""
-        first = [str(param["name"]) for param in info.params if param["type"] in NUMERIC][:_VARIED_AT_FIRST]
+    def completed(self, params: Sequence[Mapping[str, Any]]) -> SweepChoice:
+        """The same with a range for each of these parameters, and for no other."""
+        first = [str(param["name"]) for param in params if param["type"] in NUMERIC][:_VARIED_AT_FIRST]
         ranges = {}
-        for param in info.params:
+        for param in params:
             name = str(param["name"])
             made = replace(default_range(param), varied=name in first and not self.ranges)
             ranges[name] = self.ranges.get(name, made).of(param)
         return replace(self, ranges=ranges)
 
-    def with_plan_of(self, spec: SweepSpec, info: StrategyInfo) -> SweepChoice:
-        """The same with what a sweep varied, its constraint, objective and sampler."""
+    def with_plan_of(self, spec: SweepSpec, params: Sequence[Mapping[str, Any]]) -> SweepChoice:
+        """The same with what a sweep varied of these parameters, its constraint, objective and sampler."""
         ranges = {}
-        for param in info.params:
+        for param in params:
             name = str(param["name"])
             numbers = range_text(spec.ranges[name]).split(":") if name in spec.ranges else []
             known = replace(self.ranges[name], varied=name in spec.ranges)
@@ -98,27 +96,22 @@ class SweepChoice:
             second_objective=spec.second_objective,
         )  # fmt: skip
 
-    def spec(self, info: StrategyInfo, setup: Setup, symbol: str, across: str = "") -> SweepSpec:
-        """The sweep to do, on a symbol or `across` all of the set-up; raises InputError for a range that is none, or where
-        nothing is varied.
+    def asked(self, params: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        """The fields of a SweepSpec that say what is asked of a sweep over these parameters, whatever it is of; raises
+        InputError for a range that is none, or where nothing is varied.
         """
         ranges = {
             str(param["name"]): values_of(param, self.ranges[str(param["name"])])
-            for param in info.params
+            for param in params
             if self.ranges[str(param["name"])].varied
         }
-        fixed = {name: value for name, value in setup.params.get(info.name, {}).items() if name not in ranges}
         if not ranges:
             raise InputError("Vary at least one parameter")
-        return SweepSpec(
-            strategy=info.name, exchange=setup.exchange, timeframe=Timeframe(setup.timeframe),
-            period=setup.period, ranges=ranges, params=fixed,
-            costs=replace(setup.costs, detail=None), constraint=self.constraint.strip(),
-            objective=self.objective, sampler=self.sampler,
-            trials=None if self.sampler == GRID else self.trials, seed=self.seed,
-            second_objective=self.second_objective,
-            **swept_markets(setup.symbols if across else [symbol], across),
-        )  # fmt: skip
+        return {
+            "ranges": ranges, "constraint": self.constraint.strip(), "objective": self.objective,
+            "sampler": self.sampler, "trials": None if self.sampler == GRID else self.trials, "seed": self.seed,
+            "second_objective": self.second_objective,
+        }  # fmt: skip
 
 
 def market_choices(symbols: Sequence[str]) -> list[tuple[str, str]]:

@@ -9,10 +9,13 @@ from typing import Final
 
 from PySide6.QtWidgets import QFileDialog, QTableView
 
+from desktop.pages.optimize.page import OptimizePage
+from desktop.pages.optimize.subject import PORTFOLIO_KEY
 from desktop.pages.page import Context, Page, Place
 from desktop.pages.portfolio.panel import PortfolioPanel
 from desktop.pages.setup.page import SetupPage
 from desktop.pages.setup.values import Setup
+from desktop.pages.walk_forward.page import WalkForwardPage
 from desktop.tables import formats
 from desktop.widgets.actions import Command
 from desktop.widgets.preferences import Preferences
@@ -46,6 +49,7 @@ class PortfolioPage(Page[PortfolioPanel]):
 
     def __init__(self, context: Context) -> None:
         super().__init__(context, PortfolioPanel())
+        self._plan = context.page(OptimizePage).panel.plan
         self._file: PortfolioFile | None = None
         self._failure = self._opening = ""
         self._reading = WhenSeen(self.panel, self._read, _SETTLE_MS)
@@ -69,6 +73,8 @@ class PortfolioPage(Page[PortfolioPanel]):
         editor.save_as_wanted.connect(self._ask_save)
         panel.run_wanted.connect(self.start)
         panel.stop_wanted.connect(self.bridge.stop)
+        panel.optimize.clicked.connect(lambda: self.vary(OptimizePage.title))
+        panel.walk.clicked.connect(lambda: self.vary(WalkForwardPage.title))
         panel.leg_wanted.connect(self._run_leg)
         panel.moment_wanted.connect(
             lambda at: self.context.range_wanted.emit(at - _AROUND_MS, at + _AROUND_MS)
@@ -168,6 +174,7 @@ class PortfolioPage(Page[PortfolioPanel]):
 
     def _edited(self) -> None:
         self._failure = ""
+        self._plan.subjects.set_portfolio(None)  # nothing is tried of what stood there before
         self._reading.wish()
 
     def _read(self) -> None:
@@ -179,6 +186,7 @@ class PortfolioPage(Page[PortfolioPanel]):
                 self._file = parse_portfolio(editor.text, editor.file_name)
             except InputError as error:
                 problem = str(error)
+        self._plan.subjects.set_portfolio(self.spec)
         problem = problem or self._failure
         editor.tell(problem)
         legs = () if self.spec is None else self.spec.legs
@@ -228,13 +236,22 @@ class PortfolioPage(Page[PortfolioPanel]):
         self._failure = self._opening = ""
         self.panel.set_running(on=True)
 
+    def vary(self, title: str) -> None:
+        """Go to the page of sweeps or of walk-forwards, with the portfolio as what is varied there."""
+        self._read()
+        if self._file is not None:
+            self._plan.subjects.choose(PORTFOLIO_KEY)
+            self.context.show_wanted.emit(title)
+
     def _make(self, file: PortfolioFile, *, on_event: OnEvent, cancel: CancelToken) -> PortfolioResult:
         """What is wrong with it is said with its place in the file."""
         with file.located():
             return self.engine.portfolios.make(file.spec, on_event=on_event, cancel=cancel)
 
     def follow(self, job: Job) -> None:
-        """It, or the fetch of its candles, went on."""
+        """It, or the fetch of its candles, went on; a walk-forward stitched one."""
+        if job.kind == "portfolio" and job.ending is not None:
+            self._load()
         is_mine = job.task is self.bridge.task and self.bridge.phase is Phase.COMBINING
         if job.progress is not None and job.ending is None and is_mine:
             self.panel.show_progress(job.progress)
@@ -331,6 +348,7 @@ class PortfolioPage(Page[PortfolioPanel]):
             self.panel.editor.put(
                 str(kept["text"]), Path(path) if path else None, saved=bool(kept.get("saved"))
             )
+            self._read()  # before the strategies are known, of which the plan then chooses
 
 
 def portfolio_of(setup: Setup) -> PortfolioSpec:
@@ -340,7 +358,7 @@ def portfolio_of(setup: Setup) -> PortfolioSpec:
         raise InputError(problem)
     costs = setup.costs
     legs = tuple(
-        LegSpec(f"{run.strategy} {run.symbol}"[-MOST_NAME:], run.strategy, run.symbol, run.exchange, run.timeframe,
+        LegSpec(f"{run.strategy}-{run.symbol}"[-MOST_NAME:], run.strategy, run.symbol, run.exchange, run.timeframe,
                 params=dict(run.params), costs=costs)
         for run in setup.specs()
     )  # fmt: skip

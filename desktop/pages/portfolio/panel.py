@@ -86,6 +86,8 @@ class PortfolioPanel(Panel):
         self.run, self.stop = QPushButton("Run portfolio"), tool_button("Stop", "Stop; nothing is kept of it")
         self.run.setProperty("primary", True)
         self.run.setToolTip("Fetch what is missing and play all legs on one wallet (F8)")
+        self.optimize = tool_button("Optimize …", "Choose on the Optimize page what varies of the portfolio")
+        self.walk = tool_button("Walk forward …", "Choose on the Walk-forward page in what windows it varies")
         self.leg_run = tool_button("Run leg alone", "Make a run of the picked leg by itself (Enter)")
         self.plan, self.problem = QLabel(wordWrap=True), QLabel(wordWrap=True)
         self.words, self.notes = ElidedLabel(), QLabel(wordWrap=True)
@@ -128,7 +130,7 @@ class PortfolioPanel(Panel):
         bar.setObjectName("filterBar")
         row = FlowLayout(bar)
         row.setContentsMargins(6, 3, 6, 3)
-        for shown in (self.run, self.stop, self.leg_run):
+        for shown in (self.run, self.stop, self.optimize, self.walk, self.leg_run):
             row.addWidget(shown)
         self.tabs = QTabWidget(documentMode=True)
         for widget, title in (
@@ -217,6 +219,8 @@ class PortfolioPanel(Panel):
             label.setText(text)
             label.setVisible(bool(text))
         self.run.setEnabled(can_run)
+        for button in (self.optimize, self.walk):
+            button.setEnabled(bool(specs))
         self._fill_legs()
 
     def show_held(self, held: Mapping[str, Coverage]) -> None:
@@ -370,6 +374,8 @@ class PortfolioPanel(Panel):
             table.apply_theme(theme)
         self.run.setIcon(icon("run", theme.accent_text))
         self.stop.setIcon(icon("stop", theme.negative))
+        for button in (self.optimize, self.walk):
+            button.setIcon(icon("next", theme.muted))
         self.leg_run.setIcon(icon("run", theme.positive))
 
 

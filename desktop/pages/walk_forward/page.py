@@ -140,7 +140,7 @@ class WalkForwardPage(Page[WalkForwardPanel]):
             spec, count = self.planned()
             sweep = spec.sweep
             ranges = ", ".join(f"{name} {range_text(values)}" for name, values in sweep.ranges.items())
-            plan = f"{sweep.strategy} on {sweep.symbol} {sweep.timeframe}: {ranges} in {count} windows (Optimize tab)"
+            plan = f"{sweep.strategy} on {sweep.markets} {sweep.timeframe}: {ranges} in {count} windows (Optimize tab)"
         except InputError as error:
             problem = str(error)
         can_run = idle and not problem

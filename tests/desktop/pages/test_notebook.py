@@ -26,6 +26,8 @@ from tests.desktop.pulse import Pulse
 from tests.support.builders import START_MS, random_candles
 from tests.support.database import execute
 
+pytestmark = pytest.mark.pages("Set-up", "Overview", "Runs", "Trades", "Compare")
+
 CANDLES = random_candles(300)
 RUNS = [
     run_on(

@@ -18,6 +18,8 @@ from tests.desktop.builders import run_on
 from tests.desktop.waiting import at_rest
 from tests.support.builders import random_candles
 
+pytestmark = pytest.mark.pages("Set-up", "Overview", "Runs", "Trades")
+
 PARTS = {"net_profit": -181.66, "price_pnl": 380.3, "commission": 496.82, "slippage": 0.0, "funding": 65.14}
 
 
@@ -109,6 +111,7 @@ def test_a_stitched_run_says_how_many_trials_its_walk_forward_chose_from(window:
     assert "The only walk-forward here" in panel.chance.text()
 
 
+@pytest.mark.pages
 @pytest.mark.parametrize("height", [560, 900])
 def test_however_many_curves_are_named_most_of_the_height_is_theirs(
     window: MainWindow, height: int, qtbot: QtBot

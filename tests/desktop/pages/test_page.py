@@ -7,8 +7,8 @@ import pytest
 from PySide6.QtGui import QStandardItemModel
 from PySide6.QtWidgets import QLineEdit, QTableView, QVBoxLayout
 
+from desktop.app import window as window_module
 from desktop.app.window import MainWindow
-from desktop.pages.all import PAGES
 from desktop.pages.page import Context, Page, Panel, Place
 from desktop.theme.colours import DARK, LIGHT, Theme
 from desktop.widgets.actions import Command
@@ -67,7 +67,8 @@ class NotesPage(Page[NotesPanel]):
 @pytest.fixture
 def window(make_window: MakeWindow, monkeypatch: pytest.MonkeyPatch) -> MainWindow:
     """A window with one page more."""
-    monkeypatch.setattr("desktop.app.window.PAGES", (*PAGES, NotesPage))
+    there = vars(window_module)["PAGES"]
+    monkeypatch.setattr(window_module, "PAGES", (*there, NotesPage))
     return make_window()
 
 
@@ -89,6 +90,7 @@ def test_a_page_of_the_list_has_its_tab_its_key_and_its_place_in_the_menus(windo
     assert window.results.tabs.tabText(last) == "Notes (2)"
 
 
+@pytest.mark.pages("Set-up", "Overview")
 def test_a_page_hears_the_jobs_of_its_kinds_and_no_other(window: MainWindow) -> None:
     jobs, task = window.bridge.jobs, Task("running")
     jobs.take(task, Started("f", "fetch", "SOLUSDT 1h", ("binanceusdm", "SOLUSDT", "1h")))
@@ -98,6 +100,7 @@ def test_a_page_hears_the_jobs_of_its_kinds_and_no_other(window: MainWindow) -> 
     assert window.page(NotesPage).heard == [("id", None, False), ("id", 0.25, False), ("id", 1.0, True)]
 
 
+@pytest.mark.pages("Set-up", "Overview")
 def test_a_page_is_told_the_theme_and_keeps_its_columns(window: MainWindow, make_window: MakeWindow) -> None:
     panel = window.page(NotesPage).panel
     assert panel.theme is DARK
@@ -108,6 +111,7 @@ def test_a_page_is_told_the_theme_and_keeps_its_columns(window: MainWindow, make
     assert make_window().page(NotesPage).panel.table.columnWidth(0) == 217
 
 
+@pytest.mark.pages("Set-up", "Overview")
 def test_ctrl_f_goes_to_the_filter_of_the_page_in_front(window: MainWindow) -> None:
     window.show_page("Notes")
     window.activateWindow()

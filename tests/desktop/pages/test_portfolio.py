@@ -20,7 +20,7 @@ from engine.model.portfolio_file import parse_portfolio, portfolio_text
 from engine.model.run import FINISHED
 from tests.desktop.conftest import MakeWindow
 
-pytestmark = pytest.mark.pages("Set-up", "Overview", "Runs", "Trades", "Portfolio")
+pytestmark = pytest.mark.pages("Set-up", "Overview", "Optimize", "Runs", "Trades", "Portfolio")
 
 TWO_LEGS = """start = "2024-06-01"
 end = "2024-09-30"
@@ -127,7 +127,9 @@ def test_a_set_up_becomes_legs_with_names_of_their_own_that_read_the_same() -> N
         params={"ema_cross": {"fast": 9}},
     )
     spec = portfolio_of(setup)
-    assert len({leg.name for leg in spec.legs}) == 4
+    names = {leg.name for leg in spec.legs}
+    assert len(names) == 4
+    assert not any(" " in name for name in names), "such a name cannot stand in a sweep's constraint"
     assert parse_portfolio(portfolio_text(spec), "x.toml").spec == spec
     with pytest.raises(InputError, match="Select a strategy"):
         portfolio_of(Setup(strategies=()))

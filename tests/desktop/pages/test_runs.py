@@ -129,6 +129,7 @@ def test_rows_say_what_was_changed_where_and_when(window: MainWindow) -> None:
     assert parse_time(str(end), is_end=True) >= START_MS + 300 * HOUR_MS
 
 
+@pytest.mark.pages("Set-up", "Overview", "Optimize", "Data", "Portfolio")
 def test_no_list_is_called_empty_before_the_database_was_asked(window: MainWindow) -> None:
     data, sweeps = window.page(DataPage).panel, window.page(OptimizePage).panel.results.stored
     played = window.page(PortfolioPage).panel

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from pytestqt.qtbot import QtBot
 
 from desktop.app.window import MainWindow
@@ -12,6 +13,8 @@ from engine.model.market import Market
 from engine.model.run import FINISHED
 from engine.model.sweep import SweepPart
 from tests.desktop.builders import sweep_of, walk_of
+
+pytestmark = pytest.mark.pages("Set-up", "Overview", "Optimize", "Runs", "Trades", "Walk-forward")
 
 
 def test_a_sweep_that_cannot_be_gone_on_with_is_said_and_the_shown_one_comes_back(

@@ -156,12 +156,12 @@ def test_the_market_of_a_sweep_comes_back_with_the_plan(window: MainWindow) -> N
     window.page(SetupPage).show_strategies([CROSS, BANDS])
     panel.set_setup(replace(panel.setup(), exchange="sample", symbols=("SOLUSDT", "BTCUSDT")))
     plan = page.panel.plan
-    plan.symbol.setCurrentText("worst of all 2")
+    plan.subjects.symbol.setCurrentText("worst of all 2")
     before = plan.spec()
     page._use_plan(replace(sweep_of().spec, symbol="SOLUSDT"))
-    assert plan.market() == ("SOLUSDT", "")
+    assert plan.subjects.market() == ("SOLUSDT", "")
     window.undo.undo()
-    assert plan.market() == ("worst of all 2", "worst")
+    assert plan.subjects.market() == ("worst of all 2", "worst")
     assert plan.spec() == before
     page._use_plan(before)
     assert not window.undo.isVisible(), "it is chosen already"

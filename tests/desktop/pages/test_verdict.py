@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import pytest
 from PySide6.QtGui import QTextCursor
 from pytestqt.qtbot import QtBot
 
@@ -10,6 +11,8 @@ from desktop.pages.verdict.page import VerdictPage
 from desktop.pages.verdict.panel import HINT
 from tests.desktop.builders import run_on
 from tests.support.builders import random_candles
+
+pytestmark = pytest.mark.pages("Set-up", "Overview", "Runs", "Trades", "Verdict")
 
 
 def test_the_page_says_what_is_known_of_the_current_run(window: MainWindow, qtbot: QtBot) -> None:

@@ -17,6 +17,8 @@ from engine.model.run import FINISHED
 from tests.desktop.pages.optimize.test_live_sweeps import plan_sweep
 from tests.desktop.pages.optimize.test_live_sweeps import user_strategies as user_strategies
 
+pytestmark = pytest.mark.pages("Set-up", "Overview", "Optimize", "Runs", "Trades", "Walk-forward")
+
 
 def asked(window: MainWindow, train: str, test: str) -> WalkForwardPanel:
     plan_sweep(window, "ema_cross", fast=(5, 20, 5), slow=(30, 60, 10))

@@ -15,6 +15,8 @@ from engine.model.run import STOPPED
 from tests.desktop.builders import walk_of
 from tests.desktop.waiting import at_rest
 
+pytestmark = pytest.mark.pages("Set-up", "Overview", "Optimize", "Walk-forward")
+
 
 def test_a_click_on_any_chart_reaches_the_window_under_it(window: MainWindow, qtbot: QtBot) -> None:
     panel = window.page(WalkForwardPage).panel

@@ -25,6 +25,8 @@ from tests.desktop.builders import checks, run_on, sweep_of
 from tests.desktop.contrast import contrast
 from tests.support.builders import random_candles
 
+pytestmark = pytest.mark.pages("Set-up", "Overview", "Runs", "Trades")
+
 EQUAL = {"status": "passed", "equal": 412, "total": 412}
 DIFFERENT = {
     "status": "failed", "equal": 411, "total": 412, "note": "411 of 412 trades equal",

@@ -28,6 +28,7 @@ from engine.model.trade_filter import LOSSES, STILL_OPEN, WINS, Facet, TradeFilt
 from tests.engine.analysis.runs import RUNS, made
 from tests.engine.backtest.playing import near
 from tests.support.builders import START_MS, random_candles
+from tests.support.examples import examples
 from tests.support.timezone import Timezone
 
 Scene = tuple[RunResult, Candles]
@@ -55,7 +56,7 @@ def holds_together(analysis: Analysis, run: RunResult) -> None:
 
 
 @given(RUNS)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 def test_groups_add_up_to_the_runs_metrics(scene: Scene) -> None:
     run, candles = scene
     analysis = analyse(run, candles)
@@ -75,7 +76,7 @@ def test_groups_add_up_to_the_runs_metrics(scene: Scene) -> None:
 
 
 @given(RUNS)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 def test_the_account_adds_up_to_the_runs_metrics(scene: Scene) -> None:
     run, candles = scene
     analysis, metrics = analyse(run, candles), figures(run)
@@ -94,7 +95,7 @@ def test_the_account_adds_up_to_the_runs_metrics(scene: Scene) -> None:
 
 
 @given(RUNS)
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=examples(20), deadline=None)
 def test_alpha_and_beta_are_those_of_least_squares_and_of_the_metrics(scene: Scene) -> None:
     run, candles = scene
     account = Account.of(run)

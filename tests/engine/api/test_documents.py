@@ -95,9 +95,17 @@ def test_what_the_command_line_prints_about_runs_and_sweeps_is_what_the_models_s
     assert len(trials) == sweep["trials"] > len(sweep["ranges"])
     assert float(trials[0]["sharpe"]) == sweep["best"]["value"]
     check(d.Deleted, cli("sweeps", "delete", sweep["id"], "--json").json)
+    check(d.Deleted, cli("runs", "delete", runs[0]["id"], "--json").json)
+
+
+@pytest.mark.long
+def test_what_the_command_line_prints_about_walk_forwards_is_what_the_models_say(
+    cli: CommandLine, home: Path
+):
+    grid = ("--grid", "fast=5:15:5", "--grid", "slow=30,50")
     lengths = ("--train", "10d", "--test", "5d", "--objective", "return_pct")
     walk = check(
-        w.WalkForward, cli("walk-forward", *RUN[1:], "-S", "ema_cross", *grid[:4], *lengths, "--json").json
+        w.WalkForward, cli("walk-forward", *RUN[1:], "-S", "ema_cross", *grid, *lengths, "--json").json
     )
     assert walk["run"]["windows"][0]["params"] == walk["windows"][0]["params"]
     shown = check(w.WalkForward, cli("walk-forwards", "show", walk["id"], "--json").json)
@@ -112,7 +120,6 @@ def test_what_the_command_line_prints_about_runs_and_sweeps_is_what_the_models_s
         walk["windows"]
     )
     check(d.Deleted, cli("walk-forwards", "delete", walk["id"], "--json").json)
-    check(d.Deleted, cli("runs", "delete", runs[0]["id"], "--json").json)
 
 
 @pytest.mark.long

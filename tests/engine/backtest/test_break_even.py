@@ -16,6 +16,7 @@ from tests.engine.backtest.playing import BUY, SELL, near, play
 from tests.engine.backtest.terms_playing import play as terms_play
 from tests.engine.backtest.test_properties import scenes
 from tests.support.builders import candles_from, signals_for
+from tests.support.examples import examples
 
 UP = [[100, 101, 99, 100], [100, 111, 99, 110], [110, 111, 109, 110], [110, 111, 109, 110]]
 
@@ -97,7 +98,7 @@ def test_overlapping_trades_have_none():
 
 
 @given(scenes())
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
+@settings(max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
 def test_running_again_with_it_earns_nothing(scene: tuple[Candles, Mapping[str, Any], Costs, bool]):
     candles, columns, costs, reverse = scene
     signals = signals_for(candles, columns)

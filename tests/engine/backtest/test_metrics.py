@@ -16,6 +16,7 @@ from engine.model.metric_definitions import DEFINITIONS, OF_TRIALS
 from tests.engine.backtest.accounts import measure, trade
 from tests.engine.backtest.playing import BUY, SELL, near, play
 from tests.support.builders import START_MS, flat_candles, random_candles
+from tests.support.examples import examples
 
 CONTRACT = {
     "return_pct",
@@ -321,7 +322,7 @@ def test_figures_with_the_same_definition_equal_backtesting_pys() -> None:
 
 
 @given(st.lists(st.floats(0.5, 2.0), min_size=1, max_size=150), st.integers(0, 3))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 def test_metrics_hold_together_for_any_equity(steps: list[float], holes: int) -> None:
     equity = (100 * np.cumprod(np.array(steps) ** 0.1)).tolist()
     times = START_MS + np.cumsum([1 + holes * (i % 5 == 0) for i in range(len(equity))]) * DAY_MS
@@ -339,7 +340,7 @@ def test_metrics_hold_together_for_any_equity(steps: list[float], holes: int) ->
 
 
 @given(st.lists(st.floats(0.5, 2.0), min_size=30, max_size=80), st.integers(-20, 20))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 def test_ratios_do_not_depend_on_the_unit_of_money(steps: list[float], power: int) -> None:
     equity = 100 * np.cumprod(np.array(steps) ** 0.1)
     one, other = measure(equity.tolist()), measure((equity * 2.0**power).tolist(), cash=100 * 2.0**power)

@@ -22,6 +22,7 @@ from engine.strategy import Signals
 from tests.engine.backtest.playing import near, run_both
 from tests.engine.backtest.test_properties import scenes
 from tests.support.builders import real_candles, signals_for
+from tests.support.examples import examples
 from tests.support.longer import longer_built
 
 STRATEGIES = Path(__file__).parents[3] / "strategies"
@@ -145,7 +146,7 @@ def assert_equal(candles: Candles, outcome: Outcome, loop: Loop, cash: float) ->
 
 @pytest.mark.long
 @given(scenes())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 def test_any_scene_gives_the_trades_of_the_plain_loop(
     scene: tuple[Candles, Mapping[str, Any], Costs, bool],
 ) -> None:

@@ -52,7 +52,7 @@ def in_order(trades: pd.DataFrame) -> pd.DataFrame:
     return trades.sort_values(keys)[["Size", *keys]].reset_index(drop=True).astype(float)
 
 
-@pytest.mark.parametrize("market", MARKETS)
+@pytest.mark.parametrize("market", ["wild", pytest.param("calm", marks=pytest.mark.long)])
 @pytest.mark.parametrize("strategy", shapes.WHOLE, ids=lambda kind: kind.__name__)
 def test_whole_coins_are_traded_as_the_library_does_to_the_last_bit(strategy: type, market: str) -> None:
     candles = MARKETS[market]

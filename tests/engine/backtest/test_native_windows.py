@@ -17,6 +17,7 @@ from engine.model.account import Costs
 from engine.model.market import Candles
 from engine.model.window_params import WindowParams
 from tests.support.builders import random_candles
+from tests.support.examples import examples
 
 COSTS = Costs(commission=0.001, slippage=0.0005)
 
@@ -73,7 +74,7 @@ def same(one: Outcome, other: Outcome) -> None:
     assert repr(one.terms) == repr(other.terms)  # NaN is not itself
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(st.integers(0, 50), st.integers(0, 80), st.integers(2, 12), st.booleans())
 def test_who_looks_at_nothing_before_trades_as_without_candles_before(
     seed: int, held: int, every: int, charged: bool

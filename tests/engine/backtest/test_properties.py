@@ -17,9 +17,10 @@ from engine.model.market import Candles
 from engine.strategy import Signals
 from tests.engine.backtest.playing import run_both
 from tests.support.builders import START_MS, random_candles, signals_for
+from tests.support.examples import examples
 
 WEEK_MS = 7 * 86_400_000
-CHECKED = settings(max_examples=40, deadline=None)
+CHECKED = settings(max_examples=examples(40), deadline=None)
 
 
 @st.composite

@@ -13,6 +13,7 @@ from engine.model.account import Costs
 from engine.model.market import Candles, Timeframe
 from tests.engine.backtest.terms_scenes import Scene, terms_scenes
 from tests.support.builders import random_candles, signals_for
+from tests.support.examples import examples
 
 HOUR = Timeframe("1h")
 
@@ -45,14 +46,14 @@ def cuts(draw: st.DrawFn, n: int) -> list[tuple[int, int]]:
     return [(min(pair), max(pair)) for pair in draw(st.lists(ends, min_size=1, max_size=5))]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(st.data())
 def test_any_stretches_of_any_run_on_terms_are_runs_of_their_own(data: st.DataObject):
     scene = data.draw(terms_scenes())
     assert_alike(scene, data.draw(cuts(len(scene.candles))))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(st.data(), st.integers(0, 1_000), st.booleans(), st.sampled_from((0.0, 0.05)))
 def test_any_stretches_of_any_plain_run_are_runs_of_their_own(
     data: st.DataObject, seed: int, reverse: bool, wrong: float

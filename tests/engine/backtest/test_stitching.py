@@ -21,6 +21,7 @@ from tests.engine.backtest.playing import BUY, SELL, short
 from tests.engine.backtest.terms_playing import run_all
 from tests.engine.backtest.terms_scenes import Scene, terms_scenes
 from tests.support.builders import flat_candles, random_candles, signals_for
+from tests.support.examples import examples
 
 FREE = Costs(cash=1000.0, commission=0.0, size=0.5)
 
@@ -33,7 +34,7 @@ def played(candles: Candles, *parts: tuple[Evaluation, tuple[int, int]], costs: 
     return run_all(candles, stitched(parts).signals, costs)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(terms_scenes(), st.lists(st.integers(0, 70), max_size=4))
 def test_windows_that_all_say_the_same_are_the_plain_run_trade_for_trade(scene: Scene, cuts: list[int]):
     n = len(scene.candles)

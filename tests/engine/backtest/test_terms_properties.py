@@ -21,10 +21,11 @@ from engine.model.orders import ORDER_COLUMNS, Orders
 from engine.strategy import Signals
 from tests.engine.backtest.playing import near
 from tests.support.builders import random_candles, signals_for
+from tests.support.examples import examples
 
 TABLE = Brackets.of([(0, 0.004, 125), (300, 0.01, 50), (2000, 0.02, 20), (50_000, 0.05, 10)])
-CHECKED = settings(max_examples=60, deadline=None)
-BRIEFLY = settings(max_examples=25, deadline=None)
+CHECKED = settings(max_examples=examples(60), deadline=None)
+BRIEFLY = settings(max_examples=examples(25), deadline=None)
 
 
 @dataclass(frozen=True)

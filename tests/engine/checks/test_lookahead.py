@@ -22,6 +22,7 @@ from tests.engine.checks.checking import (
     strategy_of,
 )
 from tests.support.builders import random_candles, real_candles
+from tests.support.examples import examples
 from tests.support.longer import READING
 
 with warnings.catch_warnings():
@@ -311,7 +312,7 @@ def chained(*operations: tuple[Callable[[pd.Series, int], pd.Series], int]) -> C
 SHORT: Final = random_candles(300, 11)
 
 
-@settings(max_examples=12)
+@settings(max_examples=examples(12))
 @given(steps)
 def test_any_chain_of_safe_operations_passes(safe: list[tuple[str, int]]) -> None:
     found = lookahead_of(chained(*((SAFE[name], n) for name, n in safe)), candles=SHORT, held=100)
@@ -319,7 +320,7 @@ def test_any_chain_of_safe_operations_passes(safe: list[tuple[str, int]]) -> Non
 
 
 @pytest.mark.long
-@settings(max_examples=12)
+@settings(max_examples=examples(12))
 @given(st.sampled_from(sorted(PEEPS)), st.integers(1, 10), steps)
 def test_one_peep_among_any_safe_operations_is_caught(peep: str, n: int, safe: list[tuple[str, int]]) -> None:
     honest = chained(*((SAFE[name], k) for name, k in safe))

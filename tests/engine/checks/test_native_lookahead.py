@@ -109,7 +109,7 @@ HONEST = [
 ]  # fmt: skip
 
 
-@pytest.mark.long_except("AtTheClose", "Brackets", "Exclusive", "Turns")
+@pytest.mark.long_except("AtTheClose", "Brackets")
 @pytest.mark.parametrize("strategy", HONEST, ids=lambda kind: kind.__name__)
 def test_what_is_honest_passes_on_every_cut(strategy: type) -> None:
     found = checks_of(strategy)["lookahead"]

@@ -31,6 +31,7 @@ def truth(exchange: str, fake_bybit: FakeBybit, cli: CommandLine, monkeypatch: p
     return candles
 
 
+@pytest.mark.long_except("bybitlinear")
 def test_a_month_is_fetched_in_two_steps_shown_verified_and_written_out(
     cli: CommandLine, fake_bybit: FakeBybit, truth: Candles, exchange: str, tmp_path: Path
 ) -> None:
@@ -67,6 +68,7 @@ def test_a_month_is_fetched_in_two_steps_shown_verified_and_written_out(
     assert (tmp_path / "held.csv").read_text() == (tmp_path / "truth.csv").read_text()
 
 
+@pytest.mark.long_except("bybitlinear")
 def test_a_run_fetches_its_candles_and_says_whether_funding_is_left_out(
     cli: CommandLine, fake_bybit: FakeBybit, truth: Candles, exchange: str
 ) -> None:
@@ -86,6 +88,7 @@ def test_a_run_fetches_its_candles_and_says_whether_funding_is_left_out(
     assert again["fingerprint"] == first["fingerprint"]
 
 
+@pytest.mark.long_except("bybit")
 def test_a_file_is_imported_as_bybit_s_and_kept_up_to_date(
     cli: CommandLine, fake_bybit: FakeBybit, truth: Candles, exchange: str, tmp_path: Path
 ) -> None:
@@ -118,6 +121,7 @@ def test_what_bybit_does_not_have_is_refused_in_one_line(
     assert (answer.code, words in answer.error) == (code, True)
 
 
+@pytest.mark.long_except("bybit")
 def test_an_exchange_that_refuses_ends_in_one_line_and_keeps_what_came(
     cli: CommandLine, fake_bybit: FakeBybit, truth: Candles, exchange: str
 ) -> None:

@@ -248,6 +248,7 @@ def test_a_parameter_given_to_one_strategy_wins_over_one_given_to_all(cli: Comma
     assert answer.json["runs"][0]["params"]["fast"] == 5
 
 
+@pytest.mark.long
 def test_a_symbol_written_twice_runs_once(cli: CommandLine):
     answer = cli(*RUN, "-s", "SAMPLE/USDT", "-S", "buy_and_hold", "--json")
     assert len(answer.json["runs"]) == 1
@@ -268,6 +269,7 @@ def test_a_looping_file_that_was_not_chosen_delays_nothing(cli: CommandLine, hom
         assert cli(*RUN, "-S", "buy_and_hold").code == 0
 
 
+@pytest.mark.long
 def test_a_warm_up_that_crashes_fails_that_run_alone(cli: CommandLine, home: Path):
     (home / "strategies").mkdir(parents=True)
     (home / "strategies" / "evil.py").write_text(

@@ -120,6 +120,7 @@ def test_a_run_is_not_exported_to_a_folder_whose_name_is_too_long(cli):
     assert (answer.code, "File name too long" in answer.error) == (2, True)
 
 
+@pytest.mark.long_except("a file")
 @pytest.mark.parametrize("name", ["a file", "long", "logs", "cache"])
 def test_a_home_that_cannot_be_one_is_refused(plain_process: PlainProcess, tmp_path: Path, name: str):
     home = tmp_path / (LONG if name == "long" else "home")

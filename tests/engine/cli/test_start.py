@@ -41,7 +41,7 @@ def imported(arguments: tuple[str, ...], environment: dict[str, str]) -> set[str
     return {line.rpartition("|")[2].strip().partition(".")[0] for line in lines}
 
 
-@pytest.mark.long_except("runs")
+@pytest.mark.long
 @pytest.mark.parametrize("arguments", [("runs",), ("status", *SERIES, *MONTH)], ids=lambda one: one[0])
 def test_a_command_that_asks_the_database_imports_nothing_else(
     known: dict[str, str], database_url: str, arguments: tuple[str, ...]

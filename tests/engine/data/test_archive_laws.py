@@ -31,6 +31,7 @@ from engine.model.coverage import Coverage, FetchReport
 from engine.model.market import DAY_MS, HOUR_MS, Candles, Market, Period, Timeframe, format_time, parse_time
 from engine.settings import ARCHIVE_URL, Settings, read_settings
 from tests.engine.data.exchanges.test_archive import DOUBTFUL, HALF_DAY
+from tests.support.examples import examples
 from tests.support.fake_archive import MISSING, FakeArchive, Spoil, make_zip
 from tests.support.fake_exchange import (
     EAGER,
@@ -60,7 +61,9 @@ def holes(draw: st.DrawFn) -> list[Period]:
 
 
 @pytest.mark.long
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=examples(12), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(
     gone=holes(),
     spoilt=st.dictionaries(st.integers(0, DAYS - 1), st.sampled_from(SPOILS), max_size=3),
@@ -142,7 +145,7 @@ def test_any_bytes_are_read_or_doubted(data: bytes) -> None:
     assert_read_or_doubted(data)
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(
     st.lists(st.tuples(st.integers(0, len(GOOD) - 1), st.integers(0, 255)), max_size=4),
     st.integers(0, len(GOOD)),
@@ -155,7 +158,7 @@ def test_any_damage_to_a_good_zip_is_read_or_doubted(changes: list[tuple[int, in
     assert_read_or_doubted(bytes(data[:length]))
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(
     st.lists(
         st.lists(

@@ -17,6 +17,7 @@ from engine.database.store import Store
 from engine.model.market import HOUR_MS, Candles, Market, Period, Timeframe
 from tests.support.builders import START_MS, random_candles
 from tests.support.database import execute
+from tests.support.examples import examples
 from tests.support.fake_exchange import assert_same_candles
 
 HOUR = Timeframe("1h")
@@ -136,7 +137,8 @@ def test_two_databases_never_meet_in_one_folder(
     name = database_url.split("/")[-1].split("?")[0]
     cache.load(SOL, HOUR, ALL)
     filled.close()
-    execute(embedded_url, f"CREATE DATABASE copy_{name} TEMPLATE {name}")
+    ends = f"SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = '{name}'"
+    execute(embedded_url, ends, f"CREATE DATABASE copy_{name} TEMPLATE {name}")
     try:
         other = Store(copy)
         twin = CandleCache(other, folder)
@@ -185,7 +187,9 @@ def test_a_damaged_file_is_noticed_and_written_again(
 
 
 @pytest.mark.long
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=examples(150), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(data=st.data())
 def test_no_flipped_bit_is_ever_believed(filled: CountingStore, folder: Path, data: st.DataObject) -> None:
     CandleCache(filled, folder).load(SOL, HOUR, ALL)

@@ -125,6 +125,7 @@ def test_a_cached_list_that_calls_it_delisted_is_not_believed(bench: MakeBench, 
     assert told(one) == []
 
 
+@pytest.mark.long_except("BREAK", "HALT")
 @pytest.mark.parametrize("status", NO_MORE)
 def test_every_status_but_trading_is_no_trading(bench: MakeBench, ended: Candles, status: str) -> None:
     one = bench()
@@ -146,6 +147,7 @@ def test_a_symbol_that_the_list_dropped_trades_no_more(bench: MakeBench, ended: 
     assert told(one) == [(END, AFTER_DELISTING)]
 
 
+@pytest.mark.long_except("fault0", "fault2")
 @pytest.mark.parametrize(
     "fault", [html(), error(451), error(503, -1008, "busy"), error(418, -1003, "banned")]
 )

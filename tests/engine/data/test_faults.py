@@ -25,6 +25,7 @@ from engine.model.market import DAY_MS, MINUTE_MS, Candles, Market, Period, Time
 from engine.settings import Settings
 from tests.engine.database.test_run_store import a_run
 from tests.support.database import execute
+from tests.support.examples import examples
 from tests.support.fake_exchange import (
     EAGER,
     FakeExchange,
@@ -252,7 +253,7 @@ class Patient(CancelToken):
         self._fake.clock_ms += round(seconds * 1000)
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(25), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     turns=st.lists(st.integers(0, 2), min_size=20, max_size=60),
     others=st.lists(st.integers(0, 59), max_size=3),

@@ -14,6 +14,7 @@ from engine.database.store import Store
 from engine.errors import InputError
 from engine.model.market import HOUR_MS, Candles, Market, Period, Timeframe, parse_time
 from engine.settings import Settings
+from tests.support.examples import examples
 from tests.support.fake_exchange import (
     EAGER,
     FakeExchange,
@@ -140,7 +141,9 @@ def held_cells(store: Store, market: Market, world: World) -> tuple[set[int], se
     return {(int(t) - START) // HOUR_MS for t in rows.timestamp}, gone, gaps
 
 
-LAWS = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+LAWS = settings(
+    max_examples=examples(25), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 
 
 def check_laws(front: tuple[FakeExchange, Store], world: World, market: Market, covered: set[int]) -> None:

@@ -12,6 +12,7 @@ from engine.database.store import Store
 from engine.model.coverage import AFTER_DELISTING, BEFORE_LISTING, MAINTENANCE, MissingRange
 from engine.model.market import Candles, Market, Period, Timeframe
 from tests.support.database import execute
+from tests.support.examples import examples
 
 CELLS = 24
 FIRST_MS = 1_703_000_000_000  # the cells straddle a change of year, month and leap day in every timeframe
@@ -102,7 +103,9 @@ timeframes = st.sampled_from(["1m", "15m", "1h", "1d", "3d", "1w", "1M"]).map(Ti
 
 
 @given(timeframe=timeframes, taken=steps, wanted=spans, listed=st.none() | st.integers(0, CELLS))
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=examples(80), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 def test_coverage_agrees_with_sets_of_cells(
     store: Store,
     database_url: str,

@@ -169,6 +169,7 @@ def test_without_checks_the_exchange_s_candle_takes_the_place_of_an_impossible_o
         assert_same_candles(held.candles.read(SOL, HOUR, DAY), HELD)
 
 
+@pytest.mark.long_except("data_ranges")
 @pytest.mark.parametrize("table", TABLES)
 def test_without_checks_an_odd_period_stands_for_no_more_than_it_can_and_is_mended(
     held: Store, database_url: str, table: str
@@ -260,9 +261,7 @@ def test_a_filled_database_of_an_older_version_is_mended_and_then_checked(empty_
 
 
 @pytest.mark.long_except(
-    "infinity-1h-data_ranges",
     "infinity-1M-imported_ranges",
-    "2200-01-01 00:00Z-1w-missing_candles",
     "48113-01-01 00:00Z-1s-data_ranges",
 )
 @pytest.mark.parametrize("table", TABLES)

@@ -18,6 +18,7 @@ from engine.model.market import Float64Array, Market, Period, Timeframe
 from engine.model.run import FAILED, FINISHED, RunResult, Series
 from engine.model.trade import Trade
 from tests.support.database import execute
+from tests.support.examples import examples
 
 TRADE = Trade(
     "short", 1e16, 3_600_000, 105.39999999999999, 7_200_000, 1 / 3, -0.1, 5e-324, 1e-9, None, "signal_x_sell", "open", 1,
@@ -231,7 +232,7 @@ numbers = st.floats(allow_nan=True, allow_infinity=True, width=64)
         lambda n: st.dictionaries(st.text(max_size=8), st.lists(numbers, min_size=n, max_size=n))
     )
 )
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_any_columns_are_packed_and_unpacked_bit_for_bit(columns: dict[str, list[float]]) -> None:
     length = len(next(iter(columns.values()), []))
     given_series = series(

@@ -23,6 +23,7 @@ from engine.model.sweep_spec import SweepSpec
 from engine.model.trial import trial_identity
 from tests.engine.database.test_run_store import a_run
 from tests.support.database import execute
+from tests.support.examples import examples
 
 PERIOD = Period(1_704_067_200_000, 1_704_153_600_000)
 
@@ -114,7 +115,9 @@ def test_a_sweep_without_finished_trials_is_stored_too(store: Store) -> None:
     assert store.sweeps.get(stored.id).best is None
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=examples(20), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(
     values=st.lists(st.floats(), min_size=1, max_size=4),
     texts=st.lists(st.text(max_size=10), min_size=4, max_size=4),

@@ -309,6 +309,7 @@ def test_an_honest_memory_passes(engine: Engine, plugins: Path) -> None:
     assert result.checks["lookahead"]["status"] == "passed", result.checks["lookahead"]
 
 
+@pytest.mark.long
 def test_a_strategy_that_counts_how_often_it_was_asked_is_found_out(engine: Engine, plugins: Path) -> None:
     """No cut alone shows it: each is asked when the past was asked before. The whole, asked last, does."""
     text = (

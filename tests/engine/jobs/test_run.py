@@ -287,7 +287,7 @@ def test_a_native_strategy_cannot_be_compiled(job: Any) -> None:
     assert job(NATIVE)["engine"] == "reference"
 
 
-@pytest.mark.long_except("compiled-numba-backtesting bokeh")
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("engine", "loaded", "absent"),
     [("compiled", "numba", "backtesting bokeh"), ("reference", "backtesting bokeh", "numba")],

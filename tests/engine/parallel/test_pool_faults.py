@@ -150,7 +150,7 @@ def test_a_job_within_its_limit_is_not_ended_by_the_watch_of_an_earlier_one(tmp_
         assert isinstance(run(pool, "sleep", timeout_s=None, seconds=3.5), Done)
 
 
-@pytest.mark.long_except("endless_loop_in_c-", "sleep-apart")
+@pytest.mark.long_except("endless_loop_in_c-")
 @pytest.mark.parametrize("function", ["apart", ""])
 @pytest.mark.parametrize("name", ["endless_loop", "endless_loop_in_c", "sleep"])
 def test_cancelling_a_running_job_ends_it_within_two_seconds(

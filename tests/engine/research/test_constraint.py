@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from engine.errors import InputError
 from engine.research.constraint import fulfilled
+from tests.support.examples import examples
 
 COLUMNS: dict[str, Any] = {
     "fast": np.array([5, 10, 20, 30]),
@@ -105,7 +106,7 @@ def test_hostile_and_mistaken_constraints_are_refused_in_one_line(text, part):
     assert "\n" not in str(caught.value).replace(text, "")
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(st.text(alphabet="fastslow<>=!+-*/%()'\" .,[]{}:0123456789andornot\\\n_@^~|&", max_size=60))
 def test_any_text_is_evaluated_or_refused(text):
     try:

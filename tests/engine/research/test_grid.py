@@ -177,10 +177,11 @@ def test_a_constraint_filters_and_may_name_fixed_parameters():
         ({"big": "1:1000000000:1"}, {}, "1,000,000,000 combinations"),
         ({"fast": "30:50:1", "slow": "2:20:1"}, {"constraint": "fast < slow"}, "none of 399"),
         ({"fast": "30:50:1"}, {"params": {"slwo": 3}}, "did you mean slow"),
-        (
+        pytest.param(
             {"big": "1:900000000000:1"},
             {"sampler": "random", "trials": 50, "constraint": "big < 100"},
             "of 2,000,000 drawn",
+            marks=pytest.mark.long,
         ),
         ({"big": "1:900000000000:1"}, {"sampler": "random", "trials": MAX_TRIALS + 1}, "1,000,001 trials"),
     ],

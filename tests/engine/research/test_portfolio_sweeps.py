@@ -215,6 +215,7 @@ def test_a_leg_that_dies_with_some_parameters_is_not_asked_for_them_again_and_ag
     assert set(sweep.errors.values()) == {"leg 'wild': worker died, exit code 3"}
 
 
+@pytest.mark.long
 def test_no_leg_changes_what_another_computes_with(engine: Engine) -> None:
     name = plug_in(engine, "late", LATE)
     spec = portfolio(

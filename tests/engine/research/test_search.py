@@ -15,6 +15,7 @@ from engine.model.ranges import parse_range
 from engine.model.sweep_spec import CMAES, NSGA2, RANDOM, SAMPLERS, SOBOL, TPE, SweepSpec
 from engine.research.grid import Grid
 from engine.research.search import Search, search_of
+from tests.support.examples import examples
 
 Loss = Callable[[Float64Array], Float64Array]
 GO_ON = CancelToken()
@@ -109,7 +110,7 @@ def test_a_lone_spike_draws_the_local_grids_less_than_a_plateau() -> None:
     assert len(first) == 320
 
 
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 @given(
     sampler=st.sampled_from((SOBOL, CMAES)), seed=st.integers(0, 2**40), trials=st.integers(1, 90),
     a=st.integers(2, 6), b=st.integers(2, 6), failing=st.floats(0, 1),

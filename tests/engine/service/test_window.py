@@ -33,6 +33,7 @@ def without(packages: tuple[str, ...], home: Path, url: str, *arguments: str) ->
     )  # fmt: skip
 
 
+@pytest.mark.long_except("packages0")
 @pytest.mark.parametrize("packages", [("PySide6",), ("PySide6", "pyqtgraph", "qasync")])
 def test_desktop_names_the_packages_that_are_not_installed(
     packages: tuple[str, ...], user_home: Path, database_url: str
@@ -84,6 +85,7 @@ def test_a_system_library_that_cannot_be_loaded_is_named_with_how_to_get_it(
     assert "not installed" not in line
 
 
+@pytest.mark.long_except("libxcb-cursor.so.0")
 @pytest.mark.skipif(sys.platform != "linux", reason="the loader's environment variable is Linux's")
 @pytest.mark.parametrize("name", ["libxcb-cursor.so.0", "libxcb-icccm.so.4", "libxcb-keysyms.so.1"])
 def test_a_library_that_only_a_screen_needs_is_named_before_qt_ends_the_program(

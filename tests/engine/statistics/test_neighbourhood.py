@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.statistics.neighbourhood import neighbourhood
+from tests.support.examples import examples
 
 
 def around(cells, scores):
@@ -69,7 +70,7 @@ def test_nothing_is_said_without_a_score_or_of_a_grid_too_large():
     assert around(np.array([(0, 0), (9_999, 9_999)]), np.ones(2)) is None
 
 
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 @given(st.data())
 def test_plateau_is_its_definition(data):
     shape = data.draw(st.lists(st.integers(1, 4), min_size=1, max_size=3))

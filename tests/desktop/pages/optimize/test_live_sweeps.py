@@ -59,8 +59,8 @@ def plan_sweep(
         "1h", parse_time("2024-09-01"), parse_time(f"2024-{9 + months:02d}-01")
     )
     plan = window.page(OptimizePage).panel.plan
-    plan.strategy.setCurrentText(strategy)
-    plan.strategy.activated.emit(plan.strategy.currentIndex())
+    plan.subjects.strategy.setCurrentText(strategy)
+    plan.subjects.strategy.activated.emit(plan.subjects.strategy.currentIndex())
     assert plan.ranges is not None
     known = plan.ranges.choices()
     plan.ranges.set_choices(

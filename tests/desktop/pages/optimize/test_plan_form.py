@@ -90,7 +90,7 @@ def test_the_ends_are_included_and_a_range_that_is_none_is_refused() -> None:
 
 def test_the_first_two_numbers_vary_at_first_and_the_count_stands_below(filled: MainWindow) -> None:
     plan = filled.page(OptimizePage).panel.plan
-    assert plan.strategy.currentText() == "ema_cross"
+    assert plan.subjects.strategy.currentText() == "ema_cross"
     assert plan.ranges is not None
     assert [name for name, row in plan.ranges.rows.items() if row.varied.isChecked()] == ["fast", "slow"]
     assert plan.count.text() == "17 × 16 = 272 combinations"
@@ -137,7 +137,7 @@ def test_symbol_timeframe_period_costs_and_fixed_values_are_the_set_ups(filled: 
     setup.costs.commission.setValue(0.04)
     setup.strategies.set_params("ema_cross", {"fast": 9, "slow": 50, "both": False, "kind": "ema"})
     plan = filled.page(OptimizePage).panel.plan
-    plan.symbol.setCurrentText("SOLUSDT")
+    plan.subjects.symbol.setCurrentText("SOLUSDT")
     assert plan.ranges is not None
     assert plan.ranges.rows["both"].fixed.text() == "fixed at False"
     spec, chosen = plan.spec(), setup.setup()
@@ -152,21 +152,21 @@ def test_symbol_timeframe_period_costs_and_fixed_values_are_the_set_ups(filled: 
 def test_several_symbols_are_swept_one_by_one_or_across_all_of_them(filled: MainWindow) -> None:
     plan, setup = filled.page(OptimizePage).panel.plan, filled.page(SetupPage).panel.setup()
     plan.set_setup(replace(setup, symbols=("SOLUSDT", "BTCUSDT")))
-    assert [plan.symbol.itemText(at) for at in range(plan.symbol.count())] == [
+    assert [plan.subjects.symbol.itemText(at) for at in range(plan.subjects.symbol.count())] == [
         "SOLUSDT", "BTCUSDT", "mean of all 2", "median of all 2", "worst of all 2",
     ]  # fmt: skip
     assert (plan.spec().symbol, plan.spec().symbols) == ("SOLUSDT", ())
-    plan.symbol.setCurrentText("worst of all 2")
+    plan.subjects.symbol.setCurrentText("worst of all 2")
     spec = plan.spec()
     assert (spec.symbols, spec.across) == (("SOLUSDT", "BTCUSDT"), "worst")
     assert setup_of(spec, "auto").symbols == ("SOLUSDT", "BTCUSDT")
     plan.set_setup(replace(setup, symbols=("SOLUSDT", "BTCUSDT", "ETHUSDT")))
-    assert plan.symbol.currentText() == "worst of all 3", "it stays across all there are"
-    plan.symbol.setCurrentIndex(0)
+    assert plan.subjects.symbol.currentText() == "worst of all 3", "it stays across all there are"
+    plan.subjects.symbol.setCurrentIndex(0)
     plan.use_plan(spec)
-    assert plan.symbol.currentText() == "worst of all 3"
+    assert plan.subjects.symbol.currentText() == "worst of all 3"
     plan.set_setup(replace(setup, symbols=("SOLUSDT",)))
-    assert (plan.symbol.count(), plan.spec().across) == (1, "")
+    assert (plan.subjects.symbol.count(), plan.spec().across) == (1, "")
 
 
 @pytest.mark.long
@@ -207,14 +207,14 @@ def test_another_strategy_brings_its_own_ranges_and_comes_to_the_front_of_the_se
 ) -> None:
     plan = filled.page(OptimizePage).panel.plan
     plan.constraint.setText("fast < slow")
-    plan.strategy.setCurrentText("bands")
-    plan.strategy.activated.emit(plan.strategy.currentIndex())
+    plan.subjects.strategy.setCurrentText("bands")
+    plan.subjects.strategy.activated.emit(plan.subjects.strategy.currentIndex())
     assert plan.ranges is not None
     assert list(plan.ranges.rows) == ["length", "width"]
     assert plan.constraint.text() == ""
     assert filled.page(SetupPage).panel.strategies.title.text() == "bands"
-    plan.strategy.setCurrentText("ema_cross")
-    plan.strategy.activated.emit(plan.strategy.currentIndex())
+    plan.subjects.strategy.setCurrentText("ema_cross")
+    plan.subjects.strategy.activated.emit(plan.subjects.strategy.currentIndex())
     assert plan.constraint.text() == "fast < slow"
 
 
@@ -233,14 +233,14 @@ def test_the_plan_of_every_strategy_comes_back_after_a_restart(
     plan.objective.setCurrentIndex(plan.objective.findData("calmar"))
     plan.objective.activated.emit(plan.objective.currentIndex())
     wanted = plan.spec()
-    plan.strategy.setCurrentText("bands")
-    plan.strategy.activated.emit(plan.strategy.currentIndex())
+    plan.subjects.strategy.setCurrentText("bands")
+    plan.subjects.strategy.activated.emit(plan.subjects.strategy.currentIndex())
     first.close()
     second = make_window(Preferences(tmp_path / "window.ini"))
     fill(second)
-    assert second.page(OptimizePage).panel.plan.strategy.currentText() == "bands"
-    second.page(OptimizePage).panel.plan.strategy.setCurrentText("ema_cross")
-    second.page(OptimizePage).panel.plan.strategy.activated.emit(0)
+    assert second.page(OptimizePage).panel.plan.subjects.strategy.currentText() == "bands"
+    second.page(OptimizePage).panel.plan.subjects.strategy.setCurrentText("ema_cross")
+    second.page(OptimizePage).panel.plan.subjects.strategy.activated.emit(0)
     again = second.page(OptimizePage).panel.plan.spec()
     assert again.to_json() == wanted.to_json()
     assert (again.trials, again.objective) == (123, "calmar")
@@ -255,7 +255,7 @@ def test_a_damaged_memory_is_none(damage: Any) -> None:
 def test_the_tab_key_goes_through_the_plan_from_top_to_bottom(filled: MainWindow, qtbot: QtBot) -> None:
     plan = filled.page(OptimizePage).panel.plan
     assert plan.ranges is not None
-    plan.strategy.setFocus()
+    plan.subjects.strategy.setFocus()
     seen = []
     for _ in range(13):
         focused = filled.focusWidget()

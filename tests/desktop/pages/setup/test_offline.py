@@ -21,6 +21,8 @@ from tests.desktop.conftest import discard
 from tests.support.builders import START_MS, random_candles
 from tests.support.database import fresh_database
 
+pytestmark = pytest.mark.pages("Set-up", "Overview", "Runs", "Trades")
+
 NOWHERE = "http://127.0.0.1:9"  # a port that refuses
 
 

@@ -52,6 +52,7 @@ def until(qtbot: QtBot, seen: object, timeout: int = 10_000) -> float:
     return own_s()
 
 
+@pytest.mark.pages("Set-up", "Overview", "Runs", "Trades")
 def test_the_files_of_strategies_are_followed_while_the_window_is_open(
     live_window: MainWindow, folder: Path, engine: Engine, qtbot: QtBot
 ) -> None:

@@ -17,6 +17,8 @@ from engine.model.market import HOUR_MS, Market, Period, Timeframe, parse_time
 from engine.model.parameters import StrategyInfo
 from tests.desktop.builders import CROSS, many_candles, run_on
 
+pytestmark = pytest.mark.pages("Set-up", "Overview")
+
 EXCHANGE = "binanceusdm"
 HOURS = Timeframe("1h")
 PERIOD = Period(parse_time("2024-01-01"), parse_time("2024-01-11"))

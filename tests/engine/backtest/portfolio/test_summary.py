@@ -16,6 +16,7 @@ from engine.errors import RunError
 from engine.model.market import HOUR_MS, Timeframe
 from engine.model.metric_definitions import SUMMARY
 from tests.engine.backtest.portfolio.worlds import World, ending, worlds
+from tests.support.examples import examples
 
 # what is told of closes and counts; the others are sums of many numbers, in another order
 EXACT = (
@@ -52,13 +53,13 @@ def compare(legs: tuple[LegInput, ...], rules: PortfolioRules) -> None:
 
 
 @given(worlds())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 def test_a_trial_has_the_figures_of_the_portfolio(world: World) -> None:
     compare(world.legs, world.rules)
 
 
 @pytest.mark.long
 @given(worlds())
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=examples(600), deadline=None)
 def test_many_trials_have_the_figures_of_the_portfolio(world: World) -> None:
     compare(world.legs, world.rules)

@@ -13,6 +13,7 @@ from engine.model.market import HOUR_MS
 from tests.engine.backtest.portfolio.scenes import BUY, asked, fills, flat, leg, play
 from tests.engine.backtest.portfolio.test_worlds import same
 from tests.engine.backtest.portfolio.worlds import World, worlds
+from tests.support.examples import examples
 
 
 def ruled(one: LegInput, *weights: float) -> LegInput:
@@ -20,7 +21,7 @@ def ruled(one: LegInput, *weights: float) -> LegInput:
 
 
 @given(worlds())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 def test_weights_that_are_the_same_throughout_are_one_weight_to_the_last_bit(world: World) -> None:
     one = World(tuple(replace(leg, weights=None) for leg in world.legs), world.rules)
     constant = [replace(leg, weights=np.full(len(leg.candles), leg.weight)) for leg in world.legs]

@@ -20,9 +20,10 @@ from tests.engine.backtest.playing import ending as playing
 from tests.engine.backtest.portfolio.worlds import World, ending, world_of, worlds
 from tests.engine.backtest.terms_scenes import scene_of
 from tests.support.builders import random_candles, signals_for
+from tests.support.examples import examples
 
-BRIEFLY = settings(max_examples=40, deadline=None)
-CHECKED = settings(max_examples=400, deadline=None)
+BRIEFLY = settings(max_examples=examples(40), deadline=None)
+CHECKED = settings(max_examples=examples(400), deadline=None)
 SEEDS = st.integers(0, 2**32)
 
 
@@ -73,7 +74,7 @@ def test_the_worlds_reach_every_end_of_a_request() -> None:
 
 
 @given(SEEDS, st.integers(1, 60), st.sampled_from(["plain", "orders", "market", "all"]))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 def test_one_leg_is_a_run_of_its_own_to_the_last_bit(seed: int, n: int, terms: str) -> None:
     scene = scene_of(np.random.default_rng(seed), n)
     costs, signals, perpetual = scene.costs, scene.signals, scene.perpetual

@@ -17,6 +17,7 @@ from engine.data.exchanges.pages import check_page
 from engine.database.store import Store
 from engine.errors import BacktestError
 from engine.model.market import HOUR_MS, Market, Period, Timeframe, parse_time
+from tests.support.examples import examples
 from tests.support.fake_exchange import FakeExchange, Fault, grid_candles
 from tests.support.own_time import within
 
@@ -111,7 +112,7 @@ def fake_bytes(fake_exchange: FakeExchange) -> FakeExchange:
 
 @pytest.mark.long
 @pytest.mark.parametrize("endpoint", ENDPOINTS)
-@settings(max_examples=120, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(120), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(status=STATUSES, headers=HEADERS, body=BODIES)
 def test_any_bytes_are_a_value_or_an_error_in_words(
     fake_bytes: FakeExchange, store: Store, endpoint: str, status: int, headers: dict[str, str], body: bytes
@@ -135,7 +136,7 @@ def _entry() -> dict[str, Any]:
 
 
 @pytest.mark.long
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(150), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     changes=st.lists(st.tuples(st.sampled_from(sorted(_entry())), _json), max_size=3),
     dropped=st.sets(st.sampled_from(sorted(_entry())), max_size=2),
@@ -159,7 +160,7 @@ _prices = st.decimals("0.000000000001", "1000000000", places=12)
 _volumes = st.decimals("0", "1000000000000000000", places=8)
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(60), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(numbers=st.lists(st.tuples(_prices, _prices, _prices, _prices, _volumes), min_size=1, max_size=24))
 @example(numbers=[(Decimal("1E-12"),) * 4 + (Decimal("1E18"),), (Decimal(10**9),) * 4 + (Decimal(0),)])
 def test_every_number_of_the_exchange_is_read_back_as_the_float_of_its_text(

@@ -18,6 +18,7 @@ from engine.errors import BacktestError, ExchangeError, InputError
 from engine.model.exchanges import EXCHANGES
 from engine.model.market import Market, Period, Timeframe, timeframes_of
 from engine.settings import Settings
+from tests.support.examples import examples
 from tests.support.fake_bybit import FakeBybit
 from tests.support.fake_exchange import Fault, grid_candles
 from tests.support.own_time import within
@@ -224,7 +225,7 @@ HEADERS = st.sampled_from(
 
 
 @pytest.mark.long
-@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(300), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     endpoint=st.sampled_from(sorted(ENDPOINTS)),
     body=BODIES,

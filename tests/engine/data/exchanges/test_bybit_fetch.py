@@ -77,6 +77,7 @@ ODD = {
 }
 
 
+@pytest.mark.long_except("out of order", "forgetful", "empty")
 @pytest.mark.parametrize("name", ODD)
 def test_one_odd_answer_leaves_no_hole(
     bybit_bench: MakeBench, fake_bybit: FakeBybit, sol: Candles, name: str

@@ -12,6 +12,7 @@ from engine.errors import ExchangeError
 from engine.model.market import DAY_MS, HOUR_MS, Market, Period, Timeframe, parse_time
 from tests.engine.data.exchanges.test_bybit import PASSING
 from tests.engine.data.exchanges.test_bybit_fetch import ODD
+from tests.support.examples import examples
 from tests.support.fake_bybit import FakeBybit
 from tests.support.fake_exchange import Bench, assert_same_candles, grid_candles, without
 
@@ -30,7 +31,7 @@ faults = st.lists(st.sampled_from(["none", *HARMLESS]), max_size=6)
 
 
 @pytest.mark.long
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(25), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     holes=st.lists(st.tuples(st.integers(1, CELLS - 2), st.integers(1, 300)), max_size=4),
     asked=st.lists(st.tuples(stretches, faults, st.sampled_from(["none", *LACKING])), min_size=1, max_size=4),

@@ -13,6 +13,7 @@ from engine.data.exchanges.binance import ROWS
 from engine.data.exchanges.pages import check_page, find_holes
 from engine.model.market import HOUR_MS, Period, Timeframe
 from engine.model.periods import merge, subtract
+from tests.support.examples import examples
 
 HOUR = Timeframe("1h")
 START = 1_704_067_200_000  # 2024-01-01
@@ -112,7 +113,7 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(JSON)
 def test_whatever_the_answer_is_it_is_a_page_or_refused(value: Any) -> None:
     try:
@@ -122,7 +123,7 @@ def test_whatever_the_answer_is_it_is_a_page_or_refused(value: Any) -> None:
     assert page.served == len(value)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(
     st.lists(
         st.one_of(st.integers(0, 9), st.floats(), st.text(max_size=5), st.none()), min_size=5, max_size=5

@@ -20,6 +20,7 @@ from engine.errors import BacktestError, InputError, Interrupted
 from engine.events import CancelToken
 from engine.model.candle_files import FileFormat, parse_columns
 from engine.model.market import Candles, Period, Timeframe, parse_time
+from tests.support.examples import examples
 from tests.support.fake_exchange import assert_same_candles, grid_candles
 
 HOUR = Timeframe("1h")
@@ -317,7 +318,7 @@ def test_reading_stops_when_asked(write: Write) -> None:
         read_candle_file(write(lines_of(DAY)), HOUR, FileFormat(), NOW, cancel=cancel)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(
     content=st.binary(max_size=400) | st.text(',;.0123456789"\n\rTZ-+:eonpith', max_size=400).map(str.encode)
 )
@@ -331,7 +332,7 @@ def test_any_bytes_are_candles_or_a_refusal(tmp_path_factory: pytest.TempPathFac
             assert "\n" not in str(error)  # noqa: PT017
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(numbers=st.lists(st.tuples(st.floats(1e-12, 1e9), st.floats(0, 1e18)), min_size=1, max_size=30))
 def test_numbers_are_taken_exactly(
     tmp_path_factory: pytest.TempPathFactory, numbers: list[tuple[float, float]]

@@ -17,6 +17,7 @@ from engine.data.files.rows import Block
 from engine.errors import InputError
 from engine.model.candle_files import FileFormat
 from engine.model.market import Period, Timeframe, format_time, parse_time
+from tests.support.examples import examples
 from tests.support.fake_exchange import grid_candles
 
 HOUR = Timeframe("1h")
@@ -53,7 +54,7 @@ ODD_LINES = st.sampled_from(
 
 
 @pytest.mark.long
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=examples(250), deadline=None)
 @given(
     time=st.sampled_from([str, format_time, lambda ms: ms * 1000, lambda ms: f"{ms // 1000}.0"]),
     header=st.booleans(),
