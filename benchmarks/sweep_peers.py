@@ -57,15 +57,18 @@ def compare(
     before: int,
     timeframe: Timeframe,
     ours: Callable[[], Measured],
+    best: float,
     lengths: Sequence[Sequence[Any]],
     repeat: int,
 ) -> None:
     """Print a row for each: medians of works that take turns, and how many times as long as ours they take.
 
-    `before`: candles in front of the period; `ours`: measures one sweep; `lengths`: the values of both averages.
+    `before`: candles in front of the period; `ours`: measures one sweep, whose `best` final value is told; `lengths`: the
+    values of both averages.
     """
     period, pairs, costs = candles.slice(before, None), list(itertools.product(*lengths)), Costs()
     library, _ = alone(period, *crosses(period))  # one of them: the others take as long
+    library()  # its first call imports
     works = {
         "ours": ours,
         f"backtesting.py {metadata.version('backtesting')}, 1 x {len(pairs):,}": _scaled(library, len(pairs)),
@@ -73,7 +76,8 @@ def compare(
     if importlib.util.find_spec("vectorbt"):
         name = f"vectorbt {metadata.version('vectorbt')}"
         works[name] = lambda: measured(lambda: vectorbt_sweep(period, timeframe, pairs, costs))
-        works[name]()  # it compiles
+        theirs = vectorbt_sweep(period, timeframe, pairs, costs)  # it compiles
+        print(f"\nbest final value: {best:,.2f} ours, {theirs:,.2f} vectorbt")
     else:
         print(LACKING)
     taken: dict[str, list[Measured]] = {name: [] for name in works}

@@ -166,9 +166,10 @@ def beside_peers(count: int, repeat: int, workers: int) -> None:
     candles, timeframe = candles_of(count)
     spec = spec_of("ema_cross", candles, timeframe)
     with engine_with(candles, timeframe, workers) as engine:
-        measured(engine, spec)
+        _, _, result = measured(engine, spec)
         lengths = [list(values) for values in spec.ranges.values()]
-        compare(candles, SPACE, timeframe, lambda: measured(engine, spec)[:2], lengths, repeat)
+        best = float(result.metrics["final_equity"].max())
+        compare(candles, SPACE, timeframe, lambda: measured(engine, spec)[:2], best, lengths, repeat)
 
 
 def main() -> None:

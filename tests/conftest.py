@@ -12,8 +12,17 @@ from hypothesis.internal.constants_ast import Constants
 from engine.jobs.kernels import VARIABLE, bring_kernels, kernel_folder, made_with_environment
 
 
-def is_compiled() -> bool:
-    """Whether `make` compiled what stands here: then no file of ours is newer than the mark that it left."""
+def kernels() -> Path | None:
+    """Those of the environment, and not compiled once per data folder; None where they are to be compiled.
+
+    Engines write beside them, so they are a copy: in /tmp where the environment is read-only.
+    """
+    places = (made_with_environment(), Path("/tmp", f"backtest-kernels-{os.getuid()}"))
+    return next(filter(bring_kernels, map(kernel_folder, places)), None)
+
+
+def is_made() -> bool:
+    """Whether `make` has looked at what stands here: then no file of ours is newer than the mark that it left."""
     mark = Path(sys.prefix, "ready")
     files = (
         file
@@ -24,14 +33,13 @@ def is_compiled() -> bool:
 
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
-# kernels are those of the environment, and not compiled once per data folder; after an edit they are compiled again.
-# Engines write beside them, so they are a copy: in /tmp where the environment is read-only
 if "PYTEST_XDIST_WORKER" not in os.environ:
     os.environ.pop(VARIABLE, None)
-    if not is_compiled():
+    compiled = kernels() if is_made() else None
+    if compiled is None:
         subprocess.run([sys.executable, "-m", "engine.jobs.compile"], check=True)
-    places = (made_with_environment(), Path("/tmp", f"backtest-kernels-{os.getuid()}"))
-    os.environ[VARIABLE] = str(next(filter(bring_kernels, map(kernel_folder, places))))
+        compiled = kernels()
+    os.environ[VARIABLE] = str(compiled)
 
 # the same examples in every run, a quarter of them in `make test`, and new ones for whoever asks: BACKTEST_TEST_PROFILE=long
 settings.register_profile("quick", max_examples=25, derandomize=True, deadline=None)

@@ -260,7 +260,7 @@ class MainWindow(QMainWindow):
         self.status.set_phase(phase.value, busy=busy, can_stop=phase in WORKING)
         self.actions_.set_busy(busy=busy)
         self.actions_["stop"].setEnabled(phase in WORKING)
-        if phase in (Phase.FETCHING, Phase.RUNNING):
+        if phase in WORKING:  # what is said there is of the work before
             self.banner.hide()
         if not self.bridge.under_way():
             self.closing.hide()  # nothing is left to be asked

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -125,7 +125,7 @@ class MetricsModel(TableModel[MetricRow]):
         unit: Column[MetricRow] = Column(
             "unit", "Unit", lambda row: money if row.definition.unit == "money" else row.definition.unit
         )
-        self.set_columns([name, unit, *(self._run_column(number, run) for number, run in enumerate(runs))])
+        self.set_columns([name, unit, *(self._run_column(number) for number in range(len(runs)))])
         groups = group_names(self.definitions)
         rows: list[MetricRow] = []
         for key in keys:
@@ -147,11 +147,17 @@ class MetricsModel(TableModel[MetricRow]):
             self.folded ^= {row.group}
             self.rearrange()
 
-    def _run_column(self, number: int, run: RunResult) -> Column[MetricRow]:
+    def csv(self, view_rows: Iterable[int] | None = None, *, delimiter: str = ",") -> str:
+        """As of any table, headed by the runs' names and without the headings of groups."""
+        chosen = range(len(self.order)) if view_rows is None else view_rows
+        return super().csv([view for view in chosen if not self.row_at(view).is_heading], delimiter=delimiter)
+
+    def _run_column(self, number: int) -> Column[MetricRow]:
         def value(row: MetricRow) -> Any:
             return row.values[number] if number < len(row.values) else None
 
-        return Column(run.id, self.headers[number][0], value, formats.number, numeric=True)
+        name = self.headers[number][0]  # no two are the same
+        return Column(name, name, value, formats.number, numeric=True)
 
     def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
         """Values are shown in their metric's unit, the best one bold."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import QEvent, Qt, Signal
+from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from desktop.theme.colours import DARK, Theme
@@ -90,6 +91,15 @@ class Question(QFrame):
         self.message.setAccessibleName(text)
         self.show()
         self.no.setFocus()
+
+    def event(self, event: QEvent) -> bool:
+        """Esc is the harmless answer, before it is anything of the window's."""
+        if isinstance(event, QKeyEvent) and event.key() == Qt.Key.Key_Escape:
+            if event.type() == QEvent.Type.KeyPress:
+                self.hide()
+            event.accept()
+            return True
+        return super().event(event)
 
     def asked(self) -> str:
         """What is asked now; empty where nothing is."""

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QToolButton, QWidget
 
+from desktop.widgets.still_fields import Choice
+
 
 def tool_button(text: str, tip: str) -> QToolButton:
     """A flat button with its icon beside its text; without text only the icon shows."""
@@ -29,7 +31,7 @@ def chip(text: str, tip: str, *, checkable: bool = False) -> QToolButton:
 
 def combo(name: str, words: Iterable[str]) -> QComboBox:
     """A choice of words."""
-    box = QComboBox()
+    box = Choice()
     box.addItems(list(words))
     box.setAccessibleName(name)
     box.setToolTip(name)
@@ -38,7 +40,7 @@ def combo(name: str, words: Iterable[str]) -> QComboBox:
 
 def narrow_combo(name: str) -> QComboBox:
     """A choice that asks for the room of eight letters, whatever is in it."""
-    box = QComboBox()
+    box = Choice()
     box.setAccessibleName(name)
     box.setMinimumContentsLength(8)
     box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)

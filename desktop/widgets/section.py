@@ -8,6 +8,8 @@ from PySide6.QtWidgets import QSizePolicy, QToolButton, QVBoxLayout, QWidget
 from desktop.theme.colours import DARK, Theme
 from desktop.theme.icons import icon
 
+_LEAST_PX = 64
+
 
 class Section(QWidget):
     """Title, arrow, content."""
@@ -16,8 +18,10 @@ class Section(QWidget):
         self, title: str, content: QWidget, *, folded: bool = False, parent: QWidget | None = None
     ) -> None:
         super().__init__(parent)
+        self._title = title
         self.header = QToolButton()
         self.header.setText(title)
+        self.header.setMinimumWidth(_LEAST_PX)  # cut, where much is told
         self.header.setCheckable(True)
         self.header.setChecked(not folded)
         self.header.setObjectName("sectionHeader")
@@ -39,6 +43,11 @@ class Section(QWidget):
         self.content.setVisible(unfolded)
         name = "arrow_down" if unfolded else "arrow_right"
         self.header.setIcon(icon(name, self._theme.muted))
+
+    def tell(self, words: str) -> None:
+        """Say something beside the title; empty: nothing. What has no room there is told by the tooltip."""
+        self.header.setText(f"{self._title} · {words}" if words else self._title)
+        self.header.setToolTip(words)
 
     def apply_theme(self, theme: Theme) -> None:
         """Colour the arrow."""

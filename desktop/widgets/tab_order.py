@@ -8,6 +8,7 @@ from itertools import pairwise
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import (
     QAbstractItemView,
+    QApplication,
     QGridLayout,
     QLayout,
     QScrollArea,
@@ -30,6 +31,19 @@ def in_order(widget: QWidget) -> Iterator[QWidget]:
         yield widget
     for part in _parts(widget):
         yield from in_order(part)
+
+
+def bring_to_front(tabs: QTabWidget, number: int) -> None:
+    """Show a tab. The focus goes along if it stood in the one that goes, to the first rows there are; Qt would give it to
+    whatever button is next.
+    """
+    before, at = tabs.currentWidget(), QApplication.focusWidget()
+    tabs.setCurrentIndex(number)
+    page = tabs.widget(number)
+    if before is None or at is None or page in (None, before) or not before.isAncestorOf(at):
+        return
+    tables = [one for one in in_order(page) if isinstance(one, QAbstractItemView) and one.isVisible()]
+    (tables[0] if tables else tabs.tabBar()).setFocus()
 
 
 def _parts(widget: QWidget) -> list[QWidget]:

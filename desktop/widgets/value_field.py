@@ -12,11 +12,12 @@ from PySide6.QtGui import QValidator
 from PySide6.QtWidgets import QAbstractSpinBox, QWidget
 
 from desktop.tables.run_names import value_text
+from desktop.widgets.still_fields import BY_KEY_OR_CLICK, Still
 
 _LEAST_PX = 64
 
 
-class ValueField(QAbstractSpinBox):
+class ValueField(Still, QAbstractSpinBox):
     """`value_changed()`: another value, or a text that is none. `problem` says why it is none, and is empty where it is one.
 
     `read` gives the value of a text, or raises ValueError; `low`, `high` bound the steps of numbers.
@@ -37,6 +38,7 @@ class ValueField(QAbstractSpinBox):
         self._read, self._low, self._high = read, low, high
         self._value, self.problem = value, ""
         self.setMinimumWidth(_LEAST_PX)
+        self.setFocusPolicy(BY_KEY_OR_CLICK)
         self.setProperty(
             "words", isinstance(value, str)
         )  # without arrows; NoButtons leaves a styled field 1 px

@@ -6,6 +6,8 @@ from typing import Final
 
 from PySide6.QtWidgets import QComboBox, QLineEdit
 
+from desktop.widgets.still_fields import Choice
+
 _OFFERED: Final = (
     "UTC", "Europe/London", "Europe/Berlin", "America/New_York", "America/Chicago", "Asia/Kolkata", "Asia/Shanghai",
     "Asia/Tokyo",
@@ -14,7 +16,7 @@ _OFFERED: Final = (
 
 def zone_field(name: str) -> QComboBox:
     """A field of that name; UTC to begin with."""
-    box, typed = QComboBox(editable=True), QLineEdit()
+    box, typed = Choice(editable=True), QLineEdit()
     box.setLineEdit(typed)
     for part in (box, typed):
         part.setAccessibleName(name)

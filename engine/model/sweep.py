@@ -218,7 +218,11 @@ class SweepResult:
         """What to keep in mind about the best of many."""
         best = self.best
         told = self.done - self.failed
-        found = [_caution(told) if best else "no trial has a value"]
+        found = [f"the best of {counted(told, 'trial')} looks better than it is"]
+        if self.planned == 1:
+            found = ["one trial: nothing was chosen"]
+        if not best:
+            found = ["no trial has a value"]
         if self.trials_of_strategy is not None:
             found[0] += f"; {self.trials_of_strategy:,} trials of {self.spec.strategy} have been made in all"
         trades = best["metrics"].get("trades") if best else None
@@ -314,13 +318,6 @@ def _market_json(sweep: SweepResult) -> dict[str, Any]:
         "checks": {name: dict(check) for name, check in sweep.checks.items()},
         "notes": sweep.warnings,
     }
-
-
-def _caution(tried: int) -> str:
-    """What is to be said of the best of so many trials."""
-    if tried == 1:
-        return "one trial: nothing was chosen"
-    return f"the best of {tried:,} trials looks better than it is"
 
 
 def loss_sign(metric: str) -> float:

@@ -136,7 +136,7 @@ class SweepStatistics:
         found = []
         if self.nbr_ratio is not None and self.nbr_min is not None:
             found.append(
-                f"the {counted(self.neighbours or 0, 'neighbour')} of the best reach {self.nbr_ratio:.0%} of it on average, "
+                f"{counted(self.neighbours or 0, 'neighbour')} of the best: {self.nbr_ratio:.0%} of it on average, "
                 f"{self.nbr_min:.0%} at least; {self.nbr_loss:.0%} of them are not above 0"
             )
         if self.suggested is not None and self.plateau is not None:

@@ -29,7 +29,7 @@ from engine.research.trials import plan_trials
 from engine.runs.plan import PlannedRun, read_by, sources_now
 
 WARMUP_TIMEOUT_S: Final = 60.0
-# in one question: all workers share it, and have the strategy's process by the first trial
+# in one question: of more all workers get their share, and have the strategy's process by the first trial
 WARMUP_TRIALS: Final = 500
 
 
@@ -116,7 +116,7 @@ def _over(planned: PlannedSweep[RunSubject], markets: Sequence[Market]) -> Plann
 def warmup_tasks(
     asked_for: str, probes: Combinations, info: StrategyInfo, sources: Begun
 ) -> list[WarmupTask]:
-    """The questions for the longest warm-up of these combinations; those of one `asked_for` go to one process."""
+    """The questions for the longest warm-up of these combinations; a worker asks those of one `asked_for` in one process."""
     return [
         WarmupTask(
             sweep=asked_for,

@@ -272,8 +272,8 @@ class Research:
         return as_job(job, "cost-surface", title, on_event, work, subject=(run.id,))
 
     def count_trials(self, spec: SweepSpec, described: Sequence[Mapping[str, Any]]) -> int:
-        """How many trials the sweep would make of what has these parameters, as Param.to_json: a strategy, or the legs and the
-        wallet of a portfolio.
+        """How many trials the sweep would make of what has these parameters, as Param.to_json: a strategy, or the legs
+        and the wallet of a portfolio.
 
         Raises InputError for whatever is wrong with ranges and constraint, as `optimize` would.
         """

@@ -5,6 +5,8 @@ from itertools import pairwise
 
 import pytest
 from PySide6.QtCore import QEvent, QPoint, QRect, QSize, Qt
+from PySide6.QtGui import QKeySequence
+from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QLineEdit, QWidget
 from pytestqt.qtbot import QtBot
 
@@ -12,6 +14,7 @@ from desktop.app.window import _FRAMED_MS, MainWindow
 from desktop.pages.database.page import DatabasePage
 from desktop.pages.runs.page import RunsPage
 from desktop.pages.setup.page import SetupPage
+from desktop.pages.setup.panel import WideScrollArea
 from desktop.widgets.screens import fit_to_screen, fitted
 from desktop.widgets.undo import Undo
 from desktop.work.bridge import Phase
@@ -185,3 +188,22 @@ def test_a_size_that_was_given_after_it_was_shown_stays(window: MainWindow, qtbo
     window.resize(1300, 850)
     qtbot.wait(_FRAMED_MS + 100)
     assert window.size() == QSize(1300, 850)
+
+
+@pytest.mark.parametrize("keys", ["Ctrl+L", "Alt+R"])
+def test_a_key_that_goes_to_a_field_of_the_set_up_brings_it_into_view(
+    window: MainWindow, qtbot: QtBot, keys: str
+) -> None:
+    window.resize(1024, 600)
+    page = window.page(SetupPage)
+    page.show_strategies([CROSS, BANDS])
+    area = page.panel.findChild(WideScrollArea)
+    assert area is not None
+    field = page.panel.market.search if keys == "Ctrl+L" else page.panel.period.start
+    qtbot.waitUntil(lambda: area.verticalScrollBar().maximum() > 0)
+    window.resize(1024, 500)
+    area.verticalScrollBar().setValue(area.verticalScrollBar().maximum())
+    qtbot.waitUntil(lambda: field.visibleRegion().isEmpty())
+    QTest.keySequence(window, QKeySequence(keys))
+    assert QApplication.focusWidget() is field
+    qtbot.waitUntil(lambda: not field.visibleRegion().isEmpty())

@@ -6,6 +6,7 @@ import pyqtgraph as pg
 import pytest
 from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QColor, QGuiApplication, QPalette
+from PySide6.QtTest import QTest
 from PySide6.QtWidgets import (
     QApplication,
     QDialog,
@@ -25,7 +26,7 @@ from desktop.pages.setup.page import SetupPage
 from desktop.pages.trades.page import TradesPage
 from desktop.theme.colours import DARK, LIGHT
 from desktop.widgets.value_field import ValueField
-from desktop.work.bridge import Phase
+from desktop.work.bridge import WORKING, Phase
 from desktop.work.jobs import Task
 from engine.model.parameters import StrategyInfo
 from engine.model.remark import Remark
@@ -148,6 +149,15 @@ def test_an_error_shows_in_the_banner_and_the_log_and_never_in_a_dialog(
     assert not [
         widget for widget in app.topLevelWidgets() if isinstance(widget, QDialog) and widget.isVisible()
     ]
+
+
+@pytest.mark.parametrize("phase", WORKING)
+def test_what_was_said_of_the_work_before_goes_when_other_work_begins(
+    window: MainWindow, phase: Phase
+) -> None:
+    window.banner.show_message("info", "stopped; what was finished is kept", "", has_details=False)
+    window.bridge._enter(phase)
+    assert not window.banner.isVisible()
 
 
 @pytest.mark.pages("Set-up", "Overview", "Chart", "Runs", "Trades")
@@ -304,6 +314,9 @@ def test_closing_with_work_asks_once_in_place_and_a_second_close_closes(
         for widget in QApplication.topLevelWidgets()
         if isinstance(widget, QDialog) and widget.isVisible()
     ]
+    QTest.keyClick(window.closing.no, Qt.Key.Key_Escape)
+    assert (window.closing.isVisible(), window.bridge.phase) == (False, Phase.RUNNING), "Esc keeps working"
+    window.close()
     window.closing.no.click()
     assert (window.isVisible(), window.closing.isVisible()) == (True, False)
     window.close()

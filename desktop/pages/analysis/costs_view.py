@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QComboBox, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from desktop.charts.colour_grid import Cell, ColourGrid
 from desktop.charts.heat_map import HeatMap
@@ -14,6 +14,7 @@ from desktop.pages.analysis.view import View, muted
 from desktop.tables.metrics import metric_text
 from desktop.theme.colours import Theme
 from desktop.widgets.labels import ElidedLabel
+from desktop.widgets.still_fields import Choice
 from engine.analysis.analysis import Analysis
 from engine.model.cost_surface import FIGURES, CostSurface, basis_points
 from engine.model.metric_definitions import DEFINITIONS
@@ -40,7 +41,7 @@ class CostsView(View):
         super().__init__(parent)
         self.run: RunResult | None = None
         self.surface: CostSurface | None = None
-        self.figure = QComboBox()
+        self.figure = Choice()
         self.figure.setAccessibleName("Figure of the map")
         self.figure.setToolTip("What the colours show")
         for name in FIGURES:

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import (
-    QComboBox,
     QHBoxLayout,
     QLabel,
     QMenu,
@@ -27,6 +26,7 @@ from desktop.theme.colours import Theme
 from desktop.theme.icons import icon
 from desktop.widgets.buttons import chip
 from desktop.widgets.flow_layout import FlowLayout
+from desktop.widgets.still_fields import Choice
 from desktop.widgets.when_seen import WhenSeen
 from desktop.workspace import Workspace
 from engine.model.plots import Plot
@@ -52,7 +52,7 @@ class ChartPanel(Panel):
         self.workspace = workspace
         self.chart = PriceChart()
         self.read_out, self.details = _words("Candle under the crosshair"), _words("Trade")
-        self.timeframe = QComboBox()
+        self.timeframe = Choice()
         self.timeframe.setToolTip("Timeframe of the candles shown here; the test keeps its own")
         self.timeframe.setAccessibleName("Timeframe of the chart")
         self.equity = chip(

@@ -26,6 +26,7 @@ from desktop.tables.series_words import import_words
 from desktop.tables.table import Column, TableModel
 from desktop.theme.colours import Theme
 from desktop.widgets.flow_layout import FlowLayout
+from desktop.widgets.still_fields import Choice
 from desktop.widgets.table_view import TableView
 from desktop.widgets.zone_field import zone_field
 from engine.model.candle_files import ImportPreview
@@ -282,7 +283,7 @@ class ImportPanel(QWidget):
 
 
 def _combo(name: str) -> QComboBox:
-    combo = QComboBox()
+    combo = Choice()
     combo.setAccessibleName(name)
     combo.setToolTip(name)
     combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)

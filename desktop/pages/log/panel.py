@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import (
-    QComboBox,
     QHBoxLayout,
     QPlainTextEdit,
     QSplitter,
@@ -16,6 +15,7 @@ from desktop.pages.page import Panel
 from desktop.tables.log import LEVELS, LogLine, LogModel
 from desktop.theme.colours import Theme
 from desktop.widgets.filter_field import FilterField
+from desktop.widgets.still_fields import Choice
 from desktop.widgets.table_view import TableView
 
 _FROM_LEVEL = {"All": 0, "Warnings and errors": 1, "Errors": 2}
@@ -28,7 +28,7 @@ class LogPanel(Panel):
         super().__init__(parent)
         self.model = LogModel(self)
         self.table = TableView(self.model, "Log", "Nothing happened yet.")
-        self.level = QComboBox()
+        self.level = Choice()
         self.level.addItems(list(_FROM_LEVEL))
         self.level.setAccessibleName("Log level")
         self.text = FilterField("Filter the log", "Filter the log", self.table)

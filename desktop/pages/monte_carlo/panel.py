@@ -9,7 +9,6 @@ from PySide6.QtWidgets import (
     QLabel,
     QPushButton,
     QScrollArea,
-    QSpinBox,
     QSplitter,
     QVBoxLayout,
     QWidget,
@@ -24,6 +23,7 @@ from desktop.theme.colours import Theme
 from desktop.widgets.buttons import together
 from desktop.widgets.flow_layout import FlowLayout
 from desktop.widgets.labels import ElidedLabel
+from desktop.widgets.still_fields import Choice, WholeField
 from desktop.widgets.table_view import TableView
 from engine.model.monte_carlo import (
     METHODS,
@@ -66,7 +66,7 @@ class MonteCarloPanel(Panel):
     # -- building ----------------------------------------------------------------------------------------------------
 
     def _make_fields(self) -> None:
-        self.method = QComboBox()
+        self.method = Choice()
         self.method.setAccessibleName("Method")
         self.method.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.method.setMinimumContentsLength(25)  # the window fits into 900 pixels
@@ -74,11 +74,11 @@ class MonteCarloPanel(Panel):
             self.method.addItem(method.title[0].upper() + method.title[1:], method.name)
             tip = f"Says {method.says}.\nCannot say {method.cannot_say}."
             self.method.setItemData(self.method.count() - 1, tip, Qt.ItemDataRole.ToolTipRole)
-        self.paths = QSpinBox(minimum=1, maximum=MOST_PATHS, suffix=" paths")
+        self.paths = WholeField(minimum=1, maximum=MOST_PATHS, suffix=" paths")
         self.paths.setGroupSeparatorShown(True)
         self.paths.setAccessibleName("Number of paths")
         self.paths.setToolTip("How many courses are made")
-        self.seed = QSpinBox(minimum=0, maximum=_MOST_SEED, prefix="seed ")
+        self.seed = WholeField(minimum=0, maximum=_MOST_SEED, prefix="seed ")
         self.seed.setAccessibleName("Seed")
         self.seed.setToolTip("The same seed draws the same paths")
         self.make, self.stop = QPushButton("Make paths"), QPushButton("Stop")

@@ -23,6 +23,7 @@ from desktop.pages.optimize.trials import metric_title, position_of
 from desktop.tables.metrics import metric_text
 from desktop.tables.run_names import value_text
 from desktop.theme.colours import Theme
+from desktop.widgets.still_fields import Choice
 from engine.model.sweep import SweepResult
 
 _READ_OUT_HINT: Final = "★ best · click a cell to use its parameters"
@@ -43,7 +44,7 @@ class MapView(QWidget):
         self._hint = hint
         self.map: HeatMap[Grid] = HeatMap()
         self.across, self.upwards = _combo("Across"), _combo("Upwards")
-        self.market = QComboBox()
+        self.market = Choice()
         self.market.setAccessibleName("Market of the heat map")
         self.market.setToolTip("Across all markets, or on one of them")
         self.market.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
@@ -169,7 +170,7 @@ class MapView(QWidget):
 
 
 def _combo(name: str) -> QComboBox:
-    combo = QComboBox()
+    combo = Choice()
     combo.setAccessibleName(f"{name}: parameter of the heat map")
     combo.setToolTip(f"{name}: which parameter")
     combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)

@@ -21,6 +21,7 @@ from desktop.pages.setup.page import SetupPage
 from desktop.tables import formats
 from desktop.widgets.actions import Command
 from desktop.widgets.preferences import Preferences
+from desktop.widgets.tab_order import bring_to_front
 from desktop.widgets.undo import Undo
 from desktop.work.bridge import Call, Phase, refusable
 from desktop.work.jobs import Job
@@ -312,7 +313,7 @@ class OptimizePage(Page[OptimizePanel]):
                 self.context.said.emit(
                     "This sweep is over a portfolio: set-up, plan and portfolio stay as they are"
                 )
-            self._results.tabs.setCurrentIndex(0)
+            bring_to_front(self._results.tabs, 0)
 
         self._opening = sweep_id
         if self.bridge.phase is not Phase.OPTIMIZING:

@@ -16,7 +16,6 @@ from PySide6.QtWidgets import (
     QLineEdit,
     QPushButton,
     QScrollArea,
-    QSpinBox,
     QVBoxLayout,
     QWidget,
 )
@@ -31,6 +30,7 @@ from desktop.tables import formats
 from desktop.theme.colours import Theme
 from desktop.theme.icons import icon
 from desktop.widgets.buttons import narrow_combo
+from desktop.widgets.still_fields import WholeField
 from desktop.work.bridge import Phase
 from engine.errors import InputError
 from engine.model.sweep_spec import GRID, SweepSpec
@@ -83,11 +83,11 @@ class PlanForm(QWidget):
         for number, (key, (words, meaning)) in enumerate(SAMPLERS.items()):
             self.sampler.addItem(words, key)
             self.sampler.setItemData(number, meaning, Qt.ItemDataRole.ToolTipRole)
-        self.trials = QSpinBox(minimum=1, maximum=1_000_000, value=1000, suffix=" trials")
+        self.trials = WholeField(minimum=1, maximum=1_000_000, value=1000, suffix=" trials")
         self.trials.setGroupSeparatorShown(True)
         self.trials.setAccessibleName("Number of trials")
         self.trials.setToolTip("How many combinations are tried")
-        self.seed = QSpinBox(minimum=0, maximum=999_999, prefix="seed ")
+        self.seed = WholeField(minimum=0, maximum=999_999, prefix="seed ")
         self.seed.setAccessibleName("Seed")
         self.seed.setToolTip("The same seed tries the same combinations")
         self.count = QLabel(wordWrap=True)

@@ -20,6 +20,7 @@ from desktop.pages.walk_forward.page import WalkForwardPage
 from desktop.tables import formats
 from desktop.widgets.actions import Command
 from desktop.widgets.preferences import Preferences
+from desktop.widgets.tab_order import bring_to_front
 from desktop.widgets.undo import Undo
 from desktop.widgets.when_seen import WhenSeen
 from desktop.work.bridge import Phase, refusable
@@ -290,7 +291,7 @@ class PortfolioPage(Page[PortfolioPanel]):
                 return
             self._overwrite(portfolio_text(result.spec), None, f"{result.spec.name} is open")
             self.panel.show_result(result)
-            self.panel.tabs.setCurrentIndex(0)
+            bring_to_front(self.panel.tabs, 0)
 
         self._opening = portfolio_id
         self.bridge.ask(lambda: self.engine.portfolios.get(portfolio_id), show)

@@ -9,6 +9,7 @@ from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QComboBox, QDoubleSpinBox, QGridLayout, QLabel, QWidget
 
 from desktop.pages.setup.terms_form import TermsForm
+from desktop.widgets.still_fields import Choice, DecimalField
 from engine.model.account import Costs
 from engine.model.cost_presets import COST_PRESETS, CostPreset
 from engine.model.exchanges import describe
@@ -52,7 +53,7 @@ class CostsForm(QWidget):
             grid.addWidget(label, row, column * 2)
             grid.addWidget(field, row, column * 2 + 1)
             field.valueChanged.connect(lambda _: self.changed.emit())
-        self.fees = QComboBox()
+        self.fees = Choice()
         self.fees.setAccessibleName("Fees")
         self.fees.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.fees.setToolTip("What the exchange takes by its own table; choosing sets the commission")
@@ -144,7 +145,7 @@ def _fits(preset: object, costs: Costs) -> bool:
 def _spin(
     name: str, low: float, high: float, digits: int, step: float, suffix: str, tip: str
 ) -> QDoubleSpinBox:
-    spin = QDoubleSpinBox(minimum=low, maximum=high, decimals=digits, singleStep=step, suffix=suffix)
+    spin = DecimalField(minimum=low, maximum=high, decimals=digits, singleStep=step, suffix=suffix)
     spin.setProperty("digits", digits)
     spin.setGroupSeparatorShown(True)
     spin.setAccessibleName(name)

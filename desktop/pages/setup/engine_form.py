@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QComboBox, QGridLayout, QLabel, QSpinBox, QWidget
+from PySide6.QtWidgets import QGridLayout, QLabel, QWidget
 
+from desktop.widgets.still_fields import Choice, WholeField
 from engine.model.simulators import ENGINES, MAX_WARMUP
 
 _STORIES: Final = {
@@ -23,13 +24,13 @@ class EngineForm(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.combo = QComboBox()
+        self.combo = Choice()
         for name in ENGINES:
             self.combo.addItem(name.capitalize(), name)
         self.combo.setAccessibleName("Engine")
         self.story = QLabel(wordWrap=True)
         self.story.setProperty("role", "muted")
-        self.before = QSpinBox(maximum=MAX_WARMUP, singleStep=50, suffix=" candles")
+        self.before = WholeField(maximum=MAX_WARMUP, singleStep=50, suffix=" candles")
         self.before.setSpecialValueText("as the strategy asks")
         self.before.setGroupSeparatorShown(True)
         self.before.setAccessibleName("Warm-up")

@@ -15,6 +15,7 @@ from desktop.widgets.buttons import chip, tool_button
 from desktop.widgets.filter_field import FilterField
 from desktop.widgets.labels import breakable
 from desktop.widgets.named_sets import NamedSets
+from desktop.widgets.still_fields import Choice
 from engine.model.exchanges import EXCHANGES
 from engine.model.market import Market
 
@@ -37,7 +38,7 @@ class MarketForm(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.exchange = QComboBox()
+        self.exchange = Choice()
         for name, info in EXCHANGES.items():
             self.exchange.addItem(info.title, name)
         self.exchange.setAccessibleName("Exchange")
@@ -45,7 +46,7 @@ class MarketForm(QWidget):
         self.model = MarketListModel(self)
         self.list = MarketTable(self.model)
         self.search = FilterField("Search symbols", "Search (Ctrl+L)", self.list, keeps_return=True)
-        self.quote = QComboBox()
+        self.quote = Choice()
         self.quote.setAccessibleName("Show only symbols counted in this currency")
         self.quote.setToolTip("Show only symbols counted in this currency")
         self.quote.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)

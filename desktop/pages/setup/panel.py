@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QEvent, QObject, QSize, Qt, QTimer, Signal
-from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QPushButton, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QApplication,
+    QFrame,
+    QGridLayout,
+    QHBoxLayout,
+    QPushButton,
+    QScrollArea,
+    QVBoxLayout,
+    QWidget,
+)
 
 from desktop.pages.page import Panel
 from desktop.pages.setup.costs_form import CostsForm
@@ -26,11 +35,28 @@ from engine.model.simulators import ENGINES
 
 _SETTLE_MS = 250
 _LEAST_WIDTH = 312
-_LEAST_HEADER = 64
 
 
 class WideScrollArea(QScrollArea):
     """Scrolls up and down only; never narrower than its content, so that nothing is cut off at the right."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        app = QApplication.instance()
+        assert isinstance(app, QApplication)
+        app.focusChanged.connect(self._follow)
+
+    def _follow(self, old: QWidget | None, new: QWidget | None) -> None:
+        """Show what a key gave the focus to; Qt does so for Tab alone."""
+        del old
+        content = self.widget()
+        if (
+            new is not None
+            and content is not None
+            and content.isAncestorOf(new)
+            and new.visibleRegion().isEmpty()
+        ):
+            self.ensureWidgetVisible(new)
 
     def minimumSizeHint(self) -> QSize:
         """As wide as the content and the scroll bar."""
@@ -80,7 +106,6 @@ class SetupPanel(Panel):
             Section("Terms", self.costs.terms, folded=True),
             Section("Advanced", self.engine, folded=True),
         ]
-        self.sections[-2].header.setMinimumWidth(_LEAST_HEADER)  # cut, where much is told
         self.period.offer(self.market.exchange_id())
         self.costs.offer(self.market.exchange_id())
         self._build_footer()
@@ -271,13 +296,11 @@ class SetupPanel(Panel):
         setup = self.setup()
         idle = self.phase is Phase.IDLE
         self.summary.setText(setup.summary())
-        chosen = "" if setup.engine == ENGINES[0] else f" · {setup.engine} engine"
+        chosen = [] if setup.engine == ENGINES[0] else [f"{setup.engine} engine"]
         if setup.warmup is not None:
-            chosen += f" · warm-up of {formats.whole(setup.warmup)}"
-        self.sections[-1].header.setText(f"Advanced{chosen}")
-        terms, header = self.costs.terms.words(), self.sections[-2].header
-        header.setText(f"Terms · {terms}" if terms else "Terms")
-        header.setToolTip(terms)
+            chosen.append(f"warm-up of {formats.whole(setup.warmup)}")
+        self.sections[-1].tell(" · ".join(chosen))
+        self.sections[-2].tell(self.costs.terms.words())
         problem = setup.problem() if idle else f"{self.phase.value} …"
         self.reason.setText(problem or "")
         self.reason.setVisible(problem is not None)

@@ -13,6 +13,7 @@ from PySide6.QtWidgets import QCheckBox, QComboBox, QGridLayout, QWidget
 
 from desktop.tables.run_names import value_text
 from desktop.widgets.labels import ElidedLabel
+from desktop.widgets.still_fields import Choice
 from desktop.widgets.value_field import ValueField
 from engine.errors import InputError
 from engine.model.parameters import Param
@@ -89,7 +90,7 @@ class ParamForm(QWidget):
 def _field(param: Mapping[str, Any], changed: Callable[[], object]) -> QWidget:
     kind, default = param["type"], param["default"]
     if kind == "choice":
-        combo = QComboBox()
+        combo = Choice()
         combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         combo.setMinimumContentsLength(4)  # what choices are called changes no layout
         for choice in param["choices"]:

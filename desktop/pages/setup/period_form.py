@@ -8,7 +8,6 @@ from typing import Final
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import (
-    QComboBox,
     QGridLayout,
     QHBoxLayout,
     QLabel,
@@ -23,6 +22,7 @@ from desktop.theme.colours import Theme
 from desktop.widgets.buttons import chip
 from desktop.widgets.date_field import DateField
 from desktop.widgets.labels import breakable
+from desktop.widgets.still_fields import Choice
 from engine.model.market import DAY_MS, DEFAULT_EXCHANGE, Period, Timeframe, timeframes_of
 
 PRESETS: Final = {"1M": 1, "3M": 3, "6M": 6, "1Y": 12, "YTD": 0, "Max": -1}
@@ -51,7 +51,7 @@ class PeriodForm(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.timeframe = QComboBox()
+        self.timeframe = Choice()
         self.timeframe.setAccessibleName("Timeframe")
         self.timeframe.setToolTip("Length of a candle; 1m is a minute, 1M a month")
         self.start = DateField("From")

@@ -10,6 +10,7 @@ from typing import Any, Final
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QComboBox, QDoubleSpinBox, QGridLayout, QLabel, QLineEdit, QWidget
 
+from desktop.widgets.still_fields import Choice, DecimalField
 from engine.errors import InputError
 from engine.model.account import (
     AUTO_FUNDING,
@@ -79,7 +80,7 @@ class TermsForm(QWidget):
             "Isolated margin of that leverage, with liquidation; off: no margin at all, 1: margin without leverage"
         )
         self.leverage.editingFinished.connect(self._no_fraction_of_one)
-        self.side, self.funding = QComboBox(), QComboBox()
+        self.side, self.funding = Choice(), Choice()
         for name, shown in _SIDES.items():
             self.side.addItem(shown, name)
         for name, (shown, _) in _FUNDING.items():
@@ -92,7 +93,7 @@ class TermsForm(QWidget):
         self.maker.setToolTip(
             "Commission of limit entries and targets that rested; as all: the commission above"
         )
-        self.detail = QComboBox()
+        self.detail = Choice()
         self.detail.addItem("off", None)
         for timeframe in TIMEFRAMES[: TIMEFRAMES.index("1d") + 1]:
             self.detail.addItem(timeframe, timeframe)
@@ -103,7 +104,7 @@ class TermsForm(QWidget):
         self.protect = QLineEdit(placeholderText="daily-loss=3% cooldown=6")
         self._problem, self._protect = "", Protections()
         self.protect.setToolTip(f"Nothing new is entered while one holds; exits go on. Known: {PROTECTIONS}")
-        self.model, self.filters = QComboBox(), QComboBox()
+        self.model, self.filters = Choice(), Choice()
         for combo, choices in ((self.model, _SLIPPAGE), (self.filters, _FILTERS)):
             for kind, (shown, _) in choices.items():
                 combo.addItem(shown, kind)
@@ -271,7 +272,7 @@ class TermsForm(QWidget):
 
 
 def _spin(name: str, low: float, high: float, step: float, suffix: str, digits: int = 2) -> QDoubleSpinBox:
-    spin = QDoubleSpinBox(minimum=low, maximum=high, decimals=digits, singleStep=step, suffix=suffix)
+    spin = DecimalField(minimum=low, maximum=high, decimals=digits, singleStep=step, suffix=suffix)
     spin.setAccessibleName(name)
     spin.setMinimumWidth(_LEAST_PX)
     return spin

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from PySide6.QtCore import QItemSelection, Signal
-from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from desktop.pages.page import Panel
 from desktop.tables import formats
@@ -13,6 +13,7 @@ from desktop.tables.trade_list import ALL, DifferencesModel, difference_rows, in
 from desktop.theme.colours import Theme
 from desktop.theme.icons import icon
 from desktop.widgets.buttons import tool_button
+from desktop.widgets.still_fields import Choice
 from desktop.widgets.table_view import TableView
 from desktop.widgets.zone_field import zone_field
 from engine.model.run import RunResult
@@ -39,7 +40,7 @@ class TradeListPanel(Panel):
         super().__init__(parent)
         self.model = DifferencesModel(self)
         self.table = TableView(self.model, "Differences between our trades and theirs", HINT)
-        self.kind = QComboBox()
+        self.kind = Choice()
         self.kind.setAccessibleName("Kind of difference")
         self.kind.setToolTip("Which differences are shown")
         self.kind.setMinimumWidth(_KINDS_WIDTH)

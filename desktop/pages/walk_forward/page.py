@@ -18,6 +18,7 @@ from desktop.pages.walk_forward.panel import WalkForwardPanel
 from desktop.tables import formats
 from desktop.widgets.actions import Command
 from desktop.widgets.preferences import Preferences
+from desktop.widgets.tab_order import bring_to_front
 from desktop.widgets.when_seen import WhenSeen
 from desktop.work.bridge import Call, Phase, refusable
 from desktop.work.jobs import Job
@@ -199,7 +200,7 @@ class WalkForwardPage(Page[WalkForwardPanel]):
         def show(walk: WalkForward) -> None:
             if self._opening == walk_id:  # no other one was opened meanwhile, or begun
                 self.panel.show_walk(walk)
-                self.panel.tabs.setCurrentIndex(0)
+                bring_to_front(self.panel.tabs, 0)
 
         self._opening = walk_id
         self.bridge.ask(lambda: self.engine.walk_forwards.get(walk_id), show)

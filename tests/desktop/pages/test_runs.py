@@ -391,6 +391,14 @@ def test_a_name_of_the_users_is_the_one_of_the_curve_its_figures_and_the_heading
     assert [label.startswith("the slow one · ") for label in labels] == [True, True, False]
     assert len(set(labels)) == 3
     qtbot.waitUntil(lambda: [title for title, _ in metrics.model.headers] == labels)
+    metrics.table.clearSelection()
+    metrics.table.copy()
+    copied = [line.split("\t") for line in QApplication.clipboard().text().splitlines()]
+    assert copied[0] == ["metric", "unit", *labels]
+    assert all(value for line in copied if line[0] == "Final equity" for value in line)
+    assert not {"Result", "Trades and costs"} & {line[0] for line in copied if not line[1]}, (
+        "headings are no metrics"
+    )
     assert overview.heading.title.text().startswith("the slow one")
 
 

@@ -175,8 +175,12 @@ def test_a_stored_sweep_over_a_portfolio_leaves_the_set_up_alone_and_its_trials_
     qtbot.waitUntil(lambda: bool(results.stored.model.rows), timeout=10_000)
     row = results.stored.model.row_at(0)
     assert (row.spec.strategy, row.spec.markets) == ("portfolio", "SAMPLEUSDT")
-    results.stored.open_wanted.emit(sweep.id)
+    results.tabs.setCurrentWidget(results.stored)
+    results.stored.table.select_row(0)
+    results.stored.table.setFocus()
+    qtbot.keyClick(results.stored.table, Qt.Key.Key_Return)
     qtbot.waitUntil(lambda: results.sweep is not None, timeout=10_000)
+    assert window.focusWidget() is results.table, "where the arrows go on"
     assert "portfolio on SAMPLEUSDT 1h" in results.words.text()
     assert (setup.setup(), page.panel.plan.choices) == (before, choices)
     qtbot.waitUntil(lambda: results.map.axes() == ("trend.fast", "dips.weight"), timeout=10_000)

@@ -1,6 +1,7 @@
 """The set-up dock: typed parameters, periods in words, reasons why nothing can run, broken strategies in sight."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -189,8 +190,10 @@ def test_nothing_that_is_named_or_typed_changes_the_width(panel: SetupPanel, qtb
         qtbot.wait(20)
         assert (area.minimumSizeHint().width(), panel.minimumSizeHint().width()) == before
     panel.strategies.set_loading(on=True)
+    panel.set_setup(replace(panel.setup(), engine="reference", warmup=12_500))
     qtbot.wait(20)
     assert (area.minimumSizeHint().width(), panel.minimumSizeHint().width()) == before
+    assert panel.sections[-1].header.toolTip() == "reference engine · warm-up of 12,500"
 
 
 def test_a_strategy_that_does_not_load_is_listed_with_its_error_and_cannot_be_chosen(
