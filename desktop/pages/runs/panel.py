@@ -167,7 +167,8 @@ class RunsPanel(Panel):
         if job.ending is not None:
             self._active.pop(run_id, None)
             return
-        row = self._active.get(run_id) or RunRow(run_id, job.title, started_ms=round(time.time() * 1000))
+        began = round(time.time() * 1000)
+        row = self._active.get(run_id) or RunRow(run_id, job.title, started_ms=began, series=job.series)
         far = None if job.progress is None else job.part or 0.0
         self._active[run_id] = replace(row, progress=far)
         self._mark(run_id, self._active[run_id])
