@@ -89,7 +89,10 @@ def test_no_field_and_no_button_takes_the_letter_of_a_menu_nor_that_of_its_neigh
 ) -> None:
     """Alt and a letter that two have would open neither."""
     menus = {QKeySequence.mnemonic(action.text()).toString() for action in window.menuBar().actions()}
-    lettered = [widget for kind in (QLabel, QAbstractButton) for widget in window.findChildren(kind)]
+    lettered: list[QLabel | QAbstractButton] = [
+        *window.findChildren(QLabel),
+        *window.findChildren(QAbstractButton),
+    ]
     setup = window.page(SetupPage).panel
     assert len(menus) == len(MENUS)
     for page in window.pages:

@@ -32,8 +32,9 @@ _AT_ONCE = 100  # rows that are made in one turn of the event loop
 _MOST_AT_ONCE = 50  # that are compared by one key
 _LEAST_WIDTHS = {
     "strategy": 240,
+    "symbol": 100,
     "exchange": 110,
-    "status": 95,
+    "status": 110,
     "checks": 130,
     "note": 90,
 }  # for rows that are still to come
