@@ -21,13 +21,14 @@ class Started:
     """Work on a job begins. `kind` is "fetch", "warmup", "run", "sweep", "compile", ...; `title`: one short line for people.
 
     `subject` is what it is about: exchange, symbol and timeframe of a series, or the id of a run or sweep; () where it
-    is about neither.
+    is about neither. `series`: exchange, symbol and timeframe that a run is made over.
     """
 
     job: str
     kind: str
     title: str
     subject: tuple[str, ...] = ()
+    series: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

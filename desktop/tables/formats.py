@@ -184,6 +184,11 @@ def day(ms: float | None) -> str:
     return NO_VALUE if ms is None else _utc(ms).strftime("%Y-%m-%d")
 
 
+def last_day(end_ms: float | None) -> str:
+    """The last UTC date of a period that ends before `end_ms`."""
+    return NO_VALUE if end_ms is None else day(end_ms - 1)
+
+
 def spoken(ms: float) -> str:
     """A UTC time in words, midnight left in: 1 Jan 2024 00:00."""
     moment = _utc(ms)

@@ -30,8 +30,8 @@ STATUS_WORDS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class RunRow:
-    """A run to list: its result with what its checks add up to, or only a title and progress while it is going (0..1; None:
-    it waits for a worker).
+    """A run to list: its result with what its checks add up to, or while it is going only a title, its series (exchange,
+    symbol, timeframe) and progress (0..1; None: it waits for a worker).
     """
 
     id: str
@@ -44,6 +44,7 @@ class RunRow:
     remark: Remark = field(default_factory=Remark)
     words: str = ""
     heading: str = ""
+    series: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, run: RunResult, verdict: Note | None, name: str, remark: Remark) -> RunRow:
@@ -59,7 +60,7 @@ class RunRow:
 
     def has(self, words: Iterable[str]) -> bool:
         """Whether all of these are found in it."""
-        text = self.words or f"{self.title} {self.status_text()}".lower()
+        text = self.words or " ".join((self.title, *self.series, self.status_text())).lower()
         return all(word in text for word in words)
 
     @property
@@ -83,6 +84,12 @@ class RunRow:
         """A figure, or None."""
         return None if self.result is None else self.result.metrics.get(name)
 
+    def series_part(self, number: int) -> str | None:
+        """Exchange (0), symbol (1) or timeframe (2) of its candles."""
+        if self.result is not None:
+            return (self.result.exchange, self.result.symbol, self.result.timeframe.name)[number]
+        return self.series[number] if self.series else None
+
     def all_params(self) -> str:
         """Every parameter in a line."""
         if self.result is None:
@@ -105,13 +112,13 @@ def _plain(value: Any) -> str:
 COLUMNS: Final[tuple[Column[RunRow], ...]] = (
     Column("strategy", "Run", lambda row: ("★ " if row.remark.pinned else "") + (row.name or row.title), _plain,
            tooltip="The strategy, and the parameters that are not its defaults"),
-    Column("symbol", "Symbol", _field("symbol"), _plain),
-    Column("timeframe", "TF", lambda row: row.result.timeframe.name if row.result else None, _plain, tooltip="Timeframe"),
-    Column("exchange", "Exchange", _field("exchange"), _plain),
+    Column("symbol", "Symbol", lambda row: row.series_part(1), _plain),
+    Column("timeframe", "TF", lambda row: row.series_part(2), _plain, tooltip="Timeframe"),
+    Column("exchange", "Exchange", lambda row: row.series_part(0), _plain),
     Column("start", "From", lambda row: row.result.period.start if row.result else None, formats.day,
            export=formats.exported_time),
-    Column("end", "To", lambda row: row.result.period.end if row.result else None,
-           lambda end: formats.day(None if end is None else end - 1), tooltip="Included", export=formats.exported_time),
+    Column("end", "To", lambda row: row.result.period.end if row.result else None, formats.last_day, tooltip="Included",
+           export=formats.exported_time),
     Column("status", "Status", RunRow.status_text),
     Column("checks", "Checks", lambda row: row.verdict, lambda note: "" if note is None else note.text,
            tooltip="Data, cross-check, look-ahead, warm-up; click for the story",

@@ -45,12 +45,29 @@ class _Header(QHeaderView):
             option.text += _BESIDE_THE_ARROW
 
 
-class TableView(QTableView):
+class RowsView(QTableView):
+    """A table of whole rows: Home and End go to the first and to the last; Qt would go to a column."""
+
+    def moveCursor(
+        self, action: QAbstractItemView.CursorAction, modifiers: Qt.KeyboardModifier
+    ) -> QModelIndex:
+        """Where a key leads."""
+        last = self.model().rowCount() - 1
+        rows = {QAbstractItemView.CursorAction.MoveHome: 0, QAbstractItemView.CursorAction.MoveEnd: last}
+        if action not in rows or last < 0 or self.selectionBehavior() != self.SelectionBehavior.SelectRows:
+            return super().moveCursor(action, modifiers)
+        return self.model().index(rows[action], max(self.currentIndex().column(), 0))
+
+
+class TableView(RowsView):
     """Shows a TableModel."""
 
     KEYS: ClassVar = (
         "Tables",
-        (("Ctrl+C", "Copy the selected rows, or all"),),
+        (
+            ("Ctrl+C", "Copy the selected rows, or all"),
+            ("Home or End", "Go to the first row, or to the last"),
+        ),
     )
 
     def __init__(self, model: TableModel[Any], name: str, hint: str, parent: QWidget | None = None) -> None:

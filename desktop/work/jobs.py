@@ -38,6 +38,7 @@ class Job:
     kind: str
     subject: Subject = ()
     title: str = ""
+    series: Subject = ()
     progress: Progress | None = None
     waits_for: str = ""
     is_stopping: bool = False
@@ -106,7 +107,7 @@ class Jobs(QObject):
             return
         key = task, event.job
         if isinstance(event, Started):
-            self._named[key] = Job(task, event.kind, event.subject, event.title)
+            self._named[key] = Job(task, event.kind, event.subject, event.title, event.series)
         job = self._named.get(key)
         if job is not None:
             job.take(event)

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from engine.errors import BacktestError, ClusterError, DatabaseError, Interrupted, RunError, worst
-from engine.events import Cancelled, CancelToken, Failed, Finished, OnEvent, Progress, Started, ending
+from engine.events import Cancelled, CancelToken, Failed, Finished, OnEvent, Progress, ending
 from engine.model.detail import DetailFile
 from engine.model.run import CANCELLED, FAILED, FINISHED, RunResult
 from engine.parallel.job import BadEnd, Done, Job, OnProgress, Raised, Stopped
@@ -111,7 +111,7 @@ class Batch:
         running: list[RunJob] = []
         try:
             for planned, series in ready:
-                self._on_event(Started(planned.id, "run", planned.title, (planned.id,)))
+                self._on_event(planned.started)
                 candles = series.candles.within(series.period)
                 inside = self._details.begin(planned.spec, planned.market, candles, series.terms)
                 begun = _Begun(planned, series, inside)
@@ -201,11 +201,11 @@ class Batch:
         return result, sources
 
     def _fail_early(self, planned: PlannedRun, problem: BadEnd) -> None:
-        self._on_event(Started(planned.id, "run", planned.title, (planned.id,)))
+        self._on_event(planned.started)
         self._end(planned, planned.unfinished(FAILED, problem.message, problem.traceback))
 
     def _end_unstarted(self, planned: PlannedRun, error: BacktestError) -> None:
-        self._on_event(Started(planned.id, "run", planned.title, (planned.id,)))
+        self._on_event(planned.started)
         self._end_without(planned, error)
 
     def _end_without(self, planned: PlannedRun, error: BacktestError) -> None:

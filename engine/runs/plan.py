@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from engine.errors import InputError, StrategyError
+from engine.events import Started
 from engine.loader.modules import sources_of
 from engine.model.account import ON, Costs, FundingPolicy
 from engine.model.exchanges import describe
@@ -95,6 +96,12 @@ class PlannedRun:
     def title(self) -> str:
         """One short line for people."""
         return f"{self.spec.strategy} on {self.market.name}"
+
+    @property
+    def started(self) -> Started:
+        """The event that it begins with."""
+        series = self.market.exchange, self.market.name, self.spec.timeframe.name
+        return Started(self.id, "run", self.title, (self.id,), series)
 
     def unfinished(self, status: str, error: str | None, traceback: str | None = None) -> RunResult:
         """The result of this run when it did not come to an end."""

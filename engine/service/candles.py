@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -343,7 +344,7 @@ class Candles:
         exchange: str = DEFAULT_EXCHANGE,
         cancel: CancelToken | None = None,
     ) -> dict[str, Coverage]:
-        """What is held of the period, as `status` says it, of every symbol of which candles of the timeframe are held."""
+        """What is held of the period, as `status` says it, of all symbols of the timeframe that have closed ones."""
         held = self._resources.opened(cancel).candles.held_series()
         markets = [
             one.market
@@ -354,7 +355,10 @@ class Candles:
         for market in markets:
             if cancel is not None:
                 cancel.raise_if_cancelled()
-            found[market.name] = self._fetcher.status(market, timeframe, period)
+            with suppress(
+                InputError
+            ):  # as of a day that has not ended; one symbol keeps nothing from the others
+                found[market.name] = self._fetcher.status(market, timeframe, period)
         return found
 
     # -- keeping up to date

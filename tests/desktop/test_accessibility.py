@@ -2,10 +2,12 @@
 
 import re
 from collections import Counter
+from contextlib import suppress
 
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QAccessible, QAction
+from PySide6.QtGui import QAccessible, QAction, QKeySequence
 from PySide6.QtWidgets import (
+    QAbstractButton,
     QAbstractScrollArea,
     QAbstractSpinBox,
     QCalendarWidget,
@@ -19,6 +21,9 @@ from PySide6.QtWidgets import (
 from pytestqt.qtbot import QtBot
 
 from desktop.app.window import MainWindow
+from desktop.pages.setup.page import SetupPage
+from desktop.widgets.actions import MENUS
+from desktop.widgets.table_view import TableView
 from tests.desktop.conftest import fill, show_two_runs
 
 
@@ -77,6 +82,37 @@ def is_inside(widget: QWidget) -> bool:
     return isinstance(around, inner) or (
         around is not None and is_inside(around) and not around.accessibleName()
     )
+
+
+def test_no_field_and_no_button_takes_the_letter_of_a_menu_nor_that_of_its_neighbours(
+    window: MainWindow,
+) -> None:
+    """Alt and a letter that two have would open neither."""
+    menus = {QKeySequence.mnemonic(action.text()).toString() for action in window.menuBar().actions()}
+    lettered: list[QLabel | QAbstractButton] = [
+        *window.findChildren(QLabel),
+        *window.findChildren(QAbstractButton),
+    ]
+    setup = window.page(SetupPage).panel
+    assert len(menus) == len(MENUS)
+    for page in window.pages:
+        panels = {setup, page.panel}
+        inside = [one for one in lettered if any(panel.isAncestorOf(one) for panel in panels)]
+        letters = Counter(QKeySequence.mnemonic(one.text()).toString() for one in inside)
+        assert [
+            letter for letter, times in letters.items() if letter and (times > 1 or letter in menus)
+        ] == [], page.title
+
+
+def test_times_are_copied_and_exported_as_times(window: MainWindow) -> None:
+    at, found = 1_677_628_800_000, list[str]()
+    for table in window.findChildren(TableView):
+        for column in table.table.columns:
+            with suppress(TypeError, ValueError, AttributeError, LookupError):  # no column of numbers
+                if re.match(r"2023-0\d-\d\d", column.text(at)):
+                    assert column.export(at) == "2023-03-01T00:00:00Z", (table.accessibleName(), column.key)
+                    found.append(column.key)
+    assert len(found) > 15
 
 
 def test_no_two_entries_of_a_menu_have_the_same_letter(window: MainWindow) -> None:

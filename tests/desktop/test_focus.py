@@ -190,7 +190,7 @@ def test_a_size_that_was_given_after_it_was_shown_stays(window: MainWindow, qtbo
     assert window.size() == QSize(1300, 850)
 
 
-@pytest.mark.parametrize("keys", ["Ctrl+L", "Alt+R"])
+@pytest.mark.parametrize("keys", ["Ctrl+L", "Alt+O"])
 def test_a_key_that_goes_to_a_field_of_the_set_up_brings_it_into_view(
     window: MainWindow, qtbot: QtBot, keys: str
 ) -> None:

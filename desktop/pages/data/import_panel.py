@@ -47,7 +47,7 @@ _OPTION: Final = re.compile(r" \(--.*?\)")  # of the command line
 FileHead = tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]  # names of the columns, first rows
 CandleRow = tuple[int, tuple[float, ...]]
 _COLUMNS: Final[tuple[Column[CandleRow], ...]] = (
-    Column("timestamp", "Time (UTC)", lambda row: row[0], format_time),
+    Column("timestamp", "Time (UTC)", lambda row: row[0], format_time, export=format_time),
     *(
         Column(name, name.capitalize(), lambda row, at=at: row[1][at], repr, numeric=True)  # type: ignore[misc]
         for at, name in enumerate(PRICE_COLUMNS)

@@ -34,9 +34,9 @@ from engine.model.database_choice import (
 )
 
 _NAMES: Final = {
-    EMBEDDED: ("&Embedded", "A private PostgreSQL in the data folder, started and stopped by this program."),
+    EMBEDDED: ("Em&bedded", "A private PostgreSQL in the data folder, started and stopped by this program."),
     CONTAINER: ("&Container", "The one that docker compose starts on this machine."),
-    ADDRESS: ("&Address", "Any other PostgreSQL, 14 or newer."),
+    ADDRESS: ("Address", "Any other PostgreSQL, 14 or newer."),
 }
 _EXAMPLE: Final = "postgresql://user@host:5432/database"
 
@@ -57,7 +57,7 @@ class DatabasePanel(Panel):
         self.address.setAccessibleName("Address of the database, without password")
         self.password.setAccessibleName("Password of the database")
         self.password.setEchoMode(QLineEdit.EchoMode.Password)
-        self.test = QPushButton("&Test connection")
+        self.test = QPushButton("Test co&nnection")
         self.choose = QPushButton("&Use from the next start")
         self.choose.setProperty("primary", True)
         self.now, self.seen, self.advice = _label("muted"), _label(""), _label("")
@@ -81,7 +81,7 @@ class DatabasePanel(Panel):
         row.addWidget(self.story, 1)
         self.form = QFormLayout()
         self.form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
-        self.form.addRow("Add&ress", self.address)
+        self.form.addRow("Address", self.address)
         self.form.addRow("&Password", self.password)
         for field in (self.address, self.password):
             field.setMaximumWidth(460)

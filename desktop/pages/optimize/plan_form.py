@@ -113,7 +113,7 @@ class PlanForm(QWidget):
         grid.setVerticalSpacing(4)
         grid.setColumnStretch(1, 1)
         named = (
-            ("Cons&traint", self.constraint),
+            ("&Constraint", self.constraint),
             ("&Best by", self.objective),
             ("a&nd by", self.second),
             ("Tr&y", self.sampler),

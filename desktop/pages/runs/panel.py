@@ -32,8 +32,9 @@ _AT_ONCE = 100  # rows that are made in one turn of the event loop
 _MOST_AT_ONCE = 50  # that are compared by one key
 _LEAST_WIDTHS = {
     "strategy": 240,
+    "symbol": 100,
     "exchange": 110,
-    "status": 95,
+    "status": 110,
     "checks": 130,
     "note": 90,
 }  # for rows that are still to come
@@ -167,7 +168,8 @@ class RunsPanel(Panel):
         if job.ending is not None:
             self._active.pop(run_id, None)
             return
-        row = self._active.get(run_id) or RunRow(run_id, job.title, started_ms=round(time.time() * 1000))
+        began = round(time.time() * 1000)
+        row = self._active.get(run_id) or RunRow(run_id, job.title, started_ms=began, series=job.series)
         far = None if job.progress is None else job.part or 0.0
         self._active[run_id] = replace(row, progress=far)
         self._mark(run_id, self._active[run_id])

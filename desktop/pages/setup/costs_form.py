@@ -41,7 +41,7 @@ class CostsForm(QWidget):
         grid.setVerticalSpacing(4)
         fields = (
             ("C&ash", self.cash),
-            ("Comm&ission", self.commission),
+            ("Co&mmission", self.commission),
             ("Si&ze", self.part),
             ("S&lippage", self.slippage),
         )
@@ -57,7 +57,7 @@ class CostsForm(QWidget):
         self.fees.setAccessibleName("Fees")
         self.fees.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.fees.setToolTip("What the exchange takes by its own table; choosing sets the commission")
-        label = QLabel("&Fees")
+        label = QLabel("Fee&s")
         label.setBuddy(self.fees)
         label.setToolTip(self.fees.toolTip())
         grid.addWidget(label, 2, 0)

@@ -35,7 +35,7 @@ class EngineForm(QWidget):
         self.before.setGroupSeparatorShown(True)
         self.before.setAccessibleName("Warm-up")
         self.before.setToolTip("At least so many candles before the period; a strategy may ask for more")
-        label, before = QLabel("En&gine"), QLabel("&Warm-up")
+        label, before = QLabel("Engine"), QLabel("&Warm-up")
         label.setBuddy(self.combo)
         before.setBuddy(self.before)
         grid = QGridLayout(self)

@@ -22,7 +22,6 @@ from PySide6.QtWidgets import (
     QHeaderView,
     QStyledItemDelegate,
     QStyleOptionViewItem,
-    QTableView,
     QWidget,
 )
 
@@ -31,6 +30,7 @@ from desktop.pages.setup.coverage_view import coverage_words
 from desktop.tables import formats
 from desktop.theme.colours import DARK, Theme
 from desktop.theme.icons import icon
+from desktop.widgets.table_view import RowsView
 from engine.model.coverage import Coverage
 from engine.model.market import Market
 
@@ -237,7 +237,7 @@ class HeldDelegate(QStyledItemDelegate):
         painter.restore()
 
 
-class MarketTable(QTableView):
+class MarketTable(RowsView):
     """Keys: Space checks, Return too, F stars. `menu_wanted(row, place on the screen)`."""
 
     KEYS: ClassVar = (

@@ -89,7 +89,7 @@ class PeriodForm(QWidget):
         grid = QGridLayout()
         grid.setHorizontalSpacing(6)
         grid.setVerticalSpacing(4)
-        for line, (name, field) in enumerate((("F&rom", self.start), ("&To", self.end))):
+        for line, (name, field) in enumerate((("Fr&om", self.start), ("&To", self.end))):
             label = QLabel(name)
             label.setBuddy(field)
             grid.addWidget(label, line, 0)

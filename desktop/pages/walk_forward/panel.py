@@ -103,10 +103,10 @@ class WalkForwardPanel(Panel):
         row = FlowLayout(bar)
         row.setContentsMargins(6, 3, 6, 3)
         for words, field in (
-            ("T&rain", self.train),
-            ("T&est", self.test),
-            ("&Gap", self.gap),
-            ("&Mode", self.mode),
+            ("Trai&n", self.train),
+            ("Test", self.test),
+            ("Ga&p", self.gap),
+            ("Mode", self.mode),
         ):
             label = QLabel(words)
             label.setBuddy(field)

@@ -31,8 +31,9 @@ def window_columns(walk: WalkForward) -> Sequence[Column[Row]]:
     title, text = metric_title(goal, {}), metric_text(goal)
     return (
         Column("number", "#", lambda row: row[0] + 1, formats.whole, numeric=True),
-        Column("from", "Test from", lambda row: row[1].window.test.start, formats.day),
-        Column("to", "to", lambda row: row[1].window.test.end - 1, formats.day, tooltip="Both days included"),
+        Column("from", "Test from", lambda row: row[1].window.test.start, formats.day, export=formats.exported_time),
+        Column("to", "to", lambda row: row[1].window.test.end, formats.last_day, tooltip="Both days included",
+               export=formats.exported_time),
         *(
             Column(f"param.{name}", name, _param(name), value_text, numeric=True)
             for name in walk.columns

@@ -87,10 +87,12 @@ def test_new_rows_are_in_sight_however_the_table_is_sorted_and_filtered(
     panel.table.sortByColumn(panel.model.column_number("return_pct"), Qt.SortOrder.DescendingOrder)
     panel.search.setText("nothing like it")
     panel.begin_batch()
-    job = Job(Task("running"), "run", ("f" * 32,), "ema_cross on SOLUSDT 1h")
+    job = Job(Task("running"), "run", ("f" * 32,), "ema_cross on SOLUSDT", series=("bybit", "SOLUSDT", "4h"))
     panel.follow(job)
     panel.flush()
     assert panel.model.row_at(0).id == "f" * 32
+    places = map(panel.model.column_number, ("symbol", "timeframe", "exchange", "start"))
+    assert [panel.model.index(0, place).data() for place in places] == ["SOLUSDT", "4h", "bybit", "–"]
     assert panel.model.row_at(0).status_text() == "Waiting"
     job.take(Progress("x", 0, None, "candles"))
     panel.follow(job)

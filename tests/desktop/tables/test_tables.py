@@ -76,6 +76,29 @@ def test_rows_that_arrive_while_sorted_go_to_their_place_and_the_selection_stays
     assert [model.row_at(row) for row in view.selected_rows()] == [3.0]
 
 
+def test_home_and_end_go_to_the_first_row_and_to_the_last_and_with_shift_take_what_lies_between(
+    app: QApplication, qtbot: QtBot
+) -> None:
+    model: TableModel[Any] = TableModel(COLUMNS)
+    view = TableView(model, "Trades", "nothing")
+    qtbot.addWidget(view)
+    qtbot.keyClick(view, Qt.Key.Key_End)
+    assert not view.currentIndex().isValid()
+    model.set_rows(run_on(random_candles(400)).trades)
+    last = len(model.rows) - 1
+    view.setCurrentIndex(model.index(2, 3))
+    qtbot.keyClick(view, Qt.Key.Key_End)
+    assert (view.selected_rows(), view.currentIndex().column()) == ([last], 3)
+    qtbot.keyClick(view, Qt.Key.Key_Home)
+    assert (view.selected_rows(), view.currentIndex().column()) == ([0], 3)
+    qtbot.keyClick(view, Qt.Key.Key_End, Qt.KeyboardModifier.ShiftModifier)
+    assert view.selected_rows() == list(range(last + 1))
+    view.setSelectionBehavior(TableView.SelectionBehavior.SelectItems)
+    view.setCurrentIndex(model.index(2, 3))
+    qtbot.keyClick(view, Qt.Key.Key_Home)
+    assert (view.currentIndex().row(), view.currentIndex().column()) == (2, 0)
+
+
 def test_the_model_keeps_qts_rules(app: QApplication, qtmodeltester: ModelTester) -> None:
     model = TradesModel()
     qtmodeltester.check(model)

@@ -28,6 +28,8 @@ def engine(engine_reading: Engine) -> Engine:
 def test_a_run_fetches_what_it_reads_and_sees_what_was_known(engine: Engine, fake_exchange: FakeExchange):
     heard: list[Event] = []
     run = ran(engine, on_event=heard.append)
+    began = next(event for event in heard if isinstance(event, Started) and event.kind == "run")
+    assert (began.subject, began.series) == ((run.id,), (run.exchange, run.symbol, run.timeframe.name))
     assert run.indicators is not None
     for column, series in {
         "four": ("SOL", "4h"),
@@ -54,6 +56,15 @@ def test_a_run_fetches_what_it_reads_and_sees_what_was_known(engine: Engine, fak
     assert again.fingerprint == run.fingerprint
     offline = ran(engine, fetch=False)
     assert offline.fingerprint == run.fingerprint
+
+
+def test_what_is_held_is_told_of_each_symbol_that_has_closed_candles_of_the_period(
+    engine: Engine, fake_exchange: FakeExchange
+):
+    ran(engine)
+    later = fake_exchange.clock_ms // HOUR_MS * HOUR_MS + 24 * HOUR_MS
+    assert {"SOLUSDT", "BTCUSDT"} <= engine.candles.held(Timeframe("1h"), PERIOD).keys()
+    assert engine.candles.held(Timeframe("1h"), Period(later, later + 24 * HOUR_MS)) == {}
 
 
 def test_without_fetching_a_gap_in_what_is_read_is_named(engine: Engine):
