@@ -2,7 +2,6 @@
 
 import faulthandler
 import json
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -278,7 +277,7 @@ def test_closing_the_program_during_a_check_loses_nothing(
     other.close()
     thread.join(60)
     if thread.is_alive():  # seen three times on a busy machine, not understood: where it is tells
-        faulthandler.dump_traceback(sys.__stderr__)
+        faulthandler.dump_traceback()
     assert not thread.is_alive(), "the check goes on in a program that is closed"
     assert [type(error) for error in ended] == [Interrupted]
     assert crosscheck(engine, run)["status"] == "pending"
