@@ -4,6 +4,7 @@ The window keeps its workers for a day of runs, so a command that finds warm one
 how workers start, end and keep jobs apart make pools, engines or programs of their own.
 """
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -19,6 +20,7 @@ class LentPool:
 
     def __init__(self, pool: WorkerPool) -> None:
         self._pool = pool
+        self._lock = threading.Lock()  # a job that came between the check and the end would outlive its borrower
         self._jobs: list[Job[Any]] = []
         self._closed = False
 
@@ -26,13 +28,15 @@ class LentPool:
         return getattr(self._pool, name)
 
     def submit(self, *job: Any, **options: Any) -> Job[Any]:
-        if self._closed:
-            raise Interrupted("the worker pool is closed; what was stored by then is kept")
-        self._jobs.append(self._pool.submit(*job, **options))
-        return self._jobs[-1]
+        with self._lock:
+            if self._closed:
+                raise Interrupted("the worker pool is closed; what was stored by then is kept")
+            self._jobs.append(self._pool.submit(*job, **options))
+            return self._jobs[-1]
 
     def close(self) -> None:
-        self._closed = True
+        with self._lock:
+            self._closed = True
         for job in self._jobs:
             job.cancel()
         for job in self._jobs:

@@ -1,6 +1,5 @@
 """A stored compiled run goes through backtesting.py: a wrong kernel is seen, a stopped check is still to be made."""
 
-import faulthandler
 import json
 import threading
 from collections.abc import Callable, Iterator
@@ -14,6 +13,7 @@ from engine.errors import InputError, Interrupted
 from engine.events import Cancelled, CancelToken, Event, Failed, Finished, Progress, Started
 from engine.model.market import Period, Timeframe
 from engine.model.run import RunResult, RunSpec
+from engine.parallel.pool import WorkerPool
 from engine.runs.load import file_for_workers
 from engine.service import Engine
 from engine.settings import Settings
@@ -257,9 +257,10 @@ def test_a_stopped_check_is_still_to_be_made_and_other_runs_go_on(
 
 
 def test_closing_the_program_during_a_check_loses_nothing(
-    engine: Engine, plugin: Callable[[str, str], Path], settings: Settings
+    engine: Engine, plugin: Callable[[str, str], Path], settings: Settings, monkeypatch: pytest.MonkeyPatch
 ):
     run = slow_run(engine, plugin, settings)
+    monkeypatch.setattr("engine.parallel.pool.WorkerPool", WorkerPool)  # its own workers, which end with it
     other = Engine(settings)
     other.runs.warm_up()
     ended: list[BaseException] = []
@@ -276,8 +277,6 @@ def test_closing_the_program_during_a_check_loses_nothing(
         thread.join(0.05)
     other.close()
     thread.join(60)
-    if thread.is_alive():  # seen three times on a busy machine, not understood: where it is tells
-        faulthandler.dump_traceback()
     assert not thread.is_alive(), "the check goes on in a program that is closed"
     assert [type(error) for error in ended] == [Interrupted]
     assert crosscheck(engine, run)["status"] == "pending"
