@@ -3,7 +3,8 @@ code of the command line.
 
 BacktestError
 ├── InputError          2   what the user typed or set: bad value, unknown symbol, strategy or run
-│   └── NotStored       2   what an id names is not there
+│   ├── NotStored       2   what an id names is not there
+│   └── InUse           2   somebody is at work on what is named
 ├── ExchangeError       3   the exchange is unreachable, refuses, or answers nonsense
 │   └── MissingDataError 3  candles are missing and fetching was forbidden
 ├── ClusterError        3   the Dask cluster is unreachable or gone, or has no worker that can be used
@@ -78,6 +79,10 @@ class InputError(BacktestError):
 
 class NotStored(InputError):
     """What an id names is not there."""
+
+
+class InUse(InputError):
+    """Somebody is at work on what is named."""
 
 
 class ExchangeError(BacktestError):

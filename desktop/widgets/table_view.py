@@ -31,6 +31,7 @@ _CELL_ROOM = 16
 _HEADER_ROOM = 36  # the arrow of the sorted column included
 _FRAME_PX = 4
 _BESIDE_THE_ARROW = "\u00a0" * 3
+_ALL_HIDDEN: Final = "Nothing fits the filter."
 LISTED_LATER: Final = "{} are listed as soon as the database is open."
 
 
@@ -73,7 +74,7 @@ class TableView(RowsView):
     def __init__(self, model: TableModel[Any], name: str, hint: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.table = model
-        self.hint = hint
+        self._hint = hint
         self._theme = DARK
         self._narrow: list[int] = []
         self._widening = QTimer(self, interval=0)
@@ -203,9 +204,14 @@ class TableView(RowsView):
         self.scrollTo(index, QAbstractItemView.ScrollHint.EnsureVisible)
 
     def say(self, hint: str) -> None:
-        """What an empty table says from now on."""
-        self.hint = hint
+        """What a table without rows says from now on."""
+        self._hint = hint
         self.viewport().update()
+
+    @property
+    def hint(self) -> str:
+        """What stands in place of rows: why there are none, or that the filter hides them."""
+        return _ALL_HIDDEN if self.table.rows else self._hint
 
     def copy(self) -> None:
         """Put the selected rows (all, where none is) on the clipboard as TSV with a header."""

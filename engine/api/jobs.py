@@ -16,8 +16,8 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any, Final
 
-from engine.api.problems import InUse, ServerStops, TooBusy, explained, status_of
-from engine.errors import BacktestError, Interrupted, NotStored, redacted_in
+from engine.api.problems import ServerStops, TooBusy, explained, status_of
+from engine.errors import BacktestError, Interrupted, InUse, NotStored, redacted_in
 from engine.events import CancelToken, Event, OnEvent, Progress, Started
 from engine.model.market import format_time
 from engine.model.run import CANCELLED, FAILED, FINISHED, json_ready

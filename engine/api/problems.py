@@ -20,6 +20,7 @@ from engine.errors import (
     ExchangeError,
     InputError,
     Interrupted,
+    InUse,
     NotStored,
     StrategyError,
     one_line,
@@ -31,10 +32,6 @@ log = logging.getLogger(__name__)
 
 MEDIA_TYPE: Final = "application/problem+json"
 _MOST_NAMED: Final = 5
-
-
-class InUse(BacktestError):
-    """What is to be deleted is still worked on."""
 
 
 class TooBusy(BacktestError):
@@ -51,9 +48,9 @@ class ServerFault(BacktestError):
 
 _STATUSES: Final[tuple[tuple[type[BacktestError], int], ...]] = (  # the first that fits
     (NotStored, 404),
+    (InUse, 409),
     (InputError, 400),
     (StrategyError, 400),
-    (InUse, 409),
     (Interrupted, 409),
     (TooBusy, 429),
     (ExchangeError, 502),

@@ -202,7 +202,7 @@ def started(model: Any, **more: str) -> Answers:
     found = answers(
         (200, model),
         (202, JobAnswer),
-        _409="The job was cancelled while this request waited for it.",
+        _409="Somebody is at work on it, or the job was cancelled while this request waited for it.",
         _413="The body is larger than 1 MB.",
         _415="The body is not JSON.",
         _502="The exchange cannot be reached, answers nonsense, or was not to be asked although candles are missing.",

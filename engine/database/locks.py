@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from engine.database import series_sql as sql
 from engine.database.connection import Database, program_name
-from engine.errors import InputError
+from engine.errors import InUse
 from engine.model.run import RUNNING, STOPPED
 
 _TRY_LOCK: Final = text("SELECT pg_try_advisory_lock(:key)")
@@ -74,13 +74,13 @@ def key_of(made: uuid.UUID) -> int:
 
 @contextmanager
 def worked_on_alone(database: Database, kind: str, made: uuid.UUID) -> Iterator[None]:
-    """Work on it alone; raises InputError where another program, or another job of this one, does."""
+    """Work on it alone; raises InUse where another program, or another job of this one, does."""
     key = key_of(made)
     with held_lock(database, key) as had:
         if not had:
             with database.transaction() as connection:
                 holder = holder_of(connection, key) or "another program"
-            raise InputError(f"{holder} is at work on {kind} {str(made)[:8]}; nothing was done")
+            raise InUse(f"{holder} is at work on {kind} {str(made)[:8]}; nothing was done")
         yield
 
 

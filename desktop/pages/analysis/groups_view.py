@@ -86,7 +86,7 @@ class GroupsView(View):
             else (title_of(key), _TOLD.get(key) or DIMENSIONS[key].told)
         )
         chosen = analysis.run.symbol if key == SYMBOL else None if facet is None else facet.label
-        self.table.hint = (
+        self.table.say(
             hint_of(analysis) if key in analysis.groups else "The candles of this run are not there yet."
         )
         self.model.show_groups(groups, chosen, title, told)

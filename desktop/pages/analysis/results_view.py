@@ -75,7 +75,7 @@ class ResultsView(View):
         self.results.show_analysis(analysis, wanted)
         self.holding.show_analysis(analysis, wanted)
         self.model.set_rows(analysis.streaks)
-        self.table.hint = hint_of(analysis)
+        self.table.say(hint_of(analysis))
         self.table.fit_columns()
         lengths = {won: [one.trades for one in analysis.streaks if one.won is won] for won in (True, False)}
         told = [

@@ -168,7 +168,7 @@ class ImportPanel(QWidget):
         self._quiet = True
         columns, rows = head
         self._raw = "\n".join(" | ".join(row) for row in (columns, *rows))
-        self.table.hint = "Reading …"
+        self.table.say("Reading …")
         self.path = path
         self.title.setText(f"Import {path.name}")
         self.exchange.setCurrentIndex(self.exchange.findData(key[0]))
@@ -216,7 +216,7 @@ class ImportPanel(QWidget):
         if request != self.request():
             return
         if isinstance(found, str):
-            self.table.hint = self._raw  # what columns are chosen from
+            self.table.say(self._raw)  # what columns are chosen from
             self.model.set_rows(())
             self._say("error", _OPTION.sub("", found))
             return

@@ -190,7 +190,7 @@ class MonteCarloPanel(Panel):
         head = hint if result is None else result.headline[0].upper() + result.headline[1:]
         self._head = head if made or result is None else f"{result.reason}."
         self.tell_progress("")
-        self.loss_table.hint = _NO_PATHS if result is None else "No paths lost anything."
+        self.loss_table.say(_NO_PATHS if result is None else "No paths lost anything.")
         self.fan.show_bands(None if result is None else result.bands, _NO_PATHS)
         self.left.setVisible(not made or (result is not None and result.bands is not None))
         self._show_bars(_NO_PATHS)

@@ -258,7 +258,7 @@ class ResultsView(QWidget):
         self._update()
         self.progress.setVisible(on)
         self.progress.setRange(0, 0)
-        self.table.hint = _RUNNING if on else _HINT
+        self.table.say(_RUNNING if on else _HINT)
         self.map.empty.setText(_RUNNING if on else MAP_HINT)
         self.parallel.empty.setText(_RUNNING if on else LINES_HINT)
         self.table.viewport().update()

@@ -106,7 +106,7 @@ class TradeListPanel(Panel):
         """Show what differs; `zone` is what was asked for."""
         self._found, self._asked_zone = found, zone
         self._fill_kinds(kind_words(found))
-        self.table.hint = _hint(found)
+        self.table.say(_hint(found))
         self.model.set_rows(difference_rows(found, lambda place: run.trades[place].entry_time))
         self.table.fit_columns()
         self.zone.setCurrentText(zone)
@@ -119,7 +119,7 @@ class TradeListPanel(Panel):
         """Nothing was compared yet, or why it could not be."""
         self._found, self._asked_zone = None, "UTC"
         self._fill_kinds({})
-        self.table.hint = hint
+        self.table.say(hint)
         self.model.set_rows(())
         self.words.setText("")
         self.notes.setText("")

@@ -96,7 +96,7 @@ class TradesPanel(Panel):
     def _show_run(self) -> None:
         run = self.workspace.current_run()
         self._shown = None if run is None else self._mark(run)
-        self.table.hint = _hint(run)
+        self.table.say(_hint(run))
         self.model.set_digits(self._price_digits(run))
         beside = frozenset() if run is None else trades_beside_holes(run)
         self.model.set_trades(() if run is None else run.trades, beside)
@@ -198,10 +198,8 @@ class TradesPanel(Panel):
         self.count.setText(f"{text} · sum {formats.signed(self.model.total_pnl())}{quote}" if total else "")
         self.export.setEnabled(shown > 0)
         self.theirs.setEnabled(run is not None and run.status == FINISHED)
-        if total and not shown:
-            self.table.hint = "No trade fits the filter."
-        elif run is not None:
-            self.table.hint = _hint(run)
+        if run is not None:
+            self.table.say(_hint(run))
 
     def apply_theme(self, theme: Theme) -> None:
         """Take the theme's colours."""

@@ -154,6 +154,18 @@ def test_no_list_is_called_empty_before_the_database_was_asked(window: MainWindo
         assert table.hint.startswith("No portfolio yet"), "nothing was asked for yet, nothing was refused"
 
 
+def test_a_filter_that_hides_every_row_does_not_make_there_be_none(window: MainWindow) -> None:
+    run = a_run(1)
+    runs = fill(window, run)
+    window.workspace.show(run.id)
+    trades = window.page(TradesPage).panel
+    for table, field in ((runs.table, runs.search), (trades.table, trades.text)):
+        field.setText("nothing like it")
+        assert (table.model().rowCount(), table.hint) == (0, "Nothing fits the filter.")
+    window.workspace.remove([run.id])
+    assert "filter" not in runs.table.hint
+
+
 def enter(window: MainWindow, phase: Phase) -> tuple[str, str]:
     """What the list of runs and the Overview say where they show none."""
     window.bridge._enter(phase)

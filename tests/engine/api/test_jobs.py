@@ -88,7 +88,7 @@ def test_a_sweep_is_stopped_within_two_seconds_and_keeps_what_it_tried(http_serv
             break
     assert http_server("DELETE", f"/api/sweeps/{sweep}").status == 409
     second = http_server("POST", f"/api/sweeps/{sweep}/resume?wait=30", {})
-    assert second.status == 400
+    assert second.status == 409
     assert f"another job of this program is at work on sweep {sweep[:8]}" in second.json["detail"]
     http_server("DELETE", f"/api/jobs/{again}")
     assert http_server.get(f"/api/sweeps/{sweep}")["trials"] > kept["trials"]
