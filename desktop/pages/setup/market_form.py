@@ -194,7 +194,7 @@ class MarketForm(QWidget):
         menu = QMenu(self)
         menu.setToolTipsVisible(True)
         star = "Remove from favourites" if name in self.model.starred else "Add to favourites"
-        menu.addAction(star).triggered.connect(lambda: self.model.toggle_star(row))
+        menu.addAction(star).triggered.connect(lambda: self.model.toggle_star(name))
         menu.addSeparator()
         longest = menu.addAction("Max period")
         longest.setToolTip(f"Test {name} from its first candle to now")

@@ -203,13 +203,11 @@ class MarketListModel(QAbstractTableModel):
         state = Qt.CheckState.Unchecked if is_on else Qt.CheckState.Checked
         self.setData(index, state, Qt.ItemDataRole.CheckStateRole)
 
-    def toggle_star(self, row: int) -> None:
-        """Make the symbol of a row a favourite, or none; the row stays where it is until the list is filled again."""
-        name = self.market(row).name
+    def toggle_star(self, name: str) -> None:
+        """Make a symbol a favourite, or none; its row stays where it is until the list is filled again."""
         others = [other for other in self.starred if other != name]
         self.starred = others if name in self.starred else [*others, name]
-        index = self.index(row, Place.STAR)
-        self.dataChanged.emit(index, index)
+        self.dataChanged.emit(self.index(0, Place.STAR), self.index(self.rowCount() - 1, Place.STAR))
         self.starred_changed.emit()
 
     def apply_theme(self, theme: Theme) -> None:
@@ -286,7 +284,7 @@ class MarketTable(RowsView):
 
     def _clicked(self, index: QModelIndex) -> None:
         if index.column() == Place.STAR:
-            self._model.toggle_star(index.row())
+            self._model.toggle_star(self._model.market(index.row()).name)
 
     def _ask_menu(self, point: Any) -> None:
         index = self.indexAt(point)
@@ -301,7 +299,7 @@ class MarketTable(RowsView):
         if row >= 0 and event.key() in (Qt.Key.Key_Space, Qt.Key.Key_Return, Qt.Key.Key_Enter):
             self._model.toggle(row)
         elif row >= 0 and event.key() == Qt.Key.Key_F and not event.modifiers():
-            self._model.toggle_star(row)
+            self._model.toggle_star(self._model.market(row).name)
         else:
             super().keyPressEvent(event)
 

@@ -138,6 +138,18 @@ def test_what_is_held_of_a_symbol_and_what_can_be_done_with_it(page: SetupPage, 
     assert not free["Delete data"].isEnabled()
 
 
+def test_a_list_that_changes_under_an_open_menu_changes_no_other_favourite(page: SetupPage) -> None:
+    form = page.panel.market
+    star = form.menu_of(shown(page).index("SOLUSDT")).actions()[0]
+    form.search.setText("no such symbol")
+    assert not shown(page)
+    star.trigger()
+    form.search.setText("BTC")
+    star.trigger()
+    star.trigger()
+    assert form.model.starred == ["SOLUSDT"]
+
+
 @pytest.mark.long
 def test_the_footer_says_what_it_comes_to_and_guesses_nothing(page: SetupPage, window: MainWindow) -> None:
     panel, workspace = page.panel, window.workspace
