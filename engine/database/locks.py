@@ -80,8 +80,18 @@ def worked_on_alone(database: Database, kind: str, made: uuid.UUID) -> Iterator[
         if not had:
             with database.transaction() as connection:
                 holder = holder_of(connection, key) or "another program"
-            raise InUse(f"{holder} is at work on {kind} {str(made)[:8]}; nothing was done")
+            raise _in_use(holder, kind, made)
         yield
+
+
+def check_unused(connection: Connection, kind: str, made: uuid.UUID) -> None:
+    """Raise InUse where this or another program works on it: what it finds would be lost."""
+    if holder := holder_of(connection, key_of(made)):
+        raise _in_use(holder, kind, made)
+
+
+def _in_use(holder: str, kind: str, made: uuid.UUID) -> InUse:
+    return InUse(f"{holder} is at work on {kind} {str(made)[:8]}; nothing was done")
 
 
 def true_status(connection: Connection, status: str, made: uuid.UUID) -> str:

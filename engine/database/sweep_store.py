@@ -1,8 +1,8 @@
 """SQL of sweeps: stored as they grow, a part in a transaction, and every trial counted for good."""
 
 import uuid
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Any, Final
 
@@ -11,7 +11,7 @@ from sqlalchemy import Connection, RowMapping, delete, insert, select, text, upd
 
 from engine.database.codec import FLOAT8_ARRAY_OID, Float8ArrayLoader, to_ms, to_time
 from engine.database.connection import Database
-from engine.database.locks import true_status, worked_on_alone
+from engine.database.locks import check_unused, true_status, worked_on_alone
 from engine.database.removal import removed_ids, set_removed
 from engine.database.run_store import find_id, storable
 from engine.database.schema.results import sweep_returns, sweeps
@@ -54,11 +54,9 @@ class SweepStore:
 
     # -- while it is made
 
-    @contextmanager
-    def working_on(self, sweep_id: str) -> Iterator[None]:
-        """Work on it alone; raises InputError where another program, or another job of this one, does."""
-        with worked_on_alone(self._database, KIND, uuid.UUID(sweep_id)):
-            yield
+    def working_on(self, sweep_id: str) -> AbstractContextManager[None]:
+        """Work on it alone; raises InUse where another program, or another job of this one, does."""
+        return worked_on_alone(self._database, KIND, uuid.UUID(sweep_id))
 
     def save(
         self,
@@ -171,16 +169,18 @@ class SweepStore:
             ]
 
     def delete(self, sweep_id: str) -> None:
-        """Delete a sweep, named as in `sweep`; its trials stay counted."""
+        """Delete a sweep, named as in `get`; its trials stay counted. InUse where somebody works on it."""
 
         def remove(connection: Connection) -> None:
-            _delete(connection, _find(connection, sweep_id))
+            found = _find(connection, sweep_id)
+            check_unused(connection, KIND, found)
+            _delete(connection, found)
 
         self._database.write(remove)
 
     def remove(self, ids: Collection[str]) -> int:
-        """Hide sweeps from everything but `restore`; how many there were."""
-        return set_removed(self._database, sweeps, ids, removed=True)
+        """Hide sweeps from everything but `restore`; how many there were. InUse where somebody works on one."""
+        return set_removed(self._database, sweeps, ids, removed=True, made=KIND)
 
     def restore(self, ids: Collection[str]) -> int:
         """Bring hidden sweeps back with their trials; how many were still there."""

@@ -5,7 +5,7 @@ import struct
 import uuid
 import zlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Any, Final
 
@@ -14,7 +14,7 @@ from sqlalchemy import Connection, RowMapping, delete, insert, select, update
 
 from engine.database.codec import copy_stream, to_ms, to_time
 from engine.database.connection import Database
-from engine.database.locks import is_held, key_of, true_status, worked_on_alone
+from engine.database.locks import check_unused, is_held, key_of, true_status, worked_on_alone
 from engine.database.removal import removed_ids, set_removed
 from engine.database.run_store import find_id, storable
 from engine.database.schema.results import walk_forward_parts, walk_forwards
@@ -54,11 +54,9 @@ class WalkStore:
 
     # -- while it is made
 
-    @contextmanager
-    def working_on(self, walk_id: str) -> Iterator[None]:
-        """Work on it alone; raises InputError where another program, or another job of this one, does."""
-        with worked_on_alone(self._database, KIND, uuid.UUID(walk_id)):
-            yield
+    def working_on(self, walk_id: str) -> AbstractContextManager[None]:
+        """Work on it alone; raises InUse where another program, or another job of this one, does."""
+        return worked_on_alone(self._database, KIND, uuid.UUID(walk_id))
 
     def begin(self, walk: WalkForward, market: Market) -> None:
         """Store one before anything was tried."""
@@ -160,16 +158,20 @@ class WalkStore:
             return [_walk(connection, held) for held in connection.execute(query).mappings().all()]
 
     def delete(self, walk_id: str) -> None:
-        """Delete one, named as in `get`; its stitched run stays, and its trials stay counted."""
+        """Delete one, named as in `get`; its stitched run stays, and its trials stay counted. InUse where somebody works
+        on it.
+        """
 
         def remove(connection: Connection) -> None:
-            _delete(connection, find_id(connection, walk_forwards, walk_id, KIND))
+            found = find_id(connection, walk_forwards, walk_id, KIND)
+            check_unused(connection, KIND, found)
+            _delete(connection, found)
 
         self._database.write(remove)
 
     def remove(self, ids: Collection[str]) -> int:
-        """Hide some from everything but `restore`; how many there were."""
-        return set_removed(self._database, walk_forwards, ids, removed=True)
+        """Hide some from everything but `restore`; how many there were. InUse where somebody works on one."""
+        return set_removed(self._database, walk_forwards, ids, removed=True, made=KIND)
 
     def restore(self, ids: Collection[str]) -> int:
         """Bring hidden ones back; how many were still there."""

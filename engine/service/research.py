@@ -308,11 +308,13 @@ class Research:
         return export_sweep(self.sweep(sweep_id), folder)
 
     def delete_sweep(self, sweep_id: str) -> None:
-        """Delete a stored sweep at once and for good; its trials stay counted."""
+        """Delete a stored sweep at once and for good; its trials stay counted. Raises InUse where it is at work."""
         self._resources.store.sweeps.delete(sweep_id)
 
     def remove_sweeps(self, sweep_ids: Collection[str]) -> int:
-        """Hide sweeps; `restore_sweeps` brings them back until `Engine.purge`. Returns how many."""
+        """Hide sweeps; `restore_sweeps` brings them back until `Engine.purge`. Returns how many. Raises InUse where
+        one is at work; then none is hidden.
+        """
         return self._resources.store.sweeps.remove(sweep_ids)
 
     def restore_sweeps(self, sweep_ids: Collection[str]) -> int:

@@ -182,11 +182,15 @@ class WalkForwards:
         return export_walk_forward(self.get(walk_id), folder)
 
     def delete(self, walk_id: str) -> None:
-        """Delete a stored one at once and for good; its stitched run stays, and its trials stay counted."""
+        """Delete a stored one at once and for good; its stitched run stays, and its trials stay counted. Raises InUse
+        where it is at work.
+        """
         self._resources.store.walk_forwards.delete(walk_id)
 
     def remove(self, walk_ids: Collection[str]) -> int:
-        """Hide some; `restore` brings them back until `Engine.purge`. Returns how many."""
+        """Hide some; `restore` brings them back until `Engine.purge`. Returns how many. Raises InUse where one is at work;
+        then none is hidden.
+        """
         return self._resources.store.walk_forwards.remove(walk_ids)
 
     def restore(self, walk_ids: Collection[str]) -> int:

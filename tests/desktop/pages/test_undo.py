@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from desktop.app.window import MainWindow
 from desktop.pages.optimize.page import OptimizePage
 from desktop.pages.runs.page import RunsPage
 from desktop.pages.setup.page import SetupPage
+from desktop.pages.stored_list import StoredList
 from desktop.pages.walk_forward.page import WalkForwardPage
 from desktop.widgets.undo import UNDO_S, Undo
 from engine.model.market import Market, parse_time
@@ -85,6 +87,15 @@ def test_what_was_purged_meanwhile_is_said_to_be_gone(live_window: MainWindow, q
     assert len(shown(window)) == 2
 
 
+def refused_while_at_work(window: MainWindow, stored: StoredList[Any], what: str, qtbot: QtBot) -> None:
+    """Delete changes nothing, and says who is at work."""
+    stored.delete.click()
+    qtbot.waitUntil(lambda: f"is at work on {what}" in window.banner.message.text(), timeout=10_000)
+    assert len(stored.model.rows) == 1
+    assert not window.undo.isVisible()
+    window.banner.dismiss.click()
+
+
 def test_a_deleted_walk_forward_comes_back_until_it_is_too_late(
     live_window: MainWindow, qtbot: QtBot
 ) -> None:
@@ -97,6 +108,8 @@ def test_a_deleted_walk_forward_comes_back_until_it_is_too_late(
     qtbot.waitUntil(lambda: len(stored.model.rows) == 1, timeout=10_000)
     assert stored.count.text() == "1 walk-forward"
     stored.table.selectAll()
+    with engine._resources.store.walk_forwards.working_on(walk_of().id):
+        refused_while_at_work(window, stored, "walk-forward", qtbot)
     stored.delete.click()
     qtbot.waitUntil(lambda: not stored.model.rows, timeout=10_000)
     assert engine.walk_forwards.stored() == []
@@ -121,6 +134,8 @@ def test_a_deleted_sweep_comes_back(live_window: MainWindow, qtbot: QtBot) -> No
     stored = page.panel.results.stored
     qtbot.waitUntil(lambda: len(stored.model.rows) == 1, timeout=10_000)
     stored.table.selectAll()
+    with engine._resources.store.sweeps.working_on(IDS[0]):
+        refused_while_at_work(window, stored, "sweep", qtbot)
     stored.delete.click()
     qtbot.waitUntil(lambda: not stored.model.rows, timeout=10_000)
     assert engine.research.sweeps() == []

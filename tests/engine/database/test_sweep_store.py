@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from engine.database.store import Store
-from engine.errors import InputError
+from engine.errors import InputError, InUse
 from engine.model.account import Costs
 from engine.model.market import Market, Period, Timeframe
 from engine.model.ranges import parse_range
@@ -254,9 +254,7 @@ def test_a_sweep_that_nobody_works_on_any_more_is_stopped_and_gone_on_with(store
     with sweeps.working_on(sweep.id):
         assert [one.status for one in (sweeps.get(sweep.id), *sweeps.newest())] == [RUNNING] * 2
         with (
-            pytest.raises(
-                InputError, match=f"another job of this program is at work on sweep {sweep.id[:8]}"
-            ),
+            pytest.raises(InUse, match=f"another job of this program is at work on sweep {sweep.id[:8]}"),
             sweeps.working_on(sweep.id),
         ):
             pass
@@ -268,6 +266,25 @@ def test_a_sweep_that_nobody_works_on_any_more_is_stopped_and_gone_on_with(store
     assert sweeps.save(sweep, part_of(sweep, 2, 5)).trials_of_strategy == 4
     with pytest.raises(InputError, match="is finished: there is nothing to go on with"):
         sweeps.begun(sweep.id)
+
+
+def test_a_sweep_that_somebody_works_on_is_neither_hidden_nor_deleted_nor_are_others_with_it(
+    store: Store,
+) -> None:
+    sweep, other, sweeps = a_sweep(), a_sweep(), store.sweeps
+    for one in (sweep, other):
+        sweeps.save(so_far(one, 2), part_of(one, 0, 2))
+    with sweeps.working_on(sweep.id):
+        for refused in (
+            lambda: sweeps.remove([other.id, sweep.id]),
+            lambda: sweeps.delete(sweep.id),
+        ):
+            with pytest.raises(InUse, match=f"is at work on sweep {sweep.id[:8]}; nothing was done"):
+                refused()
+        assert {one.id for one in sweeps.newest()} == {sweep.id, other.id}
+        assert sweeps.save(so_far(sweep, 4), part_of(sweep, 2, 4)).done == 4
+        assert sweeps.remove([other.id]) == 1
+    assert sweeps.remove([sweep.id]) == 1
 
 
 def test_of_two_that_go_on_with_a_sweep_one_stores_and_of_a_deleted_one_nothing_is_stored(

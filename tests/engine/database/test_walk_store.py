@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from engine.database.store import Store
-from engine.errors import DatabaseError, InputError
+from engine.errors import DatabaseError, InputError, InUse
 from engine.model.market import HOUR_MS, Market
 from engine.model.run import FAILED, FINISHED, RUNNING, STOPPED
 from engine.model.walk_forward import TriedPart, WalkForward, WalkForwardSpec
@@ -67,10 +67,20 @@ def test_a_stopped_one_says_so_while_nobody_works_on_it(store: Store):
     assert seen == [RUNNING]
 
 
-def test_one_that_was_deleted_meanwhile_is_not_said_to_be_stored(store: Store):
+def test_one_that_somebody_works_on_is_neither_hidden_nor_deleted(store: Store):
+    walk, walks = begun(store), store.walk_forwards
+    with walks.working_on(walk.id):
+        for refused in (lambda: walks.remove([walk.id]), lambda: walks.delete(walk.id)):
+            with pytest.raises(InUse, match=f"is at work on walk-forward {walk.id[:8]}; nothing was done"):
+                refused()
+    assert [one.id for one in walks.newest()] == [walk.id]
+    assert walks.remove([walk.id]) == 1
+
+
+def test_one_that_was_deleted_meanwhile_is_not_said_to_be_stored(store: Store, database_url: str):
     walk, walks, run = begun(store), store.walk_forwards, a_run()
     with walks.working_on(walk.id):
-        walks.delete(walk.id)
+        execute(database_url, f"DELETE FROM walk_forwards WHERE id = '{walk.id}'")
         with pytest.raises(InputError, match="was deleted while it was made; nothing is kept of it"):
             walks.add(walk, a_part(2), INPUTS, [])
         with pytest.raises(

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.errors import InputError, Interrupted
+from engine.errors import InputError, Interrupted, InUse
 from engine.events import CancelToken, Event, Started
 from engine.model.market import Int64Array
 from engine.model.run import CANCELLED, FINISHED, RUNNING, STOPPED
@@ -195,7 +195,7 @@ def test_killed_sweeps_of_every_sampler_go_on_and_end_as_if_they_had_not_been(en
     with killed(engine, STARTED, "0.1") as process:
         wait_for_sweeps(engine, process, len(SAMPLERS))
         with pytest.raises(
-            InputError, match=rf"another program \(process {process.pid} on .*\) is at work on sweep"
+            InUse, match=rf"another program \(process {process.pid} on .*\) is at work on sweep"
         ):
             engine.research.resume_sweep(engine.research.sweeps()[0].id)
         assert {sweep.status for sweep in engine.research.sweeps()} <= {RUNNING, FINISHED}

@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 
-from engine.errors import DatabaseError, InputError
+from engine.errors import DatabaseError, InputError, InUse
 from engine.events import Cancelled, CancelToken, Event, Progress
 from engine.model.market import format_time
 from engine.model.run import CANCELLED, FINISHED, STOPPED
@@ -143,7 +143,7 @@ def test_one_goes_on_with_the_same_strategy_and_candles_only_and_in_one_place(en
     )
     with (
         engine._resources.store.walk_forwards.working_on(stopped.id),
-        pytest.raises(InputError, match="another job of this program is at work on walk-forward"),
+        pytest.raises(InUse, match="another job of this program is at work on walk-forward"),
     ):
         engine.walk_forwards.resume(stopped.id)
     assert engine.walk_forwards.resume(stopped.id).status == FINISHED
