@@ -51,9 +51,7 @@ class Candles:
         kind: Kind = Kind.TRADED,
         cancel: CancelToken | None = None,
     ) -> Market:
-        """The market that `symbol` names in any of its spellings, meant for a kind of series; raises InputError with the
-        nearest names.
-        """
+        """The market that a spelling of its name means, for a kind of series. Raises InputError with the nearest names."""
         return self._resources.market(symbol, exchange, cancel=cancel).of(kind)
 
     def status(
@@ -355,9 +353,8 @@ class Candles:
         for market in markets:
             if cancel is not None:
                 cancel.raise_if_cancelled()
-            with suppress(
-                InputError
-            ):  # as of a day that has not ended; one symbol keeps nothing from the others
+            # as of a day that has not ended; one symbol keeps nothing from the others
+            with suppress(InputError):
                 found[market.name] = self._fetcher.status(market, timeframe, period)
         return found
 

@@ -20,9 +20,8 @@ class LentPool:
 
     def __init__(self, pool: WorkerPool) -> None:
         self._pool = pool
-        self._lock = (
-            threading.Lock()
-        )  # a job that came between the check and the end would outlive its borrower
+        # without it a job that comes between the check and the end outlives its borrower
+        self._lock = threading.Lock()
         self._jobs: list[Job[Any]] = []
         self._closed = False
 

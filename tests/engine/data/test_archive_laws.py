@@ -361,11 +361,9 @@ def test_the_sample_market_never_asks_an_archive(fake_archive: FakeArchive, stor
         small_pages = Exchange("sample", FUTURES, store.exchanges, sample.url, EAGER, 10)
         fetcher = DataFetcher(store, Settings(archive_url=fake_archive.url), {"sample": small_pages})
         market = fetcher.market("SAMPLEUSDT", "sample")
-        period = Period(parse_time("2024-01-01"), parse_time("2024-01-08"))
-        report = fetcher.fetch(market, HOUR, period, job="x")
+        report = fetcher.fetch(market, HOUR, Period.parse("2024-01-01", "2024-01-07"), job="x")
         small_pages.close()
-    assert report.candles == 7 * 24
-    assert fake_archive.requests == []
+    assert (report.candles, fake_archive.requests) == (7 * 24, [])
 
 
 @pytest.mark.long
