@@ -6,7 +6,6 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import (
     QComboBox,
     QFrame,
-    QLabel,
     QPushButton,
     QScrollArea,
     QSplitter,
@@ -22,7 +21,7 @@ from desktop.tables.table import TableModel
 from desktop.theme.colours import Theme
 from desktop.widgets.buttons import together
 from desktop.widgets.flow_layout import FlowLayout
-from desktop.widgets.labels import ElidedLabel
+from desktop.widgets.labels import ElidedLabel, PlainLabel
 from desktop.widgets.still_fields import Choice, WholeField
 from desktop.widgets.table_view import TableView
 from engine.model.monte_carlo import (
@@ -88,8 +87,8 @@ class MonteCarloPanel(Panel):
             button.setAccessibleName(button.text())
 
     def _make_views(self) -> None:
-        self.says, self.cannot_say = QLabel(wordWrap=True), QLabel(wordWrap=True)
-        self.state, self.told = QLabel(wordWrap=True), QLabel(wordWrap=True)
+        self.says, self.cannot_say = PlainLabel(wordWrap=True), PlainLabel(wordWrap=True)
+        self.state, self.told = PlainLabel(wordWrap=True), PlainLabel(wordWrap=True)
         self.state.setProperty("role", "title")
         self.told.setProperty("role", "muted")
         self.read_out = ElidedLabel(tip="Bands hold for each moment by itself; no single path runs along one")
@@ -167,9 +166,14 @@ class MonteCarloPanel(Panel):
         method = METHODS[self.method.currentData()]
         self.paths.setValue(method.paths)
         self.method.setToolTip(self.method.currentData(Qt.ItemDataRole.ToolTipRole))
+        self._say_of_method()
+        self.changed.emit()
+
+    def _say_of_method(self) -> None:
+        """It stands above the figures, so it is said of the method that made them; without any, of the chosen one."""
+        method = METHODS[self.method.currentData()] if self.result is None else self.result.spec.kind
         self.says.setText(f"Says {method.says}.")
         self.cannot_say.setText(f"Cannot say {method.cannot_say}.")
-        self.changed.emit()
 
     def set_running(self, *, on: bool, usable: bool = True) -> None:
         """Paths are being made, be it of another run; whether any can be made of the current one."""
@@ -190,7 +194,8 @@ class MonteCarloPanel(Panel):
         head = hint if result is None else result.headline[0].upper() + result.headline[1:]
         self._head = head if made or result is None else f"{result.reason}."
         self.tell_progress("")
-        self.loss_table.say(_NO_PATHS if result is None else "No paths lost anything.")
+        self._say_of_method()
+        self.loss_table.say(_NO_PATHS if result is None else _no_losses(result))
         self.fan.show_bands(None if result is None else result.bands, _NO_PATHS)
         self.left.setVisible(not made or (result is not None and result.bands is not None))
         self._show_bars(_NO_PATHS)
@@ -224,6 +229,10 @@ class MonteCarloPanel(Panel):
         """Take the theme's colours."""
         for part in (self.fan, self.bars, *self.tables):
             part.apply_theme(theme)
+
+
+def _no_losses(result: MonteCarloResult) -> str:
+    return f"No path lost {result.losses[0].loss_pct:g} % of a peak." if result.losses else ""
 
 
 def _told(result: MonteCarloResult) -> str:

@@ -9,7 +9,6 @@ from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import (
     QHBoxLayout,
-    QLabel,
     QProgressBar,
     QSplitter,
     QTabWidget,
@@ -33,12 +32,14 @@ from desktop.theme.icons import icon
 from desktop.widgets.badge_row import BadgeRow
 from desktop.widgets.buttons import chip, tool_button
 from desktop.widgets.flow_layout import FlowLayout
+from desktop.widgets.labels import PlainLabel
 from desktop.widgets.table_view import TableView, table_action
 from engine.events import Progress
 from engine.model.sweep import SweepResult
 from engine.model.sweep_statistics import SweepStatistics
 
 _HINT: Final = "No sweep yet. Vary parameters on the left and press F6, or open a stored sweep."
+_NO_FIGURES: Final = "No trial of this sweep came to figures."
 _RUNNING: Final = "Trying the first combinations …"
 _SHARES: Final = [1000, 1000]
 _STEPS: Final = 1000
@@ -62,13 +63,13 @@ class ResultsView(QWidget):
         self.sweep: SweepResult | None = None
         self.picked: int | None = None
         self._running = False
-        self.words = QLabel(wordWrap=True)
+        self.words = PlainLabel(wordWrap=True)
         self.words.setAccessibleName("What came of the sweep")
         self.plan = chip("Plan", "Show the plan at the left, or give its room to the results", checkable=True)
         self.plan.setChecked(True)
         self.badges = BadgeRow()
         self.badges.title.hide()
-        self.caution = QLabel(wordWrap=True)
+        self.caution = PlainLabel(wordWrap=True)
         self.caution.setProperty("role", "warning")
         self.progress = QProgressBar(minimum=0, maximum=_STEPS, textVisible=False)
         self.progress.setAccessibleName("Progress of the sweep")
@@ -243,6 +244,7 @@ class ResultsView(QWidget):
         self.badges.setVisible(bool(self.badges.shown))
         notes = [] if sweep is None or not sweep.done else sweep.cautions
         self.caution.setText("⚠ " + " · ".join(notes) if notes else "")
+        self.table.say(_RUNNING if self._running else _HINT if sweep is None else _NO_FIGURES)
         self.words.setVisible(bool(self.words.text()))
         self.caution.setVisible(bool(notes))
         self._say_count()
@@ -256,12 +258,11 @@ class ResultsView(QWidget):
         """A sweep begins or is over."""
         self._running = on
         self._update()
+        self._say()
         self.progress.setVisible(on)
         self.progress.setRange(0, 0)
-        self.table.say(_RUNNING if on else _HINT)
         self.map.empty.setText(_RUNNING if on else MAP_HINT)
         self.parallel.empty.setText(_RUNNING if on else LINES_HINT)
-        self.table.viewport().update()
 
     def show_progress(self, progress: Progress) -> None:
         """How far the running sweep is."""

@@ -9,7 +9,6 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import (
     QFrame,
     QGridLayout,
-    QLabel,
     QLineEdit,
     QProgressBar,
     QPushButton,
@@ -36,6 +35,7 @@ from desktop.theme.colours import Theme
 from desktop.theme.icons import icon
 from desktop.widgets.buttons import combo, together, tool_button
 from desktop.widgets.flow_layout import FlowLayout
+from desktop.widgets.labels import PlainLabel
 from desktop.widgets.table_view import TableView, table_action
 from engine.events import Progress
 from engine.model.walk_forward import MODES, WalkForward
@@ -43,6 +43,7 @@ from engine.model.walk_forward import MODES, WalkForward
 _HINT: Final = (
     "No walk-forward yet. Vary parameters on the Optimize tab, choose the lengths above, and press F7."
 )
+_NO_WINDOWS: Final = "No window of this walk-forward has a result."
 _MAP_HINT: Final = "Pick a window in the list or in a picture: all combinations in its training appear here."
 _MAP_READ_OUT: Final = "★ best of the training · framed: the chosen"
 _STEPS: Final = 1000
@@ -78,8 +79,8 @@ class WalkForwardPanel(Panel):
             "Choose parameters in one window and trade them in the next, again and again (F7)"
         )
         self.stop = tool_button("Stop", "Stop; it can be gone on with")
-        self.plan, self.problem = QLabel(wordWrap=True), QLabel(wordWrap=True)
-        self.words, self.caution = QLabel(wordWrap=True), QLabel(wordWrap=True)
+        self.plan, self.problem = PlainLabel(wordWrap=True), PlainLabel(wordWrap=True)
+        self.words, self.caution = PlainLabel(wordWrap=True), PlainLabel(wordWrap=True)
         self.progress = QProgressBar(minimum=0, maximum=_STEPS, textVisible=False)
         self.progress.setAccessibleName("Progress of the walk-forward")
         self.model: TableModel[Row] = TableModel((), self)
@@ -108,7 +109,7 @@ class WalkForwardPanel(Panel):
             ("Ga&p", self.gap),
             ("Mode", self.mode),
         ):
-            label = QLabel(words)
+            label = PlainLabel(words)
             label.setBuddy(field)
             # an underlined letter is drawn apart, so that words are wider than they are measured
             label.setContentsMargins(0, 0, 4, 0)
@@ -167,10 +168,11 @@ class WalkForwardPanel(Panel):
     def show_walk(self, walk: WalkForward | None) -> None:
         """Show a walk-forward; none of its windows is picked."""
         self.walk, self.picked = walk, None
-        if walk is not None and walk.results:
+        if walk is not None:
             self.model.set_columns(window_columns(walk))
         self.model.set_rows([] if walk is None else list(enumerate(walk.results)))
         self.table.fit_columns(widest=140)
+        self.table.say(_HINT if walk is None else _NO_WINDOWS)
         self.words.setText("" if walk is None else walk_words(walk))
         notes = [] if walk is None else walk.notes
         self.caution.setText("⚠ " + " · ".join(notes) if notes else "")

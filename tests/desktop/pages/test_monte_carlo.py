@@ -1,5 +1,7 @@
 """The Monte Carlo page: what it says before anything is made, what came out, and a real run on a real engine."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from pytestqt.qtbot import QtBot
@@ -68,6 +70,34 @@ def test_bands_histogram_and_tables_show_what_came_out(window: MainWindow, theme
     assert "of the paths end with less" in panel.told.text()
     panel.fan._point_at(0)
     assert panel.read_out.text().startswith("2024-01-01: this run 10,000; median 10,000;")
+
+
+def test_what_a_method_says_stands_above_the_figures_that_it_made(window: MainWindow):
+    run = run_on(CANDLES)
+    panel = page_of(window, run).panel
+    panel.choose("shuffle", 50, 1)
+    assert panel.says.text() == f"Says {METHODS['shuffle'].says}."
+    give(window.page(MonteCarloPage), run, MonteCarloSpec(paths=50))
+    panel.choose("positions", 50, 1)
+    for _ in range(2):
+        assert panel.says.text() == f"Says {METHODS['stationary'].says}."
+        assert panel.cannot_say.text() == f"Cannot say {METHODS['stationary'].cannot_say}."
+        panel.choose("noise", 50, 1)
+    show(window.page(MonteCarloPage), run_on(CANDLES, "b" * 32))
+    assert panel.says.text() == f"Says {METHODS['noise'].says}."
+
+
+def test_paths_that_lost_less_than_the_table_counts_from_are_not_said_to_have_lost_nothing(
+    window: MainWindow,
+):
+    run = run_on(CANDLES)
+    page = page_of(window, run)
+    found = resampled(run, MonteCarloSpec(paths=50), "job", ignore_event, CancelToken())
+    page.studies.end(
+        run.id, replace(found, losses=[replace(one, drawdown=0.0) for one in found.losses]), None
+    )
+    assert page.panel.loss_table.model().rowCount() == 0
+    assert page.panel.loss_table.hint == "No path lost 10 % of a peak."
 
 
 def test_trades_are_counted_below_and_positions_have_no_bands(window: MainWindow):

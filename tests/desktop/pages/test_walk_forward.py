@@ -1,6 +1,7 @@
 """The Walk-forward page on the real engine: begun from the plan, its windows seen and picked, stored ones opened again."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -74,6 +75,12 @@ def test_windows_are_walked_shown_picked_opened_again_and_exported(
     assert window.workspace.current == walk.run.id
 
     qtbot.waitUntil(lambda: bool(panel.stored.model.rows), timeout=10_000)
+    panel.show_walk(None)
+    assert panel.table.hint.startswith("No walk-forward yet")
+    panel.show_walk(replace(walk, results=[], columns={"hold": walk.columns["fast"]}))
+    assert panel.table.hint == "No window of this walk-forward has a result."
+    keys = {column.key for column in panel.model.columns}
+    assert ("param.hold" in keys, "param.fast" in keys) == (True, False)
     panel.show_walk(None)
     panel.stored.table.select_row(0)
     panel.stored.open.click()

@@ -17,6 +17,7 @@ from desktop.pages.optimize.page import OptimizePage
 from desktop.pages.optimize.parallel_view import ParallelView
 from desktop.pages.optimize.trials import Wanted
 from desktop.pages.setup.page import SetupPage
+from engine.events import Progress
 from engine.model.account import Costs
 from engine.model.market import Timeframe
 from engine.model.run import RunSpec, counted_warmup
@@ -34,6 +35,28 @@ def test_an_empty_tab_says_what_would_fill_it(filled: MainWindow) -> None:
     assert results.map.stack.currentWidget() is results.map.empty
     assert not results.run.isEnabled()
     assert not results.words.isVisible()
+
+
+def test_a_sweep_whose_trials_all_failed_is_not_called_none_and_no_progress_is_left_of_it(
+    filled: MainWindow,
+) -> None:
+    whole, results = sweep_of(), filled.page(OptimizePage).panel.results
+    metrics, params = (
+        {name: column[:0] for name, column in columns.items()} for columns in (whole.metrics, whole.params)
+    )
+    failed = replace(whole, numbers=whole.numbers[:0], metrics=metrics, params=params, failed=whole.done)
+    results.set_running(on=True)
+    results.show_progress(Progress("x", 5, 117, "trials"))
+    assert "5 of 117" in results.words.text()
+    results.show_sweep(failed)
+    results.set_running(on=False)
+    assert (results.table.model().rowCount(), "of 117 trials" in results.words.text()) == (0, False)
+    assert results.table.hint == "No trial of this sweep came to figures."
+    results.set_running(on=True)
+    results.show_sweep(None)
+    results.show_progress(Progress("x", 7, 117, "trials"))
+    results.set_running(on=False)  # nothing came: it was deleted meanwhile, or broke
+    assert (results.words.text(), results.table.hint[:13]) == ("", "No sweep yet.")
 
 
 def test_the_best_come_first_with_their_figures_and_a_word_of_caution(filled: MainWindow) -> None:
