@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Final
 
 from PySide6.QtCore import Qt, qVersion
-from PySide6.QtWidgets import QLabel, QPlainTextEdit, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QPlainTextEdit, QVBoxLayout, QWidget
+
+from desktop.widgets.labels import PlainLabel
 
 _OURS: Final = "backtest-desktop"
 _TEXTS: Final = ("licen", "copying", "notice")  # how files with the words of a licence are called
@@ -29,7 +31,7 @@ class About(QWidget):
             f"Data: {home}",
             f"Log: {log_file}",
         )
-        self.words = QLabel("\n".join(lines), self, textFormat=Qt.TextFormat.PlainText)
+        self.words = PlainLabel("\n".join(lines), self)
         self.words.setTextInteractionFlags(
             Qt.TextInteractionFlag.TextSelectableByMouse | Qt.TextInteractionFlag.TextSelectableByKeyboard
         )
@@ -51,7 +53,7 @@ class Licences(QWidget):
         self.text = QPlainTextEdit("Reading …", self, readOnly=True)
         self.text.setAccessibleName("Licences")
         layout = QVBoxLayout(self)
-        layout.addWidget(QLabel("What Backtest is made of, and the licences of that:"))
+        layout.addWidget(PlainLabel("What Backtest is made of, and the licences of that:"))
         layout.addWidget(self.text, 1)
         self.addAction("Close", Qt.Key.Key_Escape, self.close)
 

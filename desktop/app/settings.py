@@ -24,6 +24,7 @@ from PySide6.QtWidgets import (
 )
 
 from desktop.widgets.buttons import tool_button
+from desktop.widgets.labels import PlainLabel
 from engine.model.setting import CHOSEN, SettingSeen
 
 Problem = Callable[[str, str], str]  # of a variable and a text: why it is no value
@@ -61,11 +62,11 @@ class _Row:
 
     def __init__(self, variable: str, words: _Words) -> None:
         self.variable, self.words = variable, words
-        self.label = QLabel(words.title)
+        self.label = PlainLabel(words.title)
         self.field = QLineEdit()
         self.field.setAccessibleName(words.title.replace("&", ""))
         self.label.setBuddy(self.field)
-        self.source = QLabel(wordWrap=True, textFormat=Qt.TextFormat.PlainText)
+        self.source = PlainLabel(wordWrap=True)
         self.seen: SettingSeen | None = None
         for widget in (self.label, self.field):
             widget.setToolTip(words.tip)
@@ -124,10 +125,10 @@ class SettingsWindow(QWidget):
         self._problem = problem
         self.looks = {name: _Choice(name, actions) for name, actions in looks.items() if actions}
         self.rows = {name: _Row(name, words) for group in _GROUPS.values() for name, words in group.items()}
-        self.database = QLabel(wordWrap=True, textFormat=Qt.TextFormat.PlainText)
+        self.database = PlainLabel(wordWrap=True)
         self.database_page = QPushButton("Choose the d&atabase …")
         self.database_page.setToolTip("Go to the Database page")
-        self.said = QLabel(wordWrap=True, textFormat=Qt.TextFormat.PlainText)
+        self.said = PlainLabel(wordWrap=True)
         self.save = QPushButton("Sa&ve for the next start")
         self.save.setProperty("primary", True)
         widest = max(row.label.sizeHint().width() for row in self.rows.values())
@@ -174,7 +175,7 @@ class SettingsWindow(QWidget):
         grid = QGridLayout()
         grid.setColumnStretch(2, 1)
         for line, (name, combo) in enumerate(self.looks.items()):
-            label = QLabel(f"&{name.capitalize()}")
+            label = PlainLabel(f"&{name.capitalize()}")
             label.setBuddy(combo)
             grid.addWidget(label, line, 0)
             grid.addWidget(combo, line, 1)
@@ -265,6 +266,6 @@ class _Choice(QComboBox):
 
 
 def _heading(text: str) -> QLabel:
-    label = QLabel(text)
+    label = PlainLabel(text)
     label.setProperty("role", "title")
     return label

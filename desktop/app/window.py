@@ -11,7 +11,6 @@ from PySide6.QtGui import QAction, QCloseEvent, QGuiApplication, QShowEvent
 from PySide6.QtWidgets import (
     QApplication,
     QDockWidget,
-    QLabel,
     QLineEdit,
     QMainWindow,
     QTabWidget,
@@ -33,6 +32,7 @@ from desktop.widgets.actions import Actions, Command
 from desktop.widgets.banner import Banner, Question, with_margins
 from desktop.widgets.bottom_panel import BottomPanel, DockTitle
 from desktop.widgets.field_keys import FieldKeys
+from desktop.widgets.labels import PlainLabel
 from desktop.widgets.preferences import LAYOUT_VERSION, Preferences
 from desktop.widgets.screens import fit_again, fit_to_screen
 from desktop.widgets.status import StatusBar
@@ -141,7 +141,7 @@ class MainWindow(QMainWindow):
                 self._place_beside(page)
 
     def _place_beside(self, page: Page[Any]) -> None:
-        heading = QLabel(page.title)
+        heading = PlainLabel(page.title)
         heading.setProperty("role", "title")
         heading.setContentsMargins(10, 5, 0, 5)
         self._dock(page.title, page.panel, Qt.DockWidgetArea.LeftDockWidgetArea, DockTitle(heading))

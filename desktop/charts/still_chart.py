@@ -42,7 +42,8 @@ class StillChart(pg.GraphicsLayoutWidget):  # type: ignore[misc]
         self.ci.layout.setContentsMargins(6, 4, 0, 0)
         self.setAccessibleName(name)
         self.setMinimumSize(*least)
-        self.empty = QLabel(alignment=Qt.AlignmentFlag.AlignCenter, wordWrap=True)
+        plain, centre = Qt.TextFormat.PlainText, Qt.AlignmentFlag.AlignCenter
+        self.empty = QLabel(textFormat=plain, alignment=centre, wordWrap=True)
         self.empty.setProperty("role", "muted")
         QVBoxLayout(self).addWidget(self.empty)
         self.empty.hide()

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Generic, Protocol, TypeVar
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QLabel, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from desktop.tables import formats
 from desktop.tables.table import Column, TableModel
@@ -14,6 +14,7 @@ from desktop.theme.colours import Theme
 from desktop.theme.icons import icon
 from desktop.widgets.buttons import tool_button
 from desktop.widgets.flow_layout import FlowLayout
+from desktop.widgets.labels import PlainLabel
 from desktop.widgets.table_view import LISTED_LATER, TableView, table_action
 from engine.model.run import FINISHED, RUNNING
 
@@ -55,7 +56,7 @@ class StoredList(QWidget, Generic[StoredT]):
         self._what, self._idle = what, True
         self.model: TableModel[StoredT] = TableModel(columns, self)
         self.table = TableView(self.model, f"Stored {what}s", LISTED_LATER.format(f"{what.capitalize()}s"))
-        self.count = QLabel()
+        self.count = PlainLabel()
         self.count.setProperty("role", "muted")
         self.open = tool_button("Open", f"{shown} (Enter, or double click)")
         self.resume = tool_button("Go on", f"Go on with a {what} that was stopped, killed or failed")

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from PySide6.QtCore import QPoint, Qt, Signal
 from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QScrollArea, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QScrollArea, QToolButton, QVBoxLayout, QWidget
 
 from desktop.tables.badge import Badge
 from desktop.tables.holdings import GOOD, WARNING
@@ -17,6 +17,7 @@ from desktop.theme.colours import DARK, Theme
 from desktop.theme.icons import icon
 from desktop.widgets.buttons import chip, tool_button
 from desktop.widgets.flow_layout import FlowLayout
+from desktop.widgets.labels import PlainLabel
 from desktop.widgets.table_view import TableView
 
 _WIDTH: Final = 460
@@ -36,7 +37,7 @@ class BadgeRow(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.title = QLabel()
+        self.title = PlainLabel()
         self.title.setProperty("role", "title")
         self.title.setContentsMargins(0, 3, 6, 3)
         self.buttons: dict[str, QToolButton] = {}
@@ -163,15 +164,13 @@ class BadgeStory(QFrame):
         )
 
     def _add(self, inner: QVBoxLayout, badge: Badge) -> None:
-        head = QLabel(badge.label, wordWrap=True)
+        head = PlainLabel(badge.label, wordWrap=True)
         head.setStyleSheet(f"color: {level_colour(badge.level, self._theme)}; font-weight: bold;")
-        meaning = QLabel(badge.meaning, wordWrap=True)
+        meaning = PlainLabel(badge.meaning, wordWrap=True)
         meaning.setProperty("role", "muted")
         labels = [head, meaning]
         if badge.finding:
-            finding = QLabel(_HASH.sub(r"\1…", badge.finding), wordWrap=True)
-            finding.setTextFormat(Qt.TextFormat.PlainText)
-            labels.append(finding)
+            labels.append(PlainLabel(_HASH.sub(r"\1…", badge.finding), wordWrap=True))
         for label in labels:
             label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
             label.setMinimumWidth(1)  # one that asked for more would push all of them out of sight

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from PySide6.QtCore import QEvent, Qt, Signal
 from PySide6.QtGui import QKeyEvent
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from desktop.theme.colours import DARK, Theme
 from desktop.theme.icons import icon
 from desktop.widgets.buttons import tool_button
+from desktop.widgets.labels import PlainLabel
 
 
 class Banner(QFrame):
@@ -19,9 +20,8 @@ class Banner(QFrame):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("banner")
-        self.sign = QLabel()
-        self.message = QLabel(wordWrap=True)
-        self.message.setTextFormat(Qt.TextFormat.PlainText)
+        self.sign = PlainLabel()
+        self.message = PlainLabel(wordWrap=True)
         self.message.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.details = tool_button("Details", "Show the whole story in the log")
         self.dismiss = tool_button("", "Dismiss")
@@ -69,8 +69,8 @@ class Question(QFrame):
         super().__init__(parent)
         self.setObjectName("banner")
         self.setProperty("level", "warning")
-        self.sign = QLabel()
-        self.message = QLabel(wordWrap=True, textFormat=Qt.TextFormat.PlainText)
+        self.sign = PlainLabel()
+        self.message = PlainLabel(wordWrap=True)
         self.yes, self.no = QPushButton(yes), QPushButton(no)
         for button in (self.yes, self.no):
             button.setAccessibleName(button.text())

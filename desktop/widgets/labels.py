@@ -1,8 +1,9 @@
-"""Labels that ask for no room: one that cuts what does not fit and tells it in the tooltip, and text that can be broken."""
+"""Labels that show what they are given: plain text, one line that is cut where it does not fit, text that can be broken."""
 
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QPainter, QPaintEvent, QResizeEvent
@@ -18,13 +19,19 @@ def breakable(text: str) -> str:
     return _LONG_WORD.sub(lambda word: "\u200b".join(_PIECE.findall(word.group())), text)
 
 
-class ElidedLabel(QLabel):
-    """One line of plain text. `tip`: what the tooltip says beside the text, if anything."""
+class PlainLabel(QLabel):
+    """Text as it is: what users, strategies and servers write is never taken for HTML, which would hide parts of it."""
+
+    def __init__(self, text: str = "", parent: QWidget | None = None, **properties: Any) -> None:
+        super().__init__(text, parent, textFormat=Qt.TextFormat.PlainText, **properties)
+
+
+class ElidedLabel(PlainLabel):
+    """One line. `tip`: what the tooltip says beside the text, if anything."""
 
     def __init__(self, text: str = "", tip: str = "", parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+        super().__init__(parent=parent)
         self._tip = tip
-        self.setTextFormat(Qt.TextFormat.PlainText)
         self.setText(text)
 
     def setText(self, text: str) -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QKeyEvent
-from PySide6.QtWidgets import QGridLayout, QLabel, QLineEdit, QScrollArea, QWidget
+from PySide6.QtWidgets import QGridLayout, QLineEdit, QScrollArea, QWidget
 
 from desktop.theme.colours import Theme
 from desktop.theme.icons import icon
 from desktop.widgets.buttons import tool_button
-from desktop.widgets.labels import breakable
+from desktop.widgets.labels import PlainLabel, breakable
 
 
 class NameRow(QWidget):
@@ -23,7 +23,7 @@ class NameRow(QWidget):
         self.field.setAccessibleName(what)
         self.make = tool_button(button, f"{button} it")
         self.leave = tool_button("", "Leave this")
-        self.problem = QLabel(wordWrap=True)
+        self.problem = PlainLabel(wordWrap=True)
         self.problem.setProperty("role", "error")
         self.problem.setMinimumWidth(1)
         grid = QGridLayout(self)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 
 from PySide6.QtCore import QTimer, Signal
-from PySide6.QtWidgets import QLabel, QProgressBar, QStatusBar, QWidget
+from PySide6.QtWidgets import QProgressBar, QStatusBar, QWidget
 
 from desktop.tables import formats
 from desktop.theme.colours import DARK, Theme
 from desktop.theme.icons import icon
 from desktop.widgets.buttons import tool_button
-from desktop.widgets.labels import ElidedLabel
+from desktop.widgets.labels import ElidedLabel, PlainLabel
 
 _STEPS = 1000
 
@@ -24,7 +24,7 @@ class StatusBar(QStatusBar):
     def __init__(self, workers: int, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setSizeGripEnabled(False)
-        self.phase = QLabel()
+        self.phase = PlainLabel()
         self.phase.setContentsMargins(8, 0, 6, 0)
         self.progress = QProgressBar(minimum=0, maximum=_STEPS, textVisible=False)
         self.progress.setFixedWidth(180)
@@ -32,10 +32,10 @@ class StatusBar(QStatusBar):
         self.words = ElidedLabel()
         self.words.setProperty("role", "muted")
         self.stop = tool_button("Stop", "Stop the work; what is finished is kept (Esc)")
-        self.database = QLabel("● Opening the database …")
-        self.workers = QLabel(f"{workers} worker{'' if workers == 1 else 's'}")
+        self.database = PlainLabel("● Opening the database …")
+        self.workers = PlainLabel(f"{workers} worker{'' if workers == 1 else 's'}")
         self.workers.setProperty("role", "muted")
-        self.clock = QLabel()
+        self.clock = PlainLabel()
         self.clock.setContentsMargins(0, 0, 8, 0)
         for widget in (self.phase, self.progress, self.stop):
             self.addWidget(widget)

@@ -10,6 +10,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import (
     QApplication,
     QDialog,
+    QLabel,
 )
 from pytestqt.qtbot import QtBot
 
@@ -51,6 +52,18 @@ def test_the_first_start_shows_hints_in_place_of_empty_views(window: MainWindow)
     ):
         assert panel.table.hint
     assert "as soon as the database is open" in window.page(RunsPage).panel.table.hint
+
+
+def test_no_label_takes_what_users_and_strategies_write_for_html(window: MainWindow) -> None:
+    labels = window.findChildren(QLabel)
+    guessing = [
+        label
+        for label in labels
+        if label.textFormat() is Qt.TextFormat.AutoText
+        and label.buddy() is None  # a form's, by our own words
+    ]
+    assert len(labels) > 100
+    assert [(type(one).__name__, one.text()) for one in guessing] == []
 
 
 @pytest.mark.pages("Set-up", "Overview", "Chart", "Runs", "Trades")

@@ -7,7 +7,7 @@ from typing import Final, TypeVar
 
 from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QShowEvent
-from PySide6.QtWidgets import QFrame, QLabel, QScrollArea, QStackedWidget, QTabWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QScrollArea, QStackedWidget, QTabWidget, QVBoxLayout, QWidget
 
 from desktop.pages.analysis.account_view import AccountView
 from desktop.pages.analysis.calendar_view import CalendarView
@@ -20,6 +20,7 @@ from desktop.pages.analysis.results_view import ResultsView
 from desktop.pages.analysis.view import View
 from desktop.pages.page import Panel
 from desktop.theme.colours import DARK, Theme
+from desktop.widgets.labels import PlainLabel
 from desktop.widgets.tab_order import follow_the_eye
 from desktop.workspace import Workspace
 from engine.analysis.analysis import Analysis
@@ -58,7 +59,7 @@ class AnalysisPanel(Panel):
         self.tabs = QTabWidget(documentMode=True)
         for part in (self.tabs, self.tabs.tabBar()):
             part.setAccessibleName("Figures")
-        self.empty = QLabel(NO_RUN, alignment=Qt.AlignmentFlag.AlignCenter, wordWrap=True)
+        self.empty = PlainLabel(NO_RUN, alignment=Qt.AlignmentFlag.AlignCenter, wordWrap=True)
         self.empty.setProperty("role", "muted")
         self._areas = {title: _area(title) for title in VIEWS}
         self._stale: set[str] = set()

@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QLabel, QVBoxLayout, QWidget
 from desktop.charts.bar_chart import Bar, BarChart
 from desktop.tables import formats
 from desktop.theme.colours import Theme
-from desktop.widgets.labels import ElidedLabel
+from desktop.widgets.labels import ElidedLabel, PlainLabel
 from engine.analysis.analysis import Analysis
 from engine.analysis.groups import DIMENSIONS, Group
 from engine.model.trade_filter import Facet, TradeFilter
@@ -52,16 +52,16 @@ def words_of(group: Group, quote: str) -> str:
 
 def muted(text: str = "") -> QLabel:
     """A line that explains."""
-    label = QLabel(text, wordWrap=True)
+    label = PlainLabel(text, wordWrap=True)
     label.setProperty("role", "muted")
     return label
 
 
-class Note(QLabel):
+class Note(PlainLabel):
     """Muted text that always has room for `longest`, so that other words move nothing below it; longer ones get theirs."""
 
     def __init__(self, longest: str, parent: QWidget | None = None) -> None:
-        super().__init__(parent, wordWrap=True, alignment=Qt.AlignmentFlag.AlignTop)
+        super().__init__(parent=parent, wordWrap=True, alignment=Qt.AlignmentFlag.AlignTop)
         self.setProperty("role", "muted")
         self._longest = longest
 

@@ -26,6 +26,7 @@ from desktop.theme.colours import Theme
 from desktop.theme.icons import icon
 from desktop.widgets.buttons import chip
 from desktop.widgets.flow_layout import FlowLayout
+from desktop.widgets.labels import PlainLabel
 from desktop.widgets.still_fields import Choice
 from desktop.widgets.when_seen import WhenSeen
 from desktop.workspace import Workspace
@@ -66,9 +67,9 @@ class ChartPanel(Panel):
         self.indicators.setMenu(self.menu)
         self.previous = chip("", "Previous trade (P)")
         self.next = chip("", "Next trade (N)")
-        self.position = QLabel()
+        self.position = PlainLabel()
         self.position.setProperty("role", "muted")
-        self.empty = QLabel(_NO_RUN, alignment=Qt.AlignmentFlag.AlignCenter, wordWrap=True)
+        self.empty = PlainLabel(_NO_RUN, alignment=Qt.AlignmentFlag.AlignCenter, wordWrap=True)
         self.empty.setProperty("role", "muted")
         self._drawing = WhenSeen(self, self.draw)
         self._hovered: tuple[int, ...] = ()

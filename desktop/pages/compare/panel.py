@@ -6,7 +6,7 @@ from typing import Any
 
 from PySide6.QtCore import QModelIndex, Qt, Signal
 from PySide6.QtGui import QIcon
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QSplitter, QStackedWidget, QTabWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QSplitter, QStackedWidget, QTabWidget, QVBoxLayout, QWidget
 
 from desktop.charts.equity_chart import MONEY, PERCENT, EquityChart, run_curve
 from desktop.pages.compare.source_view import SourceView
@@ -25,7 +25,7 @@ from desktop.tables.table import Column, Index, TableModel
 from desktop.theme.colours import DARK, Theme
 from desktop.theme.icons import swatch
 from desktop.widgets.buttons import chip
-from desktop.widgets.labels import ElidedLabel
+from desktop.widgets.labels import ElidedLabel, PlainLabel
 from desktop.widgets.table_view import TableView
 from desktop.workspace import Workspace
 from engine.model.comparison import MetricDifference, RunComparison, SourceFile, TradeDifference
@@ -63,7 +63,7 @@ class ComparePanel(Panel):
         self.workspace = workspace
         self.comparison: RunComparison | None = None
         self.names = (ElidedLabel(), ElidedLabel())
-        self.signs = (QLabel(), QLabel())
+        self.signs = (PlainLabel(), PlainLabel())
         self.swap = chip("Swap", "Let the runs change places: differences are the second less the first")
         self.chart = EquityChart()
         self.inputs: TableModel[Any] = TableModel((), self)
@@ -78,7 +78,7 @@ class ComparePanel(Panel):
         self.tabs = QTabWidget(documentMode=True)
         for part in (self.tabs, self.tabs.tabBar()):
             part.setAccessibleName("Parts of the comparison")
-        self.empty = QLabel(_HINT)
+        self.empty = PlainLabel(_HINT)
         self.empty.setProperty("role", "muted")
         self.empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self._theme = DARK

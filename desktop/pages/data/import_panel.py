@@ -13,7 +13,6 @@ from PySide6.QtWidgets import (
     QComboBox,
     QCompleter,
     QHBoxLayout,
-    QLabel,
     QLineEdit,
     QPushButton,
     QVBoxLayout,
@@ -26,6 +25,7 @@ from desktop.tables.series_words import import_words
 from desktop.tables.table import Column, TableModel
 from desktop.theme.colours import Theme
 from desktop.widgets.flow_layout import FlowLayout
+from desktop.widgets.labels import PlainLabel
 from desktop.widgets.still_fields import Choice
 from desktop.widgets.table_view import TableView
 from desktop.widgets.zone_field import zone_field
@@ -90,7 +90,7 @@ class ImportPanel(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.path: Path | None = None
-        self.title, self.words = QLabel(), QLabel(wordWrap=True)
+        self.title, self.words = PlainLabel(), PlainLabel(wordWrap=True)
         self.title.setProperty("role", "title")
         self.accept = QPushButton("Import")
         self.accept.setProperty("primary", True)
@@ -295,7 +295,7 @@ def _labelled(name: str, field: QWidget) -> QWidget:
     row = QHBoxLayout(box)
     row.setContentsMargins(0, 0, 4, 0)
     row.setSpacing(4)
-    label = QLabel(name)
+    label = PlainLabel(name)
     label.setProperty("role", "muted")
     label.setBuddy(field)
     row.addWidget(label)

@@ -8,7 +8,6 @@ from PySide6.QtCore import QItemSelection, Signal
 from PySide6.QtGui import QAction, QResizeEvent
 from PySide6.QtWidgets import (
     QHBoxLayout,
-    QLabel,
     QMenu,
     QSizePolicy,
     QStackedWidget,
@@ -26,6 +25,7 @@ from desktop.theme.colours import Theme
 from desktop.theme.icons import icon
 from desktop.widgets.buttons import tool_button
 from desktop.widgets.filter_field import FilterField
+from desktop.widgets.labels import PlainLabel
 from desktop.widgets.table_view import LISTED_LATER, TableView
 from desktop.work.jobs import Job
 from engine.model.coverage import Holding
@@ -59,7 +59,7 @@ class DataPanel(Panel):
         self.importing = ImportPanel()
         self.search = FilterField("Filter series", "Filter series", self.table)
         self.search.setMaximumWidth(180)
-        self.count = QLabel()
+        self.count = PlainLabel()
         self.count.setProperty("role", "muted")
         self.count.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.import_file = tool_button(

@@ -6,7 +6,6 @@ from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRectF, QSize, Qt
 from PySide6.QtGui import QPainter, QResizeEvent
 from PySide6.QtWidgets import (
     QHBoxLayout,
-    QLabel,
     QProgressBar,
     QPushButton,
     QSizePolicy,
@@ -19,6 +18,7 @@ from desktop.charts.strip import paint_strip
 from desktop.pages.data.jobs import job_words
 from desktop.tables.holdings import HoldingsModel
 from desktop.theme.colours import DARK, Theme
+from desktop.widgets.labels import PlainLabel
 from desktop.work.jobs import Job
 
 _STEPS = 1000
@@ -68,7 +68,7 @@ class JobCell(QWidget):
         self.bar.setFixedWidth(60)
         self.bar.setAccessibleName(f"Progress of {name}")
         self._text = ""
-        self.words = QLabel()
+        self.words = PlainLabel()
         self.words.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.stop = QPushButton("Stop")
         self.stop.setProperty("cell", True)

@@ -24,6 +24,7 @@ from desktop.pages.page import Panel
 from desktop.theme.colours import Theme
 from desktop.theme.icons import icon
 from desktop.widgets.buttons import tool_button
+from desktop.widgets.labels import PlainLabel
 from engine.model.database_choice import (
     ADDRESS,
     CONTAINER,
@@ -246,8 +247,7 @@ def now_words(current: CurrentDatabase) -> str:
 
 
 def _label(role: str) -> QLabel:
-    label = QLabel(wordWrap=True)
-    label.setTextFormat(Qt.TextFormat.PlainText)
+    label = PlainLabel(wordWrap=True)
     label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
     label.setProperty("role", role)
     return label

@@ -9,7 +9,6 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import (
     QComboBox,
     QHBoxLayout,
-    QLabel,
     QSizePolicy,
     QStackedWidget,
     QVBoxLayout,
@@ -23,6 +22,7 @@ from desktop.pages.optimize.trials import metric_title, position_of
 from desktop.tables.metrics import metric_text
 from desktop.tables.run_names import value_text
 from desktop.theme.colours import Theme
+from desktop.widgets.labels import PlainLabel
 from desktop.widgets.still_fields import Choice
 from engine.model.sweep import SweepResult
 
@@ -49,9 +49,9 @@ class MapView(QWidget):
         self.market.setToolTip("Across all markets, or on one of them")
         self.market.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
         self.market.hide()
-        self.read_out = QLabel()
+        self.read_out = PlainLabel()
         self.read_out.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-        self.empty = QLabel(empty, alignment=Qt.AlignmentFlag.AlignCenter, wordWrap=True)
+        self.empty = PlainLabel(empty, alignment=Qt.AlignmentFlag.AlignCenter, wordWrap=True)
         self.empty.setProperty("role", "muted")
         self.sweep: SweepResult | None = None
         self._definitions: Mapping[str, Any] = {}
@@ -66,7 +66,7 @@ class MapView(QWidget):
         bar = QHBoxLayout()
         bar.setContentsMargins(6, 3, 6, 3)
         bar.setSpacing(6)
-        self._by = QLabel("by")
+        self._by = PlainLabel("by")
         for widget in (self.across, self._by, self.upwards):
             bar.addWidget(widget)
         bar.addStretch()

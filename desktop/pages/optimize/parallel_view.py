@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pyqtgraph as pg
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QFocusEvent, QKeyEvent, QShowEvent
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
 
 from desktop.pages.optimize.coordinates import Axis, Brushes, Lines, nearest, places
 from desktop.pages.optimize.parallel_item import ParallelItem, Span
@@ -20,7 +20,7 @@ from desktop.tables import formats
 from desktop.theme.colours import Theme
 from desktop.theme.icons import icon
 from desktop.widgets.buttons import tool_button
-from desktop.widgets.labels import ElidedLabel
+from desktop.widgets.labels import ElidedLabel, PlainLabel
 from engine.model.sweep import SweepResult
 
 LINES_HINT: Final = "Every trial appears here as a line over its parameters and figures."
@@ -42,7 +42,7 @@ class ParallelView(QWidget):
         self.view = KeyedLines(self.item)
         self.words = ElidedLabel()
         self.clear = tool_button("Show all", "Take every brush away: all trials are shown again")
-        self.empty = QLabel(LINES_HINT, alignment=Qt.AlignmentFlag.AlignCenter, wordWrap=True)
+        self.empty = PlainLabel(LINES_HINT, alignment=Qt.AlignmentFlag.AlignCenter, wordWrap=True)
         self.empty.setProperty("role", "muted")
         self.sweep: SweepResult | None = None
         self.axes: tuple[Axis, ...] = ()

@@ -12,7 +12,6 @@ from PySide6.QtWidgets import (
     QFrame,
     QGridLayout,
     QHBoxLayout,
-    QLabel,
     QLineEdit,
     QPushButton,
     QScrollArea,
@@ -30,6 +29,7 @@ from desktop.tables import formats
 from desktop.theme.colours import Theme
 from desktop.theme.icons import icon
 from desktop.widgets.buttons import narrow_combo
+from desktop.widgets.labels import PlainLabel
 from desktop.widgets.still_fields import WholeField
 from desktop.work.bridge import Phase
 from engine.errors import InputError
@@ -90,9 +90,9 @@ class PlanForm(QWidget):
         self.seed = WholeField(minimum=0, maximum=999_999, prefix="seed ")
         self.seed.setAccessibleName("Seed")
         self.seed.setToolTip("The same seed tries the same combinations")
-        self.count = QLabel(wordWrap=True)
+        self.count = PlainLabel(wordWrap=True)
         self.count.setProperty("role", "title")
-        self.problem = QLabel(wordWrap=True)
+        self.problem = PlainLabel(wordWrap=True)
         self.problem.setProperty("role", "warning")
         self.run, self.stop = QPushButton("Optimize"), QPushButton("Stop")
         self.run.setProperty("primary", True)
@@ -119,7 +119,7 @@ class PlanForm(QWidget):
             ("Tr&y", self.sampler),
         )
         for line, (words, field) in enumerate(named):
-            label = QLabel(words)
+            label = PlainLabel(words)
             label.setBuddy(field)
             grid.addWidget(label, line, 0)
             grid.addWidget(field, line, 1)

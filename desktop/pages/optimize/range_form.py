@@ -15,7 +15,7 @@ from PySide6.QtWidgets import QCheckBox, QGridLayout, QLabel, QSizePolicy, QWidg
 from desktop.pages.optimize.values import NUMERIC, RangeChoice, values_of
 from desktop.tables import formats
 from desktop.tables.run_names import value_text
-from desktop.widgets.labels import ElidedLabel
+from desktop.widgets.labels import ElidedLabel, PlainLabel
 from desktop.widgets.value_field import ValueField
 from engine.errors import InputError
 from engine.model.numerals import read_number, read_whole
@@ -65,7 +65,7 @@ class RangeForm(QWidget):
         grid.setHorizontalSpacing(5)
         grid.setVerticalSpacing(3)
         for column, head in enumerate(_HEADS):
-            label = QLabel(head)
+            label = PlainLabel(head)
             label.setProperty("role", "muted")
             grid.addWidget(label, 0, column, alignment=_right(column == len(_HEADS) - 1))
         line = 1
@@ -89,7 +89,7 @@ class RangeForm(QWidget):
         varied.setToolTip("\n".join(filter(None, told)))
         varied.setAccessibleName(f"Vary {name}")
         fields = tuple(_field(param, which) for which in _HEADS[1:4]) if param["type"] in NUMERIC else ()
-        fixed, count = QLabel(), QLabel()
+        fixed, count = PlainLabel(), PlainLabel()
         fixed.setProperty("role", "muted")
         fixed.setToolTip(f"The value of {self._source}; it is changed there")
         grid.addWidget(varied, line, 0)

@@ -6,10 +6,11 @@ import math
 from typing import Final
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QScrollArea, QVBoxLayout, QWidget
 
 from desktop.charts.overfitting_charts import DegradationChart, LogitChart
 from desktop.theme.colours import Theme
+from desktop.widgets.labels import PlainLabel
 from engine.model.sweep_statistics import SweepStatistics
 
 _HINT: Final = "Open a sweep, or make one: what all its trials say about the best of them appears here."
@@ -26,7 +27,7 @@ class StatisticsView(QScrollArea):
         self.setAccessibleName("Whether the best of the sweep is more than luck")
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.shown: SweepStatistics | None = None
-        self.words = QLabel(wordWrap=True)
+        self.words = PlainLabel(wordWrap=True)
         self.words.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.words.setAccessibleName("Statistics of the sweep")
         self.logits, self.degradation = LogitChart(), DegradationChart()

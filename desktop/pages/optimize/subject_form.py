@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from desktop.pages.optimize.subject import PORTFOLIO_KEY, LegsSubject, StrategySubject, Subject
 from desktop.pages.optimize.values import market_choices
 from desktop.pages.setup.values import Setup
 from desktop.widgets.buttons import narrow_combo
+from desktop.widgets.labels import PlainLabel
 from engine.model.parameters import StrategyInfo
 from engine.model.portfolio import PortfolioSpec
 
@@ -38,9 +39,9 @@ class SubjectForm(QWidget):
         )
         self.symbol = narrow_combo("Symbol to optimise on")
         self.symbol.setToolTip("One of the symbols that are checked in the set-up, or across all of them")
-        self.series = QLabel(wordWrap=True)
+        self.series = PlainLabel(wordWrap=True)
         self.series.setProperty("role", "muted")
-        self._on = QLabel("on")
+        self._on = PlainLabel("on")
         top = QHBoxLayout()
         top.setSpacing(5)
         top.addWidget(self.strategy, 3)

@@ -7,7 +7,6 @@ from PySide6.QtGui import QIcon, QResizeEvent
 from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
-    QLabel,
     QScrollArea,
     QSizePolicy,
     QStackedWidget,
@@ -29,7 +28,7 @@ from desktop.theme.icons import swatch
 from desktop.widgets.badge_row import BadgeRow
 from desktop.widgets.buttons import chip
 from desktop.widgets.flow_layout import FlowLayout
-from desktop.widgets.labels import ElidedLabel
+from desktop.widgets.labels import ElidedLabel, PlainLabel
 from desktop.widgets.when_seen import WhenSeen
 from desktop.workspace import Workspace
 from engine.model.chance import beside_chance
@@ -52,7 +51,7 @@ class OverviewPanel(Panel):
         self.workspace = workspace
         self.tiles = Tiles()
         self.split = ProfitSplit()
-        self.chance = QLabel(wordWrap=True)
+        self.chance = PlainLabel(wordWrap=True)
         self.heading = BadgeRow()
         self.heading.setAccessibleName("The run and its checks")
         self.chart = EquityChart()
@@ -73,7 +72,7 @@ class OverviewPanel(Panel):
         for part in (self.names.viewport(), self.legend):
             part.setAutoFillBackground(False)
         self.buttons: dict[str, QToolButton] = {}
-        self.empty = QLabel()
+        self.empty = PlainLabel()
         self.say_none()
         self.empty.setProperty("role", "muted")
         self._theme = DARK

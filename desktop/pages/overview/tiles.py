@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QGridLayout, QLabel, QSizePolicy, QVBoxLayout, QWi
 
 from desktop.tables import formats
 from desktop.theme.colours import DARK, Theme
-from desktop.widgets.labels import ElidedLabel
+from desktop.widgets.labels import ElidedLabel, PlainLabel
 from engine.model.run import RunResult
 
 _WIDE_TILE: Final = 108
@@ -64,7 +64,7 @@ class Tiles(QWidget):
     def _tile(self, key: str, title: str) -> None:
         box = QWidget(self)
         box.setObjectName("tile")
-        name, value, note = ElidedLabel(title), QLabel(), QLabel()
+        name, value, note = ElidedLabel(title), PlainLabel(), PlainLabel()
         name.setProperty("role", "tileName")
         note.setProperty("role", "muted")
         font = value.font()

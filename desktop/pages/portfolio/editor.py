@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Final
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QLabel, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from desktop.theme.colours import Theme
 from desktop.theme.icons import icon
 from desktop.widgets.buttons import tool_button
 from desktop.widgets.flow_layout import FlowLayout
-from desktop.widgets.labels import ElidedLabel
+from desktop.widgets.labels import ElidedLabel, PlainLabel
 from desktop.widgets.source_view import SourceView
 
 UNTITLED: Final = "portfolio.toml"
@@ -42,7 +42,7 @@ class PortfolioEditor(QWidget):
         self.name = ElidedLabel()
         self.name.setProperty("role", "muted")
         self.view = SourceView("The portfolio's file", editable=True)
-        self.problem = QLabel(wordWrap=True)
+        self.problem = PlainLabel(wordWrap=True)
         self.problem.setProperty("role", "warning")
         bar = QWidget()
         bar.setObjectName("filterBar")

@@ -10,7 +10,6 @@ from PySide6.QtGui import QKeySequence, QShortcut
 from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
-    QLabel,
     QProgressBar,
     QPushButton,
     QScrollArea,
@@ -39,7 +38,7 @@ from desktop.theme.icons import icon
 from desktop.widgets.badge_row import BadgeRow
 from desktop.widgets.buttons import combo, tool_button
 from desktop.widgets.flow_layout import FlowLayout
-from desktop.widgets.labels import ElidedLabel
+from desktop.widgets.labels import ElidedLabel, PlainLabel
 from desktop.widgets.table_view import TableView, table_action
 from engine.events import Progress
 from engine.model.coverage import Coverage
@@ -89,8 +88,8 @@ class PortfolioPanel(Panel):
         self.optimize = tool_button("Optimize …", "Choose on the Optimize page what varies of the portfolio")
         self.walk = tool_button("Walk forward …", "Choose on the Walk-forward page in what windows it varies")
         self.leg_run = tool_button("Run leg alone", "Make a run of the picked leg by itself (Enter)")
-        self.plan, self.problem = QLabel(wordWrap=True), QLabel(wordWrap=True)
-        self.words, self.notes = ElidedLabel(), QLabel(wordWrap=True)
+        self.plan, self.problem = PlainLabel(wordWrap=True), PlainLabel(wordWrap=True)
+        self.words, self.notes = ElidedLabel(), PlainLabel(wordWrap=True)
         self.plan.setProperty("role", "muted")
         self.words.setProperty("role", "muted")
         for label in (self.problem, self.notes):
@@ -165,7 +164,7 @@ class PortfolioPanel(Panel):
         for at, view in enumerate(VIEWS.values()):
             self.views.setItemData(at, view.meaning, Qt.ItemDataRole.ToolTipRole)
         self.views.currentIndexChanged.connect(lambda _: self._draw_bars())
-        self.empty = QLabel(
+        self.empty = PlainLabel(
             "The wallet and what each leg made of it appear here.", alignment=Qt.AlignmentFlag.AlignCenter
         )
         self.empty.setProperty("role", "muted")

@@ -6,9 +6,10 @@ from dataclasses import replace
 from typing import Any, Final
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QComboBox, QDoubleSpinBox, QGridLayout, QLabel, QWidget
+from PySide6.QtWidgets import QComboBox, QDoubleSpinBox, QGridLayout, QWidget
 
 from desktop.pages.setup.terms_form import TermsForm
+from desktop.widgets.labels import PlainLabel
 from desktop.widgets.still_fields import Choice, DecimalField
 from engine.model.account import Costs
 from engine.model.cost_presets import COST_PRESETS, CostPreset
@@ -46,7 +47,7 @@ class CostsForm(QWidget):
             ("S&lippage", self.slippage),
         )
         for number, (name, field) in enumerate(fields):
-            label = QLabel(name)
+            label = PlainLabel(name)
             label.setBuddy(field)
             label.setToolTip(field.toolTip())
             row, column = divmod(number, 2)
@@ -57,7 +58,7 @@ class CostsForm(QWidget):
         self.fees.setAccessibleName("Fees")
         self.fees.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.fees.setToolTip("What the exchange takes by its own table; choosing sets the commission")
-        label = QLabel("Fee&s")
+        label = PlainLabel("Fee&s")
         label.setBuddy(self.fees)
         label.setToolTip(self.fees.toolTip())
         grid.addWidget(label, 2, 0)

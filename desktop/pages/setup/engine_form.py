@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QGridLayout, QLabel, QWidget
+from PySide6.QtWidgets import QGridLayout, QWidget
 
+from desktop.widgets.labels import PlainLabel
 from desktop.widgets.still_fields import Choice, WholeField
 from engine.model.simulators import ENGINES, MAX_WARMUP
 
@@ -28,14 +29,14 @@ class EngineForm(QWidget):
         for name in ENGINES:
             self.combo.addItem(name.capitalize(), name)
         self.combo.setAccessibleName("Engine")
-        self.story = QLabel(wordWrap=True)
+        self.story = PlainLabel(wordWrap=True)
         self.story.setProperty("role", "muted")
         self.before = WholeField(maximum=MAX_WARMUP, singleStep=50, suffix=" candles")
         self.before.setSpecialValueText("as the strategy asks")
         self.before.setGroupSeparatorShown(True)
         self.before.setAccessibleName("Warm-up")
         self.before.setToolTip("At least so many candles before the period; a strategy may ask for more")
-        label, before = QLabel("Engine"), QLabel("&Warm-up")
+        label, before = PlainLabel("Engine"), PlainLabel("&Warm-up")
         label.setBuddy(self.combo)
         before.setBuddy(self.before)
         grid = QGridLayout(self)

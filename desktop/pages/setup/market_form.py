@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from typing import Final
 
 from PySide6.QtCore import QPoint, QSize, Qt, Signal
-from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QMenu, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QMenu, QVBoxLayout, QWidget
 
 from desktop.pages.setup.market_list import MarketListModel, MarketTable
 from desktop.theme.colours import Theme
 from desktop.theme.icons import icon
 from desktop.widgets.buttons import chip, tool_button
 from desktop.widgets.filter_field import FilterField
-from desktop.widgets.labels import breakable
+from desktop.widgets.labels import PlainLabel, breakable
 from desktop.widgets.named_sets import NamedSets
 from desktop.widgets.still_fields import Choice
 from engine.model.exchanges import EXCHANGES
@@ -54,7 +54,7 @@ class MarketForm(QWidget):
         self.quote.addItem(_ANY)
         self.favourites = chip("", "Show only favourites, and what is checked", checkable=True)
         self.lists = NamedSets("List", "the checked symbols")
-        self.note = QLabel(wordWrap=True)
+        self.note = PlainLabel(wordWrap=True)
         self.note.setProperty("role", "muted")
         self.note.setMinimumWidth(1)
         self.retry = tool_button("Retry", "Ask the exchange for its symbols again")

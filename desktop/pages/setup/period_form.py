@@ -10,7 +10,6 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import (
     QGridLayout,
     QHBoxLayout,
-    QLabel,
     QToolButton,
     QVBoxLayout,
     QWidget,
@@ -21,7 +20,7 @@ from desktop.tables.dates import months_before
 from desktop.theme.colours import Theme
 from desktop.widgets.buttons import chip
 from desktop.widgets.date_field import DateField
-from desktop.widgets.labels import breakable
+from desktop.widgets.labels import PlainLabel, breakable
 from desktop.widgets.still_fields import Choice
 from engine.model.market import DAY_MS, DEFAULT_EXCHANGE, Period, Timeframe, timeframes_of
 
@@ -57,7 +56,7 @@ class PeriodForm(QWidget):
         self.start = DateField("From")
         self.end = DateField("To; a bare date is included, a time is not", is_end=True)
         self.presets = {name: self._preset(name) for name in PRESETS}
-        self.echo = QLabel(wordWrap=True)
+        self.echo = PlainLabel(wordWrap=True)
         self.echo.setProperty("role", "muted")
         self.echo.setMinimumWidth(1)
         self.echo.setAlignment(Qt.AlignmentFlag.AlignTop)
@@ -90,11 +89,11 @@ class PeriodForm(QWidget):
         grid.setHorizontalSpacing(6)
         grid.setVerticalSpacing(4)
         for line, (name, field) in enumerate((("Fr&om", self.start), ("&To", self.end))):
-            label = QLabel(name)
+            label = PlainLabel(name)
             label.setBuddy(field)
             grid.addWidget(label, line, 0)
             grid.addWidget(field, line, 1)
-        length = QLabel("T&imeframe")
+        length = PlainLabel("T&imeframe")
         length.setBuddy(self.timeframe)
         grid.addWidget(length, 0, 2)
         grid.addWidget(self.timeframe, 1, 2)

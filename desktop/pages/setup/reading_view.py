@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QLabel, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from desktop.pages.setup.coverage_view import Answer, CoverageView
 from desktop.theme.colours import Theme
-from desktop.widgets.labels import breakable
+from desktop.widgets.labels import PlainLabel, breakable
 from engine.model.parameters import StrategyInfo
 
 
@@ -16,7 +16,7 @@ class ReadingView(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.words = QLabel(wordWrap=True)
+        self.words = PlainLabel(wordWrap=True)
         self.words.setProperty("role", "muted")
         self.words.setMinimumWidth(1)  # no word of it is too long for the dock
         self.words.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)

@@ -6,12 +6,12 @@ from pathlib import Path
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QKeyEvent
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from desktop.theme.colours import Theme
 from desktop.theme.icons import icon
 from desktop.widgets.buttons import tool_button
-from desktop.widgets.labels import ElidedLabel, breakable
+from desktop.widgets.labels import ElidedLabel, PlainLabel, breakable
 from desktop.widgets.source_view import SourceView
 from engine.model.parameters import StrategyInfo
 
@@ -28,7 +28,7 @@ class SourceWindow(QWidget):
         self.path = ElidedLabel()
         self.path.setProperty("role", "muted")
         self.edit = tool_button("Edit", "Open the file in an editor; what is saved there shows here")
-        self.error = QLabel(wordWrap=True, textFormat=Qt.TextFormat.PlainText)
+        self.error = PlainLabel(wordWrap=True)
         self.error.setProperty("role", "error")
         self.view = SourceView("Source of the strategy")
         head = QHBoxLayout()

@@ -12,7 +12,6 @@ from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QColor
 from PySide6.QtWidgets import (
     QHBoxLayout,
-    QLabel,
     QListWidget,
     QListWidgetItem,
     QProgressBar,
@@ -27,7 +26,7 @@ from desktop.tables.traces import own_frames
 from desktop.theme.colours import DARK, Theme
 from desktop.theme.icons import icon
 from desktop.widgets.buttons import chip, tool_button
-from desktop.widgets.labels import ElidedLabel, breakable
+from desktop.widgets.labels import ElidedLabel, PlainLabel, breakable
 from desktop.widgets.name_row import NameRow
 from desktop.widgets.named_sets import NamedSets
 from desktop.widgets.tab_order import follow_the_eye
@@ -75,7 +74,7 @@ class StrategyForm(QWidget):
         self.folder = chip("Folder", "Open the folder of your strategies")
         self.naming = NameRow("Name of the new strategy, e.g. my_strategy", "Create")
         self.presets = NamedSets("Preset", "the parameters below")
-        self.description = QLabel("Loading strategies …", wordWrap=True)
+        self.description = PlainLabel("Loading strategies …", wordWrap=True)
         self.description.setProperty("role", "muted")
         self.description.setMinimumWidth(1)  # no word of it is too long for the dock
         self.description.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)

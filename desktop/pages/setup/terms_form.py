@@ -8,8 +8,9 @@ from dataclasses import replace
 from typing import Any, Final
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QComboBox, QDoubleSpinBox, QGridLayout, QLabel, QLineEdit, QWidget
+from PySide6.QtWidgets import QComboBox, QDoubleSpinBox, QGridLayout, QLineEdit, QWidget
 
+from desktop.widgets.labels import PlainLabel
 from desktop.widgets.still_fields import Choice, DecimalField
 from engine.errors import InputError
 from engine.model.account import (
@@ -143,7 +144,7 @@ class TermsForm(QWidget):
         )
         for row, fields in enumerate(rows):
             for column, (name, field) in enumerate(fields):
-                label = QLabel(name)
+                label = PlainLabel(name)
                 label.setBuddy(field)
                 label.setToolTip(field.toolTip())
                 grid.addWidget(label, row, column * 2)

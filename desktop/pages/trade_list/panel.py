@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from PySide6.QtCore import QItemSelection, Signal
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from desktop.pages.page import Panel
 from desktop.tables import formats
@@ -13,6 +13,7 @@ from desktop.tables.trade_list import ALL, DifferencesModel, difference_rows, in
 from desktop.theme.colours import Theme
 from desktop.theme.icons import icon
 from desktop.widgets.buttons import tool_button
+from desktop.widgets.labels import PlainLabel
 from desktop.widgets.still_fields import Choice
 from desktop.widgets.table_view import TableView
 from desktop.widgets.zone_field import zone_field
@@ -47,7 +48,7 @@ class TradeListPanel(Panel):
         self.zone = zone_field("Time zone of their times that name none: TradingView writes the chart's")
         self.open = tool_button("Open …", "Choose a file of another program's trades")
         self.close_list = tool_button("Close", "Take their trades away, from the chart too")
-        self.words, self.notes = QLabel(wordWrap=True), QLabel(wordWrap=True)
+        self.words, self.notes = PlainLabel(wordWrap=True), PlainLabel(wordWrap=True)
         self.notes.setProperty("role", "muted")
         self._found: TradeListComparison | None = None
         self._lay_out()

@@ -7,7 +7,6 @@ from pathlib import Path
 from PySide6.QtCore import QItemSelection, Qt, Signal
 from PySide6.QtWidgets import (
     QFileDialog,
-    QLabel,
     QVBoxLayout,
     QWidget,
 )
@@ -21,6 +20,7 @@ from desktop.theme.icons import icon
 from desktop.widgets.buttons import chip, combo, tool_button
 from desktop.widgets.filter_field import FilterField
 from desktop.widgets.flow_layout import FlowLayout
+from desktop.widgets.labels import PlainLabel
 from desktop.widgets.table_view import TableView
 from desktop.workspace import Workspace
 from engine.model.run import FAILED, FINISHED, RunResult
@@ -47,7 +47,7 @@ class TradesPanel(Panel):
         self.side, self.outcome = combo("Side", SIDES), combo("Result", OUTCOMES)
         self.text = FilterField("Filter trades", "Filter by signal, reason, date (Ctrl+F)", self.table)
         self.text.setFixedWidth(_TYPED_PX)
-        self.count = QLabel()
+        self.count = PlainLabel()
         self.count.setProperty("role", "muted")
         self.facets = chip("", "Show all groups of trades again")
         self.export = tool_button("CSV …", "Write the visible trades to a CSV file (Ctrl+E)")
